@@ -1,0 +1,293 @@
+//! The error type of every crate that touches models.
+
+use std::io;
+
+/// The result of a fallible operation on models.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What was wrong with an argument or a file, in terms a caller can act on.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, Stack, Vector};
+///
+/// let wrong = Stack::new(vec![Matrix::zeros(4, 2)], vec![Vector::zeros(4), Vector::zeros(3)]);
+/// assert_eq!(wrong.unwrap_err().to_string(), "Stack::new: `bias.1` has length 3, expected 2");
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An argument's length or shape does not fit the others.
+    #[error("{op}: `{arg}` has {what} {found}, expected {expected}")]
+    Shape {
+        /// The operation.
+        op: &'static str,
+        /// The argument.
+        arg: String,
+        /// What differs: length, rows, samples.
+        what: &'static str,
+        /// The value required by the other arguments.
+        expected: usize,
+        /// The value found.
+        found: usize,
+    },
+    /// A setting lies outside its range.
+    #[error("{op}: `{arg}` is {value}, allowed: {allowed}")]
+    Param {
+        /// The operation.
+        op: &'static str,
+        /// The setting.
+        arg: &'static str,
+        /// The value given.
+        value: String,
+        /// The range.
+        allowed: &'static str,
+    },
+    /// A number is NaN or infinite.
+    #[error("{op}: `{arg}` is {value} at position {index}, allowed: finite numbers")]
+    NonFinite {
+        /// The operation.
+        op: &'static str,
+        /// The argument.
+        arg: String,
+        /// The first offending position, column by column.
+        index: usize,
+        /// NaN or an infinity.
+        value: f32,
+    },
+    /// A binary argument holds another number than 0 or 1.
+    #[error("{op}: `{arg}` is {value} at unit {unit} of sample {sample}, allowed: 0 or 1")]
+    NotBinary {
+        /// The operation.
+        op: &'static str,
+        /// The argument.
+        arg: &'static str,
+        /// The unit.
+        unit: usize,
+        /// The sample.
+        sample: usize,
+        /// The number found.
+        value: f32,
+    },
+    /// An argument holds nothing to work on.
+    #[error("{op}: `{arg}` is empty")]
+    Empty {
+        /// The operation.
+        op: &'static str,
+        /// The argument.
+        arg: &'static str,
+    },
+    /// Exact enumeration was asked of a model that is too large for it.
+    #[error("{op}: {units} units must be enumerated, at most {limit} can be")]
+    TooLarge {
+        /// The operation.
+        op: &'static str,
+        /// Units that would have to be enumerated.
+        units: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// An observer asked a long computation to stop.
+    #[error("{op}: stopped on request")]
+    Interrupted {
+        /// The operation.
+        op: &'static str,
+    },
+    /// A file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The operating system refused or failed.
+    #[error("reading or writing failed: {0}")]
+    Io(#[from] io::Error),
+    /// The first bytes are not those of the format.
+    #[error("not a {format} file: it begins with other bytes")]
+    Foreign {
+        /// The format expected.
+        format: &'static str,
+    },
+    /// The file ends too early.
+    #[error("{format} file is truncated: {expected} bytes announced, {found} present")]
+    Truncated {
+        /// The format.
+        format: &'static str,
+        /// Bytes that the header announces.
+        expected: u64,
+        /// Bytes present.
+        found: u64,
+    },
+    /// The file goes on after its end.
+    #[error("{format} file has {extra} bytes after its end")]
+    TrailingBytes {
+        /// The format.
+        format: &'static str,
+        /// Surplus bytes.
+        extra: u64,
+    },
+    /// The content does not match its checksum.
+    #[error("{format} file is damaged: its checksum does not match its content")]
+    Checksum {
+        /// The format.
+        format: &'static str,
+    },
+    /// A later version of this software wrote the file.
+    #[error("{format} file has format version {found}, this program reads up to {supported}")]
+    NewerVersion {
+        /// The format.
+        format: &'static str,
+        /// Version in the file.
+        found: u32,
+        /// Newest version understood.
+        supported: u32,
+    },
+    /// The file is sound and holds something else.
+    #[error("the file holds a {found}, expected a {expected}")]
+    WrongKind {
+        /// What was asked for.
+        expected: String,
+        /// What the file holds.
+        found: String,
+    },
+    /// A named value is missing.
+    #[error("{format} file lacks `{name}`")]
+    Missing {
+        /// The format.
+        format: &'static str,
+        /// The tensor or field.
+        name: String,
+    },
+    /// A named value is not what it must be.
+    #[error("{format} file: `{name}` is {found}, expected {expected}")]
+    Field {
+        /// The format.
+        format: &'static str,
+        /// The tensor or field.
+        name: String,
+        /// What the file says.
+        found: String,
+        /// What is understood.
+        expected: &'static str,
+    },
+    /// The content does not follow the format.
+    #[error("{format} file cannot be decoded: {detail}")]
+    Decode {
+        /// The format.
+        format: &'static str,
+        /// The decoder's own words.
+        detail: String,
+    },
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::File(FileError::Io(error))
+    }
+}
+
+/// Refuses a length other than the expected one.
+///
+/// # Errors
+///
+/// [`Error::Shape`] when the two differ.
+pub fn check_len(
+    op: &'static str,
+    arg: impl Into<String>,
+    what: &'static str,
+    found: usize,
+    expected: usize,
+) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::Shape { op, arg: arg.into(), what, expected, found })
+}
+
+/// Refuses NaN and infinities.
+///
+/// # Errors
+///
+/// [`Error::NonFinite`] with the first offending position.
+pub fn check_finite(op: &'static str, arg: impl Into<String>, values: &[f32]) -> Result<()> {
+    match values.iter().position(|x| !x.is_finite()) {
+        None => Ok(()),
+        Some(index) => {
+            Err(Error::NonFinite { op, arg: arg.into(), index, value: values[index] })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_every_variant_has_its_text() {
+        let cases: Vec<(Error, &str)> = vec![
+            (
+                Error::Shape { op: "Rbm::new", arg: "hidden_bias".into(), what: "length", expected: 4, found: 3 },
+                "Rbm::new: `hidden_bias` has length 3, expected 4",
+            ),
+            (
+                Error::Param { op: "Ais", arg: "runs", value: "0".into(), allowed: "1 or more" },
+                "Ais: `runs` is 0, allowed: 1 or more",
+            ),
+            (
+                Error::NonFinite { op: "Stack::new", arg: "weights.0".into(), index: 5, value: f32::NAN },
+                "Stack::new: `weights.0` is NaN at position 5, allowed: finite numbers",
+            ),
+            (
+                Error::NotBinary { op: "pack", arg: "v", unit: 2, sample: 7, value: 0.5 },
+                "pack: `v` is 0.5 at unit 2 of sample 7, allowed: 0 or 1",
+            ),
+            (Error::Empty { op: "mean", arg: "data" }, "mean: `data` is empty"),
+            (
+                Error::TooLarge { op: "exact", units: 40, limit: 30 },
+                "exact: 40 units must be enumerated, at most 30 can be",
+            ),
+            (Error::Interrupted { op: "ais" }, "ais: stopped on request"),
+            (FileError::Foreign { format: "model" }.into(), "not a model file: it begins with other bytes"),
+            (
+                FileError::Truncated { format: "model", expected: 9, found: 4 }.into(),
+                "model file is truncated: 9 bytes announced, 4 present",
+            ),
+            (
+                FileError::TrailingBytes { format: "model", extra: 3 }.into(),
+                "model file has 3 bytes after its end",
+            ),
+            (
+                FileError::Checksum { format: "model" }.into(),
+                "model file is damaged: its checksum does not match its content",
+            ),
+            (
+                FileError::NewerVersion { format: "model", found: 9, supported: 1 }.into(),
+                "model file has format version 9, this program reads up to 1",
+            ),
+            (
+                FileError::WrongKind { expected: "rbm".into(), found: "dbn".into() }.into(),
+                "the file holds a dbn, expected a rbm",
+            ),
+            (
+                FileError::Missing { format: "npz", name: "bias.0".into() }.into(),
+                "npz file lacks `bias.0`",
+            ),
+            (
+                FileError::Field { format: "json", name: "model".into(), found: "cnn".into(), expected: "rbm, sbn, dbm or dbn" }
+                    .into(),
+                "json file: `model` is cnn, expected rbm, sbn, dbm or dbn",
+            ),
+            (
+                FileError::Decode { format: "json", detail: "line 1".into() }.into(),
+                "json file cannot be decoded: line 1",
+            ),
+        ];
+        for (error, text) in cases {
+            assert_eq!(error.to_string(), text);
+        }
+    }
+}
