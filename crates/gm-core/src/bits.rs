@@ -174,6 +174,27 @@ impl BitMatrix {
             .collect()
     }
 
+    /// sum over units of weight times state, [samples], in double precision.
+    ///
+    /// # Panics
+    ///
+    /// When there is not one weight a unit.
+    #[must_use]
+    pub fn weighted_sums(&self, weights: &[f64]) -> Vec<f64> {
+        assert_eq!(weights.len(), self.units, "a weight for each unit");
+        let mut sums = vec![0.0; self.samples];
+        for (w, weights) in weights.chunks(WORD).enumerate() {
+            for (sum, &word) in sums.iter_mut().zip(self.word(w)) {
+                let mut rest = word;
+                while rest != 0 {
+                    *sum += weights[rest.trailing_zeros() as usize];
+                    rest &= rest - 1;
+                }
+            }
+        }
+        sums
+    }
+
     /// The states as zeros and ones, [units, samples].
     #[must_use]
     pub fn to_matrix(&self) -> Matrix {
@@ -293,6 +314,8 @@ mod tests {
         assert_eq!(bits.flipped().ones(), 70 * 90 - bits.ones());
         assert_eq!(bits.flipped().flipped(), bits);
         assert_eq!(BitMatrix::from_matrix(&bits.to_matrix()).unwrap(), bits);
+        let sums = bits.weighted_sums(&(0..70).map(f64::from).collect::<Vec<_>>());
+        assert_eq!(sums[3], (0..70).filter(|&u| bits.get(u, 3)).sum::<usize>() as f64);
     }
 
     #[test]

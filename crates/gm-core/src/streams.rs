@@ -128,8 +128,8 @@ mod tests {
         assert_eq!(words, [STABLE_0, STABLE_1]);
     }
 
-    const STABLE_0: u64 = 0;
-    const STABLE_1: u64 = 0;
+    const STABLE_0: u64 = 8_142_235_742_764_545_315;
+    const STABLE_1: u64 = 5_921_820_834_088_572_112;
 
     #[test]
     fn law_addresses_do_not_collide() {

@@ -1,0 +1,288 @@
+//! Annealed importance sampling over any annealed path, with schedule, interval and effective sample size.
+
+use std::ops::ControlFlow;
+
+use crate::error::{Error, Result};
+use crate::estimate::{Estimate, weights_ess};
+use crate::streams::{Purpose, Streams};
+
+/// A family of unnormalised distributions f_beta from a tractable one at beta = 0 to the model at beta = 1.
+pub trait AnnealedPath: Sync {
+    /// States of a batch of chains.
+    type Chains: Send;
+
+    /// log of the partition function at beta = 0.
+    fn log_base_partition(&self) -> f64;
+
+    /// Exact draws from the distribution at beta = 0.
+    fn start(&self, runs: usize, streams: &Streams) -> Self::Chains;
+
+    /// Adds log f_to(x) - log f_from(x) to each chain's log-weight, then moves the chains by a kernel that leaves the
+    /// distribution at `to` invariant.
+    fn advance(&self, chains: &mut Self::Chains, from: f64, to: f64, streams: &Streams, log_weights: &mut [f64]);
+}
+
+/// The inverse temperatures of an annealed path.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Schedule {
+    /// Evenly spaced; the number counts both ends.
+    Linear(usize),
+    /// Finer towards the model: with 14,501 temperatures 0:.001:.5, .5:.0001:.9, .9:.00001:1, with others in the
+    /// same proportions.
+    ///
+    /// # Source
+    ///
+    /// `salakhutdinov2008quantitative`, section 4.
+    Graded(usize),
+    /// The given values, from 0 to 1.
+    Custom(Vec<f64>),
+}
+
+impl Schedule {
+    /// The inverse temperatures from 0 to 1.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] for fewer than 2 temperatures, or custom values that do not rise from 0 to 1.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::Schedule;
+    ///
+    /// assert_eq!(Schedule::Linear(3).betas()?, [0.0, 0.5, 1.0]);
+    /// let betas = Schedule::Graded(14_501).betas()?;
+    /// assert!((betas[500] - 0.5).abs() < 1e-12 && (betas[4_500] - 0.9).abs() < 1e-12);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn betas(&self) -> Result<Vec<f64>> {
+        let refuse = |value: String, allowed| Err(Error::Param { op: "Schedule", arg: "temperatures", value, allowed });
+        match self {
+            Self::Linear(n) | Self::Graded(n) if *n < 2 => refuse(n.to_string(), "2 or more"),
+            Self::Linear(n) => Ok((0..*n).map(|k| k as f64 / (*n - 1) as f64).collect()),
+            Self::Graded(n) => Ok((0..*n).map(|k| graded(k as f64 / (*n - 1) as f64)).collect()),
+            Self::Custom(betas) => {
+                let rises = betas.windows(2).all(|pair| pair[0] < pair[1]);
+                if rises && betas.first() == Some(&0.0) && betas.last() == Some(&1.0) {
+                    return Ok(betas.clone());
+                }
+                refuse(format!("{} values", betas.len()), "values that rise from 0 to 1")
+            }
+        }
+    }
+
+    /// A name for reports.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Linear(_) => "linear",
+            Self::Graded(_) => "graded",
+            Self::Custom(_) => "custom",
+        }
+    }
+}
+
+/// The inverse temperature at a share of the steps: 500, 4,000 and 10,000 of 14,500 steps cover .5, .4 and .1.
+fn graded(share: f64) -> f64 {
+    let step = share * 14_500.0;
+    if step <= 500.0 {
+        step * 0.001
+    } else if step <= 4_500.0 {
+        0.5 + (step - 500.0) * 0.0001
+    } else {
+        (0.9 + (step - 4_500.0) * 0.000_01).min(1.0)
+    }
+}
+
+/// Settings of annealed importance sampling.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AisSettings {
+    /// Independent runs.
+    pub runs: usize,
+    /// Inverse temperatures.
+    pub schedule: Schedule,
+}
+
+impl Default for AisSettings {
+    /// 100 runs over 14,501 graded temperatures.
+    fn default() -> Self {
+        Self { runs: 100, schedule: Schedule::Graded(14_501) }
+    }
+}
+
+/// What annealed importance sampling found.
+#[derive(Clone, Debug)]
+pub struct Annealed {
+    /// log Z, below the truth in expectation, so that likelihoods computed with it lean upwards.
+    pub log_partition: Estimate,
+    /// log-weight of each run, log Z at beta = 0 included.
+    pub log_weights: Vec<f64>,
+    /// Effective sample size of the weights.
+    pub ess: f64,
+    /// Inverse temperatures used, both ends counted.
+    pub temperatures: usize,
+    /// Name of the schedule.
+    pub schedule: &'static str,
+}
+
+/// How far a long computation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Steps done.
+    pub done: usize,
+    /// Steps in all.
+    pub total: usize,
+}
+
+/// Estimates log Z at the end of a path.
+///
+/// log w = log Z_0 + sum_k [log f_(k)(x_(k-1)) - log f_(k-1)(x_(k-1))], Z = E[w].
+///
+/// # Randomness
+///
+/// Temperature k uses the family [`Purpose::Anneal`] k of `streams`.
+///
+/// # Errors
+///
+/// [`Error::Param`] for settings out of range, [`Error::Interrupted`] when `watch` breaks.
+///
+/// # Source
+///
+/// `neal2001annealed`.
+pub fn anneal<P: AnnealedPath>(
+    path: &P,
+    settings: &AisSettings,
+    streams: &Streams,
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Annealed> {
+    const OP: &str = "annealed importance sampling";
+    if settings.runs == 0 {
+        return Err(Error::Param { op: OP, arg: "runs", value: "0".into(), allowed: "1 or more" });
+    }
+    let betas = settings.schedule.betas()?;
+    let mut chains = path.start(settings.runs, &streams.fork(Purpose::Anneal, 0));
+    let mut log_weights = vec![path.log_base_partition(); settings.runs];
+    for (k, pair) in betas.windows(2).enumerate() {
+        let step = streams.fork(Purpose::Anneal, k as u64 + 1);
+        path.advance(&mut chains, pair[0], pair[1], &step, &mut log_weights);
+        if watch(Progress { done: k + 1, total: betas.len() - 1 }).is_break() {
+            return Err(Error::Interrupted { op: OP });
+        }
+    }
+    Ok(Annealed {
+        log_partition: Estimate::log_mean_weight(&log_weights, "ais"),
+        ess: weights_ess(&log_weights),
+        log_weights,
+        temperatures: betas.len(),
+        schedule: settings.schedule.name(),
+    })
+}
+
+/// A watcher that never stops anything.
+///
+/// # Examples
+///
+/// ```
+/// assert!(gm_core::unwatched(gm_core::Progress { done: 1, total: 2 }).is_continue());
+/// ```
+pub fn unwatched(_: Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two states with weights 1 and exp(beta c), moved by exact draws.
+    struct Coin(f64);
+
+    impl AnnealedPath for Coin {
+        type Chains = Vec<bool>;
+
+        fn log_base_partition(&self) -> f64 {
+            2.0_f64.ln()
+        }
+
+        fn start(&self, runs: usize, streams: &Streams) -> Vec<bool> {
+            (0..runs).map(|run| draw(0.5, streams, run)).collect()
+        }
+
+        fn advance(&self, chains: &mut Vec<bool>, from: f64, to: f64, streams: &Streams, log_weights: &mut [f64]) {
+            for (run, (state, weight)) in chains.iter_mut().zip(log_weights).enumerate() {
+                *weight += (to - from) * self.0 * f64::from(u8::from(*state));
+                *state = draw(crate::numerics::logistic_f64(to * self.0), streams, run);
+            }
+        }
+    }
+
+    fn draw(p: f64, streams: &Streams, run: usize) -> bool {
+        use rand::RngExt;
+        streams.stream(run as u64).random_bool(p)
+    }
+
+    #[test]
+    fn stat_mean_two_states_are_weighed_right() {
+        // 4,000 runs: five standard errors, alpha below 1e-6.
+        let settings = AisSettings { runs: 4_000, schedule: Schedule::Linear(20) };
+        let found = anneal(&Coin(3.0), &settings, &Streams::new(5), &mut unwatched).unwrap();
+        let truth = (1.0 + 3.0_f64.exp()).ln();
+        let error = (found.log_partition.value - truth).abs();
+        assert!(error < 5.0 * found.log_partition.std_error, "{error} against {:?}", found.log_partition);
+        assert!(found.log_partition.std_error < 0.02 && found.ess > 3_000.0);
+    }
+
+    #[test]
+    fn planted_mean_weights_taken_after_the_move_are_found_out() {
+        struct Late(Coin);
+        impl AnnealedPath for Late {
+            type Chains = Vec<bool>;
+            fn log_base_partition(&self) -> f64 {
+                self.0.log_base_partition()
+            }
+            fn start(&self, runs: usize, streams: &Streams) -> Vec<bool> {
+                self.0.start(runs, streams)
+            }
+            fn advance(&self, chains: &mut Vec<bool>, from: f64, to: f64, streams: &Streams, log_weights: &mut [f64]) {
+                let mut unused = vec![0.0; log_weights.len()];
+                self.0.advance(chains, from, to, streams, &mut unused);
+                self.0.advance(&mut chains.clone(), from, to, streams, log_weights);
+            }
+        }
+        let settings = AisSettings { runs: 4_000, schedule: Schedule::Linear(20) };
+        let found = anneal(&Late(Coin(3.0)), &settings, &Streams::new(5), &mut unwatched).unwrap();
+        let truth = (1.0 + 3.0_f64.exp()).ln();
+        assert!((found.log_partition.value - truth).abs() > 5.0 * found.log_partition.std_error);
+    }
+
+    #[test]
+    fn rejects_bad_settings_and_stops_on_request() {
+        let run = |settings: &AisSettings| anneal(&Coin(1.0), settings, &Streams::new(0), &mut unwatched).unwrap_err().to_string();
+        assert_eq!(
+            run(&AisSettings { runs: 0, schedule: Schedule::Linear(5) }),
+            "annealed importance sampling: `runs` is 0, allowed: 1 or more"
+        );
+        assert_eq!(
+            run(&AisSettings { runs: 1, schedule: Schedule::Graded(1) }),
+            "Schedule: `temperatures` is 1, allowed: 2 or more"
+        );
+        assert_eq!(
+            run(&AisSettings { runs: 1, schedule: Schedule::Custom(vec![0.0, 0.5]) }),
+            "Schedule: `temperatures` is 2 values, allowed: values that rise from 0 to 1"
+        );
+        let settings = AisSettings { runs: 1, schedule: Schedule::Custom(vec![0.0, 0.5, 1.0]) };
+        let stopped = anneal(&Coin(1.0), &settings, &Streams::new(0), &mut |_| ControlFlow::Break(()));
+        assert_eq!(stopped.unwrap_err().to_string(), "annealed importance sampling: stopped on request");
+    }
+
+    #[test]
+    fn law_schedules_rise_from_zero_to_one() {
+        for n in [2, 3, 10, 1_000, 14_501] {
+            for schedule in [Schedule::Linear(n), Schedule::Graded(n)] {
+                let betas = schedule.betas().unwrap();
+                assert_eq!((betas.len(), betas[0], betas[n - 1]), (n, 0.0, 1.0));
+                assert!(betas.windows(2).all(|pair| pair[0] < pair[1]), "{schedule:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,791 @@
+//! The engine that every model runs on: draw a layer given its neighbours, and count co-activations.
+
+use std::cell::RefCell;
+
+use rand::{Rng, RngExt};
+use rayon::prelude::*;
+
+use crate::bits::BitMatrix;
+use crate::kernels::{self, LANES, Row, TILE};
+use crate::stack::Matrix;
+use crate::streams::{Stream, Streams};
+
+/// Samples that share a random stream and a visit to each tile of weights.
+const BLOCK: usize = 256;
+
+/// Samples whose random numbers are fetched together.
+const CHUNK: usize = 16;
+
+thread_local! {
+    static SUMS: RefCell<Vec<Row>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `work` on rows that are reused by the next call on this thread, all zero at the start.
+fn with_zeroed_rows<T>(count: usize, work: impl FnOnce(&mut [Row]) -> T) -> T {
+    SUMS.with_borrow_mut(|rows| {
+        rows.clear();
+        rows.resize(count, Row::ZERO);
+        work(rows)
+    })
+}
+
+/// The 64 values of a panel, zero past the end.
+fn panel_row(values: &[f32], panel: usize) -> Row {
+    let mut row = Row::ZERO;
+    let from = &values[panel * LANES..values.len().min((panel + 1) * LANES)];
+    row.0[..from.len()].copy_from_slice(from);
+    row
+}
+
+/// Rows that a panel of `count` rows takes, so that whole tiles can be read.
+fn padded(count: usize) -> usize {
+    count.next_multiple_of(TILE)
+}
+
+/// Adds the weights of the inputs that are on; `first` is the first sample.
+fn accumulate(inputs: &BitMatrix, first: usize, panel: &[Row], sums: &mut [Row]) {
+    for (t, tile) in panel.as_chunks::<TILE>().0.iter().enumerate() {
+        let words = &inputs.word(t / 2)[first..first + sums.len()];
+        kernels::accumulate(words, (t % 2 * TILE) as u32, tile, sums);
+    }
+}
+
+/// A weight matrix arranged for the inputs of one layer given the states of another.
+///
+/// # Numerics
+///
+/// A copy of the weights in panels of 64 outputs. Building it reads and writes each weight once.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Coupling, LayerUpdate, Matrix};
+///
+/// let weights = Matrix::from_row_slice(2, 1, &[0.5, -2.0]);
+/// let v = BitMatrix::from_fn(2, 1, |_, _| true);
+/// let up = Coupling::up(&weights);
+/// let inputs = LayerUpdate::new(&[0.25]).given(&up, &v).inputs();
+/// assert_eq!(inputs.to_matrix()[(0, 0)], 0.5 - 2.0 + 0.25);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Coupling {
+    inputs: usize,
+    outputs: usize,
+    upwards: bool,
+    rows: Vec<Row>,
+}
+
+impl Coupling {
+    /// From layer l to layer l + 1: the inputs W' x.
+    ///
+    /// # Shapes
+    ///
+    /// `weights` is [n_l, n_(l+1)].
+    #[must_use]
+    pub fn up(weights: &Matrix) -> Self {
+        Self::new(weights.nrows(), weights.ncols(), true, weights)
+    }
+
+    /// From layer l + 1 to layer l: the inputs W x.
+    ///
+    /// # Shapes
+    ///
+    /// `weights` is [n_l, n_(l+1)].
+    #[must_use]
+    pub fn down(weights: &Matrix) -> Self {
+        Self::new(weights.ncols(), weights.nrows(), false, weights)
+    }
+
+    fn new(inputs: usize, outputs: usize, upwards: bool, weights: &Matrix) -> Self {
+        let rows = vec![Row::ZERO; outputs.div_ceil(LANES) * padded(inputs)];
+        let mut coupling = Self { inputs, outputs, upwards, rows };
+        coupling.refresh(weights);
+        coupling
+    }
+
+    /// Takes over changed weights of the same shape.
+    ///
+    /// # Panics
+    ///
+    /// When the shape differs.
+    pub fn refresh(&mut self, weights: &Matrix) {
+        let shape = if self.upwards { (self.inputs, self.outputs) } else { (self.outputs, self.inputs) };
+        assert_eq!(weights.shape(), shape, "a coupling keeps its shape");
+        let (inputs, outputs, upwards) = (self.inputs, self.outputs, self.upwards);
+        self.rows.par_chunks_mut(padded(inputs)).enumerate().for_each(|(panel, rows)| {
+            let first = panel * LANES;
+            let lanes = (outputs - first).min(LANES);
+            if upwards {
+                gather_columns(weights, first, lanes, &mut rows[..inputs]);
+            } else {
+                for (row, column) in rows.iter_mut().zip(weights.column_iter()) {
+                    row.0[..lanes].copy_from_slice(&column.as_slice()[first..first + lanes]);
+                }
+            }
+        });
+    }
+
+    /// Units of the layer that is given.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Units of the layer that is drawn.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    fn panel(&self, panel: usize) -> &[Row] {
+        let rows = padded(self.inputs);
+        &self.rows[panel * rows..(panel + 1) * rows]
+    }
+}
+
+/// Columns `first` to `first + lanes` of a matrix become lanes, its rows become rows.
+fn gather_columns(weights: &Matrix, first: usize, lanes: usize, rows: &mut [Row]) {
+    let stride = weights.nrows();
+    for (band, rows) in rows.chunks_mut(TILE).enumerate() {
+        for lane in 0..lanes {
+            let start = (first + lane) * stride + band * TILE;
+            let column = &weights.as_slice()[start..start + rows.len()];
+            for (row, &weight) in rows.iter_mut().zip(column) {
+                row.0[lane] = weight;
+            }
+        }
+    }
+}
+
+/// Inverse temperatures of a batch.
+#[derive(Clone, Copy, Debug)]
+pub enum Beta<'a> {
+    /// The same for every sample.
+    Same(f32),
+    /// One for each sample.
+    Each(&'a [f32]),
+}
+
+/// The update of one layer given one or two neighbouring layers.
+///
+/// inputs = beta (bias + sum over neighbours) + (1 - beta) base, means = logistic(inputs).
+///
+/// # Shapes
+///
+/// `bias` and `base` are [units]; each neighbour's states are [its units, samples].
+///
+/// # Randomness
+///
+/// A draw of `sample` takes 16 random bits a unit, and more where these agree with the digits of the mean, so
+/// that the draw is exact for the `f32` mean. The block of samples b and the panel of 64 units p use stream
+/// b 2^32 + p; the number of threads does not matter.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Beta, BitMatrix, Coupling, LayerUpdate, Matrix, Purpose, Streams};
+///
+/// let down = Coupling::down(&Matrix::from_element(3, 2, 40.0));
+/// let h = BitMatrix::from_fn(2, 5, |unit, _| unit == 0);
+/// let mut v = BitMatrix::zeros(3, 5);
+/// let streams = Streams::new(0).fork(Purpose::Chains, 0);
+/// LayerUpdate::new(&[0.0; 3]).given(&down, &h).sample_into(&mut v, &streams);
+/// assert_eq!(v.ones(), 15);
+/// LayerUpdate::new(&[0.0; 3]).given(&down, &h).tempered(Beta::Same(0.0), Some(&[-40.0; 3])).sample_into(&mut v, &streams);
+/// assert_eq!(v.ones(), 0);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct LayerUpdate<'a> {
+    bias: &'a [f32],
+    base: Option<&'a [f32]>,
+    beta: Beta<'a>,
+    neighbours: [Option<(&'a Coupling, &'a BitMatrix)>; 2],
+}
+
+impl<'a> LayerUpdate<'a> {
+    /// A layer with these biases and no neighbours yet.
+    #[must_use]
+    pub fn new(bias: &'a [f32]) -> Self {
+        Self { bias, base: None, beta: Beta::Same(1.0), neighbours: [None; 2] }
+    }
+
+    /// Adds a neighbouring layer in a given state.
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree or two neighbours are there already.
+    #[must_use]
+    pub fn given(mut self, coupling: &'a Coupling, states: &'a BitMatrix) -> Self {
+        assert_eq!(coupling.outputs, self.bias.len(), "the coupling leads to this layer");
+        assert_eq!(coupling.inputs, states.units(), "the coupling comes from that layer");
+        let slot = self.neighbours.iter_mut().find(|slot| slot.is_none());
+        *slot.expect("a layer has at most two neighbours") = Some((coupling, states));
+        let [first, second] = self.neighbours;
+        if let (Some((_, first)), Some((_, second))) = (first, second) {
+            assert_eq!(first.samples(), second.samples(), "neighbours have as many samples");
+        }
+        self
+    }
+
+    /// Sets the inverse temperature, and the biases of the independent base model at beta = 0 (zero unless given).
+    ///
+    /// # Panics
+    ///
+    /// When `base` has another length than the biases.
+    #[must_use]
+    pub fn tempered(mut self, beta: Beta<'a>, base: Option<&'a [f32]>) -> Self {
+        assert!(base.is_none_or(|base| base.len() == self.bias.len()), "a base bias for each unit");
+        self.beta = beta;
+        self.base = base;
+        self
+    }
+
+    fn samples(&self) -> usize {
+        self.neighbours[0].map_or(0, |(_, states)| states.samples())
+    }
+
+    /// The inputs of the layer.
+    #[must_use]
+    pub fn inputs(&self) -> Activations {
+        let mut out = Activations::zeros(self.bias.len(), self.samples());
+        self.inputs_into(&mut out);
+        out
+    }
+
+    /// The inputs of the layer, into a buffer that may be reused.
+    pub fn inputs_into(&self, out: &mut Activations) {
+        self.fill(out, |_| {});
+    }
+
+    /// The means of the layer.
+    #[must_use]
+    pub fn means(&self) -> Activations {
+        let mut out = Activations::zeros(self.bias.len(), self.samples());
+        self.means_into(&mut out);
+        out
+    }
+
+    /// The means of the layer, into a buffer that may be reused.
+    pub fn means_into(&self, out: &mut Activations) {
+        self.fill(out, kernels::logistic_rows);
+    }
+
+    fn fill(&self, out: &mut Activations, finish: impl Fn(&mut [Row]) + Sync) {
+        out.resize(self.bias.len(), self.samples());
+        let samples = out.samples;
+        out.rows.par_chunks_mut(padded(samples).max(1)).enumerate().for_each(|(panel, rows)| {
+            rows[..samples].par_chunks_mut(BLOCK).enumerate().for_each(|(block, rows)| {
+                rows.fill(Row::ZERO);
+                self.inputs_of_block(panel, block * BLOCK, rows);
+                finish(rows);
+            });
+        });
+    }
+
+    fn inputs_of_block(&self, panel: usize, first: usize, rows: &mut [Row]) {
+        for (coupling, states) in self.neighbours.into_iter().flatten() {
+            accumulate(states, first, coupling.panel(panel), rows);
+        }
+        let bias = panel_row(self.bias, panel);
+        let base = self.base.map_or(Row::ZERO, |base| panel_row(base, panel));
+        match self.beta {
+            Beta::Same(beta) => kernels::temper(rows, &bias, &base, beta),
+            Beta::Each(betas) => {
+                for (row, &beta) in rows.iter_mut().zip(&betas[first..]) {
+                    kernels::temper(std::slice::from_mut(row), &bias, &base, beta);
+                }
+            }
+        }
+    }
+
+    /// Draws the layer.
+    ///
+    /// # Panics
+    ///
+    /// When `out` has other units or samples.
+    pub fn sample_into(&self, out: &mut BitMatrix, streams: &Streams) {
+        assert_eq!((out.units(), out.samples()), (self.bias.len(), self.samples()), "shape of the drawn layer");
+        for_each_block(out, |panel, block, mask, words| {
+            with_zeroed_rows(words.len(), |rows| {
+                self.inputs_of_block(panel, block * BLOCK, rows);
+                kernels::logistic_rows(rows);
+                draw(rows, mask, words, &mut block_stream(streams, block, panel));
+            });
+        });
+    }
+}
+
+/// Visits every panel and block of samples of a batch in parallel: (panel, block, mask of used bits, words).
+fn for_each_block(out: &mut BitMatrix, visit: impl Fn(usize, usize, u64, &mut [u64]) + Sync) {
+    let masks: Vec<u64> = (0..out.words_per_sample()).map(|w| out.mask(w)).collect();
+    let samples = out.samples().max(1);
+    out.words_mut().par_chunks_mut(samples).enumerate().for_each(|(panel, words)| {
+        words.par_chunks_mut(BLOCK).enumerate().for_each(|(block, words)| visit(panel, block, masks[panel], words));
+    });
+}
+
+fn block_stream(streams: &Streams, block: usize, panel: usize) -> Stream {
+    streams.stream((block as u64) << 32 | panel as u64)
+}
+
+/// Draws 64 units of each sample from their means.
+fn draw(means: &[Row], mask: u64, words: &mut [u64], stream: &mut Stream) {
+    let mut random = [[0_u16; LANES]; CHUNK];
+    let mut ties = [0_u64; CHUNK];
+    for (means, words) in means.chunks(CHUNK).zip(words.chunks_mut(CHUNK)) {
+        let count = words.len();
+        stream.fill(random[..count].as_flattened_mut());
+        kernels::draw(means, &random[..count], words, &mut ties);
+        for ((word, tied), mean) in words.iter_mut().zip(ties).zip(means) {
+            *word = resolve(*word, tied & mask, mean, stream) & mask;
+        }
+    }
+}
+
+/// Decides the units whose first 16 random digits agree with those of their means.
+fn resolve(mut word: u64, mut tied: u64, means: &Row, stream: &mut Stream) -> u64 {
+    while tied != 0 {
+        let lane = tied.trailing_zeros();
+        word |= u64::from(continue_draw(means.0[lane as usize], stream)) << lane;
+        tied &= tied - 1;
+    }
+    word
+}
+
+/// Compares further random digits with the digits of `mean` after the sixteenth, until they differ.
+fn continue_draw(mean: f32, stream: &mut Stream) -> bool {
+    let mut rest = (f64::from(mean) * 65_536.0).fract();
+    while rest > 0.0 {
+        let scaled = rest * 4_294_967_296.0;
+        let (digits, threshold) = (stream.next_u32(), scaled as u32);
+        if digits != threshold {
+            return digits < threshold;
+        }
+        rest = scaled.fract();
+    }
+    false
+}
+
+/// Inputs or means of a layer for a batch of samples.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Activations, Matrix};
+///
+/// let means = Activations::from_matrix(&Matrix::from_row_slice(2, 2, &[0.0, 1.0, 0.5, 0.5]));
+/// assert_eq!(means.unit_sums(), [1.0, 1.0]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Activations {
+    units: usize,
+    samples: usize,
+    rows: Vec<Row>,
+}
+
+impl Activations {
+    /// All zero.
+    #[must_use]
+    pub fn zeros(units: usize, samples: usize) -> Self {
+        Self { units, samples, rows: vec![Row::ZERO; units.div_ceil(LANES) * padded(samples)] }
+    }
+
+    /// Takes over a matrix, [units, samples].
+    #[must_use]
+    pub fn from_matrix(values: &Matrix) -> Self {
+        let mut out = Self::zeros(values.nrows(), values.ncols());
+        out.fill_means(|sample, panel, row| *row = panel_row(values.column(sample).as_slice(), panel).0);
+        out
+    }
+
+    fn resize(&mut self, units: usize, samples: usize) {
+        if (self.units, self.samples) != (units, samples) {
+            *self = Self::zeros(units, samples);
+        }
+    }
+
+    /// Fills 64 units of a sample at a time: `fill(sample, panel, values)`, in parallel over panels.
+    pub fn fill_means(&mut self, fill: impl Fn(usize, usize, &mut [f32; 64]) + Sync) {
+        let samples = self.samples;
+        self.rows.par_chunks_mut(padded(samples).max(1)).enumerate().for_each(|(panel, rows)| {
+            for (sample, row) in rows[..samples].iter_mut().enumerate() {
+                fill(sample, panel, &mut row.0);
+            }
+        });
+    }
+
+    /// Units of the layer.
+    #[must_use]
+    pub fn units(&self) -> usize {
+        self.units
+    }
+
+    /// Samples of the batch.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    fn panels(&self) -> impl IndexedParallelIterator<Item = &[Row]> {
+        self.rows.par_chunks(padded(self.samples).max(1))
+    }
+
+    fn used(&self, panel: usize) -> usize {
+        (self.units - panel * LANES).min(LANES)
+    }
+
+    /// The value of one unit for one sample.
+    ///
+    /// # Panics
+    ///
+    /// When `unit` or `sample` is out of range.
+    #[must_use]
+    pub fn get(&self, unit: usize, sample: usize) -> f32 {
+        assert!(unit < self.units && sample < self.samples, "unit or sample out of range");
+        self.rows[unit / LANES * padded(self.samples) + sample].0[unit % LANES]
+    }
+
+    /// The values as a matrix, [units, samples].
+    #[must_use]
+    pub fn to_matrix(&self) -> Matrix {
+        let mut out = Matrix::zeros(self.units, self.samples);
+        out.as_mut_slice().par_chunks_mut(self.units.max(1)).enumerate().for_each(|(sample, column)| {
+            for (panel, values) in column.chunks_mut(LANES).enumerate() {
+                values.copy_from_slice(&self.rows[panel * padded(self.samples) + sample].0[..values.len()]);
+            }
+        });
+        out
+    }
+
+    /// Replaces inputs by means, 1 / (1 + exp(-x)).
+    pub fn logistic(&mut self) {
+        self.rows.par_chunks_mut(BLOCK).for_each(kernels::logistic_rows);
+    }
+
+    /// Draws each unit with its mean.
+    ///
+    /// # Randomness
+    ///
+    /// As [`LayerUpdate::sample_into`], bit for bit.
+    ///
+    /// # Panics
+    ///
+    /// When `out` has other units or samples.
+    pub fn sample_into(&self, out: &mut BitMatrix, streams: &Streams) {
+        assert_eq!((out.units(), out.samples()), (self.units, self.samples), "shape of the drawn layer");
+        let capacity = padded(self.samples);
+        for_each_block(out, |panel, block, mask, words| {
+            let first = panel * capacity + block * BLOCK;
+            let means = &self.rows[first..first + words.len()];
+            draw(means, mask, words, &mut block_stream(streams, block, panel));
+        });
+    }
+
+    /// Draws each unit from its input at an inverse temperature: mean logistic(beta x + (1 - beta) base).
+    ///
+    /// # Panics
+    ///
+    /// When `base` is not [units], or `out` has other units or samples.
+    pub fn sample_tempered_into(&self, beta: f32, base: &[f32], out: &mut BitMatrix, streams: &Streams) {
+        assert_eq!(base.len(), self.units, "a base bias for each unit");
+        assert_eq!((out.units(), out.samples()), (self.units, self.samples), "shape of the drawn layer");
+        let capacity = padded(self.samples);
+        for_each_block(out, |panel, block, mask, words| {
+            with_zeroed_rows(words.len(), |rows| {
+                let first = panel * capacity + block * BLOCK;
+                rows.copy_from_slice(&self.rows[first..first + words.len()]);
+                kernels::temper(rows, &Row::ZERO, &panel_row(base, panel), beta);
+                kernels::logistic_rows(rows);
+                draw(rows, mask, words, &mut block_stream(streams, block, panel));
+            });
+        });
+    }
+
+    /// sum over samples, [units].
+    #[must_use]
+    pub fn unit_sums(&self) -> Vec<f64> {
+        let mut sums = vec![0.0; self.units];
+        let samples = self.samples;
+        sums.par_chunks_mut(LANES).zip(self.panels()).for_each(|(sums, rows)| {
+            for row in &rows[..samples] {
+                for (sum, &value) in sums.iter_mut().zip(&row.0) {
+                    *sum += f64::from(value);
+                }
+            }
+        });
+        sums
+    }
+
+    /// sum over units of softplus(x), [samples].
+    ///
+    /// # Numerics
+    ///
+    /// Double precision from the `f32` inputs on.
+    #[must_use]
+    pub fn softplus_sums(&self) -> Vec<f64> {
+        self.sum_over_panels(|panel, row| kernels::softplus_sum(&row.0[..self.used(panel)]))
+    }
+
+    /// The change of sum softplus(beta x + (1 - beta) base) from one inverse temperature to another, [samples].
+    ///
+    /// # Numerics
+    ///
+    /// Double precision from the `f32` inputs on, so that steps of 1e-5 in beta lose nothing.
+    ///
+    /// # Panics
+    ///
+    /// When `base` is not [units].
+    #[must_use]
+    pub fn softplus_gains(&self, base: &[f32], from: f64, to: f64) -> Vec<f64> {
+        assert_eq!(base.len(), self.units, "a base bias for each unit");
+        self.sum_over_panels(|panel, row| {
+            let base = panel_row(base, panel);
+            let used = self.used(panel);
+            kernels::softplus_gain(&row.0[..used], &base.0[..used], from, to)
+        })
+    }
+
+    fn sum_over_panels(&self, term: impl Fn(usize, &Row) -> f64 + Sync) -> Vec<f64> {
+        let capacity = padded(self.samples);
+        let mut sums = vec![0.0; self.samples];
+        sums.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, sums)| {
+            for panel in 0..self.units.div_ceil(LANES) {
+                let rows = &self.rows[panel * capacity + chunk * CHUNK..];
+                for (sum, row) in sums.iter_mut().zip(rows) {
+                    *sum += term(panel, row);
+                }
+            }
+        });
+        sums
+    }
+}
+
+/// Adds `scale` times the co-activations sum_s x_s y_s' of a binary layer x and a real-valued layer y.
+///
+/// # Shapes
+///
+/// `transposed` is x with units and samples exchanged, [samples, units of x]; `out` is [units of x, units of y].
+///
+/// # Panics
+///
+/// When shapes disagree.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Activations, BitMatrix, Matrix, add_coactivation};
+///
+/// let x = BitMatrix::from_fn(2, 3, |unit, sample| unit == 0 || sample == 1);
+/// let y = Activations::from_matrix(&Matrix::from_row_slice(1, 3, &[0.25, 0.5, 1.0]));
+/// let mut out = Matrix::zeros(2, 1);
+/// add_coactivation(&x.transposed(), &y, 2.0, &mut out);
+/// assert_eq!(out.as_slice(), [3.5, 1.0]);
+/// ```
+pub fn add_coactivation(transposed: &BitMatrix, y: &Activations, scale: f32, out: &mut Matrix) {
+    let units = transposed.samples();
+    assert_eq!(transposed.units(), y.samples, "the two layers have as many samples");
+    assert_eq!(out.shape(), (units, y.units), "shape of the co-activations");
+    let columns = out.as_mut_slice().par_chunks_mut((LANES * units).max(1));
+    columns.zip(y.panels()).for_each(|(columns, panel)| {
+        for first in (0..units).step_by(BLOCK) {
+            with_zeroed_rows((units - first).min(BLOCK), |rows| {
+                accumulate(transposed, first, panel, rows);
+                for (lane, column) in columns.chunks_mut(units).enumerate() {
+                    for (value, row) in column[first..].iter_mut().zip(&*rows) {
+                        *value += scale * row.0[lane];
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// Adds `scale` times the co-activation counts of two binary layers.
+///
+/// # Shapes
+///
+/// Both layers have units and samples exchanged, [samples, units]; `out` is [units of x, units of y].
+///
+/// # Panics
+///
+/// When shapes disagree.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Matrix, add_coactivation_counts};
+///
+/// let x = BitMatrix::from_fn(2, 3, |unit, sample| unit == 0 || sample == 1);
+/// let mut out = Matrix::zeros(2, 2);
+/// add_coactivation_counts(&x.transposed(), &x.transposed(), 1.0, &mut out);
+/// assert_eq!(out.as_slice(), [3.0, 1.0, 1.0, 1.0]);
+/// ```
+pub fn add_coactivation_counts(x: &BitMatrix, y: &BitMatrix, scale: f32, out: &mut Matrix) {
+    let units = x.samples();
+    assert_eq!(x.units(), y.units(), "the two layers have as many samples");
+    assert_eq!(out.shape(), (units, y.samples()), "shape of the co-activations");
+    let blocks = x.words_per_sample();
+    out.as_mut_slice().par_chunks_mut(units.max(1)).enumerate().for_each_init(
+        || vec![0_u32; units],
+        |counts, (j, column)| {
+            counts.fill(0);
+            for block in 0..blocks {
+                kernels::count_shared(x.word(block), y.word(block)[j], counts);
+            }
+            for (value, &count) in column.iter_mut().zip(&*counts) {
+                *value += scale * count as f32;
+            }
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::streams::Purpose;
+
+    fn weights(rows: usize, columns: usize) -> Matrix {
+        Matrix::from_fn(rows, columns, |i, j| ((i * 31 + j * 17) % 23) as f32 / 16.0 - 0.7)
+    }
+
+    fn states(units: usize, samples: usize) -> BitMatrix {
+        BitMatrix::from_fn(units, samples, |u, s| (u * u + 3 * s + u * s) % 7 < 2)
+    }
+
+    fn close(a: &Matrix, b: &Matrix, tolerance: f32) {
+        assert_eq!(a.shape(), b.shape());
+        assert!((a - b).amax() <= tolerance, "differ by {}", (a - b).amax());
+    }
+
+    const SHAPES: [(usize, usize, usize); 6] = [(1, 1, 1), (6, 5, 3), (64, 64, 64), (70, 130, 300), (33, 65, 11), (200, 7, 513)];
+
+    #[test]
+    fn oracle_inputs_equal_dense_products() {
+        for (below, above, samples) in SHAPES {
+            let (w, x, y) = (weights(below, above), states(below, samples), states(above, samples));
+            let (a, b) = (vec![0.3; below], vec![-0.2; above]);
+            let up = LayerUpdate::new(&b).given(&Coupling::up(&w), &x).inputs().to_matrix();
+            close(&up, &(w.tr_mul(&x.to_matrix()).add_scalar(-0.2)), 2e-4);
+            let down = LayerUpdate::new(&a).given(&Coupling::down(&w), &y).inputs().to_matrix();
+            close(&down, &((&w * y.to_matrix()).add_scalar(0.3)), 2e-4);
+        }
+    }
+
+    #[test]
+    fn oracle_two_neighbours_and_temperatures() {
+        let (w1, w2) = (weights(70, 40), weights(40, 90));
+        let (x0, x2) = (states(70, 20), states(90, 20));
+        let (bias, base) = (vec![0.5; 40], vec![-1.5; 40]);
+        let (up, down) = (Coupling::up(&w1), Coupling::down(&w2));
+        let plain = w1.tr_mul(&x0.to_matrix()) + &w2 * x2.to_matrix();
+        let betas: Vec<f32> = (0..20).map(|s| s as f32 / 19.0).collect();
+        let update = LayerUpdate::new(&bias).given(&up, &x0).given(&down, &x2);
+        let each = update.tempered(Beta::Each(&betas), Some(&base)).inputs().to_matrix();
+        let expected = Matrix::from_fn(40, 20, |j, s| betas[s] * (plain[(j, s)] + 0.5) + (1.0 - betas[s]) * -1.5);
+        close(&each, &expected, 1e-4);
+        let same = update.tempered(Beta::Same(betas[7]), Some(&base)).inputs().to_matrix();
+        assert_eq!(same.column(7), each.column(7));
+    }
+
+    #[test]
+    fn oracle_coactivations_equal_dense_products() {
+        for (below, above, samples) in SHAPES {
+            let (x, y) = (states(below, samples), states(above, samples));
+            let mut counts = Matrix::from_element(below, above, 1.0);
+            add_coactivation_counts(&x.transposed(), &y.transposed(), 0.5, &mut counts);
+            close(&counts, &((x.to_matrix() * y.to_matrix().transpose() * 0.5).add_scalar(1.0)), 1e-6);
+            let means = weights(above, samples);
+            let mut sums = Matrix::zeros(below, above);
+            add_coactivation(&x.transposed(), &Activations::from_matrix(&means), 1.0, &mut sums);
+            close(&sums, &(x.to_matrix() * means.transpose()), 2e-3);
+        }
+    }
+
+    #[test]
+    fn law_drawing_equals_drawing_from_means() {
+        let (w, x) = (weights(70, 130), states(70, 300));
+        let coupling = Coupling::up(&w);
+        let (bias, base) = (vec![0.1; 130], vec![0.4; 130]);
+        let update = LayerUpdate::new(&bias).given(&coupling, &x);
+        let streams = Streams::new(3).fork(Purpose::Test, 1);
+        let [mut direct, mut from_means, mut from_inputs] = std::array::from_fn(|_| BitMatrix::zeros(130, 300));
+        update.sample_into(&mut direct, &streams);
+        update.means().sample_into(&mut from_means, &streams);
+        update.inputs().sample_tempered_into(1.0, &base, &mut from_inputs, &streams);
+        assert_eq!(direct, from_means);
+        assert_eq!(direct, from_inputs);
+    }
+
+    #[test]
+    fn stable_draws_do_not_depend_on_threads() {
+        let (w, x) = (weights(70, 130), states(70, 1000));
+        let coupling = Coupling::up(&w);
+        let bias = vec![0.1; 130];
+        let draw = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let mut out = BitMatrix::zeros(130, 1000);
+                let streams = Streams::new(3).fork(Purpose::Test, 1);
+                LayerUpdate::new(&bias).given(&coupling, &x).sample_into(&mut out, &streams);
+                out
+            })
+        };
+        let one = draw(1);
+        assert_eq!(one, draw(2));
+        assert_eq!(one, draw(5));
+        assert_eq!(one.words().iter().fold(0_u64, |hash, w| hash.rotate_left(7) ^ w), STABLE);
+    }
+
+    const STABLE: u64 = 10_710_189_744_758_990_966;
+
+    /// How far a count of draws lies from its expectation, in standard deviations.
+    fn deviations(ones: u64, mean: f32, draws: usize) -> f64 {
+        let expected = f64::from(mean) * draws as f64;
+        let spread = (expected * (1.0 - f64::from(mean))).sqrt();
+        (ones as f64 - expected).abs() / spread.max(1e-9 * expected).max(f64::MIN_POSITIVE)
+    }
+
+    /// Six standard deviations keep the false alarm rate of a mean below 1e-8.
+    const ALLOWED: f64 = 6.0;
+
+    #[test]
+    fn stat_mean_draws_follow_means_of_any_size() {
+        let means = [0.5, 0.1, 1.0 / 3.0, 0.999, 1.0 / 65_536.0, 1.5 / 65_536.0, 0.3 / 65_536.0, 1.0, 0.0];
+        for (case, &mean) in means.iter().enumerate() {
+            let draws = 1 << if mean < 0.001 { 25 } else { 20 };
+            let batch = Activations::from_matrix(&Matrix::from_element(64, draws / 64, mean));
+            let mut out = BitMatrix::zeros(64, draws / 64);
+            batch.sample_into(&mut out, &Streams::new(case as u64).fork(Purpose::Test, 0));
+            let deviations = deviations(out.ones(), mean, draws);
+            assert!(deviations <= ALLOWED, "mean {mean}: {} of {draws}, {deviations} deviations", out.ones());
+        }
+    }
+
+    #[test]
+    fn planted_mean_draws_from_sixteen_digits_alone_are_found_out() {
+        let (mean, draws) = (0.3 / 65_536.0, 1 << 25);
+        let mut stream = Streams::new(6).fork(Purpose::Test, 0).stream(0);
+        let (rows, mut words, mut ties) = ([Row([mean; LANES]); CHUNK], [0; CHUNK], [0; CHUNK]);
+        let mut random = [[0_u16; LANES]; CHUNK];
+        let mut ones = 0;
+        for _ in 0..draws / (LANES * CHUNK) {
+            stream.fill(random.as_flattened_mut());
+            kernels::draw(&rows, &random, &mut words, &mut ties);
+            ones += words.iter().map(|w| u64::from(w.count_ones())).sum::<u64>();
+        }
+        assert!(deviations(ones, mean, draws) > ALLOWED);
+    }
+
+    #[test]
+    fn table_empty_batches_are_fine() {
+        let coupling = Coupling::up(&weights(5, 3));
+        let none = BitMatrix::zeros(5, 0);
+        let update = LayerUpdate::new(&[0.0; 3]).given(&coupling, &none);
+        assert_eq!(update.means().to_matrix().ncols(), 0);
+        update.sample_into(&mut BitMatrix::zeros(3, 0), &Streams::new(0));
+        assert_eq!(update.inputs().softplus_sums(), [0.0; 0]);
+        let mut out = Matrix::zeros(5, 3);
+        add_coactivation(&none.transposed(), &Activations::zeros(3, 0), 1.0, &mut out);
+        assert_eq!(out.sum(), 0.0);
+    }
+}

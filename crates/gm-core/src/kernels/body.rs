@@ -1,0 +1,260 @@
+//! The kernels, written once in portable Rust and compiled for each instruction set.
+//!
+//! Only comparisons, additions, multiplications, divisions and bit operations occur, in a fixed order
+//! and without fused multiply-add, so every compilation gives the same bits.
+
+use super::{LANES, Row, TILE};
+
+/// Sixteen partial sums of a group of four inputs.
+type Sums = [Row; 16];
+
+/// Below this many samples building the partial sums costs more than it saves.
+const FEW: usize = 10;
+
+/// Adds to each sample's row the rows of a tile of weights whose input bit is set.
+///
+/// Bits `shift` to `shift + 31` of `words[s]` are the inputs of sample s. The sixteen partial sums of every four
+/// inputs are built once, on the stack, and looked up once a sample; a short batch adds the same terms in the same
+/// order without the table.
+#[inline(always)]
+pub(super) fn accumulate(words: &[u64], shift: u32, tile: &[Row; TILE], sums: &mut [Row]) {
+    if words.len() < FEW {
+        return accumulate_few(words, shift, tile, sums);
+    }
+    let mut table = [[Row([0.0; LANES]); 16]; TILE / 4];
+    for (group, sums) in table.iter_mut().enumerate() {
+        build(sums, tile, 4 * group);
+    }
+    for (sum, word) in sums.iter_mut().zip(words) {
+        let inputs = (word >> shift) as u32;
+        if inputs != 0 {
+            *sum = look_up(*sum, &table, inputs);
+        }
+    }
+}
+
+/// Partial sums of inputs `first` to `first + 3`; the lowest input is added last.
+#[inline(always)]
+fn build(sums: &mut Sums, tile: &[Row; TILE], first: usize) {
+    for nibble in 1..16_usize {
+        let rest = sums[nibble & (nibble - 1)];
+        sums[nibble] = add(rest, &tile[first + nibble.trailing_zeros() as usize]);
+    }
+}
+
+#[inline(always)]
+fn look_up(mut sum: Row, table: &[Sums; TILE / 4], inputs: u32) -> Row {
+    for (group, sums) in table.iter().enumerate() {
+        sum = add(sum, &sums[(inputs >> (4 * group) & 15) as usize]);
+    }
+    sum
+}
+
+#[inline(always)]
+fn add(mut a: Row, b: &Row) -> Row {
+    for lane in 0..LANES {
+        a.0[lane] += b.0[lane];
+    }
+    a
+}
+
+/// [`accumulate`] for few samples: each nibble's partial sum is formed anew.
+#[inline(always)]
+fn accumulate_few(words: &[u64], shift: u32, tile: &[Row; TILE], sums: &mut [Row]) {
+    for (sum, word) in sums.iter_mut().zip(words) {
+        let inputs = (word >> shift) as u32;
+        for group in 0..TILE / 4 {
+            let nibble = inputs >> (4 * group) & 15;
+            if nibble == 0 {
+                continue;
+            }
+            let mut partial = Row([0.0; LANES]);
+            for input in (0..4).rev() {
+                if nibble >> input & 1 == 1 {
+                    partial = add(partial, &tile[4 * group + input]);
+                }
+            }
+            *sum = add(*sum, &partial);
+        }
+    }
+}
+
+/// Turns sums over neighbours into inputs: beta (sum + bias) + (1 - beta) base.
+#[inline(always)]
+pub(super) fn temper(rows: &mut [Row], bias: &Row, base: &Row, beta: f32) {
+    let rest = 1.0 - beta;
+    for row in rows {
+        for lane in 0..LANES {
+            row.0[lane] = beta * (row.0[lane] + bias.0[lane]) + rest * base.0[lane];
+        }
+    }
+}
+
+/// Replaces inputs by means.
+#[inline(always)]
+pub(super) fn logistic(values: &mut [f32]) {
+    for value in values {
+        *value = logistic_one(*value);
+    }
+}
+
+/// 1 / (1 + exp(-x)) to within 2 units in the last place, without overflow.
+#[inline(always)]
+pub(super) fn logistic_one(x: f32) -> f32 {
+    let e = exp_minus(x.abs());
+    let upper = 1.0 / (1.0 + e);
+    if x < 0.0 { e * upper } else { upper }
+}
+
+/// exp(-x) for x >= 0; beyond 87 the value at 87, just above the smallest normal number.
+#[inline(always)]
+fn exp_minus(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to the nearest integer.
+    const LN2_HIGH: f32 = 0.693_359_4; // ln 2 with so few bits that n * LN2_HIGH is exact.
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    let x = if x > 87.0 { -87.0 } else { -x };
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = x - n * LN2_HIGH - n * LN2_LOW;
+    let mut series = 1.0 / 5040.0;
+    for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        series = series * r + coefficient;
+    }
+    // The low bits of `shifted` hold n; moved into the exponent field they scale by 2^n.
+    series * f32::from_bits((shifted.to_bits().wrapping_add(127)) << 23)
+}
+
+/// exp(-x) for x >= 0 in double precision; beyond 708 the value at 708.
+#[inline(always)]
+fn exp_minus_f64(x: f64) -> f64 {
+    const ROUND: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52
+    const LN2_HIGH: f64 = 0.693_147_180_369_123_8;
+    const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
+    let x = if x > 708.0 { -708.0 } else { -x };
+    let shifted = x * std::f64::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = x - n * LN2_HIGH - n * LN2_LOW;
+    let mut series = 1.0 / 479_001_600.0;
+    for coefficient in [
+        1.0 / 39_916_800.0,
+        1.0 / 3_628_800.0,
+        1.0 / 362_880.0,
+        1.0 / 40_320.0,
+        1.0 / 5_040.0,
+        1.0 / 720.0,
+        1.0 / 120.0,
+        1.0 / 24.0,
+        1.0 / 6.0,
+        0.5,
+        1.0,
+        1.0,
+    ] {
+        series = series * r + coefficient;
+    }
+    series * f64::from_bits((shifted.to_bits().wrapping_add(1023)) << 52)
+}
+
+/// Draws 64 units of each sample: a bit is on when its random number lies below the mean.
+///
+/// A mean p is compared through its first 16 binary digits. Where the random digits equal those of p the
+/// decision is open and the bit appears in `ties`; the caller continues with further digits.
+#[inline(always)]
+pub(super) fn draw(means: &[Row], random: &[[u16; LANES]], bits: &mut [u64], ties: &mut [u64]) {
+    for (((mean, random), bits), ties) in means.iter().zip(random).zip(bits).zip(ties) {
+        let mut below = [0_u8; LANES];
+        let mut equal = [0_u8; LANES];
+        for lane in 0..LANES {
+            let threshold = (mean.0[lane] * 65_536.0) as i32;
+            let digits = i32::from(random[lane]);
+            below[lane] = u8::from(digits < threshold);
+            equal[lane] = u8::from(digits == threshold);
+        }
+        *bits = pack(&below);
+        *ties = pack(&equal);
+    }
+}
+
+/// Gathers 64 bytes that are 0 or 1 into a word, the first byte lowest.
+#[inline(always)]
+fn pack(flags: &[u8; LANES]) -> u64 {
+    let mut word = 0;
+    for byte in 0..LANES / 8 {
+        let mut eight = [0; 8];
+        eight.copy_from_slice(&flags[8 * byte..8 * byte + 8]);
+        // The multiplication moves the lowest bit of each byte into the highest byte.
+        let gathered = u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        word |= gathered << (8 * byte);
+    }
+    word
+}
+
+/// Independent accumulators of a double-precision sum.
+const F64_LANES: usize = 8;
+
+/// Factors between 1 and 2 that a product takes before its logarithm is drawn.
+const FACTORS: usize = 512 * F64_LANES;
+
+/// sum softplus(x) in double precision: the positive parts plus the logarithm of prod (1 + exp(-|x|)).
+#[inline(always)]
+pub(super) fn softplus_sum(inputs: &[f32]) -> f64 {
+    softplus_sum_of(inputs)
+}
+
+/// [`softplus_sum`] of inputs that are in double precision already.
+#[inline(always)]
+pub(super) fn softplus_sum_f64(inputs: &[f64]) -> f64 {
+    softplus_sum_of(inputs)
+}
+
+#[inline(always)]
+fn softplus_sum_of<T: Copy + Into<f64>>(inputs: &[T]) -> f64 {
+    let mut total = 0.0;
+    for block in inputs.chunks(FACTORS) {
+        let mut positive = [0.0; F64_LANES];
+        let mut product = [1.0; F64_LANES];
+        for chunk in block.chunks(F64_LANES) {
+            for (lane, &x) in chunk.iter().enumerate() {
+                let x: f64 = x.into();
+                positive[lane] += if x > 0.0 { x } else { 0.0 };
+                product[lane] *= 1.0 + exp_minus_f64(x.abs());
+            }
+        }
+        for lane in 0..F64_LANES {
+            total += positive[lane] + product[lane].ln();
+        }
+    }
+    total
+}
+
+/// sum softplus(z(to)) - softplus(z(from)) with z(beta) = beta x + (1 - beta) base, in double precision.
+#[inline(always)]
+pub(super) fn softplus_gain(inputs: &[f32], base: &[f32], from: f64, to: f64) -> f64 {
+    let mut total = 0.0;
+    for (block, base) in inputs.chunks(FACTORS).zip(base.chunks(FACTORS)) {
+        let mut positive = [0.0; F64_LANES];
+        let mut above = [1.0; F64_LANES];
+        let mut below = [1.0; F64_LANES];
+        for (chunk, base) in block.chunks(F64_LANES).zip(base.chunks(F64_LANES)) {
+            for (lane, (&x, &base)) in chunk.iter().zip(base).enumerate() {
+                let (x, base) = (f64::from(x), f64::from(base));
+                let old = from * x + (1.0 - from) * base;
+                let new = to * x + (1.0 - to) * base;
+                positive[lane] += if new > 0.0 { new } else { 0.0 } - if old > 0.0 { old } else { 0.0 };
+                above[lane] *= 1.0 + exp_minus_f64(new.abs());
+                below[lane] *= 1.0 + exp_minus_f64(old.abs());
+            }
+        }
+        for lane in 0..F64_LANES {
+            total += positive[lane] + (above[lane] / below[lane]).ln();
+        }
+    }
+    total
+}
+
+/// Adds to `counts[i]` the bits that `words[i]` shares with `other`.
+#[inline(always)]
+pub(super) fn count_shared(words: &[u64], other: u64, counts: &mut [u32]) {
+    for (count, word) in counts.iter_mut().zip(words) {
+        *count += (word & other).count_ones();
+    }
+}

@@ -1,0 +1,168 @@
+//! Kernels compiled for each instruction set, each behind a safe function that picks one at run time.
+
+mod body;
+
+use std::sync::OnceLock;
+
+/// Units in a panel: what one word of packed bits holds.
+pub(crate) const LANES: usize = 64;
+
+/// Inputs in a tile of weights: half a word, so that its partial sums fit the first-level cache.
+pub(crate) const TILE: usize = 32;
+
+/// One value for each of the 64 units of a panel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+pub(crate) struct Row(pub(crate) [f32; LANES]);
+
+impl Row {
+    pub(crate) const ZERO: Self = Self([0.0; LANES]);
+}
+
+/// An instruction set for which the kernels were compiled.
+///
+/// # Examples
+///
+/// ```
+/// let used = gm_core::InstructionSet::active();
+/// assert!(gm_core::InstructionSet::available().contains(&used));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InstructionSet {
+    /// Whatever the compiler assumes of every machine of this architecture.
+    Portable,
+    /// AVX2 on x86-64.
+    Avx2,
+    /// AVX-512 F, BW, DQ, VL and VPOPCNTDQ on x86-64.
+    Avx512,
+}
+
+impl InstructionSet {
+    /// The sets that this machine can run, the portable one first and the fastest last.
+    #[must_use]
+    pub fn available() -> Vec<Self> {
+        let mut sets = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") {
+                sets.push(Self::Avx2);
+            }
+            let avx512 = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vpopcntdq");
+            if avx512 {
+                sets.push(Self::Avx512);
+            }
+        }
+        sets
+    }
+
+    /// The set in use: the fastest one, unless the environment variable `DGM_KERNELS` names another that is available.
+    #[must_use]
+    pub fn active() -> Self {
+        static ACTIVE: OnceLock<InstructionSet> = OnceLock::new();
+        *ACTIVE.get_or_init(|| {
+            let sets = Self::available();
+            let wanted = std::env::var("DGM_KERNELS").ok();
+            let named = sets.iter().find(|set| wanted.as_deref() == Some(set.name()));
+            named.or(sets.last()).copied().unwrap_or(Self::Portable)
+        })
+    }
+
+    /// The name that `DGM_KERNELS` takes: `portable`, `avx2` or `avx512`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+}
+
+/// Compiles a kernel once for each instruction set and gives it a function that chooses.
+macro_rules! kernel {
+    ($(#[$doc:meta])* $name:ident, $on:ident, ($($arg:ident: $kind:ty),*) $(-> $out:ty)?) => {
+        $(#[$doc])*
+        pub(crate) fn $name($($arg: $kind),*) $(-> $out)? {
+            $on(InstructionSet::active(), $($arg),*)
+        }
+
+        /// The same by a named instruction set, which must be available.
+        fn $on(set: InstructionSet, $($arg: $kind),*) $(-> $out)? {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,popcnt")]
+                fn avx2($($arg: $kind),*) $(-> $out)? {
+                    body::$name($($arg),*)
+                }
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq,popcnt")]
+                fn avx512($($arg: $kind),*) $(-> $out)? {
+                    body::$name($($arg),*)
+                }
+                match set {
+                    // SAFETY: `InstructionSet::available` found AVX2, and every machine with AVX2 has POPCNT.
+                    #[allow(unsafe_code, reason = "calls a function compiled for detected features")]
+                    InstructionSet::Avx2 => return unsafe { avx2($($arg),*) },
+                    // SAFETY: `InstructionSet::available` found each of the AVX-512 features named above.
+                    #[allow(unsafe_code, reason = "calls a function compiled for detected features")]
+                    InstructionSet::Avx512 => return unsafe { avx512($($arg),*) },
+                    InstructionSet::Portable => {}
+                }
+            }
+            let _ = set;
+            body::$name($($arg),*)
+        }
+    };
+}
+
+kernel! {
+    /// Adds the weights of the inputs that are on: see [`body::accumulate`].
+    accumulate, accumulate_on, (words: &[u64], shift: u32, tile: &[Row; TILE], sums: &mut [Row])
+}
+kernel! {
+    /// beta (sum + bias) + (1 - beta) base in place.
+    temper, temper_on, (rows: &mut [Row], bias: &Row, base: &Row, beta: f32)
+}
+kernel! {
+    /// Inputs to means in place.
+    logistic, logistic_on, (values: &mut [f32])
+}
+kernel! {
+    /// Bernoulli draws from 16 random digits, with the undecided units apart.
+    draw, draw_on, (means: &[Row], random: &[[u16; LANES]], bits: &mut [u64], ties: &mut [u64])
+}
+kernel! {
+    /// sum softplus(x).
+    softplus_sum, softplus_sum_on, (inputs: &[f32]) -> f64
+}
+kernel! {
+    /// sum softplus(x) in double precision throughout.
+    softplus_sum_f64, softplus_sum_f64_on, (inputs: &[f64]) -> f64
+}
+kernel! {
+    /// The change of sum softplus along an annealed path.
+    softplus_gain, softplus_gain_on, (inputs: &[f32], base: &[f32], from: f64, to: f64) -> f64
+}
+kernel! {
+    /// Adds up the bits that words share with another word.
+    count_shared, count_shared_on, (words: &[u64], other: u64, counts: &mut [u32])
+}
+
+/// Inputs to means in place, a row of 64 units at a time.
+pub(crate) fn logistic_rows(rows: &mut [Row]) {
+    for row in rows {
+        logistic(&mut row.0);
+    }
+}
+
+/// 1 / (1 + exp(-x)), the same bits as the vectorised kernels.
+pub(crate) fn logistic_one(x: f32) -> f32 {
+    body::logistic_one(x)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! Every instruction set gives the bits of a plain reference.
+
+use rand_chacha::rand_core::Rng;
+
+use super::*;
+use crate::streams::{Purpose, Stream, Streams};
+
+fn stream(case: u64) -> Stream {
+    Streams::new(case).fork(Purpose::Test, 0).stream(0)
+}
+
+fn uniform(stream: &mut Stream) -> f32 {
+    (stream.next_u32() >> 8) as f32 / 16_777_216.0
+}
+
+fn rows(count: usize, scale: f32, stream: &mut Stream) -> Vec<Row> {
+    (0..count).map(|_| Row(std::array::from_fn(|_| scale * (uniform(stream) - 0.5)))).collect()
+}
+
+/// The order of summation that the kernel promises, unit by unit.
+fn accumulate_plainly(word: u64, shift: u32, tile: &[Row; TILE], lane: usize, mut sum: f32) -> f32 {
+    for group in 0..TILE / 4 {
+        let mut partial = 0.0;
+        for input in (4 * group..4 * group + 4).rev() {
+            if word >> (shift as usize + input) & 1 == 1 {
+                partial += tile[input].0[lane];
+            }
+        }
+        sum += partial;
+    }
+    sum
+}
+
+#[test]
+fn oracle_accumulate_on_every_instruction_set() {
+    for (case, samples) in [0, 1, 9, 10, 33, 200].into_iter().enumerate() {
+        let mut stream = stream(case as u64);
+        let tile: [Row; TILE] = rows(TILE, 3.0, &mut stream).try_into().unwrap();
+        let words: Vec<u64> = (0..samples).map(|_| stream.next_u64() & stream.next_u64()).collect();
+        let start = rows(samples, 1.0, &mut stream);
+        for shift in [0, 32] {
+            for set in InstructionSet::available() {
+                let mut sums = start.clone();
+                accumulate_on(set, &words, shift, &tile, &mut sums);
+                for (s, sum) in sums.iter().enumerate() {
+                    for lane in 0..LANES {
+                        let expected = accumulate_plainly(words[s], shift, &tile, lane, start[s].0[lane]);
+                        assert_eq!(sum.0[lane].to_bits(), expected.to_bits(), "{set:?} sample {s} lane {lane}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn oracle_temper_and_logistic_on_every_instruction_set() {
+    let mut stream = stream(1);
+    let (start, bias, base) = (rows(7, 30.0, &mut stream), rows(1, 2.0, &mut stream)[0], rows(1, 2.0, &mut stream)[0]);
+    for set in InstructionSet::available() {
+        let mut values = start.clone();
+        temper_on(set, &mut values, &bias, &base, 0.37);
+        for (value, start) in values.iter().zip(&start) {
+            for lane in 0..LANES {
+                let expected = 0.37 * (start.0[lane] + bias.0[lane]) + (1.0 - 0.37_f32) * base.0[lane];
+                assert_eq!(value.0[lane].to_bits(), expected.to_bits());
+            }
+        }
+        for row in &mut values {
+            let inputs = row.0;
+            logistic_on(set, &mut row.0);
+            for lane in 0..LANES {
+                assert_eq!(row.0[lane].to_bits(), body::logistic_one(inputs[lane]).to_bits());
+            }
+        }
+    }
+}
+
+#[test]
+fn table_logistic_is_accurate_and_never_overflows() {
+    for x in (-1740..=1740).map(|i| i as f32 * 0.05) {
+        let exact = 1.0 / (1.0 + (-f64::from(x)).exp());
+        let error = (f64::from(logistic_one(x)) - exact).abs() / exact;
+        assert!(error < 3e-7, "x {x}: relative error {error}");
+    }
+    for (x, expected) in [(0.0, 0.5), (25.0, 1.0), (745.0, 1.0), (f32::MAX, 1.0), (f32::INFINITY, 1.0)] {
+        assert_eq!(logistic_one(x), expected);
+    }
+    for x in [-745.0, f32::MIN, f32::NEG_INFINITY] {
+        assert!(logistic_one(x) < 2e-38);
+    }
+    assert!(logistic_one(f32::NAN).is_nan());
+}
+
+#[test]
+fn oracle_draw_on_every_instruction_set() {
+    let mut stream = stream(2);
+    let mut means = rows(50, 1.0, &mut stream);
+    means.iter_mut().for_each(|row| row.0.iter_mut().for_each(|p| *p += 0.5));
+    let mut random = vec![[0_u16; LANES]; 50];
+    random.iter_mut().flatten().for_each(|digits| *digits = stream.next_u32() as u16);
+    // A few means whose digits agree with the random ones, and the certain ones.
+    for (i, row) in means.iter_mut().enumerate().take(10) {
+        row.0[i] = (f32::from(random[i][i]) + 0.25) / 65_536.0;
+        row.0[i + 1] = 0.0;
+        row.0[i + 2] = 1.0;
+    }
+    for set in InstructionSet::available() {
+        let (mut bits, mut ties) = (vec![0; 50], vec![0; 50]);
+        draw_on(set, &means, &random, &mut bits, &mut ties);
+        for s in 0..50 {
+            for lane in 0..LANES {
+                let threshold = (means[s].0[lane] * 65_536.0).floor() as u32;
+                let digits = u32::from(random[s][lane]);
+                assert_eq!(bits[s] >> lane & 1 == 1, digits < threshold);
+                assert_eq!(ties[s] >> lane & 1 == 1, digits == threshold);
+            }
+        }
+        assert!((0..10).all(|i| ties[i] >> i & 1 == 1), "planted ties are seen");
+    }
+}
+
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+#[test]
+fn oracle_softplus_sums_on_every_instruction_set() {
+    for (case, n) in [0, 1, 7, 8, 63, 500, 5000].into_iter().enumerate() {
+        let mut stream = stream(10 + case as u64);
+        let inputs: Vec<f32> = (0..n).map(|_| 60.0 * (uniform(&mut stream) - 0.5)).collect();
+        let base: Vec<f32> = (0..n).map(|_| 4.0 * (uniform(&mut stream) - 0.5)).collect();
+        let expected: f64 = inputs.iter().map(|&x| softplus(f64::from(x))).sum();
+        let at = |beta: f64| {
+            let z = inputs.iter().zip(&base).map(|(&x, &b)| beta * f64::from(x) + (1.0 - beta) * f64::from(b));
+            z.map(softplus).sum::<f64>()
+        };
+        let first = softplus_sum_on(InstructionSet::Portable, &inputs);
+        let gain = softplus_gain_on(InstructionSet::Portable, &inputs, &base, 0.3, 0.300_01);
+        assert!((first - expected).abs() <= 1e-11 * (1.0 + expected));
+        assert!((gain - (at(0.300_01) - at(0.3))).abs() <= 1e-11 * (1.0 + expected));
+        for set in InstructionSet::available() {
+            assert_eq!(softplus_sum_on(set, &inputs).to_bits(), first.to_bits());
+            let wide: Vec<f64> = inputs.iter().map(|&x| f64::from(x)).collect();
+            assert_eq!(softplus_sum_f64_on(set, &wide).to_bits(), first.to_bits());
+            assert_eq!(softplus_gain_on(set, &inputs, &base, 0.3, 0.300_01).to_bits(), gain.to_bits());
+        }
+    }
+}
+
+#[test]
+fn table_softplus_at_extremes() {
+    for (x, expected) in [(0.0, 2.0_f64.ln()), (745.0, 745.0), (25.0, softplus(25.0)), (-25.0, softplus(-25.0))] {
+        assert!((softplus_sum(&[x]) - expected).abs() <= 1e-15 * (1.0 + expected), "{x}");
+    }
+    assert!(softplus_sum(&[-745.0]) < 1e-300);
+    assert_eq!(softplus_sum(&[1e38, 1e38]), f64::from(1e38_f32) * 2.0);
+    assert!(softplus_sum(&[f32::NAN]).is_nan());
+}
+
+#[test]
+fn oracle_count_shared_on_every_instruction_set() {
+    let mut stream = stream(3);
+    let words: Vec<u64> = (0..77).map(|_| stream.next_u64()).collect();
+    let other = stream.next_u64();
+    for set in InstructionSet::available() {
+        let mut counts = vec![1; 77];
+        count_shared_on(set, &words, other, &mut counts);
+        for (count, word) in counts.iter().zip(&words) {
+            assert_eq!(*count, 1 + (0..64).filter(|b| word >> b & other >> b & 1 == 1).count() as u32);
+        }
+    }
+}
