@@ -160,7 +160,8 @@ pub fn anneal<P: AnnealedPath>(
     if settings.runs == 0 {
         return Err(Error::Param { op: OP, arg: "runs", value: "0".into(), allowed: "1 or more" });
     }
-    let betas = settings.schedule.betas()?;
+    // The kernels take single-precision temperatures; the weights must follow the very same path.
+    let betas: Vec<f64> = settings.schedule.betas()?.into_iter().map(|beta| f64::from(beta as f32)).collect();
     let mut chains = path.start(settings.runs, &streams.fork(Purpose::Anneal, 0));
     let mut log_weights = vec![path.log_base_partition(); settings.runs];
     for (k, pair) in betas.windows(2).enumerate() {

@@ -165,13 +165,19 @@ impl BitMatrix {
     /// How many samples have each unit on, [units].
     #[must_use]
     pub fn unit_counts(&self) -> Vec<u64> {
-        let transposed = self.transposed();
-        (0..self.units)
-            .map(|unit| {
-                let blocks = (0..transposed.words_per_sample()).map(|block| transposed.word(block)[unit]);
-                blocks.map(|w| u64::from(w.count_ones())).sum()
-            })
-            .collect()
+        self.transposed().ones_per_sample()
+    }
+
+    /// How many units each sample has on, [samples].
+    #[must_use]
+    pub fn ones_per_sample(&self) -> Vec<u64> {
+        let mut counts = vec![0; self.samples];
+        for w in 0..self.words_per_sample() {
+            for (count, word) in counts.iter_mut().zip(self.word(w)) {
+                *count += u64::from(word.count_ones());
+            }
+        }
+        counts
     }
 
     /// sum over units of weight times state, [samples], in double precision.
@@ -217,6 +223,41 @@ impl BitMatrix {
             }
         }
         chosen
+    }
+
+    /// Takes the states of `values` wherever `mask` is on.
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::BitMatrix;
+    ///
+    /// let mut v = BitMatrix::zeros(2, 1);
+    /// let ones = BitMatrix::from_fn(2, 1, |_, _| true);
+    /// v.replace_where(&BitMatrix::from_fn(2, 1, |unit, _| unit == 1), &ones);
+    /// assert_eq!((v.get(0, 0), v.get(1, 0)), (false, true));
+    /// ```
+    pub fn replace_where(&mut self, mask: &Self, values: &Self) {
+        let shape = (self.units, self.samples);
+        assert!((mask.units, mask.samples) == shape && (values.units, values.samples) == shape, "same shapes");
+        for ((word, mask), value) in self.words.iter_mut().zip(&mask.words).zip(&values.words) {
+            *word = *word & !mask | value & mask;
+        }
+    }
+
+    /// How many units differ from another batch of the same shape.
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> u64 {
+        assert!((self.units, self.samples) == (other.units, other.samples), "same shapes");
+        self.words.iter().zip(&other.words).map(|(a, b)| u64::from((a ^ b).count_ones())).sum()
     }
 
     /// Every unit flipped.

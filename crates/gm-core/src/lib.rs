@@ -5,22 +5,34 @@
 
 mod anneal;
 mod bits;
+mod diagnostics;
+mod dense;
 mod engine;
 mod enumerate;
 mod error;
 mod estimate;
+mod files;
 mod kernels;
+mod model_data;
 mod numerics;
+mod recognition;
 mod stack;
 mod streams;
+mod units;
 
 pub use anneal::{AisSettings, Annealed, AnnealedPath, Progress, Schedule, anneal, unwatched};
 pub use bits::BitMatrix;
+pub use diagnostics::{autocorrelation_time, effective_sample_size, split_r_hat};
+pub use dense::{dense_inputs_down, dense_inputs_up, logistic_in_place};
 pub use engine::{Activations, Beta, Coupling, LayerUpdate, add_coactivation, add_coactivation_counts};
 pub use enumerate::{ENUMERATION_LIMIT, GrayWalk, gray_walk};
 pub use error::{Error, FileError, Result, check_finite, check_len};
 pub use estimate::{Estimate, Side, weights_ess};
+pub use files::{EnvelopeKind, Format, read_envelope, write_envelope};
 pub use kernels::InstructionSet;
-pub use numerics::{LogSum, log_mean_exp, log_sum_exp, logistic, logistic_f64, logit, softplus};
+pub use model_data::ModelData;
+pub use numerics::{LogSum, log_mean_exp, log_sum_exp, logistic, logistic_f64, logit, softplus, softplus_sum};
+pub use recognition::Recognition;
 pub use stack::{Matrix, Stack, Vector};
 pub use streams::{Purpose, Stream, Streams};
+pub use units::{ModelKind, VisibleKind};

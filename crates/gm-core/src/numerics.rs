@@ -55,6 +55,22 @@ pub fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
+/// sum softplus(x), vectorised.
+///
+/// # Numerics
+///
+/// Relative error of a few units in the last place of double precision.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(gm_core::softplus_sum(&[745.0, 0.0]), 745.0 + 2.0_f64.ln());
+/// ```
+#[must_use]
+pub fn softplus_sum(inputs: &[f64]) -> f64 {
+    crate::kernels::softplus_sum_f64(inputs)
+}
+
 /// log sum exp(x); negative infinity for no terms.
 ///
 /// # Examples

@@ -132,13 +132,15 @@ impl Stack {
         &self.biases[l]
     }
 
-    /// W_l for in-place updates; shapes cannot change through it.
+    /// Updates W_l in place.
     ///
     /// # Panics
     ///
-    /// When `l` is not below [`depth`](Self::depth).
-    pub fn weights_mut(&mut self, l: usize) -> nalgebra::DMatrixViewMut<'_, f32> {
-        self.weights[l].as_view_mut()
+    /// When `l` is not below [`depth`](Self::depth), or the update changes the matrix's shape.
+    pub fn update_weights(&mut self, l: usize, update: impl FnOnce(&mut Matrix)) {
+        let shape = self.weights[l].shape();
+        update(&mut self.weights[l]);
+        assert_eq!(self.weights[l].shape(), shape, "a stack keeps its shapes");
     }
 
     /// b_l for in-place updates; its length cannot change through it.

@@ -1,1 +1,36 @@
-//! Placeholder.
+//! The restricted Boltzmann machine of binary units,
+//! p(v, h) = exp(a' v + b' h + v' W h) / Z.
+//!
+//! Given one layer the units of the other are independent, so that block Gibbs sampling alternates between the two
+//! layers. Z is exact while one layer has up to 30 units, and is estimated by annealed importance sampling beyond.
+//!
+//! ```
+//! use gm_core::{BitMatrix, Matrix, Streams, Vector};
+//! use gm_rbm::Rbm;
+//!
+//! let rbm = Rbm::new(
+//!     Matrix::from_row_slice(3, 2, &[1.0, -1.0, 0.5, 2.0, -0.5, 0.3]),
+//!     Vector::from_vec(vec![0.1, -0.2, 0.3]),
+//!     Vector::from_vec(vec![0.0, 0.4]),
+//! )?;
+//! let streams = Streams::new(7);
+//! let mut chains = rbm.chains(100, &streams);
+//! rbm.sampler().run(&mut chains, 50, &streams);
+//!
+//! let data = BitMatrix::from_fn(3, 2, |unit, sample| unit != sample);
+//! let log_prob = rbm.log_prob(&data, rbm.log_partition()?);
+//! assert!(log_prob.iter().all(|&x| x < 0.0));
+//! # Ok::<(), gm_core::Error>(())
+//! ```
+
+mod conditional;
+mod gibbs;
+mod gradient;
+mod likelihood;
+mod model;
+
+pub use conditional::Couplings;
+pub use gibbs::{Chains, Clamp, Sampler, StepInfo};
+pub use gradient::{Offsets, Phase, contrastive_divergence, gradient, gradient_into};
+pub use likelihood::{base_rate_bias, free_energy_gap};
+pub use model::Rbm;

@@ -1,0 +1,180 @@
+//! The envelope around every binary file: magic, version, kind, length, payload, checksum.
+//!
+//! | bytes | content |
+//! |---|---|
+//! | 8 | magic |
+//! | 4 | format version |
+//! | 4 | kind |
+//! | 8 | length of the payload |
+//! | length | payload |
+//! | 32 | SHA-256 of all of the above |
+//!
+//! Numbers are little-endian. The payload is what bincode makes of a serde type, with integers of fixed
+//! width; only this module knows of bincode.
+
+use std::io::{Read, Write};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use crate::error::{FileError, Result};
+
+const HEADER: usize = 24;
+const CHECKSUM: usize = 32;
+
+/// Surplus bytes are counted up to here, since a stream may never end.
+const COUNTED: u64 = 1 << 20;
+
+/// What tells one family of files from another.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{EnvelopeKind, read_envelope, write_envelope};
+///
+/// const NOTE: EnvelopeKind = EnvelopeKind { magic: *b"gm-note\n", version: 1, name: "note" };
+/// let mut file = Vec::new();
+/// write_envelope(&mut file, &NOTE, 7, &vec![1.5_f32, 2.5])?;
+/// assert_eq!(read_envelope::<Vec<f32>>(&file[..], &NOTE)?, (7, vec![1.5, 2.5]));
+///
+/// file[30] ^= 1;
+/// let error = read_envelope::<Vec<f32>>(&file[..], &NOTE).unwrap_err();
+/// assert_eq!(error.to_string(), "note file is damaged: its checksum does not match its content");
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EnvelopeKind {
+    /// The first bytes of the file.
+    pub magic: [u8; 8],
+    /// The format version written, and the newest one understood; 1 or more.
+    pub version: u32,
+    /// What error texts call the file.
+    pub name: &'static str,
+}
+
+/// Writes a payload in its envelope; equal payloads give equal bytes.
+///
+/// # Errors
+///
+/// [`FileError::Io`] from the writer, [`FileError::Decode`] for a payload that bincode cannot hold.
+pub fn write_envelope<T: Serialize>(
+    mut writer: impl Write,
+    header: &EnvelopeKind,
+    kind: u32,
+    payload: &T,
+) -> Result<()> {
+    let payload = bincode::serde::encode_to_vec(payload, bincode::config::legacy())
+        .map_err(|e| FileError::Decode { format: header.name, detail: e.to_string() })?;
+    let mut head = [0; HEADER];
+    head[..8].copy_from_slice(&header.magic);
+    head[8..12].copy_from_slice(&header.version.to_le_bytes());
+    head[12..16].copy_from_slice(&kind.to_le_bytes());
+    head[16..].copy_from_slice(&(payload.len() as u64).to_le_bytes());
+    writer.write_all(&head)?;
+    writer.write_all(&payload)?;
+    writer.write_all(&checksum(&head, &payload))?;
+    writer.flush()?;
+    Ok(())
+}
+
+/// Reads an envelope to its end and returns its kind and payload.
+///
+/// # Numerics
+///
+/// Never allocates more than a small multiple of the bytes that are there, whatever the file says.
+///
+/// # Errors
+///
+/// The [`FileError`] that says which: foreign, truncated, newer, damaged, followed by more bytes (counted up
+/// to one MiB), or sound and not a `T`, which payloads over 256 GiB count as too.
+pub fn read_envelope<T: DeserializeOwned>(mut reader: impl Read, header: &EnvelopeKind) -> Result<(u32, T)> {
+    let format = header.name;
+    let (head, length) = read_header(&mut reader, header)?;
+    let mut body = Vec::new();
+    let expected = (HEADER as u64).saturating_add(length).saturating_add(CHECKSUM as u64);
+    reader.by_ref().take(expected - HEADER as u64).read_to_end(&mut body)?;
+    let found = (HEADER + body.len()) as u64;
+    if found < expected {
+        return Err(FileError::Truncated { format, expected, found }.into());
+    }
+    let payload = body.len() - CHECKSUM;
+    if checksum(&head, &body[..payload])[..] != body[payload..] {
+        return Err(FileError::Checksum { format }.into());
+    }
+    refuse_more(reader, format)?;
+    let content = decode(&body[..payload]).map_err(|detail| FileError::Decode { format, detail })?;
+    Ok((u32_at(&head, 12), content))
+}
+
+/// The header and the length of the payload.
+fn read_header(reader: &mut impl Read, header: &EnvelopeKind) -> Result<([u8; HEADER], u64)> {
+    let format = header.name;
+    let mut present = Vec::new();
+    reader.take(HEADER as u64).read_to_end(&mut present)?;
+    let compared = present.len().min(header.magic.len());
+    if present[..compared] != header.magic[..compared] {
+        return Err(FileError::Foreign { format }.into());
+    }
+    let found = present.len() as u64;
+    let Ok(head) = <[u8; HEADER]>::try_from(present) else {
+        return Err(FileError::Truncated { format, expected: HEADER as u64, found }.into());
+    };
+    let found = u32_at(&head, 8);
+    if found > header.version {
+        return Err(FileError::NewerVersion { format, found, supported: header.version }.into());
+    }
+    if found == 0 {
+        return Err(field(format, "version", "0", "1 or more").into());
+    }
+    Ok((head, u64::from(u32_at(&head, 16)) | u64::from(u32_at(&head, 20)) << 32))
+}
+
+fn field(format: &'static str, name: &str, found: impl Into<String>, expected: &'static str) -> FileError {
+    FileError::Field { format, name: name.into(), found: found.into(), expected }
+}
+
+fn u32_at(head: &[u8; HEADER], at: usize) -> u32 {
+    u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]])
+}
+
+fn checksum(head: &[u8], payload: &[u8]) -> [u8; CHECKSUM] {
+    Sha256::new().chain_update(head).chain_update(payload).finalize().into()
+}
+
+fn refuse_more(reader: impl Read, format: &'static str) -> Result<()> {
+    let extra = std::io::copy(&mut reader.take(COUNTED), &mut std::io::sink())?;
+    if extra == 0 { Ok(()) } else { Err(FileError::TrailingBytes { format, extra }.into()) }
+}
+
+// Saturating, so that the ladder also ends well where a pointer has 32 bits.
+const GIB_4: usize = u32::MAX as usize;
+const GIB_32: usize = GIB_4.saturating_mul(8);
+const GIB_256: usize = GIB_32.saturating_mul(8);
+
+/// Decodes a payload with the smallest of a ladder of limits that it fits under.
+///
+/// bincode takes its limit at compile time, and trusts the lengths of strings below it.
+fn decode<T: DeserializeOwned>(payload: &[u8]) -> std::result::Result<T, String> {
+    match payload.len() {
+        ..=0x1000 => decode_within::<T, 0x1000>(payload),
+        ..=0x8000 => decode_within::<T, 0x8000>(payload),
+        ..=0x4_0000 => decode_within::<T, 0x4_0000>(payload),
+        ..=0x20_0000 => decode_within::<T, 0x20_0000>(payload),
+        ..=0x100_0000 => decode_within::<T, 0x100_0000>(payload),
+        ..=0x800_0000 => decode_within::<T, 0x800_0000>(payload),
+        ..=0x4000_0000 => decode_within::<T, 0x4000_0000>(payload),
+        ..=GIB_4 => decode_within::<T, GIB_4>(payload),
+        ..=GIB_32 => decode_within::<T, GIB_32>(payload),
+        _ => decode_within::<T, GIB_256>(payload),
+    }
+}
+
+fn decode_within<T: DeserializeOwned, const LIMIT: usize>(payload: &[u8]) -> std::result::Result<T, String> {
+    let config = bincode::config::legacy().with_limit::<LIMIT>();
+    let (content, used) = bincode::serde::decode_from_slice(payload, config).map_err(|e| e.to_string())?;
+    if used == payload.len() {
+        return Ok(content);
+    }
+    Err(format!("{} bytes of the payload are not part of its content", payload.len() - used))
+}

@@ -1,0 +1,190 @@
+//! A model as named tensors, the form that all files have in common.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, FileError, Result};
+use crate::model_data::ModelData;
+use crate::recognition::Recognition;
+use crate::stack::{Matrix, Stack, Vector};
+use crate::units::{ModelKind, VisibleKind};
+
+const KNOWN: &str = "weights.L, bias.L, recognition.weights.L, recognition.bias.L or visible_variance";
+
+/// Numbers in rows, the last index the fastest, as NumPy has them by default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Tensor {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Vec<f32>,
+}
+
+impl Tensor {
+    fn from_matrix(w: &Matrix) -> Self {
+        Self { shape: vec![w.nrows(), w.ncols()], values: w.transpose().as_slice().to_vec() }
+    }
+
+    fn from_vector(b: &Vector) -> Self {
+        Self { shape: vec![b.len()], values: b.as_slice().to_vec() }
+    }
+
+    /// Whether there are as many values as the shape says.
+    fn is_complete(&self) -> bool {
+        let count = self.shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
+        count == Some(self.values.len())
+    }
+}
+
+/// What a file says about a model, not yet checked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Parts {
+    pub(crate) model: Option<String>,
+    pub(crate) visible: Option<String>,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) tensors: BTreeMap<String, Tensor>,
+}
+
+impl From<&ModelData> for Parts {
+    fn from(model: &ModelData) -> Self {
+        let mut tensors = BTreeMap::new();
+        let mut add = |name: String, tensor| tensors.insert(name, tensor);
+        for l in 0..model.stack.depth() {
+            add(format!("weights.{l}"), Tensor::from_matrix(model.stack.weights(l)));
+        }
+        for l in 0..=model.stack.depth() {
+            add(format!("bias.{l}"), Tensor::from_vector(model.stack.bias(l)));
+        }
+        if let Some(net) = &model.recognition {
+            for l in 0..net.depth() {
+                add(format!("recognition.weights.{l}"), Tensor::from_matrix(net.weights(l)));
+                add(format!("recognition.bias.{}", l + 1), Tensor::from_vector(net.bias(l + 1)));
+            }
+        }
+        if let Some(variance) = &model.visible_variance {
+            add("visible_variance".into(), Tensor::from_vector(variance));
+        }
+        Self {
+            model: Some(model.kind.to_string()),
+            visible: Some(model.visible.to_string()),
+            metadata: model.metadata.clone(),
+            tensors,
+        }
+    }
+}
+
+impl From<ModelData> for Parts {
+    fn from(model: ModelData) -> Self {
+        Self::from(&model)
+    }
+}
+
+impl TryFrom<Parts> for ModelData {
+    type Error = Error;
+
+    fn try_from(parts: Parts) -> Result<Self> {
+        parts.into_model("model")
+    }
+}
+
+impl Parts {
+    /// Checks names, shapes and numbers; `format` is for error texts.
+    pub(crate) fn into_model(self, format: &'static str) -> Result<ModelData> {
+        let model = self.model.ok_or_else(|| FileError::Missing { format, name: "model".into() })?;
+        let kind = model.parse().map_err(|_| field(format, "model", model, ModelKind::ALLOWED))?;
+        let visible = match self.visible {
+            Some(text) => text.parse().map_err(|_| field(format, "visible", text, VisibleKind::ALLOWED))?,
+            None => VisibleKind::Bernoulli,
+        };
+        let mut shelf = Shelf { format, tensors: self.tensors };
+        let stack = shelf.take_stack()?;
+        let recognition = shelf.take_recognition()?;
+        let visible_variance = shelf.take_optional_vector("visible_variance")?;
+        shelf.refuse_rest()?;
+        ModelData::new(kind, visible, stack, recognition, visible_variance, self.metadata)
+    }
+}
+
+pub(crate) fn field(
+    format: &'static str,
+    name: impl Into<String>,
+    found: impl Into<String>,
+    expected: &'static str,
+) -> FileError {
+    FileError::Field { format, name: name.into(), found: found.into(), expected }
+}
+
+/// The tensors of a file that are not yet part of the model.
+struct Shelf {
+    format: &'static str,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+impl Shelf {
+    fn take_stack(&mut self) -> Result<Stack> {
+        let depth = self.depth("");
+        let weights = (0..depth).map(|l| self.take_matrix(&format!("weights.{l}"))).collect::<Result<_>>()?;
+        let biases = (0..=depth).map(|l| self.take_vector(&format!("bias.{l}"))).collect::<Result<_>>()?;
+        Stack::new(weights, biases)
+    }
+
+    fn take_recognition(&mut self) -> Result<Option<Recognition>> {
+        if !self.tensors.keys().any(|name| name.starts_with("recognition.")) {
+            return Ok(None);
+        }
+        let depth = self.depth("recognition.");
+        let weight = |l| format!("recognition.weights.{l}");
+        let bias = |l| format!("recognition.bias.{l}");
+        let weights = (0..depth).map(|l| self.take_matrix(&weight(l))).collect::<Result<_>>()?;
+        let biases = (1..=depth).map(|l| self.take_vector(&bias(l))).collect::<Result<_>>()?;
+        Recognition::new(weights, biases).map(Some)
+    }
+
+    /// The depth that the highest number among the names speaks for: 1 or more, so that a missing first tensor
+    /// is asked for by name, and no more than there are tensors, whatever the numbers.
+    fn depth(&self, prefix: &str) -> usize {
+        let number = |name: &str, kind: &str| name.strip_prefix(prefix)?.strip_prefix(kind)?.parse::<usize>().ok();
+        let depth = |name: &String| {
+            let weights = number(name, "weights.").map(|l| l.saturating_add(1));
+            weights.or_else(|| number(name, "bias."))
+        };
+        let highest = self.tensors.keys().filter_map(depth).max().unwrap_or(1);
+        highest.min(self.tensors.len()).max(1)
+    }
+
+    fn take(&mut self, name: &str) -> Result<Tensor> {
+        let tensor = self.tensors.remove(name);
+        Ok(tensor.ok_or_else(|| FileError::Missing { format: self.format, name: name.into() })?)
+    }
+
+    fn take_matrix(&mut self, name: &str) -> Result<Matrix> {
+        let tensor = self.take(name)?;
+        match tensor.shape[..] {
+            [rows, columns] if tensor.is_complete() => Ok(Matrix::from_row_slice(rows, columns, &tensor.values)),
+            _ => Err(self.refuse_shape(name, &tensor, "a matrix")),
+        }
+    }
+
+    fn take_vector(&mut self, name: &str) -> Result<Vector> {
+        let tensor = self.take(name)?;
+        match tensor.shape[..] {
+            [_] if tensor.is_complete() => Ok(Vector::from_vec(tensor.values)),
+            _ => Err(self.refuse_shape(name, &tensor, "a vector")),
+        }
+    }
+
+    fn take_optional_vector(&mut self, name: &str) -> Result<Option<Vector>> {
+        if self.tensors.contains_key(name) { self.take_vector(name).map(Some) } else { Ok(None) }
+    }
+
+    fn refuse_shape(&self, name: &str, tensor: &Tensor, expected: &'static str) -> Error {
+        let found = format!("of shape {:?} with {} numbers", tensor.shape, tensor.values.len());
+        field(self.format, name, found, expected).into()
+    }
+
+    fn refuse_rest(mut self) -> Result<()> {
+        match self.tensors.pop_first() {
+            None => Ok(()),
+            Some((name, _)) => Err(field(self.format, name, "not part of such a stack", KNOWN).into()),
+        }
+    }
+}

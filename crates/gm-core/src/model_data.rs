@@ -1,0 +1,222 @@
+//! A model as data: what files hold, and what the model crates turn into models.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, FileError, Result, check_finite, check_len};
+use crate::files::{self, Format, Parts};
+use crate::recognition::Recognition;
+use crate::stack::{Stack, Vector};
+use crate::units::{ModelKind, VisibleKind};
+
+const OP: &str = "ModelData::new";
+
+/// Keys that files use for themselves.
+const RESERVED: [&str; 3] = ["format", "model", "visible"];
+
+/// A stack of layers with the name of its joint distribution and all that belongs to it.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Format, ModelData, ModelKind, Stack};
+///
+/// let model = ModelData::from_stack(ModelKind::Dbn, Stack::zeros(&[6, 4, 2])?)?;
+/// let mut file = Vec::new();
+/// model.write(&mut file)?;
+/// assert_eq!(ModelData::read(&file[..])?, model);
+///
+/// let json = br#"{"model": "rbm", "tensors": {"weights.0": [[1], [2]], "bias.0": [3, 4], "bias.1": [5]}}"#;
+/// assert_eq!(ModelData::read_as(Format::Json, &json[..])?.stack.layers(), [2, 1]);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Parts", into = "Parts")]
+pub struct ModelData {
+    /// Which joint distribution the stack has.
+    pub kind: ModelKind,
+    /// The distribution of the visible units.
+    pub visible: VisibleKind,
+    /// Weights and biases.
+    pub stack: Stack,
+    /// The recognition net of a directed model.
+    pub recognition: Option<Recognition>,
+    /// The variance of each visible unit, [n_0], with Gaussian visible units only.
+    pub visible_variance: Option<Vector>,
+    /// Free text by key, such as where a model comes from.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl ModelData {
+    /// Joins the parts of a model.
+    ///
+    /// # Shapes
+    ///
+    /// `recognition` covers all layers of a sigmoid belief net, and all but the last of a deep belief
+    /// network; `visible_variance` is [n_0].
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn new(
+        kind: ModelKind,
+        visible: VisibleKind,
+        stack: Stack,
+        recognition: Option<Recognition>,
+        visible_variance: Option<Vector>,
+        metadata: BTreeMap<String, String>,
+    ) -> Result<Self> {
+        let model = Self { kind, visible, stack, recognition, visible_variance, metadata };
+        model.check()?;
+        Ok(model)
+    }
+
+    /// A model with binary visible units and no recognition net.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] for a restricted Boltzmann machine of more than one layer.
+    pub fn from_stack(kind: ModelKind, stack: Stack) -> Result<Self> {
+        Self::new(kind, VisibleKind::Bernoulli, stack, None, None, BTreeMap::new())
+    }
+
+    /// Refuses parts that do not fit together; writing does the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] when shapes disagree, [`Error::Param`] when a part does not belong to such a model,
+    /// [`Error::NonFinite`] for NaN or an infinity anywhere.
+    pub fn check(&self) -> Result<()> {
+        if self.kind == ModelKind::Rbm {
+            check_len(OP, "stack", "depth", self.stack.depth(), 1)?;
+        }
+        self.stack.check_finite()?;
+        self.check_recognition()?;
+        self.check_visible()?;
+        match self.metadata.keys().find(|key| RESERVED.contains(&key.as_str())) {
+            None => Ok(()),
+            Some(key) => Err(param("metadata", key, "keys other than format, model and visible")),
+        }
+    }
+
+    /// Refuses a model of another kind, for readers of one kind.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::WrongKind`] naming both.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{ModelData, ModelKind, Stack};
+    ///
+    /// let dbn = ModelData::from_stack(ModelKind::Dbn, Stack::zeros(&[3, 2])?)?;
+    /// let error = dbn.expect_kind(ModelKind::Rbm).unwrap_err();
+    /// assert_eq!(error.to_string(), "the file holds a dbn, expected a rbm");
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn expect_kind(&self, kind: ModelKind) -> Result<()> {
+        if self.kind == kind {
+            return Ok(());
+        }
+        Err(FileError::WrongKind { expected: kind.to_string(), found: self.kind.to_string() }.into())
+    }
+
+    /// Reads a `.gm` file.
+    ///
+    /// # Errors
+    ///
+    /// The [`FileError`] that says what is wrong with the file, or what [`check`](Self::check) says.
+    pub fn read(reader: impl Read) -> Result<Self> {
+        Self::read_as(Format::Gm, reader)
+    }
+
+    /// Writes a `.gm` file; equal models give equal bytes.
+    ///
+    /// # Errors
+    ///
+    /// What [`check`](Self::check) says, or [`FileError::Io`] from the writer.
+    pub fn write(&self, writer: impl Write) -> Result<()> {
+        self.write_as(Format::Gm, writer)
+    }
+
+    /// Reads a file of the given format.
+    ///
+    /// # Numerics
+    ///
+    /// Numbers of 64 bits are rounded to 32 bits. Memory stays within a small multiple of the file's size,
+    /// and for compressed archives of 64 times the size plus 16 MiB.
+    ///
+    /// # Errors
+    ///
+    /// The [`FileError`] that says what is wrong with the file, or what [`check`](Self::check) says.
+    pub fn read_as(format: Format, reader: impl Read) -> Result<Self> {
+        let (code, parts) = files::read(format, reader)?;
+        let model = parts.into_model(format.name())?;
+        match code {
+            Some(code) if code != model.kind.code() => {
+                let found = ModelKind::from_code(code).map_or(format!("model of kind {code}"), |kind| kind.to_string());
+                let expected = format!("{} as its content says", model.kind);
+                Err(FileError::WrongKind { expected, found }.into())
+            }
+            _ => Ok(model),
+        }
+    }
+
+    /// Writes a file of the given format; equal models give equal bytes.
+    ///
+    /// # Errors
+    ///
+    /// What [`check`](Self::check) says, or [`FileError::Io`] from the writer.
+    pub fn write_as(&self, format: Format, writer: impl Write) -> Result<()> {
+        self.check()?;
+        files::write(format, writer, self.kind.code(), &Parts::from(self))
+    }
+
+    fn check_recognition(&self) -> Result<()> {
+        let Some(net) = &self.recognition else {
+            return Ok(());
+        };
+        let directed = match self.kind {
+            ModelKind::Rbm | ModelKind::Dbm => {
+                return Err(param("recognition", "present", "none for an undirected model"));
+            }
+            ModelKind::Sbn => self.stack.depth(),
+            ModelKind::Dbn => self.stack.depth() - 1,
+        };
+        check_len(OP, "recognition", "depth", net.depth(), directed)?;
+        for (l, (found, expected)) in net.layers().into_iter().zip(self.stack.layers()).enumerate() {
+            check_len(OP, format!("recognition layer {l}"), "units", found, expected)?;
+        }
+        net.check_finite()
+    }
+
+    fn check_visible(&self) -> Result<()> {
+        let units = self.stack.bias(0).len();
+        match (&self.visible, &self.visible_variance) {
+            (VisibleKind::Gaussian, Some(variance)) => check_variance(variance, units),
+            (VisibleKind::Gaussian, None) => Err(param("visible_variance", "absent", "one variance per visible unit")),
+            (_, Some(_)) => Err(param("visible_variance", "present", "none unless visible units are gaussian")),
+            (VisibleKind::Softmax { categories }, None) if *categories < 2 || !units.is_multiple_of(*categories) => {
+                let value = format!("softmax:{categories} with {units} units");
+                Err(param("visible", value, "2 or more categories, units a multiple of them"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_variance(variance: &Vector, units: usize) -> Result<()> {
+    check_len(OP, "visible_variance", "length", variance.len(), units)?;
+    check_finite(OP, "visible_variance", variance.as_slice())?;
+    match variance.iter().find(|&&x| x <= 0.0) {
+        None => Ok(()),
+        Some(x) => Err(param("visible_variance", x.to_string(), "positive numbers")),
+    }
+}
+
+fn param(arg: &'static str, value: impl Into<String>, allowed: &'static str) -> Error {
+    Error::Param { op: OP, arg, value: value.into(), allowed }
+}

@@ -1,0 +1,200 @@
+//! The recognition net that a directed model may carry: untied weights for inference.
+
+use crate::error::{Error, Result, check_finite, check_len};
+use crate::stack::{Matrix, Vector};
+
+/// An approximate posterior of the hidden layers, drawn upwards from the visible one.
+///
+/// q(x_(l+1) | x_l) = Ber(s(R_l' x_l + r_(l+1)))
+///
+/// # Shapes
+///
+/// `weights(l)` is [n_l, n_(l+1)], `bias(l)` is [n_l] for l = 1, ..., depth, as the tensors
+/// `recognition.weights.l` and `recognition.bias.l` of a file.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Recognition;
+///
+/// let net = Recognition::zeros(&[6, 3, 2])?;
+/// assert_eq!(net.weights(1).shape(), (3, 2));
+/// assert_eq!(net.bias(2).len(), 2);
+/// assert_eq!(net.tensor_names()[2], "recognition.bias.1");
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recognition {
+    weights: Vec<Matrix>,
+    biases: Vec<Vector>,
+}
+
+impl Recognition {
+    /// Joins weights and the biases of the layers above the first.
+    ///
+    /// # Shapes
+    ///
+    /// `weights[l]` is [n_l, n_(l+1)], `biases[l]` is [n_(l+1)].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`] without weights, [`Error::Shape`] when shapes disagree, [`Error::Param`] for a
+    /// layer without units, [`Error::NonFinite`] for NaN or an infinity anywhere.
+    pub fn new(weights: Vec<Matrix>, biases: Vec<Vector>) -> Result<Self> {
+        const OP: &str = "Recognition::new";
+        if weights.is_empty() {
+            return Err(Error::Empty { op: OP, arg: "weights" });
+        }
+        check_len(OP, "biases", "length", biases.len(), weights.len())?;
+        for (l, (w, b)) in weights.iter().zip(&biases).enumerate() {
+            if l > 0 {
+                let rows = weights[l - 1].ncols();
+                check_len(OP, format!("recognition.weights.{l}"), "rows", w.nrows(), rows)?;
+            }
+            check_len(OP, format!("recognition.bias.{}", l + 1), "length", b.len(), w.ncols())?;
+        }
+        let net = Self { weights, biases };
+        if net.layers().contains(&0) {
+            let value = format!("{:?}", net.layers());
+            return Err(Error::Param { op: OP, arg: "layers", value, allowed: "1 or more units in each layer" });
+        }
+        net.check_finite()?;
+        Ok(net)
+    }
+
+    /// A net whose parameters are all zero: q is uniform.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`] with fewer than two layers, [`Error::Param`] for a layer without units.
+    pub fn zeros(layers: &[usize]) -> Result<Self> {
+        let weights = layers.windows(2).map(|pair| Matrix::zeros(pair[0], pair[1])).collect();
+        let biases = layers.iter().skip(1).map(|&n| Vector::zeros(n)).collect();
+        Self::new(weights, biases)
+    }
+
+    /// Units of each layer, visible first.
+    #[must_use]
+    pub fn layers(&self) -> Vec<usize> {
+        let first = self.weights.first().map(Matrix::nrows);
+        first.into_iter().chain(self.biases.iter().map(Vector::len)).collect()
+    }
+
+    /// The number of weight matrices.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// R_l, of shape [n_l, n_(l+1)].
+    ///
+    /// # Panics
+    ///
+    /// When `l` is not below [`depth`](Self::depth).
+    #[must_use]
+    pub fn weights(&self, l: usize) -> &Matrix {
+        &self.weights[l]
+    }
+
+    /// r_l, of shape [n_l].
+    ///
+    /// # Panics
+    ///
+    /// When `l` is 0 or exceeds [`depth`](Self::depth).
+    #[must_use]
+    pub fn bias(&self, l: usize) -> &Vector {
+        &self.biases[l - 1]
+    }
+
+    /// R_l for in-place updates; shapes cannot change through it.
+    ///
+    /// # Panics
+    ///
+    /// When `l` is not below [`depth`](Self::depth).
+    pub fn weights_mut(&mut self, l: usize) -> nalgebra::DMatrixViewMut<'_, f32> {
+        self.weights[l].as_view_mut()
+    }
+
+    /// r_l for in-place updates; its length cannot change through it.
+    ///
+    /// # Panics
+    ///
+    /// When `l` is 0 or exceeds [`depth`](Self::depth).
+    pub fn bias_mut(&mut self, l: usize) -> &mut [f32] {
+        self.biases[l - 1].as_mut_slice()
+    }
+
+    /// Every tensor as a slice: R_0, R_1, ..., then r_1, r_2, ....
+    pub fn tensors(&self) -> impl Iterator<Item = &[f32]> {
+        self.weights.iter().map(|w| w.as_slice()).chain(self.biases.iter().map(|b| b.as_slice()))
+    }
+
+    /// Every tensor for in-place updates, in the order of [`tensors`](Self::tensors).
+    pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
+        let weights = self.weights.iter_mut().map(|w| w.as_mut_slice());
+        weights.chain(self.biases.iter_mut().map(|b| b.as_mut_slice()))
+    }
+
+    /// Names of the tensors in the order of [`tensors`](Self::tensors): `recognition.weights.0`, ....
+    #[must_use]
+    pub fn tensor_names(&self) -> Vec<String> {
+        let weights = (0..self.weights.len()).map(|l| format!("recognition.weights.{l}"));
+        weights.chain((1..=self.biases.len()).map(|l| format!("recognition.bias.{l}"))).collect()
+    }
+
+    /// Splits into weights and biases.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<Matrix>, Vec<Vector>) {
+        (self.weights, self.biases)
+    }
+
+    /// Refuses parameters that an update has made NaN or infinite.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NonFinite`] naming the tensor and position.
+    pub fn check_finite(&self) -> Result<()> {
+        for (name, values) in self.tensor_names().into_iter().zip(self.tensors()) {
+            check_finite("Recognition::check_finite", name, values)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_shapes_that_disagree() {
+        let text = |weights, biases: &[usize]| {
+            let biases = biases.iter().map(|&n| Vector::zeros(n)).collect();
+            Recognition::new(weights, biases).unwrap_err().to_string()
+        };
+        assert_eq!(text(vec![], &[]), "Recognition::new: `weights` is empty");
+        assert_eq!(
+            text(vec![Matrix::zeros(3, 2)], &[3, 2]),
+            "Recognition::new: `biases` has length 2, expected 1"
+        );
+        assert_eq!(
+            text(vec![Matrix::zeros(3, 2)], &[3]),
+            "Recognition::new: `recognition.bias.1` has length 3, expected 2"
+        );
+        assert_eq!(
+            text(vec![Matrix::zeros(3, 2), Matrix::zeros(3, 1)], &[2, 1]),
+            "Recognition::new: `recognition.weights.1` has rows 3, expected 2"
+        );
+        assert_eq!(
+            text(vec![Matrix::zeros(0, 2)], &[2]),
+            "Recognition::new: `layers` is [0, 2], allowed: 1 or more units in each layer"
+        );
+    }
+
+    #[test]
+    fn rejects_numbers_that_are_not_finite() {
+        let mut net = Recognition::zeros(&[2, 3]).unwrap();
+        net.bias_mut(1)[2] = f32::INFINITY;
+        let error = net.check_finite().unwrap_err().to_string();
+        assert!(error.contains("`recognition.bias.1` is inf at position 2"), "{error}");
+    }
+}

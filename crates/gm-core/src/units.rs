@@ -1,0 +1,180 @@
+//! The names of models and of visible units, as files and commands spell them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+
+/// Which joint distribution a stack of layers has.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::ModelKind;
+///
+/// assert_eq!("dbn".parse::<ModelKind>()?, ModelKind::Dbn);
+/// assert_eq!(ModelKind::Dbn.to_string(), "dbn");
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ModelKind {
+    /// Restricted Boltzmann machine.
+    Rbm,
+    /// Sigmoid belief net.
+    Sbn,
+    /// Deep Boltzmann machine.
+    Dbm,
+    /// Deep belief network.
+    Dbn,
+}
+
+impl ModelKind {
+    /// The names that [`from_str`](str::parse) understands.
+    pub const ALLOWED: &'static str = "rbm, sbn, dbm or dbn";
+
+    /// All four.
+    pub const ALL: [Self; 4] = [Self::Rbm, Self::Sbn, Self::Dbm, Self::Dbn];
+
+    /// The name in files and commands.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rbm => "rbm",
+            Self::Sbn => "sbn",
+            Self::Dbm => "dbm",
+            Self::Dbn => "dbn",
+        }
+    }
+
+    /// The number that stands for the model in the header of a file, 1 to 4.
+    #[must_use]
+    pub fn code(self) -> u32 {
+        match self {
+            Self::Rbm => 1,
+            Self::Sbn => 2,
+            Self::Dbm => 3,
+            Self::Dbn => 4,
+        }
+    }
+
+    /// The model that a number stands for.
+    #[must_use]
+    pub fn from_code(code: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+}
+
+impl fmt::Display for ModelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for ModelKind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| Error::Param {
+            op: "ModelKind::from_str",
+            arg: "model",
+            value: text.into(),
+            allowed: Self::ALLOWED,
+        })
+    }
+}
+
+/// The distribution of the visible units.
+///
+/// Files carry every kind; a model that does not support one refuses it.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::VisibleKind;
+///
+/// assert_eq!("softmax:5".parse::<VisibleKind>()?, VisibleKind::Softmax { categories: 5 });
+/// assert_eq!(VisibleKind::default().to_string(), "bernoulli");
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum VisibleKind {
+    /// Zeros and ones.
+    #[default]
+    Bernoulli,
+    /// Real numbers, each with a variance of its own.
+    Gaussian,
+    /// Groups of neighbouring units of which exactly one is on.
+    Softmax {
+        /// Units of a group, 2 or more.
+        categories: usize,
+    },
+}
+
+impl VisibleKind {
+    /// The names that [`from_str`](str::parse) understands.
+    pub const ALLOWED: &'static str = "bernoulli, gaussian or softmax:K with K of 2 or more";
+}
+
+impl fmt::Display for VisibleKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bernoulli => f.pad("bernoulli"),
+            Self::Gaussian => f.pad("gaussian"),
+            Self::Softmax { categories } => f.pad(&format!("softmax:{categories}")),
+        }
+    }
+}
+
+impl FromStr for VisibleKind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let categories = |text: &str| text.strip_prefix("softmax:")?.parse().ok().filter(|&k: &usize| k >= 2);
+        match text {
+            "bernoulli" => Ok(Self::Bernoulli),
+            "gaussian" => Ok(Self::Gaussian),
+            _ => categories(text).map(|categories| Self::Softmax { categories }).ok_or_else(|| Error::Param {
+                op: "VisibleKind::from_str",
+                arg: "visible",
+                value: text.into(),
+                allowed: Self::ALLOWED,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_names_and_codes_go_both_ways() {
+        for kind in ModelKind::ALL {
+            assert_eq!(kind.as_str().parse::<ModelKind>().unwrap(), kind);
+            assert_eq!(ModelKind::from_code(kind.code()), Some(kind));
+        }
+        assert_eq!(ModelKind::from_code(0), None);
+        assert_eq!(ModelKind::from_code(5), None);
+        for text in ["bernoulli", "gaussian", "softmax:2", "softmax:31"] {
+            assert_eq!(text.parse::<VisibleKind>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn rejects_unknown_names_with_the_list() {
+        assert_eq!(
+            "rmb".parse::<ModelKind>().unwrap_err().to_string(),
+            "ModelKind::from_str: `model` is rmb, allowed: rbm, sbn, dbm or dbn"
+        );
+        for text in ["", "Gaussian", "softmax", "softmax:1", "softmax:-2", "softmax:2x"] {
+            assert_eq!(
+                text.parse::<VisibleKind>().unwrap_err().to_string(),
+                format!(
+                    "VisibleKind::from_str: `visible` is {text}, \
+                     allowed: bernoulli, gaussian or softmax:K with K of 2 or more"
+                )
+            );
+        }
+    }
+}

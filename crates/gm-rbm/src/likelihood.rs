@@ -1,0 +1,515 @@
+//! Likelihoods: exact by enumeration, then annealed, then pseudo-likelihoods.
+
+use std::ops::ControlFlow;
+
+use gm_core::{
+    Activations, AisSettings, Annealed, AnnealedPath, Beta, BitMatrix, ENUMERATION_LIMIT, Error, GrayWalk, LayerUpdate, LogSum, Matrix,
+    Progress, Purpose, Result, Streams, anneal, gray_walk, logistic_f64, logit, softplus, softplus_sum,
+};
+use rand::RngExt;
+use rayon::prelude::*;
+
+use crate::conditional::Couplings;
+use crate::gibbs::Chains;
+use crate::model::{Rbm, widened};
+
+/// The most units of a layer whose states are drawn exactly, because all their probabilities are kept.
+const EXACT_SAMPLES_LIMIT: usize = 24;
+
+/// First and second moments under the model.
+#[derive(Clone, Debug)]
+pub(crate) struct Moments {
+    pub(crate) visible: Vec<f64>,
+    pub(crate) hidden: Vec<f64>,
+    /// E[v h'], column by column like W.
+    pub(crate) pairs: Vec<f64>,
+}
+
+/// The model seen from its smaller layer: the other layer is summed out analytically.
+struct Bipartite {
+    bias: Vec<f64>,
+    other_bias: Vec<f64>,
+    /// Weights of each enumerated unit to the other layer.
+    rows: Vec<Vec<f64>>,
+}
+
+impl Bipartite {
+    fn new(rbm: &Rbm) -> Self {
+        let (a, b) = (widened(rbm.visible_bias()), widened(rbm.hidden_bias()));
+        let w = rbm.weights();
+        if rbm.hidden() <= rbm.visible() {
+            Self { bias: b, other_bias: a, rows: w.column_iter().map(|c| widened(c.as_slice())).collect() }
+        } else {
+            let rows = w.row_iter().map(|r| r.iter().map(|&x| f64::from(x)).collect()).collect();
+            Self { bias: a, other_bias: b, rows }
+        }
+    }
+
+    fn walk<T: Send>(&self, start: impl Fn() -> T + Sync, visit: impl Fn(&mut T, &State<'_>) + Sync) -> Result<Vec<T>> {
+        let walks = gray_walk("exact enumeration", self.bias.len(), |state| Walk {
+            state: State::at(self, state),
+            visit: &visit,
+            found: start(),
+        })?;
+        Ok(walks.into_iter().map(|walk| walk.found).collect())
+    }
+}
+
+/// One state of the enumerated layer with what it means for the other layer.
+struct State<'a> {
+    model: &'a Bipartite,
+    bits: u64,
+    linear: f64,
+    inputs: Vec<f64>,
+}
+
+impl<'a> State<'a> {
+    fn at(model: &'a Bipartite, bits: u64) -> Self {
+        let mut state = Self { model, bits: 0, linear: 0.0, inputs: model.other_bias.clone() };
+        (0..model.bias.len()).filter(|unit| bits >> unit & 1 == 1).for_each(|unit| state.flip(unit));
+        state
+    }
+
+    fn flip(&mut self, unit: usize) {
+        self.bits ^= 1 << unit;
+        let sign = if self.bits >> unit & 1 == 1 { 1.0 } else { -1.0 };
+        self.linear += sign * self.model.bias[unit];
+        for (input, weight) in self.inputs.iter_mut().zip(&self.model.rows[unit]) {
+            *input += sign * weight;
+        }
+    }
+
+    /// log of the unnormalised probability of the enumerated layer's state.
+    fn log_weight(&self) -> f64 {
+        self.linear + softplus_sum(&self.inputs)
+    }
+}
+
+struct Walk<'a, T, V> {
+    state: State<'a>,
+    visit: &'a V,
+    found: T,
+}
+
+impl<T: Send, V: Fn(&mut T, &State<'_>) + Sync> GrayWalk for Walk<'_, T, V> {
+    fn flip(&mut self, unit: usize) {
+        self.state.flip(unit);
+    }
+
+    fn visit(&mut self) {
+        (self.visit)(&mut self.found, &self.state);
+    }
+}
+
+/// Sums of p(x) x, p(x) E[y | x] and p(x) x E[y | x]'.
+struct MomentSums {
+    enumerated: Vec<f64>,
+    other: Vec<f64>,
+    pairs: Vec<Vec<f64>>,
+}
+
+impl MomentSums {
+    fn zeros(model: &Bipartite) -> Self {
+        let (m, n) = (model.bias.len(), model.other_bias.len());
+        Self { enumerated: vec![0.0; m], other: vec![0.0; n], pairs: vec![vec![0.0; n]; m] }
+    }
+
+    fn add(&mut self, state: &State<'_>, log_partition: f64) {
+        let p = (state.log_weight() - log_partition).exp();
+        let means: Vec<f64> = state.inputs.iter().map(|&x| p * logistic_f64(x)).collect();
+        add_to(&mut self.other, &means);
+        for unit in (0..self.enumerated.len()).filter(|unit| state.bits >> unit & 1 == 1) {
+            self.enumerated[unit] += p;
+            add_to(&mut self.pairs[unit], &means);
+        }
+    }
+
+    fn merge(mut self, other: &Self) -> Self {
+        add_to(&mut self.enumerated, &other.enumerated);
+        add_to(&mut self.other, &other.other);
+        for (pairs, other) in self.pairs.iter_mut().zip(&other.pairs) {
+            add_to(pairs, other);
+        }
+        self
+    }
+}
+
+fn add_to(sums: &mut [f64], values: &[f64]) {
+    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+}
+
+impl Rbm {
+    /// Units that exact computations enumerate: those of the smaller layer.
+    #[must_use]
+    pub fn enumerable_units(&self) -> usize {
+        self.visible().min(self.hidden())
+    }
+
+    /// log Z, exactly: the larger layer is summed out analytically, the smaller one enumerated.
+    ///
+    /// # Numerics
+    ///
+    /// 2^n x m terms for layers of n <= m units, in double precision from the `f32` parameters on; threaded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] when both layers have more than 30 units.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rbm = gm_rbm::Rbm::from_stack(gm_core::Stack::zeros(&[100, 2])?)?;
+    /// assert!((rbm.log_partition()? - 102.0 * 2.0_f64.ln()).abs() < 1e-9);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_partition(&self) -> Result<f64> {
+        self.check_enumerable("Rbm::log_partition", ENUMERATION_LIMIT)?;
+        let sums = Bipartite::new(self).walk(LogSum::default, |sum, state| sum.add(state.log_weight()))?;
+        let mut total = LogSum::default();
+        sums.iter().for_each(|sum| total.merge(sum));
+        Ok(total.value())
+    }
+
+    fn check_enumerable(&self, op: &'static str, limit: usize) -> Result<()> {
+        let units = self.enumerable_units();
+        if units > limit { Err(Error::TooLarge { op, units, limit }) } else { Ok(()) }
+    }
+
+    pub(crate) fn exact_moments(&self) -> Result<Moments> {
+        self.check_enumerable("Rbm::exact_gradient", ENUMERATION_LIMIT)?;
+        let log_partition = self.log_partition()?;
+        let model = Bipartite::new(self);
+        let walks = model.walk(|| MomentSums::zeros(&model), |sums, state| sums.add(state, log_partition))?;
+        let sums = walks.into_iter().reduce(|a, b| a.merge(&b)).unwrap_or_else(|| MomentSums::zeros(&model));
+        if self.hidden() <= self.visible() {
+            return Ok(Moments { visible: sums.other, hidden: sums.enumerated, pairs: sums.pairs.concat() });
+        }
+        let pairs = (0..self.hidden()).flat_map(|j| sums.pairs.iter().map(move |row| row[j])).collect();
+        Ok(Moments { visible: sums.enumerated, hidden: sums.other, pairs })
+    }
+
+    /// E[v], E[h] and E[v h'] under the model, exactly.
+    ///
+    /// # Shapes
+    ///
+    /// [visible], [hidden] and [visible, hidden].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] when both layers have more than 30 units.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rbm = gm_rbm::Rbm::from_stack(gm_core::Stack::zeros(&[3, 2])?)?;
+    /// let (v, h, pairs) = rbm.marginals()?;
+    /// assert!((v[0] - 0.5).abs() < 1e-12 && (h[1] - 0.5).abs() < 1e-12 && (pairs[(2, 1)] - 0.25).abs() < 1e-6);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn marginals(&self) -> Result<(Vec<f64>, Vec<f64>, Matrix)> {
+        let moments = self.exact_moments()?;
+        let pairs = moments.pairs.iter().map(|&p| p as f32);
+        let pairs = Matrix::from_iterator(self.visible(), self.hidden(), pairs);
+        Ok((moments.visible, moments.hidden, pairs))
+    }
+
+    /// Independent exact draws of (v, h), by enumeration of the smaller layer.
+    ///
+    /// # Randomness
+    ///
+    /// One uniform number a sample from [`Purpose::Exact`] 0, then the other layer from [`Purpose::Exact`] 1.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] when both layers have more than 24 units.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rbm = gm_rbm::Rbm::from_stack(gm_core::Stack::zeros(&[3, 2])?)?;
+    /// assert_eq!(rbm.exact_samples(5, &gm_core::Streams::new(0))?.v.samples(), 5);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn exact_samples(&self, count: usize, streams: &Streams) -> Result<Chains> {
+        self.check_enumerable("Rbm::exact_samples", EXACT_SAMPLES_LIMIT)?;
+        let walks = Bipartite::new(self).walk(Vec::new, |found, state| found.push((state.bits, state.log_weight())))?;
+        let states: Vec<(u64, f64)> = walks.concat();
+        let chosen = choose(&states, count, &streams.fork(Purpose::Exact, 0));
+        let units = self.enumerable_units();
+        let enumerated = BitMatrix::from_fn(units, count, |unit, sample| chosen[sample] >> unit & 1 == 1);
+        let (couplings, other) = (self.couplings(), streams.fork(Purpose::Exact, 1));
+        Ok(if self.hidden() <= self.visible() {
+            Chains { v: couplings.sample_v_from_h(self, &enumerated, &other), h: enumerated, sweeps: 0 }
+        } else {
+            Chains { h: couplings.sample_h_from_v(self, &enumerated, &other), v: enumerated, sweeps: 0 }
+        })
+    }
+
+    /// -log sum_h exp(-E(v, h)) of each sample, [samples].
+    ///
+    /// F(v) = -a' v - sum_j softplus(b_j + W_j' v).
+    ///
+    /// # Shapes
+    ///
+    /// `v` is [visible, samples].
+    ///
+    /// # Panics
+    ///
+    /// When `v` has other units than the visible layer.
+    #[must_use]
+    pub fn free_energy(&self, v: &BitMatrix) -> Vec<f64> {
+        let hidden = self.couplings().inputs_h_from_v(self, v).softplus_sums();
+        let visible = v.weighted_sums(&widened(self.visible_bias()));
+        visible.iter().zip(hidden).map(|(a, h)| -a - h).collect()
+    }
+
+    /// [`free_energy`](Self::free_energy) of real-valued v, [samples].
+    ///
+    /// # Panics
+    ///
+    /// When `v` has other units than the visible layer.
+    #[must_use]
+    pub fn free_energy_of_means(&self, v: &Matrix) -> Vec<f64> {
+        let inputs = self.inputs_h_from_v(v);
+        let bias = widened(self.visible_bias());
+        let linear = |s: usize| v.column(s).iter().zip(&bias).map(|(&v, a)| f64::from(v) * a).sum::<f64>();
+        (0..v.ncols()).map(|s| -linear(s) - softplus_sum(&widened(inputs.column(s).as_slice()))).collect()
+    }
+
+    /// log p(v) of each sample for a given log Z, [samples].
+    ///
+    /// # Panics
+    ///
+    /// When `v` has other units than the visible layer.
+    #[must_use]
+    pub fn log_prob(&self, v: &BitMatrix, log_partition: f64) -> Vec<f64> {
+        self.free_energy(v).iter().map(|f| -f - log_partition).collect()
+    }
+
+    /// log Z by annealing from independent visible units with the given biases to this model.
+    ///
+    /// f_beta(v) = exp(((1 - beta) base + beta a)' v) prod_j (1 + exp(beta (b_j + W_j' v))).
+    ///
+    /// # Randomness
+    ///
+    /// As [`anneal`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] for settings out of range, [`Error::Shape`] for a base of another width,
+    /// [`Error::Interrupted`] when `watch` breaks.
+    ///
+    /// # Source
+    ///
+    /// `salakhutdinov2008quantitative`, section 4.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{AisSettings, Schedule, Stack, Streams, unwatched};
+    ///
+    /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[3, 2])?)?;
+    /// let settings = AisSettings { runs: 10, schedule: Schedule::Linear(5) };
+    /// let found = rbm.log_partition_ais(&settings, None, &Streams::new(0), &mut unwatched)?;
+    /// assert!((found.log_partition.value - 5.0 * 2.0_f64.ln()).abs() < 1e-12);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_partition_ais(
+        &self,
+        settings: &AisSettings,
+        base_bias: Option<&[f32]>,
+        streams: &Streams,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Annealed> {
+        let base = base_bias.unwrap_or(self.visible_bias());
+        gm_core::check_len("Rbm::log_partition_ais", "base_bias", "length", base.len(), self.visible())?;
+        gm_core::check_finite("Rbm::log_partition_ais", "base_bias", base)?;
+        anneal(&BaseRatePath::new(self, base), settings, streams, watch)
+    }
+
+    /// sum_i log p(v_i | all other visible units) of each sample, [samples].
+    ///
+    /// # Numerics
+    ///
+    /// visible x hidden softplus terms a sample, in double precision.
+    ///
+    /// # Panics
+    ///
+    /// When `v` has other units than the visible layer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack};
+    ///
+    /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[3, 2])?)?;
+    /// assert!((rbm.log_pseudo_likelihood(&BitMatrix::zeros(3, 1))[0] + 3.0 * 2.0_f64.ln()).abs() < 1e-12);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn log_pseudo_likelihood(&self, v: &BitMatrix) -> Vec<f64> {
+        let flips = Flips::new(self, v);
+        let sample = |s| (0..v.units()).map(|unit| flips.log_conditional(unit, s)).sum();
+        (0..v.samples()).into_par_iter().map(sample).collect()
+    }
+
+    /// An unbiased estimate of the log-pseudo-likelihood from one random visible unit a sample, [samples].
+    ///
+    /// # Randomness
+    ///
+    /// One unit a sample from stream 0 of [`Purpose::Choose`] 0.
+    ///
+    /// # Panics
+    ///
+    /// When `v` has other units than the visible layer.
+    #[must_use]
+    pub fn stochastic_pseudo_likelihood(&self, v: &BitMatrix, streams: &Streams) -> Vec<f64> {
+        let mut stream = streams.fork(Purpose::Choose, 0).stream(0);
+        let units: Vec<usize> = (0..v.samples()).map(|_| stream.random_range(0..v.units())).collect();
+        let flips = Flips::new(self, v);
+        let scale = v.units() as f64;
+        units.par_iter().enumerate().map(|(s, &unit)| scale * flips.log_conditional(unit, s)).collect()
+    }
+}
+
+/// Draws states with probabilities proportional to exp(log-weight).
+fn choose(states: &[(u64, f64)], count: usize, streams: &Streams) -> Vec<u64> {
+    let max = states.iter().map(|s| s.1).fold(f64::NEG_INFINITY, f64::max);
+    let mut sum = 0.0;
+    let cumulative: Vec<f64> = states
+        .iter()
+        .map(|(_, log_weight)| {
+            sum += (log_weight - max).exp();
+            sum
+        })
+        .collect();
+    let mut stream = streams.stream(0);
+    let mut draw = || {
+        let u = stream.random::<f64>() * sum;
+        states[cumulative.partition_point(|&c| c <= u).min(states.len() - 1)].0
+    };
+    (0..count).map(|_| draw()).collect()
+}
+
+/// What flipping single visible units does to the free energy.
+struct Flips<'a> {
+    v: &'a BitMatrix,
+    bias: Vec<f64>,
+    /// Weights of each visible unit.
+    rows: Vec<Vec<f64>>,
+    inputs: Activations,
+    sums: Vec<f64>,
+}
+
+impl<'a> Flips<'a> {
+    fn new(rbm: &Rbm, v: &'a BitMatrix) -> Self {
+        let rows = rbm.weights().row_iter().map(|r| r.iter().map(|&x| f64::from(x)).collect()).collect();
+        let inputs = rbm.couplings().inputs_h_from_v(rbm, v);
+        Self { v, bias: widened(rbm.visible_bias()), rows, sums: inputs.softplus_sums(), inputs }
+    }
+
+    /// log p(v_i | others) = -softplus(F(v) - F(v with unit i flipped)).
+    fn log_conditional(&self, unit: usize, sample: usize) -> f64 {
+        let sign = if self.v.get(unit, sample) { -1.0 } else { 1.0 };
+        let inputs: Vec<f64> = self.rows[unit]
+            .iter()
+            .enumerate()
+            .map(|(j, w)| f64::from(self.inputs.get(j, sample)) + sign * w)
+            .collect();
+        let gain = sign * self.bias[unit] + softplus_sum(&inputs) - self.sums[sample];
+        -softplus(gain)
+    }
+}
+
+/// Visible biases of independent units with the given means, which are kept within 0.001 and 0.999.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(gm_rbm::base_rate_bias(&[0.5])[0], 0.0);
+/// assert!(gm_rbm::base_rate_bias(&[0.0])[0].is_finite());
+/// ```
+#[must_use]
+pub fn base_rate_bias(means: &[f32]) -> Vec<f32> {
+    means.iter().map(|&mean| logit(f64::from(mean).clamp(0.001, 0.999)) as f32).collect()
+}
+
+/// mean F(a) - mean F(b): how much less likely the model finds a than b, without knowing Z.
+///
+/// With validation data for a and training data for b a growing gap tells of overfitting.
+///
+/// # Panics
+///
+/// When a batch has other units than the visible layer.
+///
+/// # Source
+///
+/// `hinton2012practical`, section 6.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack};
+///
+/// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[3, 2])?)?;
+/// assert_eq!(gm_rbm::free_energy_gap(&rbm, &BitMatrix::zeros(3, 1), &BitMatrix::zeros(3, 4)), 0.0);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[must_use]
+pub fn free_energy_gap(rbm: &Rbm, a: &BitMatrix, b: &BitMatrix) -> f64 {
+    let mean = |v: &BitMatrix| rbm.free_energy(v).iter().sum::<f64>() / v.samples() as f64;
+    mean(a) - mean(b)
+}
+
+/// The path from independent visible units to the model.
+struct BaseRatePath<'a> {
+    rbm: &'a Rbm,
+    couplings: Couplings,
+    base: &'a [f32],
+    /// a - base.
+    change: Vec<f64>,
+    no_bias: Vec<f32>,
+}
+
+impl<'a> BaseRatePath<'a> {
+    fn new(rbm: &'a Rbm, base: &'a [f32]) -> Self {
+        let change = rbm.visible_bias().iter().zip(base).map(|(&a, &b)| f64::from(a) - f64::from(b)).collect();
+        Self { rbm, couplings: rbm.couplings(), base, change, no_bias: vec![0.0; rbm.hidden()] }
+    }
+}
+
+/// Chains with room for the hidden layer's inputs.
+struct AnnealedChains {
+    v: BitMatrix,
+    h: BitMatrix,
+    inputs: Activations,
+}
+
+impl AnnealedPath for BaseRatePath<'_> {
+    type Chains = AnnealedChains;
+
+    fn log_base_partition(&self) -> f64 {
+        softplus_sum(&widened(self.base)) + self.rbm.hidden() as f64 * std::f64::consts::LN_2
+    }
+
+    fn start(&self, runs: usize, streams: &Streams) -> AnnealedChains {
+        let h = BitMatrix::zeros(self.rbm.hidden(), runs);
+        let mut v = BitMatrix::zeros(self.rbm.visible(), runs);
+        let at_base = self.couplings.visible_update(self.rbm, &h).tempered(Beta::Same(0.0), Some(self.base));
+        at_base.sample_into(&mut v, streams);
+        AnnealedChains { v, inputs: Activations::zeros(h.units(), runs), h }
+    }
+
+    fn advance(&self, chains: &mut AnnealedChains, from: f64, to: f64, streams: &Streams, log_weights: &mut [f64]) {
+        self.couplings.hidden_update(self.rbm, &chains.v).inputs_into(&mut chains.inputs);
+        let hidden = chains.inputs.softplus_gains(&self.no_bias, from, to);
+        let visible = chains.v.weighted_sums(&self.change);
+        for ((weight, hidden), visible) in log_weights.iter_mut().zip(hidden).zip(visible) {
+            *weight += hidden + (to - from) * visible;
+        }
+        let beta = to as f32;
+        chains.inputs.sample_tempered_into(beta, &self.no_bias, &mut chains.h, &streams.fork(Purpose::Layer, 1));
+        let visible: LayerUpdate<'_> = self.couplings.visible_update(self.rbm, &chains.h);
+        visible.tempered(Beta::Same(beta), Some(self.base)).sample_into(&mut chains.v, &streams.fork(Purpose::Layer, 0));
+    }
+}
