@@ -78,7 +78,7 @@ impl BitMatrix {
     /// [`Error::Shape`] for a wrong number of words, [`Error::Param`] when bits past the last unit are set.
     pub fn from_words(units: usize, samples: usize, words: Vec<u64>) -> Result<Self> {
         const OP: &str = "BitMatrix::from_words";
-        let expected = units.div_ceil(WORD).checked_mul(samples).unwrap_or(usize::MAX);
+        let expected = units.div_ceil(WORD).saturating_mul(samples);
         check_len(OP, "words", "length", words.len(), expected)?;
         let bits = Self { units, samples, words };
         let last = units.div_ceil(WORD).saturating_sub(1);

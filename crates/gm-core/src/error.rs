@@ -251,6 +251,19 @@ mod tests {
                 "exact: 40 units must be enumerated, at most 30 can be",
             ),
             (Error::Interrupted { op: "ais" }, "ais: stopped on request"),
+        ];
+        check(cases);
+    }
+
+    fn check(cases: Vec<(Error, &str)>) {
+        for (error, text) in cases {
+            assert_eq!(error.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn table_every_file_variant_has_its_text() {
+        let cases: Vec<(Error, &str)> = vec![
             (FileError::Foreign { format: "model" }.into(), "not a model file: it begins with other bytes"),
             (
                 FileError::Truncated { format: "model", expected: 9, found: 4 }.into(),
@@ -286,8 +299,6 @@ mod tests {
                 "json file cannot be decoded: line 1",
             ),
         ];
-        for (error, text) in cases {
-            assert_eq!(error.to_string(), text);
-        }
+        check(cases);
     }
 }

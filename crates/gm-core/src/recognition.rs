@@ -172,10 +172,7 @@ mod tests {
             Recognition::new(weights, biases).unwrap_err().to_string()
         };
         assert_eq!(text(vec![], &[]), "Recognition::new: `weights` is empty");
-        assert_eq!(
-            text(vec![Matrix::zeros(3, 2)], &[3, 2]),
-            "Recognition::new: `biases` has length 2, expected 1"
-        );
+        assert_eq!(text(vec![Matrix::zeros(3, 2)], &[3, 2]), "Recognition::new: `biases` has length 2, expected 1");
         assert_eq!(
             text(vec![Matrix::zeros(3, 2)], &[3]),
             "Recognition::new: `recognition.bias.1` has length 3, expected 2"

@@ -286,7 +286,10 @@ impl Rbm {
         self.free_energy(v).iter().map(|f| -f - log_partition).collect()
     }
 
-    /// log Z by annealing from independent visible units with the given biases to this model.
+    /// log Z by annealing from independent visible units to this model.
+    ///
+    /// The base biases are best those of [`base_rate_bias`] of the training data; without them they come from the
+    /// means of short chains of the model. Any finite base gives a valid estimate, a near one a sharper estimate.
     ///
     /// f_beta(v) = exp(((1 - beta) base + beta a)' v) prod_j (1 + exp(beta (b_j + W_j' v))).
     ///
@@ -321,10 +324,27 @@ impl Rbm {
         streams: &Streams,
         watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Annealed> {
-        let base = base_bias.unwrap_or(self.visible_bias());
+        let base = base_bias.map_or_else(|| self.model_rate_bias(streams), <[f32]>::to_vec);
         gm_core::check_len("Rbm::log_partition_ais", "base_bias", "length", base.len(), self.visible())?;
-        gm_core::check_finite("Rbm::log_partition_ais", "base_bias", base)?;
-        anneal(&BaseRatePath::new(self, base), settings, streams, watch)
+        gm_core::check_finite("Rbm::log_partition_ais", "base_bias", &base)?;
+        anneal(&BaseRatePath::new(self, &base), settings, streams, watch)
+    }
+
+    /// Biases of independent units with the means of short chains of this model from uniform states.
+    ///
+    /// The model's own visible biases would do badly: a hidden layer that is mostly on shifts them far away.
+    fn model_rate_bias(&self, streams: &Streams) -> Vec<f32> {
+        const CHAINS: usize = 256;
+        const SWEEPS: usize = 50;
+        let family = streams.fork(Purpose::Anneal, u64::MAX);
+        let mut v = BitMatrix::zeros(self.visible(), CHAINS);
+        let uniform = Activations::from_matrix(&Matrix::from_element(self.visible(), CHAINS, 0.5));
+        uniform.sample_into(&mut v, &family);
+        let mut chains = self.chains_from(v, &family);
+        let sampler = self.sampler();
+        sampler.run(&mut chains, SWEEPS, &family);
+        let sums = sampler.couplings().mean_v_from_h(self, &chains.h).unit_sums();
+        base_rate_bias(&sums.iter().map(|sum| (sum / CHAINS as f64) as f32).collect::<Vec<_>>())
     }
 
     /// sum_i log p(v_i | all other visible units) of each sample, [samples].

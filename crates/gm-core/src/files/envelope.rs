@@ -156,16 +156,17 @@ const GIB_256: usize = GIB_32.saturating_mul(8);
 ///
 /// bincode takes its limit at compile time, and trusts the lengths of strings below it.
 fn decode<T: DeserializeOwned>(payload: &[u8]) -> std::result::Result<T, String> {
-    match payload.len() {
-        ..=0x1000 => decode_within::<T, 0x1000>(payload),
-        ..=0x8000 => decode_within::<T, 0x8000>(payload),
-        ..=0x4_0000 => decode_within::<T, 0x4_0000>(payload),
-        ..=0x20_0000 => decode_within::<T, 0x20_0000>(payload),
-        ..=0x100_0000 => decode_within::<T, 0x100_0000>(payload),
-        ..=0x800_0000 => decode_within::<T, 0x800_0000>(payload),
-        ..=0x4000_0000 => decode_within::<T, 0x4000_0000>(payload),
-        ..=GIB_4 => decode_within::<T, GIB_4>(payload),
-        ..=GIB_32 => decode_within::<T, GIB_32>(payload),
+    let bits = usize::BITS - payload.len().leading_zeros();
+    match bits {
+        0..=12 => decode_within::<T, { 1 << 12 }>(payload),
+        13..=15 => decode_within::<T, { 1 << 15 }>(payload),
+        16..=18 => decode_within::<T, { 1 << 18 }>(payload),
+        19..=21 => decode_within::<T, { 1 << 21 }>(payload),
+        22..=24 => decode_within::<T, { 1 << 24 }>(payload),
+        25..=27 => decode_within::<T, { 1 << 27 }>(payload),
+        28..=30 => decode_within::<T, { 1 << 30 }>(payload),
+        31..=32 => decode_within::<T, GIB_4>(payload),
+        33..=35 => decode_within::<T, GIB_32>(payload),
         _ => decode_within::<T, GIB_256>(payload),
     }
 }

@@ -109,12 +109,15 @@ fn read_header(entry: &mut impl Read) -> std::result::Result<Vec<u8>, String> {
     Ok(head)
 }
 
-/// Refuses headers that nest brackets, or whose sizes might overflow when multiplied: npyz would recurse or
-/// panic. Three numbers are those of a type and two sizes.
+/// Refuses headers that nest brackets, or whose sizes overflow when multiplied: npyz would recurse or panic.
 fn refuse_deep_header(text: &[u8]) -> std::result::Result<(), String> {
-    let brackets = text.iter().filter(|byte| b"([{".contains(byte)).count();
-    let numbers: Vec<_> = text.split(|byte| !byte.is_ascii_digit()).filter(|digits| !digits.is_empty()).collect();
-    if brackets > 3 || numbers.len() > 3 || numbers.iter().any(|digits| digits.len() > 9) {
+    let text = String::from_utf8_lossy(text);
+    let brackets = text.matches(['(', '[', '{']).count();
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let mut numbers = words.filter(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    // Python has sums and other spellings of numbers, which NumPy does not write.
+    let product = numbers.try_fold(1_u64, |product, word| product.checked_mul(word.parse::<u64>().ok()?.max(1)));
+    if brackets > 3 || text.contains(['+', '-']) || product.is_none() {
         return Err("it is no vector or matrix of numbers".into());
     }
     Ok(())

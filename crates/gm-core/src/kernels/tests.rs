@@ -69,8 +69,8 @@ fn oracle_temper_and_logistic_on_every_instruction_set() {
         for row in &mut values {
             let inputs = row.0;
             logistic_on(set, &mut row.0);
-            for lane in 0..LANES {
-                assert_eq!(row.0[lane].to_bits(), body::logistic_one(inputs[lane]).to_bits());
+            for (mean, &input) in row.0.iter().zip(&inputs) {
+                assert_eq!(mean.to_bits(), body::logistic_one(input).to_bits());
             }
         }
     }
@@ -109,9 +109,9 @@ fn oracle_draw_on_every_instruction_set() {
         let (mut bits, mut ties) = (vec![0; 50], vec![0; 50]);
         draw_on(set, &means, &random, &mut bits, &mut ties);
         for s in 0..50 {
-            for lane in 0..LANES {
+            for (lane, &digits) in random[s].iter().enumerate() {
                 let threshold = (means[s].0[lane] * 65_536.0).floor() as u32;
-                let digits = u32::from(random[s][lane]);
+                let digits = u32::from(digits);
                 assert_eq!(bits[s] >> lane & 1 == 1, digits < threshold);
                 assert_eq!(ties[s] >> lane & 1 == 1, digits == threshold);
             }

@@ -1,0 +1,121 @@
+//! Chains whose autocorrelation time is known.
+
+use gm_core::{Purpose, Stream, Streams, autocorrelation_time, effective_sample_size, split_r_hat};
+use rand::RngExt;
+
+/// A standard normal draw as a sum of twelve uniform ones: mean 0, variance 1, which is all that matters here.
+fn noise(stream: &mut Stream) -> f64 {
+    (0..12).map(|_| stream.random::<f64>()).sum::<f64>() - 6.0
+}
+
+/// x_t = phi x_(t-1) + noise, started from its stationary variance; tau = (1 + phi) / (1 - phi).
+fn autoregressive(phi: f64, length: usize, seed: u64) -> Vec<f64> {
+    let mut stream = Streams::new(seed).fork(Purpose::Test, 0).stream(0);
+    let mut x = noise(&mut stream) / (1.0 - phi * phi).sqrt();
+    let mut step = || {
+        x = phi * x + noise(&mut stream);
+        x
+    };
+    (0..length).map(|_| step()).collect()
+}
+
+/// Five standard errors of an estimate of tau that sums up to `window` lags (Sokal 1997, equation 3.19):
+/// two-sided alpha 6e-7.
+fn tolerance(tau: f64, window: f64, length: usize) -> f64 {
+    5.0 * tau * (2.0 * (2.0 * window + 1.0) / length as f64).sqrt()
+}
+
+#[test]
+fn stat_mean_autocorrelation_time_of_known_chains() {
+    let length = 400_000;
+    for (seed, phi) in [(1, 0.0), (2, 0.5), (3, 0.9), (4, 0.97), (5, -0.5)] {
+        let tau = (1.0 + phi) / (1.0 - phi);
+        let found = autocorrelation_time(&autoregressive(phi, length, seed));
+        let allowed = tolerance(tau.max(1.0), 8.0 * tau.max(1.0), length);
+        assert!(
+            (found - tau).abs() < allowed,
+            "phi {phi}, seed {seed}, n {length}: {found}, expected {tau} +- {allowed}"
+        );
+    }
+}
+
+#[test]
+fn stat_mean_effective_sample_size_of_known_chains() {
+    let (chains, length) = (4, 100_000);
+    for (seed, phi) in [(10_u64, 0.0), (20, 0.6), (30, 0.95)] {
+        let chains: Vec<_> = (0..chains).map(|i| autoregressive(phi, length, seed + i)).collect();
+        let draws = (chains.len() * length) as f64;
+        let tau = (1.0 + phi) / (1.0 - phi);
+        let found = draws / effective_sample_size(&chains).unwrap();
+        let allowed = tolerance(tau, 8.0 * tau, chains.len() * length);
+        assert!(
+            (found - tau).abs() < allowed,
+            "phi {phi}, seed {seed}, n {draws}: {found}, expected {tau} +- {allowed}"
+        );
+        let r_hat = split_r_hat(&chains).unwrap();
+        assert!((r_hat - 1.0).abs() < 0.01, "phi {phi}: {r_hat}");
+    }
+}
+
+#[test]
+fn planted_chains_that_disagree_are_found() {
+    let mut chains: Vec<_> = (0..4).map(|i| autoregressive(0.5, 5000, 40 + i)).collect();
+    assert!(split_r_hat(&chains).unwrap() < 1.01);
+    let before = effective_sample_size(&chains).unwrap();
+    chains[2].iter_mut().for_each(|x| *x += 3.0);
+    assert!(split_r_hat(&chains).unwrap() > 1.2);
+    assert!(effective_sample_size(&chains).unwrap() < before / 50.0);
+}
+
+#[test]
+fn planted_drift_within_one_chain_is_found() {
+    let mut chain = autoregressive(0.5, 5000, 50);
+    assert!(split_r_hat(&[chain.clone()]).unwrap() < 1.01);
+    chain.iter_mut().enumerate().for_each(|(t, x)| *x += t as f64 / 1000.0);
+    assert!(split_r_hat(&[chain]).unwrap() > 1.2);
+}
+
+#[test]
+fn table_r_hat_by_hand() {
+    // Halves (0, 2) and (4, 6): W = 2, B / n = 8, R = sqrt((2 / 2 + 8) / 2).
+    let r_hat = split_r_hat(&[vec![0.0, 2.0, 4.0, 6.0]]).unwrap();
+    assert!((r_hat - 4.5_f64.sqrt()).abs() < 1e-12, "{r_hat}");
+    assert_eq!(split_r_hat(&[vec![0.0, 2.0, 99.0, 4.0, 6.0]]).unwrap(), r_hat);
+}
+
+#[test]
+fn table_chains_that_do_not_move_give_numbers() {
+    let stuck = vec![0.1; 101];
+    assert_eq!(autocorrelation_time(&stuck), 101.0);
+    assert_eq!(split_r_hat(&[stuck.clone(), stuck.clone()]).unwrap(), 1.0);
+    assert_eq!(effective_sample_size(&[stuck.clone(), stuck.clone()]).unwrap(), 1.0);
+    let apart = [stuck, vec![0.2; 101]];
+    assert_eq!(split_r_hat(&apart).unwrap(), f64::INFINITY);
+    let worth = effective_sample_size(&apart).unwrap();
+    assert!((1.0..=4.0).contains(&worth), "{worth}");
+}
+
+#[test]
+fn table_short_chains_give_numbers_or_errors() {
+    assert_eq!(autocorrelation_time(&[]), 1.0);
+    assert_eq!(autocorrelation_time(&[1.0]), 1.0);
+    assert_eq!(autocorrelation_time(&[1.0, 2.0, 1.0]), 3.0);
+    assert_eq!(autocorrelation_time(&[1.0, f64::NAN, 1.0, 2.0, 3.0]), 5.0);
+    assert_eq!(autocorrelation_time(&[1e200, -1e200, 1e200, -1e200]), 4.0);
+    let text = |chains: &[Vec<f64>]| split_r_hat(chains).unwrap_err().to_string();
+    assert_eq!(text(&[]), "split_r_hat: `chains` is empty");
+    assert_eq!(text(&[vec![1.0; 3]]), "split_r_hat: `chains` is 3 draws long, allowed: 4 or more draws each");
+    assert_eq!(text(&[vec![1.0; 5], vec![1.0; 6]]), "split_r_hat: `chain 1` has length 6, expected 5");
+    let error = effective_sample_size(&[vec![0.0, 1.0, f64::NAN, 1.0]]).unwrap_err();
+    assert_eq!(error.to_string(), "effective_sample_size: `chain 0` is NaN at position 2, allowed: finite numbers");
+}
+
+#[test]
+fn law_diagnostics_ignore_shift_and_scale() {
+    let chain = autoregressive(0.8, 2000, 60);
+    let moved: Vec<f64> = chain.iter().map(|x| 3.0 * x + 1e3).collect();
+    let close = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 1e-9, "{a} {b}");
+    close(autocorrelation_time(&chain), autocorrelation_time(&moved));
+    close(effective_sample_size(std::slice::from_ref(&chain)).unwrap(), effective_sample_size(std::slice::from_ref(&moved)).unwrap());
+    close(split_r_hat(&[chain]).unwrap(), split_r_hat(&[moved]).unwrap());
+}

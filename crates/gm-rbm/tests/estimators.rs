@@ -1,0 +1,137 @@
+//! Annealed and stochastic estimates against exact values, with the coverage of the stated intervals.
+
+mod common;
+
+use common::{mean, rbm_from};
+use gm_core::{AisSettings, BitMatrix, Matrix, Purpose, Schedule, Streams, unwatched};
+use gm_rbm::{Rbm, base_rate_bias, contrastive_divergence, free_energy_gap};
+use gm_testkit::{mean_test, rng};
+use rand::RngExt;
+
+/// A random model whose couplings have the given scale.
+fn random_model(seed: u64, visible: usize, hidden: usize, scale: f64) -> Rbm {
+    let mut rng = rng(seed);
+    let mut draw = |scale: f64| scale * (2.0 * rng.random::<f64>() - 1.0);
+    let w: Vec<Vec<f64>> = (0..visible).map(|_| (0..hidden).map(|_| draw(scale)).collect()).collect();
+    let (a, b): (Vec<f64>, Vec<f64>) = ((0..visible).map(|_| draw(1.0)).collect(), (0..hidden).map(|_| draw(1.0)).collect());
+    rbm_from(&w, &a, &b)
+}
+
+/// Errors of annealing in units of the stated standard error, over many models and seeds.
+fn standardised_errors(models: u64, shift_of_weights: f64) -> Vec<f64> {
+    let settings = AisSettings { runs: 100, schedule: Schedule::Linear(200) };
+    (0..models)
+        .map(|seed| {
+            let rbm = random_model(seed, 8, 6, 1.5);
+            let base = base_rate_bias(&[0.5; 8]);
+            let found = rbm.log_partition_ais(&settings, Some(&base), &Streams::new(seed), &mut unwatched).expect("sound settings");
+            let estimate = found.log_partition;
+            (estimate.value + shift_of_weights - rbm.log_partition().expect("a small model")) / estimate.std_error
+        })
+        .collect()
+}
+
+#[test]
+fn stat_mean_annealing_brackets_the_exact_value() {
+    // 40 models. An interval of three standard errors covers a normal error with probability 0.9973; four misses in 40
+    // have probability 5e-6 even at a coverage of 0.993, five 3e-7, so that up to four are allowed.
+    let errors = standardised_errors(40, 0.0);
+    let misses = errors.iter().filter(|e| e.abs() > 3.0).count();
+    assert!(misses <= 4, "{misses} misses: {errors:?}");
+    mean_test(&errors, 0.0).assert_passes(1e-6, 0);
+}
+
+#[test]
+fn planted_mean_wrong_base_partition_is_found_out() {
+    // A base partition function without the hidden layer's log 2 a unit.
+    let errors = standardised_errors(40, -6.0 * std::f64::consts::LN_2);
+    assert!(errors.iter().filter(|e| e.abs() > 3.0).count() > 4);
+    assert!(!mean_test(&errors, 0.0).passes(1e-6));
+}
+
+#[test]
+fn oracle_annealing_reports_what_it_did() {
+    let rbm = random_model(7, 8, 6, 1.0);
+    let found = rbm.log_partition_ais(&AisSettings::default(), None, &Streams::new(1), &mut unwatched).unwrap();
+    assert_eq!((found.temperatures, found.schedule, found.log_weights.len()), (14_501, "graded", 100));
+    assert!((found.log_partition.value - rbm.log_partition().unwrap()).abs() < 0.01);
+    assert!(found.ess > 99.0 && found.log_partition.std_error < 0.005);
+    assert!(found.log_partition.low < found.log_partition.value && found.log_partition.value < found.log_partition.high);
+}
+
+#[test]
+fn stable_annealing_does_not_depend_on_threads() {
+    let rbm = Rbm::initial(&vec![0.3; 100], 70, 0.5, &Streams::new(1)).unwrap();
+    let settings = AisSettings { runs: 40, schedule: Schedule::Graded(50) };
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| rbm.log_partition_ais(&settings, None, &Streams::new(3), &mut unwatched).unwrap().log_weights)
+    };
+    assert_eq!(run(1), run(3));
+}
+
+#[test]
+fn rejects_a_base_of_another_width() {
+    let rbm = random_model(1, 3, 2, 1.0);
+    let error = rbm.log_partition_ais(&AisSettings::default(), Some(&[0.0; 2]), &Streams::new(0), &mut unwatched);
+    assert_eq!(error.unwrap_err().to_string(), "Rbm::log_partition_ais: `base_bias` has length 2, expected 3");
+}
+
+#[test]
+fn stat_mean_stochastic_pseudo_likelihood_is_unbiased() {
+    let rbm = random_model(3, 8, 6, 1.5);
+    let row = BitMatrix::from_fn(8, 20_000, |unit, _| unit % 3 == 0);
+    let exact = rbm.log_pseudo_likelihood(&row.select(&[0]))[0];
+    let estimates = rbm.stochastic_pseudo_likelihood(&row, &Streams::new(4));
+    mean_test(&estimates, exact).assert_passes(1e-6, 4);
+    assert!((mean(&estimates) - exact).abs() < 0.2);
+}
+
+#[test]
+fn planted_mean_pseudo_likelihood_of_one_fixed_unit_is_found_out() {
+    let rbm = random_model(3, 8, 6, 1.5);
+    let row = BitMatrix::from_fn(8, 2, |unit, _| unit % 3 == 0);
+    let exact = rbm.log_pseudo_likelihood(&row)[0];
+    let estimates = rbm.stochastic_pseudo_likelihood(&row.select(&vec![0; 20_000]), &Streams::new(4));
+    // Only the estimates above the median, as if the unit were always the same easy one.
+    let mut easy = estimates.clone();
+    easy.sort_by(f64::total_cmp);
+    assert!(!mean_test(&easy[10_000..], exact).passes(1e-6));
+}
+
+#[test]
+fn oracle_contrastive_divergence_approaches_the_model() {
+    // After many sweeps from any data the model phase has the model's own statistics.
+    let rbm = random_model(5, 6, 5, 1.0);
+    let n = 100_000;
+    let data = BitMatrix::zeros(6, n);
+    let phase = contrastive_divergence(&rbm, &rbm.couplings(), &data, 100, &Streams::new(6).fork(Purpose::Data, 0));
+    let (v, h, _) = rbm.marginals().unwrap();
+    // Six standard deviations of a mean of n terms within [0, 1].
+    let bound = 6.0 * 0.5 / (n as f64).sqrt();
+    assert!(phase.visible_means().iter().zip(&v).all(|(&m, v)| (f64::from(m) - v).abs() < bound));
+    assert!(phase.hidden_means().iter().zip(&h).all(|(&m, h)| (f64::from(m) - h).abs() < bound));
+}
+
+#[test]
+fn table_free_energy_gap_is_a_log_likelihood_gap() {
+    let rbm = random_model(8, 6, 5, 1.0);
+    let (a, b) = (BitMatrix::from_fn(6, 3, |i, s| i == s), BitMatrix::from_fn(6, 4, |i, s| i > s));
+    let log_partition = rbm.log_partition().unwrap();
+    let gap = mean(&rbm.log_prob(&b, log_partition)) - mean(&rbm.log_prob(&a, log_partition));
+    assert!((free_energy_gap(&rbm, &a, &b) - gap).abs() < 1e-12);
+}
+
+#[test]
+fn law_real_valued_and_packed_layers_agree() {
+    let rbm = random_model(9, 70, 65, 0.5);
+    let v = BitMatrix::from_fn(70, 33, |unit, sample| (unit * 5 + sample * 3) % 7 < 3);
+    let packed = rbm.couplings().mean_h_from_v(&rbm, &v).to_matrix();
+    let dense = rbm.mean_h_from_v(&v.to_matrix());
+    assert!((&packed - &dense).amax() < 1e-5);
+    let h = BitMatrix::from_fn(65, 33, |unit, sample| (unit * 3 + sample) % 5 < 2);
+    let packed: Matrix = rbm.couplings().mean_v_from_h(&rbm, &h).to_matrix();
+    assert!((packed - rbm.mean_v_from_h(&h.to_matrix())).amax() < 1e-5);
+    let energies = rbm.free_energy(&v);
+    assert!(energies.iter().zip(rbm.free_energy_of_means(&v.to_matrix())).all(|(a, b)| (a - b).abs() < 1e-3));
+}
