@@ -1,2 +1,124 @@
-//! Placeholder.
-fn main() {}
+//! The workspace's own commands, run as `cargo xtask COMMAND`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool reports on its standard streams")]
+
+mod ci;
+mod process;
+mod tidy;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use process::{Step, cargo, root};
+
+/// The result of a command; what is wrong is for a person to read.
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The workspace's own commands")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs every test of the workspace, documentation examples included.
+    Test {
+        /// Cases per property test (sets PROPTEST_CASES).
+        #[arg(long, value_name = "N")]
+        cases: Option<u32>,
+    },
+    /// Runs every check in turn and stops at the first that fails.
+    Ci {
+        /// Also runs the slow and fuzz tests, and Miri and AddressSanitizer on the kernels where a nightly toolchain has them.
+        #[arg(long)]
+        long: bool,
+    },
+    /// Runs `dgm demo` in release mode.
+    Demo {
+        /// Arguments of `dgm demo`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Runs the benchmarks.
+    Bench {
+        /// Then runs benches/peers.py with this Python interpreter, for the same operations in other packages.
+        #[arg(long, value_name = "PYTHON")]
+        peers: Option<String>,
+        /// Only benchmarks whose name contains this.
+        filter: Option<String>,
+    },
+    /// Checks the rules of the repository.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Test { cases } => test(cases).run(),
+        Command::Ci { long } => ci::run(long),
+        Command::Demo { arguments } => demo(arguments).run(),
+        Command::Bench { peers, filter } => bench(peers, filter),
+        Command::Tidy => tidy::run(),
+    }
+}
+
+fn test(cases: Option<u32>) -> Step {
+    let step = cargo("test", ["test", "--workspace"]);
+    match cases {
+        Some(cases) => step.env("PROPTEST_CASES", cases.to_string()),
+        None => step,
+    }
+}
+
+fn demo(arguments: Vec<String>) -> Step {
+    cargo("demo", ["run", "--release", "-p", "gm-cli", "--bin", "dgm", "--", "demo"]).args(arguments)
+}
+
+fn bench(peers: Option<String>, filter: Option<String>) -> Result<()> {
+    let script = root().join("benches/peers.py");
+    if peers.is_some() && !script.is_file() {
+        return Err("bench: `--peers` needs benches/peers.py, which does not exist".into());
+    }
+    cargo("bench", ["bench", "-p", "gm-benches", "--"]).args(filter.clone()).run()?;
+    match peers {
+        Some(python) => Step::new("peers", python, ["benches/peers.py"]).args(filter).run(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn table_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn table_test_passes_the_number_of_cases_on() {
+        assert_eq!(test(None).to_string(), "cargo test --workspace");
+        assert_eq!(test(Some(64)).to_string(), "PROPTEST_CASES=64 cargo test --workspace");
+    }
+
+    #[test]
+    fn table_demo_passes_its_arguments_on() {
+        let parsed = Arguments::try_parse_from(["xtask", "demo", "--out", "here"]).unwrap();
+        let Command::Demo { arguments } = parsed.command else { panic!("another command") };
+        assert!(demo(arguments).to_string().ends_with("--bin dgm -- demo --out here"));
+    }
+}

@@ -1,0 +1,193 @@
+//! `cargo xtask ci`: every check in turn, with the time each took.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::Result;
+use crate::process::{Step, cargo, root};
+
+/// Where the quick commands of the program leave their files, below the root.
+const SCRATCH: &str = "target/ci";
+
+/// Quick commands of the program, in order; `OUT` stands for a folder that starts empty.
+const DGM: &[&str] = &[
+    "--version",
+    "--help",
+    "data list",
+    "data info digits",
+    "train rbm --data bars-and-stripes:3 --hidden 8 --epochs 20 --seed 1 --out OUT/run",
+    "eval OUT/run/model.gm --data bars-and-stripes:3 --exact --json",
+    "sample OUT/run/model.gm -n 9 --steps 10 --out OUT/samples.npy",
+    "inspect OUT/run/model.gm",
+    "convert OUT/run/model.gm OUT/model.safetensors",
+];
+
+/// A check, or why it is left out.
+enum Stage {
+    Run(Step),
+    Skip { name: &'static str, why: String },
+}
+
+/// Runs all stages, stops at the first failure and prints the time of each.
+pub(crate) fn run(long: bool) -> Result<()> {
+    clear_scratch()?;
+    let mut stages: Vec<Stage> = quick()?.into_iter().map(Stage::Run).collect();
+    if long {
+        stages.extend([Stage::Run(ignored()), miri(), sanitizer()]);
+    }
+    let mut lines = vec![];
+    let outcome = stages.iter().try_for_each(|stage| timed(stage, &mut lines));
+    println!("\nTime of each stage:\n{}", lines.join("\n"));
+    outcome.inspect(|()| println!("All stages passed."))
+}
+
+fn timed(stage: &Stage, lines: &mut Vec<String>) -> Result<()> {
+    match stage {
+        Stage::Skip { name, why } => {
+            println!("\n==> {name} SKIPPED: {why}");
+            lines.push(format!("  {:>9}  {name}: {why}", "skipped"));
+            Ok(())
+        }
+        Stage::Run(step) => {
+            println!("\n==> {}: {step}", step.name);
+            let start = Instant::now();
+            let outcome = step.run();
+            lines.push(line(&step.name, start.elapsed(), outcome.is_ok()));
+            outcome
+        }
+    }
+}
+
+fn line(name: &str, time: Duration, passed: bool) -> String {
+    format!("  {:>7.1} s  {name}{}", time.as_secs_f64(), if passed { "" } else { " FAILED" })
+}
+
+fn quick() -> Result<Vec<Step>> {
+    let mut steps = vec![
+        cargo("test", ["xtask", "test"]),
+        cargo("fmt", ["fmt", "--all", "--check"]),
+        cargo("clippy", ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        cargo("doc", ["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
+        cargo("tidy", ["xtask", "tidy"]),
+    ];
+    steps.extend(examples(&root().join("crates"))?.into_iter().map(|(krate, name)| example(&krate, &name)));
+    steps.extend(DGM.iter().map(|line| dgm(line)));
+    Ok(steps)
+}
+
+fn example(krate: &str, name: &str) -> Step {
+    cargo(format!("example {name} of {krate}"), ["run", "--release", "-p", krate, "--example", name])
+}
+
+fn dgm(line: &str) -> Step {
+    let name = line.split(' ').take_while(|word| !word.contains('/')).take(2).collect::<Vec<_>>().join(" ");
+    let step = cargo(format!("dgm {name}"), ["run", "--release", "-p", "gm-cli", "--bin", "dgm", "--"]);
+    step.args(line.split(' ').map(|word| word.replace("OUT", SCRATCH)))
+}
+
+/// Crate and name of every example, found as crates/CRATE/examples/NAME.rs.
+fn examples(crates: &Path) -> Result<Vec<(String, String)>> {
+    let mut found = vec![];
+    for krate in fs::read_dir(crates)? {
+        let krate = krate?;
+        let Ok(files) = fs::read_dir(krate.path().join("examples")) else { continue };
+        for file in files {
+            let path = file?.path();
+            if let (Some("rs"), Some(stem)) = (path.extension().and_then(|x| x.to_str()), path.file_stem()) {
+                found.push((krate.file_name().display().to_string(), stem.display().to_string()));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn clear_scratch() -> Result<()> {
+    let scratch = root().join(SCRATCH);
+    if scratch.exists() {
+        fs::remove_dir_all(&scratch)?;
+    }
+    Ok(fs::create_dir_all(scratch)?)
+}
+
+/// Tests marked `#[ignore]`: by the naming rule those are the slow and the fuzz tests.
+fn ignored() -> Step {
+    cargo("slow and fuzz tests", ["test", "--workspace", "--", "--ignored"])
+}
+
+/// Rustup's runner is needed because this program inherits the toolchain that built it.
+fn nightly<const N: usize>(name: &str, args: [&str; N]) -> Step {
+    Step::new(name, "rustup", ["run", "nightly", "cargo"]).args(args)
+}
+
+fn miri() -> Stage {
+    const NAME: &str = "Miri on the kernels";
+    if !nightly(NAME, ["miri", "--version"]).succeeds() {
+        return Stage::Skip { name: NAME, why: "no nightly toolchain with the miri component is installed".into() };
+    }
+    let step = nightly(NAME, ["miri", "test", "-p", "gm-core", "--lib", "--target-dir", "target/miri", "kernels"]);
+    Stage::Run(step.env("MIRIFLAGS", "-Zmiri-disable-isolation"))
+}
+
+fn sanitizer() -> Stage {
+    const NAME: &str = "AddressSanitizer on the kernels";
+    const TARGET: &str = "x86_64-unknown-linux-gnu";
+    let skip = |why: &str| Stage::Skip { name: NAME, why: why.into() };
+    if !cfg!(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")) {
+        return skip("only set up for x86-64 Linux");
+    }
+    if !nightly(NAME, ["--version"]).succeeds() {
+        return skip("no nightly toolchain is installed");
+    }
+    let args = ["test", "-p", "gm-core", "--lib", "--target", TARGET, "--target-dir", "target/asan", "kernels"];
+    Stage::Run(nightly(NAME, args).env("RUSTFLAGS", "-Zsanitizer=address"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_a_failed_stage_ends_the_run_and_is_named() {
+        let mut lines = vec![];
+        let stages = [
+            Stage::Skip { name: "left out", why: "for a reason".into() },
+            Stage::Run(Step::new("good", "true", [""])),
+            Stage::Run(Step::new("bad", "false", [""])),
+            Stage::Run(Step::new("never", "true", [""])),
+        ];
+        let outcome = stages.iter().try_for_each(|stage| timed(stage, &mut lines));
+        assert!(outcome.is_err());
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[0], "    skipped  left out: for a reason");
+        assert!(lines[1].ends_with(" s  good"));
+        assert!(lines[2].ends_with(" s  bad FAILED"));
+    }
+
+    #[test]
+    fn table_the_first_stage_is_the_command_of_the_readme() {
+        assert_eq!(quick().unwrap()[0].to_string(), "cargo xtask test");
+    }
+
+    #[test]
+    fn table_program_lines_become_commands() {
+        let step = dgm("inspect OUT/run/model.gm");
+        assert_eq!(step.name, "dgm inspect");
+        assert!(step.to_string().ends_with("--bin dgm -- inspect target/ci/run/model.gm"));
+        assert_eq!(dgm("data list").name, "dgm data list");
+    }
+
+    #[test]
+    fn table_examples_are_found_in_order() {
+        let crates = root().join(SCRATCH).join(format!("examples-{}", std::process::id()));
+        for file in ["b/examples/two.rs", "b/examples/data.txt", "a/examples/one.rs", "c/src/lib.rs"] {
+            let path = crates.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let found = examples(&crates).unwrap();
+        fs::remove_dir_all(&crates).unwrap();
+        assert_eq!(found, [("a".into(), "one".into()), ("b".into(), "two".into())]);
+    }
+}

@@ -1,0 +1,96 @@
+//! Programs run at the root of the workspace, with their output shown as it comes.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::Result;
+
+/// A program with its arguments and the environment variables it needs.
+pub(crate) struct Step {
+    pub(crate) name: String,
+    program: String,
+    args: Vec<String>,
+    env: Vec<(&'static str, String)>,
+}
+
+impl Step {
+    pub(crate) fn new<S: Into<String>>(
+        name: impl Into<String>,
+        program: impl Into<String>,
+        args: impl IntoIterator<Item = S>,
+    ) -> Self {
+        Self { name: name.into(), program: program.into(), args: vec![], env: vec![] }.args(args)
+    }
+
+    pub(crate) fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.env.push((name, value.into()));
+        self
+    }
+
+    /// Runs the program to its end; a status other than 0 is an error.
+    pub(crate) fn run(&self) -> Result<()> {
+        let status = self.command().status().map_err(|error| format!("`{self}` could not start: {error}"))?;
+        if status.success() { Ok(()) } else { Err(format!("`{self}` failed: {status}").into()) }
+    }
+
+    /// Whether the program starts and ends with status 0; its output is dropped.
+    pub(crate) fn succeeds(&self) -> bool {
+        let status = self.command().stdout(Stdio::null()).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).current_dir(root());
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.env {
+            let quote = if value.contains(' ') { "\"" } else { "" };
+            write!(f, "{name}={quote}{value}{quote} ")?;
+        }
+        write!(f, "{}", self.program)?;
+        self.args.iter().try_for_each(|arg| write!(f, " {arg}"))
+    }
+}
+
+/// A step that runs cargo.
+pub(crate) fn cargo<S: Into<String>>(name: impl Into<String>, args: impl IntoIterator<Item = S>) -> Step {
+    Step::new(name, "cargo", args)
+}
+
+/// The root of the workspace.
+pub(crate) fn root() -> PathBuf {
+    let here = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&here).join("..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_steps_read_as_a_shell_line() {
+        let step = cargo("doc", ["doc", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+        assert_eq!(step.to_string(), "RUSTDOCFLAGS=\"-D warnings\" cargo doc --no-deps");
+    }
+
+    #[test]
+    fn rejects_programs_that_fail_or_do_not_exist() {
+        let text = |program: &str| Step::new("x", program, ["--there-is-no-such-flag"]).run().unwrap_err().to_string();
+        assert!(text("cargo-of-another-name").contains("could not start"));
+        assert!(text("false").contains("`false --there-is-no-such-flag` failed"));
+        assert!(!Step::new("x", "false", [""]).succeeds());
+        assert!(Step::new("x", "true", [""]).succeeds());
+    }
+}
