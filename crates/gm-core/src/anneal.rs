@@ -137,7 +137,7 @@ pub struct Progress {
 
 /// Estimates log Z at the end of a path.
 ///
-/// log w = log Z_0 + sum_k [log f_(k)(x_(k-1)) - log f_(k-1)(x_(k-1))], Z = E[w].
+/// `log w = log Z_0 + sum_k (log f_k(x_(k-1)) - log f_(k-1)(x_(k-1)))`, `Z = E[w]`.
 ///
 /// # Randomness
 ///

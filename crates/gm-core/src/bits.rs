@@ -8,7 +8,7 @@ use crate::stack::Matrix;
 /// Units in one machine word.
 pub(crate) const WORD: usize = 64;
 
-/// A batch of binary states, [units, samples], 64 units to a word.
+/// A batch of binary states, `[units, samples]`, 64 units to a word.
 ///
 /// Word `w` of all samples lies contiguously, so that a kernel which produces or consumes 64 units
 /// of a block of samples touches one slice. Bits past the last unit are zero.
@@ -56,7 +56,7 @@ impl BitMatrix {
     ///
     /// # Shapes
     ///
-    /// `values` is [units, samples].
+    /// `values` is `[units, samples]`.
     ///
     /// # Errors
     ///
@@ -162,13 +162,13 @@ impl BitMatrix {
         self.words.iter().map(|w| u64::from(w.count_ones())).sum()
     }
 
-    /// How many samples have each unit on, [units].
+    /// How many samples have each unit on, `[units]`.
     #[must_use]
     pub fn unit_counts(&self) -> Vec<u64> {
         self.transposed().ones_per_sample()
     }
 
-    /// How many units each sample has on, [samples].
+    /// How many units each sample has on, `[samples]`.
     #[must_use]
     pub fn ones_per_sample(&self) -> Vec<u64> {
         let mut counts = vec![0; self.samples];
@@ -180,7 +180,7 @@ impl BitMatrix {
         counts
     }
 
-    /// sum over units of weight times state, [samples], in double precision.
+    /// sum over units of weight times state, `[samples]`, in double precision.
     ///
     /// # Panics
     ///
@@ -201,7 +201,7 @@ impl BitMatrix {
         sums
     }
 
-    /// The states as zeros and ones, [units, samples].
+    /// The states as zeros and ones, `[units, samples]`.
     #[must_use]
     pub fn to_matrix(&self) -> Matrix {
         Matrix::from_fn(self.units, self.samples, |unit, sample| f32::from(u8::from(self.get(unit, sample))))
@@ -285,7 +285,7 @@ impl BitMatrix {
     ///
     /// # Panics
     ///
-    /// When `out` is not [samples, units].
+    /// When `out` is not `[samples, units]`.
     pub fn transpose_into(&self, out: &mut Self) {
         assert!(out.units == self.samples && out.samples == self.units, "shape of the transpose");
         if self.words.is_empty() {

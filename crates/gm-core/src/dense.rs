@@ -13,7 +13,7 @@ const BLOCK: usize = 64;
 ///
 /// # Shapes
 ///
-/// `weights` is [below, above], `x` [below, samples], `bias` [above]; the result is [above, samples].
+/// `weights` is `[below, above]`, `x` `[below, samples]`, `bias` `[above]`; the result is `[above, samples]`.
 ///
 /// # Panics
 ///
@@ -37,7 +37,7 @@ pub fn dense_inputs_up(weights: &Matrix, x: &Matrix, bias: &[f32]) -> Matrix {
 ///
 /// # Shapes
 ///
-/// `weights` is [below, above], `x` [above, samples], `bias` [below]; the result is [below, samples].
+/// `weights` is `[below, above]`, `x` `[above, samples]`, `bias` `[below]`; the result is `[below, samples]`.
 ///
 /// # Panics
 ///

@@ -16,7 +16,7 @@ const SHORTEST: usize = 4;
 ///
 /// # Source
 ///
-/// Geyer (1992), Practical Markov chain Monte Carlo, section 3.3, geyer1992.
+/// Geyer (1992), Practical Markov chain Monte Carlo, section 3.3, `geyer1992practical`.
 ///
 /// # Examples
 ///
@@ -60,7 +60,7 @@ pub fn autocorrelation_time(chain: &[f64]) -> f64 {
 /// # Source
 ///
 /// Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), Rank-normalization, folding, and localization: an
-/// improved R-hat, section 3.2 without ranks, vehtari2021.
+/// improved R-hat, section 3.2 without ranks, `vehtari2021rank`.
 ///
 /// # Examples
 ///
@@ -107,8 +107,8 @@ pub fn effective_sample_size(chains: &[Vec<f64>]) -> Result<f64> {
 ///
 /// # Source
 ///
-/// Gelman, Carlin, Stern, Dunson, Vehtari and Rubin (2013), Bayesian Data Analysis, section 11.4, gelman2013;
-/// Vehtari et al. (2021), equations 1 to 4, vehtari2021.
+/// Gelman, Carlin, Stern, Dunson, Vehtari and Rubin (2013), Bayesian Data Analysis, section 11.4, `gelman2013bayesian`;
+/// Vehtari et al. (2021), equations 1 to 4, `vehtari2021rank`.
 ///
 /// # Examples
 ///

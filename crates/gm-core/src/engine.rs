@@ -80,7 +80,7 @@ impl Coupling {
     ///
     /// # Shapes
     ///
-    /// `weights` is [n_l, n_(l+1)].
+    /// `weights` is `[n_l, n_(l+1)]`.
     #[must_use]
     pub fn up(weights: &Matrix) -> Self {
         Self::new(weights.nrows(), weights.ncols(), true, weights)
@@ -90,7 +90,7 @@ impl Coupling {
     ///
     /// # Shapes
     ///
-    /// `weights` is [n_l, n_(l+1)].
+    /// `weights` is `[n_l, n_(l+1)]`.
     #[must_use]
     pub fn down(weights: &Matrix) -> Self {
         Self::new(weights.ncols(), weights.nrows(), false, weights)
@@ -172,7 +172,7 @@ pub enum Beta<'a> {
 ///
 /// # Shapes
 ///
-/// `bias` and `base` are [units]; each neighbour's states are [its units, samples].
+/// `bias` and `base` are `[units]`; each neighbour's states are `[its units, samples]`.
 ///
 /// # Randomness
 ///
@@ -390,7 +390,7 @@ impl Activations {
         Self { units, samples, rows: vec![Row::ZERO; units.div_ceil(LANES) * padded(samples)] }
     }
 
-    /// Takes over a matrix, [units, samples].
+    /// Takes over a matrix, `[units, samples]`.
     #[must_use]
     pub fn from_matrix(values: &Matrix) -> Self {
         let mut out = Self::zeros(values.nrows(), values.ncols());
@@ -445,7 +445,7 @@ impl Activations {
         self.rows[unit / LANES * padded(self.samples) + sample].0[unit % LANES]
     }
 
-    /// The values as a matrix, [units, samples].
+    /// The values as a matrix, `[units, samples]`.
     #[must_use]
     pub fn to_matrix(&self) -> Matrix {
         let mut out = Matrix::zeros(self.units, self.samples);
@@ -485,7 +485,7 @@ impl Activations {
     ///
     /// # Panics
     ///
-    /// When `base` is not [units], or `out` has other units or samples.
+    /// When `base` is not `[units]`, or `out` has other units or samples.
     pub fn sample_tempered_into(&self, beta: f32, base: &[f32], out: &mut BitMatrix, streams: &Streams) {
         assert_eq!(base.len(), self.units, "a base bias for each unit");
         assert_eq!((out.units(), out.samples()), (self.units, self.samples), "shape of the drawn layer");
@@ -501,7 +501,7 @@ impl Activations {
         });
     }
 
-    /// sum over samples, [units].
+    /// sum over samples, `[units]`.
     #[must_use]
     pub fn unit_sums(&self) -> Vec<f64> {
         let mut sums = vec![0.0; self.units];
@@ -516,7 +516,7 @@ impl Activations {
         sums
     }
 
-    /// sum over units of softplus(x), [samples].
+    /// sum over units of softplus(x), `[samples]`.
     ///
     /// # Numerics
     ///
@@ -526,7 +526,7 @@ impl Activations {
         self.sum_over_panels(|panel, row| kernels::softplus_sum(&row.0[..self.used(panel)]))
     }
 
-    /// The change of sum softplus(beta x + (1 - beta) base) from one inverse temperature to another, [samples].
+    /// The change of sum softplus(beta x + (1 - beta) base) from one inverse temperature to another, `[samples]`.
     ///
     /// # Numerics
     ///
@@ -534,7 +534,7 @@ impl Activations {
     ///
     /// # Panics
     ///
-    /// When `base` is not [units].
+    /// When `base` is not `[units]`.
     #[must_use]
     pub fn softplus_gains(&self, base: &[f32], from: f64, to: f64) -> Vec<f64> {
         assert_eq!(base.len(), self.units, "a base bias for each unit");
@@ -564,7 +564,7 @@ impl Activations {
 ///
 /// # Shapes
 ///
-/// `transposed` is x with units and samples exchanged, [samples, units of x]; `out` is [units of x, units of y].
+/// `transposed` is x with units and samples exchanged, `[samples, units of x]`; `out` is `[units of x, units of y]`.
 ///
 /// # Panics
 ///
@@ -604,7 +604,7 @@ pub fn add_coactivation(transposed: &BitMatrix, y: &Activations, scale: f32, out
 ///
 /// # Shapes
 ///
-/// Both layers have units and samples exchanged, [samples, units]; `out` is [units of x, units of y].
+/// Both layers have units and samples exchanged, `[samples, units]`; `out` is `[units of x, units of y]`.
 ///
 /// # Panics
 ///

@@ -1,7 +1,7 @@
 //! What the four classic deep generative models of binary data share.
 //!
 //! All of them have the same parameters, a [`Stack`]: layers x_0 (visible), x_1, ..., x_L of binary
-//! units, biases b_l and weights W_l of shape [n_l, n_(l+1)].
+//! units, biases b_l and weights W_l of shape `[n_l, n_(l+1)]`.
 
 mod anneal;
 mod bits;

@@ -43,7 +43,7 @@ pub struct ModelData {
     pub stack: Stack,
     /// The recognition net of a directed model.
     pub recognition: Option<Recognition>,
-    /// The variance of each visible unit, [n_0], with Gaussian visible units only.
+    /// The variance of each visible unit, `[n_0]`, with Gaussian visible units only.
     pub visible_variance: Option<Vector>,
     /// Free text by key, such as where a model comes from.
     pub metadata: BTreeMap<String, String>,
@@ -55,7 +55,7 @@ impl ModelData {
     /// # Shapes
     ///
     /// `recognition` covers all layers of a sigmoid belief net, and all but the last of a deep belief
-    /// network; `visible_variance` is [n_0].
+    /// network; `visible_variance` is `[n_0]`.
     ///
     /// # Errors
     ///

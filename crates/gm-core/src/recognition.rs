@@ -9,7 +9,7 @@ use crate::stack::{Matrix, Vector};
 ///
 /// # Shapes
 ///
-/// `weights(l)` is [n_l, n_(l+1)], `bias(l)` is [n_l] for l = 1, ..., depth, as the tensors
+/// `weights(l)` is `[n_l, n_(l+1)]`, `bias(l)` is `[n_l]` for l = 1, ..., depth, as the tensors
 /// `recognition.weights.l` and `recognition.bias.l` of a file.
 ///
 /// # Examples
@@ -34,7 +34,7 @@ impl Recognition {
     ///
     /// # Shapes
     ///
-    /// `weights[l]` is [n_l, n_(l+1)], `biases[l]` is [n_(l+1)].
+    /// `weights[l]` is `[n_l, n_(l+1)]`, `biases[l]` is `[n_(l+1)]`.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl Recognition {
         self.weights.len()
     }
 
-    /// R_l, of shape [n_l, n_(l+1)].
+    /// R_l, of shape `[n_l, n_(l+1)]`.
     ///
     /// # Panics
     ///
@@ -96,7 +96,7 @@ impl Recognition {
         &self.weights[l]
     }
 
-    /// r_l, of shape [n_l].
+    /// r_l, of shape `[n_l]`.
     ///
     /// # Panics
     ///

@@ -4,9 +4,9 @@ use nalgebra::{DMatrix, DVector};
 
 use crate::error::{Error, Result, check_finite, check_len};
 
-/// A column-major matrix of `f32`; a batch has shape [units, samples], a column is a sample.
+/// A column-major matrix of `f32`; a batch has shape `[units, samples]`, a column is a sample.
 ///
-/// The bytes are those of a row-major [samples, units] array in NumPy, npy files and IDX.
+/// The bytes are those of a row-major `[samples, units]` array in NumPy, npy files and IDX.
 pub type Matrix = DMatrix<f32>;
 
 /// A vector of `f32`.
@@ -19,7 +19,7 @@ pub type Vector = DVector<f32>;
 ///
 /// # Shapes
 ///
-/// `weights(l)` is [n_l, n_(l+1)], `bias(l)` is [n_l].
+/// `weights(l)` is `[n_l, n_(l+1)]`, `bias(l)` is `[n_l]`.
 ///
 /// # Examples
 ///
@@ -45,7 +45,7 @@ impl Stack {
     ///
     /// # Shapes
     ///
-    /// `weights[l]` is [n_l, n_(l+1)], `biases[l]` is [n_l].
+    /// `weights[l]` is `[n_l, n_(l+1)]`, `biases[l]` is `[n_l]`.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl Stack {
         self.tensors().map(<[f32]>::len).sum()
     }
 
-    /// W_l, of shape [n_l, n_(l+1)].
+    /// W_l, of shape `[n_l, n_(l+1)]`.
     ///
     /// # Panics
     ///
@@ -122,7 +122,7 @@ impl Stack {
         &self.weights[l]
     }
 
-    /// b_l, of shape [n_l].
+    /// b_l, of shape `[n_l]`.
     ///
     /// # Panics
     ///

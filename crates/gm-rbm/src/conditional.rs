@@ -65,7 +65,7 @@ impl Couplings {
         LayerUpdate::new(rbm.visible_bias()).given(&self.down, h)
     }
 
-    /// b + W' v, [hidden, samples].
+    /// b + W' v, `[hidden, samples]`.
     ///
     /// # Panics
     ///
@@ -75,7 +75,7 @@ impl Couplings {
         self.hidden_update(rbm, v).inputs()
     }
 
-    /// a + W h, [visible, samples].
+    /// a + W h, `[visible, samples]`.
     ///
     /// # Panics
     ///
@@ -85,7 +85,7 @@ impl Couplings {
         self.visible_update(rbm, h).inputs()
     }
 
-    /// E[h | v], [hidden, samples].
+    /// E[h | v], `[hidden, samples]`.
     ///
     /// # Panics
     ///
@@ -95,7 +95,7 @@ impl Couplings {
         self.hidden_update(rbm, v).means()
     }
 
-    /// E[v | h], [visible, samples].
+    /// E[v | h], `[visible, samples]`.
     ///
     /// # Panics
     ///
@@ -105,7 +105,7 @@ impl Couplings {
         self.visible_update(rbm, h).means()
     }
 
-    /// A draw of h given v, [hidden, samples].
+    /// A draw of h given v, `[hidden, samples]`.
     ///
     /// # Randomness
     ///
@@ -121,7 +121,7 @@ impl Couplings {
         h
     }
 
-    /// A draw of v given h, [visible, samples].
+    /// A draw of v given h, `[visible, samples]`.
     ///
     /// # Randomness
     ///
@@ -145,7 +145,7 @@ impl Rbm {
         Couplings::new(self)
     }
 
-    /// b + W' v for real-valued v, [hidden, samples].
+    /// b + W' v for real-valued v, `[hidden, samples]`.
     ///
     /// # Panics
     ///
@@ -165,7 +165,7 @@ impl Rbm {
         dense_inputs_up(self.weights(), v, self.hidden_bias())
     }
 
-    /// a + W h for real-valued h, [visible, samples].
+    /// a + W h for real-valued h, `[visible, samples]`.
     ///
     /// # Panics
     ///
@@ -175,7 +175,7 @@ impl Rbm {
         dense_inputs_down(self.weights(), h, self.visible_bias())
     }
 
-    /// logistic(b + W' v) for real-valued v, [hidden, samples].
+    /// logistic(b + W' v) for real-valued v, `[hidden, samples]`.
     ///
     /// # Panics
     ///
@@ -187,7 +187,7 @@ impl Rbm {
         means
     }
 
-    /// logistic(a + W h) for real-valued h, [visible, samples].
+    /// logistic(a + W h) for real-valued h, `[visible, samples]`.
     ///
     /// # Panics
     ///

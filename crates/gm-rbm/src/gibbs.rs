@@ -8,9 +8,9 @@ use crate::model::Rbm;
 /// States of a batch of Markov chains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chains {
-    /// Visible states, [visible, chains].
+    /// Visible states, `[visible, chains]`.
     pub v: BitMatrix,
-    /// Hidden states, [hidden, chains].
+    /// Hidden states, `[hidden, chains]`.
     pub h: BitMatrix,
     /// Sweeps made so far; it addresses the random numbers of the next one.
     pub sweeps: u64,
@@ -28,9 +28,9 @@ pub struct StepInfo {
 /// Visible units that keep given values.
 #[derive(Clone, Debug)]
 pub struct Clamp {
-    /// On where a unit is given, [visible, chains].
+    /// On where a unit is given, `[visible, chains]`.
     pub mask: BitMatrix,
-    /// The given values, [visible, chains].
+    /// The given values, `[visible, chains]`.
     pub values: BitMatrix,
 }
 

@@ -34,7 +34,7 @@ impl Phase {
     ///
     /// # Shapes
     ///
-    /// `v` is [visible, samples].
+    /// `v` is `[visible, samples]`.
     ///
     /// # Panics
     ///
@@ -75,19 +75,19 @@ impl Phase {
         self.transposed.units()
     }
 
-    /// mean of v, [visible].
+    /// mean of v, `[visible]`.
     #[must_use]
     pub fn visible_means(&self) -> &[f32] {
         &self.visible_means
     }
 
-    /// mean of E[h | v], [hidden].
+    /// mean of E[h | v], `[hidden]`.
     #[must_use]
     pub fn hidden_means(&self) -> &[f32] {
         &self.hidden_means
     }
 
-    /// E[h | v] of each sample, [hidden, samples].
+    /// E[h | v] of each sample, `[hidden, samples]`.
     #[must_use]
     pub fn hidden(&self) -> &Activations {
         &self.hidden
@@ -110,7 +110,7 @@ fn add_scaled(to: &mut [f32], scale: f32, values: &[f32]) {
 
 /// The gradient of the mean log-likelihood: statistics of the data minus statistics of the model.
 ///
-/// dW = <v h'>_data - <v h'>_model, da = <v>_data - <v>_model, db = <h>_data - <h>_model.
+/// `dW = <v h'>_data - <v h'>_model, da = <v>_data - <v>_model, db = <h>_data - <h>_model`.
 ///
 /// # Panics
 ///
@@ -200,9 +200,9 @@ pub fn contrastive_divergence(rbm: &Rbm, couplings: &Couplings, data: &BitMatrix
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Offsets {
-    /// mu, [visible].
+    /// mu, `[visible]`.
     pub visible: Vec<f32>,
-    /// lambda, [hidden].
+    /// lambda, `[hidden]`.
     pub hidden: Vec<f32>,
 }
 
@@ -243,7 +243,7 @@ impl Offsets {
         }
     }
 
-    /// Moves the offsets towards the means of a data phase: mu <- (1 - rate) mu + rate <v>, likewise lambda.
+    /// Moves the offsets towards the means of a data phase: `mu <- (1 - rate) mu + rate <v>`, likewise lambda.
     ///
     /// # Panics
     ///
@@ -269,7 +269,7 @@ impl Rbm {
     ///
     /// # Shapes
     ///
-    /// `data` is [visible, samples].
+    /// `data` is `[visible, samples]`.
     ///
     /// # Errors
     ///

@@ -188,11 +188,11 @@ impl Rbm {
         Ok(Moments { visible: sums.enumerated, hidden: sums.other, pairs })
     }
 
-    /// E[v], E[h] and E[v h'] under the model, exactly.
+    /// `E[v]`, `E[h]` and `E[v h']` under the model, exactly.
     ///
     /// # Shapes
     ///
-    /// [visible], [hidden] and [visible, hidden].
+    /// `[visible]`, `[hidden]` and `[visible, hidden]`.
     ///
     /// # Errors
     ///
@@ -245,13 +245,13 @@ impl Rbm {
         })
     }
 
-    /// -log sum_h exp(-E(v, h)) of each sample, [samples].
+    /// -log sum_h exp(-E(v, h)) of each sample, `[samples]`.
     ///
     /// F(v) = -a' v - sum_j softplus(b_j + W_j' v).
     ///
     /// # Shapes
     ///
-    /// `v` is [visible, samples].
+    /// `v` is `[visible, samples]`.
     ///
     /// # Panics
     ///
@@ -263,7 +263,7 @@ impl Rbm {
         visible.iter().zip(hidden).map(|(a, h)| -a - h).collect()
     }
 
-    /// [`free_energy`](Self::free_energy) of real-valued v, [samples].
+    /// [`free_energy`](Self::free_energy) of real-valued v, `[samples]`.
     ///
     /// # Panics
     ///
@@ -276,7 +276,7 @@ impl Rbm {
         (0..v.ncols()).map(|s| -linear(s) - softplus_sum(&widened(inputs.column(s).as_slice()))).collect()
     }
 
-    /// log p(v) of each sample for a given log Z, [samples].
+    /// log p(v) of each sample for a given log Z, `[samples]`.
     ///
     /// # Panics
     ///
@@ -347,7 +347,7 @@ impl Rbm {
         base_rate_bias(&sums.iter().map(|sum| (sum / CHAINS as f64) as f32).collect::<Vec<_>>())
     }
 
-    /// sum_i log p(v_i | all other visible units) of each sample, [samples].
+    /// sum_i log p(v_i | all other visible units) of each sample, `[samples]`.
     ///
     /// # Numerics
     ///
@@ -373,7 +373,7 @@ impl Rbm {
         (0..v.samples()).into_par_iter().map(sample).collect()
     }
 
-    /// An unbiased estimate of the log-pseudo-likelihood from one random visible unit a sample, [samples].
+    /// An unbiased estimate of the log-pseudo-likelihood from one random visible unit a sample, `[samples]`.
     ///
     /// # Randomness
     ///

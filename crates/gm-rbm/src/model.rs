@@ -32,7 +32,7 @@ impl Rbm {
     ///
     /// # Shapes
     ///
-    /// `weights` is W, [visible, hidden]; `visible_bias` is a, [visible]; `hidden_bias` is b, [hidden].
+    /// `weights` is W, `[visible, hidden]`; `visible_bias` is a, `[visible]`; `hidden_bias` is b, `[hidden]`.
     ///
     /// # Errors
     ///
@@ -147,19 +147,19 @@ impl Rbm {
         self.stack
     }
 
-    /// W, [visible, hidden].
+    /// W, `[visible, hidden]`.
     #[must_use]
     pub fn weights(&self) -> &Matrix {
         self.stack.weights(0)
     }
 
-    /// a, [visible].
+    /// a, `[visible]`.
     #[must_use]
     pub fn visible_bias(&self) -> &[f32] {
         self.stack.bias(0).as_slice()
     }
 
-    /// b, [hidden].
+    /// b, `[hidden]`.
     #[must_use]
     pub fn hidden_bias(&self) -> &[f32] {
         self.stack.bias(1).as_slice()
@@ -177,11 +177,11 @@ impl Rbm {
         self.weights().ncols()
     }
 
-    /// The energy -a' v - b' h - v' W h of each sample, [samples].
+    /// The energy -a' v - b' h - v' W h of each sample, `[samples]`.
     ///
     /// # Shapes
     ///
-    /// `v` is [visible, samples], `h` [hidden, samples].
+    /// `v` is `[visible, samples]`, `h` `[hidden, samples]`.
     ///
     /// # Panics
     ///
