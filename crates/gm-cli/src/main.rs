@@ -1,2 +1,86 @@
-//! Placeholder.
-fn main() {}
+//! dgm: trains, measures, samples and inspects deep generative models of binary data.
+
+mod commands;
+mod console;
+mod data;
+mod error;
+mod files;
+mod mask;
+mod model;
+mod output;
+mod picture;
+mod sampling;
+mod training;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::commands::{Command, Context};
+use crate::console::Verbosity;
+use crate::error::{Error, Result};
+
+/// Deep generative models of binary data: train, measure in nats, sample, infer, complete, inspect
+///
+/// Results go to standard output, logs and progress to standard error. Exit status: 0 done, 1 failed, 2 wrong usage,
+/// 130 interrupted (a training run has written a checkpoint and can be resumed).
+#[derive(Debug, Parser)]
+#[command(name = "dgm", version, max_term_width = 110)]
+#[command(
+    after_help = "Examples:\n  dgm demo\n  dgm train rbm --data digits\n  dgm eval runs/rbm-digits/model.gm --data digits\n  \
+    dgm sample runs/rbm-digits/model.gm -n 100 --out samples.png"
+)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+    /// Print one JSON document on standard output
+    #[arg(long, global = true)]
+    json: bool,
+    /// Threads to use; results do not depend on it [default: one per core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// The seed of all random numbers [default: 0]
+    #[arg(long, global = true, value_name = "SEED")]
+    seed: Option<u64>,
+    /// Only warnings and errors on standard error
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Details on standard error
+    #[arg(long, short, global = true)]
+    verbose: bool,
+}
+
+impl Program {
+    fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        }
+    }
+
+    /// Runs the command and prints its report; whether it was interrupted.
+    fn run(&self) -> Result<bool> {
+        let threads = usize::from(self.threads.unwrap_or(0));
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Error::content("--threads"))?;
+        let report = self.command.run(&Context { seed: self.seed })?;
+        report.print(self.json)?;
+        Ok(report.interrupted)
+    }
+}
+
+/// Interrupted by a signal.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let program = Program::parse();
+    console::start(program.verbosity());
+    match program.run() {
+        Ok(false) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::from(INTERRUPTED),
+        Err(error) => {
+            console::say(&format!("dgm: error: {}", error.line()));
+            ExitCode::from(if error.is_interruption() { INTERRUPTED } else { 1 })
+        }
+    }
+}

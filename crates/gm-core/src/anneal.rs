@@ -258,7 +258,9 @@ mod tests {
 
     #[test]
     fn rejects_bad_settings_and_stops_on_request() {
-        let run = |settings: &AisSettings| anneal(&Coin(1.0), settings, &Streams::new(0), &mut unwatched).unwrap_err().to_string();
+        let run = |settings: &AisSettings| {
+            anneal(&Coin(1.0), settings, &Streams::new(0), &mut unwatched).unwrap_err().to_string()
+        };
         assert_eq!(
             run(&AisSettings { runs: 0, schedule: Schedule::Linear(5) }),
             "annealed importance sampling: `runs` is 0, allowed: 1 or more"

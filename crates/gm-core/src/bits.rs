@@ -83,7 +83,12 @@ impl BitMatrix {
         let bits = Self { units, samples, words };
         let last = units.div_ceil(WORD).saturating_sub(1);
         if units > 0 && bits.word(last).iter().any(|&w| w & !bits.mask(last) != 0) {
-            return Err(Error::Param { op: OP, arg: "words", value: "set past the last unit".into(), allowed: "zero bits there" });
+            return Err(Error::Param {
+                op: OP,
+                arg: "words",
+                value: "set past the last unit".into(),
+                allowed: "zero bits there",
+            });
         }
         Ok(bits)
     }
@@ -363,7 +368,10 @@ mod tests {
     fn table_selection_keeps_order_and_empty_batches_work() {
         let bits = pattern(70, 9);
         let chosen = bits.select(&[8, 0, 8]);
-        assert_eq!((0..70).map(|u| chosen.get(u, 2)).collect::<Vec<_>>(), (0..70).map(|u| bits.get(u, 8)).collect::<Vec<_>>());
+        assert_eq!(
+            (0..70).map(|u| chosen.get(u, 2)).collect::<Vec<_>>(),
+            (0..70).map(|u| bits.get(u, 8)).collect::<Vec<_>>()
+        );
         let empty = BitMatrix::zeros(5, 0);
         assert_eq!(empty.transposed().samples(), 5);
         assert_eq!(empty.unit_counts(), [0; 5]);

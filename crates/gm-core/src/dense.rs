@@ -93,7 +93,10 @@ mod tests {
     fn oracle_blocks_equal_the_whole_product() {
         for samples in [0, 1, 64, 130] {
             let w = Matrix::from_fn(5, 3, |i, j| i as f32 - 2.0 * j as f32);
-            let (x, y) = (Matrix::from_fn(5, samples, |i, s| (i + s) as f32), Matrix::from_fn(3, samples, |i, s| (i * s) as f32));
+            let (x, y) = (
+                Matrix::from_fn(5, samples, |i, s| (i + s) as f32),
+                Matrix::from_fn(3, samples, |i, s| (i * s) as f32),
+            );
             let up = w.tr_mul(&x).add_scalar(0.5);
             assert_eq!(dense_inputs_up(&w, &x, &[0.5; 3]), up);
             assert_eq!(dense_inputs_down(&w, &y, &[0.5; 5]), (&w * &y).add_scalar(0.5));

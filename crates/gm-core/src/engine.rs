@@ -657,7 +657,8 @@ mod tests {
         assert!((a - b).amax() <= tolerance, "differ by {}", (a - b).amax());
     }
 
-    const SHAPES: [(usize, usize, usize); 6] = [(1, 1, 1), (6, 5, 3), (64, 64, 64), (70, 130, 300), (33, 65, 11), (200, 7, 513)];
+    const SHAPES: [(usize, usize, usize); 6] =
+        [(1, 1, 1), (6, 5, 3), (64, 64, 64), (70, 130, 300), (33, 65, 11), (200, 7, 513)];
 
     #[test]
     fn oracle_inputs_equal_dense_products() {

@@ -216,9 +216,7 @@ pub fn check_len(
 pub fn check_finite(op: &'static str, arg: impl Into<String>, values: &[f32]) -> Result<()> {
     match values.iter().position(|x| !x.is_finite()) {
         None => Ok(()),
-        Some(index) => {
-            Err(Error::NonFinite { op, arg: arg.into(), index, value: values[index] })
-        }
+        Some(index) => Err(Error::NonFinite { op, arg: arg.into(), index, value: values[index] }),
     }
 }
 
@@ -269,10 +267,7 @@ mod tests {
                 FileError::Truncated { format: "model", expected: 9, found: 4 }.into(),
                 "model file is truncated: 9 bytes announced, 4 present",
             ),
-            (
-                FileError::TrailingBytes { format: "model", extra: 3 }.into(),
-                "model file has 3 bytes after its end",
-            ),
+            (FileError::TrailingBytes { format: "model", extra: 3 }.into(), "model file has 3 bytes after its end"),
             (
                 FileError::Checksum { format: "model" }.into(),
                 "model file is damaged: its checksum does not match its content",
@@ -285,13 +280,15 @@ mod tests {
                 FileError::WrongKind { expected: "rbm".into(), found: "dbn".into() }.into(),
                 "the file holds a dbn, expected a rbm",
             ),
+            (FileError::Missing { format: "npz", name: "bias.0".into() }.into(), "npz file lacks `bias.0`"),
             (
-                FileError::Missing { format: "npz", name: "bias.0".into() }.into(),
-                "npz file lacks `bias.0`",
-            ),
-            (
-                FileError::Field { format: "json", name: "model".into(), found: "cnn".into(), expected: "rbm, sbn, dbm or dbn" }
-                    .into(),
+                FileError::Field {
+                    format: "json",
+                    name: "model".into(),
+                    found: "cnn".into(),
+                    expected: "rbm, sbn, dbm or dbn",
+                }
+                .into(),
                 "json file: `model` is cnn, expected rbm, sbn, dbm or dbn",
             ),
             (

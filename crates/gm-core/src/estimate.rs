@@ -113,7 +113,11 @@ impl fmt::Display for Estimate {
         if self.side == Side::Exact {
             return write!(f, "{:.4} ({}, exact)", self.value, self.method);
         }
-        write!(f, "{:.2} +- {:.2} ({}, {} side, {} runs)", self.value, self.std_error, self.method, self.side, self.samples)
+        write!(
+            f,
+            "{:.2} +- {:.2} ({}, {} side, {} runs)",
+            self.value, self.std_error, self.method, self.side, self.samples
+        )
     }
 }
 

@@ -5,8 +5,8 @@
 
 mod anneal;
 mod bits;
-mod diagnostics;
 mod dense;
+mod diagnostics;
 mod engine;
 mod enumerate;
 mod error;
@@ -22,8 +22,8 @@ mod units;
 
 pub use anneal::{AisSettings, Annealed, AnnealedPath, Progress, Schedule, anneal, unwatched};
 pub use bits::BitMatrix;
-pub use diagnostics::{autocorrelation_time, effective_sample_size, split_r_hat};
 pub use dense::{dense_inputs_down, dense_inputs_up, logistic_in_place};
+pub use diagnostics::{autocorrelation_time, effective_sample_size, split_r_hat};
 pub use engine::{Activations, Beta, Coupling, LayerUpdate, add_coactivation, add_coactivation_counts};
 pub use enumerate::{ENUMERATION_LIMIT, GrayWalk, gray_walk};
 pub use error::{Error, FileError, Result, check_finite, check_len};

@@ -159,10 +159,7 @@ impl Stack {
 
     /// Every tensor for in-place updates, in the order of [`tensors`](Self::tensors).
     pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
-        self.weights
-            .iter_mut()
-            .map(|w| w.as_mut_slice())
-            .chain(self.biases.iter_mut().map(|b| b.as_mut_slice()))
+        self.weights.iter_mut().map(|w| w.as_mut_slice()).chain(self.biases.iter_mut().map(|b| b.as_mut_slice()))
     }
 
     /// Names of the tensors in the order of [`tensors`](Self::tensors): `weights.0`, ..., `bias.L`.
@@ -203,14 +200,8 @@ mod tests {
     fn rejects_shapes_that_disagree() {
         let text = |weights, biases| Stack::new(weights, biases).unwrap_err().to_string();
         assert_eq!(text(vec![], biases(&[3])), "Stack::new: `weights` is empty");
-        assert_eq!(
-            text(vec![Matrix::zeros(3, 2)], biases(&[3])),
-            "Stack::new: `biases` has length 1, expected 2"
-        );
-        assert_eq!(
-            text(vec![Matrix::zeros(3, 2)], biases(&[4, 2])),
-            "Stack::new: `bias.0` has length 4, expected 3"
-        );
+        assert_eq!(text(vec![Matrix::zeros(3, 2)], biases(&[3])), "Stack::new: `biases` has length 1, expected 2");
+        assert_eq!(text(vec![Matrix::zeros(3, 2)], biases(&[4, 2])), "Stack::new: `bias.0` has length 4, expected 3");
         assert_eq!(
             text(vec![Matrix::zeros(3, 2), Matrix::zeros(5, 1)], biases(&[3, 2, 1])),
             "Stack::new: `weights.1` has rows 5, expected 2"
@@ -226,10 +217,7 @@ mod tests {
         let mut w = Matrix::zeros(3, 2);
         w[(1, 1)] = f32::INFINITY;
         let error = Stack::new(vec![w], biases(&[3, 2])).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "Stack::new: `weights.0` is inf at position 4, allowed: finite numbers"
-        );
+        assert_eq!(error.to_string(), "Stack::new: `weights.0` is inf at position 4, allowed: finite numbers");
         let mut stack = Stack::zeros(&[2, 2]).unwrap();
         stack.bias_mut(1)[0] = f32::NAN;
         assert!(stack.check_finite().unwrap_err().to_string().contains("`bias.1` is NaN at position 0"));

@@ -1,7 +1,8 @@
 //! Inputs, means and draws of one layer given the other.
 
 use gm_core::{
-    Activations, BitMatrix, Coupling, LayerUpdate, Matrix, Streams, dense_inputs_down, dense_inputs_up, logistic_in_place,
+    Activations, BitMatrix, Coupling, LayerUpdate, Matrix, Streams, dense_inputs_down, dense_inputs_up,
+    logistic_in_place,
 };
 
 use crate::model::Rbm;

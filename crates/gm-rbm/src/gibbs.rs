@@ -71,9 +71,7 @@ impl Rbm {
     #[must_use]
     pub fn chains(&self, count: usize, streams: &Streams) -> Chains {
         let (mut v, h) = (BitMatrix::zeros(self.visible(), count), BitMatrix::zeros(self.hidden(), count));
-        self.couplings()
-            .visible_update(self, &h)
-            .sample_into(&mut v, &streams.fork(Purpose::Start, 0));
+        self.couplings().visible_update(self, &h).sample_into(&mut v, &streams.fork(Purpose::Start, 0));
         self.chains_from(v, streams)
     }
 
@@ -163,7 +161,8 @@ impl Couplings {
     ///
     /// When the chains belong to other layer sizes.
     pub fn run(&self, rbm: &Rbm, chains: &mut Chains, sweeps: usize, streams: &Streams) -> StepInfo {
-        let update = |layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams, _| layer.sample_into(out, streams);
+        let update =
+            |layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams, _| layer.sample_into(out, streams);
         self.sweep_with(rbm, chains, sweeps, streams, update)
     }
 

@@ -166,7 +166,13 @@ pub fn gradient_into(data: &Phase, model: &Phase, out: &mut Stack) {
 ///
 /// `hinton2002training`.
 #[must_use]
-pub fn contrastive_divergence(rbm: &Rbm, couplings: &Couplings, data: &BitMatrix, k: usize, streams: &Streams) -> Phase {
+pub fn contrastive_divergence(
+    rbm: &Rbm,
+    couplings: &Couplings,
+    data: &BitMatrix,
+    k: usize,
+    streams: &Streams,
+) -> Phase {
     let h = couplings.sample_h_from_v(rbm, data, &streams.fork(Purpose::Start, 1));
     let mut chains = Chains { v: data.clone(), h, sweeps: 0 };
     couplings.run(rbm, &mut chains, k, streams);
@@ -232,7 +238,13 @@ impl Offsets {
     }
 
     /// Centres the columns from `first` on and adds up dW_c lambda and dW_c' mu over them.
-    fn centre_columns(&self, first: usize, columns: &mut [f32], biases: (&[f32], &[f32]), products: &mut (Vector, Vec<f32>)) {
+    fn centre_columns(
+        &self,
+        first: usize,
+        columns: &mut [f32],
+        biases: (&[f32], &[f32]),
+        products: &mut (Vector, Vec<f32>),
+    ) {
         for (j, column) in (first..).zip(columns.chunks_mut(self.visible.len())) {
             let (db, lambda) = (biases.1[j], self.hidden[j]);
             for ((w, &da), &mu) in column.iter_mut().zip(biases.0).zip(&self.visible) {

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use gm_core::{
-    Activations, AisSettings, Annealed, AnnealedPath, Beta, BitMatrix, ENUMERATION_LIMIT, Error, GrayWalk, LayerUpdate, LogSum, Matrix,
-    Progress, Purpose, Result, Streams, anneal, gray_walk, logistic_f64, logit, softplus, softplus_sum,
+    Activations, AisSettings, Annealed, AnnealedPath, Beta, BitMatrix, ENUMERATION_LIMIT, Error, GrayWalk, LayerUpdate,
+    LogSum, Matrix, Progress, Purpose, Result, Streams, anneal, gray_walk, logistic_f64, logit, softplus, softplus_sum,
 };
 use rand::RngExt;
 use rayon::prelude::*;
@@ -431,11 +431,8 @@ impl<'a> Flips<'a> {
     /// log p(v_i | others) = -softplus(F(v) - F(v with unit i flipped)).
     fn log_conditional(&self, unit: usize, sample: usize) -> f64 {
         let sign = if self.v.get(unit, sample) { -1.0 } else { 1.0 };
-        let inputs: Vec<f64> = self.rows[unit]
-            .iter()
-            .enumerate()
-            .map(|(j, w)| f64::from(self.inputs.get(j, sample)) + sign * w)
-            .collect();
+        let inputs: Vec<f64> =
+            self.rows[unit].iter().enumerate().map(|(j, w)| f64::from(self.inputs.get(j, sample)) + sign * w).collect();
         let gain = sign * self.bias[unit] + softplus_sum(&inputs) - self.sums[sample];
         -softplus(gain)
     }
@@ -530,6 +527,8 @@ impl AnnealedPath for BaseRatePath<'_> {
         let beta = to as f32;
         chains.inputs.sample_tempered_into(beta, &self.no_bias, &mut chains.h, &streams.fork(Purpose::Layer, 1));
         let visible: LayerUpdate<'_> = self.couplings.visible_update(self.rbm, &chains.h);
-        visible.tempered(Beta::Same(beta), Some(self.base)).sample_into(&mut chains.v, &streams.fork(Purpose::Layer, 0));
+        visible
+            .tempered(Beta::Same(beta), Some(self.base))
+            .sample_into(&mut chains.v, &streams.fork(Purpose::Layer, 0));
     }
 }

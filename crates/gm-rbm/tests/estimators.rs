@@ -13,7 +13,8 @@ fn random_model(seed: u64, visible: usize, hidden: usize, scale: f64) -> Rbm {
     let mut rng = rng(seed);
     let mut draw = |scale: f64| scale * (2.0 * rng.random::<f64>() - 1.0);
     let w: Vec<Vec<f64>> = (0..visible).map(|_| (0..hidden).map(|_| draw(scale)).collect()).collect();
-    let (a, b): (Vec<f64>, Vec<f64>) = ((0..visible).map(|_| draw(1.0)).collect(), (0..hidden).map(|_| draw(1.0)).collect());
+    let (a, b): (Vec<f64>, Vec<f64>) =
+        ((0..visible).map(|_| draw(1.0)).collect(), (0..hidden).map(|_| draw(1.0)).collect());
     rbm_from(&w, &a, &b)
 }
 
@@ -24,7 +25,9 @@ fn standardised_errors(models: u64, shift_of_weights: f64) -> Vec<f64> {
         .map(|seed| {
             let rbm = random_model(seed, 8, 6, 1.5);
             let base = base_rate_bias(&[0.5; 8]);
-            let found = rbm.log_partition_ais(&settings, Some(&base), &Streams::new(seed), &mut unwatched).expect("sound settings");
+            let found = rbm
+                .log_partition_ais(&settings, Some(&base), &Streams::new(seed), &mut unwatched)
+                .expect("sound settings");
             let estimate = found.log_partition;
             (estimate.value + shift_of_weights - rbm.log_partition().expect("a small model")) / estimate.std_error
         })
@@ -56,7 +59,9 @@ fn oracle_annealing_reports_what_it_did() {
     assert_eq!((found.temperatures, found.schedule, found.log_weights.len()), (14_501, "graded", 100));
     assert!((found.log_partition.value - rbm.log_partition().unwrap()).abs() < 0.01);
     assert!(found.ess > 99.0 && found.log_partition.std_error < 0.005);
-    assert!(found.log_partition.low < found.log_partition.value && found.log_partition.value < found.log_partition.high);
+    assert!(
+        found.log_partition.low < found.log_partition.value && found.log_partition.value < found.log_partition.high
+    );
 }
 
 #[test]

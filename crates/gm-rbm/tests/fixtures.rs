@@ -34,7 +34,13 @@ fn oracle_partition_and_log_probabilities() {
         let all = rbm.log_prob(&all_rows(rbm.visible()), log_partition);
         assert_all_close(&all, &fixture.numbers_at("/log_prob_all_visible"), RELATIVE, 1e-6, fixture.name());
         let data = pack(&fixture.data());
-        assert_close(mean(&rbm.log_prob(&data, log_partition)), fixture.number_at("/mean_log_prob"), RELATIVE, 0.0, "mean");
+        assert_close(
+            mean(&rbm.log_prob(&data, log_partition)),
+            fixture.number_at("/mean_log_prob"),
+            RELATIVE,
+            0.0,
+            "mean",
+        );
         assert_all_close(&rbm.free_energy(&data), &fixture.numbers_at("/free_energy"), RELATIVE, 0.0, "free energy");
         assert_all_close(
             &rbm.log_pseudo_likelihood(&data),
@@ -53,7 +59,13 @@ fn oracle_conditionals_posteriors_and_marginals() {
         let means = rbm.couplings().mean_h_from_v(&rbm, &data).to_matrix();
         let rows: Vec<f64> = wide(means.as_slice());
         assert_all_close(&rows, &fixture.matrix_at("/hidden_conditional_mean").concat(), RELATIVE, 1e-6, "E[h | v]");
-        assert_all_close(&rows, &fixture.matrix_at("/posterior_mean_hidden_concatenated").concat(), RELATIVE, 1e-6, "posterior");
+        assert_all_close(
+            &rows,
+            &fixture.matrix_at("/posterior_mean_hidden_concatenated").concat(),
+            RELATIVE,
+            1e-6,
+            "posterior",
+        );
         for (covariance, mean) in
             fixture.matrices_at("/posterior_covariance_hidden_concatenated").iter().zip(means.column_iter())
         {
@@ -149,7 +161,10 @@ fn oracle_shogun_five_by_six() {
 fn table_identities_of_independent_units() {
     let biases = |n: usize| Vector::from_fn(n, |i, _| 0.3 * i as f32 - 1.0);
     let rbm = Rbm::new(Matrix::zeros(7, 4), biases(7), biases(4)).unwrap();
-    let expected: f64 = [7, 4].iter().flat_map(|&n| biases(n).iter().map(|&b| gm_core::softplus(f64::from(b))).collect::<Vec<_>>()).sum();
+    let expected: f64 = [7, 4]
+        .iter()
+        .flat_map(|&n| biases(n).iter().map(|&b| gm_core::softplus(f64::from(b))).collect::<Vec<_>>())
+        .sum();
     assert_close(rbm.log_partition().unwrap(), expected, 0.0, 1e-10, "zero weights");
     // Visible biases at the logits of the means give the independent Bernoulli model.
     let means = [0.25, 0.5, 0.9];

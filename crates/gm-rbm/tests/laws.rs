@@ -123,7 +123,8 @@ proptest! {
 }
 
 fn exchange(rbm: &Rbm) -> Rbm {
-    Rbm::new(rbm.weights().transpose(), rbm.stack().bias(1).clone(), rbm.stack().bias(0).clone()).expect("finite parameters")
+    Rbm::new(rbm.weights().transpose(), rbm.stack().bias(1).clone(), rbm.stack().bias(0).clone())
+        .expect("finite parameters")
 }
 
 /// The same distribution over states in which the visible units of `flips` are turned over.

@@ -119,7 +119,10 @@ fn planted_joint_wrong_sweeps_are_found_out() {
         let old = kernel(rbm, |c| from_old_pair(rbm, c, &streams));
         assert!(!check_joint_invariance(&joint, old, SAMPLES, seed).passes(ALPHA), "old pair, model {case}");
         let shared = kernel(rbm, |c| with_shared_numbers(rbm, c, &streams));
-        assert!(!check_sweep(&joint, &blocks(rbm), shared, SAMPLES, seed).passes(ALPHA), "shared numbers, model {case}");
+        assert!(
+            !check_sweep(&joint, &blocks(rbm), shared, SAMPLES, seed).passes(ALPHA),
+            "shared numbers, model {case}"
+        );
         let frozen = kernel(rbm, |c| with_frozen_unit(rbm, c, &streams));
         assert!(!check_sweep(&joint, &blocks(rbm), frozen, SAMPLES, seed).passes(ALPHA), "frozen unit, model {case}");
     }

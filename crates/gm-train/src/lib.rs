@@ -1,1 +1,40 @@
-//! Placeholder.
+//! Data sets, optimisers, trainers, checkpoints and evaluation reports for binary generative models.
+
+mod checkpoint;
+mod config;
+mod data;
+mod error;
+mod evaluate;
+mod files;
+mod guard;
+mod learner;
+mod metrics;
+mod monitor;
+mod observer;
+mod optimiser;
+mod rate;
+mod rbm_learner;
+mod regularise;
+mod run;
+mod trainer;
+
+pub use config::{Config, DataConfig, ModelConfig};
+pub use data::{
+    Binarise, DataSpec, Dataset, DatasetInfo, FileInfo, Levels, LoadOptions, Split, SplitInfo, SplitName, Values,
+    datasets, epoch_order, load, load_rows,
+};
+pub use error::{Error, Result};
+pub use evaluate::{
+    DataReport, EvalData, EvalReport, EvalSettings, Exact, LogProbReport, PartitionReport, PseudoReport, evaluate_rbm,
+};
+pub use files::{load_model, save_model, write_atomically};
+pub use learner::{BitsState, ChainsState, Learner, LearnerState, Probe, StackState, StepReport};
+pub use metrics::{EpochRecord, Figures};
+pub use monitor::{MonitorSettings, StopOn};
+pub use observer::{Event, Observer, Unobserved};
+pub use optimiser::{Optimiser, OptimiserSettings, OptimiserState};
+pub use rate::{Clock, Rate, warm_up};
+pub use rbm_learner::{Algorithm, RbmLearner, RbmSettings};
+pub use regularise::Regularise;
+pub use run::Run;
+pub use trainer::{Fit, FitOptions, Outcome, fit_rbm, fit_rbm_with};

@@ -39,7 +39,9 @@ pub(crate) fn pack_part(rows: &[Vec<u8>], units: std::ops::Range<usize>) -> BitM
 }
 
 pub(crate) fn unpack(v: &BitMatrix, h: &BitMatrix) -> Vec<Vec<u8>> {
-    let state = |bits: &BitMatrix, sample| (0..bits.units()).map(move |unit| u8::from(bits.get(unit, sample))).collect::<Vec<_>>();
+    let state = |bits: &BitMatrix, sample| {
+        (0..bits.units()).map(move |unit| u8::from(bits.get(unit, sample))).collect::<Vec<_>>()
+    };
     (0..v.samples()).map(|s| [state(v, s), state(h, s)].concat()).collect()
 }
 

@@ -1,0 +1,214 @@
+//! `dgm complete`: fills in missing values.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use gm_core::{BitMatrix, Matrix, Streams};
+use gm_rbm::{Clamp, Rbm};
+use serde::Serialize;
+
+use super::Context;
+use crate::data::{About, Examples, Part, RowList, Rows, picture_shape};
+use crate::error::Result;
+use crate::files::{Kind, Target};
+use crate::mask::Mask;
+use crate::model;
+use crate::output::Report;
+use crate::picture::{self, Shape};
+use crate::sampling::Walk;
+
+/// Fills in missing values by Gibbs sampling with the others given
+///
+/// A picture shows, for each row, the original, the original with its missing units erased, and the mean of the
+/// completions. Arrays hold the means, [rows, units].
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  dgm complete model.gm --data digits --mask bottom --out completed.png\n  \
+    dgm complete model.gm --data digits --rows 0,5,9 --mask random:0.3 --steps 2000 --out completed.npy")]
+pub(crate) struct Complete {
+    /// A model file
+    model: PathBuf,
+    #[command(flatten)]
+    data: Rows,
+    /// Which rows: train, valid, test or all
+    #[arg(long, default_value = "test")]
+    split: Part,
+    /// Row numbers from 0 within the split, such as 0,5,9 or 0-9
+    #[arg(long, value_name = "LIST", default_value = "0-9")]
+    rows: RowList,
+    /// The missing units: left, right, top, bottom, random:P or a file of ones where units are missing
+    #[arg(long, value_name = "WHICH")]
+    mask: Mask,
+    /// Sweeps of each chain; the first half is left out
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = super::at_least_one)]
+    steps: usize,
+    /// Chains for each row
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = super::at_least_one)]
+    chains: usize,
+    /// The file to write: .png, .npy or .csv
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Serialize)]
+struct Document {
+    schema: &'static str,
+    model: &'static str,
+    layers: Vec<usize>,
+    data: About,
+    missing_units: u64,
+    steps: usize,
+    chains: usize,
+    seed: u64,
+    /// Share of the missing units whose mean is on the side of the original.
+    accuracy: f64,
+    /// Mean squared error of the means of missing units.
+    squared_error: f64,
+    out: PathBuf,
+}
+
+impl Complete {
+    pub(super) fn run(&self, context: &Context) -> Result<Report> {
+        let target = Target::new(&self.out, &[Kind::Png, Kind::Npy, Kind::Csv], self.force)?;
+        let rbm = model::load_rbm(&self.model)?;
+        let examples = self.rows.choose(&self.data.load_for(&rbm, &self.model, self.split)?)?;
+        let (rows, shape) = (examples.bits.samples(), picture_shape(&examples.split));
+        let missing = self.mask.missing(rbm.visible(), rows, shape, &context.streams())?;
+        let means = completions(&rbm, &examples.bits, &missing, (self.steps, self.chains), &context.streams());
+        match target.kind {
+            Kind::Png => target.write_picture(&picture_of(&examples, &missing, &means, shape))?,
+            _ => target.write_values(&means)?,
+        }
+        self.report(&rbm, examples, &missing, &means, context)
+    }
+
+    fn report(
+        &self,
+        rbm: &Rbm,
+        examples: Examples,
+        missing: &BitMatrix,
+        means: &Matrix,
+        context: &Context,
+    ) -> Result<Report> {
+        let (accuracy, squared_error) = quality(&examples.bits, missing, means);
+        let text = format!(
+            "{}: {} rows completed, {:.1} % of {} missing units on the right side, mean squared error {squared_error:.4}",
+            self.out.display(),
+            means.ncols(),
+            100.0 * accuracy,
+            missing.ones()
+        );
+        Report::new(
+            text,
+            &Document {
+                schema: "gm-complete/1",
+                model: "rbm",
+                layers: rbm.stack().layers(),
+                data: examples.about,
+                missing_units: missing.ones(),
+                steps: self.steps,
+                chains: self.chains,
+                seed: context.seed(),
+                accuracy,
+                squared_error,
+                out: self.out.clone(),
+            },
+        )
+    }
+}
+
+/// Sweeps between two looks at the means.
+const INTERVAL: usize = 5;
+
+/// The mean of completions of each row, [units, rows]: over chains and the second half of their sweeps.
+pub(super) fn completions(
+    rbm: &Rbm,
+    rows: &BitMatrix,
+    missing: &BitMatrix,
+    (steps, chains): (usize, usize),
+    streams: &Streams,
+) -> Matrix {
+    let copies: Vec<usize> = (0..rows.samples()).flat_map(|row| std::iter::repeat_n(row, chains)).collect();
+    let clamp = Clamp { mask: missing.flipped().select(&copies), values: rows.select(&copies) };
+    let mut walk = Walk::new(rbm, copies.len(), Some(clamp), streams);
+    walk.run(steps / 2);
+    let looks = (steps - steps / 2).div_ceil(INTERVAL);
+    let mut sums = Matrix::zeros(rows.units(), rows.samples());
+    for _ in 0..looks {
+        walk.run(INTERVAL);
+        let means = walk.means();
+        copies.iter().enumerate().for_each(|(chain, &row)| {
+            let mut sum = sums.column_mut(row);
+            sum += means.column(chain);
+        });
+    }
+    sums / (looks * chains) as f32
+}
+
+/// The share of missing units on the right side, and their mean squared error.
+fn quality(rows: &BitMatrix, missing: &BitMatrix, means: &Matrix) -> (f64, f64) {
+    let (mut right, mut squares) = (0_u64, 0.0);
+    for row in 0..rows.samples() {
+        for unit in (0..rows.units()).filter(|&unit| missing.get(unit, row)) {
+            let (truth, mean) = (rows.get(unit, row), f64::from(means[(unit, row)]));
+            right += u64::from(truth == (mean > 0.5));
+            squares += (mean - f64::from(u8::from(truth))).powi(2);
+        }
+    }
+    let count = missing.ones().max(1) as f64;
+    (right as f64 / count, squares / count)
+}
+
+/// The colour of an erased unit.
+const ERASED: [u8; 3] = [244, 205, 150];
+
+/// Originals above, with missing units erased in the middle, completions below.
+pub(super) fn picture_of(examples: &Examples, missing: &BitMatrix, means: &Matrix, shape: Shape) -> image::RgbImage {
+    let rows = means.ncols();
+    let value = |unit: usize, row: usize| f32::from(u8::from(examples.bits.get(unit, row)));
+    let tile = |colour: &dyn Fn(usize) -> [u8; 3]| (0..means.nrows()).map(colour).collect::<Vec<_>>();
+    let original = |row: usize| tile(&|unit| picture::grey(value(unit, row)));
+    let erased =
+        |row: usize| tile(&|unit| if missing.get(unit, row) { ERASED } else { picture::grey(value(unit, row)) });
+    let completed = |row: usize| tile(&|unit| picture::grey(means[(unit, row)]));
+    // Long lists are broken into bands of three lines.
+    let tiles: Vec<_> = (0..rows)
+        .step_by(BAND)
+        .flat_map(|first| {
+            let band = || first..(first + BAND).min(rows);
+            let line = |f: &dyn Fn(usize) -> Vec<[u8; 3]>| {
+                let mut line: Vec<_> = band().map(f).collect();
+                line.resize(rows.min(BAND), Vec::new());
+                line
+            };
+            [line(&original), line(&erased), line(&completed)].concat()
+        })
+        .collect();
+    picture::grid(&tiles, shape, rows.min(BAND), picture::scale_for(shape))
+}
+
+/// Rows of data side by side, at most.
+const BAND: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gm_core::{Stack, Vector};
+
+    #[test]
+    fn table_given_units_stay_and_missing_ones_follow_the_model() {
+        // Units 1 and 2 copy unit 0 through a strong hidden unit.
+        let weights = Matrix::from_column_slice(3, 1, &[12.0, 12.0, 12.0]);
+        let stack =
+            Stack::new(vec![weights], vec![Vector::from_vec(vec![-6.0; 3]), Vector::from_vec(vec![-18.0])]).unwrap();
+        let rbm = Rbm::from_stack(stack).unwrap();
+        let rows = BitMatrix::from_fn(3, 2, |_, row| row == 1);
+        let missing = BitMatrix::from_fn(3, 2, |unit, _| unit == 2);
+        let means = completions(&rbm, &rows, &missing, (100, 4), &Streams::new(1));
+        assert_eq!((means[(0, 0)], means[(0, 1)]), (0.0, 1.0));
+        assert!(means[(2, 0)] < 0.1 && means[(2, 1)] > 0.9, "{means}");
+        assert_eq!(quality(&rows, &missing, &means).0, 1.0);
+    }
+}

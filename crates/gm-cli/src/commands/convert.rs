@@ -1,0 +1,69 @@
+//! `dgm convert`: a model in another file format.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use gm_core::Format;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::output::Report;
+use crate::{files, model};
+
+/// Converts a model between file formats
+///
+/// Formats are told by extension: .gm, .safetensors, .npz and .json. Input files are told by their content.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  dgm convert model.gm model.safetensors\n  dgm convert fixture.json model.gm --force"
+)]
+pub(crate) struct Convert {
+    /// The model to read
+    #[arg(value_name = "IN")]
+    from: PathBuf,
+    /// The file to write
+    #[arg(value_name = "OUT")]
+    to: PathBuf,
+    /// Replace OUT if it exists
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Serialize)]
+struct Document {
+    schema: &'static str,
+    from: PathBuf,
+    to: PathBuf,
+    format: &'static str,
+    model: String,
+    layers: Vec<usize>,
+    bytes: u64,
+}
+
+impl Convert {
+    pub(super) fn run(&self) -> Result<Report> {
+        let format = Format::from_path(&self.to).ok_or_else(|| Error::Option {
+            option: "OUT",
+            value: self.to.display().to_string(),
+            allowed: Format::ALLOWED.into(),
+        })?;
+        let data = model::load(&self.from)?;
+        files::check_free(&self.to, self.force)?;
+        gm_train::save_model(&self.to, &data)?;
+        let bytes = std::fs::metadata(&self.to).map_err(Error::io("reading", &self.to))?.len();
+        let layers = data.stack.layers();
+        let text = format!("{}: {} of layers {layers:?}, {bytes} bytes", self.to.display(), data.kind);
+        Report::new(
+            text,
+            &Document {
+                schema: "gm-convert/1",
+                from: self.from.clone(),
+                to: self.to.clone(),
+                format: format.extension(),
+                model: data.kind.to_string(),
+                layers,
+                bytes,
+            },
+        )
+    }
+}

@@ -1,0 +1,223 @@
+//! `dgm eval`: the likelihood of data under a model, with its interval.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use gm_core::{AisSettings, Progress as Done, Purpose, Schedule};
+use gm_rbm::Rbm;
+use gm_train::{DataSpec, EvalData, EvalReport, EvalSettings, Exact, PartitionReport, evaluate_rbm};
+use serde::Serialize;
+
+use super::Context;
+use crate::console::{Interrupt, Progress};
+use crate::data::{Folders, Part, Rows};
+use crate::error::Result;
+use crate::files::{Kind, Target};
+use crate::model;
+use crate::output::{Listing, Report};
+
+/// Measures the mean log-likelihood of data, in nats
+///
+/// The partition function is enumerated when the smaller layer has up to 20 units (up to 30 with --exact), and estimated
+/// by annealed importance sampling otherwise or when an --ais option is given. Without --data only the partition function
+/// is computed.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  dgm eval model.gm --data digits\n  \
+    dgm eval model.gm --data mnist --split test --ais-runs 100 --ais-temperatures 14501 --seed 1\n  \
+    dgm eval model.json --exact --json")]
+pub(crate) struct Eval {
+    /// A model file
+    model: PathBuf,
+    /// Data: a built-in name (`digits`), a known set (`mnist`) or the path of a file or folder
+    #[arg(long, value_name = "SPEC")]
+    data: Option<String>,
+    #[command(flatten)]
+    folders: Folders,
+    /// How grey levels become 0 and 1: none, threshold[:T] or fixed[:SEED] [default: none for binary data, else fixed:0]
+    #[arg(long, value_name = "HOW", requires = "data")]
+    binarise: Option<gm_train::Binarise>,
+    /// Which rows: train, valid, test or all
+    #[arg(long, default_value = "test")]
+    split: Part,
+    /// Enumerate the partition function, or fail where that is impossible
+    #[arg(long, conflicts_with_all = ["ais_runs", "ais_temperatures", "ais_schedule"])]
+    exact: bool,
+    /// Runs of annealed importance sampling [default: 100]
+    #[arg(long, value_name = "N")]
+    ais_runs: Option<usize>,
+    /// Inverse temperatures of each run [default: 14501]
+    #[arg(long, value_name = "N")]
+    ais_temperatures: Option<usize>,
+    /// How the inverse temperatures are spaced [default: graded]
+    #[arg(long, value_name = "HOW")]
+    ais_schedule: Option<Spacing>,
+    /// Write log p of each row into this .npy or .csv file
+    #[arg(long, value_name = "FILE", requires = "data")]
+    per_example: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long, requires = "per_example")]
+    force: bool,
+}
+
+/// How inverse temperatures are spaced.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Spacing {
+    /// Evenly.
+    Linear,
+    /// Finer towards the model.
+    Graded,
+}
+
+/// An evaluation without data.
+#[derive(Serialize)]
+struct PartitionDocument {
+    schema: &'static str,
+    model: &'static str,
+    layers: Vec<usize>,
+    log_partition: PartitionReport,
+    warnings: Vec<String>,
+    seconds: f64,
+    threads: usize,
+    seed: u64,
+}
+
+/// The smaller layer up to which the partition function is enumerated unasked.
+const ENUMERATED: usize = 20;
+
+impl Eval {
+    pub(super) fn run(&self, context: &Context) -> Result<Report> {
+        let target =
+            self.per_example.as_ref().map(|path| Target::new(path, &[Kind::Npy, Kind::Csv], self.force)).transpose()?;
+        let rbm = model::load_rbm(&self.model)?;
+        let settings = self.settings(context);
+        let Some(spec) = &self.data else { return partition_alone(&rbm, &settings) };
+        let rows = Rows { data: spec.clone(), folders: self.folders.clone(), binarise: self.binarise };
+        let data = self.examples(&rows, &rbm)?;
+        let report = annealing(&settings.ais, |watch| Ok(evaluate_rbm(&rbm, &data, &settings, watch)?))?;
+        if let Some(target) = target {
+            target.write_numbers(&report.log_probs)?;
+        }
+        report.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        Report::new(summary(&report), &report)
+    }
+
+    fn settings(&self, context: &Context) -> EvalSettings {
+        let asked = self.ais_runs.is_some() || self.ais_temperatures.is_some() || self.ais_schedule.is_some();
+        let exact = match (self.exact, asked) {
+            (true, _) => Exact::Yes,
+            (_, true) => Exact::No,
+            _ => Exact::Auto,
+        };
+        let usual = AisSettings::default();
+        let temperatures = self.ais_temperatures.unwrap_or(14_501);
+        let schedule = match self.ais_schedule {
+            Some(Spacing::Linear) => Schedule::Linear(temperatures),
+            _ => Schedule::Graded(temperatures),
+        };
+        let ais = AisSettings { runs: self.ais_runs.unwrap_or(usual.runs), schedule };
+        EvalSettings { exact, ais, seed: context.seed() }
+    }
+
+    fn examples(&self, rows: &Rows, rbm: &Rbm) -> Result<EvalData> {
+        // Wrong units are told apart from everything else before any work is done.
+        let chosen = rows.load_for(rbm, &self.model, self.split)?;
+        if let Part::Split(name) = self.split {
+            return Ok(EvalData::from_dataset(&rows.dataset()?, name, self.binarise)?);
+        }
+        let source = DataSpec::parse(&rows.data)?.to_string();
+        let binarise = chosen.about.binarise.parse()?;
+        Ok(EvalData { split: "all".into(), binarise, ..EvalData::from_rows(source, chosen.bits) })
+    }
+}
+
+/// Runs a computation that may anneal, with progress, until it ends or a signal arrives.
+pub(super) fn annealing<T>(
+    ais: &AisSettings,
+    work: impl FnOnce(&mut dyn FnMut(Done) -> ControlFlow<()>) -> Result<T>,
+) -> Result<T> {
+    let interrupt = Interrupt::listen();
+    let total = ais.schedule.betas().map_or(0, |betas| betas.len() as u64);
+    let mut progress = None;
+    work(&mut |done: Done| {
+        let bar = progress.get_or_insert_with(|| Progress::new(&format!("annealing {} runs", ais.runs), total));
+        if done.done % 16 == 0 {
+            bar.set(done.done as u64, "");
+        }
+        interrupt.flow()
+    })
+}
+
+fn partition_alone(rbm: &Rbm, settings: &EvalSettings) -> Result<Report> {
+    let began = Instant::now();
+    let exact = settings.exact == Exact::Yes || (settings.exact == Exact::Auto && rbm.enumerable_units() <= ENUMERATED);
+    let log_partition = if exact { enumerated(rbm)? } else { annealed(rbm, settings)? };
+    let mut listing = Listing::default();
+    listing.add("model", format!("rbm {:?}", rbm.stack().layers()));
+    add_partition(&mut listing, &log_partition);
+    Report::new(
+        listing.text(),
+        &PartitionDocument {
+            schema: "gm-eval/1",
+            model: "rbm",
+            layers: rbm.stack().layers(),
+            log_partition,
+            warnings: Vec::new(),
+            seconds: began.elapsed().as_secs_f64(),
+            threads: rayon::current_num_threads(),
+            seed: settings.seed,
+        },
+    )
+}
+
+fn enumerated(rbm: &Rbm) -> Result<PartitionReport> {
+    let value = rbm.log_partition()?;
+    let (low, high) = (value, value);
+    Ok(PartitionReport { value, std_error: 0.0, low, high, method: "exact", runs: None, temperatures: None, ess: None })
+}
+
+fn annealed(rbm: &Rbm, settings: &EvalSettings) -> Result<PartitionReport> {
+    let streams = gm_core::Streams::new(settings.seed).fork(Purpose::Evaluate, 0);
+    let found = annealing(&settings.ais, |watch| Ok(rbm.log_partition_ais(&settings.ais, None, &streams, watch)?))?;
+    let log_z = found.log_partition;
+    Ok(PartitionReport {
+        value: log_z.value,
+        std_error: log_z.std_error,
+        low: log_z.low,
+        high: log_z.high,
+        method: "ais",
+        runs: Some(settings.ais.runs),
+        temperatures: Some(found.temperatures),
+        ess: Some(found.ess),
+    })
+}
+
+/// A report for people.
+pub(super) fn summary(report: &EvalReport) -> String {
+    let (p, units) = (&report.mean_log_prob, report.layers[0]);
+    let mut listing = Listing::default();
+    let data = &report.data;
+    listing.add("model", format!("{} {:?}", report.model, report.layers));
+    listing
+        .add("data", format!("{}, {} split, {} rows, binarise {}", data.source, data.split, data.rows, data.binarise));
+    let side = if p.side == "exact" { "exact" } else { "estimate, upper side" };
+    listing.add("mean log p", format!("{:.4} nats, {:.4} to {:.4} ({side})", p.value, p.low, p.high));
+    let bits = -p.value / units as f64 / std::f64::consts::LN_2;
+    listing.add("", format!("{bits:.4} bits per dimension"));
+    add_partition(&mut listing, &report.log_partition);
+    let pseudo = &report.log_pseudo_likelihood;
+    listing.add("pseudo log p", format!("{:.4} +- {:.4} nats ({})", pseudo.value, pseudo.std_error, pseudo.method));
+    if let Some(gap) = report.free_energy_gap {
+        listing.add("free energy gap", format!("{gap:.4} nats above training rows"));
+    }
+    listing.add("time", format!("{:.1} s, {} threads, seed {}", report.seconds, report.threads, report.seed));
+    listing.text()
+}
+
+fn add_partition(listing: &mut Listing, z: &PartitionReport) {
+    listing.add("log Z", format!("{:.4}, {:.4} to {:.4} ({})", z.value, z.low, z.high, z.method));
+    if let (Some(runs), Some(temperatures), Some(ess)) = (z.runs, z.temperatures, z.ess) {
+        listing.add("", format!("{runs} runs of {temperatures} temperatures, effective sample size {ess:.1}"));
+    }
+}

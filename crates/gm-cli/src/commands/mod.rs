@@ -1,0 +1,80 @@
+//! The subcommands of dgm: each takes its options and hands back a report.
+
+mod complete;
+mod convert;
+mod data;
+mod demo;
+mod eval;
+mod infer;
+mod inspect;
+mod sample;
+mod train;
+
+use clap::Subcommand;
+
+use crate::error::Result;
+use crate::output::Report;
+
+/// What dgm can do.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(demo::Demo),
+    #[command(subcommand)]
+    Data(data::Data),
+    Train(train::Train),
+    Eval(eval::Eval),
+    Sample(sample::Sample),
+    Infer(infer::Infer),
+    Complete(complete::Complete),
+    Inspect(inspect::Inspect),
+    Convert(convert::Convert),
+}
+
+/// Options that every command has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context {
+    /// The seed of all random numbers.
+    pub(crate) seed: Option<u64>,
+}
+
+impl Context {
+    /// The seed given, else 0.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
+    }
+
+    /// All random numbers of a command.
+    pub(crate) fn streams(&self) -> gm_core::Streams {
+        gm_core::Streams::new(self.seed())
+    }
+}
+
+impl Command {
+    /// Does it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever stopped the command.
+    pub(crate) fn run(&self, context: &Context) -> Result<Report> {
+        match self {
+            Self::Demo(demo) => demo.run(context),
+            Self::Data(data) => data.run(),
+            Self::Train(train) => train.run(context),
+            Self::Eval(eval) => eval.run(context),
+            Self::Sample(sample) => sample.run(context),
+            Self::Infer(infer) => infer.run(),
+            Self::Complete(complete) => complete.run(context),
+            Self::Inspect(inspect) => inspect.run(),
+            Self::Convert(convert) => convert.run(),
+        }
+    }
+}
+
+/// Reads a count that must not be 0.
+fn at_least_one(text: &str) -> std::result::Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be 1 or more".into()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(format!("{error}")),
+    }
+}

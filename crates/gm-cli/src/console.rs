@@ -1,0 +1,181 @@
+//! Everything on standard error: log lines, progress bars, and interruption.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::sync::Arc;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// How much is said on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verbosity {
+    /// Warnings and errors.
+    Quiet,
+    /// Progress as well.
+    Normal,
+    /// Details as well.
+    Verbose,
+}
+
+impl Verbosity {
+    fn level(self) -> Level {
+        match self {
+            Self::Quiet => Level::WARN,
+            Self::Normal => Level::INFO,
+            Self::Verbose => Level::DEBUG,
+        }
+    }
+}
+
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// Sends log lines to standard error.
+pub(crate) fn start(verbosity: Verbosity) {
+    let logs = tracing_subscriber::fmt()
+        .with_max_level(verbosity.level())
+        .with_ansi(false)
+        .event_format(Plain)
+        .with_writer(|| BesideBars);
+    // A second start would find a logger in place, which is just as good.
+    let _ = logs.try_init();
+}
+
+/// Writes lines above the progress bars.
+struct BesideBars;
+
+impl Write for BesideBars {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        BARS.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// The message, with its level where that is not the usual one.
+struct Plain;
+
+impl<S, N> FormatEvent<S, N> for Plain
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        match *event.metadata().level() {
+            Level::ERROR => to.write_str("error: ")?,
+            Level::WARN => to.write_str("warning: ")?,
+            Level::INFO => {}
+            _ => to.write_str("debug: ")?,
+        }
+        context.field_format().format_fields(to.by_ref(), event)?;
+        writeln!(to)
+    }
+}
+
+/// Whether control characters are welcome on standard error.
+fn is_interactive() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// How far a long computation is: a bar on a terminal, a line now and then elsewhere.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    label: String,
+    total: u64,
+    bar: Option<ProgressBar>,
+    started: Instant,
+    spoken: Instant,
+}
+
+/// The pause between progress lines where there is no terminal.
+const PAUSE: Duration = Duration::from_secs(10);
+
+impl Progress {
+    /// Begins with nothing done.
+    pub(crate) fn new(label: &str, total: u64) -> Self {
+        let now = Instant::now();
+        let wanted = is_interactive() && tracing::enabled!(Level::INFO);
+        let bar = wanted.then(|| {
+            let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {per_sec} eta {eta} {wide_msg}");
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
+            BARS.add(ProgressBar::new(total)).with_style(style).with_prefix(label.to_owned())
+        });
+        Self { label: label.to_owned(), total, bar, started: now, spoken: now }
+    }
+
+    /// Tells how much is done, and a few figures.
+    pub(crate) fn set(&mut self, done: u64, figures: &str) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(done);
+                if !figures.is_empty() {
+                    bar.set_message(figures.to_owned());
+                }
+            }
+            None if self.spoken.elapsed() >= PAUSE => {
+                self.spoken = Instant::now();
+                tracing::info!("{} {done}/{}, {} {figures}", self.label, self.total, self.left(done));
+            }
+            None => {}
+        }
+    }
+
+    fn left(&self, done: u64) -> String {
+        let seconds = self.started.elapsed().as_secs_f64();
+        let left = seconds * (self.total.saturating_sub(done)) as f64 / done.max(1) as f64;
+        format!("{:.1}/s, {left:.0} s left", done as f64 / seconds.max(1e-9))
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Set by the first SIGINT or SIGTERM; the second ends the program at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Listens from now on.
+    pub(crate) fn listen() -> Self {
+        let flag = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // Order matters: the conditional shutdown must see the flag as the earlier signal left it.
+            let heard = signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))
+                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&flag)));
+            if let Err(error) = heard {
+                tracing::warn!("signal {signal} will end the program without a checkpoint: {error}");
+            }
+        }
+        Self(flag)
+    }
+
+    /// Whether to stop.
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The answer for a watched computation.
+    pub(crate) fn flow(&self) -> std::ops::ControlFlow<()> {
+        if self.is_set() { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
+    }
+}
+
+/// Writes a line to standard error, whatever the verbosity.
+pub(crate) fn say(line: &str) {
+    // With standard error closed there is nobody left to tell.
+    let _ = writeln!(BesideBars, "{line}");
+}

@@ -1,0 +1,228 @@
+//! The options that name data, and how commands load them.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use gm_core::BitMatrix;
+use gm_rbm::Rbm;
+use gm_train::{Binarise, DataSpec, Dataset, LoadOptions, Split, SplitName, load, load_rows};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::picture::Shape;
+
+/// The folder of known data sets, apart from `--data-dir`.
+const FOLDER: &str = "DGM_DATA";
+
+/// Where known data sets are.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Folders {
+    /// Folder that holds the folders of known data sets [default: $DGM_DATA, else the user's cache]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+impl Folders {
+    /// The folder given by option or environment.
+    pub(crate) fn given(&self) -> Option<PathBuf> {
+        let set = |value: &std::ffi::OsString| !value.is_empty();
+        self.data_dir.clone().or_else(|| std::env::var_os(FOLDER).filter(set).map(PathBuf::from))
+    }
+
+    /// How to load data from there.
+    pub(crate) fn options(&self, binarise: Option<Binarise>) -> LoadOptions {
+        LoadOptions { data_dir: self.given(), cache_dir: cache(), binarise, units: None }
+    }
+}
+
+/// The user's cache of data sets.
+fn cache() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = || folder("HOME");
+    let cache = if cfg!(windows) {
+        folder("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        home().map(|home| home.join("Library/Caches"))
+    } else {
+        folder("XDG_CACHE_HOME").or_else(|| home().map(|home| home.join(".cache")))
+    };
+    cache.map(|cache| cache.join("dgm"))
+}
+
+/// Which rows of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// One of the three splits.
+    Split(SplitName),
+    /// All rows, in the order of the file.
+    All,
+}
+
+impl std::str::FromStr for Part {
+    type Err = gm_train::Error;
+
+    fn from_str(text: &str) -> gm_train::Result<Self> {
+        match text {
+            "all" => Ok(Self::All),
+            "train" | "valid" | "test" => text.parse().map(Self::Split),
+            _ => Err(gm_train::Error::unknown("split", text, &["train", "valid", "test", "all"])),
+        }
+    }
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Split(name) => name.fmt(f),
+            Self::All => f.write_str("all"),
+        }
+    }
+}
+
+/// The rows that a command works on.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Rows {
+    /// Data: a built-in name (`digits`), a known set (`mnist`) or the path of a file or folder
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) data: String,
+    #[command(flatten)]
+    pub(crate) folders: Folders,
+    /// How grey levels become 0 and 1: none, threshold[:T] or fixed[:SEED] [default: none for binary data, else fixed:0]
+    #[arg(long, value_name = "HOW")]
+    pub(crate) binarise: Option<Binarise>,
+}
+
+/// Rows as a model sees them, with all that a report says about them.
+#[derive(Clone, Debug)]
+pub(crate) struct Examples {
+    /// The rows.
+    pub(crate) split: Split,
+    /// Their binary values, [units, rows].
+    pub(crate) bits: BitMatrix,
+    /// What a report says.
+    pub(crate) about: About,
+}
+
+/// What a report says about data.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct About {
+    /// Name or path.
+    pub(crate) source: String,
+    /// Which rows.
+    pub(crate) split: String,
+    /// How many.
+    pub(crate) rows: usize,
+    /// How grey levels became 0 and 1.
+    pub(crate) binarise: String,
+}
+
+impl Rows {
+    /// Loads the chosen rows.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_train::Error`] naming the data and what is wrong with them.
+    pub(crate) fn load(&self, part: Part) -> Result<Examples> {
+        let (spec, options) = (DataSpec::parse(&self.data)?, self.folders.options(self.binarise));
+        let split = match part {
+            Part::Split(name) => load(&spec, &options)?.split(name).clone(),
+            Part::All => load_rows(&spec, &options)?,
+        };
+        let binarise = self.binarise.unwrap_or_else(|| split.evaluation_binarise());
+        let bits = split.to_bits(binarise)?;
+        let binarise = if split.is_binary() { Binarise::None } else { binarise }.to_string();
+        let about = About { source: spec.to_string(), split: part.to_string(), rows: split.len(), binarise };
+        Ok(Examples { split, bits, about })
+    }
+
+    /// Loads all splits.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_train::Error`] naming the data and what is wrong with them.
+    pub(crate) fn dataset(&self) -> Result<Dataset> {
+        Ok(load(&DataSpec::parse(&self.data)?, &self.folders.options(self.binarise))?)
+    }
+
+    /// Loads the chosen rows for a model.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), and [`Error::Units`] when the model has other visible units.
+    pub(crate) fn load_for(&self, rbm: &Rbm, path: &std::path::Path, part: Part) -> Result<Examples> {
+        let examples = self.load(part)?;
+        if examples.bits.units() != rbm.visible() {
+            let (model, units) = (rbm.visible(), examples.bits.units());
+            return Err(Error::Units { path: path.into(), model, data: examples.about.source, units });
+        }
+        Ok(examples)
+    }
+}
+
+/// The picture shape to draw a data set in.
+pub(crate) fn picture_shape(split: &Split) -> Shape {
+    crate::picture::shape_of(split.units(), split.image())
+}
+
+/// Chosen row numbers, such as `0,5,9` or `0-9`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RowList(pub(crate) Vec<usize>);
+
+impl std::str::FromStr for RowList {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let refuse = || format!("`{text}` is not a list of row numbers such as 0,5,9 or 0-9");
+        let mut rows = Vec::new();
+        for part in text.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last): (usize, usize) =
+                first.trim().parse().ok().zip(last.trim().parse().ok()).ok_or_else(refuse)?;
+            if first > last || last - first > 1_000_000 {
+                return Err(refuse());
+            }
+            rows.extend(first..=last);
+        }
+        Ok(Self(rows))
+    }
+}
+
+impl RowList {
+    /// The chosen rows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] when one is not there.
+    pub(crate) fn choose(&self, examples: &Examples) -> Result<Examples> {
+        let rows = examples.bits.samples();
+        if let Some(row) = self.0.iter().find(|&&row| row >= rows) {
+            let allowed =
+                format!("0 to {} in the {} split of {}", rows - 1, examples.about.split, examples.about.source);
+            return Err(Error::Option { option: "--rows", value: format!("row {row}"), allowed });
+        }
+        let about = About { rows: self.0.len(), ..examples.about.clone() };
+        Ok(Examples { split: examples.split.select(&self.0)?, bits: examples.bits.select(&self.0), about })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_row_lists() {
+        let rows = |text: &str| text.parse::<RowList>().map(|list| list.0);
+        assert_eq!(rows("0,5,9"), Ok(vec![0, 5, 9]));
+        assert_eq!(rows("2-4, 0"), Ok(vec![2, 3, 4, 0]));
+        for bad in ["", "a", "3-1", "1,,2", "-1"] {
+            assert!(rows(bad).unwrap_err().contains("not a list of row numbers"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rejects_unknown_splits_with_the_nearest() {
+        let error = "tset".parse::<Part>().unwrap_err().to_string();
+        assert_eq!(error, "unknown split `tset`, did you mean `test`?; known: train, valid, test, all");
+        assert_eq!("all".parse::<Part>().unwrap().to_string(), "all");
+    }
+}

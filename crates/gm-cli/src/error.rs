@@ -1,0 +1,176 @@
+//! The program's errors: what happened, in the libraries' words, and what to do about it, with our flags.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use gm_core::FileError;
+
+/// The result of a command.
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A model, a setting or an estimate was refused.
+    #[error(transparent)]
+    Core(#[from] gm_core::Error),
+    /// Data, training or a run folder failed.
+    #[error(transparent)]
+    Train(#[from] gm_train::Error),
+    /// The operating system refused or failed.
+    #[error("{op} {}: {source}", path.display())]
+    Io {
+        /// What was attempted.
+        op: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The content of a file cannot be used.
+    #[error("{}: {detail}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// Something would be overwritten.
+    #[error("{} exists already", path.display())]
+    Exists {
+        /// The file or folder.
+        path: PathBuf,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// An option's value cannot be used.
+    #[error("{option}: {value}, allowed: {allowed}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// What would do.
+        allowed: String,
+    },
+    /// Model and data have different numbers of visible units.
+    #[error("the model {} has {model} visible units, the data {data} have {units}", path.display())]
+    Units {
+        /// The model file.
+        path: PathBuf,
+        /// Its visible units.
+        model: usize,
+        /// The data.
+        data: String,
+        /// Their units.
+        units: usize,
+    },
+    /// A picture could not be drawn.
+    #[error("drawing a picture: {detail}")]
+    Picture {
+        /// The drawing library's words.
+        detail: String,
+    },
+}
+
+impl Error {
+    /// Says that an operating-system error concerned a path; made for `map_err`.
+    pub(crate) fn io(op: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io { op, path, source }
+    }
+
+    /// Says that a file's content cannot be used; made for `map_err`.
+    pub(crate) fn content<E: ToString>(path: impl AsRef<Path>) -> impl FnOnce(E) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |error| Self::Content { path, detail: error.to_string() }
+    }
+
+    /// What the user can do, with the program's own flags.
+    fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Exists { remedy, .. } => Some(remedy),
+            Self::Units { .. } => {
+                Some("give the data the model was trained on; `dgm data info SPEC` and `dgm inspect MODEL` show both")
+            }
+            Self::Core(error) | Self::Train(gm_train::Error::Core(error)) => core_remedy(error),
+            Self::Train(error) => train_remedy(error),
+            _ => None,
+        }
+    }
+
+    /// Whether the user asked to stop.
+    pub(crate) fn is_interruption(&self) -> bool {
+        let (Self::Core(error) | Self::Train(gm_train::Error::Core(error))) = self else { return false };
+        matches!(error, gm_core::Error::Interrupted { .. })
+    }
+
+    /// One line for the terminal.
+    pub(crate) fn line(&self) -> String {
+        let text = self.to_string().replace('\n', " ");
+        match self.remedy() {
+            Some(remedy) => format!("{text}; {remedy}"),
+            None => text,
+        }
+    }
+}
+
+fn core_remedy(error: &gm_core::Error) -> Option<&'static str> {
+    match error {
+        gm_core::Error::TooLarge { .. } => Some("leave out --exact to estimate by annealed importance sampling"),
+        gm_core::Error::NonFinite { .. } => Some("a lower --learning-rate keeps training stable"),
+        gm_core::Error::Param { arg, .. } => option_of(arg),
+        _ => None,
+    }
+}
+
+/// Which option sets a parameter of the libraries.
+fn option_of(arg: &str) -> Option<&'static str> {
+    Some(match arg {
+        "hidden" => "set it with --hidden",
+        "epochs" => "set it with --epochs",
+        "batch_size" => "set it with --batch-size",
+        "learning_rate" => "set it with --learning-rate",
+        "momentum" => "set it with --momentum",
+        "chains" => "set it with --chains",
+        "k" => "set it with --k",
+        "init_scale" => "set it with --init-scale",
+        "l1" => "set it with --l1",
+        "l2" => "set it with --l2",
+        "max_norm" => "set it with --max-norm",
+        "runs" => "set it with --ais-runs",
+        "temperatures" => "set it with --ais-temperatures",
+        "checkpoint_every" => "set it with --checkpoint-every",
+        _ => return None,
+    })
+}
+
+fn train_remedy(error: &gm_train::Error) -> Option<&'static str> {
+    use gm_train::Error as Train;
+    match error {
+        Train::NotFound { .. } => Some("name the folder that holds it with --data-dir or DGM_DATA"),
+        Train::OutOfRange { .. } => Some("the flag is --binarise threshold:T"),
+        Train::GreyLevels { .. } => Some("the flag is --binarise"),
+        Train::Unknown { what: "data set", .. } => Some("`dgm data list` shows them; files are given by path"),
+        Train::File { source: FileError::NewerVersion { .. }, .. } => Some("use a newer dgm"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_lines_say_what_happened_and_what_to_do() {
+        let error = Error::Core(gm_core::Error::TooLarge { op: "exact", units: 40, limit: 30 });
+        assert_eq!(
+            error.line(),
+            "exact: 40 units must be enumerated, at most 30 can be; leave out --exact to estimate by annealed importance sampling"
+        );
+        assert!(Error::Core(gm_core::Error::Interrupted { op: "ais" }).is_interruption());
+        let error = Error::Content { path: "a.npy".into(), detail: "first\nsecond".into() };
+        assert_eq!(error.line(), "a.npy: first second");
+        assert!(!error.is_interruption());
+    }
+}

@@ -1,0 +1,188 @@
+//! Files that commands write: checked before the work, written whole or not at all.
+
+use std::io::{self, Cursor};
+use std::path::{Path, PathBuf};
+
+use gm_core::Matrix;
+use image::{ImageFormat, RgbImage};
+use npyz::{WriteOptions, WriterBuilder};
+
+use crate::error::{Error, Result};
+
+/// What an output file holds, by its extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A picture.
+    Png,
+    /// A NumPy array of shape [samples, units].
+    Npy,
+    /// A line of numbers a sample.
+    Csv,
+}
+
+impl Kind {
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Npy => "npy",
+            Self::Csv => "csv",
+        }
+    }
+}
+
+/// An output file that may be written.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    path: PathBuf,
+    /// What to write.
+    pub(crate) kind: Kind,
+}
+
+impl Target {
+    /// Accepts a path whose extension is one of `kinds` and where nothing would be lost.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] for another extension, [`Error::Exists`] for a file, unless `force`.
+    pub(crate) fn new(path: &Path, kinds: &[Kind], force: bool) -> Result<Self> {
+        let extension =
+            path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let Some(&kind) = kinds.iter().find(|kind| kind.extension() == extension) else {
+            let allowed = kinds.iter().map(|kind| format!(".{}", kind.extension())).collect::<Vec<_>>().join(", ");
+            let value = format!("{} ends in `{extension}`", path.display());
+            return Err(Error::Option { option: "--out", value, allowed });
+        };
+        check_free(path, force)?;
+        Ok(Self { path: path.into(), kind })
+    }
+
+    /// Where it will be.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes values as an array or as text.
+    ///
+    /// # Shapes
+    ///
+    /// `values` is [units, samples]; the file has a sample a row.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] or [`gm_train::Error::Io`] when writing fails.
+    pub(crate) fn write_values(&self, values: &Matrix) -> Result<()> {
+        let bytes = match self.kind {
+            Kind::Csv => csv(values).into_bytes(),
+            _ => npy(values).map_err(Error::io("encoding", &self.path))?,
+        };
+        save(&self.path, &bytes)
+    }
+
+    /// Writes a list of numbers, one a row.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] or [`gm_train::Error::Io`] when writing fails.
+    pub(crate) fn write_numbers(&self, numbers: &[f64]) -> Result<()> {
+        let bytes = match self.kind {
+            Kind::Csv => numbers.iter().map(|x| format!("{x}\n")).collect::<String>().into_bytes(),
+            _ => array(&[numbers.len() as u64], numbers.iter().copied()).map_err(Error::io("encoding", &self.path))?,
+        };
+        save(&self.path, &bytes)
+    }
+
+    /// Writes a picture.
+    ///
+    /// # Errors
+    ///
+    /// As [`save_picture`].
+    pub(crate) fn write_picture(&self, picture: &RgbImage) -> Result<()> {
+        save_picture(&self.path, picture)
+    }
+}
+
+/// Refuses a path where something would be lost.
+///
+/// # Errors
+///
+/// [`Error::Exists`].
+pub(crate) fn check_free(path: &Path, force: bool) -> Result<()> {
+    if path.exists() && !force {
+        return Err(Error::Exists { path: path.into(), remedy: "pass --force to replace it" });
+    }
+    Ok(())
+}
+
+/// Replaces a file's content, whole or not at all.
+///
+/// # Errors
+///
+/// [`gm_train::Error::Io`] naming the file.
+pub(crate) fn save(path: &Path, bytes: &[u8]) -> Result<()> {
+    Ok(gm_train::write_atomically(path, |file| Ok(file.write_all(bytes)?))?)
+}
+
+/// Writes a picture as PNG.
+///
+/// # Errors
+///
+/// [`Error::Picture`] when it cannot be encoded, [`gm_train::Error::Io`] when it cannot be written.
+pub(crate) fn save_picture(path: &Path, picture: &RgbImage) -> Result<()> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, ImageFormat::Png).map_err(|error| Error::Picture { detail: error.to_string() })?;
+    save(path, &bytes.into_inner())
+}
+
+fn csv(values: &Matrix) -> String {
+    let line = |sample: nalgebra::DVectorView<'_, f32>| {
+        let cells: Vec<String> = sample.iter().map(f32::to_string).collect();
+        cells.join(",") + "\n"
+    };
+    values.column_iter().map(|sample| line(sample.as_view())).collect()
+}
+
+/// An array of bytes when all values are 0 or 1, else of single-precision numbers.
+fn npy(values: &Matrix) -> io::Result<Vec<u8>> {
+    let shape = [values.ncols() as u64, values.nrows() as u64];
+    if values.iter().all(|&x| x == 0.0 || x == 1.0) {
+        return array(&shape, values.iter().map(|&x| x as u8));
+    }
+    array(&shape, values.iter().copied())
+}
+
+fn array<T: npyz::AutoSerialize>(shape: &[u64], values: impl Iterator<Item = T>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut writer = WriteOptions::new().default_dtype().shape(shape).writer(&mut bytes).begin_nd()?;
+    writer.extend(values)?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_values_are_written_a_sample_a_row() {
+        let values = Matrix::from_column_slice(2, 3, &[0.0, 1.0, 1.0, 1.0, 0.0, 0.5]);
+        assert_eq!(csv(&values), "0,1\n1,1\n0,0.5\n");
+        let bytes = npy(&values).unwrap();
+        let array = npyz::NpyFile::new(&bytes[..]).unwrap();
+        assert_eq!(array.shape(), [3, 2]);
+        assert_eq!(array.into_vec::<f32>().unwrap(), values.as_slice());
+        let bytes = npy(&values.columns(0, 2).into_owned()).unwrap();
+        assert_eq!(npyz::NpyFile::new(&bytes[..]).unwrap().into_vec::<u8>().unwrap(), [0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn rejects_unknown_extensions_and_present_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Target::new(&folder.path().join("a.jpg"), &[Kind::Png, Kind::Csv], false).unwrap_err();
+        assert!(error.line().ends_with("a.jpg ends in `jpg`, allowed: .png, .csv"), "{}", error.line());
+        let path = folder.path().join("a.csv");
+        let target = Target::new(&path, &[Kind::Csv], false).unwrap();
+        target.write_values(&Matrix::zeros(1, 1)).unwrap();
+        assert!(Target::new(&path, &[Kind::Csv], false).unwrap_err().line().contains("pass --force"));
+        assert!(Target::new(&path, &[Kind::Csv], true).is_ok());
+    }
+}

@@ -1,0 +1,100 @@
+//! What a command hands back: a text for people, one JSON document for programs, and how it ended.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// The outcome of a command.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    text: String,
+    document: Value,
+    /// Whether a signal ended it early, with everything saved.
+    pub(crate) interrupted: bool,
+}
+
+impl Report {
+    /// Joins the two forms of one outcome.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Content`] when the document cannot be written as JSON.
+    pub(crate) fn new(text: impl Into<String>, document: &impl Serialize) -> Result<Self> {
+        let document = serde_json::to_value(document).map_err(Error::content("JSON document"))?;
+        Ok(Self { text: text.into(), document, interrupted: false })
+    }
+
+    /// Prints one form on standard output.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when standard output cannot be written; a reader who has gone away is no error.
+    pub(crate) fn print(&self, json: bool) -> Result<()> {
+        let mut out = io::stdout().lock();
+        let written = match json {
+            true => writeln!(out, "{:#}", self.document),
+            false => writeln!(out, "{}", self.text.trim_end()),
+        };
+        match written.and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Error::io("writing", "standard output")(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Lines of a name and a value each, with the values below one another.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Listing {
+    lines: Vec<(String, String)>,
+}
+
+impl Listing {
+    /// Adds a line.
+    pub(crate) fn add(&mut self, name: impl Into<String>, value: impl ToString) {
+        self.lines.push((name.into(), value.to_string()));
+    }
+
+    /// The lines as text.
+    pub(crate) fn text(&self) -> String {
+        let width = self.lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        self.lines.iter().fold(String::new(), |mut text, (name, value)| {
+            let _ = writeln!(text, "{name:width$}  {value}");
+            text
+        })
+    }
+}
+
+/// Rows of cells with the columns below one another, the first row a heading.
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    rows.iter().fold(String::new(), |mut text, row| {
+        let line: String = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}  ")).collect();
+        let _ = writeln!(text, "{}", line.trim_end());
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_columns_are_aligned() {
+        let row = |cells: [&str; 2]| cells.map(String::from).to_vec();
+        assert_eq!(table(&[row(["a", "b"]), row(["long", "c"])]), "a     b\nlong  c\n");
+        let mut listing = Listing::default();
+        listing.add("kind", "rbm");
+        listing.add("parameters", 12);
+        assert_eq!(listing.text(), "kind        rbm\nparameters  12\n");
+    }
+}

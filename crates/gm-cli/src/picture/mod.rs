@@ -1,0 +1,10 @@
+//! Pictures: tiles of units, learning curves and the lettering for both.
+
+mod canvas;
+mod chart;
+mod strokes;
+mod tiles;
+
+pub(crate) use canvas::Canvas;
+pub(crate) use chart::{Chart, Curve};
+pub(crate) use tiles::{PAPER, Shape, blocks, filters, grey, grid, samples, scale_for, shape_of};

@@ -1,0 +1,268 @@
+//! What happens around a training run: progress, interruption, pictures and a summary.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use gm_core::Streams;
+use gm_rbm::Rbm;
+use gm_train::{EpochRecord, Event, Figures, Observer, Outcome, Run};
+use image::RgbImage;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::console::{Interrupt, Progress};
+use crate::error::{Error, Result};
+use crate::files::save_picture;
+use crate::model;
+use crate::output::{Listing, Report};
+use crate::picture::{self, Chart, Curve, Shape};
+use crate::sampling::Walk;
+
+/// Watches training: shows progress, logs figures, and stops on a signal.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    label: String,
+    interrupt: Interrupt,
+    progress: Option<Progress>,
+    figures: String,
+    /// Updates made.
+    pub(crate) step: u64,
+}
+
+impl Watcher {
+    /// Watches from now on.
+    pub(crate) fn new(label: impl Into<String>) -> Self {
+        Self { label: label.into(), interrupt: Interrupt::listen(), progress: None, figures: String::new(), step: 0 }
+    }
+}
+
+impl Observer for Watcher {
+    fn event(&mut self, event: &Event<'_>) -> ControlFlow<()> {
+        match event {
+            Event::Started { step, total, epochs, rows, parameters } => {
+                tracing::info!(
+                    "{}: {parameters} parameters, {rows} rows, {epochs} epochs, {total} updates",
+                    self.label
+                );
+                self.step = *step;
+                self.progress = Some(Progress::new(&self.label, *total));
+            }
+            Event::Step { step, examples_per_second, .. } => {
+                self.step = *step;
+                if step % 8 == 0
+                    && let Some(progress) = &mut self.progress
+                {
+                    progress.set(*step, &format!("{examples_per_second:.0} examples/s {}", self.figures));
+                }
+            }
+            Event::Epoch { record } => {
+                self.figures = short(&record.figures);
+                tracing::debug!("epoch {}: {}", record.epoch, self.figures);
+            }
+            Event::Checkpoint { path, step } => tracing::debug!("checkpoint after update {step}: {}", path.display()),
+            Event::Warning { text } => tracing::warn!("{text}"),
+            Event::Finished { .. } => self.progress = None,
+            _ => {}
+        }
+        self.interrupt.flow()
+    }
+}
+
+/// The figures worth a place beside the progress bar.
+fn short(figures: &Figures) -> String {
+    let shown = [("log_likelihood", "log p"), ("pseudo_log_likelihood", "pseudo log p"), ("free_energy_gap", "gap")];
+    let text = |(name, label): &(&str, &str)| figures.get(name).map(|value| format!("{label} {value:.2}"));
+    shown.iter().filter_map(text).take(2).collect::<Vec<_>>().join(", ")
+}
+
+#[derive(Serialize)]
+struct Document {
+    schema: &'static str,
+    run: PathBuf,
+    model: &'static str,
+    layers: Vec<usize>,
+    data: DataDocument,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epochs: Option<u64>,
+    step: u64,
+    seed: u64,
+    threads: usize,
+    /// Figures of the last epoch that was looked at.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    figures: Value,
+    files: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct DataDocument {
+    source: String,
+    rows: usize,
+    binarise: String,
+}
+
+/// Trains a prepared run to its end and draws what it learnt.
+///
+/// # Errors
+///
+/// Those of [`Run::train`], and [`gm_train::Error::Io`] when a picture cannot be written.
+pub(crate) fn run(run: Run) -> Result<Report> {
+    let (folder, config) = (run.folder().to_path_buf(), run.config().clone());
+    let data = run.data();
+    let (image, visible) = (data.train.image(), data.units());
+    let about = DataDocument {
+        source: data.source.clone(),
+        rows: data.train.len(),
+        binarise: config.data.binarise.map(|binarise| binarise.to_string()).unwrap_or_default(),
+    };
+    let gm_train::ModelConfig::Rbm(settings) = &config.model else {
+        let allowed = "rbm".into();
+        return Err(Error::Option { option: "model.kind", value: "another model".into(), allowed });
+    };
+    let layers = vec![visible, settings.hidden];
+    let mut watcher = Watcher::new(format!("rbm {visible}-{}", settings.hidden));
+    let outcome = run.train(&mut watcher)?;
+    let shape = picture::shape_of(visible, image);
+    let history = history(&folder.join("metrics.jsonl"))?;
+    let files = match outcome {
+        Outcome::Finished { .. } => draw(&folder, &history, shape, config.seed)?,
+        Outcome::Interrupted { .. } => Vec::new(),
+    };
+    let (word, epochs) = match outcome {
+        Outcome::Finished { stopped_early: true, epochs } => ("stopped_early", Some(epochs)),
+        Outcome::Finished { epochs, .. } => ("finished", Some(epochs)),
+        Outcome::Interrupted { .. } => ("interrupted", None),
+    };
+    let document = Document {
+        schema: "gm-train/1",
+        run: folder,
+        model: "rbm",
+        layers,
+        data: about,
+        outcome: word,
+        epochs,
+        step: watcher.step,
+        seed: config.seed,
+        threads: rayon::current_num_threads(),
+        figures: history.last().cloned().unwrap_or_default(),
+        files,
+    };
+    let mut report = Report::new(document.text(), &document)?;
+    report.interrupted = epochs.is_none();
+    Ok(report)
+}
+
+impl Document {
+    fn text(&self) -> String {
+        let run = self.run.display();
+        let mut listing = Listing::default();
+        listing.add("run", run.to_string());
+        listing.add("model", format!("{} {:?}", self.model, self.layers));
+        let (outcome, step) = (self.outcome.replace('_', " "), self.step);
+        match self.epochs {
+            Some(epochs) => listing.add("outcome", format!("{outcome} after {epochs} epochs, {step} updates")),
+            None => listing
+                .add("outcome", format!("{outcome} after {step} updates; continue with: dgm train --resume {run}")),
+        }
+        let figures = [
+            ("log_likelihood", "validation log p"),
+            ("train_log_likelihood", "training log p"),
+            ("pseudo_log_likelihood", "validation pseudo log p"),
+            ("free_energy_gap", "free energy gap"),
+        ];
+        for (name, label) in figures {
+            if let Some(value) = self.figures.get(name).and_then(Value::as_f64) {
+                listing.add(label, format!("{value:.3} nats"));
+            }
+        }
+        for file in &self.files {
+            listing.add("", file.display());
+        }
+        if let Some(model) = self.files.first() {
+            listing.add("next", format!("dgm eval {} --data {}", model.display(), self.data.source));
+        }
+        listing.text()
+    }
+}
+
+/// The lines of `metrics.jsonl`.
+fn history(path: &Path) -> Result<Vec<Value>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text = std::fs::read_to_string(path).map_err(Error::io("reading", path))?;
+    text.lines().map(|line| serde_json::from_str(line).map_err(Error::content(path))).collect()
+}
+
+/// Draws samples, filters and learning curves into the run's folder, and lists all files.
+fn draw(folder: &Path, history: &[Value], shape: Shape, seed: u64) -> Result<Vec<PathBuf>> {
+    let path = folder.join("model.gm");
+    let rbm = model::load_rbm(&path)?;
+    let [samples, filters, curves] = ["samples/final.png", "filters.png", "curves.png"].map(|name| folder.join(name));
+    save_picture(&samples, &draw_samples(&rbm, 100, shape, &Streams::new(seed)))?;
+    save_picture(&filters, &draw_filters(&rbm, FILTERS, shape))?;
+    save_picture(&curves, &draw_curves(history)?)?;
+    Ok(vec![path, samples, filters, curves])
+}
+
+/// Hidden units drawn at most.
+const FILTERS: usize = 400;
+/// Sweeps before samples are drawn.
+const SWEEPS: usize = 1_000;
+
+/// Means of the visible units at the end of independent chains.
+pub(crate) fn draw_samples(rbm: &Rbm, count: usize, shape: Shape, streams: &Streams) -> RgbImage {
+    let mut walk = Walk::new(rbm, count, None, streams);
+    walk.run(SWEEPS);
+    picture::samples(&walk.means(), shape)
+}
+
+/// The weights of hidden units, those with the largest norm first.
+pub(crate) fn draw_filters(rbm: &Rbm, count: usize, shape: Shape) -> RgbImage {
+    let weights = rbm.weights();
+    let mut order: Vec<usize> = (0..weights.ncols()).collect();
+    order.sort_by(|&a, &b| weights.column(b).norm().total_cmp(&weights.column(a).norm()));
+    order.truncate(count);
+    picture::filters(&weights.select_columns(&order), shape)
+}
+
+/// The figures of a history that have the same unit of measure, as one chart, and the free energy gap as another.
+///
+/// # Errors
+///
+/// [`Error::Picture`] when the charts cannot be laid out.
+pub(crate) fn draw_curves(history: &[Value]) -> Result<RgbImage> {
+    let curve = |field: &str, name: &str, sign: f64| {
+        let point = |line: &Value| Some((line.get("epoch")?.as_f64()?, sign * line.get(field)?.as_f64()?));
+        Curve { name: name.into(), points: history.iter().filter_map(point).collect() }
+    };
+    let exact = curve("log_likelihood", "validation rows", 1.0);
+    let (title, curves) = if exact.points.is_empty() {
+        let pseudo = curve("pseudo_log_likelihood", "pseudo-likelihood", 1.0);
+        ("Validation rows", vec![pseudo, curve("reconstruction", "reconstruction", -1.0)])
+    } else {
+        ("Log-likelihood, exact", vec![curve("train_log_likelihood", "training rows", 1.0), exact])
+    };
+    let chart = |title: &str, curves| Chart {
+        title: title.into(),
+        across: "epoch".into(),
+        up: "nats per example".into(),
+        curves,
+    };
+    let left = chart(title, curves).draw(660, 460)?;
+    let gap = vec![curve("free_energy_gap", "validation - training", 1.0)];
+    let right = chart("Free energy gap", gap).draw(660, 460)?;
+    let mut canvas = picture::Canvas::new(1320, 460, picture::PAPER);
+    canvas.paste(&left, 0, 0);
+    canvas.paste(&right, 660, 0);
+    Ok(canvas.into_image())
+}
+
+/// The records of a fit in memory, as lines of `metrics.jsonl` would have them.
+///
+/// # Errors
+///
+/// [`Error::Content`] when a record cannot be written as JSON.
+pub(crate) fn lines(history: &[EpochRecord]) -> Result<Vec<Value>> {
+    history.iter().map(|record| serde_json::to_value(record).map_err(Error::content("metrics"))).collect()
+}

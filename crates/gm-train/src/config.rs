@@ -1,0 +1,268 @@
+//! The complete description of a run, as `config.toml` holds it.
+
+use std::path::{Path, PathBuf};
+
+use gm_core::Error as CoreError;
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Binarise, DataSpec, Dataset, LoadOptions, load};
+use crate::error::{Error, Result};
+use crate::monitor::MonitorSettings;
+use crate::rbm_learner::RbmSettings;
+
+/// All that determines a run.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::Config;
+///
+/// let config = Config::parse("seed = 7\n[data]\nspec = 'digits'\n[model]\nkind = 'rbm'\nhidden = 100\n")?;
+/// assert_eq!(config.seed, 7);
+/// assert_eq!(Config::parse(&config.to_toml())?, config);
+/// let error = Config::parse("[data]\nspec = 'digits'\n[model]\nkind = 'rbm'\nhiden = 100\n").unwrap_err();
+/// assert!(error.to_string().contains("unknown field `hiden`"));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The seed of all random numbers, up to 2^63 - 1.
+    #[serde(default)]
+    pub seed: u64,
+    /// Threads; 0 for one a core. They change the speed and nothing else.
+    #[serde(default)]
+    pub threads: usize,
+    /// Updates from one checkpoint to the next; 0 for none but at the end and when interrupted.
+    #[serde(default = "default_checkpoint_every")]
+    pub checkpoint_every: u64,
+    /// What to learn from.
+    pub data: DataConfig,
+    /// What learns, and how.
+    pub model: ModelConfig,
+    /// What to watch.
+    #[serde(default)]
+    pub monitor: MonitorSettings,
+}
+
+fn default_checkpoint_every() -> u64 {
+    1_000
+}
+
+/// Which data, and how they become zeros and ones.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// A built-in name, the name of a known set, or a path.
+    pub spec: String,
+    /// The folder of known sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+    /// A second folder of known sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_dir: Option<PathBuf>,
+    /// How grey levels become zeros and ones; what suits the data if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binarise: Option<Binarise>,
+    /// Units of a libsvm file; the highest index if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units: Option<usize>,
+}
+
+/// What learns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ModelConfig {
+    /// A restricted Boltzmann machine.
+    Rbm(RbmSettings),
+}
+
+impl ModelConfig {
+    /// Passes over the training split.
+    #[must_use]
+    pub fn epochs(&self) -> u64 {
+        match self {
+            Self::Rbm(settings) => settings.epochs,
+        }
+    }
+
+    /// Examples of an update.
+    #[must_use]
+    pub fn batch_size(&self) -> usize {
+        match self {
+            Self::Rbm(settings) => settings.batch_size,
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        match self {
+            Self::Rbm(settings) => settings.check(),
+        }
+    }
+}
+
+impl Config {
+    /// A configuration with defaults for all but the data and the model.
+    #[must_use]
+    pub fn new(spec: impl Into<String>, model: ModelConfig) -> Self {
+        Self {
+            seed: 0,
+            threads: 0,
+            checkpoint_every: default_checkpoint_every(),
+            data: DataConfig { spec: spec.into(), ..DataConfig::default() },
+            model,
+            monitor: MonitorSettings::default(),
+        }
+    }
+
+    /// Reads TOML text.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] with the place and what is allowed there.
+    pub fn parse(text: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|e| Error::Config { path: "config".into(), detail: e.to_string() })
+    }
+
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`], or [`Error::Config`] with the file, the place and what is allowed there.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(Error::io("reading", path))?;
+        toml::from_str(&text).map_err(|e| Error::Config { path: path.into(), detail: e.to_string() })
+    }
+
+    /// The configuration as TOML text.
+    ///
+    /// # Panics
+    ///
+    /// Never for a configuration that [`check`](Self::check) accepts, or whose seed is below 2^63.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("TOML holds every configuration whose whole numbers are below 2^63")
+    }
+
+    /// Refuses settings out of range.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] naming the setting.
+    pub fn check(&self) -> Result<()> {
+        for (arg, value) in
+            [("seed", self.seed), ("checkpoint_every", self.checkpoint_every), ("epochs", self.model.epochs())]
+        {
+            if i64::try_from(value).is_err() {
+                return Err(CoreError::Param {
+                    op: "Config",
+                    arg,
+                    value: value.to_string(),
+                    allowed: "whole numbers below 2^63",
+                }
+                .into());
+            }
+        }
+        self.model.check()?;
+        self.monitor.check()
+    }
+
+    /// Loads the data.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`].
+    pub fn load_data(&self) -> Result<Dataset> {
+        let data = &self.data;
+        let options = LoadOptions {
+            data_dir: data.data_dir.clone(),
+            cache_dir: data.cache_dir.clone(),
+            binarise: data.binarise,
+            units: data.units,
+        };
+        load(&DataSpec::parse(&data.spec)?, &options)
+    }
+
+    /// The same run, with paths that hold from everywhere and the binarisation that suits the data.
+    pub(crate) fn completed(&self, data: &Dataset) -> Result<Self> {
+        let mut config = self.clone();
+        if let DataSpec::Path(path) = DataSpec::parse(&config.data.spec)? {
+            config.data.spec = absolute(&path)?.display().to_string();
+        }
+        for folder in [&mut config.data.data_dir, &mut config.data.cache_dir].into_iter().flatten() {
+            *folder = absolute(folder)?;
+        }
+        config.data.binarise.get_or_insert(data.train.training_binarise());
+        Ok(config)
+    }
+
+    /// The settings that change the result, as text; threads, checkpoints and folders do not.
+    pub(crate) fn binding(&self) -> String {
+        let mut config = Self { threads: 0, checkpoint_every: 0, ..self.clone() };
+        (config.data.data_dir, config.data.cache_dir) = (None, None);
+        config.to_toml()
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(Error::io("locating", path))
+}
+
+/// The first lines that differ between two configurations, as (old, new).
+pub(crate) fn first_difference(old: &str, new: &str) -> Option<(String, String)> {
+    let mut lines = new.lines();
+    let pair = old.lines().map(|line| (line, lines.next().unwrap_or_default())).find(|(old, new)| old != new);
+    let rest = || lines.clone().next().map(|line| ("", line));
+    pair.or_else(rest).map(|(old, new)| (old.to_string(), new.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn law_a_written_configuration_is_complete() {
+        let config = Config::new("digits", ModelConfig::Rbm(RbmSettings::default()));
+        let data = config.load_data().unwrap();
+        let text = config.completed(&data).unwrap().to_toml();
+        for line in [
+            "binarise = \"dynamic\"",
+            "kind = \"rbm\"",
+            "schedule = \"linear\"",
+            "optimiser = \"sgd\"",
+            "stop_on = \"never\"",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        assert_eq!(Config::parse(&text).unwrap().to_toml(), text);
+    }
+
+    #[test]
+    fn rejects_values_and_fields_out_of_range() {
+        let error = |text: &str| Config::parse(text).unwrap_err().to_string();
+        let model = "[data]\nspec = 'digits'\n[model]\nkind = 'rbm'\n";
+        assert!(error("[data]\nspec = 'digits'\n[model]\nkind = 'dbz'\n").contains("unknown variant `dbz`"));
+        assert!(error(&format!("{model}schedule = 'linaer'\n")).contains("did you mean `linear`?"));
+        assert!(error(&format!("sed = 3\n{model}")).contains("unknown field `sed`"));
+        assert!(error(&format!("{model}[model.regularise]\nl3 = 1\n")).contains("unknown field `l3`"));
+        let mut config = Config::parse(model).unwrap();
+        config.seed = u64::MAX;
+        assert!(
+            config.check().unwrap_err().to_string().starts_with("Config: `seed` is 18446744073709551615, allowed:")
+        );
+    }
+
+    #[test]
+    fn table_only_what_changes_the_result_is_binding() {
+        let config = Config::new("digits", ModelConfig::Rbm(RbmSettings::default()));
+        let same = Config { threads: 2, checkpoint_every: 5, ..config.clone() };
+        assert_eq!(config.binding(), same.binding());
+        let other = Config { seed: 1, ..config.clone() };
+        let difference = first_difference(&config.binding(), &other.binding());
+        assert_eq!(difference, Some(("seed = 0".into(), "seed = 1".into())));
+        assert_eq!(first_difference("a", "a\nb"), Some((String::new(), "b".into())));
+        assert_eq!(first_difference("a\nb", "a"), Some(("b".into(), String::new())));
+    }
+}

@@ -1,0 +1,274 @@
+//! Binary examples from grey levels: by a threshold, drawn once, or drawn anew in every batch.
+
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use gm_core::{BitMatrix, Error as CoreError, Purpose, Streams};
+use rand::Rng;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::split::{Levels, Split, Values};
+use crate::error::{Error, Result};
+
+/// How grey levels become zeros and ones. Data that are 0 and 1 already stay as they are.
+///
+/// Written `none`, `threshold[:0.5]`, `fixed[:SEED]` or `dynamic`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::Binarise;
+///
+/// assert_eq!("threshold".parse::<Binarise>()?, Binarise::Threshold(0.5));
+/// assert_eq!("fixed:7".parse::<Binarise>()?, Binarise::Fixed(7));
+/// assert_eq!(Binarise::Dynamic.to_string(), "dynamic");
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Binarise {
+    /// The data must be 0 and 1.
+    None,
+    /// 1 where the value is greater than the threshold.
+    Threshold(f32),
+    /// Drawn once with the value as the probability of 1: the same pixels for an example, always.
+    Fixed(u64),
+    /// Drawn anew in every batch with the value as the probability of 1.
+    Dynamic,
+}
+
+const WORDS: [&str; 4] = ["none", "threshold", "fixed", "dynamic"];
+
+impl FromStr for Binarise {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (word, argument) = match text.split_once(':') {
+            Some((word, argument)) => (word, Some(argument)),
+            None => (text, None),
+        };
+        let refuse = |allowed| CoreError::Param { op: "Binarise", arg: "binarise", value: text.into(), allowed };
+        match (word, argument) {
+            ("none", None) => Ok(Self::None),
+            ("dynamic", None) => Ok(Self::Dynamic),
+            ("threshold", None) => Ok(Self::Threshold(0.5)),
+            ("fixed", None) => Ok(Self::Fixed(0)),
+            ("threshold", Some(level)) => match level.parse() {
+                Ok(level) if f32::is_finite(level) => Ok(Self::Threshold(level)),
+                _ => Err(refuse("threshold:T with a finite number T").into()),
+            },
+            ("fixed", Some(seed)) => {
+                Ok(Self::Fixed(seed.parse().map_err(|_| refuse("fixed:SEED with a whole number SEED"))?))
+            }
+            ("none" | "dynamic", Some(_)) => Err(refuse("none and dynamic without an argument").into()),
+            _ => Err(Error::unknown("binarisation", word, &WORDS)),
+        }
+    }
+}
+
+impl fmt::Display for Binarise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Threshold(level) => write!(f, "threshold:{level}"),
+            Self::Fixed(seed) => write!(f, "fixed:{seed}"),
+            Self::Dynamic => f.write_str("dynamic"),
+        }
+    }
+}
+
+impl TryFrom<String> for Binarise {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Binarise> for String {
+    fn from(binarise: Binarise) -> Self {
+        binarise.to_string()
+    }
+}
+
+impl Split {
+    /// How training binarises unless told otherwise: binary data not at all, others anew in every batch.
+    #[must_use]
+    pub fn training_binarise(&self) -> Binarise {
+        if self.is_binary() { Binarise::None } else { Binarise::Dynamic }
+    }
+
+    /// How evaluation binarises unless told otherwise: binary data not at all, others once with seed 0.
+    #[must_use]
+    pub fn evaluation_binarise(&self) -> Binarise {
+        if self.is_binary() { Binarise::None } else { Binarise::Fixed(0) }
+    }
+
+    /// Binary values of the chosen examples, [units, rows].
+    ///
+    /// # Randomness
+    ///
+    /// 32 bits a pixel, below `2^32 p` with probability p; p = level / scale is met to within 2^-32, and
+    /// levels 0 and `scale` are exact. `Dynamic` reads `streams`, which the caller forks for each step:
+    /// units 64 w to 64 w + 63 of all samples come from stream w. `Fixed(seed)` does not read
+    /// `streams`: an example's pixels depend only on the seed, the split and the example's row.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::GreyLevels`] when the data are not binary and `binarise` is `None`.
+    ///
+    /// # Panics
+    ///
+    /// When a row is out of range.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Purpose, Streams};
+    /// use gm_train::{Binarise, Dataset};
+    ///
+    /// let train = Dataset::builtin("digits")?.train;
+    /// let step = Streams::new(0).fork(Purpose::Binarise, 12);
+    /// let batch = train.binary_batch(&[4, 8, 4], Binarise::Dynamic, &step)?;
+    /// assert_eq!((batch.units(), batch.samples()), (64, 3));
+    /// # Ok::<(), gm_train::Error>(())
+    /// ```
+    pub fn binary_batch(&self, rows: &[u32], binarise: Binarise, streams: &Streams) -> Result<BitMatrix> {
+        let chosen = || rows.iter().map(|&row| row as usize).collect::<Vec<_>>();
+        match self.values() {
+            Values::Bits(bits) => Ok(bits.select(&chosen())),
+            Values::Levels(levels) => {
+                let limits = limits(levels.scale());
+                let limits_of =
+                    |row, units: Range<usize>| levels.row(row)[units].iter().map(|&level| limits[level as usize]);
+                self.binarised(&chosen(), binarise, streams, limits_of, level_above(levels))
+            }
+            Values::Reals(means) => {
+                let column = |row: usize| &means.as_slice()[row * means.nrows()..(row + 1) * means.nrows()];
+                let limits_of = |row, units: Range<usize>| column(row)[units].iter().map(|&mean| limit(mean));
+                self.binarised(&chosen(), binarise, streams, limits_of, |t, row, unit| column(row)[unit] > t)
+            }
+        }
+    }
+
+    /// Binary values of all examples, [units, samples].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::GreyLevels`] when the data are not binary and `binarise` is `None` or `Dynamic`, which
+    /// have no single answer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_train::{Binarise, Dataset};
+    ///
+    /// let test = Dataset::builtin("digits")?.test;
+    /// let bits = test.to_bits(Binarise::Fixed(0))?;
+    /// assert_eq!(bits.samples(), 299);
+    /// assert!(test.to_bits(Binarise::None).is_err());
+    /// # Ok::<(), gm_train::Error>(())
+    /// ```
+    pub fn to_bits(&self, binarise: Binarise) -> Result<BitMatrix> {
+        if let Values::Bits(bits) = self.values() {
+            return Ok(bits.clone());
+        }
+        if binarise == Binarise::Dynamic {
+            let allowed = "threshold[:T], fixed[:SEED]";
+            return Err(Error::GreyLevels { op: "Split::to_bits", value: binarise.to_string(), allowed });
+        }
+        let rows: Vec<u32> = (0..self.len() as u32).collect();
+        self.binary_batch(&rows, binarise, &Streams::new(0))
+    }
+
+    fn binarised<I: Iterator<Item = u64>>(
+        &self,
+        rows: &[usize],
+        binarise: Binarise,
+        streams: &Streams,
+        limits_of: impl Fn(usize, Range<usize>) -> I + Sync,
+        above: impl Fn(f32, usize, usize) -> bool,
+    ) -> Result<BitMatrix> {
+        match binarise {
+            Binarise::None => {
+                let allowed = "threshold[:T], fixed[:SEED], dynamic";
+                Err(Error::GreyLevels { op: "Split::binary_batch", value: binarise.to_string(), allowed })
+            }
+            Binarise::Threshold(t) => {
+                Ok(BitMatrix::from_fn(self.units(), rows.len(), |unit, sample| above(t, rows[sample], unit)))
+            }
+            Binarise::Fixed(seed) => {
+                let streams = Streams::new(seed).fork(Purpose::Binarise, self.origin());
+                Ok(draw_by_row(self.units(), rows, &streams, limits_of))
+            }
+            Binarise::Dynamic => Ok(draw_by_word(self.units(), rows, streams, limits_of)),
+        }
+    }
+}
+
+/// Whether a level exceeds a threshold.
+fn level_above(levels: &Levels) -> impl Fn(f32, usize, usize) -> bool {
+    move |threshold, row, unit| levels.mean(unit, row) > threshold
+}
+
+/// Random words below this limit, of 2^32, make a unit 1.
+fn limit(mean: f32) -> u64 {
+    (f64::from(mean) * TWO_32) as u64
+}
+
+const TWO_32: f64 = 4_294_967_296.0;
+
+/// The limit of each level; an integer quotient, so that it is the same everywhere.
+fn limits(scale: u8) -> [u64; 256] {
+    std::array::from_fn(|level| ((level as u64) << 32) / u64::from(scale))
+}
+
+/// Bits of a batch, 64 units of all samples from one stream.
+fn draw_by_word<I: Iterator<Item = u64>>(
+    units: usize,
+    rows: &[usize],
+    streams: &Streams,
+    limits_of: impl Fn(usize, Range<usize>) -> I + Sync,
+) -> BitMatrix {
+    let mut words = vec![0; units.div_ceil(64) * rows.len()];
+    words.par_chunks_mut(rows.len().max(1)).enumerate().for_each(|(w, to)| {
+        let mut stream = streams.stream(w as u64);
+        let range = 64 * w..units.min(64 * (w + 1));
+        let mut noise = [0; 256];
+        for (to, &row) in to.iter_mut().zip(rows) {
+            let noise = &mut noise[..4 * range.len()];
+            stream.fill_bytes(noise);
+            *to = pack(limits_of(row, range.clone()), noise);
+        }
+    });
+    BitMatrix::from_words(units, rows.len(), words).expect("words of the units drawn")
+}
+
+/// Bits of a batch, each example from the stream of its row.
+fn draw_by_row<I: Iterator<Item = u64>>(
+    units: usize,
+    rows: &[usize],
+    streams: &Streams,
+    limits_of: impl Fn(usize, Range<usize>) -> I + Sync,
+) -> BitMatrix {
+    let draw = |&row: &usize| -> Vec<u64> {
+        let mut noise = vec![0; 4 * units];
+        streams.stream(row as u64).fill_bytes(&mut noise);
+        noise
+            .chunks(256)
+            .enumerate()
+            .map(|(w, noise)| pack(limits_of(row, 64 * w..64 * w + noise.len() / 4), noise))
+            .collect()
+    };
+    let drawn: Vec<Vec<u64>> = rows.par_iter().map(draw).collect();
+    let words = (0..units.div_ceil(64)).flat_map(|w| drawn.iter().map(move |words| words[w])).collect();
+    BitMatrix::from_words(units, rows.len(), words).expect("words of the units drawn")
+}
+
+/// Up to 64 bits: 1 where the random word is below the limit.
+fn pack(limits: impl Iterator<Item = u64>, noise: &[u8]) -> u64 {
+    let noise = noise.as_chunks::<4>().0.iter().map(|&bytes| u64::from(u32::from_le_bytes(bytes)));
+    limits.zip(noise).enumerate().fold(0, |word, (i, (limit, noise))| word | u64::from(noise < limit) << i)
+}

@@ -1,0 +1,31 @@
+//! A folder of IDX files under the names of MNIST.
+
+use std::path::{Path, PathBuf};
+
+use super::idx;
+use super::table::{Parts, Table};
+use crate::error::{Error, Result};
+
+/// Reads `train-`, `valid-` and `test-` (or `t10k-`) `images-idx3-ubyte.gz` or `images-idx2-ubyte.gz` and
+/// `labels-idx1-ubyte.gz`, all of them also without `.gz`; only the training images are required.
+pub(super) fn read(folder: &Path) -> Result<Parts<Table>> {
+    let train = part(folder, &["train"])?.ok_or_else(|| Error::NoTrainFile { folder: folder.into() })?;
+    Ok(Parts { train, valid: part(folder, &["valid"])?, test: part(folder, &["test", "t10k"])? })
+}
+
+fn part(folder: &Path, prefixes: &[&str]) -> Result<Option<Table>> {
+    for prefix in prefixes {
+        let Some(path) = find(folder, prefix, &["images-idx3-ubyte", "images-idx2-ubyte"]) else { continue };
+        let mut table = idx::read_images(&path)?;
+        if let Some(path) = find(folder, prefix, &["labels-idx1-ubyte"]) {
+            table.labels = Some(idx::read_labels(&path)?);
+        }
+        return Ok(Some(table));
+    }
+    Ok(None)
+}
+
+fn find(folder: &Path, prefix: &str, names: &[&str]) -> Option<PathBuf> {
+    let candidates = names.iter().flat_map(|name| [format!("{prefix}-{name}.gz"), format!("{prefix}-{name}")]);
+    candidates.map(|name| folder.join(name)).find(|path| path.is_file())
+}

@@ -1,0 +1,308 @@
+//! NumPy's npy and npz files.
+//!
+//! Headers come from outside, so they are read by a strict parser of the one form that NumPy writes,
+//! which neither recurses nor overflows; the zip container is left to `npyz`.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use gm_core::FileError;
+use npyz::npz::NpzArchive;
+
+use super::table::{Cells, Parts, Table};
+use crate::error::{Error, Result};
+
+const FORMAT: &str = "npy";
+const MAGIC: &[u8] = b"\x93NUMPY";
+
+type Outcome<T> = std::result::Result<T, FileError>;
+
+/// An array's type, layout and shape.
+#[derive(Debug, PartialEq)]
+struct Header {
+    descr: String,
+    fortran: bool,
+    shape: Vec<u64>,
+}
+
+/// An array, sample-major.
+struct Array {
+    shape: Vec<usize>,
+    cells: Cells,
+}
+
+/// Reads an npy file of shape [samples, units] or [samples, height, width].
+pub(super) fn read(path: &Path) -> Result<Table> {
+    let file = File::open(path).map_err(Error::io("opening", path))?;
+    let length = file.metadata().map_err(Error::io("reading", path))?.len();
+    let array = array(BufReader::new(file), length).map_err(Error::file(path))?;
+    table(path.display().to_string(), array)
+}
+
+const TRAIN: [&str; 3] = ["train", "train_images", "x_train"];
+const VALID: [&str; 5] = ["valid", "valid_images", "x_valid", "val_images", "x_val"];
+const TEST: [&str; 3] = ["test", "test_images", "x_test"];
+const TRAIN_LABELS: [&str; 2] = ["train_labels", "y_train"];
+const VALID_LABELS: [&str; 4] = ["valid_labels", "y_valid", "val_labels", "y_val"];
+const TEST_LABELS: [&str; 2] = ["test_labels", "y_test"];
+const LABELS: [&str; 2] = ["labels", "y"];
+
+/// Reads an npz file: the arrays `train`, `valid` and `test` (or `train_images`, `x_train` and so on), each with its
+/// labels if there are any (`train_labels`, `y_train`), or else a single array, with `labels` or `y`.
+pub(super) fn read_npz(path: &Path) -> Result<Parts<Table>> {
+    let mut archive = Npz::open(path)?;
+    let names = archive.names.clone();
+    if names.iter().any(|name| TRAIN.contains(&name.as_str())) {
+        let train = archive.split(&TRAIN, &TRAIN_LABELS)?;
+        let (valid, test) = (archive.split(&VALID, &VALID_LABELS)?, archive.split(&TEST, &TEST_LABELS)?);
+        return Ok(Parts { train: train.expect("the name was found"), valid, test });
+    }
+    let data: Vec<&str> = names.iter().map(String::as_str).filter(|name| !LABELS.contains(name)).collect();
+    match data[..] {
+        [only] => {
+            let train = archive.split(&[only], &LABELS)?.expect("the name was found");
+            Ok(Parts { train, valid: None, test: None })
+        }
+        _ => {
+            let name = format!("train (or train_images, x_train; it holds {})", names.join(", "));
+            Err(Error::file(path)(FileError::Missing { format: "npz", name }))
+        }
+    }
+}
+
+struct Npz<'a> {
+    path: &'a Path,
+    names: Vec<String>,
+    archive: NpzArchive<BufReader<File>>,
+}
+
+impl<'a> Npz<'a> {
+    fn open(path: &'a Path) -> Result<Self> {
+        let mut file = BufReader::new(File::open(path).map_err(Error::io("opening", path))?);
+        let mut magic = Vec::new();
+        file.by_ref().take(2).read_to_end(&mut magic).map_err(Error::io("reading", path))?;
+        if magic != *b"PK" {
+            return Err(Error::file(path)(FileError::Foreign { format: "npz" }));
+        }
+        let archive = NpzArchive::new(file).map_err(|error| Error::file(path)(decode(&error)))?;
+        let mut names: Vec<String> = archive.array_names().map(String::from).collect();
+        names.sort();
+        Ok(Self { path, names, archive })
+    }
+
+    fn split(&mut self, names: &[&str], labels: &[&str]) -> Result<Option<Table>> {
+        let Some((name, array)) = self.first(names)? else { return Ok(None) };
+        let mut table = table(name, array)?;
+        if let Some((name, labels)) = self.first(labels)? {
+            table.labels = Some(read_labels(&name, labels)?);
+        }
+        Ok(Some(table))
+    }
+
+    fn first(&mut self, names: &[&str]) -> Result<Option<(String, Array)>> {
+        let Some(name) = names.iter().find(|name| self.names.iter().any(|known| known == *name)) else {
+            return Ok(None);
+        };
+        let entry = self.archive.zip_archive().by_name(&format!("{name}.npy"));
+        let array = match entry {
+            // deflate expands by at most 1032 : 1.
+            Ok(entry) => {
+                let most = entry.size().min(entry.compressed_size().saturating_mul(1032).saturating_add(64));
+                array(entry, most)
+            }
+            Err(error) => Err(FileError::Decode { format: "npz", detail: format!("{name}: {error}") }),
+        };
+        let array = array.map_err(Error::file(self.path))?;
+        Ok(Some((format!("{} ({name})", self.path.display()), array)))
+    }
+}
+
+fn read_labels(name: &str, array: Array) -> Result<Vec<u16>> {
+    let whole = |x: &f32| x.fract() == 0.0 && (0.0..=65535.0).contains(x);
+    match array.cells {
+        _ if array.shape.iter().filter(|&&dim| dim != 1).count() > 1 => {
+            Err(dimensions(name, &array.shape, "[samples] for labels"))
+        }
+        Cells::Bytes(cells) => Ok(cells.into_iter().map(u16::from).collect()),
+        Cells::Floats(cells) if cells.iter().all(whole) => Ok(cells.into_iter().map(|x| x as u16).collect()),
+        Cells::Floats(cells) => {
+            let found = cells.into_iter().find(|x| !whole(x)).map(|x| x.to_string()).unwrap_or_default();
+            let expected = "whole numbers from 0 to 65535";
+            Err(Error::file(name)(FileError::Field { format: "npz", name: "label".into(), found, expected }))
+        }
+    }
+}
+
+fn table(name: String, array: Array) -> Result<Table> {
+    let (samples, units, image) = match array.shape[..] {
+        [samples, units] => (samples, units, None),
+        [samples, height, width] => (samples, height * width, Some((height, width))),
+        _ => return Err(dimensions(&name, &array.shape, "[samples, units] or [samples, height, width]")),
+    };
+    Ok(Table { name, units, samples, image, cells: array.cells, labels: None })
+}
+
+fn dimensions(name: &str, shape: &[usize], expected: &'static str) -> Error {
+    Error::Dimensions { name: name.into(), shape: format!("{shape:?}"), expected }
+}
+
+/// Reads an array from a stream that cannot yield more than `most` bytes.
+fn array(mut stream: impl Read, most: u64) -> Outcome<Array> {
+    let header = header(&mut stream)?;
+    let (kind, width) = element(&header.descr)?;
+    let size = header
+        .shape
+        .iter()
+        .try_fold(width, |size, &dim| size.checked_mul(dim))
+        .filter(|&size| size <= isize::MAX as u64);
+    let size = size.ok_or_else(|| field("shape", format!("{:?}", header.shape), "a product that fits into memory"))?;
+    if size > most {
+        return Err(FileError::Truncated { format: FORMAT, expected: size, found: most });
+    }
+    let mut bytes = Vec::new();
+    stream.take(size + 1).read_to_end(&mut bytes).map_err(|error| decode(&error))?;
+    match bytes.len() as u64 {
+        found if found < size => return Err(FileError::Truncated { format: FORMAT, expected: size, found }),
+        found if found > size => return Err(FileError::TrailingBytes { format: FORMAT, extra: found - size }),
+        _ => {}
+    }
+    let shape: Vec<usize> = header.shape.iter().map(|&dim| dim as usize).collect();
+    let cells = elements(kind, header.descr.starts_with('>'), &bytes);
+    Ok(Array { cells: if header.fortran { in_c_order(cells, &shape) } else { cells }, shape })
+}
+
+/// The element type and its width in bytes.
+fn element(descr: &str) -> Outcome<(&str, u64)> {
+    let kind = descr.get(1..).filter(|_| descr.starts_with(['|', '<', '>', '=']));
+    match kind {
+        Some("b1" | "u1" | "i1") => kind.zip(Some(1)),
+        Some("u2" | "i2") => kind.zip(Some(2)),
+        Some("u4" | "i4" | "f4") => kind.zip(Some(4)),
+        Some("u8" | "i8" | "f8") => kind.zip(Some(8)),
+        _ => None,
+    }
+    .ok_or_else(|| field("descr", descr.into(), "bool, an integer type, float32 or float64"))
+}
+
+fn elements(kind: &str, big: bool, bytes: &[u8]) -> Cells {
+    macro_rules! floats {
+        ($type:ty, $width:literal) => {{
+            let read = if big { <$type>::from_be_bytes } else { <$type>::from_le_bytes };
+            Cells::Floats(bytes.as_chunks::<$width>().0.iter().map(|&bytes| read(bytes) as f32).collect())
+        }};
+    }
+    match kind {
+        "i1" => floats!(i8, 1),
+        "u2" => floats!(u16, 2),
+        "i2" => floats!(i16, 2),
+        "u4" => floats!(u32, 4),
+        "i4" => floats!(i32, 4),
+        "f4" => floats!(f32, 4),
+        "u8" => floats!(u64, 8),
+        "i8" => floats!(i64, 8),
+        "f8" => floats!(f64, 8),
+        // NumPy takes any non-zero byte of a bool as true.
+        "b1" => Cells::Bytes(bytes.iter().map(|&byte| u8::from(byte != 0)).collect()),
+        _ => Cells::Bytes(bytes.to_vec()),
+    }
+}
+
+/// Reorders an array whose first index runs fastest.
+fn in_c_order(cells: Cells, shape: &[usize]) -> Cells {
+    match cells {
+        Cells::Bytes(cells) => Cells::Bytes(reorder(&cells, shape)),
+        Cells::Floats(cells) => Cells::Floats(reorder(&cells, shape)),
+    }
+}
+
+fn reorder<T: Copy>(cells: &[T], shape: &[usize]) -> Vec<T> {
+    let position = |mut i: usize| {
+        let (mut position, mut stride) = (0, cells.len());
+        for &dim in shape.iter().rev() {
+            stride /= dim;
+            position += i % dim * stride;
+            i /= dim;
+        }
+        position
+    };
+    (0..cells.len()).map(|i| cells[position(i)]).collect()
+}
+
+fn header(stream: &mut impl Read) -> Outcome<Header> {
+    let start = exactly(stream, 8)?;
+    if !start.starts_with(MAGIC) {
+        return Err(FileError::Foreign { format: FORMAT });
+    }
+    let length = match start[6] {
+        1 => exactly(stream, 2)?.iter().rev().fold(0, |length, &byte| length << 8 | u64::from(byte)),
+        2 | 3 => exactly(stream, 4)?.iter().rev().fold(0, |length, &byte| length << 8 | u64::from(byte)),
+        found => return Err(FileError::NewerVersion { format: FORMAT, found: found.into(), supported: 3 }),
+    };
+    if length > 65_536 {
+        return Err(field("header length", length.to_string(), "at most 65536"));
+    }
+    let text = exactly(stream, length)?;
+    let text = str::from_utf8(&text).ok();
+    text.and_then(parse).ok_or_else(|| FileError::Decode {
+        format: FORMAT,
+        detail: "the header is not {'descr': TYPE, 'fortran_order': BOOL, 'shape': (N, ...)}".into(),
+    })
+}
+
+/// Reads `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`, the keys in any order.
+fn parse(text: &str) -> Option<Header> {
+    let mut rest = text.trim().strip_prefix('{')?.strip_suffix('}')?.trim();
+    let (mut descr, mut fortran, mut shape) = (None, None, None);
+    while !rest.is_empty() {
+        let (key, value) = rest.split_once(':')?;
+        let value = value.trim_start();
+        let end = match value.as_bytes().first()? {
+            b'(' => value.find(')')? + 1,
+            b'\'' => value[1..].find('\'')? + 2,
+            _ => value.find(',').unwrap_or(value.len()),
+        };
+        let (value, tail) = value.split_at(end);
+        match key.trim() {
+            "'descr'" => descr = Some(value.strip_prefix('\'')?.strip_suffix('\'')?.to_owned()),
+            "'fortran_order'" => {
+                fortran = Some(match value.trim() {
+                    "True" => true,
+                    "False" => false,
+                    _ => return None,
+                })
+            }
+            "'shape'" => shape = Some(tuple(value)?),
+            _ => return None,
+        }
+        let tail = tail.trim_start();
+        rest = tail.strip_prefix(',').or(tail.is_empty().then_some(tail))?.trim_start();
+    }
+    Some(Header { descr: descr?, fortran: fortran?, shape: shape? })
+}
+
+fn tuple(text: &str) -> Option<Vec<u64>> {
+    let inner = text.strip_prefix('(')?.strip_suffix(')')?;
+    let inner = inner.trim().trim_end_matches(',');
+    if inner.is_empty() {
+        return Some(Vec::new());
+    }
+    inner.split(',').map(|dim| dim.trim().parse().ok()).collect()
+}
+
+fn exactly(stream: &mut impl Read, length: u64) -> Outcome<Vec<u8>> {
+    let mut bytes = Vec::new();
+    stream.take(length).read_to_end(&mut bytes).map_err(|error| decode(&error))?;
+    match bytes.len() as u64 {
+        found if found < length => Err(FileError::Truncated { format: FORMAT, expected: length, found }),
+        _ => Ok(bytes),
+    }
+}
+
+fn field(name: &str, found: String, expected: &'static str) -> FileError {
+    FileError::Field { format: FORMAT, name: name.into(), found, expected }
+}
+
+fn decode(error: &io::Error) -> FileError {
+    FileError::Decode { format: FORMAT, detail: error.to_string() }
+}

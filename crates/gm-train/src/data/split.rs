@@ -1,0 +1,413 @@
+//! One split of a data set: examples, their labels and their shape as a picture.
+
+use gm_core::{BitMatrix, Error as CoreError, Matrix, Purpose, Streams, check_len};
+use rand::seq::SliceRandom;
+
+use crate::error::{Error, Result};
+
+/// Grey levels of one byte: level / scale is the probability that the unit is 1.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::Levels;
+///
+/// let levels = Levels::new(2, 16, vec![0, 16, 8, 4])?;
+/// assert_eq!((levels.units(), levels.samples()), (2, 2));
+/// assert_eq!(levels.mean(1, 1), 0.25);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Levels {
+    units: usize,
+    scale: u8,
+    data: Vec<u8>,
+}
+
+impl Levels {
+    /// Levels of all units of the first example, then of the second, and so on.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] for no units, a scale of 0 or a level above the scale,
+    /// [`gm_core::Error::Shape`] when the last example is incomplete.
+    pub fn new(units: usize, scale: u8, data: Vec<u8>) -> Result<Self> {
+        const OP: &str = "Levels::new";
+        let refuse =
+            |arg, value: usize, allowed| Err(CoreError::Param { op: OP, arg, value: value.to_string(), allowed });
+        if units == 0 {
+            return Ok(refuse("units", 0, "1 or more")?);
+        }
+        check_len(OP, "data", "length", data.len(), data.len().next_multiple_of(units))?;
+        let highest = data.iter().copied().max().unwrap_or(0);
+        if scale == 0 {
+            return Ok(refuse("scale", 0, "1 or more")?);
+        }
+        if highest > scale {
+            return Ok(refuse("data", highest.into(), "levels up to the scale")?);
+        }
+        Ok(Self { units, scale, data })
+    }
+
+    /// Units of an example.
+    #[must_use]
+    pub fn units(&self) -> usize {
+        self.units
+    }
+
+    /// Examples.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.data.len() / self.units
+    }
+
+    /// The level that stands for probability 1.
+    #[must_use]
+    pub fn scale(&self) -> u8 {
+        self.scale
+    }
+
+    /// The levels of one example, one for each unit.
+    ///
+    /// # Panics
+    ///
+    /// When `sample` is out of range.
+    #[must_use]
+    pub fn row(&self, sample: usize) -> &[u8] {
+        &self.data[sample * self.units..(sample + 1) * self.units]
+    }
+
+    /// The probability that a unit is 1: level / scale.
+    ///
+    /// # Panics
+    ///
+    /// When `unit` or `sample` is out of range.
+    #[must_use]
+    pub fn mean(&self, unit: usize, sample: usize) -> f32 {
+        f32::from(self.row(sample)[unit]) / f32::from(self.scale)
+    }
+
+    pub(super) fn data(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+/// The values of a split, kept as small as they allow.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Values {
+    /// Zeros and ones, one bit a value.
+    Bits(BitMatrix),
+    /// Grey levels, one byte a value.
+    Levels(Levels),
+    /// Probabilities, [units, samples].
+    Reals(Matrix),
+}
+
+impl Values {
+    /// Units of an example.
+    #[must_use]
+    pub fn units(&self) -> usize {
+        match self {
+            Self::Bits(bits) => bits.units(),
+            Self::Levels(levels) => levels.units(),
+            Self::Reals(means) => means.nrows(),
+        }
+    }
+
+    /// Examples.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        match self {
+            Self::Bits(bits) => bits.samples(),
+            Self::Levels(levels) => levels.samples(),
+            Self::Reals(means) => means.ncols(),
+        }
+    }
+
+    /// The probability that a unit is 1.
+    ///
+    /// # Panics
+    ///
+    /// When `unit` or `sample` is out of range.
+    #[must_use]
+    pub fn mean(&self, unit: usize, sample: usize) -> f32 {
+        match self {
+            Self::Bits(bits) => f32::from(u8::from(bits.get(unit, sample))),
+            Self::Levels(levels) => levels.mean(unit, sample),
+            Self::Reals(means) => means[(unit, sample)],
+        }
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Bits(bits) => Self::Bits(bits.select(rows)),
+            Self::Levels(levels) => {
+                let data = rows.iter().flat_map(|&row| levels.row(row)).copied().collect();
+                Self::Levels(Levels { units: levels.units, scale: levels.scale, data })
+            }
+            Self::Reals(means) => Self::Reals(means.select_columns(rows)),
+        }
+    }
+}
+
+/// Examples of binary data, or of probabilities from which binary data are drawn.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::BitMatrix;
+/// use gm_train::{Split, Values};
+///
+/// let bits = BitMatrix::from_fn(4, 10, |unit, sample| unit == sample % 4);
+/// let split = Split::new(Values::Bits(bits), Some(vec![3; 10]))?;
+/// assert_eq!((split.units(), split.len()), (4, 10));
+/// assert_eq!(split.unit_means(), [0.3, 0.3, 0.2, 0.2]);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Split {
+    values: Values,
+    labels: Option<Vec<u16>>,
+    image: Option<(usize, usize)>,
+    origin: u64,
+}
+
+impl Split {
+    /// Joins examples and their labels.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoRows`] without examples, [`gm_core::Error::Param`] without units or with more than
+    /// 2^32 examples, [`Error::Labels`] when labels and examples differ in number,
+    /// [`Error::OutOfRange`] when a probability is not in 0..1.
+    pub fn new(values: Values, labels: Option<Vec<u16>>) -> Result<Self> {
+        Self::named("Split::new", values, labels)
+    }
+
+    pub(super) fn named(name: &str, values: Values, labels: Option<Vec<u16>>) -> Result<Self> {
+        let rows = values.samples();
+        if rows == 0 {
+            return Err(Error::NoRows { name: name.into() });
+        }
+        if values.units() == 0 || u32::try_from(rows).is_err() {
+            let value = format!("{} x {rows}", values.units());
+            let allowed = "1 unit or more, fewer than 2^32 examples";
+            return Err(CoreError::Param { op: "Split::new", arg: "values", value, allowed }.into());
+        }
+        if let Some(labels) = labels.as_ref().filter(|labels| labels.len() != rows) {
+            return Err(Error::Labels { name: name.into(), rows, labels: labels.len() });
+        }
+        if let Values::Reals(means) = &values {
+            check_range(name, means)?;
+        }
+        Ok(Self { values, labels, image: None, origin: 0 })
+    }
+
+    /// Says that units are the pixels of a picture, row by row.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Shape`] when `height * width` is not the number of units.
+    pub fn with_image(mut self, height: usize, width: usize) -> Result<Self> {
+        let pixels = height.saturating_mul(width);
+        check_len("Split::with_image", "image", "pixels", pixels, self.units())?;
+        self.image = Some((height, width));
+        Ok(self)
+    }
+
+    /// Sets which split of its data set this is, so that splits never share binarisation noise.
+    pub(super) fn with_origin(mut self, origin: u64) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    pub(super) fn origin(&self) -> u64 {
+        self.origin
+    }
+
+    /// Examples.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a split is never empty")]
+    pub fn len(&self) -> usize {
+        self.values.samples()
+    }
+
+    /// Units of an example.
+    #[must_use]
+    pub fn units(&self) -> usize {
+        self.values.units()
+    }
+
+    /// The values as they are kept.
+    #[must_use]
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// The class of each example, where known.
+    #[must_use]
+    pub fn labels(&self) -> Option<&[u16]> {
+        self.labels.as_deref()
+    }
+
+    /// Height and width, where an example is a picture.
+    #[must_use]
+    pub fn image(&self) -> Option<(usize, usize)> {
+        self.image
+    }
+
+    /// Whether all values are 0 or 1, so that nothing has to be binarised.
+    #[must_use]
+    pub fn is_binary(&self) -> bool {
+        matches!(self.values, Values::Bits(_))
+    }
+
+    /// The chosen examples, in the given order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoRows`] when none is chosen.
+    ///
+    /// # Panics
+    ///
+    /// When a row is out of range.
+    pub fn select(&self, rows: &[usize]) -> Result<Self> {
+        let labels = self.labels.as_ref().map(|labels| rows.iter().map(|&row| labels[row]).collect());
+        let chosen = Self::named("Split::select", self.values.select(rows), labels)?;
+        Ok(Self { image: self.image, origin: self.origin, ..chosen })
+    }
+
+    /// The probabilities of the chosen examples, [units, rows]; of binary data, the data.
+    ///
+    /// # Panics
+    ///
+    /// When a row is out of range.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let digits = gm_train::Dataset::builtin("digits")?;
+    /// let means = digits.train.to_matrix(&[0, 1]);
+    /// assert_eq!(means.shape(), (64, 2));
+    /// assert_eq!(means[(2, 0)], 5.0 / 16.0);
+    /// # Ok::<(), gm_train::Error>(())
+    /// ```
+    #[must_use]
+    pub fn to_matrix(&self, rows: &[u32]) -> Matrix {
+        match &self.values {
+            Values::Levels(levels) => {
+                let scale = f32::from(levels.scale);
+                let means =
+                    rows.iter().flat_map(|&row| levels.row(row as usize)).map(|&level| f32::from(level) / scale);
+                Matrix::from_iterator(levels.units, rows.len(), means)
+            }
+            values => Matrix::from_fn(self.units(), rows.len(), |unit, i| values.mean(unit, rows[i] as usize)),
+        }
+    }
+
+    /// The mean of each unit over all examples.
+    #[must_use]
+    pub fn unit_means(&self) -> Vec<f32> {
+        let mut sums = vec![0.0; self.units()];
+        match &self.values {
+            Values::Bits(bits) => {
+                sums = bits.unit_counts().into_iter().map(|count| count as f64).collect();
+            }
+            Values::Levels(levels) => {
+                let scale = f64::from(levels.scale);
+                for row in levels.data.chunks_exact(levels.units) {
+                    sums.iter_mut().zip(row).for_each(|(sum, &level)| *sum += f64::from(level));
+                }
+                sums.iter_mut().for_each(|sum| *sum /= scale);
+            }
+            Values::Reals(means) => {
+                for row in means.column_iter() {
+                    sums.iter_mut().zip(row.iter()).for_each(|(sum, &mean)| *sum += f64::from(mean));
+                }
+            }
+        }
+        sums.into_iter().map(|sum| (sum / self.len() as f64) as f32).collect()
+    }
+
+    /// The order in which an epoch visits the examples; see [`epoch_order`].
+    #[must_use]
+    pub fn epoch_order(&self, streams: &Streams, epoch: u64) -> Vec<u32> {
+        epoch_order(self.len() as u32, streams, epoch)
+    }
+
+    /// The examples of several splits, one after the other.
+    pub(super) fn concat(parts: &[&Self]) -> Result<Self> {
+        let labels: Option<Vec<&[u16]>> = parts.iter().map(|part| part.labels()).collect();
+        let image = parts.first().and_then(|part| part.image);
+        let joined = Self::named("data", concat_values(parts), labels.map(|labels| labels.concat()))?;
+        Ok(Self { image, origin: ALL_ROWS, ..joined })
+    }
+}
+
+/// The origin of a split that holds all rows of its source.
+pub(super) const ALL_ROWS: u64 = 3;
+
+fn concat_values(parts: &[&Split]) -> Values {
+    let bits: Option<Vec<&BitMatrix>> =
+        parts.iter().map(|part| if let Values::Bits(bits) = &part.values { Some(bits) } else { None }).collect();
+    if let Some(bits) = bits {
+        return Values::Bits(concat_bits(&bits));
+    }
+    let levels: Option<Vec<&Levels>> =
+        parts.iter().map(|part| if let Values::Levels(levels) = &part.values { Some(levels) } else { None }).collect();
+    match levels {
+        Some(levels) if levels.iter().all(|part| part.scale == levels[0].scale) => {
+            let data = levels.iter().flat_map(|part| &part.data).copied().collect();
+            Values::Levels(Levels { units: levels[0].units, scale: levels[0].scale, data })
+        }
+        _ => {
+            let units = parts.first().map_or(0, |part| part.units());
+            let rows: Vec<(&Split, usize)> =
+                parts.iter().flat_map(|&part| (0..part.len()).map(move |row| (part, row))).collect();
+            Values::Reals(Matrix::from_fn(units, rows.len(), |unit, i| rows[i].0.values.mean(unit, rows[i].1)))
+        }
+    }
+}
+
+fn concat_bits(parts: &[&BitMatrix]) -> BitMatrix {
+    let units = parts.first().map_or(0, |part| part.units());
+    let samples = parts.iter().map(|part| part.samples()).sum();
+    let words =
+        (0..units.div_ceil(64)).flat_map(|w| parts.iter().flat_map(move |part| part.word(w))).copied().collect();
+    BitMatrix::from_words(units, samples, words).expect("words of batches with equally many units")
+}
+
+fn check_range(name: &str, means: &Matrix) -> Result<()> {
+    match means.as_slice().iter().position(|mean| !(0.0..=1.0).contains(mean)) {
+        None => Ok(()),
+        Some(i) => {
+            let (row, column) = (i / means.nrows() + 1, i % means.nrows() + 1);
+            Err(Error::OutOfRange { name: name.into(), row, column, value: means.as_slice()[i] })
+        }
+    }
+}
+
+/// A permutation of all rows, new for every epoch.
+///
+/// # Randomness
+///
+/// Stream 0 of the family (Shuffle, epoch).
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+///
+/// let streams = Streams::new(1);
+/// let mut order = gm_train::epoch_order(5, &streams, 0);
+/// assert_eq!(order, gm_train::epoch_order(5, &streams, 0));
+/// order.sort();
+/// assert_eq!(order, [0, 1, 2, 3, 4]);
+/// ```
+#[must_use]
+pub fn epoch_order(rows: u32, streams: &Streams, epoch: u64) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..rows).collect();
+    order.shuffle(&mut streams.fork(Purpose::Shuffle, epoch).stream(0));
+    order
+}

@@ -1,0 +1,170 @@
+//! Files that are there whole or not at all, and models in files.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::path::Path;
+
+use gm_core::{Error as CoreError, Format, ModelData};
+use tempfile::{Builder, NamedTempFile};
+
+use crate::error::{Error, Result};
+
+/// How the names of unfinished files begin.
+pub(crate) const UNFINISHED: &str = ".unfinished-";
+
+/// Bytes that tell a model's format.
+const SNIFFED: u64 = 64;
+
+/// Writes a file in one piece: under another name in the same folder, flushed to the disk, then renamed.
+///
+/// A crash at any moment leaves the old file or the new one, and at worst a hidden file that begins with
+/// `.unfinished-`.
+///
+/// # Errors
+///
+/// [`Error::Io`] or [`Error::File`] naming `path`, or what `write` says; the old file is untouched then.
+///
+/// # Examples
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("note.txt");
+/// gm_train::write_atomically(&path, |out| Ok(out.write_all(b"kept")?))?;
+/// assert_eq!(std::fs::read(&path)?, b"kept");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn write_atomically(
+    path: impl AsRef<Path>,
+    write: impl FnOnce(&mut dyn Write) -> gm_core::Result<()>,
+) -> Result<()> {
+    let path = path.as_ref();
+    let folder = folder_of(path);
+    let mut file = unfinished(folder).map_err(Error::io("writing", path))?;
+    let mut buffered = BufWriter::new(file.as_file_mut());
+    write(&mut buffered).map_err(Error::at(path))?;
+    buffered.flush().map_err(Error::io("writing", path))?;
+    drop(buffered);
+    file.as_file().sync_all().map_err(Error::io("writing", path))?;
+    file.persist(path).map_err(|e| Error::io("writing", path)(e.error))?;
+    sync_folder(folder).map_err(Error::io("writing", path))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A file under a name of its own, readable by whom new files are readable.
+fn unfinished(folder: &Path) -> std::io::Result<NamedTempFile> {
+    let mut builder = Builder::new();
+    builder.prefix(UNFINISHED);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+/// Makes a rename last; other systems than Unix cannot open folders.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// Reads a model of any format, by its first bytes, else by its extension.
+///
+/// # Errors
+///
+/// [`Error::Io`] when the file cannot be opened, [`Error::Format`] for an unknown format, [`Error::File`] or
+/// [`Error::Core`] for what is wrong in it.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{ModelData, ModelKind, Stack};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("model.safetensors");
+/// let model = ModelData::from_stack(ModelKind::Dbm, Stack::zeros(&[4, 3, 2])?)?;
+/// gm_train::save_model(&path, &model)?;
+/// assert_eq!(gm_train::load_model(&path)?, model);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn load_model(path: impl AsRef<Path>) -> Result<ModelData> {
+    let path = path.as_ref();
+    let mut file = File::open(path).map_err(Error::io("opening", path))?;
+    let mut start = Vec::new();
+    (&file).take(SNIFFED).read_to_end(&mut start).map_err(Error::io("reading", path))?;
+    file.rewind().map_err(Error::io("reading", path))?;
+    let format = Format::sniff(&start).or_else(|| Format::from_path(path));
+    let format = format.ok_or_else(|| Error::Format { path: path.into(), known: Format::ALLOWED })?;
+    ModelData::read_as(format, BufReader::new(file)).map_err(Error::at(path))
+}
+
+/// Writes a model in the format that the path's extension names.
+///
+/// # Errors
+///
+/// [`Error::Format`] for another extension, and those of [`write_atomically`].
+pub fn save_model(path: impl AsRef<Path>, model: &ModelData) -> Result<()> {
+    let path = path.as_ref();
+    let format = Format::from_path(path).ok_or_else(|| Error::Format { path: path.into(), known: Format::ALLOWED })?;
+    write_atomically(path, |out| model.write_as(format, out))
+}
+
+impl Error {
+    /// Says which file an error of gm-core concerned; made for `map_err`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::FileError;
+    ///
+    /// let error = gm_train::Error::at("a.gm")(FileError::Checksum { format: "model" }.into());
+    /// assert_eq!(error.to_string(), "a.gm: model file is damaged: its checksum does not match its content");
+    /// ```
+    pub fn at(path: impl AsRef<Path>) -> impl FnOnce(CoreError) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |error| match error {
+            CoreError::File(source) => Self::File { path, source },
+            source => Self::Invalid { path, source },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn law_a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept");
+        write_atomically(&path, |out| Ok(out.write_all(b"old")?)).unwrap();
+        let failed = write_atomically(&path, |out| {
+            out.write_all(b"new")?;
+            Err(std::io::Error::other("disk full").into())
+        });
+        let expected = format!("{}: reading or writing failed: disk full", path.display());
+        assert_eq!(failed.unwrap_err().to_string(), expected);
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn rejects_folders_that_are_not_there_and_unknown_formats() {
+        let error = write_atomically("absent-folder/file", |_| Ok(())).unwrap_err().to_string();
+        assert!(error.starts_with("writing absent-folder/file: "), "{error}");
+        let model = ModelData::from_stack(gm_core::ModelKind::Rbm, gm_core::Stack::zeros(&[1, 1]).unwrap()).unwrap();
+        assert_eq!(
+            save_model("model.txt", &model).unwrap_err().to_string(),
+            "model.txt: unknown format; known: .gm, .safetensors, .npz or .json"
+        );
+    }
+
+    #[test]
+    fn table_the_content_counts_before_the_extension() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = ModelData::from_stack(gm_core::ModelKind::Rbm, gm_core::Stack::zeros(&[3, 2]).unwrap()).unwrap();
+        let (gm, odd) = (folder.path().join("a.gm"), folder.path().join("a.bin"));
+        save_model(&gm, &model).unwrap();
+        std::fs::rename(&gm, &odd).unwrap();
+        assert_eq!(load_model(&odd).unwrap(), model);
+    }
+}

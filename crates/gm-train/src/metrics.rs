@@ -1,0 +1,167 @@
+//! Figures of an epoch and the file that keeps them.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, Write};
+use std::path::{Path, PathBuf};
+
+use gm_core::{Error as CoreError, FileError};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::error::{Error, Result};
+
+/// Named numbers in the order in which they were added.
+///
+/// # Examples
+///
+/// ```
+/// let figures = gm_train::Figures::new([("weight_rms", 0.25)]);
+/// assert_eq!(figures.get("weight_rms"), Some(0.25));
+/// assert_eq!(serde_json::to_string(&figures)?, r#"{"weight_rms":0.25}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Figures(Vec<(&'static str, f64)>);
+
+impl Figures {
+    /// The given names and numbers.
+    #[must_use]
+    pub fn new(figures: impl IntoIterator<Item = (&'static str, f64)>) -> Self {
+        Self(figures.into_iter().collect())
+    }
+
+    /// Adds one more.
+    pub fn push(&mut self, name: &'static str, value: f64) {
+        self.0.push((name, value));
+    }
+
+    /// The number of a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// All names and numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
+        self.0.iter().copied()
+    }
+
+    pub(crate) fn extend(&mut self, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+    }
+}
+
+impl Serialize for Figures {
+    /// A map; numbers that are not finite become null.
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// One line of `metrics.jsonl`: the state of training at the end of an epoch.
+///
+/// | field | meaning |
+/// |---|---|
+/// | `epoch` | epochs made, from 1 |
+/// | `step` | updates made |
+/// | `seconds` | time spent in training, over all sessions of the run; the only field that two equal runs differ in |
+/// | `learning_rate` | of the last update |
+/// | `chain_flips` | share of visible units that changed in the last sweep of the chains (persistent chains only) |
+/// | `reconstruction` | cross-entropy of validation rows and their means given one draw of the hidden units, nats a row |
+/// | `free_energy_gap` | mean free energy of validation rows minus that of training rows, nats; grows with overfitting |
+/// | `pseudo_log_likelihood` | stochastic log-pseudo-likelihood of validation rows, the same unit of a row each time, nats a row |
+/// | `weight_rms` | root mean square of all weights |
+/// | `log_likelihood`, `train_log_likelihood` | exact mean log p of validation and training rows, for models small enough |
+///
+/// Validation and training rows are fixed random subsets of the two splits.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EpochRecord {
+    /// Epochs made.
+    pub epoch: u64,
+    /// Updates made.
+    pub step: u64,
+    /// Time spent in training.
+    pub seconds: f64,
+    /// All other fields.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// The file `metrics.jsonl` of a run.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+}
+
+impl Metrics {
+    /// Opens the file and drops what was written after `bytes`; says when there is less than that.
+    pub(crate) fn open(path: &Path, bytes: u64) -> Result<(Self, Option<String>)> {
+        let fail = || Error::io("opening", path);
+        let mut file = OpenOptions::new().create(true).append(true).read(true).open(path).map_err(fail())?;
+        let present = file.metadata().map_err(fail())?.len();
+        let warning = (present < bytes).then(|| {
+            format!(
+                "{}: {present} bytes where the checkpoint counted {bytes}; earlier epochs are missing",
+                path.display()
+            )
+        });
+        let bytes = bytes.min(present);
+        file.set_len(bytes).map_err(fail())?;
+        file.seek(std::io::SeekFrom::End(0)).map_err(fail())?;
+        Ok((Self { path: path.into(), file, bytes }, warning))
+    }
+
+    pub(crate) fn append(&mut self, record: &EpochRecord) -> Result<()> {
+        let undecodable = |e: serde_json::Error| FileError::Decode { format: "json", detail: e.to_string() };
+        let mut line =
+            serde_json::to_vec(record).map_err(|e| Error::at(&self.path)(CoreError::from(undecodable(e))))?;
+        line.push(b'\n');
+        self.file.write_all(&line).map_err(Error::io("writing", &self.path))?;
+        self.bytes += line.len() as u64;
+        Ok(())
+    }
+
+    /// Makes what was written last, and returns its length.
+    pub(crate) fn sync(&mut self) -> Result<u64> {
+        self.file.sync_data().map_err(Error::io("writing", &self.path))?;
+        Ok(self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(epoch: u64, value: f64) -> EpochRecord {
+        EpochRecord { epoch, step: 2 * epoch, seconds: 0.5, figures: Figures::new([("learning_rate", value)]) }
+    }
+
+    #[test]
+    fn table_lines_are_flat_and_finite() {
+        let text = serde_json::to_string(&record(1, f64::NAN)).unwrap();
+        assert_eq!(text, r#"{"epoch":1,"step":2,"seconds":0.5,"learning_rate":null}"#);
+    }
+
+    #[test]
+    fn law_reopening_drops_lines_after_the_mark() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let (mut metrics, _) = Metrics::open(&path, 0).unwrap();
+        metrics.append(&record(1, 0.5)).unwrap();
+        let mark = metrics.sync().unwrap();
+        let kept = std::fs::read(&path).unwrap();
+        metrics.append(&record(2, 0.25)).unwrap();
+        let (mut metrics, warning) = Metrics::open(&path, mark).unwrap();
+        assert_eq!((std::fs::read(&path).unwrap(), warning), (kept.clone(), None));
+        metrics.append(&record(3, 0.125)).unwrap();
+        assert!(std::fs::read(&path).unwrap().starts_with(&kept));
+        let (_, warning) = Metrics::open(&path, 10_000).unwrap();
+        assert!(warning.unwrap().contains("bytes where the checkpoint counted 10000"));
+    }
+}

@@ -1,0 +1,210 @@
+//! How the learning rate changes over a run.
+
+use std::fmt;
+use std::str::FromStr;
+
+use gm_core::Error as CoreError;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The place of an update within its run.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::Clock;
+///
+/// let clock = Clock { step: 450, total: 1_000, per_epoch: 100 };
+/// assert_eq!((clock.epoch(), clock.epochs(), clock.within_epoch()), (4, 4.5, 50));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// Updates made before this one.
+    pub step: u64,
+    /// Updates of the whole run.
+    pub total: u64,
+    /// Updates of an epoch.
+    pub per_epoch: u64,
+}
+
+impl Clock {
+    /// Whole epochs passed.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.step / self.per_epoch.max(1)
+    }
+
+    /// Epochs passed, with the share of the current one.
+    #[must_use]
+    pub fn epochs(&self) -> f64 {
+        self.step as f64 / self.per_epoch.max(1) as f64
+    }
+
+    /// Updates made in the current epoch.
+    #[must_use]
+    pub fn within_epoch(&self) -> u64 {
+        self.step % self.per_epoch.max(1)
+    }
+}
+
+/// The learning rate relative to its first value.
+///
+/// Written `constant`, `linear`, `exponential:F`, `steps:E,F` or `inverse:E`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{Clock, Rate};
+///
+/// let half_way = Clock { step: 500, total: 1_000, per_epoch: 100 };
+/// assert_eq!("linear".parse::<Rate>()?.factor(&half_way), 0.5);
+/// assert_eq!("exponential:0.5".parse::<Rate>()?.factor(&half_way), 1.0 / 32.0);
+/// assert_eq!("steps:2,0.5".parse::<Rate>()?.factor(&half_way), 0.25);
+/// assert_eq!("inverse:5".parse::<Rate>()?.factor(&half_way), 0.5);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Rate {
+    /// Always the same.
+    Constant,
+    /// Falls in a straight line and would be zero at the update after the last.
+    Linear,
+    /// Multiplied by this factor over each epoch, in equal parts at every update.
+    Exponential(f64),
+    /// Multiplied by `factor` after every `every` epochs.
+    Steps {
+        /// Epochs at the same rate.
+        every: u64,
+        /// What comes after them.
+        factor: f64,
+    },
+    /// 1 / (1 + t / T) after t epochs.
+    Inverse(f64),
+}
+
+const WORDS: [&str; 5] = ["constant", "linear", "exponential", "steps", "inverse"];
+
+impl Rate {
+    /// The share of the first rate at this update.
+    #[must_use]
+    pub fn factor(&self, clock: &Clock) -> f64 {
+        match *self {
+            Self::Constant => 1.0,
+            Self::Linear => 1.0 - clock.step as f64 / clock.total.max(1) as f64,
+            Self::Exponential(factor) => factor.powf(clock.epochs()),
+            Self::Steps { every, factor } => factor.powf((clock.epoch() / every.max(1)) as f64),
+            Self::Inverse(epochs) => 1.0 / (1.0 + clock.epochs() / epochs),
+        }
+    }
+}
+
+/// The share of the rate during a warm-up of some epochs: rises in a straight line to 1.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{Clock, warm_up};
+///
+/// let second = Clock { step: 1, total: 100, per_epoch: 10 };
+/// assert_eq!((warm_up(1.0, &second), warm_up(0.0, &second)), (0.2, 1.0));
+/// ```
+#[must_use]
+pub fn warm_up(epochs: f64, clock: &Clock) -> f64 {
+    let updates = epochs * clock.per_epoch as f64;
+    if updates > 0.0 { ((clock.step + 1) as f64 / updates).min(1.0) } else { 1.0 }
+}
+
+impl FromStr for Rate {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (word, argument) = text.split_once(':').unwrap_or((text, ""));
+        let refuse = |allowed| CoreError::Param { op: "Rate", arg: "schedule", value: text.into(), allowed };
+        let number = || argument.parse().ok().filter(|x: &f64| x.is_finite() && *x > 0.0);
+        match word {
+            "constant" | "linear" if !argument.is_empty() => {
+                Err(refuse("constant and linear without an argument").into())
+            }
+            "constant" => Ok(Self::Constant),
+            "linear" => Ok(Self::Linear),
+            "exponential" => match number() {
+                Some(factor) if factor <= 1.0 => Ok(Self::Exponential(factor)),
+                _ => Err(refuse("exponential:F with a factor an epoch in (0, 1]").into()),
+            },
+            "inverse" => {
+                Ok(Self::Inverse(number().ok_or_else(|| refuse("inverse:E with a positive number of epochs"))?))
+            }
+            "steps" => Ok(steps(argument)
+                .ok_or_else(|| refuse("steps:E,F with epochs E of 1 or more and a factor F in (0, 1]"))?),
+            _ => Err(Error::unknown("rate schedule", word, &WORDS)),
+        }
+    }
+}
+
+fn steps(argument: &str) -> Option<Rate> {
+    let (every, factor) = argument.split_once(',')?;
+    let (every, factor) = (every.parse().ok()?, factor.parse().ok()?);
+    (every > 0 && factor > 0.0 && factor <= 1.0).then_some(Rate::Steps { every, factor })
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constant => f.write_str("constant"),
+            Self::Linear => f.write_str("linear"),
+            Self::Exponential(factor) => write!(f, "exponential:{factor}"),
+            Self::Steps { every, factor } => write!(f, "steps:{every},{factor}"),
+            Self::Inverse(epochs) => write!(f, "inverse:{epochs}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Rate {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Rate> for String {
+    fn from(rate: Rate) -> Self {
+        rate.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_text_forms_survive_a_round_trip() {
+        for text in ["constant", "linear", "exponential:0.999", "steps:10,0.5", "inverse:2.5"] {
+            assert_eq!(text.parse::<Rate>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn rejects_text_that_is_not_a_schedule() {
+        let error = |text: &str| text.parse::<Rate>().unwrap_err().to_string();
+        assert_eq!(
+            error("linaer"),
+            "unknown rate schedule `linaer`, did you mean `linear`?; known: constant, linear, exponential, steps, inverse"
+        );
+        assert_eq!(
+            error("exponential:1.5"),
+            "Rate: `schedule` is exponential:1.5, allowed: exponential:F with a factor an epoch in (0, 1]"
+        );
+        for text in ["linear:3", "inverse:0", "inverse:NaN", "steps:0,0.5", "steps:3", "exponential"] {
+            assert!(error(text).starts_with(&format!("Rate: `schedule` is {text}, allowed: ")), "{text}");
+        }
+    }
+
+    #[test]
+    fn table_linear_ends_one_part_above_zero() {
+        let at = |step| Rate::Linear.factor(&Clock { step, total: 4, per_epoch: 2 });
+        assert_eq!([at(0), at(1), at(2), at(3)], [1.0, 0.75, 0.5, 0.25]);
+    }
+}

@@ -1,0 +1,491 @@
+//! Restricted Boltzmann machines in training.
+
+use std::fmt;
+use std::str::FromStr;
+
+use gm_core::{BitMatrix, Error as CoreError, ModelData, Purpose, Stack, Streams, check_len};
+use gm_rbm::{Chains, Couplings, Offsets, Phase, Rbm, contrastive_divergence, free_energy_gap, gradient_into};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::learner::{BitsState, ChainsState, Learner, LearnerState, Probe, StackState, StepReport, check_layers};
+use crate::metrics::Figures;
+use crate::optimiser::{Optimiser, OptimiserSettings};
+use crate::rate::{Clock, Rate, warm_up};
+use crate::regularise::Regularise;
+
+/// The most units of the smaller layer for training on the exact gradient.
+const EXACT_GRADIENT_LIMIT: usize = 20;
+
+/// Where the statistics of the model come from.
+///
+/// Written `cd`, `pcd` or `exact`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Algorithm {
+    /// Contrastive divergence: chains start at the batch.
+    Cd,
+    /// Persistent contrastive divergence: chains go on from update to update.
+    Pcd,
+    /// Enumeration of the smaller layer, which may have up to 20 units.
+    Exact,
+}
+
+impl FromStr for Algorithm {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "cd" => Ok(Self::Cd),
+            "pcd" => Ok(Self::Pcd),
+            "exact" => Ok(Self::Exact),
+            _ => Err(Error::unknown("algorithm", text, &["cd", "pcd", "exact"])),
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cd => "cd",
+            Self::Pcd => "pcd",
+            Self::Exact => "exact",
+        })
+    }
+}
+
+impl TryFrom<String> for Algorithm {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Algorithm> for String {
+    fn from(algorithm: Algorithm) -> Self {
+        algorithm.to_string()
+    }
+}
+
+/// How a restricted Boltzmann machine is trained.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{Algorithm, RbmSettings};
+///
+/// let settings = RbmSettings { hidden: 64, algorithm: Algorithm::Cd, ..Default::default() };
+/// assert!(settings.check().is_ok());
+/// let refused = RbmSettings { hidden: 0, ..Default::default() }.check().unwrap_err();
+/// assert_eq!(refused.to_string(), "RbmSettings: `hidden` is 0, allowed: 1 or more");
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RbmSettings {
+    /// Hidden units.
+    pub hidden: usize,
+    /// Where the statistics of the model come from.
+    pub algorithm: Algorithm,
+    /// Sweeps for each update (k of CD-k and PCD-k).
+    pub steps: usize,
+    /// Persistent chains.
+    pub chains: usize,
+    /// Whether the gradient is that of the centred parameters.
+    pub centred: bool,
+    /// How fast the visible offsets follow the batches; with 0 they stay at the means of the training split.
+    pub visible_offset_rate: f32,
+    /// How fast the hidden offsets follow the batches; they begin at 0.5.
+    pub hidden_offset_rate: f32,
+    /// Passes over the training split.
+    pub epochs: u64,
+    /// Examples of an update; the batches of an epoch differ by at most one.
+    pub batch_size: usize,
+    /// The first learning rate.
+    pub learning_rate: f64,
+    /// How the learning rate changes.
+    pub schedule: Rate,
+    /// Epochs in which the rate rises to its value.
+    pub warm_up: f64,
+    /// How a gradient becomes an update.
+    pub optimiser: OptimiserSettings,
+    /// Standard deviation of the first weights.
+    pub init_scale: f32,
+    /// Penalties on weights.
+    pub regularise: Regularise,
+}
+
+impl Default for RbmSettings {
+    /// 500 hidden units, centred PCD-1 with 500 chains, 100 epochs in batches of 200, plain ascent at rates from 0.1 to 0.
+    fn default() -> Self {
+        Self {
+            hidden: 500,
+            algorithm: Algorithm::Pcd,
+            steps: 1,
+            chains: 500,
+            centred: true,
+            visible_offset_rate: 0.0,
+            hidden_offset_rate: 0.01,
+            epochs: 100,
+            batch_size: 200,
+            learning_rate: 0.1,
+            schedule: Rate::Linear,
+            warm_up: 0.0,
+            optimiser: OptimiserSettings::default(),
+            init_scale: 0.01,
+            regularise: Regularise::default(),
+        }
+    }
+}
+
+impl RbmSettings {
+    /// Refuses settings out of range.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] naming the setting, its value and what is allowed.
+    pub fn check(&self) -> Result<()> {
+        let counts = [
+            ("hidden", self.hidden as u64),
+            ("steps", self.steps as u64),
+            ("chains", self.chains as u64),
+            ("epochs", self.epochs),
+            ("batch_size", self.batch_size as u64),
+        ];
+        if let Some((arg, value)) = counts.into_iter().find(|(_, value)| *value == 0) {
+            return Err(refused(arg, value, "1 or more"));
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return Err(refused("learning_rate", self.learning_rate, "finite numbers above 0"));
+        }
+        for (arg, value) in [("warm_up", self.warm_up), ("init_scale", self.init_scale.into())] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(refused(arg, value, "finite numbers of 0 or more"));
+            }
+        }
+        for (arg, value) in
+            [("visible_offset_rate", self.visible_offset_rate), ("hidden_offset_rate", self.hidden_offset_rate)]
+        {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(refused(arg, value, "0 to 1"));
+            }
+        }
+        self.optimiser.check()?;
+        self.regularise.check()
+    }
+
+    fn rate(&self, clock: &Clock) -> f64 {
+        self.learning_rate * self.schedule.factor(clock) * warm_up(self.warm_up, clock)
+    }
+}
+
+fn refused(arg: &'static str, value: impl fmt::Display, allowed: &'static str) -> Error {
+    CoreError::Param { op: "RbmSettings", arg, value: value.to_string(), allowed }.into()
+}
+
+/// A restricted Boltzmann machine in training.
+///
+/// # Randomness
+///
+/// Weights from [`Purpose::Initialise`], first states of the chains from [`Purpose::Start`]; sweep t of the chains from
+/// family t of [`Purpose::Chains`]; contrastive divergence at update t from family t of [`Purpose::Data`].
+#[derive(Clone, Debug)]
+pub struct RbmLearner {
+    settings: RbmSettings,
+    rbm: Rbm,
+    couplings: Couplings,
+    optimiser: Optimiser,
+    offsets: Offsets,
+    chains: Option<Chains>,
+    data: Phase,
+    model: Phase,
+    gradient: Stack,
+}
+
+impl RbmLearner {
+    /// A model that starts from small random weights and the means of the data, [visible].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RbmSettings::check`], and of [`start_from`](Self::start_from).
+    pub fn new(visible_means: &[f32], settings: &RbmSettings, streams: &Streams) -> Result<Self> {
+        settings.check()?;
+        let rbm = Rbm::initial(visible_means, settings.hidden, settings.init_scale, streams)?;
+        Self::start_from(rbm, visible_means, settings, streams)
+    }
+
+    /// A given model, to be trained further on data of the given means, [visible].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RbmSettings::check`], [`gm_core::Error::Shape`] when model, means and settings disagree on units,
+    /// [`gm_core::Error::TooLarge`] for the exact gradient of a model that is too large for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Stack, Streams};
+    /// use gm_train::{Learner, RbmLearner, RbmSettings};
+    ///
+    /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 2])?)?;
+    /// let settings = RbmSettings { hidden: 2, chains: 10, ..Default::default() };
+    /// let learner = RbmLearner::start_from(rbm, &[0.5; 4], &settings, &Streams::new(0))?;
+    /// assert_eq!(learner.stack().layers(), [4, 2]);
+    /// # Ok::<(), gm_train::Error>(())
+    /// ```
+    pub fn start_from(rbm: Rbm, visible_means: &[f32], settings: &RbmSettings, streams: &Streams) -> Result<Self> {
+        const OP: &str = "RbmLearner::start_from";
+        settings.check()?;
+        check_len(OP, "visible_means", "length", visible_means.len(), rbm.visible())?;
+        check_len(OP, "rbm", "hidden units", rbm.hidden(), settings.hidden)?;
+        if settings.algorithm == Algorithm::Exact && rbm.enumerable_units() > EXACT_GRADIENT_LIMIT {
+            let units = rbm.enumerable_units();
+            return Err(CoreError::TooLarge {
+                op: "training on the exact gradient",
+                units,
+                limit: EXACT_GRADIENT_LIMIT,
+            }
+            .into());
+        }
+        let couplings = rbm.couplings();
+        let idle = Phase::new(&rbm, &couplings, &BitMatrix::zeros(rbm.visible(), 1));
+        let chains = (settings.algorithm == Algorithm::Pcd).then(|| rbm.chains(settings.chains, streams));
+        Ok(Self {
+            settings: settings.clone(),
+            optimiser: Optimiser::new(settings.optimiser, rbm.stack()),
+            offsets: Offsets { visible: visible_means.to_vec(), hidden: vec![0.5; rbm.hidden()] },
+            gradient: rbm.stack().clone(),
+            data: idle.clone(),
+            model: idle,
+            couplings,
+            chains,
+            rbm,
+        })
+    }
+
+    /// The model as it is now.
+    #[must_use]
+    pub fn rbm(&self) -> &Rbm {
+        &self.rbm
+    }
+
+    /// The model, when training is over.
+    #[must_use]
+    pub fn into_rbm(self) -> Rbm {
+        self.rbm
+    }
+
+    /// The persistent chains, where there are any.
+    #[must_use]
+    pub fn chains(&self) -> Option<&Chains> {
+        self.chains.as_ref()
+    }
+
+    /// Computes the gradient of the mean log-likelihood of a batch, and how many units of the chains flipped.
+    fn ascend(&mut self, batch: &BitMatrix, clock: &Clock, streams: &Streams) -> Result<Option<f64>> {
+        self.data.refill(&self.rbm, &self.couplings, batch);
+        let k = self.settings.steps;
+        let mut flips = None;
+        match (self.settings.algorithm, &mut self.chains) {
+            (Algorithm::Pcd, Some(chains)) => {
+                flips = Some(self.couplings.run(&self.rbm, chains, k, streams).flips);
+                self.model.refill(&self.rbm, &self.couplings, &chains.v);
+            }
+            (Algorithm::Exact, _) => self.gradient = self.rbm.exact_gradient(batch)?,
+            _ => {
+                let streams = streams.fork(Purpose::Data, clock.step);
+                self.model = contrastive_divergence(&self.rbm, &self.couplings, batch, k, &streams);
+            }
+        }
+        if self.settings.algorithm != Algorithm::Exact {
+            gradient_into(&self.data, &self.model, &mut self.gradient);
+        }
+        Ok(flips)
+    }
+
+    fn centre(&mut self) {
+        if self.settings.centred {
+            let (visible, hidden) = (self.settings.visible_offset_rate, self.settings.hidden_offset_rate);
+            self.offsets.slide(&self.data, visible, hidden);
+            self.offsets.centre(&mut self.gradient);
+        }
+    }
+
+    /// -sum_i [v_i log m_i + (1 - v_i) log (1 - m_i)] with m = E[v | h] and h drawn given v, mean over samples.
+    fn reconstruction(&self, v: &BitMatrix, streams: &Streams) -> f64 {
+        let h = self.couplings.sample_h_from_v(&self.rbm, v, &streams.fork(Purpose::Evaluate, 0));
+        let inputs = self.couplings.inputs_v_from_h(&self.rbm, &h);
+        let chosen: f64 =
+            (0..v.samples())
+                .flat_map(|s| (0..v.units()).map(move |u| (u, s)))
+                .fold(0.0, |sum, (u, s)| if v.get(u, s) { sum + f64::from(inputs.get(u, s)) } else { sum });
+        (inputs.softplus_sums().iter().sum::<f64>() - chosen) / v.samples() as f64
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Root mean square.
+pub(crate) fn rms(values: &[f32]) -> f64 {
+    (values.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
+}
+
+impl Learner for RbmLearner {
+    fn step(&mut self, batch: &BitMatrix, clock: &Clock, streams: &Streams) -> Result<StepReport> {
+        check_len("RbmLearner::step", "batch", "units", batch.units(), self.rbm.visible())?;
+        let flips = self.ascend(batch, clock, streams)?;
+        self.centre();
+        let rate = self.settings.rate(clock);
+        self.optimiser.apply(self.rbm.stack_mut(), &self.gradient, rate as f32, &self.settings.regularise);
+        self.couplings.refresh(&self.rbm);
+        Ok(StepReport { learning_rate: rate, figures: Figures::new(flips.map(|flips| ("chain_flips", flips))) })
+    }
+
+    fn stack(&self) -> &Stack {
+        self.rbm.stack()
+    }
+
+    fn set_stack(&mut self, stack: Stack) -> Result<()> {
+        check_layers("RbmLearner::set_stack", &stack, &[self.rbm.visible(), self.rbm.hidden()])?;
+        self.rbm = Rbm::from_stack(stack)?;
+        self.couplings.refresh(&self.rbm);
+        Ok(())
+    }
+
+    fn model(&self) -> Result<ModelData> {
+        Ok(self.rbm.to_data()?)
+    }
+
+    fn figures(&self, probe: &Probe, streams: &Streams) -> Result<Figures> {
+        // The same units are chosen at every epoch, so that epochs can be compared.
+        let same = Streams::new(0);
+        let mut figures = Figures::new([
+            ("reconstruction", self.reconstruction(&probe.valid, streams)),
+            ("free_energy_gap", free_energy_gap(&self.rbm, &probe.valid, &probe.train)),
+            ("pseudo_log_likelihood", mean(&self.rbm.stochastic_pseudo_likelihood(&probe.valid, &same))),
+            ("weight_rms", rms(self.rbm.weights().as_slice())),
+        ]);
+        if self.rbm.enumerable_units() <= probe.exact_units {
+            let log_partition = self.rbm.log_partition()?;
+            figures.push("log_likelihood", mean(&self.rbm.log_prob(&probe.valid, log_partition)));
+            figures.push("train_log_likelihood", mean(&self.rbm.log_prob(&probe.train, log_partition)));
+        }
+        Ok(figures)
+    }
+
+    fn state(&self) -> LearnerState {
+        let chains = self.chains.iter().map(|chains| ChainsState {
+            sweeps: chains.sweeps,
+            layers: vec![BitsState::from(&chains.v), BitsState::from(&chains.h)],
+        });
+        LearnerState {
+            parameters: StackState::from(self.rbm.stack()),
+            optimiser: self.optimiser.state().clone(),
+            offsets: vec![self.offsets.visible.clone(), self.offsets.hidden.clone()],
+            chains: chains.collect(),
+        }
+    }
+
+    fn restore(&mut self, state: LearnerState) -> Result<()> {
+        const OP: &str = "RbmLearner::restore";
+        let (visible, hidden) = (self.rbm.visible(), self.rbm.hidden());
+        self.set_stack(state.parameters.into_stack()?)?;
+        self.optimiser = Optimiser::resume(self.settings.optimiser, self.rbm.stack(), state.optimiser)?;
+        check_len(OP, "offsets", "layers", state.offsets.len(), 2)?;
+        let mut offsets = state.offsets.into_iter();
+        let mut next = |units| -> Result<Vec<f32>> {
+            let values = offsets.next().unwrap_or_default();
+            check_len(OP, "offsets", "length", values.len(), units)?;
+            Ok(values)
+        };
+        self.offsets = Offsets { visible: next(visible)?, hidden: next(hidden)? };
+        check_len(OP, "chains", "length", state.chains.len(), usize::from(self.chains.is_some()))?;
+        self.chains =
+            state.chains.into_iter().next().map(|chains| restore_chains(chains, [visible, hidden])).transpose()?;
+        Ok(())
+    }
+}
+
+fn restore_chains(state: ChainsState, [visible, hidden]: [usize; 2]) -> Result<Chains> {
+    const OP: &str = "RbmLearner::restore";
+    check_len(OP, "chains", "layers", state.layers.len(), 2)?;
+    let mut layers = state.layers.into_iter();
+    let mut next = |units| layers.next().unwrap_or_default().into_bits(units);
+    let chains = Chains { v: next(visible)?, h: next(hidden)?, sweeps: state.sweeps };
+    check_len(OP, "chains", "samples", chains.h.samples(), chains.v.samples())?;
+    Ok(chains)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_each_setting_out_of_range() {
+        let base = RbmSettings::default();
+        let cases: Vec<(RbmSettings, &str)> = vec![
+            (RbmSettings { hidden: 0, ..base.clone() }, "`hidden` is 0, allowed: 1 or more"),
+            (RbmSettings { steps: 0, ..base.clone() }, "`steps` is 0, allowed: 1 or more"),
+            (RbmSettings { chains: 0, ..base.clone() }, "`chains` is 0, allowed: 1 or more"),
+            (RbmSettings { epochs: 0, ..base.clone() }, "`epochs` is 0, allowed: 1 or more"),
+            (RbmSettings { batch_size: 0, ..base.clone() }, "`batch_size` is 0, allowed: 1 or more"),
+            (
+                RbmSettings { learning_rate: -1.0, ..base.clone() },
+                "`learning_rate` is -1, allowed: finite numbers above 0",
+            ),
+            (
+                RbmSettings { warm_up: f64::NAN, ..base.clone() },
+                "`warm_up` is NaN, allowed: finite numbers of 0 or more",
+            ),
+            (
+                RbmSettings { init_scale: -0.5, ..base.clone() },
+                "`init_scale` is -0.5, allowed: finite numbers of 0 or more",
+            ),
+            (RbmSettings { visible_offset_rate: 2.0, ..base.clone() }, "`visible_offset_rate` is 2, allowed: 0 to 1"),
+            (RbmSettings { hidden_offset_rate: -0.5, ..base }, "`hidden_offset_rate` is -0.5, allowed: 0 to 1"),
+        ];
+        for (settings, text) in cases {
+            assert_eq!(settings.check().unwrap_err().to_string(), format!("RbmSettings: {text}"));
+        }
+        assert_eq!(
+            "pdc".parse::<Algorithm>().unwrap_err().to_string(),
+            "unknown algorithm `pdc`, did you mean `pcd`?; known: cd, pcd, exact"
+        );
+    }
+
+    #[test]
+    fn rejects_models_that_do_not_fit() {
+        let streams = Streams::new(0);
+        let rbm = || Rbm::from_stack(Stack::zeros(&[4, 3]).unwrap()).unwrap();
+        let settings = RbmSettings { hidden: 3, chains: 2, ..Default::default() };
+        let refuse = |settings: &RbmSettings, means: &[f32]| {
+            RbmLearner::start_from(rbm(), means, settings, &streams).unwrap_err().to_string()
+        };
+        assert_eq!(refuse(&settings, &[0.5; 3]), "RbmLearner::start_from: `visible_means` has length 3, expected 4");
+        let other = RbmSettings { hidden: 2, ..settings.clone() };
+        assert_eq!(refuse(&other, &[0.5; 4]), "RbmLearner::start_from: `rbm` has hidden units 3, expected 2");
+        let large = RbmSettings { algorithm: Algorithm::Exact, hidden: 30, ..Default::default() };
+        assert_eq!(
+            RbmLearner::new(&[0.5; 25], &large, &streams).unwrap_err().to_string(),
+            "training on the exact gradient: 25 units must be enumerated, at most 20 can be"
+        );
+        let mut learner = RbmLearner::start_from(rbm(), &[0.5; 4], &settings, &streams).unwrap();
+        let clock = Clock { step: 0, total: 1, per_epoch: 1 };
+        let error = learner.step(&BitMatrix::zeros(5, 2), &clock, &streams).unwrap_err();
+        assert_eq!(error.to_string(), "RbmLearner::step: `batch` has units 5, expected 4");
+        let mut state = learner.state();
+        state.chains.clear();
+        assert!(learner.restore(state).unwrap_err().to_string().contains("`chains` has length 0, expected 1"));
+    }
+
+    #[test]
+    fn oracle_reconstruction_of_a_model_without_weights() {
+        let rbm = Rbm::from_stack(Stack::zeros(&[4, 3]).unwrap()).unwrap();
+        let settings = RbmSettings { hidden: 3, chains: 2, ..Default::default() };
+        let learner = RbmLearner::start_from(rbm, &[0.5; 4], &settings, &Streams::new(0)).unwrap();
+        let found = learner.reconstruction(&BitMatrix::from_fn(4, 7, |u, s| u > s), &Streams::new(1));
+        assert!((found - 4.0 * 2.0_f64.ln()).abs() < 1e-6);
+    }
+}

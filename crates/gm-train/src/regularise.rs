@@ -1,0 +1,113 @@
+//! Penalties that keep weights small.
+
+use gm_core::{Error as CoreError, Stack};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+
+/// Penalties on weights; biases are never penalised.
+///
+/// objective = mean log p - l1 sum |w| - l2 / 2 sum w^2, and after each update the weights that lead into a unit of the
+/// upper layer are scaled down where their Euclidean norm exceeds `max_norm`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, Stack, Vector};
+/// use gm_train::Regularise;
+///
+/// let weights = Matrix::from_row_slice(2, 2, &[3.0, 0.3, 4.0, 0.4]);
+/// let mut stack = Stack::new(vec![weights], vec![Vector::zeros(2), Vector::zeros(2)])?;
+/// Regularise { max_norm: Some(1.0), ..Default::default() }.limit_norms(&mut stack);
+/// assert!((stack.weights(0)[(1, 0)] - 0.8).abs() < 1e-6);
+/// assert_eq!(stack.weights(0)[(1, 1)], 0.4);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Regularise {
+    /// Strength of the penalty on absolute values.
+    pub l1: f32,
+    /// Strength of the penalty on squares.
+    pub l2: f32,
+    /// The greatest norm of the weights into a unit; no limit if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_norm: Option<f32>,
+}
+
+impl Regularise {
+    /// Refuses negative and non-finite strengths.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] naming the setting.
+    pub fn check(&self) -> Result<()> {
+        let refuse =
+            |arg, value: f32, allowed| CoreError::Param { op: "Regularise", arg, value: value.to_string(), allowed };
+        for (arg, value) in [("l1", self.l1), ("l2", self.l2)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(refuse(arg, value, "finite numbers of 0 or more").into());
+            }
+        }
+        match self.max_norm {
+            Some(norm) if !(norm > 0.0 && norm.is_finite()) => {
+                Err(refuse("max_norm", norm, "finite numbers above 0").into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is added to the gradient of a weight.
+    #[inline]
+    pub(crate) fn pull(&self, weight: f32) -> f32 {
+        let sign = if weight == 0.0 { 0.0 } else { 1.0_f32.copysign(weight) };
+        -(self.l2 * weight + self.l1 * sign)
+    }
+
+    /// Scales down the weights into each unit of an upper layer whose norm exceeds the limit.
+    pub fn limit_norms(&self, parameters: &mut Stack) {
+        let Some(limit) = self.max_norm.map(f64::from) else { return };
+        for l in 0..parameters.depth() {
+            let rows = parameters.weights(l).nrows();
+            let weights = parameters.tensors_mut().nth(l).expect("the first tensors of a stack are its weights");
+            weights.par_chunks_mut(rows).for_each(|column| limit_norm(column, limit));
+        }
+    }
+}
+
+fn limit_norm(column: &mut [f32], limit: f64) {
+    let norm = column.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>().sqrt();
+    if norm > limit {
+        let scale = (limit / norm) as f32;
+        column.iter_mut().for_each(|w| *w *= scale);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_pull_is_towards_zero() {
+        let penalty = Regularise { l1: 0.5, l2: 0.25, max_norm: None };
+        assert_eq!([-2.0, 0.0, 2.0].map(|w| penalty.pull(w)), [1.0, 0.0, -1.0]);
+    }
+
+    #[test]
+    fn rejects_negative_strengths() {
+        let error = |penalty: Regularise| penalty.check().unwrap_err().to_string();
+        assert_eq!(
+            error(Regularise { l2: -0.1, ..Default::default() }),
+            "Regularise: `l2` is -0.1, allowed: finite numbers of 0 or more"
+        );
+        assert_eq!(
+            error(Regularise { l1: f32::NAN, ..Default::default() }),
+            "Regularise: `l1` is NaN, allowed: finite numbers of 0 or more"
+        );
+        assert_eq!(
+            error(Regularise { max_norm: Some(0.0), ..Default::default() }),
+            "Regularise: `max_norm` is 0, allowed: finite numbers above 0"
+        );
+    }
+}

@@ -1,0 +1,269 @@
+//! Runs on disk: a folder with configuration, metrics, checkpoints and the model.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use gm_core::{ModelData, Streams};
+
+use crate::checkpoint::{Checkpoint, DataMark, sweep_up};
+use crate::config::{Config, ModelConfig, first_difference};
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::files::{save_model, write_atomically};
+use crate::metrics::{EpochRecord, Metrics};
+use crate::observer::{Event, Observer};
+use crate::rbm_learner::RbmLearner;
+use crate::trainer::{Examples, Journal, Outcome, Plan, Trainer};
+
+const CONFIG: &str = "config.toml";
+const METRICS: &str = "metrics.jsonl";
+const MODEL: &str = "model.gm";
+const CHECKPOINTS: &str = "checkpoints";
+const SAMPLES: &str = "samples";
+const LOCK: &str = ".lock";
+
+/// A training run and its folder.
+///
+/// | file | content |
+/// |---|---|
+/// | `config.toml` | the complete configuration, which can be run again |
+/// | `metrics.jsonl` | one [`EpochRecord`] a line |
+/// | `model.gm` | the model at the end; with early stopping the best so far |
+/// | `checkpoints/*.gmck` | the last two checkpoints |
+/// | `samples/` | a place for pictures of samples |
+///
+/// The folder is locked as long as the value lives.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{Config, ModelConfig, Outcome, RbmSettings, Run, Unobserved, load_model};
+///
+/// let folder = tempfile::tempdir()?;
+/// let rbm = RbmSettings { hidden: 3, epochs: 4, batch_size: 4, chains: 10, ..Default::default() };
+/// let config = Config::new("bars-and-stripes:2", ModelConfig::Rbm(rbm));
+/// let run = Run::create(folder.path(), &config)?;
+/// assert_eq!(run.train(&mut Unobserved)?, Outcome::Finished { epochs: 4, stopped_early: false });
+/// assert_eq!(load_model(folder.path().join("model.gm"))?.stack.layers(), [4, 3]);
+/// assert!(Run::resume(folder.path()).unwrap_err().to_string().contains("the run is finished after 4 epochs"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Run {
+    folder: PathBuf,
+    config: Config,
+    data: Dataset,
+    checkpoint: Option<Checkpoint>,
+    warnings: Vec<String>,
+    /// Held, not read.
+    _lock: File,
+}
+
+impl Run {
+    /// Prepares a new run, making its folder if need be.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RunExists`] for a folder that holds a run, [`Error::Locked`] when another process trains there,
+    /// [`gm_core::Error::Param`] for settings out of range, the errors of [`load`](crate::load) for the data, and [`Error::Io`].
+    pub fn create(folder: impl AsRef<Path>, config: &Config) -> Result<Self> {
+        refuse_existing(folder.as_ref())?;
+        config.check()?;
+        let data = config.load_data()?;
+        Self::create_with(folder, config, data)
+    }
+
+    /// [`create`](Self::create) with data that are loaded already, as `config.data` describes them.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    pub fn create_with(folder: impl AsRef<Path>, config: &Config, data: Dataset) -> Result<Self> {
+        let folder = folder.as_ref();
+        refuse_existing(folder)?;
+        config.check()?;
+        let config = config.completed(&data)?;
+        // Whatever the learner refuses is refused before anything is written.
+        prepare(&config, &data)?;
+        for path in [folder.to_path_buf(), folder.join(CHECKPOINTS), folder.join(SAMPLES)] {
+            fs::create_dir_all(&path).map_err(Error::io("creating", &path))?;
+        }
+        let _lock = lock(folder)?;
+        write_atomically(folder.join(CONFIG), |out| Ok(out.write_all(config.to_toml().as_bytes())?))?;
+        Ok(Self { folder: folder.into(), config, data, checkpoint: None, warnings: vec![], _lock })
+    }
+
+    /// Prepares to continue an interrupted run, from its newest sound checkpoint or, without any, from the start.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoRun`] and [`Error::Finished`]; [`Error::Locked`] when another process trains there; [`Error::ConfigChanged`]
+    /// and [`Error::DataChanged`] when the result would be another; [`Error::File`] when all checkpoints are damaged.
+    pub fn resume(folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref();
+        if !folder.join(CONFIG).is_file() {
+            return Err(Error::NoRun { folder: folder.into() });
+        }
+        let _lock = lock(folder)?;
+        let config = Config::read(folder.join(CONFIG))?;
+        config.check()?;
+        let checkpoints = folder.join(CHECKPOINTS);
+        fs::create_dir_all(&checkpoints).map_err(Error::io("creating", &checkpoints))?;
+        sweep_up(folder)?;
+        sweep_up(&checkpoints)?;
+        let (checkpoint, warnings) = Checkpoint::newest(&checkpoints)?;
+        let data = config.load_data()?;
+        if let Some(checkpoint) = &checkpoint {
+            check_same(folder, &config, &data, checkpoint)?;
+        }
+        Ok(Self { folder: folder.into(), config, data, checkpoint, warnings, _lock })
+    }
+
+    /// The run's folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The complete configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The data.
+    #[must_use]
+    pub fn data(&self) -> &Dataset {
+        &self.data
+    }
+
+    /// The file of the trained model.
+    #[must_use]
+    pub fn model_path(&self) -> PathBuf {
+        self.folder.join(MODEL)
+    }
+
+    /// Trains to the end, or until the observer breaks; then a checkpoint is written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Diverged`] when parameters explode (the last checkpoint stays), [`Error::Io`] when a file cannot be
+    /// written, [`Error::Threads`].
+    pub fn train(self, observer: &mut dyn Observer) -> Result<Outcome> {
+        let threads = self.config.threads;
+        if threads == 0 {
+            return self.train_here(observer);
+        }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = pool.map_err(|e| Error::Threads { threads, detail: e.to_string() })?;
+        pool.install(|| self.train_here(observer))
+    }
+
+    fn train_here(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
+        let bytes = self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.metrics_bytes);
+        let (metrics, warning) = Metrics::open(&self.folder.join(METRICS), bytes)?;
+        for text in self.warnings.iter().chain(&warning) {
+            // Warnings cannot be broken.
+            let _ = observer.event(&Event::Warning { text });
+        }
+        let mut journal = Folder {
+            metrics,
+            folder: self.folder.clone(),
+            config: self.config.binding(),
+            data: DataMark::of(&self.data.train),
+            every: self.config.checkpoint_every,
+        };
+        let checkpoint = self.checkpoint.take();
+        let mut trainer = prepare(&self.config, &self.data)?;
+        if let Some(checkpoint) = checkpoint {
+            trainer.restore(checkpoint)?;
+        }
+        trainer.train(&mut journal, observer)
+    }
+}
+
+/// The trainer of a configuration, at the start.
+fn prepare<'a>(config: &Config, data: &'a Dataset) -> Result<Trainer<'a, RbmLearner>> {
+    let streams = Streams::new(config.seed);
+    let plan = Plan {
+        epochs: config.model.epochs(),
+        batch_size: config.model.batch_size(),
+        binarise: config.data.binarise.unwrap_or(data.train.training_binarise()),
+        monitor: config.monitor.clone(),
+    };
+    let examples = Examples::new(data, &plan, &streams)?;
+    let ModelConfig::Rbm(settings) = &config.model;
+    let learner = RbmLearner::new(&examples.means, settings, &streams)?;
+    Ok(Trainer::new(learner, examples, plan, streams))
+}
+
+fn refuse_existing(folder: &Path) -> Result<()> {
+    match [CONFIG, METRICS, MODEL, CHECKPOINTS].into_iter().find(|name| folder.join(name).exists()) {
+        Some(found) => Err(Error::RunExists { folder: folder.into(), found }),
+        None => Ok(()),
+    }
+}
+
+fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join(LOCK);
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(Error::io("opening", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked { folder: folder.into() }),
+        Err(TryLockError::Error(source)) => Err(Error::io("locking", &path)(source)),
+    }
+}
+
+fn check_same(folder: &Path, config: &Config, data: &Dataset, checkpoint: &Checkpoint) -> Result<()> {
+    if checkpoint.finished {
+        let rows = data.train.len().div_ceil(config.model.batch_size()) as u64;
+        return Err(Error::Finished { folder: folder.into(), epochs: checkpoint.step / rows.max(1) });
+    }
+    if let Some((expected, found)) = first_difference(&checkpoint.config, &config.binding()) {
+        return Err(Error::ConfigChanged { folder: folder.into(), expected, found });
+    }
+    let found = DataMark::of(&data.train);
+    if found != checkpoint.data {
+        let text = |mark: &DataMark| format!("{} rows of {} units with moment {}", mark.rows, mark.units, mark.moment);
+        return Err(Error::DataChanged {
+            folder: folder.into(),
+            expected: text(&checkpoint.data),
+            found: text(&found),
+        });
+    }
+    Ok(())
+}
+
+/// A journal in the folder of a run.
+struct Folder {
+    folder: PathBuf,
+    metrics: Metrics,
+    config: String,
+    data: DataMark,
+    every: u64,
+}
+
+impl Journal for Folder {
+    fn record(&mut self, record: &EpochRecord) -> Result<()> {
+        self.metrics.append(record)
+    }
+
+    fn is_due(&self, step: u64) -> bool {
+        self.every > 0 && step.is_multiple_of(self.every)
+    }
+
+    fn checkpoint(&mut self, checkpoint: Checkpoint) -> Result<Option<PathBuf>> {
+        let metrics_bytes = self.metrics.sync()?;
+        let checkpoint = Checkpoint { config: self.config.clone(), data: self.data, metrics_bytes, ..checkpoint };
+        checkpoint.save(&self.folder.join(CHECKPOINTS)).map(Some)
+    }
+
+    fn model(&mut self, model: &ModelData) -> Result<()> {
+        save_model(self.folder.join(MODEL), model)
+    }
+
+    fn lasts(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,388 @@
+//! The loop that all models share: batches, updates, figures, early stopping, checkpoints.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use gm_core::{BitMatrix, ModelData, Purpose, Streams};
+use gm_rbm::Rbm;
+use rand::seq::index::sample;
+
+use crate::checkpoint::{Checkpoint, DataMark};
+use crate::data::{Binarise, Dataset, Split};
+use crate::error::Result;
+use crate::guard::check_health;
+use crate::learner::{Learner, Probe, StackState, StepReport};
+use crate::metrics::{EpochRecord, Figures};
+use crate::monitor::{MonitorSettings, Stopping};
+use crate::observer::{Event, Observer};
+use crate::rate::Clock;
+use crate::rbm_learner::{RbmLearner, RbmSettings};
+
+/// How training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It came to its end.
+    Finished {
+        /// Epochs made.
+        epochs: u64,
+        /// Whether early stopping ended it.
+        stopped_early: bool,
+    },
+    /// The observer interrupted it.
+    Interrupted {
+        /// Updates made.
+        step: u64,
+    },
+}
+
+/// A trained model with the history of its training.
+#[derive(Clone, Debug)]
+pub struct Fit<M> {
+    /// The model; with early stopping that of the best epoch.
+    pub model: M,
+    /// How training ended.
+    pub outcome: Outcome,
+    /// The figures of each epoch that was looked at.
+    pub history: Vec<EpochRecord>,
+}
+
+/// Trains a restricted Boltzmann machine in memory; [`Run`](crate::Run) trains on disk, with checkpoints.
+///
+/// Grey levels are drawn anew in every batch, without early stopping; [`fit_rbm_with`] has a choice.
+///
+/// # Randomness
+///
+/// Family t of [`Purpose::Binarise`] for the batch of update t, family e of [`Purpose::Shuffle`] for the order of
+/// epoch e, and what [`RbmLearner`] says.
+///
+/// # Errors
+///
+/// [`gm_core::Error::Param`] for settings out of range, [`Error::Diverged`] when parameters explode.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+/// use gm_train::{Dataset, RbmSettings, Unobserved, fit_rbm};
+///
+/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let settings = RbmSettings { hidden: 4, epochs: 20, batch_size: 8, chains: 20, ..Default::default() };
+/// let fit = fit_rbm(&bars, &settings, &Streams::new(1), &mut Unobserved)?;
+/// assert_eq!(fit.model.hidden(), 4);
+/// assert_eq!(fit.history.len(), 20);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+pub fn fit_rbm(
+    data: &Dataset,
+    settings: &RbmSettings,
+    streams: &Streams,
+    observer: &mut dyn Observer,
+) -> Result<Fit<Rbm>> {
+    let options = FitOptions::default();
+    fit_rbm_with(data, settings, &options, streams, observer)
+}
+
+/// What [`fit_rbm_with`] lets one choose besides the model's settings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FitOptions {
+    /// How grey levels become zeros and ones; what suits the data if absent.
+    pub binarise: Option<Binarise>,
+    /// What to watch, and when to stop.
+    pub monitor: MonitorSettings,
+    /// The model to start from; small random weights if absent.
+    pub start: Option<Rbm>,
+}
+
+/// [`fit_rbm`] with a choice of binarisation, figures, early stopping and first model.
+///
+/// # Errors
+///
+/// As [`fit_rbm`], and [`gm_core::Error::Shape`] for a first model that does not fit data and settings.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+/// use gm_train::{Dataset, FitOptions, MonitorSettings, RbmSettings, StopOn, Unobserved, fit_rbm_with};
+///
+/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let settings = RbmSettings { hidden: 4, epochs: 30, batch_size: 8, chains: 20, ..Default::default() };
+/// let monitor = MonitorSettings { stop_on: StopOn::LogLikelihood, patience: 3, ..Default::default() };
+/// let options = FitOptions { monitor, ..Default::default() };
+/// let fit = fit_rbm_with(&bars, &settings, &options, &Streams::new(1), &mut Unobserved)?;
+/// assert!(fit.history.last().is_some_and(|last| last.figures.get("log_likelihood").is_some()));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+pub fn fit_rbm_with(
+    data: &Dataset,
+    settings: &RbmSettings,
+    options: &FitOptions,
+    streams: &Streams,
+    observer: &mut dyn Observer,
+) -> Result<Fit<Rbm>> {
+    settings.check()?;
+    let plan = Plan {
+        epochs: settings.epochs,
+        batch_size: settings.batch_size,
+        binarise: options.binarise.unwrap_or(data.train.training_binarise()),
+        monitor: options.monitor.clone(),
+    };
+    let examples = Examples::new(data, &plan, streams)?;
+    let learner = match &options.start {
+        Some(rbm) => RbmLearner::start_from(rbm.clone(), &examples.means, settings, streams)?,
+        None => RbmLearner::new(&examples.means, settings, streams)?,
+    };
+    let mut trainer = Trainer::new(learner, examples, plan, streams.clone());
+    let mut history = History::default();
+    let outcome = trainer.train(&mut history, observer)?;
+    Ok(Fit { model: trainer.learner.into_rbm(), outcome, history: history.0 })
+}
+
+/// How often and on what a learner is trained.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) epochs: u64,
+    pub(crate) batch_size: usize,
+    pub(crate) binarise: Binarise,
+    pub(crate) monitor: MonitorSettings,
+}
+
+/// Training examples that give binary batches, with what is known of them.
+pub(crate) struct Examples<'a> {
+    split: &'a Split,
+    binarise: Binarise,
+    /// All examples, where they are the same in every epoch.
+    fixed: Option<BitMatrix>,
+    pub(crate) means: Vec<f32>,
+    probe: Probe,
+}
+
+impl<'a> Examples<'a> {
+    pub(crate) fn new(data: &'a Dataset, plan: &Plan, streams: &Streams) -> Result<Self> {
+        plan.monitor.check()?;
+        let (split, binarise) = (&data.train, plan.binarise);
+        let fixed =
+            if binarise == Binarise::Dynamic && !split.is_binary() { None } else { Some(split.to_bits(binarise)?) };
+        let means = match &fixed {
+            Some(bits) => bits.unit_counts().iter().map(|&n| (n as f64 / split.len() as f64) as f32).collect(),
+            None => split.unit_means(),
+        };
+        let probe = Probe {
+            train: watched(split, binarise, plan, &streams.fork(Purpose::Choose, 1))?,
+            valid: watched(&data.valid, binarise, plan, &streams.fork(Purpose::Choose, 2))?,
+            exact_units: plan.monitor.exact_units(),
+        };
+        Ok(Self { split, binarise, fixed, means, probe })
+    }
+
+    fn batch(&self, rows: &[u32], streams: &Streams) -> Result<BitMatrix> {
+        match &self.fixed {
+            Some(bits) => Ok(bits.select(&rows.iter().map(|&row| row as usize).collect::<Vec<_>>())),
+            None => self.split.binary_batch(rows, self.binarise, streams),
+        }
+    }
+}
+
+/// A random subset of a split; grey levels that training draws anew are drawn once.
+fn watched(split: &Split, binarise: Binarise, plan: &Plan, streams: &Streams) -> Result<BitMatrix> {
+    let binarise = if binarise == Binarise::Dynamic { split.evaluation_binarise() } else { binarise };
+    let count = plan.monitor.rows.min(split.len());
+    let mut rows: Vec<u32> =
+        sample(&mut streams.stream(0), split.len(), count).into_iter().map(|row| row as u32).collect();
+    rows.sort_unstable();
+    split.binary_batch(&rows, binarise, streams)
+}
+
+/// Where training leaves its results.
+pub(crate) trait Journal {
+    /// Keeps the figures of an epoch.
+    fn record(&mut self, record: &EpochRecord) -> Result<()>;
+
+    /// Whether a checkpoint is due after this many updates.
+    fn is_due(&self, step: u64) -> bool;
+
+    /// Writes a checkpoint, completed by what only the journal knows.
+    fn checkpoint(&mut self, checkpoint: Checkpoint) -> Result<Option<PathBuf>>;
+
+    /// Keeps the model: the final one, or the best so far.
+    fn model(&mut self, model: &ModelData) -> Result<()>;
+
+    /// Whether anything at all lasts, so that states have to be made.
+    fn lasts(&self) -> bool;
+}
+
+/// A journal in memory.
+#[derive(Debug, Default)]
+struct History(Vec<EpochRecord>);
+
+impl Journal for History {
+    fn record(&mut self, record: &EpochRecord) -> Result<()> {
+        self.0.push(record.clone());
+        Ok(())
+    }
+
+    fn is_due(&self, _: u64) -> bool {
+        false
+    }
+
+    fn checkpoint(&mut self, _: Checkpoint) -> Result<Option<PathBuf>> {
+        Ok(None)
+    }
+
+    fn model(&mut self, _: &ModelData) -> Result<()> {
+        Ok(())
+    }
+
+    fn lasts(&self) -> bool {
+        false
+    }
+}
+
+/// A learner with its examples and its place in the run.
+pub(crate) struct Trainer<'a, L> {
+    pub(crate) learner: L,
+    examples: Examples<'a>,
+    plan: Plan,
+    streams: Streams,
+    step: u64,
+    stopping: Stopping,
+    order: (u64, Vec<u32>),
+    before: f64,
+    began: Instant,
+    made: u64,
+}
+
+impl<'a, L: Learner> Trainer<'a, L> {
+    pub(crate) fn new(learner: L, examples: Examples<'a>, plan: Plan, streams: Streams) -> Self {
+        let order = (u64::MAX, Vec::new());
+        let (stopping, began) = (Stopping::default(), Instant::now());
+        Self { learner, examples, plan, streams, step: 0, stopping, order, before: 0.0, began, made: 0 }
+    }
+
+    /// Continues where a checkpoint stopped.
+    pub(crate) fn restore(&mut self, checkpoint: Checkpoint) -> Result<()> {
+        self.learner.restore(checkpoint.learner)?;
+        (self.step, self.stopping, self.before) = (checkpoint.step, checkpoint.stopping, checkpoint.seconds);
+        Ok(())
+    }
+
+    fn rows(&self) -> usize {
+        self.examples.split.len()
+    }
+
+    fn clock(&self) -> Clock {
+        let per_epoch = self.rows().div_ceil(self.plan.batch_size) as u64;
+        Clock { step: self.step, total: per_epoch * self.plan.epochs, per_epoch }
+    }
+
+    pub(crate) fn train(&mut self, journal: &mut dyn Journal, observer: &mut dyn Observer) -> Result<Outcome> {
+        self.began = Instant::now();
+        let clock = self.clock();
+        let parameters = self.learner.stack().parameters();
+        let (epochs, rows) = (self.plan.epochs, self.rows());
+        let mut flow =
+            observer.event(&Event::Started { step: self.step, total: clock.total, epochs, rows, parameters });
+        while self.step < clock.total && !self.stopping.over {
+            if flow.is_break() {
+                self.save(false, journal, observer)?;
+                return Ok(Outcome::Interrupted { step: self.step });
+            }
+            let report = self.update()?;
+            flow = observer.event(&self.progress());
+            if self.clock().within_epoch() == 0 && self.end_epoch(&report, journal, observer)? {
+                flow = ControlFlow::Break(());
+            }
+            if journal.is_due(self.step) && self.save(false, journal, observer)? {
+                flow = ControlFlow::Break(());
+            }
+        }
+        self.finish(journal, observer)
+    }
+
+    fn update(&mut self) -> Result<StepReport> {
+        let clock = self.clock();
+        let batch = self.batch(&clock)?;
+        let report = self.learner.step(&batch, &clock, &self.streams)?;
+        self.step += 1;
+        self.made += batch.samples() as u64;
+        check_health(self.learner.stack(), self.step)?;
+        Ok(report)
+    }
+
+    /// The examples of an update: the epoch's order cut into batches that differ by at most one.
+    fn batch(&mut self, clock: &Clock) -> Result<BitMatrix> {
+        if self.order.0 != clock.epoch() {
+            self.order = (clock.epoch(), self.examples.split.epoch_order(&self.streams, clock.epoch()));
+        }
+        let cut = |i: u64| (i * self.rows() as u64 / clock.per_epoch) as usize;
+        let rows = &self.order.1[cut(clock.within_epoch())..cut(clock.within_epoch() + 1)];
+        self.examples.batch(rows, &self.streams.fork(Purpose::Binarise, clock.step))
+    }
+
+    fn progress(&self) -> Event<'static> {
+        let clock = self.clock();
+        let examples_per_second = self.made as f64 / self.began.elapsed().as_secs_f64().max(1e-9);
+        let epoch = (clock.step - 1) / clock.per_epoch + 1;
+        Event::Step { step: clock.step, total: clock.total, epoch, epochs: self.plan.epochs, examples_per_second }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.before + self.began.elapsed().as_secs_f64()
+    }
+
+    /// Looks at the model when it is time to; true when the observer breaks.
+    fn end_epoch(
+        &mut self,
+        report: &StepReport,
+        journal: &mut dyn Journal,
+        observer: &mut dyn Observer,
+    ) -> Result<bool> {
+        let (epoch, monitor) = (self.clock().epoch(), &self.plan.monitor);
+        if epoch % monitor.every != 0 && epoch != self.plan.epochs {
+            return Ok(false);
+        }
+        let mut figures = Figures::new([("learning_rate", report.learning_rate)]);
+        figures.extend(&report.figures);
+        figures.extend(&self.learner.figures(&self.examples.probe, &self.streams.fork(Purpose::Evaluate, epoch))?);
+        let record = EpochRecord { epoch, step: self.step, seconds: self.seconds(), figures };
+        journal.record(&record)?;
+        if self.stopping.judge(monitor, &record, || StackState::from(self.learner.stack()))? && journal.lasts() {
+            journal.model(&self.learner.model()?)?;
+        }
+        Ok(observer.event(&Event::Epoch { record: &record }).is_break())
+    }
+
+    /// Writes a checkpoint; true when the observer breaks.
+    fn save(&self, finished: bool, journal: &mut dyn Journal, observer: &mut dyn Observer) -> Result<bool> {
+        if !journal.lasts() {
+            return Ok(false);
+        }
+        let checkpoint = Checkpoint {
+            config: String::new(),
+            data: DataMark::default(),
+            step: self.step,
+            finished,
+            seconds: self.seconds(),
+            metrics_bytes: 0,
+            stopping: self.stopping.clone(),
+            learner: self.learner.state(),
+        };
+        let written = journal.checkpoint(checkpoint)?;
+        Ok(written.is_some_and(|path| observer.event(&Event::Checkpoint { path: &path, step: self.step }).is_break()))
+    }
+
+    fn finish(&mut self, journal: &mut dyn Journal, observer: &mut dyn Observer) -> Result<Outcome> {
+        if let Some(best) = &self.stopping.best {
+            self.learner.set_stack(best.parameters.clone().into_stack()?)?;
+        }
+        if journal.lasts() {
+            journal.model(&self.learner.model()?)?;
+        }
+        self.save(true, journal, observer)?;
+        let (epochs, stopped_early) = (self.clock().epoch(), self.step < self.clock().total);
+        // The end cannot be broken.
+        let _ = observer.event(&Event::Finished { step: self.step, epoch: epochs, stopped_early });
+        Ok(Outcome::Finished { epochs, stopped_early })
+    }
+}

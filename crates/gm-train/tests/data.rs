@@ -1,0 +1,765 @@
+//! Data sets: built-in sets, readers of every format, malformed files one by one, splits and binarisation.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use gm_core::{BitMatrix, Matrix, Purpose, Streams};
+use gm_train::{
+    Binarise, DataSpec, Dataset, Error, Levels, LoadOptions, Split, SplitName, Values, datasets, epoch_order, load,
+    load_rows,
+};
+use npyz::WriterBuilder;
+use npyz::npz::NpzWriter;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+/// A folder with one file.
+fn file(name: &str, content: &[u8]) -> (TempDir, PathBuf) {
+    let folder = folder_with(&[(name, content.to_vec())]);
+    let path = folder.path().join(name);
+    (folder, path)
+}
+
+fn idx(dims: &[u32], data: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, dims.len() as u8];
+    dims.iter().for_each(|dim| bytes.extend(dim.to_be_bytes()));
+    bytes.extend(data);
+    bytes
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("memory takes everything")
+}
+
+fn npy(descr: &str, fortran: bool, shape: &str, data: &[u8]) -> Vec<u8> {
+    let fortran = if fortran { "True" } else { "False" };
+    let header = format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+fn rows_of(path: &Path) -> gm_train::Result<Split> {
+    load_rows(&DataSpec::Path(path.into()), &LoadOptions::default())
+}
+
+/// All rows of a file, or the error's text without the folder.
+fn outcome(name: &str, content: &[u8]) -> Result<Split, String> {
+    let (folder, path) = file(name, content);
+    rows_of(&path).map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))
+}
+
+fn refusal(name: &str, content: &[u8]) -> String {
+    outcome(name, content).expect_err("the file must be refused")
+}
+
+fn matrix(split: &Split) -> Matrix {
+    split.to_matrix(&(0..split.len() as u32).collect::<Vec<_>>())
+}
+
+// ---- Built-in sets ----
+
+#[test]
+fn table_digits_splits_and_values() {
+    let digits = Dataset::builtin("digits").unwrap();
+    assert_eq!([&digits.train, &digits.valid, &digits.test].map(Split::len), [1199, 299, 299]);
+    let whole = load_rows(&DataSpec::Digits, &LoadOptions::default()).unwrap();
+    assert_eq!(whole.labels().unwrap()[..6], [0, 1, 2, 3, 4, 5]);
+    // Every sixth row: row 4 is the first for validation, row 5 the first of the test.
+    assert_eq!(digits.valid.to_matrix(&[0, 1]), whole.to_matrix(&[4, 10]));
+    assert_eq!(digits.test.to_matrix(&[0, 298]), whole.to_matrix(&[5, 5 + 6 * 298]));
+    assert_eq!(digits.train.to_matrix(&[3, 4]), whole.to_matrix(&[3, 6]));
+    let info = whole.info();
+    assert_eq!((info.rows, info.units, info.image, info.binary), (1797, 64, Some((8, 8)), false));
+    assert_eq!(info.labels.values().copied().collect::<Vec<_>>(), [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
+    assert_eq!((info.constant_units, info.duplicates), (3, 0));
+    assert!((info.density * 16.0 - 4.884_164_58).abs() < 1e-6, "{}", info.density * 16.0);
+}
+
+#[test]
+fn table_bars_and_stripes_have_their_rows() {
+    let bars = Dataset::builtin("bars-and-stripes:2").unwrap();
+    let rows: Vec<Vec<u8>> =
+        (0..8).map(|row| bars.train.to_matrix(&[row]).iter().map(|&x| x as u8).collect()).collect();
+    let expected =
+        [[0, 0, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [1, 1, 1, 1], [0, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1], [1; 4]];
+    assert_eq!(rows, expected);
+    assert_eq!(bars.train.values(), bars.test.values());
+    assert_eq!(bars.train.image(), Some((2, 2)));
+    assert_eq!(Dataset::builtin("bars-and-stripes:5").unwrap().train.info().duplicates, 2);
+}
+
+#[test]
+fn table_shifter_shifts() {
+    for (name, rows) in [("shifter:3", [24; 3]), ("shifter:20", [12_000, 3_000, 3_000])] {
+        let shifter = Dataset::builtin(name).unwrap();
+        assert_eq!([&shifter.train, &shifter.valid, &shifter.test].map(Split::len), rows);
+        let Values::Bits(bits) = shifter.train.values() else { panic!("the shifter is binary") };
+        let n = (bits.units() - 3) / 2;
+        for (sample, &label) in shifter.train.labels().unwrap().iter().enumerate() {
+            let shift = usize::from(label);
+            let left = [1, 0, n - 1][shift];
+            assert!((0..n).all(|i| bits.get(n + i, sample) == bits.get((i + left) % n, sample)));
+            assert!((0..3).all(|k| bits.get(2 * n + k, sample) == (k == shift)));
+        }
+    }
+    assert_eq!(Dataset::builtin("shifter:8").unwrap().train.info().duplicates, 0);
+    let drawn = Dataset::builtin("shifter:20").unwrap().train.info();
+    // 20 standard deviations of a mean of 12,000 x 43 values are below 0.02; a third of the labels each.
+    assert!((drawn.density - (0.5 * 40.0 + 1.0) / 43.0).abs() < 0.02);
+    assert!(drawn.labels.values().all(|&count| (3_700..4_300).contains(&count)), "{:?}", drawn.labels);
+}
+
+#[test]
+fn rejects_unknown_names_with_the_nearest_and_sizes_out_of_range() {
+    for (name, text) in [
+        (
+            "mnsit",
+            "unknown data set `mnsit`, did you mean `mnist`?; known: digits, bars-and-stripes:D, shifter:N, mnist, \
+                   binarized_mnist, caltech101_silhouettes_28",
+        ),
+        ("digits:3", "unknown data set `digits:3`, did you mean `digits`?"),
+        ("binarised_mnist", "did you mean `binarized_mnist`?"),
+        ("zebra", "unknown data set `zebra`; known: "),
+        ("shifter", "`data` is shifter, allowed: shifter:N with N from 3 to 4096"),
+        ("shifter:2", "`data` is shifter:2, allowed: shifter:N with N from 3 to 4096"),
+        ("bars-and-stripes:17", "`data` is bars-and-stripes:17, allowed: bars-and-stripes:D with D from 1 to 16"),
+    ] {
+        let error = DataSpec::parse(name).unwrap_err().to_string();
+        assert!(error.contains(text), "{error}");
+    }
+    let error = "tran".parse::<SplitName>().unwrap_err().to_string();
+    assert_eq!(error, "unknown split `tran`, did you mean `train`?; known: train, valid, test");
+}
+
+#[test]
+fn law_specs_survive_printing() {
+    for text in ["digits", "bars-and-stripes:4", "shifter:8", "mnist", "folder/rows.npy"] {
+        assert_eq!(DataSpec::parse(text).unwrap().to_string(), text);
+    }
+}
+
+// ---- Readers ----
+
+#[test]
+fn oracle_all_formats_give_the_same_bits() {
+    let cells: Vec<u8> = (0..7 * 20).map(|i| u8::from(i * i % 7 < 3)).collect();
+    let expected = Matrix::from_iterator(20, 7, cells.iter().map(|&cell| f32::from(cell)));
+    let line = |separator: &str, row: &[u8]| row.iter().map(u8::to_string).collect::<Vec<_>>().join(separator) + "\n";
+    let lines = |separator| cells.chunks(20).map(|row| line(separator, row)).collect::<String>().into_bytes();
+    let names = (0..20).map(|i| format!("pixel{i}")).collect::<Vec<_>>().join(",") + "\n";
+    let sparse_row = |row: &[u8]| {
+        let entries: String = (0..20).filter(|&i| row[i] == 1).map(|i| format!(" {}:1", i + 1)).collect();
+        format!("3{entries} # note\n")
+    };
+    let sparse = format!("{}\n", cells.chunks(20).map(sparse_row).collect::<String>());
+    let fortran: Vec<u8> =
+        (0..20).flat_map(|unit| (0..7).map(move |row| (row, unit))).map(|(r, u)| cells[20 * r + u]).collect();
+    let doubles: Vec<u8> = cells.iter().flat_map(|&cell| f64::from(cell).to_le_bytes()).collect();
+    let big: Vec<u8> = cells.iter().flat_map(|&cell| f32::from(cell).to_be_bytes()).collect();
+    let integers: Vec<u8> = cells.iter().flat_map(|&cell| i64::from(cell).to_le_bytes()).collect();
+    for (name, content) in [
+        ("a.idx", idx(&[7, 20], &cells)),
+        ("a-idx3-ubyte", idx(&[7, 4, 5], &cells)),
+        ("a.gz", gzip(&idx(&[7, 20], &cells))),
+        ("a.csv", lines(",")),
+        ("named.csv", [names.into_bytes(), lines(",")].concat()),
+        ("a.tsv", lines("\t")),
+        ("a.amat", lines(" ")),
+        ("a.libsvm", sparse.into_bytes()),
+        ("a.npy", npy("|u1", false, "(7, 20)", &cells)),
+        ("bool.npy", npy("|b1", false, "(7, 4, 5)", &cells)),
+        ("fortran.npy", npy("|u1", true, "(7, 20)", &fortran)),
+        ("double.npy", npy("<f8", false, "(7, 20)", &doubles)),
+        ("big.npy", npy(">f4", false, "(7, 20)", &big)),
+        ("integers.npy", npy("<i8", false, "(7, 20)", &integers)),
+        ("without-extension", npy("|u1", false, "(7, 20)", &cells)),
+    ] {
+        let split = outcome(name, &content).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(split.is_binary(), "{name}");
+        assert_eq!(matrix(&split), expected, "{name}");
+    }
+}
+
+#[test]
+fn table_grey_levels_and_reals_are_scaled_by_kind() {
+    let levels = outcome("a.idx", &idx(&[2, 3], &[0, 51, 255, 1, 0, 102])).unwrap();
+    assert_eq!(matrix(&levels).as_slice(), [0.0, 0.2, 1.0, 1.0 / 255.0, 0.0, 0.4]);
+    assert!(matches!(levels.values(), Values::Levels(levels) if levels.scale() == 255));
+    let reals = outcome("a.csv", b"0, 0.25\n1,1e-1\n").unwrap();
+    assert!(matches!(reals.values(), Values::Reals(_)));
+    assert_eq!(matrix(&reals).as_slice(), [0.0, 0.25, 1.0, 0.1]);
+}
+
+#[test]
+fn table_csv_headers_and_labels() {
+    let split = outcome("a.csv", b"label,0,1,2\n7,0,1,1\n2,1,0,0\n").unwrap();
+    assert_eq!((split.len(), split.units(), split.labels()), (2, 3, Some(&[7, 2][..])));
+    let counted = outcome("a.csv", b"0,1,2\n0,1,1\n").unwrap();
+    assert_eq!(counted.len(), 1);
+    let plain = outcome("a.csv", b"0,1,1\n0,1,1\n").unwrap();
+    assert_eq!(plain.len(), 2);
+}
+
+#[test]
+fn table_libsvm_units_and_signs() {
+    let (_folder, path) = file("a.svm", b"-1 2:0.5\n+1 1:1\n");
+    let options = LoadOptions { units: Some(4), ..LoadOptions::default() };
+    let split = load_rows(&DataSpec::Path(path.clone()), &options).unwrap();
+    assert_eq!((split.units(), split.labels()), (4, Some(&[0, 1][..])));
+    assert_eq!(matrix(&split).as_slice(), [0.0, 0.5, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+    assert_eq!(rows_of(&path).unwrap().units(), 2);
+}
+
+fn write_npz(path: &Path, arrays: &[(&str, &[u64], &[u8])]) -> std::io::Result<()> {
+    let mut npz = NpzWriter::create(path)?;
+    for (name, shape, cells) in arrays {
+        let mut array = npz.array(name, Default::default())?.default_dtype().shape(shape).begin_nd()?;
+        array.extend(cells.iter().copied())?;
+        array.finish()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn table_npz_arrays_become_splits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npz");
+    // Bytes of 0 and 1 in one split stay grey levels beside a split of grey levels.
+    write_npz(
+        &path,
+        &[
+            ("x_train", &[6, 2], &[9; 12]),
+            ("y_train", &[6], &[4; 6]),
+            ("x_test", &[2, 2], &[0, 1, 0, 1]),
+            ("y_test", &[2], &[1, 2]),
+        ],
+    )
+    .unwrap();
+    let data = load(&DataSpec::Path(path.clone()), &LoadOptions::default()).unwrap();
+    assert_eq!([&data.train, &data.valid, &data.test].map(Split::len), [5, 1, 2]);
+    assert_eq!(data.test.to_matrix(&[0]).as_slice(), [0.0, 1.0 / 255.0]);
+    assert_eq!((data.valid.labels(), data.test.labels()), (Some(&[4][..]), Some(&[1, 2][..])));
+    assert_eq!(rows_of(&path).unwrap().len(), 8);
+
+    write_npz(&path, &[("images", &[6, 2], &[1; 12]), ("labels", &[6], &[4; 6])]).unwrap();
+    let data = load(&DataSpec::Path(path.clone()), &LoadOptions::default()).unwrap();
+    assert_eq!([&data.train, &data.valid, &data.test].map(Split::len), [4, 1, 1]);
+
+    write_npz(&path, &[("a", &[6, 2], &[1; 12]), ("b", &[6, 2], &[1; 12])]).unwrap();
+    let error = rows_of(&path).unwrap_err().to_string();
+    assert!(error.ends_with("npz file lacks `train (or train_images, x_train; it holds a, b)`"), "{error}");
+}
+
+fn folder_with(files: &[(&str, Vec<u8>)]) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content).expect("a writable folder");
+    }
+    folder
+}
+
+#[test]
+fn table_folders_give_splits_and_missing_ones_are_derived() {
+    let images = |rows: u32| idx(&[rows, 2], &(0..2 * rows).map(|i| u8::from(i % 3 == 0)).collect::<Vec<_>>());
+    let load = |folder: &TempDir| load(&DataSpec::Path(folder.path().into()), &LoadOptions::default());
+    let sizes = |data: Dataset| [&data.train, &data.valid, &data.test].map(Split::len);
+
+    let whole = folder_with(&[
+        ("train-images-idx2-ubyte.gz", gzip(&images(13))),
+        ("train-labels-idx1-ubyte", idx(&[13], &[1; 13])),
+        ("valid-images-idx2-ubyte", images(3)),
+        ("test-images-idx2-ubyte.gz", gzip(&images(2))),
+    ]);
+    assert_eq!(sizes(load(&whole).unwrap()), [13, 3, 2]);
+    let no_valid = folder_with(&[("train-images-idx2-ubyte", images(13)), ("t10k-images-idx2-ubyte", images(2))]);
+    let data = load(&no_valid).unwrap();
+    assert_eq!(
+        data.valid.to_matrix(&[0, 1]),
+        rows_of(&no_valid.path().join("train-images-idx2-ubyte")).unwrap().to_matrix(&[11, 12])
+    );
+    assert_eq!(sizes(data), [11, 2, 2]);
+    let only_train = folder_with(&[("train-images-idx2-ubyte", images(13))]);
+    assert_eq!(sizes(load(&only_train).unwrap()), [9, 2, 2]);
+}
+
+#[test]
+fn table_known_sets_are_searched_in_both_folders() {
+    let images = idx(&[12, 2], &[1; 24]);
+    let cache = tempfile::tempdir().unwrap();
+    fs::create_dir(cache.path().join("mnist")).unwrap();
+    fs::write(cache.path().join("mnist/train-images-idx3-ubyte"), images).unwrap();
+    let empty = tempfile::tempdir().unwrap();
+    let mut options = LoadOptions { data_dir: Some(empty.path().into()), ..LoadOptions::default() };
+    let error = load(&DataSpec::Known("mnist"), &options).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        format!("data set `mnist` not found, looked for the folder: {}", empty.path().join("mnist").display())
+    );
+    let error = load(&DataSpec::Known("mnist"), &LoadOptions::default()).unwrap_err().to_string();
+    assert!(error.ends_with("nowhere, since no data folder is set"), "{error}");
+    options.cache_dir = Some(cache.path().into());
+    assert_eq!(load(&DataSpec::Known("mnist"), &options).unwrap().source, "mnist");
+}
+
+// ---- Malformed files, one by one ----
+
+#[test]
+fn rejects_truncated_idx() {
+    let whole = idx(&[3, 4], &[1; 12]);
+    assert_eq!(refusal("a.idx", &whole[..20]), "a.idx: IDX file is truncated: 12 bytes announced, 8 present");
+    assert_eq!(refusal("a.idx", &whole[..9]), "a.idx: IDX file is truncated: 8 bytes announced, 5 present");
+    assert_eq!(refusal("a.idx", &[]), "a.idx: IDX file is truncated: 4 bytes announced, 0 present");
+    let short = gzip(&whole[..20]);
+    assert_eq!(refusal("a.gz", &short), "a.gz: IDX file is truncated: 12 bytes announced, 8 present");
+    let packed = gzip(&whole);
+    assert!(refusal("a.gz", &packed[..packed.len() - 12]).contains("truncated"));
+    let no_checksum = refusal("a.gz", &packed[..packed.len() - 4]);
+    assert_eq!(no_checksum, "a.gz: IDX file cannot be decoded: the compressed stream ends too early");
+}
+
+#[test]
+fn rejects_damaged_gzip() {
+    let mut packed = gzip(&idx(&[3, 4], &[1; 12]));
+    let checksum = packed.len() - 8;
+    packed[checksum] ^= 1;
+    assert!(refusal("a.gz", &packed).starts_with("a.gz: IDX file cannot be decoded: "));
+}
+
+#[test]
+fn rejects_bytes_after_the_end() {
+    assert_eq!(refusal("a.idx", &idx(&[2, 2], &[1; 5])), "a.idx: IDX file has 1 bytes after its end");
+    assert_eq!(refusal("a.npy", &npy("|u1", false, "(2, 2)", &[1; 5])), "a.npy: npy file has 1 bytes after its end");
+}
+
+#[test]
+fn rejects_foreign_files() {
+    assert_eq!(refusal("a.idx", b"\x7fELF and more"), "a.idx: not a IDX file: it begins with other bytes");
+    assert_eq!(refusal("a.npy", b"hello, world"), "a.npy: not a npy file: it begins with other bytes");
+    assert_eq!(refusal("a.npz", b"hello, world"), "a.npz: not a npz file: it begins with other bytes");
+    assert_eq!(refusal("a.amat", b"\xff\xfe\x00"), "a.amat: not a amat file: it begins with other bytes");
+    assert!(refusal("a.jpeg", b"\xff\xd8\xff").starts_with("a.jpeg: unknown format; known: IDX "));
+    assert!(refusal("a.npz", b"PK and nothing").starts_with("a.npz: npy file cannot be decoded: "));
+}
+
+#[test]
+fn rejects_wrong_magic() {
+    let mut floats = idx(&[1, 1], &[0; 4]);
+    floats[2] = 0x0d;
+    assert_eq!(refusal("a.idx", &floats), "a.idx: IDX file: `element type` is 0x0d, expected 0x08 (bytes)");
+    let mut dims = idx(&[1, 1], &[0]);
+    dims[3] = 9;
+    assert_eq!(refusal("a.idx", &dims), "a.idx: IDX file: `number of dimensions` is 9, expected 1, 2 or 3");
+    let labels = idx(&[4], &[0; 4]);
+    assert_eq!(refusal("a.idx", &labels), "a.idx: has shape 4, expected 2 or 3 dimensions for images");
+}
+
+#[test]
+fn rejects_lying_dimensions() {
+    let huge = idx(&[u32::MAX, u32::MAX, u32::MAX], &[0; 9]);
+    let expected = "a.idx: IDX file: `dimensions` is 4294967295 x 4294967295 x 4294967295, expected a product that fits into memory";
+    assert_eq!(refusal("a.idx", &huge), expected);
+    // Announced sizes that the compressed bytes cannot reach are refused before anything is unpacked.
+    let bomb = gzip(&idx(&[u32::MAX, 784], &[0; 9]));
+    assert!(refusal("a.gz", &bomb).contains("truncated: 3367254359280 bytes announced"));
+    // A bomb behind an honest header is not unpacked beyond it.
+    let bomb = gzip(&idx(&[2, 2], &vec![0; 10_000_000]));
+    assert_eq!(refusal("a.gz", &bomb), "a.gz: IDX file has 1 bytes after its end");
+    let shape = "(18446744073709551615, 18446744073709551615)";
+    assert!(refusal("a.npy", &npy("<f8", false, shape, &[0; 8])).contains("expected a product that fits into memory"));
+    assert!(refusal("a.npy", &npy("<f8", false, "(9, 9)", &[0; 8])).contains("truncated: 648 bytes announced"));
+    assert_eq!(refusal("a.idx", &idx(&[2, 0], &[])), "a.idx: has shape 2 x 0, expected 1 unit or more");
+}
+
+#[test]
+fn rejects_malformed_npy_headers() {
+    for (descr, shape, text) in [
+        ("<c8", "(1, 1)", "`descr` is <c8, expected bool, an integer type, float32 or float64"),
+        ("<f4", "(1, 1", "the header is not"),
+        ("<f4", "(-1, 1)", "the header is not"),
+        ("<f4", "[[[[1]]]]", "the header is not"),
+        ("<f4", "()", "has shape [], expected [samples, units]"),
+        ("<f4", "(1,)", "has shape [1], expected [samples, units]"),
+    ] {
+        let error = refusal("a.npy", &npy(descr, false, shape, &1f32.to_le_bytes()));
+        assert!(error.contains(text), "{error}");
+    }
+    let mut newer = npy("<f4", false, "(1, 1)", &[0; 4]);
+    newer[6] = 4;
+    assert!(refusal("a.npy", &newer).contains("has format version 4, this program reads up to 3"));
+}
+
+#[test]
+fn rejects_values_outside_the_unit_interval() {
+    let text = "a.csv: value 3.5 at row 2, column 3 lies outside 0..1; scale the values to 0..1, or binarise with `threshold:T`";
+    assert_eq!(refusal("a.csv", b"0,0.5,1\n1,0,3.5\n"), text);
+    assert!(refusal("a.amat", b"0 nan\n").contains("value NaN at row 1, column 2"));
+    let (_folder, path) = file("a.csv", b"a,b\n-7,0.5\n2,9\n");
+    let with = |binarise| {
+        let options = LoadOptions { binarise: Some(binarise), ..LoadOptions::default() };
+        load_rows(&DataSpec::Path(path.clone()), &options)
+    };
+    assert!(matches!(with(Binarise::Fixed(0)), Err(Error::OutOfRange { row: 1, column: 1, .. })));
+    assert_eq!(matrix(&with(Binarise::Threshold(1.0)).unwrap()).as_slice(), [0.0, 0.0, 1.0, 1.0]);
+}
+
+#[test]
+fn rejects_empty_splits() {
+    assert_eq!(refusal("a.idx", &idx(&[0, 784], &[])), "a.idx: holds no examples");
+    assert_eq!(refusal("a.csv", b""), "a.csv: holds no examples");
+    assert_eq!(refusal("a.csv", b"a,b\n"), "a.csv: holds no examples");
+    assert_eq!(refusal("a.amat", b"\n\n"), "a.amat: holds no examples");
+    assert_eq!(refusal("a.npy", &npy("<f4", true, "(0, 3)", &[])), "a.npy: holds no examples");
+    let error = Split::new(Values::Bits(BitMatrix::zeros(3, 0)), None).unwrap_err();
+    assert_eq!(error.to_string(), "Split::new: holds no examples");
+    let (_folder, path) = file("a.csv", b"0,1\n1,1\n");
+    let error = load(&DataSpec::Path(path), &LoadOptions::default()).unwrap_err().to_string();
+    assert!(
+        error.ends_with("2 rows cannot be split, 6 or more can be; give train, valid and test files instead"),
+        "{error}"
+    );
+}
+
+#[test]
+fn rejects_ragged_text() {
+    assert_eq!(refusal("a.csv", b"0,1\n1,1,0\n"), "a.csv: line 2 has 3 values, expected 2 as in the first");
+    assert_eq!(refusal("a.amat", b"0 1\n\n1\n"), "a.amat: line 3 has 1 values, expected 2 as in the first");
+}
+
+#[test]
+fn rejects_cells_that_are_no_numbers() {
+    assert_eq!(refusal("a.csv", b"a,b\n0,1\n0,x1\n"), "a.csv: line 3, column 2: `x1` is not a number");
+    assert_eq!(refusal("a.csv", b"0,\n"), "a.csv: line 1, column 2: `` is not a number");
+    assert_eq!(refusal("a.amat", b"0 1\n0 one\n"), "a.amat: line 2, column 2: `one` is not a number");
+    let text = "a.csv: line 2, column 1: `-3` is not a label, a whole number from 0 to 65535";
+    assert_eq!(refusal("a.csv", b"label,a\n-3,1\n"), text);
+}
+
+#[test]
+fn rejects_malformed_libsvm() {
+    for (content, text) in [
+        ("1 0:1\n", "a.svm: line 1: index 0 is not allowed: indices are 1 to 4294967295"),
+        ("1 3:1 3:0\n", "a.svm: line 1: index 3 is not allowed: it occurs twice in its line"),
+        ("1 1\n", "a.svm: line 1, column 2: `1` is not index:value"),
+        ("cat 1:1\n", "a.svm: line 1, column 1: `cat` is not a label"),
+        ("-1 1:1\n3 1:1\n", "a.svm: line 2, column 1: `3` is not a label, -1 goes with 1 only"),
+        ("1 4000000000:1\n0\n", "a.svm: has shape 2 x 4000000000, expected at most 2^32 dense values"),
+        ("1\n0\n", "a.svm: has shape 2 x 0, expected 1 unit or more"),
+    ] {
+        assert_eq!(refusal("a.svm", content.as_bytes()).replace(", a whole number from 0 to 65535, or -1", ""), text);
+    }
+}
+
+#[test]
+fn rejects_labels_that_do_not_count_the_examples() {
+    let folder = folder_with(&[
+        ("train-images-idx2-ubyte", idx(&[3, 2], &[1; 6])),
+        ("train-labels-idx1-ubyte", idx(&[4], &[1; 4])),
+    ]);
+    let error = rows_of(folder.path()).unwrap_err().to_string();
+    assert!(error.ends_with("train-images-idx2-ubyte: 4 labels for 3 examples"), "{error}");
+}
+
+#[test]
+fn rejects_folders_without_training_images() {
+    let folder = folder_with(&[("test-images-idx2-ubyte", idx(&[3, 2], &[1; 6]))]);
+    let error = rows_of(folder.path()).unwrap_err().to_string();
+    assert!(error.contains(": no training images, looked for train-images-idx3-ubyte.gz"), "{error}");
+}
+
+#[test]
+fn rejects_splits_of_different_widths() {
+    let folder = folder_with(&[
+        ("train-images-idx2-ubyte", idx(&[6, 2], &[1; 12])),
+        ("test-images-idx2-ubyte", idx(&[2, 3], &[1; 6])),
+    ]);
+    let error = load(&DataSpec::Path(folder.path().into()), &LoadOptions::default()).unwrap_err().to_string();
+    assert!(error.ends_with(": the test split has 3 units, the training split has 2"), "{error}");
+    assert!(matches!(rows_of(folder.path()), Err(Error::Width { found: 3, expected: 2, .. })));
+}
+
+#[test]
+fn rejects_files_that_are_not_there() {
+    let error = rows_of(Path::new("not/there.csv")).unwrap_err().to_string();
+    assert!(error.starts_with("opening not/there.csv: "), "{error}");
+}
+
+#[test]
+fn rejects_bad_values_in_memory() {
+    let text = |outcome: gm_train::Result<Split>| outcome.unwrap_err().to_string();
+    let reals = |value| Split::new(Values::Reals(Matrix::from_element(2, 2, value)), None);
+    assert!(text(reals(1.5)).starts_with("Split::new: value 1.5 at row 1, column 1 lies outside 0..1"));
+    assert!(reals(1.0).is_ok());
+    assert!(text(Split::new(Values::Bits(BitMatrix::zeros(0, 3)), None)).contains("0 x 3"));
+    assert!(
+        Levels::new(2, 16, vec![0, 17])
+            .unwrap_err()
+            .to_string()
+            .contains("`data` is 17, allowed: levels up to the scale")
+    );
+    assert!(
+        Levels::new(2, 16, vec![0; 3]).is_err()
+            && Levels::new(0, 16, vec![]).is_err()
+            && Levels::new(2, 0, vec![0; 2]).is_err()
+    );
+    let image = reals(0.5).unwrap().with_image(3, 1);
+    assert_eq!(text(image), "Split::with_image: `image` has pixels 3, expected 2");
+}
+
+#[test]
+fn table_constant_data_are_allowed_and_reported() {
+    for (name, content) in
+        [("a.csv", &b"0,1\n0,1\n"[..]), ("b.csv", b"0.5,1\n0.5,1\n"), ("c.idx", &idx(&[2, 2], &[9; 4]))]
+    {
+        let info = outcome(name, content).unwrap().info();
+        assert_eq!((info.constant_units, info.duplicates), (2, 1), "{name}");
+    }
+}
+
+#[test]
+fn fuzz_readers_refuse_damaged_files_without_panicking() {
+    let folder = tempfile::tempdir().unwrap();
+    let npz = folder.path().join("whole.npz");
+    write_npz(&npz, &[("train", &[6, 2], &[1; 12])]).unwrap();
+    let whole = [
+        ("a.idx", idx(&[6, 2], &[1; 12])),
+        ("a.gz", gzip(&idx(&[6, 2], &[1; 12]))),
+        ("a.npy", npy("<f4", false, "(2, 3)", &[0; 24])),
+        ("a.npz", fs::read(npz).unwrap()),
+        ("a.csv", b"label,a\n1,0.5\n2,1\n".to_vec()),
+        ("a.svm", b"1 1:1 2:0.5\n0 2:1\n".to_vec()),
+    ];
+    for (name, content) in whole {
+        let path = folder.path().join(name);
+        for position in 0..content.len() {
+            for change in [1, 0x80, 0xff] {
+                let mut damaged = content.clone();
+                damaged[position] ^= change;
+                fs::write(&path, damaged).unwrap();
+                // The outcome is free; panics and endless allocation are not.
+                let _ = rows_of(&path);
+            }
+            fs::write(&path, &content[..position]).unwrap();
+            let _ = rows_of(&path);
+        }
+    }
+}
+
+// ---- Binarisation ----
+
+/// Probabilities level / 20 for levels 0 to 20, in many equal examples.
+fn ramp(rows: usize) -> Split {
+    let levels = Levels::new(21, 20, (0..=20).collect::<Vec<u8>>().repeat(rows));
+    levels.and_then(|levels| Split::new(Values::Levels(levels), None)).expect("levels up to the scale")
+}
+
+#[test]
+fn table_binarise_is_read_and_printed() {
+    for (text, binarise) in [
+        ("none", Binarise::None),
+        ("threshold:0.25", Binarise::Threshold(0.25)),
+        ("fixed:12", Binarise::Fixed(12)),
+        ("dynamic", Binarise::Dynamic),
+    ] {
+        assert_eq!(text.parse::<Binarise>().unwrap(), binarise);
+        assert_eq!(binarise.to_string(), text);
+    }
+    assert_eq!("fixed".parse::<Binarise>().unwrap(), Binarise::Fixed(0));
+    for (text, error) in [
+        ("dinamic", "unknown binarisation `dinamic`, did you mean `dynamic`?; known: none, threshold, fixed, dynamic"),
+        ("threshold:x", "Binarise: `binarise` is threshold:x, allowed: threshold:T with a finite number T"),
+        ("fixed:-1", "Binarise: `binarise` is fixed:-1, allowed: fixed:SEED with a whole number SEED"),
+        ("dynamic:2", "Binarise: `binarise` is dynamic:2, allowed: none and dynamic without an argument"),
+    ] {
+        assert_eq!(text.parse::<Binarise>().unwrap_err().to_string(), error);
+    }
+}
+
+#[test]
+fn rejects_grey_levels_as_binary_data() {
+    let (split, streams) = (ramp(2), Streams::new(0));
+    let error = split.binary_batch(&[0], Binarise::None, &streams).unwrap_err().to_string();
+    assert!(
+        error.contains("grey levels, `binarise` is none; allowed: threshold[:T], fixed[:SEED], dynamic"),
+        "{error}"
+    );
+    let error = split.to_bits(Binarise::Dynamic).unwrap_err().to_string();
+    assert!(error.contains("grey levels, `binarise` is dynamic; allowed: threshold[:T], fixed[:SEED]"), "{error}");
+    assert_eq!((split.training_binarise(), split.evaluation_binarise()), (Binarise::Dynamic, Binarise::Fixed(0)));
+}
+
+#[test]
+fn table_thresholds_are_exceeded_and_binary_data_stay() {
+    let bits = ramp(1).to_bits(Binarise::Threshold(0.5)).unwrap();
+    assert!((0..21).all(|unit| bits.get(unit, 0) == (unit > 10)));
+    let reals = Split::new(Values::Reals(Matrix::from_column_slice(3, 1, &[0.2, 0.5, 0.7])), None).unwrap();
+    assert_eq!(reals.to_bits(Binarise::Threshold(0.5)).unwrap().to_matrix().as_slice(), [0.0, 0.0, 1.0]);
+    let bars = Dataset::builtin("bars-and-stripes:3").unwrap().train;
+    let Values::Bits(bits) = bars.values() else { panic!("bars are binary") };
+    for binarise in [Binarise::None, Binarise::Threshold(0.5), Binarise::Fixed(3), Binarise::Dynamic] {
+        assert_eq!(&bars.to_bits(binarise).unwrap(), bits);
+        assert_eq!(bars.binary_batch(&[5, 0, 5], binarise, &Streams::new(1)).unwrap(), bits.select(&[5, 0, 5]));
+    }
+}
+
+#[test]
+fn law_fixed_pixels_do_not_depend_on_the_batch() {
+    let digits = Dataset::builtin("digits").unwrap();
+    let whole = digits.train.to_bits(Binarise::Fixed(5)).unwrap();
+    let rows = [77, 3, 77, 1000];
+    let batch = digits.train.binary_batch(&rows, Binarise::Fixed(5), &Streams::new(9)).unwrap();
+    assert_eq!(batch, whole.select(&rows.map(|row| row as usize)));
+    assert_ne!(whole, digits.train.to_bits(Binarise::Fixed(6)).unwrap());
+}
+
+#[test]
+fn law_dynamic_pixels_are_new_in_every_step() {
+    let split = ramp(64);
+    let rows: Vec<u32> = (0..64).collect();
+    let step =
+        |step| split.binary_batch(&rows, Binarise::Dynamic, &Streams::new(0).fork(Purpose::Binarise, step)).unwrap();
+    assert_eq!(step(1), step(1));
+    assert_ne!(step(1), step(2));
+    assert_eq!(split.binary_batch(&[], Binarise::Dynamic, &Streams::new(0)).unwrap().samples(), 0);
+}
+
+#[test]
+fn stable_draws_do_not_depend_on_threads() {
+    let draw = || {
+        let train = Dataset::builtin("digits").unwrap().train;
+        let rows = train.epoch_order(&Streams::new(1), 0);
+        let dynamic = train.binary_batch(&rows, Binarise::Dynamic, &Streams::new(2)).unwrap();
+        (dynamic, train.to_bits(Binarise::Fixed(3)).unwrap())
+    };
+    let with = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(draw);
+    assert_eq!(with(1), with(7));
+}
+
+/// The greatest deviation of a unit's count of ones, in standard deviations.
+fn worst_deviation(bits: &BitMatrix, probability: impl Fn(usize) -> f64) -> f64 {
+    let n = bits.samples() as f64;
+    let deviation = |(unit, count): (usize, u64)| {
+        let p = probability(unit);
+        let spread = (n * p * (1.0 - p)).sqrt();
+        let difference = (count as f64 - n * p).abs();
+        if difference == 0.0 { 0.0 } else { difference / spread }
+    };
+    bits.unit_counts().into_iter().enumerate().map(deviation).fold(0.0, f64::max)
+}
+
+/// 21 units, alpha = 1e-6 for all of them: two-sided normal quantile of 1e-6 / 21 is 5.46.
+const THRESHOLD: f64 = 5.5;
+
+const DRAWS: usize = 40_000;
+
+#[test]
+fn stat_mean_pixels_are_on_as_often_as_their_levels_say() {
+    let split = ramp(DRAWS);
+    let rows: Vec<u32> = (0..DRAWS as u32).collect();
+    let means = Split::new(Values::Reals(matrix(&split)), None).unwrap();
+    for (seed, split) in [(11, &split), (12, &means)] {
+        let dynamic = split.binary_batch(&rows, Binarise::Dynamic, &Streams::new(seed)).unwrap();
+        let fixed = split.to_bits(Binarise::Fixed(seed)).unwrap();
+        for bits in [dynamic, fixed] {
+            let deviation = worst_deviation(&bits, |unit| unit as f64 / 20.0);
+            assert!(deviation < THRESHOLD, "deviation {deviation}, threshold {THRESHOLD}, seed {seed}, n {DRAWS}");
+        }
+    }
+}
+
+#[test]
+fn planted_wrong_scale_is_caught() {
+    let bits = ramp(DRAWS).to_bits(Binarise::Fixed(13)).unwrap();
+    let deviation = worst_deviation(&bits, |unit| unit as f64 / 21.0);
+    assert!(deviation > THRESHOLD, "deviation {deviation}");
+}
+
+#[test]
+fn stable_orders_and_pixels() {
+    let streams = Streams::new(3);
+    assert_eq!(epoch_order(8, &streams, 0), ORDER_0);
+    assert_eq!(epoch_order(8, &streams, 1), ORDER_1);
+    let split = ramp(2);
+    let dynamic = split.binary_batch(&[0, 1], Binarise::Dynamic, &streams).unwrap();
+    assert_eq!(dynamic.words(), DYNAMIC);
+    assert_eq!(split.to_bits(Binarise::Fixed(3)).unwrap().words(), FIXED);
+}
+
+const ORDER_0: [u32; 8] = [5, 0, 4, 6, 1, 2, 7, 3];
+const ORDER_1: [u32; 8] = [3, 1, 4, 0, 2, 5, 7, 6];
+const DYNAMIC: [u64; 2] = [2_014_096, 2_028_168];
+const FIXED: [u64; 2] = [2_092_032, 2_062_352];
+
+proptest! {
+    #[test]
+    fn law_epoch_orders_are_permutations(rows in 1u32..500, seed: u64, epoch: u64) {
+        let mut order = epoch_order(rows, &Streams::new(seed), epoch);
+        order.sort_unstable();
+        prop_assert_eq!(order, (0..rows).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn law_idx_round_trips(units in 1usize..200, rows in 1usize..9, seed: u64) {
+        let mut state = seed;
+        let cells: Vec<u8> = (0..units * rows).map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        }).collect();
+        let split = outcome("a.gz", &gzip(&idx(&[rows as u32, units as u32], &cells))).unwrap();
+        let divisor = if split.is_binary() { 1.0 } else { 255.0 };
+        let expected: Vec<f32> = cells.iter().map(|&cell| f32::from(cell) / divisor).collect();
+        prop_assert_eq!(matrix(&split), Matrix::from_vec(units, rows, expected.clone()));
+        for (unit, mean) in split.unit_means().into_iter().enumerate() {
+            let sum: f32 = (0..rows).map(|row| expected[row * units + unit]).sum();
+            prop_assert!((mean - sum / rows as f32).abs() < 1e-6);
+        }
+    }
+}
+
+// ---- The real sets, where they are present ----
+
+fn shared() -> PathBuf {
+    let near = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    std::env::var_os("GM_SHARED").map_or(near, PathBuf::from)
+}
+
+#[test]
+fn table_real_sets_have_their_documented_shapes_and_means() {
+    let folder = shared();
+    let options = LoadOptions { data_dir: Some(folder.clone()), ..LoadOptions::default() };
+    for (name, means) in [
+        ("mnist", [0.130_660, 0.0, 0.132_515]),
+        ("binarized_mnist", [0.130_562, 0.131_127, 0.132_512]),
+        ("caltech101_silhouettes_28", [0.551_055, 0.535_959, 0.539_015]),
+    ] {
+        if !folder.join(name).is_dir() {
+            eprintln!("skipped: no {name} in {}; set GM_SHARED to a folder of data sets", folder.display());
+            continue;
+        }
+        let data = load(&DataSpec::parse(name).unwrap(), &options).unwrap();
+        let known = datasets().iter().find(|set| set.name == name).unwrap();
+        assert_eq!(SplitName::ALL.map(|split| data.split(split).len()), known.rows.unwrap());
+        let infos = SplitName::ALL.map(|split| data.split(split).info());
+        assert!(infos.iter().all(|info| info.image == Some((28, 28)) && info.binary == known.binary));
+        if name == "mnist" {
+            let train = (5.0 * infos[0].density + infos[1].density) / 6.0;
+            assert!((train - means[0]).abs() < 1e-6 && (infos[2].density - means[2]).abs() < 1e-6);
+            assert_eq!(data.train.labels().unwrap()[..5], [5, 0, 4, 1, 9]);
+            continue;
+        }
+        for (info, mean) in infos.iter().zip(means) {
+            assert!((info.density - mean).abs() < 1e-6, "{name}: {}", info.density);
+        }
+        let counts = infos.map(|info| (info.constant_units, info.duplicates));
+        match name {
+            "binarized_mnist" => assert_eq!(counts, [(97, 0), (145, 0), (141, 0)]),
+            _ => assert_eq!(counts.map(|(_, duplicates)| duplicates), [25, 6, 8]),
+        }
+    }
+}
