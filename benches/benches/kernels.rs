@@ -2,7 +2,10 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use gm_benches::{batch, model, pool};
-use gm_core::{Activations, BitMatrix, Coupling, Matrix, Purpose, Streams, add_coactivation, add_coactivation_counts};
+use gm_core::{
+    Activations, BitMatrix, Coactivation, Coupling, Matrix, Purpose, Streams, add_coactivation_counts,
+    coactivations_into,
+};
 use rand::Rng;
 
 fn engine(c: &mut Criterion) {
@@ -35,7 +38,8 @@ fn statistics(c: &mut Criterion) {
         let pool = pool(threads);
         c.bench_function(&name("transpose"), |b| b.iter(|| pool.install(|| v.transposed())));
         c.bench_function(&name("co-activation with means"), |b| {
-            b.iter(|| pool.install(|| add_coactivation(&vt, &means, 1.0, &mut out)))
+            let term = Coactivation { transposed: &vt, y: &means, scale: 1.0 };
+            b.iter(|| pool.install(|| coactivations_into(&[term], &mut out)))
         });
         c.bench_function(&name("co-activation counts"), |b| {
             b.iter(|| pool.install(|| add_coactivation_counts(&vt, &ht, 1.0, &mut out)))

@@ -3,7 +3,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use gm_benches::{batch, model, pool};
 use gm_core::{AisSettings, Schedule, Streams, unwatched};
-use gm_rbm::{Offsets, Phase, gradient_into};
+use gm_train::{Clock, Learner, RbmLearner, RbmSettings};
 
 fn sweep(c: &mut Criterion) {
     let rbm = model(784, 500);
@@ -18,31 +18,17 @@ fn sweep(c: &mut Criterion) {
     }
 }
 
-fn pcd_step(c: &mut Criterion) {
-    let mut rbm = model(784, 500);
+fn training_step(c: &mut Criterion) {
     let streams = Streams::new(1);
     let data = batch(784, 500, 0.13);
-    let mut chains = rbm.chains(500, &streams);
-    let mut couplings = rbm.couplings();
-    let (mut positive, mut negative) = (Phase::new(&rbm, &couplings, &data), Phase::new(&rbm, &couplings, &data));
-    let offsets = Offsets { visible: vec![0.13; 784], hidden: vec![0.3; 500] };
-    let mut gradient = rbm.stack().clone();
+    let means = vec![0.13; 784];
+    let settings = RbmSettings { hidden: 500, ..RbmSettings::default() };
+    let mut learner = RbmLearner::start_from(model(784, 500), &means, &settings, &streams).expect("sizes agree");
+    let clock = Clock { step: 0, total: 1_000_000, per_epoch: 100 };
     for threads in [1, 2] {
         let pool = pool(threads);
         c.bench_function(&format!("PCD-1 step, centred/{threads}"), |b| {
-            b.iter(|| {
-                pool.install(|| {
-                    positive.refill(&rbm, &couplings, &data);
-                    couplings.run(&rbm, &mut chains, 1, &streams);
-                    negative.refill(&rbm, &couplings, &chains.v);
-                    gradient_into(&positive, &negative, &mut gradient);
-                    offsets.centre(&mut gradient);
-                    for (p, g) in rbm.stack_mut().tensors_mut().zip(gradient.tensors()) {
-                        p.iter_mut().zip(g).for_each(|(p, g)| *p += 1e-6 * g);
-                    }
-                    couplings.refresh(&rbm);
-                })
-            });
+            b.iter(|| pool.install(|| learner.step(&data, &clock, &streams)));
         });
     }
 }
@@ -62,5 +48,5 @@ fn annealing(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, sweep, pcd_step, annealing);
+criterion_group!(benches, sweep, training_step, annealing);
 criterion_main!(benches);

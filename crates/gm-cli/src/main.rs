@@ -63,7 +63,8 @@ impl Program {
     fn run(&self) -> Result<bool> {
         let threads = usize::from(self.threads.unwrap_or(0));
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Error::content("--threads"))?;
-        let report = self.command.run(&Context { seed: self.seed })?;
+        // Within the pool, so that the many parallel operations of a command need not wake it up each time.
+        let report = rayon::scope(|_| self.command.run(&Context { seed: self.seed }))?;
         report.print(self.json)?;
         Ok(report.interrupted)
     }

@@ -6,7 +6,7 @@ use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
 use crate::bits::BitMatrix;
-use crate::kernels::{self, LANES, Row, TILE};
+use crate::kernels::{self, Bits, LANES, Row, TILE, Table};
 use crate::stack::Matrix;
 use crate::streams::{Stream, Streams};
 
@@ -18,6 +18,7 @@ const CHUNK: usize = 16;
 
 thread_local! {
     static SUMS: RefCell<Vec<Row>> = const { RefCell::new(Vec::new()) };
+    static TABLE: RefCell<Box<Table>> = RefCell::new(kernels::empty_table());
 }
 
 /// Runs `work` on rows that are reused by the next call on this thread, all zero at the start.
@@ -42,12 +43,15 @@ fn padded(count: usize) -> usize {
     count.next_multiple_of(TILE)
 }
 
-/// Adds the weights of the inputs that are on; `first` is the first sample.
-fn accumulate(inputs: &BitMatrix, first: usize, panel: &[Row], sums: &mut [Row]) {
-    for (t, tile) in panel.as_chunks::<TILE>().0.iter().enumerate() {
-        let words = &inputs.word(t / 2)[first..first + sums.len()];
-        kernels::accumulate(words, (t % 2 * TILE) as u32, tile, sums);
-    }
+/// Adds `scale` times the weights of the inputs that are on; `first` is the first sample.
+fn accumulate(inputs: &BitMatrix, first: usize, panel: &[Row], scale: f32, sums: &mut [Row]) {
+    TABLE.with_borrow_mut(|table| {
+        for (t, tile) in panel.as_chunks::<TILE>().0.iter().enumerate() {
+            let words = &inputs.word(t / 2)[first..first + sums.len()];
+            let bits = Bits { words, shift: (t % 2 * TILE) as u32 };
+            kernels::accumulate(bits, tile, scale, table, sums);
+        }
+    });
 }
 
 /// A weight matrix arranged for the inputs of one layer given the states of another.
@@ -284,7 +288,7 @@ impl<'a> LayerUpdate<'a> {
 
     fn inputs_of_block(&self, panel: usize, first: usize, rows: &mut [Row]) {
         for (coupling, states) in self.neighbours.into_iter().flatten() {
-            accumulate(states, first, coupling.panel(panel), rows);
+            accumulate(states, first, coupling.panel(panel), 1.0, rows);
         }
         let bias = panel_row(self.bias, panel);
         let base = self.base.map_or(Row::ZERO, |base| panel_row(base, panel));
@@ -426,6 +430,11 @@ impl Activations {
         self.samples
     }
 
+    fn panel(&self, panel: usize) -> &[Row] {
+        let rows = padded(self.samples);
+        &self.rows[panel * rows..(panel + 1) * rows]
+    }
+
     fn panels(&self) -> impl IndexedParallelIterator<Item = &[Row]> {
         self.rows.par_chunks(padded(self.samples).max(1))
     }
@@ -530,7 +539,8 @@ impl Activations {
     ///
     /// # Numerics
     ///
-    /// Double precision from the `f32` inputs on, so that steps of 1e-5 in beta lose nothing.
+    /// Never a difference of rounded sums: from the change of each input and the mean halfway when inputs move by
+    /// less than 1/16, to 2e-7 of the sum of these moves; in double precision from the `f32` inputs on otherwise.
     ///
     /// # Panics
     ///
@@ -560,11 +570,23 @@ impl Activations {
     }
 }
 
-/// Adds `scale` times the co-activations sum_s x_s y_s' of a binary layer x and a real-valued layer y.
+/// A term of [`coactivations_into`]: `scale` times the co-activations sum_s x_s y_s' of a binary layer x and a
+/// real-valued layer y.
+#[derive(Clone, Copy, Debug)]
+pub struct Coactivation<'a> {
+    /// x with units and samples exchanged, `[samples, units of x]`.
+    pub transposed: &'a BitMatrix,
+    /// y, `[units of y, samples]`.
+    pub y: &'a Activations,
+    /// What the sum is multiplied by.
+    pub scale: f32,
+}
+
+/// Adds up co-activations of one pair of layers over several batches.
 ///
 /// # Shapes
 ///
-/// `transposed` is x with units and samples exchanged, `[samples, units of x]`; `out` is `[units of x, units of y]`.
+/// `out` is `[units of x, units of y]`; its old values are lost.
 ///
 /// # Panics
 ///
@@ -573,32 +595,48 @@ impl Activations {
 /// # Examples
 ///
 /// ```
-/// use gm_core::{Activations, BitMatrix, Matrix, add_coactivation};
+/// use gm_core::{Activations, BitMatrix, Coactivation, Matrix, coactivations_into};
 ///
 /// let x = BitMatrix::from_fn(2, 3, |unit, sample| unit == 0 || sample == 1);
 /// let y = Activations::from_matrix(&Matrix::from_row_slice(1, 3, &[0.25, 0.5, 1.0]));
 /// let mut out = Matrix::zeros(2, 1);
-/// add_coactivation(&x.transposed(), &y, 2.0, &mut out);
+/// coactivations_into(&[Coactivation { transposed: &x.transposed(), y: &y, scale: 2.0 }], &mut out);
 /// assert_eq!(out.as_slice(), [3.5, 1.0]);
 /// ```
-pub fn add_coactivation(transposed: &BitMatrix, y: &Activations, scale: f32, out: &mut Matrix) {
-    let units = transposed.samples();
-    assert_eq!(transposed.units(), y.samples, "the two layers have as many samples");
-    assert_eq!(out.shape(), (units, y.units), "shape of the co-activations");
+pub fn coactivations_into(terms: &[Coactivation<'_>], out: &mut Matrix) {
+    let units = out.nrows();
+    for Coactivation { transposed, y, .. } in terms {
+        assert_eq!(transposed.units(), y.samples, "the two layers have as many samples");
+        assert_eq!(out.shape(), (transposed.samples(), y.units), "shape of the co-activations");
+    }
+    // Blocks of equal size, so that no table is built for a few units.
+    let block = units.div_ceil(units.div_ceil(BLOCK).max(1)).max(1);
     let columns = out.as_mut_slice().par_chunks_mut((LANES * units).max(1));
-    columns.zip(y.panels()).for_each(|(columns, panel)| {
-        for first in (0..units).step_by(BLOCK) {
-            with_zeroed_rows((units - first).min(BLOCK), |rows| {
-                accumulate(transposed, first, panel, rows);
-                for (lane, column) in columns.chunks_mut(units).enumerate() {
-                    for (value, row) in column[first..].iter_mut().zip(&*rows) {
-                        *value += scale * row.0[lane];
-                    }
+    columns.enumerate().for_each(|(panel, columns)| {
+        for first in (0..units).step_by(block) {
+            with_zeroed_rows((units - first).min(block), |rows| {
+                for term in terms {
+                    accumulate(term.transposed, first, term.y.panel(panel), term.scale, rows);
                 }
+                scatter_columns(rows, first, units, columns);
             });
         }
     });
 }
+
+/// Lanes become columns, and rows become rows from `first` on, of a matrix of so many rows.
+fn scatter_columns(rows: &[Row], first: usize, stride: usize, columns: &mut [f32]) {
+    for (band, rows) in rows.chunks(BAND).enumerate() {
+        for (lane, column) in columns.chunks_mut(stride).enumerate() {
+            for (value, row) in column[first + band * BAND..].iter_mut().zip(rows) {
+                *value = row.0[lane];
+            }
+        }
+    }
+}
+
+/// Rows that are turned into columns together: few enough to stay in the first-level cache.
+const BAND: usize = 16;
 
 /// Adds `scale` times the co-activation counts of two binary layers.
 ///
@@ -696,9 +734,14 @@ mod tests {
             add_coactivation_counts(&x.transposed(), &y.transposed(), 0.5, &mut counts);
             close(&counts, &((x.to_matrix() * y.to_matrix().transpose() * 0.5).add_scalar(1.0)), 1e-6);
             let means = weights(above, samples);
-            let mut sums = Matrix::zeros(below, above);
-            add_coactivation(&x.transposed(), &Activations::from_matrix(&means), 1.0, &mut sums);
-            close(&sums, &(x.to_matrix() * means.transpose()), 2e-3);
+            let (more, others) = (states(below, 2 * samples + 1), weights(above, 2 * samples + 1));
+            let mut sums = Matrix::from_element(below, above, 7.0);
+            let term = |transposed, y, scale| Coactivation { transposed, y, scale };
+            let (xt, mt) = (x.transposed(), more.transposed());
+            let (means_y, others_y) = (Activations::from_matrix(&means), Activations::from_matrix(&others));
+            coactivations_into(&[term(&xt, &means_y, 0.5), term(&mt, &others_y, -1.0)], &mut sums);
+            let expected = x.to_matrix() * means.transpose() * 0.5 - more.to_matrix() * others.transpose();
+            close(&sums, &expected, 4e-3);
         }
     }
 
@@ -786,7 +829,8 @@ mod tests {
         update.sample_into(&mut BitMatrix::zeros(3, 0), &Streams::new(0));
         assert_eq!(update.inputs().softplus_sums(), [0.0; 0]);
         let mut out = Matrix::zeros(5, 3);
-        add_coactivation(&none.transposed(), &Activations::zeros(3, 0), 1.0, &mut out);
+        let (transposed, y) = (&none.transposed(), &Activations::zeros(3, 0));
+        coactivations_into(&[Coactivation { transposed, y, scale: 1.0 }], &mut out);
         assert_eq!(out.sum(), 0.0);
     }
 }

@@ -3,6 +3,7 @@
 use gm_core::{Beta, BitMatrix, LayerUpdate, Purpose, Streams};
 
 use crate::conditional::Couplings;
+use crate::gradient::Phase;
 use crate::model::Rbm;
 
 /// States of a batch of Markov chains.
@@ -10,7 +11,7 @@ use crate::model::Rbm;
 pub struct Chains {
     /// Visible states, `[visible, chains]`.
     pub v: BitMatrix,
-    /// Hidden states, `[hidden, chains]`.
+    /// Hidden states, `[hidden, chains]`; a sweep begins from them.
     pub h: BitMatrix,
     /// Sweeps made so far; it addresses the random numbers of the next one.
     pub sweeps: u64,
@@ -104,7 +105,7 @@ impl<'a> Sampler<'a> {
         &self.couplings
     }
 
-    /// Makes sweeps: h given v, then v given h.
+    /// Makes sweeps: v given h, then h given v.
     ///
     /// # Randomness
     ///
@@ -127,14 +128,11 @@ impl<'a> Sampler<'a> {
     ///
     /// When the chains or the clamp belong to other layer sizes.
     pub fn run_clamped(&self, chains: &mut Chains, clamp: &Clamp, sweeps: usize, streams: &Streams) -> StepInfo {
-        chains.v.replace_where(&clamp.mask, &clamp.values);
-        let update = |layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams, visible: bool| {
-            layer.sample_into(out, streams);
-            if visible {
-                out.replace_where(&clamp.mask, &clamp.values);
-            }
+        let visible = |layer: LayerUpdate<'_>, v: &mut BitMatrix, streams: &Streams| {
+            layer.sample_into(v, streams);
+            v.replace_where(&clamp.mask, &clamp.values);
         };
-        self.couplings.sweep_with(self.rbm, chains, sweeps, streams, update)
+        self.couplings.sweep_with(self.rbm, chains, sweeps, streams, (visible, draw))
     }
 
     /// Makes sweeps at inverse temperatures: p_beta(v, h) is proportional to p(v, h)^beta.
@@ -147,10 +145,10 @@ impl<'a> Sampler<'a> {
     ///
     /// When the chains belong to other layer sizes.
     pub fn run_tempered(&self, chains: &mut Chains, beta: Beta<'_>, sweeps: usize, streams: &Streams) -> StepInfo {
-        let update = |layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams, _| {
+        let tempered = |layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams| {
             layer.tempered(beta, None).sample_into(out, streams);
         };
-        self.couplings.sweep_with(self.rbm, chains, sweeps, streams, update)
+        self.couplings.sweep_with(self.rbm, chains, sweeps, streams, (tempered, tempered))
     }
 }
 
@@ -161,9 +159,40 @@ impl Couplings {
     ///
     /// When the chains belong to other layer sizes.
     pub fn run(&self, rbm: &Rbm, chains: &mut Chains, sweeps: usize, streams: &Streams) -> StepInfo {
-        let update =
-            |layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams, _| layer.sample_into(out, streams);
-        self.sweep_with(rbm, chains, sweeps, streams, update)
+        self.sweep_with(rbm, chains, sweeps, streams, (draw, draw))
+    }
+
+    /// [`run`](Self::run), leaving the statistics of the last visible states in `phase`.
+    ///
+    /// The hidden means of the statistics are those from which the last hidden states are drawn, so they cost
+    /// nothing; the chains get the same states as from [`run`](Self::run). Without sweeps the statistics are those of
+    /// the chains as they are.
+    ///
+    /// # Panics
+    ///
+    /// When the chains belong to other layer sizes.
+    pub fn run_into_phase(
+        &self,
+        rbm: &Rbm,
+        chains: &mut Chains,
+        sweeps: usize,
+        streams: &Streams,
+        phase: &mut Phase,
+    ) -> StepInfo {
+        let Some(before) = sweeps.checked_sub(1) else {
+            phase.refill(rbm, self, &chains.v);
+            return StepInfo { sweeps, flips: 0.0 };
+        };
+        let first = self.run(rbm, chains, before, streams);
+        let v_before = chains.v.clone();
+        let sweep = streams.fork(Purpose::Chains, chains.sweeps);
+        self.visible_update(rbm, &chains.h).sample_into(&mut chains.v, &sweep.fork(Purpose::Layer, 0));
+        phase.refill(rbm, self, &chains.v);
+        phase.hidden().sample_into(&mut chains.h, &sweep.fork(Purpose::Layer, 1));
+        chains.sweeps += 1;
+        let units = (chains.v.units() * chains.v.samples()).max(1);
+        let last = chains.v.differences(&v_before) as f64 / units as f64;
+        StepInfo { sweeps, flips: (before as f64 * first.flips + last) / sweeps as f64 }
     }
 
     fn sweep_with(
@@ -172,19 +201,28 @@ impl Couplings {
         chains: &mut Chains,
         sweeps: usize,
         streams: &Streams,
-        update: impl Fn(LayerUpdate<'_>, &mut BitMatrix, &Streams, bool),
+        (visible, hidden): (impl Draw, impl Draw),
     ) -> StepInfo {
         let mut before = chains.v.clone();
         let mut flips = 0;
         for _ in 0..sweeps {
             let sweep = streams.fork(Purpose::Chains, chains.sweeps);
-            update(self.hidden_update(rbm, &chains.v), &mut chains.h, &sweep.fork(Purpose::Layer, 1), false);
             std::mem::swap(&mut before, &mut chains.v);
-            update(self.visible_update(rbm, &chains.h), &mut chains.v, &sweep.fork(Purpose::Layer, 0), true);
+            visible(self.visible_update(rbm, &chains.h), &mut chains.v, &sweep.fork(Purpose::Layer, 0));
+            hidden(self.hidden_update(rbm, &chains.v), &mut chains.h, &sweep.fork(Purpose::Layer, 1));
             flips += chains.v.differences(&before);
             chains.sweeps += 1;
         }
         let units = (sweeps * chains.v.units() * chains.v.samples()).max(1);
         StepInfo { sweeps, flips: flips as f64 / units as f64 }
     }
+}
+
+/// A way to draw one layer.
+trait Draw: Fn(LayerUpdate<'_>, &mut BitMatrix, &Streams) {}
+
+impl<F: Fn(LayerUpdate<'_>, &mut BitMatrix, &Streams)> Draw for F {}
+
+fn draw(layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams) {
+    layer.sample_into(out, streams);
 }

@@ -1,11 +1,10 @@
 //! Gradients of the mean log-likelihood: contrastive, persistent and exact, with and without centring.
 
-use gm_core::{Activations, BitMatrix, Matrix, Purpose, Result, Stack, Streams, Vector, add_coactivation};
+use gm_core::{Activations, BitMatrix, Coactivation, Purpose, Result, Stack, Streams, Vector, coactivations_into};
 use rayon::prelude::*;
 
 use crate::conditional::Couplings;
 use crate::gibbs::Chains;
-use crate::likelihood::Moments;
 use crate::model::Rbm;
 
 /// Sufficient statistics of one phase: visible states with the hidden means that they imply.
@@ -93,12 +92,10 @@ impl Phase {
         &self.hidden
     }
 
-    /// Adds `sign` times the means of v h', v and h.
-    fn add_to(&self, sign: f32, gradient: &mut Stack) {
-        let scale = sign / self.samples().max(1) as f32;
-        gradient.update_weights(0, |pairs| add_coactivation(&self.transposed, &self.hidden, scale, pairs));
-        add_scaled(gradient.bias_mut(0), sign, &self.visible_means);
-        add_scaled(gradient.bias_mut(1), sign, &self.hidden_means);
+    /// `scale` times the mean of v h'.
+    fn pairs(&self, scale: f32) -> Coactivation<'_> {
+        let scale = scale / self.samples().max(1) as f32;
+        Coactivation { transposed: &self.transposed, y: &self.hidden, scale }
     }
 }
 
@@ -147,36 +144,56 @@ pub fn gradient(data: &Phase, model: &Phase) -> Stack {
 ///
 /// When shapes disagree.
 pub fn gradient_into(data: &Phase, model: &Phase, out: &mut Stack) {
-    out.tensors_mut().for_each(|tensor| tensor.fill(0.0));
-    data.add_to(1.0, out);
-    model.add_to(-1.0, out);
+    out.update_weights(0, |pairs| coactivations_into(&[data.pairs(1.0), model.pairs(-1.0)], pairs));
+    for (l, data, model) in
+        [(0, &data.visible_means, &model.visible_means), (1, &data.hidden_means, &model.hidden_means)]
+    {
+        out.bias_mut(l).iter_mut().zip(data.iter().zip(model)).for_each(|(out, (d, m))| *out = d - m);
+    }
 }
 
-/// The model phase of contrastive divergence: k sweeps from the data.
+/// The model phase of contrastive divergence: k sweeps from the data, into memory that may be reused.
 ///
 /// # Randomness
 ///
-/// Hidden states from family 1 of [`Purpose::Start`], sweeps as in [`Couplings::run`].
+/// Hidden states given the data from family 1 of [`Purpose::Start`], sweeps as in [`Couplings::run`].
 ///
 /// # Panics
 ///
-/// When `data` has other units than the visible layer.
+/// When `v` is not the batch of which `data` holds the statistics.
 ///
 /// # Source
 ///
 /// `hinton2002training`.
-#[must_use]
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack, Streams};
+/// use gm_rbm::{Phase, Rbm, contrastive_divergence, gradient};
+///
+/// let rbm = Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+/// let couplings = rbm.couplings();
+/// let v = BitMatrix::from_fn(4, 1000, |_, _| true);
+/// let data = Phase::new(&rbm, &couplings, &v);
+/// let mut model = data.clone();
+/// contrastive_divergence(&rbm, &couplings, (&v, &data), 1, &Streams::new(0), &mut model);
+/// assert!((gradient(&data, &model).bias(0)[0] - 0.5).abs() < 0.1);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 pub fn contrastive_divergence(
     rbm: &Rbm,
     couplings: &Couplings,
-    data: &BitMatrix,
+    (v, data): (&BitMatrix, &Phase),
     k: usize,
     streams: &Streams,
-) -> Phase {
-    let h = couplings.sample_h_from_v(rbm, data, &streams.fork(Purpose::Start, 1));
-    let mut chains = Chains { v: data.clone(), h, sweeps: 0 };
-    couplings.run(rbm, &mut chains, k, streams);
-    Phase::new(rbm, couplings, &chains.v)
+    model: &mut Phase,
+) {
+    assert_eq!(v.samples(), data.samples(), "the statistics are those of the batch");
+    let mut h = BitMatrix::zeros(rbm.hidden(), v.samples());
+    data.hidden.sample_into(&mut h, &streams.fork(Purpose::Start, 1));
+    let mut chains = Chains { v: v.clone(), h, sweeps: 0 };
+    couplings.run_into_phase(rbm, &mut chains, k, streams, model);
 }
 
 /// Offsets mu of the visible and lambda of the hidden units for the centred gradient.
@@ -304,18 +321,20 @@ impl Rbm {
         if data.samples() == 0 {
             return Err(gm_core::Error::Empty { op: OP, arg: "data" });
         }
-        let model = self.exact_moments()?;
+        let (data, model) = (Phase::new(self, &self.couplings(), data), self.exact_moments()?);
         let mut gradient = Stack::zeros(&[self.visible(), self.hidden()])?;
-        Phase::new(self, &self.couplings(), data).add_to(1.0, &mut gradient);
-        subtract(&model, &mut gradient);
+        gradient.update_weights(0, |pairs| {
+            coactivations_into(&[data.pairs(1.0)], pairs);
+            subtract(pairs.as_mut_slice(), &model.pairs);
+        });
+        for (l, data, model) in [(0, &data.visible_means, &model.visible), (1, &data.hidden_means, &model.hidden)] {
+            gradient.bias_mut(l).copy_from_slice(data);
+            subtract(gradient.bias_mut(l), model);
+        }
         Ok(gradient)
     }
 }
 
-fn subtract(model: &Moments, gradient: &mut Stack) {
-    gradient.update_weights(0, |pairs: &mut Matrix| {
-        pairs.iter_mut().zip(&model.pairs).for_each(|(w, m)| *w -= *m as f32);
-    });
-    gradient.bias_mut(0).iter_mut().zip(&model.visible).for_each(|(a, m)| *a -= *m as f32);
-    gradient.bias_mut(1).iter_mut().zip(&model.hidden).for_each(|(b, m)| *b -= *m as f32);
+fn subtract(from: &mut [f32], values: &[f64]) {
+    from.iter_mut().zip(values).for_each(|(x, &value)| *x -= value as f32);
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::{mean, rbm_from};
 use gm_core::{AisSettings, BitMatrix, Matrix, Purpose, Schedule, Streams, unwatched};
-use gm_rbm::{Rbm, base_rate_bias, contrastive_divergence, free_energy_gap};
+use gm_rbm::{Phase, Rbm, base_rate_bias, contrastive_divergence, free_energy_gap};
 use gm_testkit::{mean_test, rng};
 use rand::RngExt;
 
@@ -110,7 +110,11 @@ fn oracle_contrastive_divergence_approaches_the_model() {
     let rbm = random_model(5, 6, 5, 1.0);
     let n = 100_000;
     let data = BitMatrix::zeros(6, n);
-    let phase = contrastive_divergence(&rbm, &rbm.couplings(), &data, 100, &Streams::new(6).fork(Purpose::Data, 0));
+    let couplings = rbm.couplings();
+    let mut phase = Phase::new(&rbm, &couplings, &data);
+    let start = phase.clone();
+    let streams = Streams::new(6).fork(Purpose::Data, 0);
+    contrastive_divergence(&rbm, &couplings, (&data, &start), 100, &streams, &mut phase);
     let (v, h, _) = rbm.marginals().unwrap();
     // Six standard deviations of a mean of n terms within [0, 1].
     let bound = 6.0 * 0.5 / (n as f64).sqrt();
@@ -139,4 +143,21 @@ fn law_real_valued_and_packed_layers_agree() {
     assert!((packed - rbm.mean_v_from_h(&h.to_matrix())).amax() < 1e-5);
     let energies = rbm.free_energy(&v);
     assert!(energies.iter().zip(rbm.free_energy_of_means(&v.to_matrix())).all(|(a, b)| (a - b).abs() < 1e-3));
+}
+
+#[test]
+fn law_statistics_of_a_run_are_those_of_its_last_states() {
+    let rbm = random_model(9, 70, 40, 0.5);
+    let (couplings, streams) = (rbm.couplings(), Streams::new(9));
+    for sweeps in [0, 1, 3] {
+        let (mut plain, mut chains) = (rbm.chains(300, &streams), rbm.chains(300, &streams));
+        let mut phase = Phase::new(&rbm, &couplings, &plain.v);
+        let info = couplings.run_into_phase(&rbm, &mut chains, sweeps, &streams, &mut phase);
+        let expected = couplings.run(&rbm, &mut plain, sweeps, &streams);
+        assert_eq!((chains, info.sweeps), (plain.clone(), sweeps));
+        assert!((info.flips - expected.flips).abs() < 1e-12);
+        let again = Phase::new(&rbm, &couplings, &plain.v);
+        assert_eq!((phase.visible_means(), phase.hidden_means()), (again.visible_means(), again.hidden_means()));
+        assert_eq!(phase.hidden().to_matrix(), again.hidden().to_matrix());
+    }
 }

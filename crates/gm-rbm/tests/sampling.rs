@@ -30,9 +30,10 @@ fn kernel<'a, T>(rbm: &'a Rbm, mut change: impl FnMut(&mut Chains) -> T + 'a) ->
     }
 }
 
+/// The layers in the order in which a sweep draws them.
 fn blocks(rbm: &Rbm) -> [Vec<usize>; 2] {
     let (n, m) = (rbm.visible(), rbm.hidden());
-    [(n..n + m).collect(), (0..n).collect()]
+    [(0..n).collect(), (n..n + m).collect()]
 }
 
 #[test]
@@ -41,9 +42,9 @@ fn stat_cond_each_layer_follows_its_conditional() {
         let (joint, couplings, seed) = (joint_of(rbm), rbm.couplings(), 10 + case as u64);
         let streams = Streams::new(seed);
         let hidden = kernel(rbm, |c| c.h = couplings.sample_h_from_v(rbm, &c.v, &streams));
-        check_conditional(&joint, &blocks(rbm)[0], hidden, SAMPLES, seed).assert_passes(ALPHA, seed);
+        check_conditional(&joint, &blocks(rbm)[1], hidden, SAMPLES, seed).assert_passes(ALPHA, seed);
         let visible = kernel(rbm, |c| c.v = couplings.sample_v_from_h(rbm, &c.h, &streams));
-        check_conditional(&joint, &blocks(rbm)[1], visible, SAMPLES, seed).assert_passes(ALPHA, seed);
+        check_conditional(&joint, &blocks(rbm)[0], visible, SAMPLES, seed).assert_passes(ALPHA, seed);
     }
 }
 
@@ -62,13 +63,13 @@ fn planted_cond_wrong_layers_are_found_out() {
         for (what, wrong) in [("weight", &off), ("bias", &no_bias), ("transpose", &transposed)] {
             let couplings = wrong.couplings();
             let hidden = kernel(rbm, |c| c.h = couplings.sample_h_from_v(wrong, &c.v, &streams));
-            let result = check_conditional(&joint, &blocks(rbm)[0], hidden, SAMPLES, seed);
+            let result = check_conditional(&joint, &blocks(rbm)[1], hidden, SAMPLES, seed);
             assert!(!result.passes(ALPHA), "{what} of model {case} not caught: {result:?}");
         }
         // Weights that were not arranged anew after an update.
         let stale = off.couplings();
         let visible = kernel(rbm, |c| c.v = stale.sample_v_from_h(rbm, &c.h, &streams));
-        assert!(!check_conditional(&joint, &blocks(rbm)[1], visible, SAMPLES, seed).passes(ALPHA));
+        assert!(!check_conditional(&joint, &blocks(rbm)[0], visible, SAMPLES, seed).passes(ALPHA));
     }
 }
 
@@ -96,8 +97,8 @@ fn from_old_pair(rbm: &Rbm, chains: &mut Chains, streams: &Streams) {
 /// A sweep whose layers use the same random numbers.
 fn with_shared_numbers(rbm: &Rbm, chains: &mut Chains, streams: &Streams) {
     let couplings = rbm.couplings();
-    chains.h = couplings.sample_h_from_v(rbm, &chains.v, streams);
     chains.v = couplings.sample_v_from_h(rbm, &chains.h, streams);
+    chains.h = couplings.sample_h_from_v(rbm, &chains.v, streams);
 }
 
 /// A sweep that never changes the last hidden unit.
@@ -106,9 +107,9 @@ fn with_frozen_unit(rbm: &Rbm, chains: &mut Chains, streams: &Streams) {
     let before = chains.h.clone();
     let couplings = rbm.couplings();
     let mask = BitMatrix::from_fn(before.units(), before.samples(), |unit, _| unit == last);
+    chains.v = couplings.sample_v_from_h(rbm, &chains.h, &streams.fork(Purpose::Layer, 0));
     chains.h = couplings.sample_h_from_v(rbm, &chains.v, &streams.fork(Purpose::Layer, 1));
     chains.h.replace_where(&mask, &before);
-    chains.v = couplings.sample_v_from_h(rbm, &chains.h, &streams.fork(Purpose::Layer, 0));
 }
 
 #[test]

@@ -288,13 +288,12 @@ impl RbmLearner {
         let mut flips = None;
         match (self.settings.algorithm, &mut self.chains) {
             (Algorithm::Pcd, Some(chains)) => {
-                flips = Some(self.couplings.run(&self.rbm, chains, k, streams).flips);
-                self.model.refill(&self.rbm, &self.couplings, &chains.v);
+                flips = Some(self.couplings.run_into_phase(&self.rbm, chains, k, streams, &mut self.model).flips);
             }
             (Algorithm::Exact, _) => self.gradient = self.rbm.exact_gradient(batch)?,
             _ => {
                 let streams = streams.fork(Purpose::Data, clock.step);
-                self.model = contrastive_divergence(&self.rbm, &self.couplings, batch, k, &streams);
+                contrastive_divergence(&self.rbm, &self.couplings, (batch, &self.data), k, &streams, &mut self.model);
             }
         }
         if self.settings.algorithm != Algorithm::Exact {
@@ -315,10 +314,9 @@ impl RbmLearner {
     fn reconstruction(&self, v: &BitMatrix, streams: &Streams) -> f64 {
         let h = self.couplings.sample_h_from_v(&self.rbm, v, &streams.fork(Purpose::Evaluate, 0));
         let inputs = self.couplings.inputs_v_from_h(&self.rbm, &h);
-        let chosen: f64 =
-            (0..v.samples())
-                .flat_map(|s| (0..v.units()).map(move |u| (u, s)))
-                .fold(0.0, |sum, (u, s)| if v.get(u, s) { sum + f64::from(inputs.get(u, s)) } else { sum });
+        let chosen: f64 = (0..v.samples())
+            .flat_map(|s| (0..v.units()).map(move |u| (u, s)))
+            .fold(0.0, |sum, (u, s)| if v.get(u, s) { sum + f64::from(inputs.get(u, s)) } else { sum });
         (inputs.softplus_sums().iter().sum::<f64>() - chosen) / v.samples() as f64
     }
 }

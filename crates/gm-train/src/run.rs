@@ -152,7 +152,7 @@ impl Run {
     pub fn train(self, observer: &mut dyn Observer) -> Result<Outcome> {
         let threads = self.config.threads;
         if threads == 0 {
-            return self.train_here(observer);
+            return rayon::scope(|_| self.train_here(observer));
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|e| Error::Threads { threads, detail: e.to_string() })?;

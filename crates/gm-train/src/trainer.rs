@@ -135,7 +135,8 @@ pub fn fit_rbm_with(
     };
     let mut trainer = Trainer::new(learner, examples, plan, streams.clone());
     let mut history = History::default();
-    let outcome = trainer.train(&mut history, observer)?;
+    // Within the pool, so that the many parallel operations of an update need not wake it up each time.
+    let outcome = rayon::scope(|_| trainer.train(&mut history, observer))?;
     Ok(Fit { model: trainer.learner.into_rbm(), outcome, history: history.0 })
 }
 

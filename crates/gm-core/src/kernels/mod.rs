@@ -19,6 +19,21 @@ impl Row {
     pub(crate) const ZERO: Self = Self([0.0; LANES]);
 }
 
+/// The inputs of a tile for a batch: bits `shift` to `shift + 31` of `words[s]` for sample s.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bits<'a> {
+    pub(crate) words: &'a [u64],
+    pub(crate) shift: u32,
+}
+
+/// For every four inputs of a tile the sixteen partial sums of their rows; those of no input are always zero.
+pub(crate) type Table = [[Row; 16]; TILE / 4];
+
+/// A table before its first use.
+pub(crate) fn empty_table() -> Box<Table> {
+    Box::new([[Row::ZERO; 16]; TILE / 4])
+}
+
 /// An instruction set for which the kernels were compiled.
 ///
 /// # Examples
@@ -121,7 +136,7 @@ macro_rules! kernel {
 
 kernel! {
     /// Adds the weights of the inputs that are on: see [`body::accumulate`].
-    accumulate, accumulate_on, (words: &[u64], shift: u32, tile: &[Row; TILE], sums: &mut [Row])
+    accumulate, accumulate_on, (bits: Bits<'_>, tile: &[Row; TILE], scale: f32, table: &mut Table, sums: &mut [Row])
 }
 kernel! {
     /// beta (sum + bias) + (1 - beta) base in place.

@@ -18,12 +18,12 @@ fn rows(count: usize, scale: f32, stream: &mut Stream) -> Vec<Row> {
 }
 
 /// The order of summation that the kernel promises, unit by unit.
-fn accumulate_plainly(word: u64, shift: u32, tile: &[Row; TILE], lane: usize, mut sum: f32) -> f32 {
+fn accumulate_plainly(word: u64, shift: u32, tile: &[Row; TILE], scale: f32, lane: usize, mut sum: f32) -> f32 {
     for group in 0..TILE / 4 {
         let mut partial = 0.0;
         for input in (4 * group..4 * group + 4).rev() {
             if word >> (shift as usize + input) & 1 == 1 {
-                partial += tile[input].0[lane];
+                partial += scale * tile[input].0[lane];
             }
         }
         sum += partial;
@@ -38,13 +38,13 @@ fn oracle_accumulate_on_every_instruction_set() {
         let tile: [Row; TILE] = rows(TILE, 3.0, &mut stream).try_into().unwrap();
         let words: Vec<u64> = (0..samples).map(|_| stream.next_u64() & stream.next_u64()).collect();
         let start = rows(samples, 1.0, &mut stream);
-        for shift in [0, 32] {
+        for (shift, scale) in [(0, 1.0), (32, -0.3)] {
             for set in InstructionSet::available() {
-                let mut sums = start.clone();
-                accumulate_on(set, &words, shift, &tile, &mut sums);
+                let (mut sums, mut table) = (start.clone(), empty_table());
+                accumulate_on(set, Bits { words: &words, shift }, &tile, scale, &mut table, &mut sums);
                 for (s, sum) in sums.iter().enumerate() {
                     for lane in 0..LANES {
-                        let expected = accumulate_plainly(words[s], shift, &tile, lane, start[s].0[lane]);
+                        let expected = accumulate_plainly(words[s], shift, &tile, scale, lane, start[s].0[lane]);
                         assert_eq!(sum.0[lane].to_bits(), expected.to_bits(), "{set:?} sample {s} lane {lane}");
                     }
                 }
@@ -131,20 +131,28 @@ fn oracle_softplus_sums_on_every_instruction_set() {
         let inputs: Vec<f32> = (0..n).map(|_| 60.0 * (uniform(&mut stream) - 0.5)).collect();
         let base: Vec<f32> = (0..n).map(|_| 4.0 * (uniform(&mut stream) - 0.5)).collect();
         let expected: f64 = inputs.iter().map(|&x| softplus(f64::from(x))).sum();
-        let at = |beta: f64| {
-            let z = inputs.iter().zip(&base).map(|(&x, &b)| beta * f64::from(x) + (1.0 - beta) * f64::from(b));
-            z.map(softplus).sum::<f64>()
-        };
         let first = softplus_sum_on(InstructionSet::Portable, &inputs);
-        let gain = softplus_gain_on(InstructionSet::Portable, &inputs, &base, 0.3, 0.300_01);
         assert!((first - expected).abs() <= 1e-11 * (1.0 + expected));
-        assert!((gain - (at(0.300_01) - at(0.3))).abs() <= 1e-11 * (1.0 + expected));
         for set in InstructionSet::available() {
             assert_eq!(softplus_sum_on(set, &inputs).to_bits(), first.to_bits());
             let wide: Vec<f64> = inputs.iter().map(|&x| f64::from(x)).collect();
             assert_eq!(softplus_sum_f64_on(set, &wide).to_bits(), first.to_bits());
-            assert_eq!(softplus_gain_on(set, &inputs, &base, 0.3, 0.300_01).to_bits(), gain.to_bits());
         }
+        for (from, to) in [(0.3, 0.300_01), (0.3, 0.301), (0.999, 1.0), (0.2, 0.25), (0.0, 1.0), (0.9, 0.1)] {
+            check_gain(&inputs, &base, from, to);
+        }
+    }
+}
+
+fn check_gain(inputs: &[f32], base: &[f32], from: f64, to: f64) {
+    let pairs = || inputs.iter().zip(base).map(|(&x, &b)| (f64::from(x), f64::from(b)));
+    let at = |beta: f64| pairs().map(|(x, b)| softplus(beta * x + (1.0 - beta) * b)).sum::<f64>();
+    let moved: f64 = pairs().map(|(x, b)| ((to - from) * (x - b)).abs()).sum();
+    let gain = softplus_gain_on(InstructionSet::Portable, inputs, base, from, to);
+    let error = (gain - (at(to) - at(from))).abs();
+    assert!(error <= 2e-7 * moved + 1e-14 * at(to), "{from} to {to}, {} units: {error}, moved {moved}", inputs.len());
+    for set in InstructionSet::available() {
+        assert_eq!(softplus_gain_on(set, inputs, base, from, to).to_bits(), gain.to_bits());
     }
 }
 
