@@ -18,7 +18,8 @@ pub trait AnnealedPath: Sync {
     fn start(&self, runs: usize, streams: &Streams) -> Self::Chains;
 
     /// Adds log f_to(x) - log f_from(x) to each chain's log-weight, then moves the chains by a kernel that leaves the
-    /// distribution at `to` invariant.
+    /// distribution at `to` invariant. `to` may lie below `from`, or be equal to it; for [`anneal_back`] the
+    /// kernel must be reversible.
     fn advance(&self, chains: &mut Self::Chains, from: f64, to: f64, streams: &Streams, log_weights: &mut [f64]);
 }
 
@@ -114,9 +115,10 @@ impl Default for AisSettings {
 /// What annealed importance sampling found.
 #[derive(Clone, Debug)]
 pub struct Annealed {
-    /// log Z, below the truth in expectation, so that likelihoods computed with it lean upwards.
+    /// log Z: below the truth in expectation from [`anneal`], so that likelihoods computed with it lean upwards, and
+    /// above it from [`anneal_back`].
     pub log_partition: Estimate,
-    /// log-weight of each run, log Z at beta = 0 included.
+    /// What each run alone says of log Z; its log-weight with log Z at beta = 0 included.
     pub log_weights: Vec<f64>,
     /// Effective sample size of the weights.
     pub ess: f64,
@@ -156,21 +158,13 @@ pub fn anneal<P: AnnealedPath>(
     streams: &Streams,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Annealed> {
-    const OP: &str = "annealed importance sampling";
     if settings.runs == 0 {
         return Err(Error::Param { op: OP, arg: "runs", value: "0".into(), allowed: "1 or more" });
     }
-    // The kernels take single-precision temperatures; the weights must follow the very same path.
-    let betas: Vec<f64> = settings.schedule.betas()?.into_iter().map(|beta| f64::from(beta as f32)).collect();
+    let betas = rounded(&settings.schedule)?;
     let mut chains = path.start(settings.runs, &streams.fork(Purpose::Anneal, 0));
     let mut log_weights = vec![path.log_base_partition(); settings.runs];
-    for (k, pair) in betas.windows(2).enumerate() {
-        let step = streams.fork(Purpose::Anneal, k as u64 + 1);
-        path.advance(&mut chains, pair[0], pair[1], &step, &mut log_weights);
-        if watch(Progress { done: k + 1, total: betas.len() - 1 }).is_break() {
-            return Err(Error::Interrupted { op: OP });
-        }
-    }
+    walk(path, &mut chains, &betas, streams, &mut log_weights, watch)?;
     Ok(Annealed {
         log_partition: Estimate::log_mean_weight(&log_weights, "ais"),
         ess: weights_ess(&log_weights),
@@ -178,6 +172,77 @@ pub fn anneal<P: AnnealedPath>(
         temperatures: betas.len(),
         schedule: settings.schedule.name(),
     })
+}
+
+/// Estimates log Z from its other side, by walks from the model back to the start of a path.
+///
+/// `log w = sum_k (log f_(k-1)(x_k) - log f_k(x_k))` from k = K down to 1, with a move at the temperature k before each
+/// term. What a run says of log Z is log Z_0 - log w.
+///
+/// - From exact draws of the model `E[w] = Z_0 / Z`, and the estimate is above log Z in expectation: reverse annealed
+///   importance sampling.
+/// - From a given state x, log f_K(x) + log w - log Z_0 is in expectation a lower bound on the log-probability with which
+///   annealing from the base ends at x, which comes close to that of the model with the number of temperatures: RAISE.
+///
+/// # Randomness
+///
+/// As [`anneal`]; the first move uses family 0.
+///
+/// # Errors
+///
+/// [`Error::Param`] for a schedule out of range, [`Error::Empty`] without chains, [`Error::Interrupted`] when `watch` breaks.
+///
+/// # Source
+///
+/// `burda2015accurate`, section 3.
+pub fn anneal_back<P: AnnealedPath>(
+    path: &P,
+    (mut chains, count): (P::Chains, usize),
+    schedule: &Schedule,
+    streams: &Streams,
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Annealed> {
+    if count == 0 {
+        return Err(Error::Empty { op: OP, arg: "chains" });
+    }
+    let mut betas = rounded(schedule)?;
+    betas.reverse();
+    let mut log_weights = vec![-path.log_base_partition(); count];
+    // A move at beta = 1, which adds nothing to the weights.
+    path.advance(&mut chains, 1.0, 1.0, &streams.fork(Purpose::Anneal, 0), &mut log_weights);
+    walk(path, &mut chains, &betas, streams, &mut log_weights, watch)?;
+    Ok(Annealed {
+        log_partition: Estimate::log_mean_weight(&log_weights, "reverse ais").negated(),
+        ess: weights_ess(&log_weights),
+        log_weights: log_weights.into_iter().map(|w| -w).collect(),
+        temperatures: betas.len(),
+        schedule: schedule.name(),
+    })
+}
+
+const OP: &str = "annealed importance sampling";
+
+/// The kernels take single-precision temperatures; the weights must follow the very same path.
+fn rounded(schedule: &Schedule) -> Result<Vec<f64>> {
+    Ok(schedule.betas()?.into_iter().map(|beta| f64::from(beta as f32)).collect())
+}
+
+fn walk<P: AnnealedPath>(
+    path: &P,
+    chains: &mut P::Chains,
+    betas: &[f64],
+    streams: &Streams,
+    log_weights: &mut [f64],
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<()> {
+    for (k, pair) in betas.windows(2).enumerate() {
+        let step = streams.fork(Purpose::Anneal, k as u64 + 1);
+        path.advance(chains, pair[0], pair[1], &step, log_weights);
+        if watch(Progress { done: k + 1, total: betas.len() - 1 }).is_break() {
+            return Err(Error::Interrupted { op: OP });
+        }
+    }
+    Ok(())
 }
 
 /// A watcher that never stops anything.
@@ -231,6 +296,46 @@ mod tests {
         let error = (found.log_partition.value - truth).abs();
         assert!(error < 5.0 * found.log_partition.std_error, "{error} against {:?}", found.log_partition);
         assert!(found.log_partition.std_error < 0.02 && found.ess > 3_000.0);
+    }
+
+    #[test]
+    fn stat_mean_walks_back_find_the_same_sum_from_above() {
+        let (path, truth) = (Coin(3.0), (1.0 + 3.0_f64.exp()).ln());
+        let streams = Streams::new(6);
+        let model = streams.fork(Purpose::Exact, 0);
+        let exact: Vec<bool> = (0..4_000).map(|run| draw(crate::numerics::logistic_f64(3.0), &model, run)).collect();
+        let found = anneal_back(&path, (exact, 4_000), &Schedule::Linear(20), &streams, &mut unwatched).unwrap();
+        let estimate = found.log_partition;
+        assert!((estimate.value - truth).abs() < 5.0 * estimate.std_error, "{estimate:?} against {truth}");
+        assert!(estimate.std_error < 0.02 && estimate.side == crate::estimate::Side::Upper);
+        // From a given state the mean of what the runs say is an upper bound that fine schedules make tight.
+        let fixed = anneal_back(&path, (vec![true; 4_000], 4_000), &Schedule::Linear(200), &streams, &mut unwatched);
+        let mean = fixed.unwrap().log_weights.iter().sum::<f64>() / 4_000.0;
+        assert!(mean > truth - 0.01 && mean < truth + 0.1, "{mean} against {truth}");
+    }
+
+    #[test]
+    fn planted_mean_walks_back_from_the_base_are_found_out() {
+        let (streams, truth) = (Streams::new(6), (1.0 + 3.0_f64.exp()).ln());
+        let start = Coin(3.0).start(4_000, &streams);
+        // No move at the model's temperature hides where the chains began.
+        let late = Schedule::Custom(vec![0.0, 1.0]);
+        struct Stuck(Coin);
+        impl AnnealedPath for Stuck {
+            type Chains = Vec<bool>;
+            fn log_base_partition(&self) -> f64 {
+                self.0.log_base_partition()
+            }
+            fn start(&self, runs: usize, streams: &Streams) -> Vec<bool> {
+                self.0.start(runs, streams)
+            }
+            fn advance(&self, chains: &mut Vec<bool>, from: f64, to: f64, streams: &Streams, log_weights: &mut [f64]) {
+                let mut moved = chains.clone();
+                self.0.advance(&mut moved, from, to, streams, log_weights);
+            }
+        }
+        let found = anneal_back(&Stuck(Coin(3.0)), (start, 4_000), &late, &streams, &mut unwatched).unwrap();
+        assert!((found.log_partition.value - truth).abs() > 5.0 * found.log_partition.std_error);
     }
 
     #[test]

@@ -89,6 +89,26 @@ impl Estimate {
         Self { value, std_error, low, high, side: Side::Lower, method, samples: log_weights.len() }
     }
 
+    /// -x for an estimate of x, with the interval and the side exchanged accordingly.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Estimate, Side};
+    ///
+    /// let estimate = Estimate { low: 1.5, high: 3.0, side: Side::Lower, ..Estimate::exact(2.0, "example") }.negated();
+    /// assert_eq!((estimate.value, estimate.low, estimate.high, estimate.side), (-2.0, -3.0, -1.5, Side::Upper));
+    /// ```
+    #[must_use]
+    pub fn negated(self) -> Self {
+        let side = match self.side {
+            Side::Lower => Side::Upper,
+            Side::Upper => Side::Lower,
+            other => other,
+        };
+        Self { value: -self.value, low: -self.high, high: -self.low, side, ..self }
+    }
+
     /// The mean of independent terms, with the usual standard error.
     ///
     /// # Examples

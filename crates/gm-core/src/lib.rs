@@ -20,7 +20,7 @@ mod stack;
 mod streams;
 mod units;
 
-pub use anneal::{AisSettings, Annealed, AnnealedPath, Progress, Schedule, anneal, unwatched};
+pub use anneal::{AisSettings, Annealed, AnnealedPath, Progress, Schedule, anneal, anneal_back, unwatched};
 pub use bits::BitMatrix;
 pub use dense::{dense_inputs_down, dense_inputs_up, logistic_in_place};
 pub use diagnostics::{autocorrelation_time, effective_sample_size, split_r_hat};

@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use gm_core::{
     Activations, AisSettings, Annealed, AnnealedPath, Beta, BitMatrix, ENUMERATION_LIMIT, Error, GrayWalk, LayerUpdate,
-    LogSum, Matrix, Progress, Purpose, Result, Streams, anneal, gray_walk, logistic_f64, logit, softplus, softplus_sum,
+    LogSum, Matrix, Progress, Purpose, Result, Schedule, Streams, anneal, anneal_back, gray_walk, log_mean_exp,
+    logistic_f64, logit, softplus, softplus_sum,
 };
 use rand::RngExt;
 use rayon::prelude::*;
@@ -324,10 +325,120 @@ impl Rbm {
         streams: &Streams,
         watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Annealed> {
-        let base = base_bias.map_or_else(|| self.model_rate_bias(streams), <[f32]>::to_vec);
-        gm_core::check_len("Rbm::log_partition_ais", "base_bias", "length", base.len(), self.visible())?;
-        gm_core::check_finite("Rbm::log_partition_ais", "base_bias", &base)?;
+        let base = self.base_or_own("Rbm::log_partition_ais", base_bias, streams)?;
         anneal(&BaseRatePath::new(self, &base), settings, streams, watch)
+    }
+
+    /// log Z from above, by walks from the model back to independent visible units, one from each state of `v`.
+    ///
+    /// It is above log Z in expectation when `v` are independent exact draws of the model, which large models do not
+    /// have: states that have not come to equilibrium spoil it to either side.
+    ///
+    /// # Shapes
+    ///
+    /// `v` is `[visible, runs]`.
+    ///
+    /// # Randomness
+    ///
+    /// As [`anneal_back`].
+    ///
+    /// # Errors
+    ///
+    /// As [`log_partition_ais`](Self::log_partition_ais), [`Error::Shape`] for states of another width,
+    /// [`Error::Empty`] without any.
+    ///
+    /// # Source
+    ///
+    /// `burda2015accurate`, section 3.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Schedule, Stack, Streams, unwatched};
+    ///
+    /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[3, 2])?)?;
+    /// let (streams, schedule) = (Streams::new(0), Schedule::Linear(5));
+    /// let model = rbm.exact_samples(10, &streams)?.v;
+    /// let found = rbm.log_partition_reverse_ais(&model, &schedule, None, &streams, &mut unwatched)?;
+    /// assert!((found.log_partition.value - 5.0 * 2.0_f64.ln()).abs() < 1e-12);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_partition_reverse_ais(
+        &self,
+        v: &BitMatrix,
+        schedule: &Schedule,
+        base_bias: Option<&[f32]>,
+        streams: &Streams,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Annealed> {
+        const OP: &str = "Rbm::log_partition_reverse_ais";
+        self.check_data(OP, v.units())?;
+        let base = self.base_or_own(OP, base_bias, streams)?;
+        let path = BaseRatePath::new(self, &base);
+        anneal_back(&path, (path.chains_at(v.clone()), v.samples()), schedule, streams, watch)
+    }
+
+    /// A lower bound in expectation on log p(v) of each sample, `[samples]`: RAISE.
+    ///
+    /// The bound is on the distribution with which annealing from independent visible units ends, which comes close to
+    /// the model's as the schedule gets finer. It averages `runs` walks back from each sample; the more, the tighter.
+    ///
+    /// # Shapes
+    ///
+    /// `v` is `[visible, samples]`.
+    ///
+    /// # Numerics
+    ///
+    /// samples x runs chains, each with a sweep a temperature.
+    ///
+    /// # Randomness
+    ///
+    /// As [`anneal_back`].
+    ///
+    /// # Errors
+    ///
+    /// As [`log_partition_reverse_ais`](Self::log_partition_reverse_ais), and [`Error::Param`] without runs.
+    ///
+    /// # Source
+    ///
+    /// `burda2015accurate`, section 3.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{AisSettings, BitMatrix, Schedule, Stack, Streams, unwatched};
+    ///
+    /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[3, 2])?)?;
+    /// let settings = AisSettings { runs: 2, schedule: Schedule::Linear(5) };
+    /// let bound = rbm.log_prob_raise(&BitMatrix::zeros(3, 4), &settings, None, &Streams::new(0), &mut unwatched)?;
+    /// assert!((bound[3] + 3.0 * 2.0_f64.ln()).abs() < 1e-12);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_prob_raise(
+        &self,
+        v: &BitMatrix,
+        settings: &AisSettings,
+        base_bias: Option<&[f32]>,
+        streams: &Streams,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<f64>> {
+        if settings.runs == 0 {
+            let (op, arg, value) = ("Rbm::log_prob_raise", "runs", "0".into());
+            return Err(Error::Param { op, arg, value, allowed: "1 or more" });
+        }
+        let copies: Vec<usize> = (0..v.samples()).flat_map(|s| std::iter::repeat_n(s, settings.runs)).collect();
+        let found =
+            self.log_partition_reverse_ais(&v.select(&copies), &settings.schedule, base_bias, streams, watch)?;
+        let runs = found.log_weights.chunks(settings.runs);
+        let log_z = runs.map(|of_sample| -log_mean_exp(&of_sample.iter().map(|z| -z).collect::<Vec<_>>()));
+        Ok(self.free_energy(v).iter().zip(log_z).map(|(f, z)| -f - z).collect())
+    }
+
+    fn base_or_own(&self, op: &'static str, base: Option<&[f32]>, streams: &Streams) -> Result<Vec<f32>> {
+        let base = base.map_or_else(|| self.model_rate_bias(streams), <[f32]>::to_vec);
+        gm_core::check_len(op, "base_bias", "length", base.len(), self.visible())?;
+        gm_core::check_finite(op, "base_bias", &base)?;
+        Ok(base)
     }
 
     /// Biases of independent units with the means of short chains of this model from uniform states.
@@ -493,6 +604,11 @@ impl<'a> BaseRatePath<'a> {
         let change = rbm.visible_bias().iter().zip(base).map(|(&a, &b)| f64::from(a) - f64::from(b)).collect();
         Self { rbm, couplings: rbm.couplings(), base, change, no_bias: vec![0.0; rbm.hidden()] }
     }
+
+    fn chains_at(&self, v: BitMatrix) -> AnnealedChains {
+        let h = BitMatrix::zeros(self.rbm.hidden(), v.samples());
+        AnnealedChains { inputs: Activations::zeros(h.units(), h.samples()), v, h }
+    }
 }
 
 /// Chains with room for the hidden layer's inputs.
@@ -514,7 +630,7 @@ impl AnnealedPath for BaseRatePath<'_> {
         let mut v = BitMatrix::zeros(self.rbm.visible(), runs);
         let at_base = self.couplings.visible_update(self.rbm, &h).tempered(Beta::Same(0.0), Some(self.base));
         at_base.sample_into(&mut v, streams);
-        AnnealedChains { v, inputs: Activations::zeros(h.units(), runs), h }
+        self.chains_at(v)
     }
 
     fn advance(&self, chains: &mut AnnealedChains, from: f64, to: f64, streams: &Streams, log_weights: &mut [f64]) {

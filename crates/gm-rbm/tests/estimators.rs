@@ -3,7 +3,7 @@
 mod common;
 
 use common::{mean, rbm_from};
-use gm_core::{AisSettings, BitMatrix, Matrix, Purpose, Schedule, Streams, unwatched};
+use gm_core::{AisSettings, BitMatrix, Estimate, Matrix, Purpose, Schedule, Side, Streams, unwatched};
 use gm_rbm::{Phase, Rbm, base_rate_bias, contrastive_divergence, free_energy_gap};
 use gm_testkit::{mean_test, rng};
 use rand::RngExt;
@@ -160,4 +160,75 @@ fn law_statistics_of_a_run_are_those_of_its_last_states() {
         assert_eq!((phase.visible_means(), phase.hidden_means()), (again.visible_means(), again.hidden_means()));
         assert_eq!(phase.hidden().to_matrix(), again.hidden().to_matrix());
     }
+}
+
+/// 24 random models, the first ones weak and the last ones strong.
+fn zoo() -> impl Iterator<Item = (u64, Rbm)> {
+    (0..24).map(|case| {
+        (case, random_model(100 + case, 4 + case as usize % 5, 3 + case as usize % 4, 0.3 + 0.1 * case as f64))
+    })
+}
+
+/// Standard errors that no estimate may lie from the truth: the normal quantile of 2e-9.
+const FAR: f64 = 6.0;
+
+/// Deviations of an estimate from the truth, in standard errors.
+fn deviation(estimate: &Estimate, truth: f64) -> f64 {
+    (estimate.value - truth) / estimate.std_error
+}
+
+#[test]
+fn stat_mean_both_sides_bracket_the_exact_partition_function() {
+    // 48 estimates of log Z from 1,000 runs each: six standard errors are exceeded with probability 2e-9 by one of them.
+    // That about 32 % miss by more than one error and 0.3 % by more than three is checked too.
+    let settings = AisSettings { runs: 1_000, schedule: Schedule::Linear(60) };
+    let mut misses = [0; 3];
+    for (case, rbm) in zoo() {
+        let (streams, exact) = (Streams::new(case), rbm.log_partition().unwrap());
+        let forward = rbm.log_partition_ais(&settings, None, &streams, &mut unwatched).unwrap().log_partition;
+        let model = rbm.exact_samples(settings.runs, &streams).unwrap().v;
+        let back = rbm.log_partition_reverse_ais(&model, &settings.schedule, None, &streams, &mut unwatched);
+        let back = back.unwrap().log_partition;
+        assert_eq!((forward.side, back.side), (Side::Lower, Side::Upper));
+        for estimate in [&forward, &back] {
+            let far = deviation(estimate, exact).abs();
+            assert!(far < FAR, "model {case}: {estimate:?} against {exact}");
+            [1.0, 2.0, 3.0].iter().zip(&mut misses).for_each(|(errors, miss)| *miss += usize::from(far > *errors));
+            assert!(estimate.low < estimate.value && estimate.value < estimate.high);
+        }
+    }
+    // Binomial(48, .317), (48, .046) and (48, .0027): each bound is exceeded with probability below 1e-6.
+    assert!(misses[0] <= 32 && misses[1] <= 13 && misses[2] <= 5, "beyond 1, 2 and 3 standard errors: {misses:?}");
+}
+
+#[test]
+fn stat_mean_raise_is_a_tight_lower_bound() {
+    for (case, rbm) in zoo() {
+        let (streams, log_z) = (Streams::new(50 + case), rbm.log_partition().unwrap());
+        let v = rbm.exact_samples(500, &streams).unwrap().v;
+        let exact = rbm.log_prob(&v, log_z);
+        let gap = |temperatures, runs| {
+            let settings = AisSettings { runs, schedule: Schedule::Linear(temperatures) };
+            let bound = rbm.log_prob_raise(&v, &settings, None, &streams, &mut unwatched).unwrap();
+            let gaps: Vec<f64> = exact.iter().zip(&bound).map(|(p, bound)| p - bound).collect();
+            Estimate::mean(&gaps, Side::Unbiased, "gap")
+        };
+        let (coarse, fine, several) = (gap(20, 1), gap(400, 1), gap(20, 20));
+        for (what, gap) in [("coarse", &coarse), ("fine", &fine), ("several runs", &several)] {
+            assert!(gap.value > -FAR * gap.std_error, "model {case}, {what}: above the truth, {gap:?}");
+        }
+        assert!(fine.value < 0.05 + FAR * fine.std_error, "model {case}: {fine:?}");
+        let spread = FAR * (coarse.std_error.powi(2) + several.std_error.powi(2)).sqrt();
+        assert!(several.value < coarse.value + spread, "model {case}: {several:?} against {coarse:?}");
+    }
+}
+
+#[test]
+fn planted_mean_reversed_sides_are_found_out() {
+    // Chains that begin at the base instead of the model, with too few temperatures to get there.
+    let rbm = random_model(7, 8, 6, 3.0);
+    let (streams, exact) = (Streams::new(3), rbm.log_partition().unwrap());
+    let wrong = Rbm::from_stack(gm_core::Stack::zeros(&[8, 6]).unwrap()).unwrap().chains(1_000, &streams).v;
+    let found = rbm.log_partition_reverse_ais(&wrong, &Schedule::Linear(3), None, &streams, &mut unwatched).unwrap();
+    assert!(deviation(&found.log_partition, exact).abs() > FAR, "{:?} against {exact}", found.log_partition);
 }
