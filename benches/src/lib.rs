@@ -36,3 +36,8 @@ pub fn batch(units: usize, samples: usize, density: f32) -> BitMatrix {
 pub fn pool(threads: usize) -> rayon::ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of a few threads")
 }
+
+/// The project's README, whose example is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct ReadMe;

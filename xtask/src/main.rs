@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use process::{Step, cargo, root};
+use process::{Step, cargo, target};
 
 /// The result of a command; what is wrong is for a person to read.
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -44,9 +44,13 @@ enum Command {
     },
     /// Runs the benchmarks.
     Bench {
-        /// Then runs benches/peers.py with this Python interpreter, for the same operations in other packages.
-        #[arg(long, value_name = "PYTHON")]
+        /// Instead times the same operations in other packages, with a Python interpreter that has torch, rbms and
+        /// scikit-learn, and prints a table of ratios.
+        #[arg(long, value_name = "PYTHON", conflicts_with_all = ["filter", "growth"])]
         peers: Option<String>,
+        /// Instead prints how the cost of a sweep grows with units, chains and threads.
+        #[arg(long, conflicts_with = "filter")]
+        growth: bool,
         /// Only benchmarks whose name contains this.
         filter: Option<String>,
     },
@@ -69,7 +73,7 @@ fn run(command: Command) -> Result<()> {
         Command::Test { cases } => test(cases).run(),
         Command::Ci { long } => ci::run(long),
         Command::Demo { arguments } => demo(arguments).run(),
-        Command::Bench { peers, filter } => bench(peers, filter),
+        Command::Bench { peers, growth, filter } => bench(peers, growth, filter),
         Command::Tidy => tidy::run(),
     }
 }
@@ -86,16 +90,14 @@ fn demo(arguments: Vec<String>) -> Step {
     cargo("demo", ["run", "--release", "-p", "gm-cli", "--bin", "dgm", "--", "demo"]).args(arguments)
 }
 
-fn bench(peers: Option<String>, filter: Option<String>) -> Result<()> {
-    let script = root().join("benches/peers.py");
-    if peers.is_some() && !script.is_file() {
-        return Err("bench: `--peers` needs benches/peers.py, which does not exist".into());
+fn bench(peers: Option<String>, growth: bool, filter: Option<String>) -> Result<()> {
+    if growth {
+        return cargo("growth", ["run", "--release", "-p", "gm-benches", "--bin", "growth"]).run();
     }
-    cargo("bench", ["bench", "-p", "gm-benches", "--"]).args(filter.clone()).run()?;
-    match peers {
-        Some(python) => Step::new("peers", python, ["benches/peers.py"]).args(filter).run(),
-        None => Ok(()),
-    }
+    let Some(python) = peers else { return cargo("bench", ["bench", "-p", "gm-benches", "--"]).args(filter).run() };
+    cargo("ours", ["build", "--release", "-p", "gm-benches", "--bin", "ours"]).run()?;
+    let ours = target().join("release/ours").display().to_string();
+    Step::new("peers", python, ["benches/peers.py", &ours]).run()
 }
 
 #[cfg(test)]

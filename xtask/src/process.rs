@@ -75,6 +75,11 @@ pub(crate) fn root() -> PathBuf {
     Path::new(&here).join("..")
 }
 
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -199,8 +199,8 @@ fn draw(folder: &Path, history: &[Value], shape: Shape, seed: u64) -> Result<Vec
     let path = folder.join("model.gm");
     let rbm = model::load_rbm(&path)?;
     let [samples, filters, curves] = ["samples/final.png", "filters.png", "curves.png"].map(|name| folder.join(name));
-    save_picture(&samples, &draw_samples(&rbm, 100, shape, &Streams::new(seed)))?;
-    save_picture(&filters, &draw_filters(&rbm, FILTERS, shape))?;
+    save_picture(&samples, &draw_samples(&rbm, 100, 10, shape, &Streams::new(seed)))?;
+    save_picture(&filters, &draw_filters(&rbm, FILTERS, 20, shape))?;
     save_picture(&curves, &draw_curves(history)?)?;
     Ok(vec![path, samples, filters, curves])
 }
@@ -211,19 +211,19 @@ const FILTERS: usize = 400;
 const SWEEPS: usize = 1_000;
 
 /// Means of the visible units at the end of independent chains.
-pub(crate) fn draw_samples(rbm: &Rbm, count: usize, shape: Shape, streams: &Streams) -> RgbImage {
+pub(crate) fn draw_samples(rbm: &Rbm, count: usize, columns: usize, shape: Shape, streams: &Streams) -> RgbImage {
     let mut walk = Walk::new(rbm, count, None, streams);
     walk.run(SWEEPS);
-    picture::samples(&walk.means(), shape)
+    picture::samples(&walk.means(), shape, Some(columns))
 }
 
 /// The weights of hidden units, those with the largest norm first.
-pub(crate) fn draw_filters(rbm: &Rbm, count: usize, shape: Shape) -> RgbImage {
+pub(crate) fn draw_filters(rbm: &Rbm, count: usize, columns: usize, shape: Shape) -> RgbImage {
     let weights = rbm.weights();
     let mut order: Vec<usize> = (0..weights.ncols()).collect();
     order.sort_by(|&a, &b| weights.column(b).norm().total_cmp(&weights.column(a).norm()));
     order.truncate(count);
-    picture::filters(&weights.select_columns(&order), shape)
+    picture::filters(&weights.select_columns(&order), shape, Some(columns))
 }
 
 /// The figures of a history that have the same unit of measure, as one chart, and the free energy gap as another.

@@ -1,15 +1,228 @@
-//! Being written.
-use super::Context;
-use crate::error::Result;
-use crate::output::Report;
-use clap::Args;
+//! `dgm demo`: the main job on the built-in digits, from training to pictures.
 
-/// Being written
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use gm_core::{AisSettings, BitMatrix, Matrix, Schedule, Streams, Vector};
+use gm_rbm::{Rbm, base_rate_bias};
+use gm_train::{
+    Dataset, EvalData, EvalReport, EvalSettings, Exact, FitOptions, MonitorSettings, Outcome, RbmSettings, SplitName,
+    evaluate_rbm, fit_rbm_with, save_model,
+};
+use image::RgbImage;
+use serde::Serialize;
+
+use super::{Context, complete, eval};
+use crate::data::{About, Examples};
+use crate::error::{Error, Result};
+use crate::files::save_picture;
+use crate::mask::Mask;
+use crate::output::{Listing, Report};
+use crate::picture::{self, Canvas, Shape};
+use crate::training::{self, Watcher};
+
+/// Trains on the built-in digits, measures, samples, completes and draws, in less than a minute
+///
+/// Leaves pictures and the model in a folder and may be repeated there: it replaces its own files and touches no others.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Demo {}
+#[command(after_help = "Examples:\n  dgm demo\n  dgm demo --out pictures --seed 7")]
+pub(crate) struct Demo {
+    /// The folder for pictures and model
+    #[arg(long, value_name = "DIR", default_value = "demo")]
+    out: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Document {
+    schema: &'static str,
+    /// Likelihood of the test rows under independent pixels with the training means, nats a row.
+    independent_pixels: f64,
+    /// The large model, annealed.
+    rbm: EvalReport,
+    /// A model small enough to be measured exactly, and annealed for comparison.
+    small: EvalReport,
+    small_annealed: EvalReport,
+    files: Vec<PathBuf>,
+    seconds: f64,
+}
+
+/// Hidden units of the model that is drawn, and of the one that is enumerated.
+const HIDDEN: [usize; 2] = [100, 16];
+const EPOCHS: [u64; 2] = [1_500, 600];
+const TEMPERATURES: usize = 5_000;
+/// Digits that are completed, two of each class.
+const COMPLETED: usize = 20;
 
 impl Demo {
-    pub(super) fn run(&self, _: &Context) -> Result<Report> {
-        Report::new("", &())
+    pub(super) fn run(&self, context: &Context) -> Result<Report> {
+        let began = Instant::now();
+        std::fs::create_dir_all(&self.out).map_err(Error::io("creating", &self.out))?;
+        let data = Dataset::builtin("digits")?;
+        let test = EvalData::from_dataset(&data, SplitName::Test, None)?;
+        let mut gallery = Gallery::new(&self.out, &data);
+
+        let Some(rbm) = self.train(&data, 0, &mut gallery, context)? else { return interrupted() };
+        let measured = measure(&rbm, &test, Exact::No, context)?;
+        gallery.draw(&rbm, &data, context)?;
+        let Some(small) = self.train(&data, 1, &mut gallery, context)? else { return interrupted() };
+        let document = Document {
+            schema: "gm-demo/1",
+            independent_pixels: independent_pixels(&test)?,
+            rbm: measured,
+            small: measure(&small, &test, Exact::Yes, context)?,
+            small_annealed: measure(&small, &test, Exact::No, context)?,
+            files: gallery.files,
+            seconds: began.elapsed().as_secs_f64(),
+        };
+        Report::new(document.text(), &document)
+    }
+
+    /// Trains one of the two models, keeping curves and file of the first; nothing when interrupted.
+    fn train(&self, data: &Dataset, which: usize, gallery: &mut Gallery<'_>, context: &Context) -> Result<Option<Rbm>> {
+        let hidden = HIDDEN[which];
+        let settings = RbmSettings {
+            hidden,
+            epochs: EPOCHS[which],
+            batch_size: 100,
+            learning_rate: 0.3,
+            ..RbmSettings::default()
+        };
+        let monitor = MonitorSettings { every: EPOCHS[which] / 50, ..MonitorSettings::default() };
+        let options = FitOptions { monitor, ..FitOptions::default() };
+        let mut watcher = Watcher::new(format!("rbm {}-{hidden}", data.units()));
+        let fit = fit_rbm_with(data, &settings, &options, &context.streams(), &mut watcher)?;
+        if matches!(fit.outcome, Outcome::Interrupted { .. }) {
+            return Ok(None);
+        }
+        if which == 0 {
+            gallery.keep("curves.png", &training::draw_curves(&training::lines(&fit.history)?)?)?;
+            let path = self.out.join("model.gm");
+            save_model(&path, &fit.model.to_data()?)?;
+            gallery.files.push(path);
+        }
+        Ok(Some(fit.model))
+    }
+}
+
+fn interrupted() -> Result<Report> {
+    let mut report = Report::new("interrupted; nothing was measured", &serde_json::json!({"schema": "gm-demo/1"}))?;
+    report.interrupted = true;
+    Ok(report)
+}
+
+fn measure(rbm: &Rbm, test: &EvalData, exact: Exact, context: &Context) -> Result<EvalReport> {
+    let ais = AisSettings { schedule: Schedule::Graded(TEMPERATURES), ..AisSettings::default() };
+    let settings = EvalSettings { exact, ais, seed: context.seed(), ..EvalSettings::default() };
+    eval::annealing(&settings.ais, |watch| Ok(evaluate_rbm(rbm, test, &settings, watch)?))
+}
+
+/// Mean log p of the rows when each pixel is on with its training frequency, whatever the others are.
+fn independent_pixels(test: &EvalData) -> Result<f64> {
+    let means = test.train_means.as_deref().unwrap_or_default();
+    let bias = base_rate_bias(means);
+    let rbm = Rbm::new(Matrix::zeros(bias.len(), 1), Vector::from_vec(bias), Vector::zeros(1))?;
+    let log_probs = rbm.log_prob(&test.rows, rbm.log_partition()?);
+    Ok(log_probs.iter().sum::<f64>() / log_probs.len() as f64)
+}
+
+/// The pictures of a demonstration, each in a file and together in one.
+struct Gallery<'a> {
+    folder: &'a Path,
+    shape: Shape,
+    files: Vec<PathBuf>,
+}
+
+impl<'a> Gallery<'a> {
+    fn new(folder: &'a Path, data: &Dataset) -> Self {
+        Self { folder, shape: picture::shape_of(data.units(), data.train.image()), files: Vec::new() }
+    }
+
+    fn keep(&mut self, name: &str, picture: &RgbImage) -> Result<()> {
+        let path = self.folder.join(name);
+        save_picture(&path, picture)?;
+        self.files.push(path);
+        Ok(())
+    }
+
+    fn draw(&mut self, rbm: &Rbm, data: &Dataset, context: &Context) -> Result<()> {
+        let completed = completed(rbm, data, self.shape, &context.streams())?;
+        let samples = training::draw_samples(rbm, 3 * COMPLETED, COMPLETED, self.shape, &context.streams());
+        let filters = training::draw_filters(rbm, HIDDEN[0], COMPLETED, self.shape);
+        self.keep("completed.png", &completed)?;
+        self.keep("samples.png", &samples)?;
+        self.keep("filters.png", &filters)?;
+        let overview = overview(&[
+            ("Held-out digits, the same with the lower half erased, and what the model expects there", &completed),
+            ("Samples of the model: probabilities of the pixels after 1,000 Gibbs sweeps", &samples),
+            ("What each hidden unit looks for: red pixels switch it on, blue ones off", &filters),
+        ]);
+        self.keep("demo.png", &overview)?;
+        self.files.rotate_right(1);
+        Ok(())
+    }
+}
+
+/// Two test digits of each class with their lower halves filled in.
+fn completed(rbm: &Rbm, data: &Dataset, shape: Shape, streams: &Streams) -> Result<RgbImage> {
+    let labels = data.test.labels().unwrap_or_default();
+    let of_class = |class: u16| (0..labels.len()).filter(move |&row| labels[row] == class).take(COMPLETED / 10);
+    let rows: Vec<usize> = (0..10).flat_map(of_class).collect();
+    let split = data.test.select(&rows)?;
+    let bits = split.to_bits(split.evaluation_binarise())?;
+    let missing: BitMatrix = Mask::Bottom.missing(bits.units(), bits.samples(), shape, streams)?;
+    let means = complete::completions(rbm, &bits, &missing, (1_000, 10), streams);
+    let about = About { source: data.source.clone(), split: "test".into(), rows: rows.len(), binarise: String::new() };
+    Ok(complete::picture_of(&Examples { split, bits, about }, &missing, &means, shape))
+}
+
+/// Height of the capitals of a caption, and the space around pictures.
+const CAPITALS: f32 = 11.0;
+const MARGIN: u32 = 16;
+const INK: [u8; 3] = [50, 54, 60];
+
+/// Pictures below one another, each under its caption.
+fn overview(pictures: &[(&str, &RgbImage)]) -> RgbImage {
+    let caption = MARGIN + CAPITALS as u32;
+    let width = pictures.iter().map(|(_, picture)| picture.width()).max().unwrap_or(0) + 2 * MARGIN;
+    let height: u32 = pictures.iter().map(|(_, picture)| picture.height() + caption + MARGIN / 2).sum();
+    let mut canvas = Canvas::new(width, height + MARGIN, picture::PAPER);
+    let mut top = 0;
+    for (text, picture) in pictures {
+        canvas.write(text, (MARGIN as f32, (top + MARGIN) as f32), CAPITALS, INK);
+        top += caption + MARGIN / 2;
+        canvas.paste(picture, MARGIN, top);
+        top += picture.height();
+    }
+    canvas.into_image()
+}
+
+impl Document {
+    fn text(&self) -> String {
+        let mut listing = Listing::default();
+        let units = |report: &EvalReport| format!("{}-{}", report.layers[0], report.layers[1]);
+        let interval = |report: &EvalReport| {
+            let p = &report.mean_log_prob;
+            format!("{:.2} nats, between {:.2} and {:.2}", p.value, p.low, p.high)
+        };
+        let rows = self.rbm.data.rows;
+        listing.add(
+            "data",
+            format!("8 x 8 digits, built in; mean log p of {rows} held-out rows, pixels drawn from their levels"),
+        );
+        listing.add("independent pixels", format!("{:.2} nats, exact", self.independent_pixels));
+        listing.add(format!("rbm {}", units(&self.rbm)), format!("{}, annealed", interval(&self.rbm)));
+        listing
+            .add(format!("rbm {}", units(&self.small)), format!("{:.4} nats, exact", self.small.mean_log_prob.value));
+        listing.add("", format!("{}, annealed for comparison", interval(&self.small_annealed)));
+        for (i, file) in self.files.iter().enumerate() {
+            listing.add(if i == 0 { "files" } else { "" }, file.display());
+        }
+        listing.add("time", format!("{:.1} s, {} threads", self.seconds, self.rbm.threads));
+        let model = self.files.iter().find(|file| file.extension().is_some_and(|extension| extension == "gm"));
+        let model = model.map(|file| file.display().to_string()).unwrap_or_default();
+        listing.add("try next", format!("dgm sample {model} -n 100 --steps 1000 --out samples.png"));
+        listing.add("", format!("dgm complete {model} --data digits --mask right --out completed.png"));
+        listing.text()
     }
 }

@@ -87,7 +87,7 @@ impl Inspect {
         let data = model::load(&self.model)?;
         if let Some(target) = target {
             let weights = data.stack.weights(0);
-            target.write_picture(&picture::filters(weights, picture::shape_of(weights.nrows(), None)))?;
+            target.write_picture(&picture::filters(weights, picture::shape_of(weights.nrows(), None), None))?;
         }
         let document = Document {
             schema: "gm-inspect/1",

@@ -136,7 +136,7 @@ impl Sample {
 
     fn write(&self, target: &Target, values: &Matrix, shape: Shape) -> Result<String> {
         match target.kind {
-            Kind::Png => target.write_picture(&picture::samples(values, shape))?,
+            Kind::Png => target.write_picture(&picture::samples(values, shape, None))?,
             _ => target.write_values(values)?,
         }
         Ok(format!("{}: {} samples of {} units\n", target.path().display(), values.ncols(), values.nrows()))

@@ -46,15 +46,6 @@ impl Canvas {
         image::imageops::replace(&mut self.pixels, picture, x.into(), y.into());
     }
 
-    /// Fills a rectangle.
-    pub(crate) fn fill(&mut self, (x, y): (u32, u32), (width, height): (u32, u32), colour: [u8; 3]) {
-        for row in y..(y + height).min(self.height()) {
-            for column in x..(x + width).min(self.width()) {
-                self.pixels.put_pixel(column, row, Rgb(colour));
-            }
-        }
-    }
-
     /// Writes a text with the top left corner of its capitals at a place.
     pub(crate) fn write(&mut self, text: &str, at: Point, height: f32, colour: [u8; 3]) {
         let (lines, _) = lettering(text, height);

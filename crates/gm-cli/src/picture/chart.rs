@@ -139,28 +139,6 @@ mod tests {
     }
 
     #[test]
-    fn tmp_chart() {
-        let f = |a: f64, b: f64| (0..60).map(|x| (x as f64, a - b * (-(x as f64) / 12.0).exp())).collect::<Vec<_>>();
-        let curves = vec![
-            Curve { name: "training rows".into(), points: f(-20.0, 12.0) },
-            Curve { name: "validation rows".into(), points: f(-21.5, 11.0) },
-        ];
-        let chart = Chart {
-            title: "Learning curves, log-likelihood (exact)".into(),
-            across: "epoch".into(),
-            up: "nats per example".into(),
-            curves,
-        };
-        chart.draw(900, 560).unwrap().save("/tmp/chart.png").unwrap();
-        let mut c = Canvas::new(900, 160, [255; 3]);
-        c.write("ABCDEFGHIJKLMNOPQRSTUVWXYZ 0123456789", (10.0, 10.0), 20.0, [40; 3]);
-        c.write("abcdefghijklmnopqrstuvwxyz .,:;-+=/|_()[]%'", (10.0, 50.0), 20.0, [40; 3]);
-        c.write("The quick brown fox: mean log p = -19.23 nats, exact (64-20)", (10.0, 90.0), 12.0, [40; 3]);
-        c.write("The quick brown fox: mean log p = -19.23 nats, exact (64-20)", (10.0, 120.0), 9.0, [40; 3]);
-        c.into_image().save("/tmp/text.png").unwrap();
-    }
-
-    #[test]
     fn table_charts_of_few_or_bad_values_are_drawn() {
         for points in [vec![], vec![(1.0, 2.0)], vec![(0.0, f64::NAN), (1.0, 3.0), (2.0, 3.0)]] {
             let curves = vec![Curve { name: "train".into(), points }];

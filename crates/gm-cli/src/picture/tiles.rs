@@ -74,30 +74,31 @@ pub(crate) fn grid(tiles: &[Vec<[u8; 3]>], shape: Shape, columns: usize, scale: 
     picture
 }
 
-/// Samples as small grey pictures.
+/// Samples as small grey pictures, in so many columns or in what looks well.
 ///
 /// # Shapes
 ///
 /// `values` is [units, samples].
-pub(crate) fn samples(values: &Matrix, shape: Shape) -> RgbImage {
+pub(crate) fn samples(values: &Matrix, shape: Shape, columns: Option<usize>) -> RgbImage {
     let tiles: Vec<Vec<[u8; 3]>> =
         values.column_iter().map(|sample| sample.iter().map(|&x| grey(x)).collect()).collect();
-    grid(&tiles, shape, columns_for(tiles.len()), scale_for(shape))
+    grid(&tiles, shape, columns.unwrap_or(columns_for(tiles.len())), scale_for(shape))
 }
 
-/// The weights into each unit of a layer as small pictures, red above and blue below zero.
+/// The weights into each unit of a layer as small pictures, red above and blue below zero, in so many columns or in
+/// what looks well.
 ///
 /// # Shapes
 ///
 /// `weights` is [pixels, units].
-pub(crate) fn filters(weights: &Matrix, shape: Shape) -> RgbImage {
+pub(crate) fn filters(weights: &Matrix, shape: Shape, columns: Option<usize>) -> RgbImage {
     let mut sizes: Vec<f32> = weights.iter().map(|w| w.abs()).collect();
     sizes.sort_by(f32::total_cmp);
     // The largest few weights of a thousand would leave the others pale.
     let range = sizes.get(sizes.len().saturating_sub(1) * 997 / 1000).copied().unwrap_or(0.0);
     let tile = |unit: DVectorView<'_, f32>| unit.iter().map(|&w| diverging(w, range)).collect();
     let tiles: Vec<Vec<[u8; 3]>> = weights.column_iter().map(|unit| tile(unit.as_view())).collect();
-    grid(&tiles, shape, columns_for(tiles.len()), scale_for(shape))
+    grid(&tiles, shape, columns.unwrap_or(columns_for(tiles.len())), scale_for(shape))
 }
 
 /// The characters of a line that pictures may fill.

@@ -1,0 +1,51 @@
+//! Prints the median milliseconds of the operations that `benches/peers.py` times in other packages.
+#![allow(clippy::print_stdout, reason = "a command-line tool reports on its standard output")]
+
+use std::time::Instant;
+
+use gm_benches::{batch, model, pool};
+use gm_core::Streams;
+use gm_train::{Clock, Learner, RbmLearner, RbmSettings};
+
+/// Calls of an operation that are timed.
+const CALLS: usize = 101;
+
+/// The median time of a call, in milliseconds, after a few calls to warm up.
+fn median(mut call: impl FnMut()) -> f64 {
+    (0..10).for_each(|_| call());
+    let mut times: Vec<f64> = (0..CALLS)
+        .map(|_| {
+            let start = Instant::now();
+            call();
+            1e3 * start.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times[CALLS / 2]
+}
+
+fn sweep() -> f64 {
+    let (rbm, streams) = (model(784, 500), Streams::new(1));
+    let (sampler, mut chains) = (rbm.sampler(), rbm.chains(500, &streams));
+    median(|| {
+        sampler.run(&mut chains, 1, &streams);
+    })
+}
+
+fn training_step() -> f64 {
+    let (streams, data) = (Streams::new(1), batch(784, 500, 0.13));
+    let settings = RbmSettings { hidden: 500, ..RbmSettings::default() };
+    let mut learner = RbmLearner::start_from(model(784, 500), &[0.13; 784], &settings, &streams).expect("sizes agree");
+    let clock = Clock { step: 0, total: 1_000_000, per_epoch: 100 };
+    median(|| {
+        learner.step(&data, &clock, &streams).expect("a batch of the model's width");
+    })
+}
+
+fn main() {
+    let threads = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(2);
+    pool(threads).install(|| {
+        println!("sweep {}", sweep());
+        println!("training step {}", training_step());
+    });
+}
