@@ -91,6 +91,8 @@ fn is_interactive() -> bool {
 pub(crate) struct Progress {
     label: String,
     total: u64,
+    /// What was done before.
+    first: u64,
     bar: Option<ProgressBar>,
     started: Instant,
     spoken: Instant,
@@ -102,14 +104,19 @@ const PAUSE: Duration = Duration::from_secs(10);
 impl Progress {
     /// Begins with nothing done.
     pub(crate) fn new(label: &str, total: u64) -> Self {
+        Self::resumed(label, 0, total)
+    }
+
+    /// Begins where an earlier process stopped.
+    pub(crate) fn resumed(label: &str, first: u64, total: u64) -> Self {
         let now = Instant::now();
         let wanted = is_interactive() && tracing::enabled!(Level::INFO);
         let bar = wanted.then(|| {
-            let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {per_sec} eta {eta} {wide_msg}");
+            let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len}, {eta} left  {wide_msg}");
             let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
-            BARS.add(ProgressBar::new(total)).with_style(style).with_prefix(label.to_owned())
+            BARS.add(ProgressBar::new(total).with_position(first)).with_style(style).with_prefix(label.to_owned())
         });
-        Self { label: label.to_owned(), total, bar, started: now, spoken: now }
+        Self { label: label.to_owned(), total, first, bar, started: now, spoken: now }
     }
 
     /// Tells how much is done, and a few figures.
@@ -123,7 +130,8 @@ impl Progress {
             }
             None if self.spoken.elapsed() >= PAUSE => {
                 self.spoken = Instant::now();
-                tracing::info!("{} {done}/{}, {} {figures}", self.label, self.total, self.left(done));
+                let comma = if figures.is_empty() { "" } else { ", " };
+                tracing::info!("{} {done}/{}, {}{comma}{figures}", self.label, self.total, self.left(done));
             }
             None => {}
         }
@@ -131,8 +139,8 @@ impl Progress {
 
     fn left(&self, done: u64) -> String {
         let seconds = self.started.elapsed().as_secs_f64();
-        let left = seconds * (self.total.saturating_sub(done)) as f64 / done.max(1) as f64;
-        format!("{:.1}/s, {left:.0} s left", done as f64 / seconds.max(1e-9))
+        let rate = done.saturating_sub(self.first).max(1) as f64 / seconds.max(1e-9);
+        format!("{rate:.1}/s, {:.0} s left", self.total.saturating_sub(done) as f64 / rate)
     }
 }
 
@@ -148,9 +156,15 @@ impl Drop for Progress {
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
+static INTERRUPT: LazyLock<Interrupt> = LazyLock::new(Interrupt::register);
+
 impl Interrupt {
-    /// Listens from now on.
+    /// Listens from the first call on; until then a signal ends the program.
     pub(crate) fn listen() -> Self {
+        INTERRUPT.clone()
+    }
+
+    fn register() -> Self {
         let flag = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
             // Order matters: the conditional shutdown must see the flag as the earlier signal left it.

@@ -1,6 +1,6 @@
 //! The options that name data, and how commands load them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gm_core::BitMatrix;
@@ -87,7 +87,8 @@ pub(crate) struct Rows {
     pub(crate) data: String,
     #[command(flatten)]
     pub(crate) folders: Folders,
-    /// How grey levels become 0 and 1: none, threshold[:T] or fixed[:SEED] [default: none for binary data, else fixed:0]
+    /// How grey levels become 0 and 1: `none`, `threshold[:T]` or `fixed[:SEED]`
+    /// [default: `none` for binary data, else `fixed:0`]
     #[arg(long, value_name = "HOW")]
     pub(crate) binarise: Option<Binarise>,
 }
@@ -149,13 +150,22 @@ impl Rows {
     /// # Errors
     ///
     /// As [`load`](Self::load), and [`Error::Units`] when the model has other visible units.
-    pub(crate) fn load_for(&self, rbm: &Rbm, path: &std::path::Path, part: Part) -> Result<Examples> {
+    pub(crate) fn load_for(&self, rbm: &Rbm, path: &Path, part: Part) -> Result<Examples> {
         let examples = self.load(part)?;
-        if examples.bits.units() != rbm.visible() {
-            let (model, units) = (rbm.visible(), examples.bits.units());
-            return Err(Error::Units { path: path.into(), model, data: examples.about.source, units });
-        }
+        check_units(rbm, path, &examples.about.source, examples.bits.units())?;
         Ok(examples)
+    }
+}
+
+/// Refuses data that do not fit a model.
+///
+/// # Errors
+///
+/// [`Error::Units`] when the model has other visible units.
+pub(crate) fn check_units(rbm: &Rbm, path: &Path, source: &str, units: usize) -> Result<()> {
+    match rbm.visible() == units {
+        true => Ok(()),
+        false => Err(Error::Units { path: path.into(), model: rbm.visible(), data: source.into(), units }),
     }
 }
 

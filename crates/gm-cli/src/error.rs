@@ -153,6 +153,13 @@ fn train_remedy(error: &gm_train::Error) -> Option<&'static str> {
         Train::GreyLevels { .. } => Some("the flag is --binarise"),
         Train::Unknown { what: "data set", .. } => Some("`dgm data list` shows them; files are given by path"),
         Train::File { source: FileError::NewerVersion { .. }, .. } => Some("use a newer dgm"),
+        Train::RunExists { .. } => Some("the flags are --resume RUN and --out RUN"),
+        Train::NoRun { .. } => Some("`dgm train rbm --data SPEC --out RUN` begins one"),
+        Train::TooFewRows { .. } => Some("a trained model takes them with --split all"),
+        Train::Diverged { .. } => Some("the flags are --learning-rate, --l2 and --max-norm"),
+        Train::Finished { .. } => {
+            Some("for more epochs raise them in a copy of its config.toml and pass that to --config")
+        }
         _ => None,
     }
 }

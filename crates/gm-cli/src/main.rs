@@ -14,7 +14,7 @@ mod training;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Args, Parser};
 
 use crate::commands::{Command, Context};
 use crate::console::Verbosity;
@@ -33,6 +33,14 @@ use crate::error::{Error, Result};
 struct Program {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Options of every command")]
+struct Common {
     /// Print one JSON document on standard output
     #[arg(long, global = true)]
     json: bool,
@@ -50,7 +58,7 @@ struct Program {
     verbose: bool,
 }
 
-impl Program {
+impl Common {
     fn verbosity(&self) -> Verbosity {
         match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,
@@ -58,14 +66,18 @@ impl Program {
             _ => Verbosity::Normal,
         }
     }
+}
 
+impl Program {
     /// Runs the command and prints its report; whether it was interrupted.
     fn run(&self) -> Result<bool> {
-        let threads = usize::from(self.threads.unwrap_or(0));
+        let threads = usize::from(self.common.threads.unwrap_or(0));
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Error::content("--threads"))?;
         // Within the pool, so that the many parallel operations of a command need not wake it up each time.
-        let report = rayon::scope(|_| self.command.run(&Context { seed: self.seed }))?;
-        report.print(self.json)?;
+        let report = rayon::scope(|_| {
+            self.command.run(&Context { seed: self.common.seed, threads: self.common.threads.is_some() })
+        })?;
+        report.print(self.common.json)?;
         Ok(report.interrupted)
     }
 }
@@ -75,13 +87,17 @@ const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let program = Program::parse();
-    console::start(program.verbosity());
+    console::start(program.common.verbosity());
     match program.run() {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(INTERRUPTED),
+        Err(error) if error.is_interruption() => {
+            console::say(&format!("dgm: {}", error.line()));
+            ExitCode::from(INTERRUPTED)
+        }
         Err(error) => {
             console::say(&format!("dgm: error: {}", error.line()));
-            ExitCode::from(if error.is_interruption() { INTERRUPTED } else { 1 })
+            ExitCode::FAILURE
         }
     }
 }

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::error::{Error, Result};
 
@@ -12,7 +11,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     text: String,
-    document: Value,
+    document: String,
     /// Whether a signal ended it early, with everything saved.
     pub(crate) interrupted: bool,
 }
@@ -24,7 +23,7 @@ impl Report {
     ///
     /// [`Error::Content`] when the document cannot be written as JSON.
     pub(crate) fn new(text: impl Into<String>, document: &impl Serialize) -> Result<Self> {
-        let document = serde_json::to_value(document).map_err(Error::content("JSON document"))?;
+        let document = serde_json::to_string_pretty(document).map_err(Error::content("JSON document"))?;
         Ok(Self { text: text.into(), document, interrupted: false })
     }
 
@@ -36,7 +35,7 @@ impl Report {
     pub(crate) fn print(&self, json: bool) -> Result<()> {
         let mut out = io::stdout().lock();
         let written = match json {
-            true => writeln!(out, "{:#}", self.document),
+            true => writeln!(out, "{}", self.document),
             false => writeln!(out, "{}", self.text.trim_end()),
         };
         match written.and_then(|()| out.flush()) {

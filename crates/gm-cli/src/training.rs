@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use gm_core::Streams;
 use gm_rbm::Rbm;
-use gm_train::{EpochRecord, Event, Figures, Observer, Outcome, Run};
+use gm_train::{Binarise, DataConfig, EpochRecord, Event, Figures, Observer, Outcome, Run};
 use image::RgbImage;
 use serde::Serialize;
 use serde_json::Value;
@@ -45,19 +45,19 @@ impl Observer for Watcher {
                     self.label
                 );
                 self.step = *step;
-                self.progress = Some(Progress::new(&self.label, *total));
+                self.progress = Some(Progress::resumed(&self.label, *step, *total));
             }
             Event::Step { step, examples_per_second, .. } => {
                 self.step = *step;
-                if step % 8 == 0
+                if step.is_multiple_of(8)
                     && let Some(progress) = &mut self.progress
                 {
-                    progress.set(*step, &format!("{examples_per_second:.0} examples/s {}", self.figures));
+                    progress.set(*step, &format!("{examples_per_second:.0} examples/s{}", self.figures));
                 }
             }
             Event::Epoch { record } => {
                 self.figures = short(&record.figures);
-                tracing::debug!("epoch {}: {}", record.epoch, self.figures);
+                tracing::debug!("epoch {}{}", record.epoch, self.figures);
             }
             Event::Checkpoint { path, step } => tracing::debug!("checkpoint after update {step}: {}", path.display()),
             Event::Warning { text } => tracing::warn!("{text}"),
@@ -68,11 +68,11 @@ impl Observer for Watcher {
     }
 }
 
-/// The figures worth a place beside the progress bar.
+/// The figures worth a place beside the progress bar, each after a comma.
 fn short(figures: &Figures) -> String {
     let shown = [("log_likelihood", "log p"), ("pseudo_log_likelihood", "pseudo log p"), ("free_energy_gap", "gap")];
-    let text = |(name, label): &(&str, &str)| figures.get(name).map(|value| format!("{label} {value:.2}"));
-    shown.iter().filter_map(text).take(2).collect::<Vec<_>>().join(", ")
+    let text = |(name, label): &(&str, &str)| figures.get(name).map(|value| format!(", {label} {value:.2}"));
+    shown.iter().filter_map(text).take(2).collect()
 }
 
 #[derive(Serialize)]
@@ -97,6 +97,9 @@ struct Document {
 #[derive(Serialize)]
 struct DataDocument {
     source: String,
+    /// Options that name the data on the command line.
+    #[serde(skip)]
+    options: String,
     rows: usize,
     binarise: String,
 }
@@ -114,6 +117,7 @@ pub(crate) fn run(run: Run) -> Result<Report> {
         source: data.source.clone(),
         rows: data.train.len(),
         binarise: config.data.binarise.map(|binarise| binarise.to_string()).unwrap_or_default(),
+        options: data_options(&config.data),
     };
     let gm_train::ModelConfig::Rbm(settings) = &config.model else {
         let allowed = "rbm".into();
@@ -143,7 +147,7 @@ pub(crate) fn run(run: Run) -> Result<Report> {
         epochs,
         step: watcher.step,
         seed: config.seed,
-        threads: rayon::current_num_threads(),
+        threads: if config.threads > 0 { config.threads } else { rayon::current_num_threads() },
         figures: history.last().cloned().unwrap_or_default(),
         files,
     };
@@ -161,8 +165,7 @@ impl Document {
         let (outcome, step) = (self.outcome.replace('_', " "), self.step);
         match self.epochs {
             Some(epochs) => listing.add("outcome", format!("{outcome} after {epochs} epochs, {step} updates")),
-            None => listing
-                .add("outcome", format!("{outcome} after {step} updates; continue with: dgm train --resume {run}")),
+            None => listing.add("outcome", format!("{outcome} after {step} updates, with a checkpoint")),
         }
         let figures = [
             ("log_likelihood", "validation log p"),
@@ -179,9 +182,34 @@ impl Document {
             listing.add("", file.display());
         }
         if let Some(model) = self.files.first() {
-            listing.add("next", format!("dgm eval {} --data {}", model.display(), self.data.source));
+            listing.add("next", format!("dgm eval {} {}", quoted(&model.display().to_string()), self.data.options));
+        }
+        if self.epochs.is_none() {
+            listing.add("next", format!("dgm train --resume {}", quoted(&run.to_string())));
         }
         listing.text()
+    }
+}
+
+/// The options with which another command loads the same data.
+fn data_options(data: &DataConfig) -> String {
+    let mut options = format!("--data {}", quoted(&data.spec));
+    if let Some(folder) = &data.data_dir {
+        options += &format!(" --data-dir {}", quoted(&folder.display().to_string()));
+    }
+    // Dynamic binarisation is for training only; evaluation has its own default.
+    if let Some(binarise) = data.binarise.filter(|how| !matches!(how, Binarise::None | Binarise::Dynamic)) {
+        options += &format!(" --binarise {binarise}");
+    }
+    options
+}
+
+/// A word as a shell must be given it.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-:+,=@~%".contains(c);
+    match word.chars().all(plain) && !word.is_empty() {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }
 

@@ -1,13 +1,15 @@
 //! Checkpoints: all that a run needs to continue bit for bit.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use gm_core::{EnvelopeKind, read_envelope, write_envelope};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::data::Split;
+use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::files::{UNFINISHED, write_atomically};
 use crate::learner::LearnerState;
@@ -18,20 +20,28 @@ const CHECKPOINT: EnvelopeKind = EnvelopeKind { magic: *b"gm-ckpt\n", version: 1
 /// Checkpoints that are kept, so that a damaged one costs little.
 const KEPT: usize = 2;
 
-/// The training data in brief, to notice when other data lie in the same place.
+/// The data that a run depends on in brief, to notice when others lie in the same place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DataMark {
     pub(crate) rows: u64,
     pub(crate) units: u64,
-    /// Sum of the means of the units, each times its number.
-    pub(crate) moment: f64,
+    /// SHA-256 of the values of training and validation split, in their order.
+    pub(crate) digest: [u8; 32],
 }
 
 impl DataMark {
-    pub(crate) fn of(split: &Split) -> Self {
-        let means = split.unit_means();
-        let moment = means.iter().enumerate().map(|(i, &mean)| (i + 1) as f64 * f64::from(mean)).sum();
-        Self { rows: split.len() as u64, units: split.units() as u64, moment }
+    pub(crate) fn of(data: &Dataset) -> Self {
+        let mut digest = Sha256::new();
+        [&data.train, &data.valid].iter().for_each(|split| split.digest_into(&mut digest));
+        Self { rows: data.train.len() as u64, units: data.units() as u64, digest: digest.finalize().into() }
+    }
+}
+
+impl fmt::Display for DataMark {
+    /// The first bytes of the digest are enough to see that two differ.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} training rows of {} units, digest ", self.rows, self.units)?;
+        self.digest[..6].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -127,7 +137,7 @@ mod tests {
     fn checkpoint(step: u64) -> Checkpoint {
         Checkpoint {
             config: "seed = 1".into(),
-            data: DataMark { rows: 1, units: 2, moment: 0.5 },
+            data: DataMark { rows: 1, units: 2, digest: [7; 32] },
             step,
             finished: false,
             seconds: 1.5,
@@ -165,5 +175,20 @@ mod tests {
         fs::write(folder.path().join("config.toml"), b"").unwrap();
         sweep_up(folder.path()).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn law_the_mark_tells_values_and_their_order_apart() {
+        let bars = Dataset::builtin("bars-and-stripes:3").unwrap();
+        let with = |train: &[usize], valid: &[usize]| {
+            let (train, valid) = (bars.train.select(train).unwrap(), bars.valid.select(valid).unwrap());
+            DataMark::of(&Dataset::new("bars", train, valid, bars.test.clone()).unwrap())
+        };
+        assert_eq!(with(&[1, 2, 3], &[4]), with(&[1, 2, 3], &[4]));
+        assert_ne!(with(&[1, 2, 3], &[4]), with(&[1, 3, 2], &[4]));
+        assert_ne!(with(&[1, 2, 3], &[4]), with(&[1, 2, 3], &[5]));
+        assert_ne!(with(&[1, 2], &[3, 4]), with(&[1, 2, 3], &[4]));
+        let mark = DataMark { rows: 8, units: 4, digest: [0x1f; 32] };
+        assert_eq!(mark.to_string(), "8 training rows of 4 units, digest 1f1f1f1f1f1f");
     }
 }

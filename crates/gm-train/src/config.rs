@@ -95,6 +95,12 @@ impl ModelConfig {
         }
     }
 
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        match self {
+            Self::Rbm(settings) => settings.counts().into(),
+        }
+    }
+
     fn check(&self) -> Result<()> {
         match self {
             Self::Rbm(settings) => settings.check(),
@@ -140,7 +146,7 @@ impl Config {
     ///
     /// # Panics
     ///
-    /// Never for a configuration that [`check`](Self::check) accepts, or whose seed is below 2^63.
+    /// Never for a configuration that [`check`](Self::check) accepts.
     #[must_use]
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("TOML holds every configuration whose whole numbers are below 2^63")
@@ -152,18 +158,21 @@ impl Config {
     ///
     /// [`gm_core::Error::Param`] naming the setting.
     pub fn check(&self) -> Result<()> {
-        for (arg, value) in
-            [("seed", self.seed), ("checkpoint_every", self.checkpoint_every), ("epochs", self.model.epochs())]
-        {
-            if i64::try_from(value).is_err() {
-                return Err(CoreError::Param {
-                    op: "Config",
-                    arg,
-                    value: value.to_string(),
-                    allowed: "whole numbers below 2^63",
-                }
-                .into());
-            }
+        let monitor = &self.monitor;
+        let counts = [
+            ("seed", self.seed),
+            ("threads", self.threads as u64),
+            ("checkpoint_every", self.checkpoint_every),
+            ("units", self.data.units.unwrap_or(0) as u64),
+            ("every", monitor.every),
+            ("rows", monitor.rows as u64),
+            ("patience", monitor.patience),
+        ];
+        // TOML has no whole numbers beyond.
+        let large = |(_, value): &(_, u64)| i64::try_from(*value).is_err();
+        if let Some((arg, value)) = counts.into_iter().chain(self.model.counts()).find(large) {
+            let (value, allowed) = (value.to_string(), "whole numbers below 2^63");
+            return Err(CoreError::Param { op: "Config", arg, value, allowed }.into());
         }
         self.model.check()?;
         self.monitor.check()
@@ -252,6 +261,9 @@ mod tests {
         assert!(
             config.check().unwrap_err().to_string().starts_with("Config: `seed` is 18446744073709551615, allowed:")
         );
+        config.seed = 0;
+        config.model = ModelConfig::Rbm(RbmSettings { batch_size: usize::MAX, ..Default::default() });
+        assert!(config.check().unwrap_err().to_string().starts_with("Config: `batch_size` is 18446744073709551615"));
     }
 
     #[test]

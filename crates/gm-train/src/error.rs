@@ -244,9 +244,9 @@ pub enum Error {
         /// The line now.
         found: String,
     },
-    /// The training data of a run are not those it began with.
+    /// The training or validation data of a run are not those it began with.
     #[error(
-        "{}: the training data have changed since the run began: {found}, then {expected}; restore them or start a new run",
+        "{}: the data have changed since the run began: {found}, then {expected}; restore them or start a new run",
         folder.display()
     )]
     DataChanged {

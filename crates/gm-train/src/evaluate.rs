@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::data::{Binarise, Dataset, SplitName};
 use crate::error::{Error, Result};
+use crate::rbm_learner::mean;
 
 /// The most units of the smaller layer that [`Exact::Auto`] enumerates.
 const AUTO_LIMIT: usize = 20;
@@ -24,6 +25,9 @@ const PSEUDO_LIMIT: usize = 200_000_000;
 
 /// The share of the runs below which the effective sample size of their weights earns a warning.
 const LOW_ESS: f64 = 0.1;
+
+/// The width of the interval of log Z, in nats, above which it earns a warning.
+const WIDE_INTERVAL: f64 = 2.0;
 
 /// Whether the partition function is enumerated or annealed.
 ///
@@ -291,7 +295,7 @@ pub fn evaluate_rbm(
         mean_log_prob: mean_log_prob(&log_probs, &partition),
         log_pseudo_likelihood: pseudo_likelihood(rbm, &data.rows, &streams.fork(Purpose::Evaluate, 1)),
         free_energy_gap: data.train_rows.as_ref().map(|train| free_energy_gap(rbm, &data.rows, train)),
-        warnings: warnings(&partition),
+        warnings: warnings(&partition, &log_probs),
         log_partition: partition,
         log_probs,
         threads: rayon::current_num_threads(),
@@ -360,9 +364,9 @@ fn partition(
 }
 
 fn mean_log_prob(log_probs: &[f64], partition: &PartitionReport) -> LogProbReport {
-    let value = log_probs.iter().sum::<f64>() / log_probs.len() as f64;
+    let value = mean(log_probs);
     let side = if partition.runs.is_some() { "estimate" } else { "exact" };
-    let (low, high) = (value + partition.value - partition.high, value + partition.value - partition.low);
+    let (low, high) = (value + (partition.value - partition.high), value + (partition.value - partition.low));
     LogProbReport { value, low, high, side, method: partition.method }
 }
 
@@ -377,24 +381,26 @@ fn pseudo_likelihood(rbm: &Rbm, rows: &BitMatrix, streams: &Streams) -> PseudoRe
     PseudoReport { value: estimate.value, std_error: estimate.std_error, method }
 }
 
-fn warnings(partition: &PartitionReport) -> Vec<String> {
+fn warnings(partition: &PartitionReport, log_probs: &[f64]) -> Vec<String> {
     let mut warnings = Vec::new();
     if let (Some(runs), Some(ess)) = (partition.runs, partition.ess) {
-        if ess < LOW_ESS * runs as f64 {
+        if ess.is_nan() || ess < LOW_ESS * runs as f64 {
             warnings.push(format!(
                 "the effective sample size of the {runs} runs is {ess:.1}, below 10 %: few runs decide log Z; \
                  anneal over more temperatures"
             ));
         }
-        if !(partition.high - partition.low <= WIDE_INTERVAL) {
-            let width = partition.high - partition.low;
+        let width = partition.high - partition.low;
+        if width.is_nan() || width > WIDE_INTERVAL {
             warnings.push(format!(
                 "the interval of log Z is {width:.1} nats wide, above 2: anneal with more runs or temperatures"
             ));
         }
+        if mean(log_probs) > 0.0 {
+            warnings.push(
+                "mean log p is above 0, which no model can reach: annealing has missed where the model is".into(),
+            );
+        }
     }
     warnings
 }
-
-/// The width of the interval of log Z, in nats, above which it earns a warning.
-const WIDE_INTERVAL: f64 = 2.0;

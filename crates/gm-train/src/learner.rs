@@ -128,7 +128,7 @@ impl StackState {
         let mut tensors = self.tensors.into_iter();
         let mut weights = Vec::new();
         for (l, (pair, values)) in layers.windows(2).zip(tensors.by_ref()).enumerate() {
-            let count = pair[0].checked_mul(pair[1]).unwrap_or(usize::MAX);
+            let count = pair[0].saturating_mul(pair[1]);
             check_len(OP, format!("weights.{l}"), "numbers", values.len(), count)?;
             weights.push(Matrix::from_vec(pair[0], pair[1], values));
         }

@@ -1,4 +1,19 @@
 //! Data sets, optimisers, trainers, checkpoints and evaluation reports for binary generative models.
+//!
+//! ```
+//! use gm_core::{Streams, unwatched};
+//! use gm_train::{Dataset, EvalData, EvalSettings, RbmSettings, SplitName, Unobserved, evaluate_rbm, fit_rbm};
+//!
+//! let bars = Dataset::builtin("bars-and-stripes:3")?;
+//! let settings = RbmSettings { hidden: 8, epochs: 300, batch_size: 4, learning_rate: 0.2, ..Default::default() };
+//! let fit = fit_rbm(&bars, &settings, &Streams::new(7), &mut Unobserved)?;
+//!
+//! let test = EvalData::from_dataset(&bars, SplitName::Test, None)?;
+//! let report = evaluate_rbm(&fit.model, &test, &EvalSettings::default(), &mut unwatched)?;
+//! assert_eq!(report.mean_log_prob.side, "exact");
+//! assert!(report.mean_log_prob.value > -9.0 * 2.0_f64.ln());
+//! # Ok::<(), gm_train::Error>(())
+//! ```
 
 mod checkpoint;
 mod config;
@@ -38,3 +53,8 @@ pub use rbm_learner::{Algorithm, RbmLearner, RbmSettings};
 pub use regularise::Regularise;
 pub use run::Run;
 pub use trainer::{Fit, FitOptions, Outcome, fit_rbm, fit_rbm_with};
+
+/// The example of the crate's description runs with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadMe;

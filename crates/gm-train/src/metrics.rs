@@ -1,7 +1,7 @@
 //! Figures of an epoch and the file that keeps them.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Seek, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use gm_core::{Error as CoreError, FileError};
@@ -100,7 +100,8 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Opens the file and drops what was written after `bytes`; says when there is less than that.
+    /// Opens the file and drops what was written after `bytes`; says when there is less than that, and drops half a
+    /// line then, so that the next one does not run into it.
     pub(crate) fn open(path: &Path, bytes: u64) -> Result<(Self, Option<String>)> {
         let fail = || Error::io("opening", path);
         let mut file = OpenOptions::new().create(true).append(true).read(true).open(path).map_err(fail())?;
@@ -111,9 +112,8 @@ impl Metrics {
                 path.display()
             )
         });
-        let bytes = bytes.min(present);
+        let bytes = if warning.is_some() { whole_lines(&mut file).map_err(fail())? } else { bytes };
         file.set_len(bytes).map_err(fail())?;
-        file.seek(std::io::SeekFrom::End(0)).map_err(fail())?;
         Ok((Self { path: path.into(), file, bytes }, warning))
     }
 
@@ -132,6 +132,13 @@ impl Metrics {
         self.file.sync_data().map_err(Error::io("writing", &self.path))?;
         Ok(self.bytes)
     }
+}
+
+/// The length of a file up to the end of its last whole line.
+fn whole_lines(file: &mut File) -> std::io::Result<u64> {
+    let mut content = Vec::new();
+    file.read_to_end(&mut content)?;
+    Ok(content.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last as u64 + 1))
 }
 
 #[cfg(test)]
@@ -161,7 +168,10 @@ mod tests {
         assert_eq!((std::fs::read(&path).unwrap(), warning), (kept.clone(), None));
         metrics.append(&record(3, 0.125)).unwrap();
         assert!(std::fs::read(&path).unwrap().starts_with(&kept));
-        let (_, warning) = Metrics::open(&path, 10_000).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, [&whole[..], b"{\"epoch\":"].concat()).unwrap();
+        let (mut metrics, warning) = Metrics::open(&path, 10_000).unwrap();
         assert!(warning.unwrap().contains("bytes where the checkpoint counted 10000"));
+        assert_eq!((std::fs::read(&path).unwrap(), metrics.sync().unwrap()), (whole.clone(), whole.len() as u64));
     }
 }

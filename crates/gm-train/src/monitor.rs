@@ -100,6 +100,9 @@ fn refused(arg: &'static str, value: impl fmt::Display, allowed: &'static str) -
     CoreError::Param { op: "MonitorSettings", arg, value: value.to_string(), allowed }.into()
 }
 
+/// What the rule of early stopping may be.
+const NO_FIGURE: &str = "a figure that this model has; log-likelihood needs a layer of at most 20 units";
+
 /// What is watched during training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -142,6 +145,18 @@ impl MonitorSettings {
         }
     }
 
+    /// Refuses a rule whose figure a model does not have, before it has trained for an epoch in vain.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] when the exact likelihood would enumerate too many units.
+    pub(crate) fn check_rule(&self, enumerable_units: usize) -> Result<()> {
+        if self.stop_on == StopOn::LogLikelihood && enumerable_units > self.exact_units() {
+            return Err(refused("stop_on", self.stop_on, NO_FIGURE));
+        }
+        Ok(())
+    }
+
     /// The most units that exact likelihoods enumerate.
     pub(crate) fn exact_units(&self) -> usize {
         if self.stop_on == StopOn::LogLikelihood { 20 } else { 12 }
@@ -176,8 +191,7 @@ impl Stopping {
         parameters: impl FnOnce() -> StackState,
     ) -> Result<bool> {
         let Some(name) = settings.stop_on.figure() else { return Ok(false) };
-        let allowed = "a figure that this model has; log-likelihood needs a layer of at most 20 units";
-        let value = record.figures.get(name).ok_or_else(|| refused("stop_on", settings.stop_on, allowed))?;
+        let value = record.figures.get(name).ok_or_else(|| refused("stop_on", settings.stop_on, NO_FIGURE))?;
         let good = match settings.stop_on {
             StopOn::FreeEnergyGap(limit) => value <= limit,
             _ => self.best.as_ref().is_none_or(|best| value > best.value) && value.is_finite(),

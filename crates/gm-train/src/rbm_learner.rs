@@ -145,14 +145,7 @@ impl RbmSettings {
     ///
     /// [`gm_core::Error::Param`] naming the setting, its value and what is allowed.
     pub fn check(&self) -> Result<()> {
-        let counts = [
-            ("hidden", self.hidden as u64),
-            ("steps", self.steps as u64),
-            ("chains", self.chains as u64),
-            ("epochs", self.epochs),
-            ("batch_size", self.batch_size as u64),
-        ];
-        if let Some((arg, value)) = counts.into_iter().find(|(_, value)| *value == 0) {
+        if let Some((arg, value)) = self.counts().into_iter().find(|(_, value)| *value == 0) {
             return Err(refused(arg, value, "1 or more"));
         }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
@@ -172,6 +165,17 @@ impl RbmSettings {
         }
         self.optimiser.check()?;
         self.regularise.check()
+    }
+
+    /// The whole numbers, none of which may be 0.
+    pub(crate) fn counts(&self) -> [(&'static str, u64); 5] {
+        [
+            ("hidden", self.hidden as u64),
+            ("steps", self.steps as u64),
+            ("chains", self.chains as u64),
+            ("epochs", self.epochs),
+            ("batch_size", self.batch_size as u64),
+        ]
     }
 
     fn rate(&self, clock: &Clock) -> f64 {
@@ -203,7 +207,7 @@ pub struct RbmLearner {
 }
 
 impl RbmLearner {
-    /// A model that starts from small random weights and the means of the data, [visible].
+    /// A model that starts from small random weights and the means of the data, `[visible]`.
     ///
     /// # Errors
     ///
@@ -214,7 +218,7 @@ impl RbmLearner {
         Self::start_from(rbm, visible_means, settings, streams)
     }
 
-    /// A given model, to be trained further on data of the given means, [visible].
+    /// A given model, to be trained further on data of the given means, `[visible]`.
     ///
     /// # Errors
     ///
@@ -321,7 +325,7 @@ impl RbmLearner {
     }
 }
 
-fn mean(values: &[f64]) -> f64 {
+pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 

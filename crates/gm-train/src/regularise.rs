@@ -70,8 +70,9 @@ impl Regularise {
         let Some(limit) = self.max_norm.map(f64::from) else { return };
         for l in 0..parameters.depth() {
             let rows = parameters.weights(l).nrows();
-            let weights = parameters.tensors_mut().nth(l).expect("the first tensors of a stack are its weights");
-            weights.par_chunks_mut(rows).for_each(|column| limit_norm(column, limit));
+            parameters.update_weights(l, |weights| {
+                weights.as_mut_slice().par_chunks_mut(rows).for_each(|column| limit_norm(column, limit));
+            });
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::files::{save_model, write_atomically};
 use crate::metrics::{EpochRecord, Metrics};
 use crate::observer::{Event, Observer};
 use crate::rbm_learner::RbmLearner;
-use crate::trainer::{Examples, Journal, Outcome, Plan, Trainer};
+use crate::trainer::{Journal, Outcome, Plan, Trainer, rbm_trainer};
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
@@ -85,11 +85,12 @@ impl Run {
         let config = config.completed(&data)?;
         // Whatever the learner refuses is refused before anything is written.
         prepare(&config, &data)?;
-        for path in [folder.to_path_buf(), folder.join(CHECKPOINTS), folder.join(SAMPLES)] {
-            fs::create_dir_all(&path).map_err(Error::io("creating", &path))?;
-        }
+        make(folder)?;
         let _lock = lock(folder)?;
+        // Another process may have been here since; and whatever interrupts the rest, the run can be resumed.
+        refuse_existing(folder)?;
         write_atomically(folder.join(CONFIG), |out| Ok(out.write_all(config.to_toml().as_bytes())?))?;
+        make_parts(folder)?;
         Ok(Self { folder: folder.into(), config, data, checkpoint: None, warnings: vec![], _lock })
     }
 
@@ -107,11 +108,10 @@ impl Run {
         let _lock = lock(folder)?;
         let config = Config::read(folder.join(CONFIG))?;
         config.check()?;
-        let checkpoints = folder.join(CHECKPOINTS);
-        fs::create_dir_all(&checkpoints).map_err(Error::io("creating", &checkpoints))?;
+        make_parts(folder)?;
         sweep_up(folder)?;
-        sweep_up(&checkpoints)?;
-        let (checkpoint, warnings) = Checkpoint::newest(&checkpoints)?;
+        sweep_up(&folder.join(CHECKPOINTS))?;
+        let (checkpoint, warnings) = Checkpoint::newest(&folder.join(CHECKPOINTS))?;
         let data = config.load_data()?;
         if let Some(checkpoint) = &checkpoint {
             check_same(folder, &config, &data, checkpoint)?;
@@ -170,7 +170,7 @@ impl Run {
             metrics,
             folder: self.folder.clone(),
             config: self.config.binding(),
-            data: DataMark::of(&self.data.train),
+            data: DataMark::of(&self.data),
             every: self.config.checkpoint_every,
         };
         let checkpoint = self.checkpoint.take();
@@ -191,10 +191,16 @@ fn prepare<'a>(config: &Config, data: &'a Dataset) -> Result<Trainer<'a, RbmLear
         binarise: config.data.binarise.unwrap_or(data.train.training_binarise()),
         monitor: config.monitor.clone(),
     };
-    let examples = Examples::new(data, &plan, &streams)?;
     let ModelConfig::Rbm(settings) = &config.model;
-    let learner = RbmLearner::new(&examples.means, settings, &streams)?;
-    Ok(Trainer::new(learner, examples, plan, streams))
+    rbm_trainer(data, settings, None, plan, &streams)
+}
+
+fn make(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(Error::io("creating", folder))
+}
+
+fn make_parts(folder: &Path) -> Result<()> {
+    [CHECKPOINTS, SAMPLES].iter().try_for_each(|part| make(&folder.join(part)))
 }
 
 fn refuse_existing(folder: &Path) -> Result<()> {
@@ -223,14 +229,10 @@ fn check_same(folder: &Path, config: &Config, data: &Dataset, checkpoint: &Check
     if let Some((expected, found)) = first_difference(&checkpoint.config, &config.binding()) {
         return Err(Error::ConfigChanged { folder: folder.into(), expected, found });
     }
-    let found = DataMark::of(&data.train);
-    if found != checkpoint.data {
-        let text = |mark: &DataMark| format!("{} rows of {} units with moment {}", mark.rows, mark.units, mark.moment);
-        return Err(Error::DataChanged {
-            folder: folder.into(),
-            expected: text(&checkpoint.data),
-            found: text(&found),
-        });
+    let (expected, found) = (checkpoint.data, DataMark::of(data));
+    if found != expected {
+        let (expected, found) = (expected.to_string(), found.to_string());
+        return Err(Error::DataChanged { folder: folder.into(), expected, found });
     }
     Ok(())
 }

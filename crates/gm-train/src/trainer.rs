@@ -39,7 +39,7 @@ pub enum Outcome {
 /// A trained model with the history of its training.
 #[derive(Clone, Debug)]
 pub struct Fit<M> {
-    /// The model; with early stopping that of the best epoch.
+    /// The model; with early stopping that of the best epoch, unless training was interrupted.
     pub model: M,
     /// How training ended.
     pub outcome: Outcome,
@@ -58,7 +58,8 @@ pub struct Fit<M> {
 ///
 /// # Errors
 ///
-/// [`gm_core::Error::Param`] for settings out of range, [`Error::Diverged`] when parameters explode.
+/// [`gm_core::Error::Param`] for settings out of range, [`Error::Diverged`](crate::Error::Diverged)
+/// when parameters explode.
 ///
 /// # Examples
 ///
@@ -128,16 +129,28 @@ pub fn fit_rbm_with(
         binarise: options.binarise.unwrap_or(data.train.training_binarise()),
         monitor: options.monitor.clone(),
     };
-    let examples = Examples::new(data, &plan, streams)?;
-    let learner = match &options.start {
-        Some(rbm) => RbmLearner::start_from(rbm.clone(), &examples.means, settings, streams)?,
-        None => RbmLearner::new(&examples.means, settings, streams)?,
-    };
-    let mut trainer = Trainer::new(learner, examples, plan, streams.clone());
+    let mut trainer = rbm_trainer(data, settings, options.start.as_ref(), plan, streams)?;
     let mut history = History::default();
     // Within the pool, so that the many parallel operations of an update need not wake it up each time.
     let outcome = rayon::scope(|_| trainer.train(&mut history, observer))?;
     Ok(Fit { model: trainer.learner.into_rbm(), outcome, history: history.0 })
+}
+
+/// The trainer of a restricted Boltzmann machine before its first update.
+pub(crate) fn rbm_trainer<'a>(
+    data: &'a Dataset,
+    settings: &RbmSettings,
+    start: Option<&Rbm>,
+    plan: Plan,
+    streams: &Streams,
+) -> Result<Trainer<'a, RbmLearner>> {
+    let examples = Examples::new(data, &plan, streams)?;
+    let learner = match start {
+        Some(rbm) => RbmLearner::start_from(rbm.clone(), &examples.means, settings, streams)?,
+        None => RbmLearner::new(&examples.means, settings, streams)?,
+    };
+    plan.monitor.check_rule(learner.rbm().enumerable_units())?;
+    Ok(Trainer::new(learner, examples, plan, streams.clone()))
 }
 
 /// How often and on what a learner is trained.
@@ -155,7 +168,7 @@ pub(crate) struct Examples<'a> {
     binarise: Binarise,
     /// All examples, where they are the same in every epoch.
     fixed: Option<BitMatrix>,
-    pub(crate) means: Vec<f32>,
+    means: Vec<f32>,
     probe: Probe,
 }
 
@@ -248,6 +261,8 @@ pub(crate) struct Trainer<'a, L> {
     streams: Streams,
     step: u64,
     stopping: Stopping,
+    /// The update after which the last checkpoint was written.
+    saved: Option<u64>,
     order: (u64, Vec<u32>),
     before: f64,
     began: Instant,
@@ -258,7 +273,7 @@ impl<'a, L: Learner> Trainer<'a, L> {
     pub(crate) fn new(learner: L, examples: Examples<'a>, plan: Plan, streams: Streams) -> Self {
         let order = (u64::MAX, Vec::new());
         let (stopping, began) = (Stopping::default(), Instant::now());
-        Self { learner, examples, plan, streams, step: 0, stopping, order, before: 0.0, began, made: 0 }
+        Self { learner, examples, plan, streams, step: 0, stopping, saved: None, order, before: 0.0, began, made: 0 }
     }
 
     /// Continues where a checkpoint stopped.
@@ -286,7 +301,9 @@ impl<'a, L: Learner> Trainer<'a, L> {
             observer.event(&Event::Started { step: self.step, total: clock.total, epochs, rows, parameters });
         while self.step < clock.total && !self.stopping.over {
             if flow.is_break() {
-                self.save(false, journal, observer)?;
+                if self.saved != Some(self.step) {
+                    self.save(false, journal, observer)?;
+                }
                 return Ok(Outcome::Interrupted { step: self.step });
             }
             let report = self.update()?;
@@ -355,7 +372,7 @@ impl<'a, L: Learner> Trainer<'a, L> {
     }
 
     /// Writes a checkpoint; true when the observer breaks.
-    fn save(&self, finished: bool, journal: &mut dyn Journal, observer: &mut dyn Observer) -> Result<bool> {
+    fn save(&mut self, finished: bool, journal: &mut dyn Journal, observer: &mut dyn Observer) -> Result<bool> {
         if !journal.lasts() {
             return Ok(false);
         }
@@ -370,6 +387,7 @@ impl<'a, L: Learner> Trainer<'a, L> {
             learner: self.learner.state(),
         };
         let written = journal.checkpoint(checkpoint)?;
+        self.saved = Some(self.step);
         Ok(written.is_some_and(|path| observer.event(&Event::Checkpoint { path: &path, step: self.step }).is_break()))
     }
 

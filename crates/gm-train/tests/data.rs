@@ -674,7 +674,7 @@ fn stat_mean_pixels_are_on_as_often_as_their_levels_say() {
 }
 
 #[test]
-fn planted_wrong_scale_is_caught() {
+fn planted_mean_of_a_wrong_scale_is_caught() {
     let bits = ramp(DRAWS).to_bits(Binarise::Fixed(13)).unwrap();
     let deviation = worst_deviation(&bits, |unit| unit as f64 / 21.0);
     assert!(deviation > THRESHOLD, "deviation {deviation}");

@@ -8,6 +8,7 @@ use gm_rbm::{Clamp, Rbm};
 use serde::Serialize;
 
 use super::Context;
+use crate::console::Progress;
 use crate::data::{About, Examples, Part, RowList, Rows, picture_shape};
 use crate::error::Result;
 use crate::files::{Kind, Target};
@@ -133,11 +134,17 @@ pub(super) fn completions(
     let copies: Vec<usize> = (0..rows.samples()).flat_map(|row| std::iter::repeat_n(row, chains)).collect();
     let clamp = Clamp { mask: missing.flipped().select(&copies), values: rows.select(&copies) };
     let mut walk = Walk::new(rbm, copies.len(), Some(clamp), streams);
-    walk.run(steps / 2);
-    let looks = (steps - steps / 2).div_ceil(INTERVAL);
+    let mut progress = Progress::new("completing", steps as u64);
+    let first = steps / 2;
+    for done in (0..first).step_by(INTERVAL) {
+        walk.run(INTERVAL.min(first - done));
+        progress.set(done as u64, "");
+    }
+    let looks = (steps - first).div_ceil(INTERVAL);
     let mut sums = Matrix::zeros(rows.units(), rows.samples());
-    for _ in 0..looks {
+    for look in 0..looks {
         walk.run(INTERVAL);
+        progress.set((first + look * INTERVAL) as u64, "");
         let means = walk.means();
         copies.iter().enumerate().for_each(|(chain, &row)| {
             let mut sum = sums.column_mut(row);

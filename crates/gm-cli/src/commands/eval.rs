@@ -7,13 +7,13 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use gm_core::{AisSettings, Progress as Done, Purpose, Schedule};
 use gm_rbm::Rbm;
-use gm_train::{DataSpec, EvalData, EvalReport, EvalSettings, Exact, PartitionReport, evaluate_rbm};
+use gm_train::{EvalData, EvalReport, EvalSettings, Exact, PartitionReport, SplitName, evaluate_rbm};
 use serde::Serialize;
 
 use super::Context;
 use crate::console::{Interrupt, Progress};
-use crate::data::{Folders, Part, Rows};
-use crate::error::Result;
+use crate::data::{Folders, Part, Rows, check_units};
+use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
 use crate::model;
 use crate::output::{Listing, Report};
@@ -35,12 +35,13 @@ pub(crate) struct Eval {
     data: Option<String>,
     #[command(flatten)]
     folders: Folders,
-    /// How grey levels become 0 and 1: none, threshold[:T] or fixed[:SEED] [default: none for binary data, else fixed:0]
+    /// How grey levels become 0 and 1: `none`, `threshold[:T]` or `fixed[:SEED]`
+    /// [default: `none` for binary data, else `fixed:0`]
     #[arg(long, value_name = "HOW", requires = "data")]
     binarise: Option<gm_train::Binarise>,
-    /// Which rows: train, valid, test or all
-    #[arg(long, default_value = "test")]
-    split: Part,
+    /// Which rows: train, valid, test or all [default: test]
+    #[arg(long, requires = "data")]
+    split: Option<Part>,
     /// Enumerate the partition function, or fail where that is impossible
     #[arg(long, conflicts_with_all = ["ais_runs", "ais_temperatures", "ais_schedule"])]
     exact: bool,
@@ -92,7 +93,7 @@ impl Eval {
             self.per_example.as_ref().map(|path| Target::new(path, &[Kind::Npy, Kind::Csv], self.force)).transpose()?;
         let rbm = model::load_rbm(&self.model)?;
         let settings = self.settings(context);
-        let Some(spec) = &self.data else { return partition_alone(&rbm, &settings) };
+        let Some(spec) = &self.data else { return self.partition_alone(&rbm, &settings) };
         let rows = Rows { data: spec.clone(), folders: self.folders.clone(), binarise: self.binarise };
         let data = self.examples(&rows, &rbm)?;
         let report = annealing(&settings.ais, |watch| Ok(evaluate_rbm(&rbm, &data, &settings, watch)?))?;
@@ -121,14 +122,42 @@ impl Eval {
     }
 
     fn examples(&self, rows: &Rows, rbm: &Rbm) -> Result<EvalData> {
-        // Wrong units are told apart from everything else before any work is done.
-        let chosen = rows.load_for(rbm, &self.model, self.split)?;
-        if let Part::Split(name) = self.split {
-            return Ok(EvalData::from_dataset(&rows.dataset()?, name, self.binarise)?);
+        if let Part::Split(name) = self.split.unwrap_or(Part::Split(SplitName::Test)) {
+            let data = rows.dataset()?;
+            check_units(rbm, &self.model, &data.source, data.units())?;
+            return Ok(EvalData::from_dataset(&data, name, self.binarise)?);
         }
-        let source = DataSpec::parse(&rows.data)?.to_string();
+        let chosen = rows.load_for(rbm, &self.model, Part::All)?;
         let binarise = chosen.about.binarise.parse()?;
-        Ok(EvalData { split: "all".into(), binarise, ..EvalData::from_rows(source, chosen.bits) })
+        Ok(EvalData { split: "all".into(), binarise, ..EvalData::from_rows(chosen.about.source, chosen.bits) })
+    }
+
+    /// The report of a model without data.
+    fn partition_alone(&self, rbm: &Rbm, settings: &EvalSettings) -> Result<Report> {
+        if let Some(folder) = &self.folders.data_dir {
+            let allowed = "together with --data only".into();
+            return Err(Error::Option { option: "--data-dir", value: folder.display().to_string(), allowed });
+        }
+        let began = Instant::now();
+        let exact =
+            settings.exact == Exact::Yes || (settings.exact == Exact::Auto && rbm.enumerable_units() <= ENUMERATED);
+        let log_partition = if exact { enumerated(rbm)? } else { annealed(rbm, settings)? };
+        let mut listing = Listing::default();
+        listing.add("model", format!("rbm {:?}", rbm.stack().layers()));
+        add_partition(&mut listing, &log_partition);
+        Report::new(
+            listing.text(),
+            &PartitionDocument {
+                schema: "gm-eval/1",
+                model: "rbm",
+                layers: rbm.stack().layers(),
+                log_partition,
+                warnings: Vec::new(),
+                seconds: began.elapsed().as_secs_f64(),
+                threads: rayon::current_num_threads(),
+                seed: settings.seed,
+            },
+        )
     }
 }
 
@@ -137,38 +166,18 @@ pub(super) fn annealing<T>(
     ais: &AisSettings,
     work: impl FnOnce(&mut dyn FnMut(Done) -> ControlFlow<()>) -> Result<T>,
 ) -> Result<T> {
-    let interrupt = Interrupt::listen();
     let total = ais.schedule.betas().map_or(0, |betas| betas.len() as u64);
-    let mut progress = None;
+    let mut watched = None;
     work(&mut |done: Done| {
-        let bar = progress.get_or_insert_with(|| Progress::new(&format!("annealing {} runs", ais.runs), total));
-        if done.done % 16 == 0 {
+        // Enumeration does not look at signals, so that they are heard from the first sweep on only.
+        let (interrupt, bar) = watched.get_or_insert_with(|| {
+            (Interrupt::listen(), Progress::new(&format!("annealing {} runs", ais.runs), total))
+        });
+        if done.done.is_multiple_of(16) {
             bar.set(done.done as u64, "");
         }
         interrupt.flow()
     })
-}
-
-fn partition_alone(rbm: &Rbm, settings: &EvalSettings) -> Result<Report> {
-    let began = Instant::now();
-    let exact = settings.exact == Exact::Yes || (settings.exact == Exact::Auto && rbm.enumerable_units() <= ENUMERATED);
-    let log_partition = if exact { enumerated(rbm)? } else { annealed(rbm, settings)? };
-    let mut listing = Listing::default();
-    listing.add("model", format!("rbm {:?}", rbm.stack().layers()));
-    add_partition(&mut listing, &log_partition);
-    Report::new(
-        listing.text(),
-        &PartitionDocument {
-            schema: "gm-eval/1",
-            model: "rbm",
-            layers: rbm.stack().layers(),
-            log_partition,
-            warnings: Vec::new(),
-            seconds: began.elapsed().as_secs_f64(),
-            threads: rayon::current_num_threads(),
-            seed: settings.seed,
-        },
-    )
 }
 
 fn enumerated(rbm: &Rbm) -> Result<PartitionReport> {
@@ -201,8 +210,13 @@ pub(super) fn summary(report: &EvalReport) -> String {
     listing.add("model", format!("{} {:?}", report.model, report.layers));
     listing
         .add("data", format!("{}, {} split, {} rows, binarise {}", data.source, data.split, data.rows, data.binarise));
-    let side = if p.side == "exact" { "exact" } else { "estimate, upper side" };
-    listing.add("mean log p", format!("{:.4} nats, {:.4} to {:.4} ({side})", p.value, p.low, p.high));
+    listing.add(
+        "mean log p",
+        match p.side {
+            "exact" => format!("{:.4} nats, exact", p.value),
+            side => format!("{:.4} nats, {:.4} to {:.4} ({side})", p.value, p.low, p.high),
+        },
+    );
     let bits = -p.value / units as f64 / std::f64::consts::LN_2;
     listing.add("", format!("{bits:.4} bits per dimension"));
     add_partition(&mut listing, &report.log_partition);
@@ -216,7 +230,13 @@ pub(super) fn summary(report: &EvalReport) -> String {
 }
 
 fn add_partition(listing: &mut Listing, z: &PartitionReport) {
-    listing.add("log Z", format!("{:.4}, {:.4} to {:.4} ({})", z.value, z.low, z.high, z.method));
+    listing.add(
+        "log Z",
+        match z.method {
+            "exact" => format!("{:.4}, exact", z.value),
+            method => format!("{:.4}, {:.4} to {:.4} ({method})", z.value, z.low, z.high),
+        },
+    );
     if let (Some(runs), Some(temperatures), Some(ess)) = (z.runs, z.temperatures, z.ess) {
         listing.add("", format!("{runs} runs of {temperatures} temperatures, effective sample size {ess:.1}"));
     }

@@ -35,6 +35,8 @@ pub(crate) enum Command {
 pub(crate) struct Context {
     /// The seed of all random numbers.
     pub(crate) seed: Option<u64>,
+    /// Whether the number of threads was given.
+    pub(crate) threads: bool,
 }
 
 impl Context {

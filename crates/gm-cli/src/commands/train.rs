@@ -52,8 +52,8 @@ struct RbmOptions {
     data: String,
     #[command(flatten)]
     folders: Folders,
-    /// How grey levels become 0 and 1: none, threshold[:T], fixed[:SEED] or dynamic [default: none for binary data, else
-    /// dynamic]
+    /// How grey levels become 0 and 1: `none`, `threshold[:T]`, `fixed[:SEED]` or `dynamic`
+    /// [default: `none` for binary data, else `dynamic`]
     #[arg(long, value_name = "HOW")]
     binarise: Option<Binarise>,
     /// Hidden units [default: a tenth of the training rows, 16 to 500]
@@ -88,7 +88,7 @@ struct RbmOptions {
     /// Use the plain gradient instead of the centred one
     #[arg(long)]
     no_centring: bool,
-    /// How a gradient becomes an update: sgd, momentum:M, nesterov:M or adam[:B1,B2] [default: sgd]
+    /// How a gradient becomes an update: `sgd`, `momentum:M`, `nesterov:M` or `adam[:B1,B2]` [default: sgd]
     #[arg(long, value_name = "HOW")]
     optimiser: Option<OptimiserSettings>,
     /// Share of the last update that is repeated, for --optimiser sgd
@@ -146,6 +146,8 @@ impl Train {
         if let Some(path) = &self.config {
             let mut config = Config::read(path)?;
             config.seed = context.seed.unwrap_or(config.seed);
+            // Our own pool is as large as --threads says.
+            config.threads = if context.threads { 0 } else { config.threads };
             let folder = self.out.clone().unwrap_or_else(|| default_folder("", &path.display().to_string()));
             return training::run(Run::create(folder, &config)?);
         }

@@ -70,7 +70,7 @@ impl Dataset {
     ///
     /// # Source
     ///
-    /// Alpaydin and Kaynak 1998; MacKay 2003, section 43; Hinton and Sejnowski 1986, chapter 7.
+    /// `alpaydin1998optical`; `mackay2003information`, section 43; `hinton1986learning`.
     pub fn builtin(name: &str) -> Result<Self> {
         match DataSpec::builtin(name)? {
             Some(spec) => builtin::load(&spec),

@@ -2,6 +2,7 @@
 
 use gm_core::{BitMatrix, Error as CoreError, Matrix, Purpose, Streams, check_len};
 use rand::seq::SliceRandom;
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
@@ -334,6 +335,21 @@ impl Split {
     #[must_use]
     pub fn epoch_order(&self, streams: &Streams, epoch: u64) -> Vec<u32> {
         epoch_order(self.len() as u32, streams, epoch)
+    }
+
+    /// Adds all values, in order, to a digest.
+    pub(crate) fn digest_into(&self, digest: &mut Sha256) {
+        let kind = match &self.values {
+            Values::Bits(_) => 0,
+            Values::Levels(levels) => u64::from(levels.scale),
+            Values::Reals(_) => 256,
+        };
+        [kind, self.units() as u64, self.len() as u64].iter().for_each(|n| digest.update(n.to_le_bytes()));
+        match &self.values {
+            Values::Bits(bits) => bits.words().iter().for_each(|word| digest.update(word.to_le_bytes())),
+            Values::Levels(levels) => digest.update(&levels.data),
+            Values::Reals(means) => means.iter().for_each(|mean| digest.update(mean.to_le_bytes())),
+        }
     }
 
     /// The examples of several splits, one after the other.
