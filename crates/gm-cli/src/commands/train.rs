@@ -59,7 +59,7 @@ struct RbmOptions {
     /// Hidden units [default: a tenth of the training rows, 16 to 500]
     #[arg(long, value_name = "N")]
     hidden: Option<usize>,
-    /// Passes over the training rows [default: as many as make about 10000 updates]
+    /// Passes over the training rows [default: as many as make about 30000 updates]
     #[arg(long, value_name = "N")]
     epochs: Option<u64>,
     /// Rows of an update [default: 100]
@@ -128,7 +128,7 @@ struct RbmOptions {
 }
 
 /// Updates that the default number of epochs aims at.
-const UPDATES: u64 = 10_000;
+const UPDATES: u64 = 30_000;
 /// Looks that the default interval aims at.
 const LOOKS: u64 = 100;
 /// The smaller layer up to which early stopping uses the exact log-likelihood.
