@@ -20,10 +20,14 @@ fn rejects_files_that_hold_no_sound_model() {
     let mut damaged = model.clone();
     damaged[200] ^= 1;
     workshop.write("damaged.gm", &damaged);
+    // The envelope: 8 bytes of magic, then the format version.
+    let newer = [&model[..8], &99_u32.to_le_bytes()[..], &model[12..]].concat();
+    workshop.write("newer.gm", newer);
     for (file, says) in [
         ("cut.gm", "cut.gm: model file is truncated"),
         ("foreign.gm", "foreign.gm: not a model file"),
         ("damaged.gm", "damaged.gm: model file is damaged: its checksum"),
+        ("newer.gm", "newer.gm: model file has format version 99, this program reads up to 1"),
         ("none.gm", "none.gm: No such file"),
     ] {
         assert_parts(&workshop.refuses(&["eval", file]), &[says]);
@@ -46,13 +50,15 @@ fn rejects_data_that_cannot_be_learnt() {
     workshop.write("ragged.csv", rows("0,1\n"));
     workshop.write("grey.csv", rows("0,0.5,1\n"));
     workshop.write("empty.csv", "");
+    workshop.write("header.csv", "left,middle,right\n");
     workshop.write("two.csv", "0,1,1\n1,0,1\n");
-    let cases: [(&str, &[&str]); 8] = [
+    let cases: [(&str, &[&str]); 9] = [
         ("seven.csv", &["seven.csv: value 7 at row 13, column 3 lies outside 0..1", "--binarise threshold:T"]),
         ("word.csv", &["word.csv: line 13, column 2: `x` is not a number"]),
         ("nan.csv", &["nan.csv", "13"]),
         ("ragged.csv", &["ragged.csv: line 13 has 2 values, expected 3"]),
         ("empty.csv", &["empty.csv: holds no examples"]),
+        ("header.csv", &["header.csv: holds no examples"]),
         ("two.csv", &["two.csv: 2 rows cannot be split, 6 or more"]),
         ("absent.csv", &["absent.csv: No such file"]),
         ("./", &["no training images"]),

@@ -40,7 +40,8 @@ pub use data::{
 };
 pub use error::{Error, Result};
 pub use evaluate::{
-    DataReport, EvalData, EvalReport, EvalSettings, Exact, LogProbReport, PartitionReport, PseudoReport, evaluate_rbm,
+    DataReport, EvalData, EvalReport, EvalSettings, Exact, LogProbReport, LowerBound, PartitionReport, PseudoReport,
+    evaluate_rbm,
 };
 pub use files::{load_model, save_model, write_atomically};
 pub use learner::{BitsState, ChainsState, Learner, LearnerState, Probe, StackState, StepReport};

@@ -13,7 +13,7 @@ use gm_train::{
 use serde_json::Value;
 
 fn annealed(runs: usize, schedule: Schedule) -> EvalSettings {
-    EvalSettings { exact: Exact::No, ais: AisSettings { runs, schedule }, seed: 3 }
+    EvalSettings { exact: Exact::No, ais: AisSettings { runs, schedule }, raise_walks: 200, seed: 3 }
 }
 
 fn evaluate(rbm: &Rbm, data: &EvalData, settings: &EvalSettings) -> EvalReport {
@@ -43,10 +43,12 @@ fn table_the_document_has_the_fields_of_its_schema() {
     let data = EvalData::from_dataset(&digits, SplitName::Test, None).unwrap();
     let rbm = wave(64, 9, 0.3);
     let exact = json(&evaluate(&rbm, &data, &EvalSettings::default()));
-    let annealed = json(&evaluate(&rbm, &data, &annealed(50, Schedule::Linear(200))));
+    let annealed_settings = annealed(50, Schedule::Linear(200));
+    let annealed = json(&evaluate(&rbm, &data, &annealed_settings));
     for report in [&exact, &annealed] {
+        let found: Vec<_> = names(report).into_iter().filter(|name| *name != "lower_bound").collect();
         assert_eq!(
-            names(report),
+            found,
             [
                 "data",
                 "free_energy_gap",
@@ -81,6 +83,12 @@ fn table_the_document_has_the_fields_of_its_schema() {
         (&exact["mean_log_prob"]["side"], &exact["mean_log_prob"]["method"]),
         (&"exact".into(), &"exact".into())
     );
+    assert!(!names(&exact).contains(&"lower_bound"));
+    assert_eq!(names(&annealed["lower_bound"]), ["low", "method", "std_error", "value", "walks"]);
+    assert_eq!(annealed["mean_log_prob"]["method"], "ais and raise");
+    let one_side = EvalSettings { raise_walks: 0, ..annealed_settings };
+    let one_side = json(&evaluate(&rbm, &data, &one_side));
+    assert_eq!((one_side.get("lower_bound"), &one_side["mean_log_prob"]["method"]), (None, &"ais".into()));
     assert_eq!((&annealed["mean_log_prob"]["side"], &annealed["seed"]), (&"estimate".into(), &3.into()));
     let alone = EvalData::from_rows("rows", data.rows.clone());
     let alone = json(&evaluate(&rbm, &alone, &EvalSettings::default()));
@@ -160,7 +168,10 @@ fn oracle_annealing_agrees_within_its_interval() {
     );
     assert!(p.low <= truth.mean_log_prob.value && truth.mean_log_prob.value <= p.high, "{found}");
     assert!(found.warnings.is_empty(), "{:?}", found.warnings);
-    assert_close(p.high - p.low, z.high - z.low, 0.0, 1e-9, "both intervals come from log Z");
+    assert_close(p.high, p.value + z.value - z.low, 0.0, 1e-9, "the upper end comes from log Z");
+    let lower = found.lower_bound.as_ref().expect("walks back");
+    assert_eq!((p.low, lower.walks), (lower.low.min(p.value), 200));
+    assert!(lower.low <= truth.mean_log_prob.value && p.value - lower.value < 0.5, "{lower:?}");
 }
 
 #[test]
@@ -199,11 +210,12 @@ fn table_few_effective_runs_and_wide_intervals_earn_warnings() {
     let data = EvalData::from_rows("rows", BitMatrix::zeros(12, 3));
     let report = evaluate(&opposed(12, 1.0), &data, &annealed(100, Schedule::Linear(5)));
     assert!(report.log_partition.ess.unwrap() < 10.0, "{report}");
-    assert_eq!(report.warnings.len(), 3, "{:?}", report.warnings);
+    assert_eq!(report.warnings.len(), 4, "{:?}", report.warnings);
     assert!(report.warnings[0].starts_with("the effective sample size of the 100 runs is "), "{:?}", report.warnings);
     assert!(report.warnings[1].contains("nats wide, above 2: anneal with more runs or temperatures"));
     // Annealing has missed both modes, and log Z is far too small.
     assert!(report.warnings[2].starts_with("mean log p is above 0, which no model can reach"));
+    assert!(report.warnings[3].starts_with("the two sides of mean log p are "), "{:?}", report.warnings);
     let truth = evaluate(&opposed(12, 1.0), &data, &EvalSettings::default());
     assert!(truth.warnings.is_empty() && truth.mean_log_prob.value < 0.0, "{truth}");
     let calm = evaluate(&wave(12, 8, 0.2), &data, &annealed(100, Schedule::Linear(100)));

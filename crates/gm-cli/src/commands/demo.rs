@@ -113,7 +113,7 @@ fn interrupted() -> Result<Report> {
 
 fn measure(rbm: &Rbm, test: &EvalData, exact: Exact, context: &Context) -> Result<EvalReport> {
     let ais = AisSettings { schedule: Schedule::Graded(TEMPERATURES), ..AisSettings::default() };
-    let settings = EvalSettings { exact, ais, seed: context.seed() };
+    let settings = EvalSettings { exact, ais, seed: context.seed(), ..EvalSettings::default() };
     eval::annealing(&settings.ais, |watch| Ok(evaluate_rbm(rbm, test, &settings, watch)?))
 }
 
