@@ -12,9 +12,10 @@ use gm_train::{
     load_rows,
 };
 use npyz::WriterBuilder;
-use npyz::npz::NpzWriter;
 use proptest::prelude::*;
 use tempfile::TempDir;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 /// A folder with one file.
 fn file(name: &str, content: &[u8]) -> (TempDir, PathBuf) {
@@ -218,12 +219,14 @@ fn table_libsvm_units_and_signs() {
 }
 
 fn write_npz(path: &Path, arrays: &[(&str, &[u64], &[u8])]) -> std::io::Result<()> {
-    let mut npz = NpzWriter::create(path)?;
-    for (name, shape, cells) in arrays {
-        let mut array = npz.array(name, Default::default())?.default_dtype().shape(shape).begin_nd()?;
-        array.extend(cells.iter().copied())?;
+    let mut npz = ZipWriter::new(fs::File::create(path)?);
+    for (name, shape, values) in arrays {
+        npz.start_file(format!("{name}.npy"), SimpleFileOptions::default())?;
+        let mut array = npyz::WriteOptions::new().default_dtype().shape(shape).writer(&mut npz).begin_nd()?;
+        array.extend(values.iter().copied())?;
         array.finish()?;
     }
+    npz.finish()?;
     Ok(())
 }
 
@@ -345,7 +348,7 @@ fn rejects_foreign_files() {
     assert_eq!(refusal("a.npz", b"hello, world"), "a.npz: not a npz file: it begins with other bytes");
     assert_eq!(refusal("a.amat", b"\xff\xfe\x00"), "a.amat: not a amat file: it begins with other bytes");
     assert!(refusal("a.jpeg", b"\xff\xd8\xff").starts_with("a.jpeg: unknown format; known: IDX "));
-    assert!(refusal("a.npz", b"PK and nothing").starts_with("a.npz: npy file cannot be decoded: "));
+    assert!(refusal("a.npz", b"PK and nothing").starts_with("a.npz: npz file cannot be decoded: "));
 }
 
 #[test]

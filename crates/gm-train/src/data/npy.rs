@@ -1,14 +1,15 @@
 //! NumPy's npy and npz files.
 //!
 //! Headers come from outside, so they are read by a strict parser of the one form that NumPy writes,
-//! which neither recurses nor overflows; the zip container is left to `npyz`.
+//! which neither recurses nor overflows; the zip container is left to `zip`.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use gm_core::FileError;
-use npyz::npz::NpzArchive;
+use zip::ZipArchive;
+use zip::result::ZipError;
 
 use super::table::{Cells, Parts, Table};
 use crate::error::{Error, Result};
@@ -74,7 +75,7 @@ pub(super) fn read_npz(path: &Path) -> Result<Parts<Table>> {
 struct Npz<'a> {
     path: &'a Path,
     names: Vec<String>,
-    archive: NpzArchive<BufReader<File>>,
+    archive: ZipArchive<BufReader<File>>,
 }
 
 impl<'a> Npz<'a> {
@@ -85,8 +86,10 @@ impl<'a> Npz<'a> {
         if magic != *b"PK" {
             return Err(Error::file(path)(FileError::Foreign { format: "npz" }));
         }
-        let archive = NpzArchive::new(file).map_err(|error| Error::file(path)(decode(&error)))?;
-        let mut names: Vec<String> = archive.array_names().map(String::from).collect();
+        let archive = ZipArchive::new(file).map_err(|error| Error::file(path)(undecoded(&error)))?;
+        // A name that is no text cannot be one of those that are looked for.
+        let files = archive.file_names().flatten();
+        let mut names: Vec<String> = files.filter_map(|file| Some(file.strip_suffix(".npy")?.into())).collect();
         names.sort();
         Ok(Self { path, names, archive })
     }
@@ -104,7 +107,7 @@ impl<'a> Npz<'a> {
         let Some(name) = names.iter().find(|name| self.names.iter().any(|known| known == *name)) else {
             return Ok(None);
         };
-        let entry = self.archive.zip_archive().by_name(&format!("{name}.npy"));
+        let entry = self.archive.by_name(&format!("{name}.npy"));
         let array = match entry {
             // deflate expands by at most 1032 : 1.
             Ok(entry) => {
@@ -301,6 +304,10 @@ fn exactly(stream: &mut impl Read, length: u64) -> Outcome<Vec<u8>> {
 
 fn field(name: &str, found: String, expected: &'static str) -> FileError {
     FileError::Field { format: FORMAT, name: name.into(), found, expected }
+}
+
+fn undecoded(error: &ZipError) -> FileError {
+    FileError::Decode { format: "npz", detail: error.to_string() }
 }
 
 fn decode(error: &io::Error) -> FileError {
