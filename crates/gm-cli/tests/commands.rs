@@ -144,6 +144,24 @@ fn table_eval_says_how_it_measured() {
 }
 
 #[test]
+fn table_eval_bounds_from_both_sides_unless_told_otherwise() {
+    let workshop = Workshop::with_model();
+    let annealed = ["eval", "model.gm", "--data", "digits", "--ais-runs", "40", "--ais-temperatures", "400"];
+    let both = workshop.json(&[&annealed[..], &["--raise-walks", "20"]].concat());
+    let lower = &both["lower_bound"];
+    assert_eq!((&lower["method"], &lower["walks"]), (&json!("raise"), &json!(20)));
+    assert_eq!(both["mean_log_prob"]["low"], lower["low"]);
+    let exact = number(&workshop.json(&["eval", "model.gm", "--data", "digits", "--exact"]), "/mean_log_prob/value");
+    let [low, high] = ["/mean_log_prob/low", "/mean_log_prob/high"].map(|at| number(&both, at));
+    // The ends are three standard errors out, with the slack six: a false alarm in 5e8 seeds, and the seed is fixed.
+    let slack = 3.0 * (number(lower, "/std_error") + number(&both, "/log_partition/std_error"));
+    assert!(low - slack < exact && exact < high + slack, "{exact} is not between {low} and {high}");
+    let one = workshop.json(&[&annealed[..], &["--raise-walks", "0"]].concat());
+    assert!(one.get("lower_bound").is_none(), "{one:#}");
+    assert_eq!(one["log_partition"], both["log_partition"], "the walks back changed the annealing");
+}
+
+#[test]
 fn table_sample_writes_pictures_arrays_and_text() {
     let workshop = Workshop::with_model();
     let document = workshop.json(&["sample", "model.gm", "-n", "12", "--steps", "40", "--out", "s.npy"]);

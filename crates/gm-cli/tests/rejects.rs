@@ -207,7 +207,9 @@ fn rejects_what_options_cannot_mean() {
     assert_parts(&workshop.refuses(&["eval", "model.gm", "--data-dir", "x"]), &["--data-dir: x", "--data only"]);
     for arguments in [
         &["eval", "model.gm", "--exact", "--ais-runs", "3"][..],
+        &["eval", "model.gm", "--data", "digits", "--exact", "--raise-walks", "3"],
         &["eval", "model.gm", "--split", "test"],
+        &["eval", "model.gm", "--raise-walks", "3"],
         &["eval"],
         &["sample", "model.gm", "-n", "0"],
         &["--threads", "0", "data", "list"],
