@@ -47,7 +47,7 @@ impl Convert {
             value: self.to.display().to_string(),
             allowed: Format::ALLOWED.into(),
         })?;
-        let data = model::load(&self.from)?;
+        let data = model::load_data(&self.from)?;
         files::check_free(&self.to, self.force)?;
         gm_train::save_model(&self.to, &data)?;
         let bytes = std::fs::metadata(&self.to).map_err(Error::io("reading", &self.to))?.len();

@@ -1,0 +1,387 @@
+//! Likelihoods of held-out data, as a report that says how they were measured.
+
+mod rbm;
+mod sbn;
+
+use gm_core::{AisSettings, BitMatrix, Error as CoreError, ModelKind, Progress, Purpose, Streams};
+use gm_sbn::BoundSettings;
+use rand::seq::index::sample;
+use serde::Serialize;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::str::FromStr;
+
+use crate::data::{Binarise, Dataset, SplitName};
+use crate::error::{Error, Result};
+use crate::model::Model;
+
+pub use rbm::evaluate_rbm;
+pub use sbn::evaluate_sbn;
+
+/// Training rows that the gap of free energies takes at most.
+const GAP_ROWS: usize = 10_000;
+
+/// The share of runs or draws below which the effective sample size of their weights earns a warning.
+const LOW_ESS: f64 = 0.1;
+
+/// Whether the likelihood is enumerated or estimated.
+///
+/// Written `auto`, `yes` or `no`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Exact {
+    /// Enumerated when up to 20 units have to be: the smaller layer of a restricted Boltzmann machine, the hidden units of
+    /// a sigmoid belief net.
+    #[default]
+    Auto,
+    /// Enumerated, or refused beyond 30 units.
+    Yes,
+    /// Annealed, or bounded by importance weights.
+    No,
+}
+
+impl FromStr for Exact {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "yes" => Ok(Self::Yes),
+            "no" => Ok(Self::No),
+            _ => Err(Error::unknown("choice of exactness", text, &["auto", "yes", "no"])),
+        }
+    }
+}
+
+/// How likelihoods are measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvalSettings {
+    /// Whether the likelihood is enumerated or estimated.
+    pub exact: Exact,
+    /// Runs and temperatures of annealing, for models with a partition function.
+    pub ais: AisSettings,
+    /// Walks back from random rows for a lower bound, when log Z is annealed; 0 for none.
+    pub raise_walks: usize,
+    /// Draws of the recognition net for importance weights, for models with one.
+    pub bound: BoundSettings,
+    /// The seed of all random numbers but those of the binarisation.
+    pub seed: u64,
+}
+
+impl Default for EvalSettings {
+    /// Exact where up to 20 units have to be enumerated, else 100 runs over 14,501 temperatures, forth and back, or 1,000
+    /// draws.
+    fn default() -> Self {
+        Self {
+            exact: Exact::Auto,
+            ais: AisSettings::default(),
+            raise_walks: 100,
+            bound: BoundSettings::default(),
+            seed: 0,
+        }
+    }
+}
+
+/// Rows to evaluate, with what the report says of them.
+#[derive(Clone, Debug)]
+pub struct EvalData {
+    /// Where the rows come from.
+    pub source: String,
+    /// `train`, `valid`, `test`, or another name for these rows.
+    pub split: String,
+    /// How they became zeros and ones.
+    pub binarise: Binarise,
+    /// The rows, [units, rows].
+    pub rows: BitMatrix,
+    /// Means of the training split, from which annealing starts; the model's visible biases if absent.
+    pub train_means: Option<Vec<f32>>,
+    /// Training rows for the gap of free energies, [units, rows].
+    pub train_rows: Option<BitMatrix>,
+}
+
+impl EvalData {
+    /// Rows alone.
+    #[must_use]
+    pub fn from_rows(source: impl Into<String>, rows: BitMatrix) -> Self {
+        let (source, split) = (source.into(), "rows".into());
+        Self { source, split, binarise: Binarise::None, rows, train_means: None, train_rows: None }
+    }
+
+    /// A split of a data set, with training means and up to 10,000 random training rows; a binarisation that suits
+    /// evaluation if absent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::GreyLevels`] for a binarisation that does not give one answer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_train::{Dataset, EvalData, SplitName};
+    ///
+    /// let digits = Dataset::builtin("digits")?;
+    /// let data = EvalData::from_dataset(&digits, SplitName::Test, None)?;
+    /// assert_eq!((data.rows.samples(), data.binarise.to_string().as_str()), (299, "fixed:0"));
+    /// # Ok::<(), gm_train::Error>(())
+    /// ```
+    pub fn from_dataset(data: &Dataset, split: SplitName, binarise: Option<Binarise>) -> Result<Self> {
+        let part = data.split(split);
+        let binarise = binarise.unwrap_or(part.evaluation_binarise());
+        let streams = Streams::new(0).fork(Purpose::Choose, 3);
+        let count = data.train.len().min(GAP_ROWS);
+        let chosen = sample(&mut streams.stream(0), data.train.len(), count).into_iter().map(|row| row as u32);
+        let train_rows = data.train.binary_batch(&chosen.collect::<Vec<_>>(), binarise, &streams)?;
+        Ok(Self {
+            source: data.source.clone(),
+            split: split.to_string(),
+            binarise: if part.is_binary() { Binarise::None } else { binarise },
+            rows: part.to_bits(binarise)?,
+            train_means: Some(data.train.unit_means()),
+            train_rows: Some(train_rows),
+        })
+    }
+}
+
+/// The likelihood of data under a model, with its interval; serialises to the JSON document `gm-eval/1`.
+///
+/// All numbers are in nats. Numbers that are not finite become null.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct EvalReport {
+    /// `gm-eval/1`.
+    pub schema: &'static str,
+    /// The kind of model.
+    pub model: String,
+    /// Units of each layer, visible first.
+    pub layers: Vec<usize>,
+    /// What was evaluated.
+    pub data: DataReport,
+    /// log Z, of models that have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_partition: Option<PartitionReport>,
+    /// Mean log p over the rows.
+    pub mean_log_prob: LogProbReport,
+    /// Mean log p from its lower side, when annealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lower_bound: Option<LowerBound>,
+    /// The evidence lower bound with the recognition net, mean over the rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elbo: Option<f64>,
+    /// The bound from several draws of the recognition net.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub importance_weighted: Option<ImportanceReport>,
+    /// Mean log-pseudo-likelihood over the rows, of undirected models.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_pseudo_likelihood: Option<PseudoReport>,
+    /// Mean free energy of the rows minus that of training rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub free_energy_gap: Option<f64>,
+    /// What should make a reader doubt the figures.
+    pub warnings: Vec<String>,
+    /// Time spent.
+    pub seconds: f64,
+    /// Threads at work.
+    pub threads: usize,
+    /// The seed.
+    pub seed: u64,
+    /// log p of each row, at the best value of log Z or as the importance-weighted bound; not part of the JSON document.
+    #[serde(skip)]
+    pub log_probs: Vec<f64>,
+}
+
+/// What was evaluated.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DataReport {
+    /// Where the rows come from.
+    pub source: String,
+    /// Which of them.
+    pub split: String,
+    /// How many.
+    pub rows: usize,
+    /// How they became zeros and ones.
+    pub binarise: String,
+}
+
+/// log Z with its interval of three standard errors.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PartitionReport {
+    /// The best single number.
+    pub value: f64,
+    /// One standard error.
+    pub std_error: f64,
+    /// The lower end.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+    /// `exact` or `ais`.
+    pub method: &'static str,
+    /// Independent runs, when annealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs: Option<usize>,
+    /// Temperatures, when annealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperatures: Option<usize>,
+    /// Effective sample size of the runs' weights, when annealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ess: Option<f64>,
+}
+
+/// Mean log p with its interval.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LogProbReport {
+    /// The best single number.
+    pub value: f64,
+    /// The lower end of the lower bound where there is one, else with the upper end of log Z.
+    pub low: f64,
+    /// With the lower end of log Z.
+    pub high: f64,
+    /// `exact`, `estimate` when log Z is annealed, or `lower` for a bound.
+    pub side: &'static str,
+    /// `exact`, `ais`, `ais and raise` for an interval from both sides, or `importance-weighted`.
+    pub method: &'static str,
+}
+
+/// A lower bound in expectation on mean log p, from walks back from rows of the data.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LowerBound {
+    /// The bound.
+    pub value: f64,
+    /// One standard error over the walks.
+    pub std_error: f64,
+    /// Three standard errors below the bound.
+    pub low: f64,
+    /// `raise`.
+    pub method: &'static str,
+    /// Walks back, from random rows.
+    pub walks: usize,
+}
+
+/// The importance-weighted bound, log of the mean weight of several draws of the recognition net, mean over the rows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ImportanceReport {
+    /// Draws for each row.
+    pub samples: usize,
+    /// The bound.
+    pub value: f64,
+    /// The standard error that the draws bring.
+    pub std_error: f64,
+    /// Independent repeats, over which `value` is the mean.
+    pub repeats: usize,
+    /// Standard deviation over the repeats, if there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spread: Option<f64>,
+    /// Effective sample size of the weights, mean over the rows.
+    pub ess: f64,
+    /// The same, of the 5 % of rows with the smallest: at most this.
+    pub low_ess: f64,
+}
+
+/// Mean log-pseudo-likelihood.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PseudoReport {
+    /// The mean.
+    pub value: f64,
+    /// Its standard error over the rows, and over the units when these are drawn.
+    pub std_error: f64,
+    /// `exact` with every unit of every row, `stochastic` with one random unit a row.
+    pub method: &'static str,
+}
+
+impl fmt::Display for EvalReport {
+    /// The likelihood, its interval, and log Z or the bounds behind it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let p = &self.mean_log_prob;
+        write!(f, "mean log p   {:.4} nats, {:.4} to {:.4} ({})", p.value, p.low, p.high, p.side)?;
+        if let Some(z) = &self.log_partition {
+            write!(f, "\nlog Z        {:.4}, {:.4} to {:.4} ({}", z.value, z.low, z.high, z.method)?;
+            if let (Some(runs), Some(temperatures), Some(ess)) = (z.runs, z.temperatures, z.ess) {
+                write!(f, ", {runs} runs, {temperatures} temperatures, effective sample size {ess:.1}")?;
+            }
+            f.write_str(")")?;
+        }
+        if let Some(bound) = &self.importance_weighted {
+            let (value, error, samples) = (bound.value, bound.std_error, bound.samples);
+            write!(f, "\nbound        {value:.4} +- {error:.4} ({samples} draws a row)")?;
+        }
+        Ok(())
+    }
+}
+
+/// Measures the likelihood of data under a model of any kind.
+///
+/// # Errors
+///
+/// Those of [`evaluate_rbm`] and [`evaluate_sbn`].
+pub fn evaluate(
+    model: &Model,
+    data: &EvalData,
+    settings: &EvalSettings,
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<EvalReport> {
+    match model {
+        Model::Rbm(rbm) => evaluate_rbm(rbm, data, settings, watch),
+        Model::Sbn(sbn) => evaluate_sbn(sbn, data, settings, watch),
+    }
+}
+
+impl EvalReport {
+    /// A report with what all models have.
+    fn new(kind: ModelKind, layers: Vec<usize>, data: &EvalData, mean_log_prob: LogProbReport, seed: u64) -> Self {
+        Self {
+            schema: "gm-eval/1",
+            model: kind.to_string(),
+            layers,
+            data: DataReport {
+                source: data.source.clone(),
+                split: data.split.clone(),
+                rows: data.rows.samples(),
+                binarise: data.binarise.to_string(),
+            },
+            log_partition: None,
+            mean_log_prob,
+            lower_bound: None,
+            elbo: None,
+            importance_weighted: None,
+            log_pseudo_likelihood: None,
+            free_energy_gap: None,
+            warnings: Vec::new(),
+            seconds: 0.0,
+            threads: rayon::current_num_threads(),
+            seed,
+            log_probs: Vec::new(),
+        }
+    }
+}
+
+impl EvalData {
+    /// Refuses data of another width than the model, or without rows.
+    fn check(&self, op: &'static str, visible: usize) -> Result<()> {
+        let widths = [
+            ("data", Some(self.rows.units())),
+            ("train_means", self.train_means.as_ref().map(Vec::len)),
+            ("train_rows", self.train_rows.as_ref().map(BitMatrix::units)),
+        ];
+        for (arg, found) in widths {
+            gm_core::check_len(op, arg, "units", found.unwrap_or(visible), visible)?;
+        }
+        for (arg, batch) in [("data", Some(&self.rows)), ("train_rows", self.train_rows.as_ref())] {
+            if batch.is_some_and(|batch| batch.samples() == 0) {
+                return Err(CoreError::Empty { op, arg }.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Exact {
+    /// Whether to enumerate so many units.
+    fn enumerates(self, units: usize) -> bool {
+        match self {
+            Self::Auto => units <= AUTO_LIMIT,
+            Self::Yes => true,
+            Self::No => false,
+        }
+    }
+}
+
+/// The most units that [`Exact::Auto`] enumerates.
+const AUTO_LIMIT: usize = 20;
