@@ -36,7 +36,7 @@ pub use conditional::Couplings;
 pub use gibbs::{Chains, Sampler};
 pub use gm_rbm::{Clamp, StepInfo};
 pub use gradient::{DataPhase, ModelPhase, Offsets, gradient, gradient_into};
-pub use likelihood::Moments;
+pub use likelihood::{Moments, Weighted};
 pub use mean_field::{MeanField, MeanFieldSettings, MeanFieldStart, UpdateOrder};
 pub use model::Dbm;
 

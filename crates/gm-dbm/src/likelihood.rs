@@ -70,6 +70,26 @@ impl Moments {
     }
 }
 
+/// The mean of importance weights p*(v, h) / q(h | v) of one sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weighted {
+    /// log of the mean weight: log p(v) + log Z, from below in expectation.
+    pub value: f64,
+    /// One standard error of `value`; infinite for a single draw.
+    pub std_error: f64,
+    /// Effective sample size of the weights.
+    pub ess: f64,
+}
+
+impl Weighted {
+    /// From the logarithms of the sum of the weights and of the sum of their squares.
+    fn new(log_sum: f64, log_squares: f64, draws: f64) -> Self {
+        let ess = (2.0 * log_sum - log_squares).exp().min(draws);
+        let std_error = if draws > 1.0 { ((draws / ess - 1.0) / (draws - 1.0)).sqrt() } else { f64::INFINITY };
+        Self { value: log_sum - draws.ln(), std_error, ess }
+    }
+}
+
 impl Dbm {
     /// Units that exact computations of log Z enumerate: those of the even or of the odd layers, whichever are fewer.
     #[must_use]
@@ -470,7 +490,24 @@ impl Dbm {
         streams: &Streams,
         watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<f64>> {
-        const OP: &str = "Dbm::log_prob_importance";
+        let found = self.importance_weights((v, posterior), draws, streams, watch)?;
+        Ok(found.iter().map(|row| row.value - log_partition).collect())
+    }
+
+    /// [`log_prob_importance`](Self::log_prob_importance) before log Z is subtracted, with the spread of the weights of each
+    /// sample.
+    ///
+    /// # Errors
+    ///
+    /// As [`log_prob_importance`](Self::log_prob_importance).
+    pub fn importance_weights(
+        &self,
+        (v, posterior): (&BitMatrix, &MeanField),
+        draws: usize,
+        streams: &Streams,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<Weighted>> {
+        const OP: &str = "Dbm::importance_weights";
         self.check_data(OP, v.units())?;
         check_count(OP, "draws", draws)?;
         let sizes: Vec<usize> = posterior.means.iter().map(Matrix::nrows).collect();
@@ -478,15 +515,18 @@ impl Dbm {
         gm_core::check_len(OP, "posterior", "samples", posterior.means[0].ncols(), v.samples())?;
         let kept = smaller_half(&self.layers());
         let proposal = Proposal { dbm: self, couplings: &self.couplings(), v, posterior, kept };
-        let mut sums = vec![LogSum::default(); v.samples()];
+        let mut sums = vec![[LogSum::default(); 2]; v.samples()];
         for draw in 0..draws {
             let (_, weights) = proposal.draw(&streams.fork(Purpose::Propose, draw as u64));
-            sums.iter_mut().zip(weights).for_each(|(sum, weight)| sum.add(weight));
+            sums.iter_mut().zip(weights).for_each(|([sum, squares], weight)| {
+                sum.add(weight);
+                squares.add(2.0 * weight);
+            });
             if watch(Progress { done: draw + 1, total: draws }).is_break() {
                 return Err(Error::Interrupted { op: OP });
             }
         }
-        Ok(sums.iter().map(|sum| sum.value() - (draws as f64).ln() - log_partition).collect())
+        Ok(sums.iter().map(|[sum, squares]| Weighted::new(sum.value(), squares.value(), draws as f64)).collect())
     }
 
     fn base_or_own(&self, op: &'static str, base: Option<&[Vec<f32>]>, streams: &Streams) -> Result<Vec<Vec<f32>>> {

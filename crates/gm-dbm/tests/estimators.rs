@@ -99,9 +99,18 @@ fn stat_mean_importance_weights_are_unbiased_and_bounds_rise_with_draws() {
         let bound = q.bound(&dbm, &copies, log_z)[0];
         let elbo = Estimate::mean(&one, Side::Lower, "one draw");
         assert!(elbo.value > bound - FAR * elbo.std_error - 1e-4, "model {case}: summing out raises the bound");
+        let many = dbm.importance_weights((&v, &q_of_one(&q)), 1_000, &streams, &mut unwatched).unwrap()[0];
+        assert!((many.value - log_z - exact).abs() < FAR * many.std_error + 1e-4, "model {case}: {many:?}");
+        assert!(many.ess > 1.0 && many.ess <= 1_000.0);
         let ten = one.chunks(10).map(log_mean_exp).collect::<Vec<_>>();
         assert!(common::mean(&ten) >= elbo.value - 1e-9, "model {case}");
     }
+}
+
+/// The posterior of the first sample.
+fn q_of_one(q: &gm_dbm::MeanField) -> gm_dbm::MeanField {
+    let means = q.means.iter().map(|means| means.columns(0, 1).into_owned()).collect();
+    gm_dbm::MeanField { means, ..q.clone() }
 }
 
 #[test]
@@ -148,9 +157,9 @@ fn rejects_settings_that_do_not_fit() {
     assert_eq!(error.to_string(), "Dbm::log_prob_raise: `runs` is 0, allowed: 1 or more");
     let q = dbm.mean_field(&BitMatrix::zeros(3, 5), &MeanFieldSettings::default()).unwrap();
     let error = dbm.log_prob_importance((&v, &q), 1, 0.0, &streams, &mut unwatched).unwrap_err();
-    assert_eq!(error.to_string(), "Dbm::log_prob_importance: `posterior` has samples 5, expected 4");
+    assert_eq!(error.to_string(), "Dbm::importance_weights: `posterior` has samples 5, expected 4");
     let error = dbm.log_prob_importance((&BitMatrix::zeros(3, 5), &q), 0, 0.0, &streams, &mut unwatched).unwrap_err();
-    assert_eq!(error.to_string(), "Dbm::log_prob_importance: `draws` is 0, allowed: 1 or more");
+    assert_eq!(error.to_string(), "Dbm::importance_weights: `draws` is 0, allowed: 1 or more");
     let mut broken = dbm.chains(2, &streams);
     broken.layers.pop();
     let error = dbm.log_partition_reverse_ais(&broken, &settings.schedule, None, &streams, &mut unwatched).unwrap_err();

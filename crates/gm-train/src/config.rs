@@ -6,6 +6,7 @@ use gm_core::{Error as CoreError, ModelKind, Streams};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Binarise, DataSpec, Dataset, LoadOptions, load};
+use crate::dbm_learner::DbmSettings;
 use crate::error::{Error, Result};
 use crate::learner::Learner;
 use crate::monitor::MonitorSettings;
@@ -80,6 +81,8 @@ pub enum ModelConfig {
     Rbm(RbmSettings),
     /// A sigmoid belief net.
     Sbn(SbnSettings),
+    /// A deep Boltzmann machine.
+    Dbm(DbmSettings),
 }
 
 /// What every model's settings tell the trainer.
@@ -121,6 +124,7 @@ impl ModelConfig {
         match self {
             Self::Rbm(settings) => settings,
             Self::Sbn(settings) => settings,
+            Self::Dbm(settings) => settings,
         }
     }
 }

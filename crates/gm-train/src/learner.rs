@@ -97,6 +97,8 @@ pub struct LearnerState {
     pub offsets: Vec<Vec<f32>>,
     /// Persistent chains.
     pub chains: Vec<ChainsState>,
+    /// The stage of a model that is trained in stages, from 0.
+    pub stage: u64,
 }
 
 /// Weights and biases, and those of a recognition net where there is one, in a checkpoint.

@@ -18,6 +18,8 @@
 mod checkpoint;
 mod config;
 mod data;
+mod dbm_learner;
+mod dbm_pretrain;
 mod error;
 mod evaluate;
 mod files;
@@ -41,10 +43,11 @@ pub use data::{
     Binarise, DataSpec, Dataset, DatasetInfo, FileInfo, Levels, LoadOptions, Split, SplitInfo, SplitName, Values,
     datasets, epoch_order, load, load_rows,
 };
+pub use dbm_learner::{DbmLearner, DbmSettings, Pretrain};
 pub use error::{Error, Result};
 pub use evaluate::{
     DataReport, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, LogProbReport, LowerBound,
-    PartitionReport, PseudoReport, evaluate, evaluate_rbm, evaluate_sbn,
+    PartitionReport, PseudoReport, evaluate, evaluate_dbm, evaluate_rbm, evaluate_sbn,
 };
 pub use files::{load_model, save_model, write_atomically};
 pub use learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport};
@@ -59,7 +62,7 @@ pub use regularise::Regularise;
 pub use run::Run;
 pub use sbn_learner::{SbnLearner, SbnSettings};
 pub use sbn_rule::SbnRule;
-pub use trainer::{Fit, FitOptions, Outcome, fit_rbm, fit_rbm_with, fit_sbn};
+pub use trainer::{Fit, FitOptions, Outcome, fit_dbm, fit_rbm, fit_rbm_with, fit_sbn};
 
 /// The example of the crate's description runs with the tests.
 #[cfg(doctest)]

@@ -1,6 +1,7 @@
 //! A model of any kind, for programs that learn from a file which one it is.
 
 use gm_core::{ModelData, ModelKind, Stack};
+use gm_dbm::Dbm;
 use gm_rbm::Rbm;
 use gm_sbn::Sbn;
 
@@ -27,6 +28,8 @@ pub enum Model {
     Rbm(Rbm),
     /// A sigmoid belief net.
     Sbn(Sbn),
+    /// A deep Boltzmann machine.
+    Dbm(Dbm),
 }
 
 impl Model {
@@ -38,6 +41,7 @@ impl Model {
     pub fn from_data(data: ModelData) -> Result<Self> {
         Ok(match data.kind {
             ModelKind::Sbn => Self::Sbn(Sbn::from_data(data)?),
+            ModelKind::Dbm => Self::Dbm(Dbm::from_data(data)?),
             _ => Self::Rbm(Rbm::from_data(data)?),
         })
     }
@@ -48,6 +52,7 @@ impl Model {
         match self {
             Self::Rbm(_) => ModelKind::Rbm,
             Self::Sbn(_) => ModelKind::Sbn,
+            Self::Dbm(_) => ModelKind::Dbm,
         }
     }
 
@@ -57,6 +62,7 @@ impl Model {
         match self {
             Self::Rbm(rbm) => rbm.stack(),
             Self::Sbn(sbn) => sbn.stack(),
+            Self::Dbm(dbm) => dbm.stack(),
         }
     }
 

@@ -426,6 +426,7 @@ impl Learner for RbmLearner {
             optimiser: self.optimiser.state().clone(),
             offsets: vec![self.offsets.visible.clone(), self.offsets.hidden.clone()],
             chains: chains.collect(),
+            stage: 0,
         }
     }
 

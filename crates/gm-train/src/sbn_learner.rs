@@ -459,6 +459,7 @@ impl Learner for SbnLearner {
             optimiser: self.optimiser.state().clone(),
             offsets: baseline_tensors(&self.baseline).map(<[f32]>::to_vec).chain(moments).collect(),
             chains: Vec::new(),
+            stage: 0,
         }
     }
 

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use gm_core::{BitMatrix, ModelData, Purpose, Streams};
+use gm_dbm::Dbm;
 use gm_rbm::Rbm;
 use gm_sbn::Sbn;
 use rand::seq::index::sample;
 
 use crate::checkpoint::{Checkpoint, DataMark};
 use crate::data::{Binarise, Dataset, Split};
+use crate::dbm_learner::{DbmLearner, DbmSettings};
 use crate::error::Result;
 use crate::guard::check_health;
 use crate::learner::{Learner, ParametersState, Probe, StepReport};
@@ -186,6 +188,47 @@ pub fn fit_sbn(
     };
     let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
     Ok(Fit { model: learner.into_sbn(), outcome, history })
+}
+
+/// Trains a deep Boltzmann machine in memory; [`Run`](crate::Run) trains on disk, with checkpoints.
+///
+/// # Randomness
+///
+/// As [`fit_rbm`], and what [`DbmLearner`] says.
+///
+/// # Errors
+///
+/// As [`fit_rbm_with`].
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+/// use gm_train::{Dataset, DbmSettings, FitOptions, Unobserved, fit_dbm};
+///
+/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let settings = DbmSettings { hidden: vec![4, 2], epochs: 20, batch_size: 8, chains: 20, ..Default::default() };
+/// let fit = fit_dbm(&bars, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved)?;
+/// assert_eq!(fit.model.layers(), [4, 4, 2]);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+pub fn fit_dbm(
+    data: &Dataset,
+    settings: &DbmSettings,
+    options: &FitOptions<Dbm>,
+    streams: &Streams,
+    observer: &mut dyn Observer,
+) -> Result<Fit<Dbm>> {
+    settings.check()?;
+    let epochs = if options.start.is_some() { settings.epochs } else { settings.total_epochs() };
+    let plan = options.plan(data, epochs, settings.batch_size);
+    let examples = Examples::new(data, &plan, streams)?;
+    let mut learner = match &options.start {
+        Some(dbm) => DbmLearner::start_from(dbm.clone(), &examples.means, settings, streams)?,
+        None => DbmLearner::new(&examples.means, settings, streams)?,
+    };
+    let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
+    Ok(Fit { model: learner.into_dbm(), outcome, history })
 }
 
 /// Trains a learner in memory.

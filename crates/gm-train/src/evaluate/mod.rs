@@ -1,9 +1,10 @@
 //! Likelihoods of held-out data, as a report that says how they were measured.
 
+mod dbm;
 mod rbm;
 mod sbn;
 
-use gm_core::{AisSettings, BitMatrix, Error as CoreError, ModelKind, Progress, Purpose, Streams};
+use gm_core::{AisSettings, Annealed, BitMatrix, Error as CoreError, ModelKind, Progress, Purpose, Streams};
 use gm_sbn::BoundSettings;
 use rand::seq::index::sample;
 use serde::Serialize;
@@ -15,6 +16,7 @@ use crate::data::{Binarise, Dataset, SplitName};
 use crate::error::{Error, Result};
 use crate::model::Model;
 
+pub use dbm::evaluate_dbm;
 pub use rbm::evaluate_rbm;
 pub use sbn::evaluate_sbn;
 
@@ -310,7 +312,7 @@ impl fmt::Display for EvalReport {
 ///
 /// # Errors
 ///
-/// Those of [`evaluate_rbm`] and [`evaluate_sbn`].
+/// Those of [`evaluate_rbm`], [`evaluate_sbn`] and [`evaluate_dbm`].
 pub fn evaluate(
     model: &Model,
     data: &EvalData,
@@ -320,6 +322,7 @@ pub fn evaluate(
     match model {
         Model::Rbm(rbm) => evaluate_rbm(rbm, data, settings, watch),
         Model::Sbn(sbn) => evaluate_sbn(sbn, data, settings, watch),
+        Model::Dbm(dbm) => evaluate_dbm(dbm, data, settings, watch),
     }
 }
 
@@ -385,3 +388,59 @@ impl Exact {
 
 /// The most units that [`Exact::Auto`] enumerates.
 const AUTO_LIMIT: usize = 20;
+
+/// The width of the interval of log Z, in nats, above which it earns a warning.
+const WIDE_INTERVAL: f64 = 2.0;
+
+/// An enumerated log Z.
+fn exact(value: f64) -> PartitionReport {
+    let (low, high) = (value, value);
+    PartitionReport { value, std_error: 0.0, low, high, method: "exact", runs: None, temperatures: None, ess: None }
+}
+
+/// An annealed log Z.
+fn annealed(settings: &EvalSettings, found: &Annealed) -> PartitionReport {
+    let log_z = &found.log_partition;
+    PartitionReport {
+        value: log_z.value,
+        std_error: log_z.std_error,
+        low: log_z.low,
+        high: log_z.high,
+        method: "ais",
+        runs: Some(settings.ais.runs),
+        temperatures: Some(found.temperatures),
+        ess: Some(found.ess),
+    }
+}
+
+/// What should make a reader doubt an annealed log Z, a mean log p that rests on it, and a lower bound so far below.
+fn partition_warnings(partition: &PartitionReport, mean_log_prob: f64, gap: Option<f64>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let (Some(runs), Some(ess)) = (partition.runs, partition.ess) {
+        if ess.is_nan() || ess < LOW_ESS * runs as f64 {
+            warnings.push(format!(
+                "the effective sample size of the {runs} runs is {ess:.1}, below 10 %: few runs decide log Z; \
+                 anneal over more temperatures"
+            ));
+        }
+        let width = partition.high - partition.low;
+        if width.is_nan() || width > WIDE_INTERVAL {
+            warnings.push(format!(
+                "the interval of log Z is {width:.1} nats wide, above 2: anneal with more runs or temperatures"
+            ));
+        }
+        if mean_log_prob > 0.0 {
+            warnings.push(
+                "mean log p is above 0, which no model can reach: annealing has missed where the model is".into(),
+            );
+        }
+    }
+    if let Some(gap) = gap
+        && (gap.is_nan() || gap > WIDE_INTERVAL)
+    {
+        warnings.push(format!(
+            "the two sides of mean log p are {gap:.1} nats apart, more than 2: anneal over more temperatures"
+        ));
+    }
+    warnings
+}

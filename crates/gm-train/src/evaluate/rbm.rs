@@ -7,15 +7,15 @@ use gm_core::{AisSettings, Estimate, ModelKind, Progress, Purpose, Side, Streams
 use gm_rbm::{Rbm, base_rate_bias, free_energy_gap};
 use rand::seq::index::sample;
 
-use super::{EvalData, EvalReport, EvalSettings, LOW_ESS, LogProbReport, LowerBound, PartitionReport, PseudoReport};
+use super::{
+    EvalData, EvalReport, EvalSettings, LogProbReport, LowerBound, PartitionReport, PseudoReport, annealed, exact,
+    partition_warnings,
+};
 use crate::error::Result;
 use crate::rbm_learner::mean;
 
 /// Conditionals times hidden units up to which the pseudo-likelihood takes every unit of every row.
 const PSEUDO_LIMIT: usize = 200_000_000;
-
-/// The width of the interval of log Z, in nats, above which it earns a warning.
-const WIDE_INTERVAL: f64 = 2.0;
 
 /// Measures the likelihood of data under a restricted Boltzmann machine.
 ///
@@ -64,11 +64,12 @@ pub fn evaluate_rbm(
     let annealed = partition.runs.is_some() && settings.raise_walks > 0;
     let lower_bound = annealed.then(|| lower_bound(rbm, data, settings, &streams, watch)).transpose()?;
     let mean_log_prob = mean_log_prob(&log_probs, &partition, lower_bound.as_ref());
+    let value = mean_log_prob.value;
     let report = EvalReport::new(ModelKind::Rbm, rbm.stack().layers(), data, mean_log_prob, settings.seed);
     Ok(EvalReport {
         log_pseudo_likelihood: Some(pseudo_likelihood(rbm, &data.rows, &streams.fork(Purpose::Evaluate, 1))),
         free_energy_gap: data.train_rows.as_ref().map(|train| free_energy_gap(rbm, &data.rows, train)),
-        warnings: warnings(&partition, &log_probs, lower_bound.as_ref()),
+        warnings: partition_warnings(&partition, value, lower_bound.as_ref().map(|lower| value - lower.value)),
         lower_bound,
         log_partition: Some(partition),
         log_probs,
@@ -85,32 +86,11 @@ fn partition(
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<PartitionReport> {
     if settings.exact.enumerates(rbm.enumerable_units()) {
-        let value = rbm.log_partition()?;
-        let (low, high) = (value, value);
-        return Ok(PartitionReport {
-            value,
-            std_error: 0.0,
-            low,
-            high,
-            method: "exact",
-            runs: None,
-            temperatures: None,
-            ess: None,
-        });
+        return Ok(exact(rbm.log_partition()?));
     }
     let base = data.train_means.as_deref().map(base_rate_bias);
-    let found = rbm.log_partition_ais(&settings.ais, base.as_deref(), &streams.fork(Purpose::Evaluate, 0), watch)?;
-    let Estimate { value, std_error, low, high, .. } = found.log_partition;
-    Ok(PartitionReport {
-        value,
-        std_error,
-        low,
-        high,
-        method: "ais",
-        runs: Some(settings.ais.runs),
-        temperatures: Some(found.temperatures),
-        ess: Some(found.ess),
-    })
+    let streams = streams.fork(Purpose::Evaluate, 0);
+    Ok(annealed(settings, &rbm.log_partition_ais(&settings.ais, base.as_deref(), &streams, watch)?))
 }
 
 /// What the walks back say of log Z varies little from row to row, so that few rows tell the mean over all.
@@ -156,35 +136,4 @@ fn pseudo_likelihood(rbm: &Rbm, rows: &gm_core::BitMatrix, streams: &Streams) ->
     };
     let estimate = Estimate::mean(&values, Side::Unbiased, method);
     PseudoReport { value: estimate.value, std_error: estimate.std_error, method }
-}
-
-fn warnings(partition: &PartitionReport, log_probs: &[f64], lower: Option<&LowerBound>) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if let (Some(runs), Some(ess)) = (partition.runs, partition.ess) {
-        if ess.is_nan() || ess < LOW_ESS * runs as f64 {
-            warnings.push(format!(
-                "the effective sample size of the {runs} runs is {ess:.1}, below 10 %: few runs decide log Z; \
-                 anneal over more temperatures"
-            ));
-        }
-        let width = partition.high - partition.low;
-        if width.is_nan() || width > WIDE_INTERVAL {
-            warnings.push(format!(
-                "the interval of log Z is {width:.1} nats wide, above 2: anneal with more runs or temperatures"
-            ));
-        }
-        if mean(log_probs) > 0.0 {
-            warnings.push(
-                "mean log p is above 0, which no model can reach: annealing has missed where the model is".into(),
-            );
-        }
-    }
-    if let Some(gap) = lower.map(|lower| mean(log_probs) - lower.value)
-        && (gap.is_nan() || gap > WIDE_INTERVAL)
-    {
-        warnings.push(format!(
-            "the two sides of mean log p are {gap:.1} nats apart, more than 2: anneal over more temperatures"
-        ));
-    }
-    warnings
 }
