@@ -1,6 +1,7 @@
-//! Posterior means of the hidden units of sigmoid belief nets.
+//! Posterior means of the hidden units of deep models.
 
 use gm_core::{BitMatrix, Matrix, Streams};
+use gm_dbm::Dbm;
 use gm_sbn::{MeanFieldSettings, Sbn};
 
 use crate::commands::Method;
@@ -48,6 +49,55 @@ impl Posterior {
             Method::Exact => Self::of(by_enumeration(sbn, rows)?),
         })
     }
+}
+
+impl Posterior {
+    /// Means of a deep Boltzmann machine, by mean field within `steps` passes, by `steps` sweeps or by enumeration.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] for a method that needs a recognition net, and whatever the model refuses.
+    pub(crate) fn of_dbm(dbm: &Dbm, rows: &BitMatrix, method: Method, steps: usize, streams: &Streams) -> Result<Self> {
+        match method {
+            Method::MeanField => {
+                let settings = gm_dbm::MeanFieldSettings { iterations: steps, ..Default::default() };
+                let found = dbm.mean_field(rows, &settings)?;
+                Ok(Self::of(stacked(&found.means)))
+            }
+            Method::Gibbs => Ok(Self::of(dbm_by_gibbs(dbm, rows, steps, streams))),
+            Method::Exact => Ok(Self::of(dbm_by_enumeration(dbm, rows)?)),
+            Method::Recognition | Method::Importance => Err(Error::Option {
+                option: "--method",
+                value: "one that needs a recognition net".into(),
+                allowed: "mean-field, gibbs or exact for a dbm".into(),
+            }),
+        }
+    }
+}
+
+/// Means over the second half of the sweeps of one chain for each row.
+fn dbm_by_gibbs(dbm: &Dbm, rows: &BitMatrix, steps: usize, streams: &Streams) -> Matrix {
+    let (sampler, mut chains) = (dbm.sampler(), dbm.chains_from(rows.clone(), streams));
+    let mut progress = Progress::new("sampling", steps as u64);
+    sampler.run_hidden(&mut chains, steps / 2, streams);
+    let counted = steps - steps / 2;
+    let mut sums = Matrix::zeros(dbm.layers()[1..].iter().sum(), rows.samples());
+    for sweep in 0..counted {
+        sampler.run_hidden(&mut chains, 1, streams);
+        let layers: Vec<Matrix> = chains.layers[1..].iter().map(BitMatrix::to_matrix).collect();
+        sums += stacked(&layers);
+        progress.set((steps / 2 + sweep) as u64, "");
+    }
+    sums / counted as f32
+}
+
+fn dbm_by_enumeration(dbm: &Dbm, rows: &BitMatrix) -> Result<Matrix> {
+    let mut means = Matrix::zeros(dbm.layers()[1..].iter().sum(), rows.samples());
+    for row in 0..rows.samples() {
+        let moments = dbm.posterior_moments(&rows.select(&[row]))?;
+        means.column_mut(row).iter_mut().zip(moments.means[1..].iter().flatten()).for_each(|(to, &m)| *to = m as f32);
+    }
+    Ok(means)
 }
 
 /// Layers below one another.

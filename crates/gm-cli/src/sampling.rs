@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use gm_core::{BitMatrix, Matrix, Purpose, Streams, autocorrelation_time, effective_sample_size, split_r_hat};
+use gm_dbm::Dbm;
 use gm_rbm::{Chains, Clamp, Rbm, Sampler};
 use gm_sbn::Sbn;
 use serde::Serialize;
@@ -133,6 +134,108 @@ fn with_given(mut means: Matrix, mask: &BitMatrix, values: &BitMatrix) -> Matrix
     means
 }
 
+/// Chains of a deep Boltzmann machine, free or with given visible units.
+#[derive(Debug)]
+pub(crate) struct DbmWalk<'a> {
+    dbm: &'a Dbm,
+    sampler: gm_dbm::Sampler<'a>,
+    chains: gm_dbm::Chains,
+    clamp: Option<Clamp>,
+    streams: Streams,
+}
+
+impl<'a> DbmWalk<'a> {
+    /// Starts chains anywhere, or where units are given, there.
+    pub(crate) fn new(dbm: &'a Dbm, count: usize, clamp: Option<Clamp>, streams: &Streams) -> Self {
+        Self { dbm, sampler: dbm.sampler(), chains: dbm.chains(count, streams), clamp, streams: streams.clone() }
+    }
+}
+
+impl Watched for DbmWalk<'_> {
+    const QUANTITY: &'static str = "energy";
+
+    fn run(&mut self, sweeps: usize) -> f64 {
+        let info = match &self.clamp {
+            Some(clamp) => self.sampler.run_clamped(&mut self.chains, clamp, sweeps, &self.streams),
+            None => self.sampler.run(&mut self.chains, sweeps, &self.streams),
+        };
+        info.flips
+    }
+
+    fn quantities(&self) -> Vec<f64> {
+        self.dbm.energy(&self.chains.layers)
+    }
+}
+
+impl Chain for DbmWalk<'_> {
+    fn advance(&mut self, sweeps: usize) -> Result<()> {
+        self.run(sweeps);
+        Ok(())
+    }
+
+    fn states(&self) -> &BitMatrix {
+        &self.chains.layers[0]
+    }
+
+    fn means(&self) -> Matrix {
+        let means = self.sampler.couplings().mean(self.dbm, 0, &self.chains.layers).to_matrix();
+        match &self.clamp {
+            Some(clamp) => with_given(means, &clamp.mask, &clamp.values),
+            None => means,
+        }
+    }
+}
+
+/// Chains whose mixing can be watched.
+pub(crate) trait Watched {
+    /// What is watched.
+    const QUANTITY: &'static str;
+
+    /// Makes sweeps and tells the share of visible units that changed.
+    fn run(&mut self, sweeps: usize) -> f64;
+
+    /// What is watched, of each chain.
+    fn quantities(&self) -> Vec<f64>;
+
+    /// Makes sweeps and watches the chains in the second half of them; no diagnostics for very few sweeps.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::NonFinite`] for a model whose energy overflows.
+    fn run_watched(&mut self, sweeps: usize) -> Result<Option<Diagnostics>> {
+        let mut progress = Progress::new("sampling", sweeps as u64);
+        let watched = sweeps / 2;
+        let interval = watched.div_ceil(LOOKS).max(1);
+        let first = sweeps - watched;
+        for done in (0..first).step_by(interval) {
+            self.run(interval.min(first - done));
+            progress.set(done as u64, "");
+        }
+        let looks = watched / interval;
+        let mut traces = vec![Vec::with_capacity(looks); self.quantities().len()];
+        let mut flips = 0.0;
+        for look in 0..looks {
+            flips += self.run(interval) / looks as f64;
+            traces.iter_mut().zip(self.quantities()).for_each(|(trace, value)| trace.push(value));
+            progress.set((first + look * interval) as u64, "");
+        }
+        self.run(watched - looks * interval);
+        if looks < FEWEST {
+            return Ok(None);
+        }
+        let times: f64 = traces.iter().map(|trace| autocorrelation_time(trace)).sum();
+        Ok(Some(Diagnostics {
+            quantity: Self::QUANTITY,
+            chains: traces.len(),
+            sweeps: looks * interval,
+            autocorrelation_time: times / traces.len() as f64 * interval as f64,
+            ess: effective_sample_size(&traces)?,
+            split_r_hat: split_r_hat(&traces)?,
+            flips,
+        }))
+    }
+}
+
 /// Chains of a restricted Boltzmann machine, free or with given visible units.
 #[derive(Debug)]
 pub(crate) struct Walk<'a> {
@@ -143,7 +246,7 @@ pub(crate) struct Walk<'a> {
     streams: Streams,
 }
 
-/// How well chains mix, judged by the free energy of their visible states.
+/// How well chains mix, judged by their energies.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Diagnostics {
     quantity: &'static str,
@@ -165,9 +268,12 @@ impl<'a> Walk<'a> {
         let chains = rbm.chains(count, streams);
         Self { rbm, sampler: rbm.sampler(), chains, clamp, streams: streams.clone() }
     }
+}
 
-    /// Makes sweeps and tells the share of visible units that changed.
-    pub(crate) fn run(&mut self, sweeps: usize) -> f64 {
+impl Watched for Walk<'_> {
+    const QUANTITY: &'static str = "free energy";
+
+    fn run(&mut self, sweeps: usize) -> f64 {
         let info = match &self.clamp {
             Some(clamp) => self.sampler.run_clamped(&mut self.chains, clamp, sweeps, &self.streams),
             None => self.sampler.run(&mut self.chains, sweeps, &self.streams),
@@ -175,43 +281,8 @@ impl<'a> Walk<'a> {
         info.flips
     }
 
-    /// Makes sweeps and watches the free energy in the second half of them; no diagnostics for very few sweeps.
-    ///
-    /// # Errors
-    ///
-    /// [`gm_core::Error::NonFinite`] for a model whose free energy overflows.
-    pub(crate) fn run_watched(&mut self, sweeps: usize) -> Result<Option<Diagnostics>> {
-        let mut progress = Progress::new("sampling", sweeps as u64);
-        let watched = sweeps / 2;
-        let interval = watched.div_ceil(LOOKS).max(1);
-        let first = sweeps - watched;
-        for done in (0..first).step_by(interval) {
-            self.run(interval.min(first - done));
-            progress.set(done as u64, "");
-        }
-        let looks = watched / interval;
-        let mut traces = vec![Vec::with_capacity(looks); self.chains.v.samples()];
-        let mut flips = 0.0;
-        for look in 0..looks {
-            flips += self.run(interval) / looks as f64;
-            let energies = self.rbm.free_energy(&self.chains.v);
-            traces.iter_mut().zip(energies).for_each(|(trace, energy)| trace.push(energy));
-            progress.set((first + look * interval) as u64, "");
-        }
-        self.run(watched - looks * interval);
-        if looks < FEWEST {
-            return Ok(None);
-        }
-        let times: f64 = traces.iter().map(|trace| autocorrelation_time(trace)).sum();
-        Ok(Some(Diagnostics {
-            quantity: "free energy",
-            chains: traces.len(),
-            sweeps: looks * interval,
-            autocorrelation_time: times / traces.len() as f64 * interval as f64,
-            ess: effective_sample_size(&traces)?,
-            split_r_hat: split_r_hat(&traces)?,
-            flips,
-        }))
+    fn quantities(&self) -> Vec<f64> {
+        self.rbm.free_energy(&self.chains.v)
     }
 }
 

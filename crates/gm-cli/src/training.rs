@@ -15,7 +15,7 @@ use crate::files::save_picture;
 use crate::model;
 use crate::output::{Listing, Report};
 use crate::picture::{self, Chart, Curve, Shape};
-use crate::sampling::{self, Chain as _, Walk};
+use crate::sampling::{self, Chain as _, DbmWalk, Walk, Watched as _};
 
 /// Watches training: shows progress, logs figures, and stops on a signal.
 #[derive(Debug)]
@@ -257,6 +257,11 @@ pub(crate) fn draw_samples(model: &Model, count: usize, columns: usize, shape: S
             walk.run(SWEEPS);
             walk.means()
         }
+        Model::Dbm(dbm) => {
+            let mut walk = DbmWalk::new(dbm, count, None, streams);
+            walk.run(SWEEPS);
+            walk.means()
+        }
     };
     picture::samples(&means, shape, Some(columns))
 }
@@ -287,6 +292,8 @@ pub(crate) fn draw_curves(history: &[Value]) -> Result<RgbImage> {
     } else if has("importance_weighted") {
         let bound = curve("importance_weighted", "validation rows", 1.0);
         ("Importance-weighted bound", vec![curve("train_importance_weighted", "training rows", 1.0), bound])
+    } else if !has("pseudo_log_likelihood") {
+        ("Validation rows", vec![curve("reconstruction", "reconstruction", -1.0)])
     } else {
         let pseudo = curve("pseudo_log_likelihood", "pseudo-likelihood", 1.0);
         ("Validation rows", vec![pseudo, curve("reconstruction", "reconstruction", -1.0)])

@@ -47,7 +47,7 @@ pub use dbm_learner::{DbmLearner, DbmSettings, Pretrain};
 pub use error::{Error, Result};
 pub use evaluate::{
     DataReport, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, LogProbReport, LowerBound,
-    PartitionReport, PseudoReport, evaluate, evaluate_dbm, evaluate_rbm, evaluate_sbn,
+    PartitionReport, PseudoReport, evaluate, evaluate_dbm, evaluate_partition, evaluate_rbm, evaluate_sbn,
 };
 pub use files::{load_model, save_model, write_atomically};
 pub use learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport};

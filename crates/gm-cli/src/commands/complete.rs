@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gm_core::{BitMatrix, Matrix, Streams};
+use gm_dbm::Dbm;
 use gm_rbm::{Clamp, Rbm};
 use gm_sbn::Sbn;
 use gm_train::Model;
@@ -18,11 +19,11 @@ use crate::mask::Mask;
 use crate::model;
 use crate::output::Report;
 use crate::picture::{self, Shape};
-use crate::sampling::{Chain, Kernel, SbnWalk, Walk};
+use crate::sampling::{Chain, DbmWalk, Kernel, SbnWalk, Walk};
 
 /// Fills in missing values with the others given
 ///
-/// By block Gibbs sampling with a restricted Boltzmann machine; with a sigmoid belief net as --method says.
+/// By block Gibbs sampling with a restricted or deep Boltzmann machine; with a sigmoid belief net as --method says.
 ///
 /// A picture shows, for each row, the original, the original with its missing units erased, and the mean of the
 /// completions. Arrays hold the means, [rows, units].
@@ -96,6 +97,14 @@ impl Complete {
                 let steps = self.steps.unwrap_or(1_000);
                 (task.by_rbm(rbm, steps, &streams)?, "block Gibbs sampling", steps)
             }
+            Model::Dbm(dbm) => {
+                if let Some(kernel) = self.method {
+                    let allowed = "none for a dbm, whose layers are drawn whole".into();
+                    return Err(Error::Option { option: "--method", value: kernel.name().into(), allowed });
+                }
+                let steps = self.steps.unwrap_or(1_000);
+                (task.by_dbm(dbm, steps, &streams)?, "block Gibbs sampling", steps)
+            }
             Model::Sbn(sbn) => {
                 let (kernel, steps) = (Kernel::of(self.method, sbn), self.steps.unwrap_or(200));
                 (task.by_sbn(sbn, kernel, steps, &streams)?, kernel.name(), steps)
@@ -157,6 +166,12 @@ pub(super) struct Task<'a> {
 }
 
 impl Task<'_> {
+    /// Completions by block Gibbs sampling of a deep Boltzmann machine.
+    pub(super) fn by_dbm(&self, dbm: &Dbm, steps: usize, streams: &Streams) -> Result<Matrix> {
+        let clamp = self.clamp();
+        self.means(&mut DbmWalk::new(dbm, clamp.values.samples(), Some(clamp), streams), steps)
+    }
+
     /// Completions by block Gibbs sampling of a restricted Boltzmann machine.
     pub(super) fn by_rbm(&self, rbm: &Rbm, steps: usize, streams: &Streams) -> Result<Matrix> {
         let clamp = self.clamp();

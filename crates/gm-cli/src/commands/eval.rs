@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use gm_core::{AisSettings, ModelKind, Progress as Done, Purpose, Schedule};
-use gm_rbm::Rbm;
+use gm_core::{AisSettings, ModelKind, Progress as Done, Schedule};
 use gm_sbn::BoundSettings;
 use gm_train::{
     EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, Model, PartitionReport, SplitName, evaluate,
+    evaluate_partition,
 };
 use serde::Serialize;
 
@@ -27,6 +27,9 @@ use crate::output::{Listing, Report};
 /// with --exact), and estimated by annealed importance sampling otherwise or when an --ais option is given. Annealing
 /// overrates a model; walks back from rows of the data (RAISE) underrate it and give the lower end of the interval. Without
 /// --data only the partition function is computed.
+///
+/// Deep Boltzmann machines: the same, with the smaller half of the layers enumerated or annealed. log p is the mean importance
+/// weight of --samples draws of mean field; elbo is the bound of mean field itself.
 ///
 /// Sigmoid belief nets: exact when up to 20 hidden units can be enumerated (30 with --exact), and bounded from below by the
 /// mean importance weight of --samples draws of the recognition net.
@@ -64,7 +67,7 @@ pub(crate) struct Eval {
     /// Walks back from rows of the data, for a lower bound beside annealing; 0 for none [default: 100]
     #[arg(long, value_name = "N", requires = "data")]
     raise_walks: Option<usize>,
-    /// Draws of the recognition net for each row, for the importance-weighted bound [default: 1000]
+    /// Draws of the recognition net or of mean field for each row, for the importance-weighted bound [default: 1000]
     #[arg(long, value_name = "K", requires = "data", value_parser = super::at_least_one)]
     samples: Option<usize>,
     /// Independent repeats of the bound, which show its spread [default: 1]
@@ -100,9 +103,6 @@ struct PartitionDocument {
     seed: u64,
 }
 
-/// The smaller layer up to which the partition function is enumerated unasked.
-const ENUMERATED: usize = 20;
-
 impl Eval {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
         let target =
@@ -133,6 +133,7 @@ impl Eval {
             [("--samples", self.samples.map(|n| n.to_string())), ("--repeats", self.repeats.map(|n| n.to_string()))];
         let (useless, allowed) = match model.kind() {
             ModelKind::Sbn => (&annealing[..], "none for a sbn, which has no partition function"),
+            ModelKind::Dbm => (&drawing[1..], "none for a dbm"),
             _ => (&drawing[..], "none for a model without recognition net"),
         };
         match useless.iter().find_map(|(option, given)| given.clone().map(|given| (*option, given))) {
@@ -180,27 +181,25 @@ impl Eval {
 
     /// The report of a model without data: its partition function.
     fn without_data(&self, model: &Model, settings: &EvalSettings) -> Result<Report> {
-        let Model::Rbm(rbm) = model else {
-            let (value, allowed) = ("none".into(), format!("rows to evaluate a {} on", model.kind()));
-            return Err(Error::Option { option: "--data", value, allowed });
-        };
         if let Some(folder) = &self.folders.data_dir {
             let allowed = "together with --data only".into();
             return Err(Error::Option { option: "--data-dir", value: folder.display().to_string(), allowed });
         }
         let began = Instant::now();
-        let exact =
-            settings.exact == Exact::Yes || (settings.exact == Exact::Auto && rbm.enumerable_units() <= ENUMERATED);
-        let log_partition = if exact { enumerated(rbm)? } else { annealed(rbm, settings)? };
+        let found = watched(label(model), |watch| Ok(evaluate_partition(model, settings, watch)?))?;
+        let Some(log_partition) = found else {
+            let (value, allowed) = ("none".into(), format!("rows to evaluate a {} on", model.kind()));
+            return Err(Error::Option { option: "--data", value, allowed });
+        };
         let mut listing = Listing::default();
-        listing.add("model", format!("rbm {:?}", rbm.stack().layers()));
+        listing.add("model", format!("{} {:?}", model.kind(), model.layers()));
         add_partition(&mut listing, &log_partition);
         Report::new(
             listing.text(),
             &PartitionDocument {
                 schema: "gm-eval/1",
-                model: "rbm",
-                layers: rbm.stack().layers(),
+                model: model.kind().as_str(),
+                layers: model.layers(),
                 log_partition,
                 warnings: Vec::new(),
                 seconds: began.elapsed().as_secs_f64(),
@@ -238,28 +237,6 @@ pub(super) fn watched<T>(
 
 /// Times that progress is shown, at most.
 const LOOKS: usize = 1_000;
-
-fn enumerated(rbm: &Rbm) -> Result<PartitionReport> {
-    let value = rbm.log_partition()?;
-    let (low, high) = (value, value);
-    Ok(PartitionReport { value, std_error: 0.0, low, high, method: "exact", runs: None, temperatures: None, ess: None })
-}
-
-fn annealed(rbm: &Rbm, settings: &EvalSettings) -> Result<PartitionReport> {
-    let streams = gm_core::Streams::new(settings.seed).fork(Purpose::Evaluate, 0);
-    let found = watched("annealing", |watch| Ok(rbm.log_partition_ais(&settings.ais, None, &streams, watch)?))?;
-    let log_z = found.log_partition;
-    Ok(PartitionReport {
-        value: log_z.value,
-        std_error: log_z.std_error,
-        low: log_z.low,
-        high: log_z.high,
-        method: "ais",
-        runs: Some(settings.ais.runs),
-        temperatures: Some(found.temperatures),
-        ess: Some(found.ess),
-    })
-}
 
 /// A report for people.
 pub(super) fn summary(report: &EvalReport) -> String {

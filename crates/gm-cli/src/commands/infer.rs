@@ -19,7 +19,7 @@ use crate::posterior::Posterior;
 /// Computes E[h | v] for the rows of a data set
 ///
 /// Exact for a restricted Boltzmann machine, whose hidden units are independent given the data. For a sigmoid belief net as
-/// --method says.
+/// --method says; for a deep Boltzmann machine by mean field, unless --method says gibbs or exact.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_help = "Examples:\n  dgm infer model.gm --data digits --out h.npy\n  dgm infer model.gm --data rows.csv --split all --out h.csv\n  \
@@ -104,6 +104,7 @@ impl Infer {
         let model = model::load(&self.model)?;
         let method = match &model {
             Model::Sbn(sbn) => self.method.unwrap_or_else(|| usual(sbn)),
+            Model::Dbm(_) => self.method.unwrap_or(Method::MeanField),
             _ => self.method.unwrap_or(Method::Exact),
         };
         self.check(&model, method)?;
@@ -111,6 +112,7 @@ impl Infer {
         let (samples, steps) = (self.samples.unwrap_or(200), self.steps.unwrap_or(100));
         let found = match &model {
             Model::Rbm(rbm) => Posterior::of(rbm.couplings().mean_h_from_v(rbm, &examples.bits).to_matrix()),
+            Model::Dbm(dbm) => Posterior::of_dbm(dbm, &examples.bits, method, steps, &context.streams())?,
             Model::Sbn(sbn) => Posterior::of_sbn(sbn, &examples.bits, method, (samples, steps), &context.streams())?,
         };
         target.write_values(&found.means)?;

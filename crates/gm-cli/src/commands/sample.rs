@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gm_core::{BitMatrix, Matrix};
+use gm_dbm::Dbm;
 use gm_rbm::{Clamp, Rbm};
 use gm_sbn::Sbn;
 use gm_train::Model;
@@ -16,7 +17,7 @@ use crate::mask::{Mask, given};
 use crate::model;
 use crate::output::Report;
 use crate::picture::{self, Shape};
-use crate::sampling::{self, Chain, Diagnostics, Kernel, SbnWalk, Walk};
+use crate::sampling::{self, Chain, DbmWalk, Diagnostics, Kernel, SbnWalk, Walk, Watched};
 
 /// Draws samples of a model
 ///
@@ -106,6 +107,7 @@ impl Sample {
         let drawn = match &model {
             Model::Rbm(rbm) => self.sample_rbm(rbm, context)?,
             Model::Sbn(sbn) => self.sample_sbn(sbn, context)?,
+            Model::Dbm(dbm) => self.sample_dbm(dbm, context)?,
         };
         let shape = picture::shape_of(model.visible(), None);
         let mut text = match &target {
@@ -140,13 +142,25 @@ impl Sample {
         }
         let chains = self.chains.unwrap_or(self.count).min(self.count);
         let clamp = self.clamp(rbm.visible(), chains, context)?;
-        let mut walk = Walk::new(rbm, chains, clamp, &context.streams());
+        self.by_gibbs(&mut Walk::new(rbm, chains, clamp, &context.streams()), chains)
+    }
+
+    fn sample_dbm(&self, dbm: &Dbm, context: &Context) -> Result<Drawn> {
+        if let Some(kernel) = self.method {
+            return Err(refused("--method", kernel.name(), "none for a dbm, whose layers are drawn whole"));
+        }
+        let chains = self.chains.unwrap_or(self.count).min(self.count);
+        let clamp = self.clamp(dbm.visible(), chains, context)?;
+        self.by_gibbs(&mut DbmWalk::new(dbm, chains, clamp, &context.streams()), chains)
+    }
+
+    fn by_gibbs(&self, walk: &mut (impl Chain + Watched), chains: usize) -> Result<Drawn> {
         let steps = self.steps.unwrap_or(1_000);
         let diagnostics = walk.run_watched(steps)?.filter(|_| self.clamp.is_none());
         if diagnostics.as_ref().is_some_and(|d| d.split_r_hat > MIXED) {
             tracing::warn!("the chains still differ from each other (split R-hat above {MIXED}); raise --steps");
         }
-        let (values, thin) = self.collect(&mut walk, chains)?;
+        let (values, thin) = self.collect(walk, chains)?;
         Ok(Drawn { values, method: "block Gibbs sampling", chains: Some([chains, steps, thin]), diagnostics })
     }
 

@@ -326,6 +326,45 @@ pub fn evaluate(
     }
 }
 
+/// log Z of a model without data: enumerated, or annealed from independent units with the means of short chains; none for a
+/// directed model.
+///
+/// # Randomness
+///
+/// Family 0 of [`Purpose::Evaluate`] of the settings' seed.
+///
+/// # Errors
+///
+/// [`gm_core::Error::TooLarge`] for enumeration beyond 30 units, [`gm_core::Error::Param`] for settings of annealing out of
+/// range, [`gm_core::Error::Interrupted`] when `watch` breaks.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Stack, unwatched};
+/// use gm_train::{EvalSettings, Model, evaluate_partition};
+///
+/// let model = Model::Dbm(gm_dbm::Dbm::from_stack(Stack::zeros(&[4, 3, 2])?)?);
+/// let found = evaluate_partition(&model, &EvalSettings::default(), &mut unwatched)?;
+/// assert!(found.is_some_and(|z| (z.value - 9.0 * 2.0_f64.ln()).abs() < 1e-9));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+pub fn evaluate_partition(
+    model: &Model,
+    settings: &EvalSettings,
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Option<PartitionReport>> {
+    let streams = Streams::new(settings.seed).fork(Purpose::Evaluate, 0);
+    let ais = &settings.ais;
+    Ok(match model {
+        Model::Sbn(_) => None,
+        Model::Rbm(rbm) if settings.exact.enumerates(rbm.enumerable_units()) => Some(exact(rbm.log_partition()?)),
+        Model::Rbm(rbm) => Some(annealed(settings, &rbm.log_partition_ais(ais, None, &streams, watch)?)),
+        Model::Dbm(dbm) if settings.exact.enumerates(dbm.enumerable_units()) => Some(exact(dbm.log_partition()?)),
+        Model::Dbm(dbm) => Some(annealed(settings, &dbm.log_partition_ais(ais, None, &streams, watch)?)),
+    })
+}
+
 impl EvalReport {
     /// A report with what all models have.
     fn new(kind: ModelKind, layers: Vec<usize>, data: &EvalData, mean_log_prob: LogProbReport, seed: u64) -> Self {

@@ -1,5 +1,6 @@
 //! `dgm train`: training runs on disk, new ones and interrupted ones.
 
+mod dbm;
 mod rbm;
 mod sbn;
 
@@ -23,7 +24,7 @@ use crate::training;
 #[command(group(ArgGroup::new("what").args(["config", "resume"]).required(true)))]
 #[command(after_help = "Examples:\n  dgm train rbm --data digits\n  \
     dgm train rbm --data mnist --data-dir ~/data --hidden 500 --out runs/mnist\n  \
-    dgm train sbn --data digits --hidden 50,20\n  \
+    dgm train sbn --data digits --hidden 50,20\n  dgm train dbm --data digits --hidden 100,50\n  \
     dgm train --config runs/mnist/config.toml --out runs/again\n  dgm train --resume runs/mnist")]
 pub(crate) struct Train {
     #[command(subcommand)]
@@ -44,6 +45,7 @@ pub(crate) struct Train {
 enum Model {
     Rbm(Box<rbm::RbmOptions>),
     Sbn(Box<sbn::SbnOptions>),
+    Dbm(Box<dbm::DbmOptions>),
 }
 
 /// What the options of every model tell.
@@ -137,10 +139,11 @@ impl Train {
         match &self.model {
             Some(Model::Rbm(options)) => start(options.as_ref(), context),
             Some(Model::Sbn(options)) => start(options.as_ref(), context),
+            Some(Model::Dbm(options)) => start(options.as_ref(), context),
             None => Err(Error::Option {
                 option: "train",
                 value: "nothing".into(),
-                allowed: "rbm, sbn, --config or --resume".into(),
+                allowed: "rbm, sbn, dbm, --config or --resume".into(),
             }),
         }
     }
