@@ -414,8 +414,8 @@ impl DbmLearner {
         let hidden = &self.settings.hidden[..self.settings.depth_in(stage)];
         let grown = Dbm::initial(&self.visible_means, hidden, self.settings.init_scale, streams)?;
         let (mut weights, mut biases) = grown.into_stack().into_parts();
-        for l in 0..self.dbm.depth() {
-            weights[l] = self.dbm.weights(l).clone();
+        for (l, weights) in weights.iter_mut().enumerate().take(self.dbm.depth()) {
+            weights.copy_from(self.dbm.weights(l));
         }
         for (l, bias) in biases.iter_mut().enumerate().take(self.dbm.depth() + 1) {
             bias.copy_from_slice(self.dbm.bias(l));

@@ -52,7 +52,7 @@ pub use evaluate::{
 pub use files::{load_model, save_model, write_atomically};
 pub use learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport};
 pub use metrics::{EpochRecord, Figures};
-pub use model::Model;
+pub use model::{Model, convert_model};
 pub use monitor::{MonitorSettings, StopOn};
 pub use observer::{Event, Observer, Unobserved};
 pub use optimiser::{Optimiser, OptimiserSettings, OptimiserState};

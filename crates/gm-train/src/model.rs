@@ -1,6 +1,6 @@
 //! A model of any kind, for programs that learn from a file which one it is.
 
-use gm_core::{ModelData, ModelKind, Stack};
+use gm_core::{Error as CoreError, ModelData, ModelKind, Stack, VisibleKind};
 use gm_dbm::Dbm;
 use gm_rbm::Rbm;
 use gm_sbn::Sbn;
@@ -30,6 +30,49 @@ pub enum Model {
     Sbn(Sbn),
     /// A deep Boltzmann machine.
     Dbm(Dbm),
+}
+
+/// A model as another kind, where the parameters allow it.
+///
+/// - Restricted Boltzmann machines, and deep ones or belief networks of one hidden layer, are the same distribution.
+/// - A deep belief network becomes a deep Boltzmann machine to start its joint training from: see [`Dbm::compose`].
+///
+/// # Errors
+///
+/// [`gm_core::Error::Param`] for any other conversion.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{ModelData, ModelKind, Stack};
+/// use gm_train::convert_model;
+///
+/// let rbm = ModelData::from_stack(ModelKind::Rbm, Stack::zeros(&[4, 3])?)?;
+/// assert_eq!(convert_model(rbm.clone(), ModelKind::Dbm)?.kind, ModelKind::Dbm);
+/// let error = convert_model(rbm, ModelKind::Sbn).unwrap_err().to_string();
+/// assert!(error.starts_with("convert_model: `to` is sbn for a rbm of 1 hidden layer, allowed: "));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
+    let (from, depth) = (data.kind, data.stack.depth());
+    let undirected = |kind| matches!(kind, ModelKind::Rbm | ModelKind::Dbm | ModelKind::Dbn);
+    if from == to {
+        return Ok(data);
+    }
+    if from == ModelKind::Dbn && to == ModelKind::Dbm && depth > 1 && data.visible == VisibleKind::Bernoulli {
+        return Ok(Dbm::compose(data.stack)?.to_data()?);
+    }
+    if depth == 1 && undirected(from) && undirected(to) {
+        return Ok(ModelData { kind: to, recognition: None, ..data });
+    }
+    let plural = if depth == 1 { "" } else { "s" };
+    Err(CoreError::Param {
+        op: "convert_model",
+        arg: "to",
+        value: format!("{to} for a {from} of {depth} hidden layer{plural}"),
+        allowed: "rbm, dbm and dbn for each other with one hidden layer, and dbm for a dbn",
+    }
+    .into())
 }
 
 impl Model {

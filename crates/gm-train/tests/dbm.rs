@@ -31,7 +31,7 @@ fn mean(values: &[f64]) -> f64 {
 
 /// Exact mean log p of the rows.
 fn exact(dbm: &Dbm, rows: &BitMatrix) -> f64 {
-    mean(&dbm.log_prob(rows, dbm.log_partition().unwrap()).unwrap())
+    mean(&dbm.log_prob(rows, dbm.log_partition().expect("a small model")).expect("a small model"))
 }
 
 #[test]
@@ -73,21 +73,25 @@ fn law_a_grown_layer_of_zero_weights_changes_nothing() {
 
 /// The bytes of the model that a run leaves, interrupted after the given updates.
 fn trained(pretrain: Pretrain, interruptions: &[u64]) -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
-    let settings =
-        DbmSettings { pretrain_epochs: 3, epochs: 4, optimiser: "momentum:0.5".parse().unwrap(), ..small(pretrain) };
+    let folder = tempfile::tempdir().expect("a sound run");
+    let settings = DbmSettings {
+        pretrain_epochs: 3,
+        epochs: 4,
+        optimiser: "momentum:0.5".parse().expect("an optimiser"),
+        ..small(pretrain)
+    };
     let config = Config::new("bars-and-stripes:3", ModelConfig::Dbm(settings));
-    let mut run = Run::create(folder.path(), &config).unwrap();
+    let mut run = Run::create(folder.path(), &config).expect("a sound run");
     for &at in interruptions {
         let mut stop = |event: &Event<'_>| match event {
             Event::Step { step, .. } if *step >= at => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         };
-        assert_eq!(run.train(&mut stop).unwrap(), Outcome::Interrupted { step: at });
-        run = Run::resume(folder.path()).unwrap();
+        assert_eq!(run.train(&mut stop).expect("a sound run"), Outcome::Interrupted { step: at });
+        run = Run::resume(folder.path()).expect("a sound run");
     }
-    assert!(matches!(run.train(&mut Unobserved).unwrap(), Outcome::Finished { .. }));
-    std::fs::read(folder.path().join("model.gm")).unwrap()
+    assert!(matches!(run.train(&mut Unobserved).expect("a sound run"), Outcome::Finished { .. }));
+    std::fs::read(folder.path().join("model.gm")).expect("a sound run")
 }
 
 #[test]
