@@ -22,7 +22,7 @@ from rbms.bernoulli_bernoulli.classes import BBRBM
 from rbms.training.pcd import fit_batch_pcd
 from sklearn.neural_network import BernoulliRBM
 
-VISIBLE, HIDDEN, BATCH = 784, 500, 500
+VISIBLE, HIDDEN, TOP, BATCH = 784, 500, 1000, 500
 ROUNDS, CALLS = 5, 15
 
 
@@ -82,6 +82,24 @@ def by_hand(data):
     return {("sweep", "torch, by hand"): sweep, ("sweep", "torch, two products alone"): products}
 
 
+def deep_by_hand():
+    """A sweep of a deep Boltzmann machine written with torch: even layers given the odd one, then the odd one."""
+    sizes = (VISIBLE, HIDDEN, TOP)
+    weights = [0.1 * torch.randn(below, above) for below, above in zip(sizes, sizes[1:])]
+    biases = [torch.zeros(size) for size in sizes]
+    states = [torch.zeros(BATCH, size) for size in sizes]
+
+    def draw(layer, inputs):
+        states[layer] = (torch.rand(BATCH, sizes[layer]) < torch.sigmoid(inputs)).float()
+
+    def sweep():
+        draw(0, torch.addmm(biases[0], states[1], weights[0].t()))
+        draw(2, torch.addmm(biases[2], states[1], weights[1]))
+        draw(1, torch.addmm(torch.addmm(biases[1], states[0], weights[0]), states[2], weights[1].t()))
+
+    return {(f"sweep of {VISIBLE}-{HIDDEN}-{TOP}", "torch, by hand"): sweep}
+
+
 def ours(program):
     """Times of our own program: {operation: milliseconds}."""
     lines = subprocess.run([program, str(THREADS)], check=True, capture_output=True, text=True).stdout.splitlines()
@@ -93,7 +111,7 @@ def main():
     torch.set_grad_enabled(False)
     torch.manual_seed(0)
     data = (torch.rand(BATCH, VISIBLE) < 0.13).float()
-    calls = {**torch_rbm(data), **scikit_learn(data), **by_hand(data)}
+    calls = {**torch_rbm(data), **scikit_learn(data), **by_hand(data), **deep_by_hand()}
     times = {key: [] for key in calls}
     own = {}
     for _ in range(ROUNDS):

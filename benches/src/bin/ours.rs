@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use gm_benches::{batch, model, pool};
 use gm_core::Streams;
+use gm_dbm::Dbm;
 use gm_train::{Clock, Learner, RbmLearner, RbmSettings};
 
 /// Calls of an operation that are timed.
@@ -32,6 +33,15 @@ fn sweep() -> f64 {
     })
 }
 
+fn deep_sweep() -> f64 {
+    let streams = Streams::new(1);
+    let dbm = Dbm::initial(&[0.13; 784], &[500, 1000], 0.1, &streams).expect("layers with units");
+    let (sampler, mut chains) = (dbm.sampler(), dbm.chains(500, &streams));
+    median(|| {
+        sampler.run(&mut chains, 1, &streams);
+    })
+}
+
 fn training_step() -> f64 {
     let (streams, data) = (Streams::new(1), batch(784, 500, 0.13));
     let settings = RbmSettings { hidden: 500, ..RbmSettings::default() };
@@ -47,5 +57,6 @@ fn main() {
     pool(threads).install(|| {
         println!("sweep {}", sweep());
         println!("training step {}", training_step());
+        println!("sweep of 784-500-1000 {}", deep_sweep());
     });
 }

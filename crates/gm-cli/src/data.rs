@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gm_core::BitMatrix;
-use gm_rbm::Rbm;
-use gm_train::{Binarise, DataSpec, Dataset, LoadOptions, Split, SplitName, load, load_rows};
+use gm_train::{Binarise, DataSpec, Dataset, LoadOptions, Model, Split, SplitName, load, load_rows};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -150,9 +149,9 @@ impl Rows {
     /// # Errors
     ///
     /// As [`load`](Self::load), and [`Error::Units`] when the model has other visible units.
-    pub(crate) fn load_for(&self, rbm: &Rbm, path: &Path, part: Part) -> Result<Examples> {
+    pub(crate) fn load_for(&self, model: &Model, path: &Path, part: Part) -> Result<Examples> {
         let examples = self.load(part)?;
-        check_units(rbm, path, &examples.about.source, examples.bits.units())?;
+        check_units(model, path, &examples.about.source, examples.bits.units())?;
         Ok(examples)
     }
 }
@@ -162,10 +161,10 @@ impl Rows {
 /// # Errors
 ///
 /// [`Error::Units`] when the model has other visible units.
-pub(crate) fn check_units(rbm: &Rbm, path: &Path, source: &str, units: usize) -> Result<()> {
-    match rbm.visible() == units {
+pub(crate) fn check_units(model: &Model, path: &Path, source: &str, units: usize) -> Result<()> {
+    match model.visible() == units {
         true => Ok(()),
-        false => Err(Error::Units { path: path.into(), model: rbm.visible(), data: source.into(), units }),
+        false => Err(Error::Units { path: path.into(), model: model.visible(), data: source.into(), units }),
     }
 }
 

@@ -9,6 +9,7 @@ mod mask;
 mod model;
 mod output;
 mod picture;
+mod posterior;
 mod sampling;
 mod training;
 

@@ -3,28 +3,28 @@
 use std::path::Path;
 
 use gm_core::ModelData;
-use gm_rbm::Rbm;
+use gm_train::Model;
 
 use crate::error::Result;
 
-/// Loads a model of any kind, from any format.
+/// Loads the content of a model file of any kind, from any format.
 ///
 /// # Errors
 ///
 /// [`gm_train::Error`] naming the file and what is wrong with it.
-pub(crate) fn load(path: &Path) -> Result<ModelData> {
+pub(crate) fn load_data(path: &Path) -> Result<ModelData> {
     Ok(gm_train::load_model(path)?)
 }
 
-/// Loads a restricted Boltzmann machine.
+/// Loads a model of any kind that can be computed with.
 ///
 /// # Errors
 ///
 /// [`gm_train::Error`] naming the file and what is wrong with it.
-pub(crate) fn load_rbm(path: &Path) -> Result<Rbm> {
+pub(crate) fn load(path: &Path) -> Result<Model> {
     let named = |error| match error {
-        gm_core::Error::File(error) => gm_train::Error::file(path)(error),
-        other => other.into(),
+        gm_train::Error::Core(gm_core::Error::File(error)) => gm_train::Error::file(path)(error),
+        other => other,
     };
-    Ok(Rbm::from_data(load(path)?).map_err(named)?)
+    Ok(Model::from_data(load_data(path)?).map_err(named)?)
 }

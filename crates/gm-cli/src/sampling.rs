@@ -1,18 +1,242 @@
 //! Markov chains of a model, run with progress, and how well they mix.
 
-use gm_core::{BitMatrix, Matrix, Streams, autocorrelation_time, effective_sample_size, split_r_hat};
+use clap::ValueEnum;
+use gm_core::{BitMatrix, Matrix, Purpose, Streams, autocorrelation_time, effective_sample_size, split_r_hat};
+use gm_dbm::Dbm;
 use gm_rbm::{Chains, Clamp, Rbm, Sampler};
+use gm_sbn::Sbn;
 use serde::Serialize;
 
 use crate::console::Progress;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// States looked at, at most, to judge how well chains mix.
 const LOOKS: usize = 400;
 /// The fewest looks that tell anything.
 const FEWEST: usize = 8;
 
-/// Chains of one model, free or with given visible units.
+/// Markov chains of a model of any kind.
+pub(crate) trait Chain {
+    /// Makes sweeps.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the model refuses.
+    fn advance(&mut self, sweeps: usize) -> Result<()>;
+
+    /// Visible states, [visible, chains].
+    fn states(&self) -> &BitMatrix;
+
+    /// Means of the visible units given the layer above, the given values where units are given, [visible, chains].
+    fn means(&self) -> Matrix;
+}
+
+/// How the hidden units of a sigmoid belief net are drawn given visible ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kernel {
+    /// All at once, among draws of the recognition net with importance weights.
+    Importance,
+    /// One at a time, given all others.
+    Gibbs,
+}
+
+impl Kernel {
+    /// The one asked for, or the one that suits the model.
+    pub(crate) fn of(asked: Option<Self>, sbn: &Sbn) -> Self {
+        asked.unwrap_or(if sbn.recognition().is_some() { Self::Importance } else { Self::Gibbs })
+    }
+
+    /// The name in reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Importance => "importance resampling",
+            Self::Gibbs => "single-site Gibbs sampling",
+        }
+    }
+}
+
+/// Draws of the recognition net among which a sweep chooses.
+const PROPOSALS: usize = 20;
+
+/// Chains of a sigmoid belief net with given visible units.
+#[derive(Debug)]
+pub(crate) struct SbnWalk<'a> {
+    sbn: &'a Sbn,
+    couplings: gm_sbn::Couplings,
+    chains: gm_sbn::Chains,
+    clamp: gm_sbn::Clamp,
+    values: BitMatrix,
+    kernel: Kernel,
+    streams: Streams,
+}
+
+impl<'a> SbnWalk<'a> {
+    /// Starts chains at ancestral samples with the given units put in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] for importance resampling without a recognition net.
+    pub(crate) fn new(sbn: &'a Sbn, clamp: Clamp, kernel: Kernel, streams: &Streams) -> Result<Self> {
+        if kernel == Kernel::Importance && sbn.recognition().is_none() {
+            let (value, allowed) = ("importance".into(), "gibbs for a model without a recognition net".into());
+            return Err(Error::Option { option: "--method", value, allowed });
+        }
+        let mut v = sbn.sample(clamp.values.samples(), &streams.fork(Purpose::Start, 1)).remove(0);
+        v.replace_where(&clamp.mask, &clamp.values);
+        Ok(Self {
+            sbn,
+            couplings: sbn.couplings(),
+            chains: sbn.chains_from(v, streams),
+            clamp: gm_sbn::Clamp { mask: clamp.mask },
+            values: clamp.values,
+            kernel,
+            streams: streams.clone(),
+        })
+    }
+}
+
+impl Chain for SbnWalk<'_> {
+    fn advance(&mut self, sweeps: usize) -> Result<()> {
+        let (chains, clamp) = (&mut self.chains, Some(&self.clamp));
+        match self.kernel {
+            Kernel::Importance => self.sbn.resample(chains, clamp, (sweeps, PROPOSALS), &self.streams)?,
+            Kernel::Gibbs => self.sbn.gibbs(chains, clamp, sweeps, &self.streams),
+        };
+        Ok(())
+    }
+
+    fn states(&self) -> &BitMatrix {
+        &self.chains.layers[0]
+    }
+
+    fn means(&self) -> Matrix {
+        let means = self.couplings.from_above(self.sbn, 0, &self.chains.layers[1]).means().to_matrix();
+        with_given(means, &self.clamp.mask, &self.values)
+    }
+}
+
+/// Independent samples of a sigmoid belief net, or their means given the layer above, [visible, samples].
+pub(crate) fn ancestral(sbn: &Sbn, count: usize, means: bool, streams: &Streams) -> Matrix {
+    let layers = sbn.sample(count, streams);
+    match means {
+        true => sbn.couplings().from_above(sbn, 0, &layers[1]).means().to_matrix(),
+        false => layers[0].to_matrix(),
+    }
+}
+
+/// Means with given values put in.
+fn with_given(mut means: Matrix, mask: &BitMatrix, values: &BitMatrix) -> Matrix {
+    for sample in 0..means.ncols() {
+        for unit in (0..means.nrows()).filter(|&unit| mask.get(unit, sample)) {
+            means[(unit, sample)] = f32::from(u8::from(values.get(unit, sample)));
+        }
+    }
+    means
+}
+
+/// Chains of a deep Boltzmann machine, free or with given visible units.
+#[derive(Debug)]
+pub(crate) struct DbmWalk<'a> {
+    dbm: &'a Dbm,
+    sampler: gm_dbm::Sampler<'a>,
+    chains: gm_dbm::Chains,
+    clamp: Option<Clamp>,
+    streams: Streams,
+}
+
+impl<'a> DbmWalk<'a> {
+    /// Starts chains anywhere, or where units are given, there.
+    pub(crate) fn new(dbm: &'a Dbm, count: usize, clamp: Option<Clamp>, streams: &Streams) -> Self {
+        Self { dbm, sampler: dbm.sampler(), chains: dbm.chains(count, streams), clamp, streams: streams.clone() }
+    }
+}
+
+impl Watched for DbmWalk<'_> {
+    const QUANTITY: &'static str = "energy";
+
+    fn run(&mut self, sweeps: usize) -> f64 {
+        let info = match &self.clamp {
+            Some(clamp) => self.sampler.run_clamped(&mut self.chains, clamp, sweeps, &self.streams),
+            None => self.sampler.run(&mut self.chains, sweeps, &self.streams),
+        };
+        info.flips
+    }
+
+    fn quantities(&self) -> Vec<f64> {
+        self.dbm.energy(&self.chains.layers)
+    }
+}
+
+impl Chain for DbmWalk<'_> {
+    fn advance(&mut self, sweeps: usize) -> Result<()> {
+        self.run(sweeps);
+        Ok(())
+    }
+
+    fn states(&self) -> &BitMatrix {
+        &self.chains.layers[0]
+    }
+
+    fn means(&self) -> Matrix {
+        let means = self.sampler.couplings().mean(self.dbm, 0, &self.chains.layers).to_matrix();
+        match &self.clamp {
+            Some(clamp) => with_given(means, &clamp.mask, &clamp.values),
+            None => means,
+        }
+    }
+}
+
+/// Chains whose mixing can be watched.
+pub(crate) trait Watched {
+    /// What is watched.
+    const QUANTITY: &'static str;
+
+    /// Makes sweeps and tells the share of visible units that changed.
+    fn run(&mut self, sweeps: usize) -> f64;
+
+    /// What is watched, of each chain.
+    fn quantities(&self) -> Vec<f64>;
+
+    /// Makes sweeps and watches the chains in the second half of them; no diagnostics for very few sweeps.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::NonFinite`] for a model whose energy overflows.
+    fn run_watched(&mut self, sweeps: usize) -> Result<Option<Diagnostics>> {
+        let mut progress = Progress::new("sampling", sweeps as u64);
+        let watched = sweeps / 2;
+        let interval = watched.div_ceil(LOOKS).max(1);
+        let first = sweeps - watched;
+        for done in (0..first).step_by(interval) {
+            self.run(interval.min(first - done));
+            progress.set(done as u64, "");
+        }
+        let looks = watched / interval;
+        let mut traces = vec![Vec::with_capacity(looks); self.quantities().len()];
+        let mut flips = 0.0;
+        for look in 0..looks {
+            flips += self.run(interval) / looks as f64;
+            traces.iter_mut().zip(self.quantities()).for_each(|(trace, value)| trace.push(value));
+            progress.set((first + look * interval) as u64, "");
+        }
+        self.run(watched - looks * interval);
+        if looks < FEWEST {
+            return Ok(None);
+        }
+        let times: f64 = traces.iter().map(|trace| autocorrelation_time(trace)).sum();
+        Ok(Some(Diagnostics {
+            quantity: Self::QUANTITY,
+            chains: traces.len(),
+            sweeps: looks * interval,
+            autocorrelation_time: times / traces.len() as f64 * interval as f64,
+            ess: effective_sample_size(&traces)?,
+            split_r_hat: split_r_hat(&traces)?,
+            flips,
+        }))
+    }
+}
+
+/// Chains of a restricted Boltzmann machine, free or with given visible units.
 #[derive(Debug)]
 pub(crate) struct Walk<'a> {
     rbm: &'a Rbm,
@@ -22,7 +246,7 @@ pub(crate) struct Walk<'a> {
     streams: Streams,
 }
 
-/// How well chains mix, judged by the free energy of their visible states.
+/// How well chains mix, judged by their energies.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Diagnostics {
     quantity: &'static str,
@@ -44,9 +268,12 @@ impl<'a> Walk<'a> {
         let chains = rbm.chains(count, streams);
         Self { rbm, sampler: rbm.sampler(), chains, clamp, streams: streams.clone() }
     }
+}
 
-    /// Makes sweeps and tells the share of visible units that changed.
-    pub(crate) fn run(&mut self, sweeps: usize) -> f64 {
+impl Watched for Walk<'_> {
+    const QUANTITY: &'static str = "free energy";
+
+    fn run(&mut self, sweeps: usize) -> f64 {
         let info = match &self.clamp {
             Some(clamp) => self.sampler.run_clamped(&mut self.chains, clamp, sweeps, &self.streams),
             None => self.sampler.run(&mut self.chains, sweeps, &self.streams),
@@ -54,61 +281,27 @@ impl<'a> Walk<'a> {
         info.flips
     }
 
-    /// Visible states, [visible, chains].
-    pub(crate) fn states(&self) -> &BitMatrix {
+    fn quantities(&self) -> Vec<f64> {
+        self.rbm.free_energy(&self.chains.v)
+    }
+}
+
+impl Chain for Walk<'_> {
+    fn advance(&mut self, sweeps: usize) -> Result<()> {
+        self.run(sweeps);
+        Ok(())
+    }
+
+    fn states(&self) -> &BitMatrix {
         &self.chains.v
     }
 
-    /// E[v | h] at the chains' hidden states, the given values where units are given, [visible, chains].
-    pub(crate) fn means(&self) -> Matrix {
-        let mut means = self.sampler.couplings().mean_v_from_h(self.rbm, &self.chains.h).to_matrix();
-        if let Some(clamp) = &self.clamp {
-            for sample in 0..means.ncols() {
-                for unit in (0..means.nrows()).filter(|&unit| clamp.mask.get(unit, sample)) {
-                    means[(unit, sample)] = f32::from(u8::from(clamp.values.get(unit, sample)));
-                }
-            }
+    fn means(&self) -> Matrix {
+        let means = self.sampler.couplings().mean_v_from_h(self.rbm, &self.chains.h).to_matrix();
+        match &self.clamp {
+            Some(clamp) => with_given(means, &clamp.mask, &clamp.values),
+            None => means,
         }
-        means
-    }
-
-    /// Makes sweeps and watches the free energy in the second half of them; no diagnostics for very few sweeps.
-    ///
-    /// # Errors
-    ///
-    /// [`gm_core::Error::NonFinite`] for a model whose free energy overflows.
-    pub(crate) fn run_watched(&mut self, sweeps: usize) -> Result<Option<Diagnostics>> {
-        let mut progress = Progress::new("sampling", sweeps as u64);
-        let watched = sweeps / 2;
-        let interval = watched.div_ceil(LOOKS).max(1);
-        let first = sweeps - watched;
-        for done in (0..first).step_by(interval) {
-            self.run(interval.min(first - done));
-            progress.set(done as u64, "");
-        }
-        let looks = watched / interval;
-        let mut traces = vec![Vec::with_capacity(looks); self.chains.v.samples()];
-        let mut flips = 0.0;
-        for look in 0..looks {
-            flips += self.run(interval) / looks as f64;
-            let energies = self.rbm.free_energy(&self.chains.v);
-            traces.iter_mut().zip(energies).for_each(|(trace, energy)| trace.push(energy));
-            progress.set((first + look * interval) as u64, "");
-        }
-        self.run(watched - looks * interval);
-        if looks < FEWEST {
-            return Ok(None);
-        }
-        let times: f64 = traces.iter().map(|trace| autocorrelation_time(trace)).sum();
-        Ok(Some(Diagnostics {
-            quantity: "free energy",
-            chains: traces.len(),
-            sweeps: looks * interval,
-            autocorrelation_time: times / traces.len() as f64 * interval as f64,
-            ess: effective_sample_size(&traces)?,
-            split_r_hat: split_r_hat(&traces)?,
-            flips,
-        }))
     }
 }
 

@@ -3,9 +3,8 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use gm_core::Streams;
-use gm_rbm::Rbm;
-use gm_train::{Binarise, DataConfig, EpochRecord, Event, Figures, Observer, Outcome, Run};
+use gm_core::{Stack, Streams};
+use gm_train::{Binarise, DataConfig, EpochRecord, Event, Figures, Model, Observer, Outcome, Run};
 use image::RgbImage;
 use serde::Serialize;
 use serde_json::Value;
@@ -16,7 +15,7 @@ use crate::files::save_picture;
 use crate::model;
 use crate::output::{Listing, Report};
 use crate::picture::{self, Chart, Curve, Shape};
-use crate::sampling::Walk;
+use crate::sampling::{self, Chain as _, DbmWalk, Walk, Watched as _};
 
 /// Watches training: shows progress, logs figures, and stops on a signal.
 #[derive(Debug)]
@@ -70,7 +69,13 @@ impl Observer for Watcher {
 
 /// The figures worth a place beside the progress bar, each after a comma.
 fn short(figures: &Figures) -> String {
-    let shown = [("log_likelihood", "log p"), ("pseudo_log_likelihood", "pseudo log p"), ("free_energy_gap", "gap")];
+    let shown = [
+        ("log_likelihood", "log p"),
+        ("importance_weighted", "bound"),
+        ("elbo", "elbo"),
+        ("pseudo_log_likelihood", "pseudo log p"),
+        ("free_energy_gap", "gap"),
+    ];
     let text = |(name, label): &(&str, &str)| figures.get(name).map(|value| format!(", {label} {value:.2}"));
     shown.iter().filter_map(text).take(2).collect()
 }
@@ -79,7 +84,7 @@ fn short(figures: &Figures) -> String {
 struct Document {
     schema: &'static str,
     run: PathBuf,
-    model: &'static str,
+    model: String,
     layers: Vec<usize>,
     data: DataDocument,
     outcome: &'static str,
@@ -119,12 +124,10 @@ pub(crate) fn run(run: Run) -> Result<Report> {
         binarise: config.data.binarise.map(|binarise| binarise.to_string()).unwrap_or_default(),
         options: data_options(&config.data),
     };
-    let gm_train::ModelConfig::Rbm(settings) = &config.model else {
-        let allowed = "rbm".into();
-        return Err(Error::Option { option: "model.kind", value: "another model".into(), allowed });
-    };
-    let layers = vec![visible, settings.hidden];
-    let mut watcher = Watcher::new(format!("rbm {visible}-{}", settings.hidden));
+    let settings = config.model.settings();
+    let layers: Vec<usize> = std::iter::once(visible).chain(settings.hidden()).collect();
+    let kind = settings.kind();
+    let mut watcher = Watcher::new(format!("{kind} {}", dashed(&layers)));
     let outcome = run.train(&mut watcher)?;
     let shape = picture::shape_of(visible, image);
     let history = history(&folder.join("metrics.jsonl"))?;
@@ -140,7 +143,7 @@ pub(crate) fn run(run: Run) -> Result<Report> {
     let document = Document {
         schema: "gm-train/1",
         run: folder,
-        model: "rbm",
+        model: kind.to_string(),
         layers,
         data: about,
         outcome: word,
@@ -154,6 +157,11 @@ pub(crate) fn run(run: Run) -> Result<Report> {
     let mut report = Report::new(document.text(), &document)?;
     report.interrupted = epochs.is_none();
     Ok(report)
+}
+
+/// Units of layers as people write them, such as 784-200-200.
+pub(crate) fn dashed(layers: &[usize]) -> String {
+    layers.iter().map(ToString::to_string).collect::<Vec<_>>().join("-")
 }
 
 impl Document {
@@ -170,6 +178,8 @@ impl Document {
         let figures = [
             ("log_likelihood", "validation log p"),
             ("train_log_likelihood", "training log p"),
+            ("importance_weighted", "validation bound"),
+            ("train_importance_weighted", "training bound"),
             ("pseudo_log_likelihood", "validation pseudo log p"),
             ("free_energy_gap", "free energy gap"),
         ];
@@ -225,10 +235,10 @@ fn history(path: &Path) -> Result<Vec<Value>> {
 /// Draws samples, filters and learning curves into the run's folder, and lists all files.
 fn draw(folder: &Path, history: &[Value], shape: Shape, seed: u64) -> Result<Vec<PathBuf>> {
     let path = folder.join("model.gm");
-    let rbm = model::load_rbm(&path)?;
+    let model = model::load(&path)?;
     let [samples, filters, curves] = ["samples/final.png", "filters.png", "curves.png"].map(|name| folder.join(name));
-    save_picture(&samples, &draw_samples(&rbm, 100, 10, shape, &Streams::new(seed)))?;
-    save_picture(&filters, &draw_filters(&rbm, FILTERS, 20, shape))?;
+    save_picture(&samples, &draw_samples(&model, 100, 10, shape, &Streams::new(seed)))?;
+    save_picture(&filters, &draw_filters(model.stack(), FILTERS, 20, shape))?;
     save_picture(&curves, &draw_curves(history)?)?;
     Ok(vec![path, samples, filters, curves])
 }
@@ -238,23 +248,34 @@ const FILTERS: usize = 400;
 /// Sweeps before samples are drawn.
 const SWEEPS: usize = 1_000;
 
-/// Means of the visible units at the end of independent chains.
-pub(crate) fn draw_samples(rbm: &Rbm, count: usize, columns: usize, shape: Shape, streams: &Streams) -> RgbImage {
-    let mut walk = Walk::new(rbm, count, None, streams);
-    walk.run(SWEEPS);
-    picture::samples(&walk.means(), shape, Some(columns))
+/// Means of the visible units of independent samples: at the end of chains, or given the drawn layer above.
+pub(crate) fn draw_samples(model: &Model, count: usize, columns: usize, shape: Shape, streams: &Streams) -> RgbImage {
+    let means = match model {
+        Model::Sbn(sbn) => sampling::ancestral(sbn, count, true, streams),
+        Model::Rbm(rbm) => {
+            let mut walk = Walk::new(rbm, count, None, streams);
+            walk.run(SWEEPS);
+            walk.means()
+        }
+        Model::Dbm(dbm) => {
+            let mut walk = DbmWalk::new(dbm, count, None, streams);
+            walk.run(SWEEPS);
+            walk.means()
+        }
+    };
+    picture::samples(&means, shape, Some(columns))
 }
 
-/// The weights of hidden units, those with the largest norm first.
-pub(crate) fn draw_filters(rbm: &Rbm, count: usize, columns: usize, shape: Shape) -> RgbImage {
-    let weights = rbm.weights();
+/// The weights of units of the first hidden layer, those with the largest norm first.
+pub(crate) fn draw_filters(stack: &Stack, count: usize, columns: usize, shape: Shape) -> RgbImage {
+    let weights = stack.weights(0);
     let mut order: Vec<usize> = (0..weights.ncols()).collect();
     order.sort_by(|&a, &b| weights.column(b).norm().total_cmp(&weights.column(a).norm()));
     order.truncate(count);
     picture::filters(&weights.select_columns(&order), shape, Some(columns))
 }
 
-/// The figures of a history that have the same unit of measure, as one chart, and the free energy gap as another.
+/// The figures of a history as charts: likelihoods or what stands for them, and a sign of trouble beside it.
 ///
 /// # Errors
 ///
@@ -264,22 +285,28 @@ pub(crate) fn draw_curves(history: &[Value]) -> Result<RgbImage> {
         let point = |line: &Value| Some((line.get("epoch")?.as_f64()?, sign * line.get(field)?.as_f64()?));
         Curve { name: name.into(), points: history.iter().filter_map(point).collect() }
     };
-    let exact = curve("log_likelihood", "validation rows", 1.0);
-    let (title, curves) = if exact.points.is_empty() {
+    let has = |field: &str| history.iter().any(|line| line.get(field).is_some());
+    let (title, curves) = if has("log_likelihood") {
+        let exact = curve("log_likelihood", "validation rows", 1.0);
+        ("Log-likelihood, exact", vec![curve("train_log_likelihood", "training rows", 1.0), exact])
+    } else if has("importance_weighted") {
+        let bound = curve("importance_weighted", "validation rows", 1.0);
+        ("Importance-weighted bound", vec![curve("train_importance_weighted", "training rows", 1.0), bound])
+    } else if !has("pseudo_log_likelihood") {
+        ("Validation rows", vec![curve("reconstruction", "reconstruction", -1.0)])
+    } else {
         let pseudo = curve("pseudo_log_likelihood", "pseudo-likelihood", 1.0);
         ("Validation rows", vec![pseudo, curve("reconstruction", "reconstruction", -1.0)])
-    } else {
-        ("Log-likelihood, exact", vec![curve("train_log_likelihood", "training rows", 1.0), exact])
     };
-    let chart = |title: &str, curves| Chart {
-        title: title.into(),
-        across: "epoch".into(),
-        up: "nats per example".into(),
-        curves,
+    let chart =
+        |title: &str, up: &str, curves| Chart { title: title.into(), across: "epoch".into(), up: up.into(), curves };
+    let nats = "nats per example";
+    let left = chart(title, nats, curves).draw(660, 460)?;
+    let right = match has("free_energy_gap") {
+        true => chart("Free energy gap", nats, vec![curve("free_energy_gap", "validation - training", 1.0)]),
+        false => chart("Effective sample size of the weights", "draws", vec![curve("ess", "validation rows", 1.0)]),
     };
-    let left = chart(title, curves).draw(660, 460)?;
-    let gap = vec![curve("free_energy_gap", "validation - training", 1.0)];
-    let right = chart("Free energy gap", gap).draw(660, 460)?;
+    let right = right.draw(660, 460)?;
     let mut canvas = picture::Canvas::new(1320, 460, picture::PAPER);
     canvas.paste(&left, 0, 0);
     canvas.paste(&right, 660, 0);

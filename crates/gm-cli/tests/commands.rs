@@ -313,3 +313,73 @@ fn table_every_command_explains_itself() {
     }
     assert!(workshop.says(&["--version"]).starts_with("dgm "));
 }
+
+#[test]
+fn table_a_deep_boltzmann_machine_goes_through_every_command() {
+    let workshop = Workshop::new();
+    let options = "--hidden 6,4 --pretrain grow --pretrain-epochs 5 --epochs 10 --batch-size 8 --learning-rate 0.1 \
+        --chains 20 --k 2 --mean-field-iterations 20 --mean-field-tolerance 0.001 --sparsity 0.2 --out run";
+    let train = ["train", "dbm", "--data", "bars-and-stripes:3"];
+    let document = workshop.json(&train.into_iter().chain(options.split_whitespace()).collect::<Vec<_>>());
+    assert_eq!((&document["model"], &document["layers"]), (&json!("dbm"), &json!([9, 6, 4])));
+    assert_eq!((&document["outcome"], &document["epochs"]), (&json!("finished"), &json!(15)));
+    let config = workshop.text("run/config.toml");
+    for line in ["kind = \"dbm\"", "hidden = [6, 4]", "pretrain = \"grow\"", "pretrain_epochs = 5", "steps = 2"] {
+        let found = config.lines().any(|found| found == line)
+            || config.replace([' ', '\n'], "").contains(&line.replace(' ', ""));
+        assert!(found, "{line} is not in\n{config}");
+    }
+    let exact = workshop.json(&["eval", "run/model.gm", "--data", "bars-and-stripes:3"]);
+    assert_eq!(exact["mean_log_prob"]["side"], "exact");
+    assert!(number(&exact, "/elbo") <= number(&exact, "/mean_log_prob/value"));
+    let eval = ["eval", "run/model.gm", "--data", "bars-and-stripes:3", "--ais-runs", "20", "--ais-temperatures", "50"];
+    let annealed = workshop.json(&[&eval[..], &["--samples", "50"]].concat());
+    assert_eq!(
+        (&annealed["log_partition"]["method"], &annealed["importance_weighted"]["samples"]),
+        (&json!("ais"), &json!(50))
+    );
+    assert!(number(&annealed, "/lower_bound/value") < 0.0);
+    assert!(number(&workshop.json(&["eval", "run/model.gm"]), "/log_partition/value").is_finite());
+    let drawn = workshop.json(&["sample", "run/model.gm", "-n", "3", "--steps", "20"]);
+    assert_eq!((drawn["values"].as_array().map(Vec::len), &drawn["method"]), (Some(3), &json!("block Gibbs sampling")));
+    for method in ["mean-field", "gibbs", "exact"] {
+        let infer = ["infer", "run/model.gm", "--data", "bars-and-stripes:3", "--method", method, "--out"];
+        let found = workshop.json(&[&infer[..], &[&format!("{method}.npy")]].concat());
+        assert!(number(&found, "/mean_activation") > 0.0, "{method}");
+    }
+    let refused = workshop.refuses(&[
+        "infer",
+        "run/model.gm",
+        "--data",
+        "bars-and-stripes:3",
+        "--method",
+        "importance",
+        "--out",
+        "x.npy",
+    ]);
+    assert!(refused.contains("mean-field, gibbs or exact for a dbm"), "{refused}");
+    workshop.json(&[
+        "complete",
+        "run/model.gm",
+        "--data",
+        "bars-and-stripes:3",
+        "--mask",
+        "bottom",
+        "--steps",
+        "20",
+        "--out",
+        "c.npy",
+    ]);
+    workshop.json(&["inspect", "run/model.gm"]);
+    let refused = workshop.refuses(&["convert", "run/model.gm", "rbm.gm", "--to", "rbm"]);
+    assert!(refused.contains("rbm for a dbm of 2 hidden layers"), "{refused}");
+}
+
+#[test]
+fn table_machines_of_one_hidden_layer_become_each_other() {
+    let workshop = Workshop::with_model();
+    let document = workshop.json(&["convert", "model.gm", "dbm.json", "--to", "dbm"]);
+    assert_eq!((&document["model"], &document["layers"]), (&json!("dbm"), &json!([64, 6])));
+    let likelihood = |model: &str| number(&workshop.json(&["eval", model, "--data", "digits"]), "/mean_log_prob/value");
+    assert!((likelihood("model.gm") - likelihood("dbm.json")).abs() < 1e-5);
+}

@@ -1,6 +1,6 @@
-//! Inputs of a layer from real-valued neighbours, by dense products.
+//! Inputs of a layer from real-valued neighbours, and their co-activations, by dense products.
 
-use nalgebra::{DMatrixView, DMatrixViewMut};
+use nalgebra::{DMatrixView, DMatrixViewMut, Dyn};
 use rayon::prelude::*;
 
 use crate::kernels;
@@ -30,7 +30,21 @@ const BLOCK: usize = 64;
 #[must_use]
 pub fn dense_inputs_up(weights: &Matrix, x: &Matrix, bias: &[f32]) -> Matrix {
     assert_eq!((x.nrows(), bias.len()), weights.shape(), "shapes of a layer's inputs");
-    by_blocks(x, bias, |x, out| out.gemm_tr(1.0, weights, x, 1.0))
+    by_blocks(x, bias, |x, out| add_transposed(weights, x, out))
+}
+
+/// Below this many rows, columns or samples nalgebra multiplies by itself.
+const SMALL: usize = 6;
+
+/// Adds W' x, by way of a view that reads W row by row: `gemm_tr` alone would not use the fast product.
+fn add_transposed(weights: &Matrix, x: &DMatrixView<'_, f32>, out: &mut DMatrixViewMut<'_, f32>) {
+    let (rows, columns) = weights.shape();
+    if rows.min(columns).min(x.ncols()) < SMALL {
+        return out.gemm_tr(1.0, weights, x, 1.0);
+    }
+    let turned: DMatrixView<'_, f32, Dyn, Dyn> =
+        DMatrixView::from_slice_with_strides(weights.as_slice(), columns, rows, rows, 1);
+    out.gemm(1.0, &turned, x, 1.0);
 }
 
 /// bias + W x for every column x.
@@ -72,6 +86,87 @@ fn by_blocks(
     out
 }
 
+/// Adds W' x to `out`, on the calling thread.
+///
+/// # Shapes
+///
+/// `weights` is `[below, above]`, `x` `[below, samples]`, `out` `[above, samples]`.
+///
+/// # Panics
+///
+/// When shapes disagree.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, dense_add_up};
+///
+/// let mut inputs = Matrix::from_element(1, 1, 0.25);
+/// dense_add_up(&Matrix::from_row_slice(2, 1, &[1.0, 2.0]), &Matrix::from_element(2, 1, 0.5), &mut inputs);
+/// assert_eq!(inputs[(0, 0)], 1.75);
+/// ```
+pub fn dense_add_up(weights: &Matrix, x: &Matrix, out: &mut Matrix) {
+    add_transposed(weights, &x.as_view(), &mut out.as_view_mut());
+}
+
+/// Adds W x to `out`, on the calling thread.
+///
+/// # Shapes
+///
+/// `weights` is `[below, above]`, `x` `[above, samples]`, `out` `[below, samples]`.
+///
+/// # Panics
+///
+/// When shapes disagree.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, dense_add_down};
+///
+/// let mut inputs = Matrix::from_element(1, 1, 0.25);
+/// dense_add_down(&Matrix::from_row_slice(1, 2, &[1.0, 2.0]), &Matrix::from_element(2, 1, 0.5), &mut inputs);
+/// assert_eq!(inputs[(0, 0)], 1.75);
+/// ```
+pub fn dense_add_down(weights: &Matrix, x: &Matrix, out: &mut Matrix) {
+    out.gemm(1.0, weights, x, 1.0);
+}
+
+/// `scale` times the co-activations sum_s x_s y_s' of two real-valued layers.
+///
+/// # Shapes
+///
+/// `x` is `[units of x, samples]`, `y` `[units of y, samples]`, `out` `[units of x, units of y]`; its old values are lost.
+///
+/// # Panics
+///
+/// When shapes disagree.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, dense_coactivations_into};
+///
+/// let mut out = Matrix::zeros(2, 1);
+/// let (x, y) = (Matrix::from_row_slice(2, 2, &[1.0, 0.5, 0.0, 2.0]), Matrix::from_row_slice(1, 2, &[0.5, 0.25]));
+/// dense_coactivations_into(&x, &y, 2.0, &mut out);
+/// assert_eq!(out.as_slice(), [1.25, 1.0]);
+/// ```
+pub fn dense_coactivations_into(x: &Matrix, y: &Matrix, scale: f32, out: &mut Matrix) {
+    let (units, above) = (x.nrows(), y.nrows());
+    assert_eq!(x.ncols(), y.ncols(), "the two layers have as many samples");
+    assert_eq!(out.shape(), (units, above), "shape of the co-activations");
+    let y = y.transpose();
+    out.as_mut_slice().par_chunks_mut((units * PAIRS).max(1)).enumerate().for_each(|(block, out)| {
+        let columns = out.len() / units;
+        let y = y.columns(block * PAIRS, columns);
+        DMatrixViewMut::from_slice(out, units, columns).gemm(scale, x, &y, 0.0);
+    });
+}
+
+/// Units of the upper layer whose co-activations are one product.
+const PAIRS: usize = 128;
+
 /// 1 / (1 + exp(-x)) of every element, in place.
 ///
 /// # Examples
@@ -91,15 +186,18 @@ mod tests {
 
     #[test]
     fn oracle_blocks_equal_the_whole_product() {
-        for samples in [0, 1, 64, 130] {
-            let w = Matrix::from_fn(5, 3, |i, j| i as f32 - 2.0 * j as f32);
+        for (samples, n, m) in [(0, 5, 3), (1, 5, 3), (64, 5, 3), (130, 5, 3), (130, 9, 7), (5, 9, 7)] {
+            let w = Matrix::from_fn(n, m, |i, j| i as f32 - 2.0 * j as f32);
             let (x, y) = (
-                Matrix::from_fn(5, samples, |i, s| (i + s) as f32),
-                Matrix::from_fn(3, samples, |i, s| (i * s) as f32),
+                Matrix::from_fn(n, samples, |i, s| (i + s) as f32),
+                Matrix::from_fn(m, samples, |i, s| (i * s) as f32),
             );
+            let mut pairs = Matrix::from_element(n, m, f32::NAN);
+            dense_coactivations_into(&x, &y, 0.5, &mut pairs);
+            assert_eq!(pairs, &x * y.transpose() * 0.5);
             let up = w.tr_mul(&x).add_scalar(0.5);
-            assert_eq!(dense_inputs_up(&w, &x, &[0.5; 3]), up);
-            assert_eq!(dense_inputs_down(&w, &y, &[0.5; 5]), (&w * &y).add_scalar(0.5));
+            assert_eq!(dense_inputs_up(&w, &x, &vec![0.5; m]), up);
+            assert_eq!(dense_inputs_down(&w, &y, &vec![0.5; n]), (&w * &y).add_scalar(0.5));
         }
     }
 }

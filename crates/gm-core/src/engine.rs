@@ -402,6 +402,111 @@ impl Activations {
         out
     }
 
+    /// The same values for every sample, such as the biases of a layer without parents.
+    #[must_use]
+    pub fn repeated(values: &[f32], samples: usize) -> Self {
+        let mut out = Self::zeros(values.len(), samples);
+        out.fill_means(|_, panel, row| *row = panel_row(values, panel).0);
+        out
+    }
+
+    /// The given samples, in the given order; a sample may occur many times.
+    ///
+    /// # Panics
+    ///
+    /// When a sample is out of range.
+    #[must_use]
+    pub fn select(&self, samples: &[usize]) -> Self {
+        let mut out = Self::zeros(self.units, samples.len());
+        assert!(samples.iter().all(|&sample| sample < self.samples), "sample out of range");
+        out.fill_means(|sample, panel, row| *row = self.panel(panel)[samples[sample]].0);
+        out
+    }
+
+    /// The sums over every `count` neighbouring samples.
+    ///
+    /// # Panics
+    ///
+    /// When the samples cannot be divided by `count`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Activations, Matrix};
+    ///
+    /// let values = Activations::from_matrix(&Matrix::from_row_slice(1, 4, &[1.0, 2.0, 3.0, 4.0]));
+    /// assert_eq!(values.sum_neighbours(2).to_matrix().as_slice(), [3.0, 7.0]);
+    /// ```
+    #[must_use]
+    pub fn sum_neighbours(&self, count: usize) -> Self {
+        assert!(count > 0 && self.samples.is_multiple_of(count), "whole groups of samples");
+        let mut out = Self::zeros(self.units, self.samples / count);
+        out.fill_means(|group, panel, row| {
+            for from in &self.panel(panel)[group * count..(group + 1) * count] {
+                row.iter_mut().zip(&from.0).for_each(|(sum, value)| *sum += value);
+            }
+        });
+        out
+    }
+
+    /// Multiplies the values of each sample by its weight.
+    ///
+    /// # Panics
+    ///
+    /// When there is not one weight a sample.
+    pub fn scale_samples(&mut self, weights: &[f32]) {
+        assert_eq!(weights.len(), self.samples, "a weight for each sample");
+        self.rows.par_chunks_mut(padded(self.samples).max(1)).for_each(|rows| {
+            for (row, &weight) in rows.iter_mut().zip(weights) {
+                row.0.iter_mut().for_each(|x| *x *= weight);
+            }
+        });
+    }
+
+    /// Replaces each input a by the score x - logistic(a), the derivative of log Ber(x; logistic(a)), and gives
+    /// sum over units of log Ber(x; logistic(a)), `[samples]`.
+    ///
+    /// # Shapes
+    ///
+    /// `states` is x, `[units, samples]`.
+    ///
+    /// # Numerics
+    ///
+    /// Single precision for each unit, double precision for sums.
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Activations, BitMatrix};
+    ///
+    /// let mut inputs = Activations::repeated(&[0.0, 0.0], 1);
+    /// let log_prob = inputs.score(&BitMatrix::from_fn(2, 1, |unit, _| unit == 1));
+    /// assert!((log_prob[0] + 2.0 * 2.0_f64.ln()).abs() < 1e-12);
+    /// assert_eq!(inputs.to_matrix().as_slice(), [-0.5, 0.5]);
+    /// ```
+    pub fn score(&mut self, states: &BitMatrix) -> Vec<f64> {
+        assert_eq!((states.units(), states.samples()), (self.units, self.samples), "shape of the states");
+        let terms: Vec<Vec<f64>> = self
+            .rows
+            .par_chunks_mut(padded(self.samples).max(1))
+            .enumerate()
+            .map(|(panel, rows)| {
+                let mask = states.mask(panel);
+                rows.iter_mut()
+                    .zip(states.word(panel))
+                    .map(|(row, &word)| kernels::score(&mut row.0, word, mask))
+                    .collect()
+            })
+            .collect();
+        let mut sums = vec![0.0; self.samples];
+        terms.iter().for_each(|terms| sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term));
+        sums
+    }
+
     fn resize(&mut self, units: usize, samples: usize) {
         if (self.units, self.samples) != (units, samples) {
             *self = Self::zeros(units, samples);
@@ -624,6 +729,48 @@ pub fn coactivations_into(terms: &[Coactivation<'_>], out: &mut Matrix) {
     });
 }
 
+/// [`coactivations_into`] for the weights from the binary layer x down to the real-valued layer y.
+///
+/// # Shapes
+///
+/// `out` is `[units of y, units of x]`; its old values are lost.
+///
+/// # Panics
+///
+/// When shapes disagree.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Activations, BitMatrix, Coactivation, Matrix, coactivations_down_into};
+///
+/// let x = BitMatrix::from_fn(2, 3, |unit, sample| unit == 0 || sample == 1);
+/// let y = Activations::from_matrix(&Matrix::from_row_slice(1, 3, &[0.25, 0.5, 1.0]));
+/// let mut out = Matrix::zeros(1, 2);
+/// coactivations_down_into(&[Coactivation { transposed: &x.transposed(), y: &y, scale: 2.0 }], &mut out);
+/// assert_eq!(out.as_slice(), [3.5, 1.0]);
+/// ```
+pub fn coactivations_down_into(terms: &[Coactivation<'_>], out: &mut Matrix) {
+    let (below, above) = out.shape();
+    for Coactivation { transposed, y, .. } in terms {
+        assert_eq!(transposed.units(), y.samples, "the two layers have as many samples");
+        assert_eq!((below, above), (y.units, transposed.samples()), "shape of the co-activations");
+    }
+    let mut sums = vec![Row::ZERO; below.div_ceil(LANES) * above];
+    sums.par_chunks_mut(above.max(1)).enumerate().for_each(|(panel, rows)| {
+        for (block, rows) in rows.chunks_mut(BLOCK).enumerate() {
+            for term in terms {
+                accumulate(term.transposed, block * BLOCK, term.y.panel(panel), term.scale, rows);
+            }
+        }
+    });
+    out.as_mut_slice().par_chunks_mut(below.max(1)).enumerate().for_each(|(unit, column)| {
+        for (panel, values) in column.chunks_mut(LANES).enumerate() {
+            values.copy_from_slice(&sums[panel * above + unit].0[..values.len()]);
+        }
+    });
+}
+
 /// Lanes become columns, and rows become rows from `first` on, of a matrix of so many rows.
 fn scatter_columns(rows: &[Row], first: usize, stride: usize, columns: &mut [f32]) {
     for (band, rows) in rows.chunks(BAND).enumerate() {
@@ -742,7 +889,39 @@ mod tests {
             coactivations_into(&[term(&xt, &means_y, 0.5), term(&mt, &others_y, -1.0)], &mut sums);
             let expected = x.to_matrix() * means.transpose() * 0.5 - more.to_matrix() * others.transpose();
             close(&sums, &expected, 4e-3);
+            let mut down = Matrix::from_element(above, below, 7.0);
+            coactivations_down_into(&[term(&xt, &means_y, 0.5), term(&mt, &others_y, -1.0)], &mut down);
+            close(&down, &expected.transpose(), 4e-3);
         }
+    }
+
+    #[test]
+    fn oracle_scores_and_log_probabilities_equal_their_definition() {
+        for (units, _, samples) in SHAPES {
+            let (inputs, x) = (weights(units, samples) * 5.0, states(units, samples));
+            let mut scores = Activations::from_matrix(&inputs);
+            let log_prob = scores.score(&x);
+            for (s, found) in log_prob.iter().enumerate() {
+                let term =
+                    |u: usize| -crate::softplus(f64::from(if x.get(u, s) { -inputs[(u, s)] } else { inputs[(u, s)] }));
+                let expected: f64 = (0..units).map(term).sum();
+                assert!((found - expected).abs() < 1e-6 * units as f64, "{found} against {expected}");
+            }
+            close(&scores.to_matrix(), &(x.to_matrix() - inputs.map(crate::logistic)), 0.0);
+        }
+    }
+
+    #[test]
+    fn oracle_selecting_repeating_scaling_and_summing_samples() {
+        let values = weights(70, 6);
+        let all = Activations::from_matrix(&values);
+        close(&all.select(&[5, 0, 0]).to_matrix(), &values.select_columns(&[5, 0, 0]), 0.0);
+        close(&Activations::repeated(values.column(2).as_slice(), 4).to_matrix(), &values.select_columns(&[2; 4]), 0.0);
+        let mut scaled = all.clone();
+        scaled.scale_samples(&[0.0, 1.0, 2.0, -1.0, 0.5, 3.0]);
+        close(&scaled.to_matrix().columns(4, 1).into_owned(), &(values.columns(4, 1) * 0.5), 0.0);
+        let sums = Matrix::from_fn(70, 2, |u, g| (0..3).map(|s| values[(u, 3 * g + s)]).sum());
+        close(&all.sum_neighbours(3).to_matrix(), &sums, 1e-6);
     }
 
     #[test]

@@ -22,9 +22,14 @@ mod units;
 
 pub use anneal::{AisSettings, Annealed, AnnealedPath, Progress, Schedule, anneal, anneal_back, unwatched};
 pub use bits::BitMatrix;
-pub use dense::{dense_inputs_down, dense_inputs_up, logistic_in_place};
+pub use dense::{
+    dense_add_down, dense_add_up, dense_coactivations_into, dense_inputs_down, dense_inputs_up, logistic_in_place,
+};
 pub use diagnostics::{autocorrelation_time, effective_sample_size, split_r_hat};
-pub use engine::{Activations, Beta, Coactivation, Coupling, LayerUpdate, add_coactivation_counts, coactivations_into};
+pub use engine::{
+    Activations, Beta, Coactivation, Coupling, LayerUpdate, add_coactivation_counts, coactivations_down_into,
+    coactivations_into,
+};
 pub use enumerate::{ENUMERATION_LIMIT, GrayWalk, gray_walk};
 pub use error::{Error, FileError, Result, check_finite, check_len};
 pub use estimate::{Estimate, Side, weights_ess};

@@ -115,6 +115,17 @@ impl Recognition {
         self.weights[l].as_view_mut()
     }
 
+    /// Updates R_l in place.
+    ///
+    /// # Panics
+    ///
+    /// When `l` is not below [`depth`](Self::depth), or the update changes the matrix's shape.
+    pub fn update_weights(&mut self, l: usize, update: impl FnOnce(&mut Matrix)) {
+        let shape = self.weights[l].shape();
+        update(&mut self.weights[l]);
+        assert_eq!(self.weights[l].shape(), shape, "a recognition net keeps its shapes");
+    }
+
     /// r_l for in-place updates; its length cannot change through it.
     ///
     /// # Panics

@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use gm_core::Error as CoreError;
+use gm_core::{Error as CoreError, ModelKind, Streams};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Binarise, DataSpec, Dataset, LoadOptions, load};
+use crate::dbm_learner::DbmSettings;
 use crate::error::{Error, Result};
+use crate::learner::Learner;
 use crate::monitor::MonitorSettings;
 use crate::rbm_learner::RbmSettings;
+use crate::sbn_learner::SbnSettings;
 
 /// All that determines a run.
 ///
@@ -76,34 +79,52 @@ pub struct DataConfig {
 pub enum ModelConfig {
     /// A restricted Boltzmann machine.
     Rbm(RbmSettings),
+    /// A sigmoid belief net.
+    Sbn(SbnSettings),
+    /// A deep Boltzmann machine.
+    Dbm(DbmSettings),
+}
+
+/// What every model's settings tell the trainer.
+pub trait ModelSettings {
+    /// The kind of model.
+    fn kind(&self) -> ModelKind;
+
+    /// Units of the hidden layers, from the first one up.
+    fn hidden(&self) -> Vec<usize>;
+
+    /// Passes over the training split.
+    fn epochs(&self) -> u64;
+
+    /// Examples of an update.
+    fn batch_size(&self) -> usize;
+
+    /// The whole numbers, none of which may be 0, by name.
+    fn counts(&self) -> Vec<(&'static str, u64)>;
+
+    /// Refuses settings out of range.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] naming the setting, its value and what is allowed.
+    fn check(&self) -> Result<()>;
+
+    /// A model at the start of its training on data of the given means, `[visible]`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`check`](Self::check), and whatever the learner refuses.
+    fn learner(&self, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>>;
 }
 
 impl ModelConfig {
-    /// Passes over the training split.
+    /// The settings of whichever model it is.
     #[must_use]
-    pub fn epochs(&self) -> u64 {
+    pub fn settings(&self) -> &dyn ModelSettings {
         match self {
-            Self::Rbm(settings) => settings.epochs,
-        }
-    }
-
-    /// Examples of an update.
-    #[must_use]
-    pub fn batch_size(&self) -> usize {
-        match self {
-            Self::Rbm(settings) => settings.batch_size,
-        }
-    }
-
-    fn counts(&self) -> Vec<(&'static str, u64)> {
-        match self {
-            Self::Rbm(settings) => settings.counts().into(),
-        }
-    }
-
-    fn check(&self) -> Result<()> {
-        match self {
-            Self::Rbm(settings) => settings.check(),
+            Self::Rbm(settings) => settings,
+            Self::Sbn(settings) => settings,
+            Self::Dbm(settings) => settings,
         }
     }
 }
@@ -170,11 +191,11 @@ impl Config {
         ];
         // TOML has no whole numbers beyond.
         let large = |(_, value): &(_, u64)| i64::try_from(*value).is_err();
-        if let Some((arg, value)) = counts.into_iter().chain(self.model.counts()).find(large) {
+        if let Some((arg, value)) = counts.into_iter().chain(self.model.settings().counts()).find(large) {
             let (value, allowed) = (value.to_string(), "whole numbers below 2^63");
             return Err(CoreError::Param { op: "Config", arg, value, allowed }.into());
         }
-        self.model.check()?;
+        self.model.settings().check()?;
         self.monitor.check()
     }
 

@@ -1,6 +1,6 @@
 //! What the trainer asks of a model that learns, and what it saves of it.
 
-use gm_core::{BitMatrix, Error as CoreError, Matrix, ModelData, Stack, Streams, Vector, check_len};
+use gm_core::{BitMatrix, Error as CoreError, Matrix, ModelData, Recognition, Stack, Streams, Vector, check_len};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
@@ -40,15 +40,26 @@ pub trait Learner: Send {
     /// Whatever the model refuses.
     fn step(&mut self, batch: &BitMatrix, clock: &Clock, streams: &Streams) -> Result<StepReport>;
 
-    /// The parameters.
+    /// Weights and biases.
     fn stack(&self) -> &Stack;
+
+    /// The recognition net, of models that have one.
+    fn recognition(&self) -> Option<&Recognition> {
+        None
+    }
 
     /// Replaces the parameters, as early stopping does at the end.
     ///
     /// # Errors
     ///
     /// [`gm_core::Error::Shape`] for other layers.
-    fn set_stack(&mut self, stack: Stack) -> Result<()>;
+    fn set_parameters(&mut self, stack: Stack, recognition: Option<Recognition>) -> Result<()>;
+
+    /// Units over which an exact likelihood would enumerate.
+    fn enumerable_units(&self) -> usize;
+
+    /// The figures besides the exact log-likelihood that early stopping can judge by.
+    fn judged_by(&self) -> &'static [&'static str];
 
     /// The model as files hold it.
     ///
@@ -79,61 +90,81 @@ pub trait Learner: Send {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LearnerState {
     /// Weights and biases.
-    pub parameters: StackState,
+    pub parameters: ParametersState,
     /// The optimiser's memory.
     pub optimiser: OptimiserState,
     /// Running offsets or other vectors, one for each layer that has them.
     pub offsets: Vec<Vec<f32>>,
     /// Persistent chains.
     pub chains: Vec<ChainsState>,
+    /// The stage of a model that is trained in stages, from 0.
+    pub stage: u64,
 }
 
-/// Weights and biases in a checkpoint.
+/// Weights and biases, and those of a recognition net where there is one, in a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StackState {
+pub struct ParametersState {
     /// Units of each layer.
     pub layers: Vec<u64>,
     /// The tensors in the order of [`Stack::tensors`].
-    pub tensors: Vec<Vec<f32>>,
+    pub stack: Vec<Vec<f32>>,
+    /// The tensors in the order of [`Recognition::tensors`]; none without a recognition net.
+    pub recognition: Vec<Vec<f32>>,
 }
 
-impl From<&Stack> for StackState {
-    fn from(stack: &Stack) -> Self {
-        let layers = stack.layers().into_iter().map(|n| n as u64).collect();
-        Self { layers, tensors: stack.tensors().map(<[f32]>::to_vec).collect() }
+impl ParametersState {
+    /// The parameters of a model, to be saved.
+    #[must_use]
+    pub fn new(stack: &Stack, recognition: Option<&Recognition>) -> Self {
+        Self {
+            layers: stack.layers().into_iter().map(|n| n as u64).collect(),
+            stack: stack.tensors().map(<[f32]>::to_vec).collect(),
+            recognition: recognition.iter().flat_map(|net| net.tensors()).map(<[f32]>::to_vec).collect(),
+        }
     }
-}
 
-impl StackState {
-    /// The parameters as a stack.
+    /// The parameters as a stack and a recognition net.
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::Shape`] when layers and tensors disagree, and those of [`Stack::new`].
+    /// [`gm_core::Error::Shape`] when layers and tensors disagree, and those of [`Stack::new`] and [`Recognition::new`].
     ///
     /// # Examples
     ///
     /// ```
     /// use gm_core::Stack;
-    /// use gm_train::StackState;
+    /// use gm_train::ParametersState;
     ///
     /// let stack = Stack::zeros(&[3, 2])?;
-    /// assert_eq!(StackState::from(&stack).into_stack()?, stack);
+    /// assert_eq!(ParametersState::new(&stack, None).into_parts()?, (stack, None));
     /// # Ok::<(), gm_train::Error>(())
     /// ```
-    pub fn into_stack(self) -> Result<Stack> {
-        const OP: &str = "StackState::into_stack";
-        check_len(OP, "tensors", "length", self.tensors.len() + 1, 2 * self.layers.len())?;
+    pub fn into_parts(self) -> Result<(Stack, Option<Recognition>)> {
+        const OP: &str = "ParametersState::into_parts";
         let layers: Vec<usize> = self.layers.iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect();
-        let mut tensors = self.tensors.into_iter();
-        let mut weights = Vec::new();
-        for (l, (pair, values)) in layers.windows(2).zip(tensors.by_ref()).enumerate() {
-            let count = pair[0].saturating_mul(pair[1]);
-            check_len(OP, format!("weights.{l}"), "numbers", values.len(), count)?;
-            weights.push(Matrix::from_vec(pair[0], pair[1], values));
+        check_len(OP, "stack", "tensors", self.stack.len() + 1, 2 * layers.len())?;
+        let (weights, biases) = split(OP, "weights", &layers, self.stack)?;
+        let stack = Stack::new(weights, biases)?;
+        if self.recognition.is_empty() {
+            return Ok((stack, None));
         }
-        Ok(Stack::new(weights, tensors.map(Vector::from_vec).collect())?)
+        check_len(OP, "recognition", "tensors", self.recognition.len(), 2 * (self.recognition.len() / 2))?;
+        let (weights, biases) = split(OP, "recognition.weights", &layers, self.recognition)?;
+        Ok((stack, Some(Recognition::new(weights, biases)?)))
     }
+}
+
+/// Tensors as weights between neighbouring layers, at most half of them where there is a bias for each, and biases.
+fn split(op: &'static str, name: &str, layers: &[usize], tensors: Vec<Vec<f32>>) -> Result<(Vec<Matrix>, Vec<Vector>)> {
+    let depth = tensors.len() / 2;
+    let mut tensors = tensors.into_iter();
+    let mut weights = Vec::new();
+    for (l, (pair, values)) in layers.windows(2).zip(tensors.by_ref().take(depth)).enumerate() {
+        let count = pair[0].saturating_mul(pair[1]);
+        check_len(op, format!("{name}.{l}"), "numbers", values.len(), count)?;
+        weights.push(Matrix::from_vec(pair[0], pair[1], values));
+    }
+    Ok((weights, tensors.map(Vector::from_vec).collect()))
 }
 
 /// Persistent chains in a checkpoint.
@@ -190,12 +221,21 @@ mod tests {
 
     #[test]
     fn rejects_states_that_do_not_fit() {
-        let state = StackState { layers: vec![2, 2], tensors: vec![vec![0.0; 3], vec![0.0; 2], vec![0.0; 2]] };
-        let error = state.into_stack().unwrap_err().to_string();
-        assert_eq!(error, "StackState::into_stack: `weights.0` has numbers 3, expected 4");
-        let state = StackState { layers: vec![u64::MAX, u64::MAX], tensors: vec![vec![]; 3] };
-        assert!(state.into_stack().is_err());
-        assert!(StackState::default().into_stack().is_err());
+        let good = ParametersState::new(&Stack::zeros(&[2, 2]).unwrap(), Some(&Recognition::zeros(&[2, 2]).unwrap()));
+        assert!(good.clone().into_parts().is_ok());
+        let error = |change: &dyn Fn(&mut ParametersState)| {
+            let mut state = good.clone();
+            change(&mut state);
+            state.into_parts().unwrap_err().to_string()
+        };
+        let few = error(&|state| state.stack[0].truncate(3));
+        assert_eq!(few, "ParametersState::into_parts: `weights.0` has numbers 3, expected 4");
+        let few = error(&|state| state.recognition[0].truncate(3));
+        assert_eq!(few, "ParametersState::into_parts: `recognition.weights.0` has numbers 3, expected 4");
+        let odd = error(&|state| state.recognition.truncate(1));
+        assert_eq!(odd, "ParametersState::into_parts: `recognition` has tensors 1, expected 0");
+        error(&|state| state.layers = vec![u64::MAX, u64::MAX]);
+        error(&|state| *state = ParametersState::default());
         let bits = BitsState::from(&BitMatrix::zeros(3, 2));
         assert_eq!(bits.clone().into_bits(3).unwrap(), BitMatrix::zeros(3, 2));
         assert_eq!(

@@ -18,12 +18,15 @@
 mod checkpoint;
 mod config;
 mod data;
+mod dbm_learner;
+mod dbm_pretrain;
 mod error;
 mod evaluate;
 mod files;
 mod guard;
 mod learner;
 mod metrics;
+mod model;
 mod monitor;
 mod observer;
 mod optimiser;
@@ -31,21 +34,25 @@ mod rate;
 mod rbm_learner;
 mod regularise;
 mod run;
+mod sbn_learner;
+mod sbn_rule;
 mod trainer;
 
-pub use config::{Config, DataConfig, ModelConfig};
+pub use config::{Config, DataConfig, ModelConfig, ModelSettings};
 pub use data::{
     Binarise, DataSpec, Dataset, DatasetInfo, FileInfo, Levels, LoadOptions, Split, SplitInfo, SplitName, Values,
     datasets, epoch_order, load, load_rows,
 };
+pub use dbm_learner::{DbmLearner, DbmSettings, Pretrain};
 pub use error::{Error, Result};
 pub use evaluate::{
-    DataReport, EvalData, EvalReport, EvalSettings, Exact, LogProbReport, LowerBound, PartitionReport, PseudoReport,
-    evaluate_rbm,
+    DataReport, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, LogProbReport, LowerBound,
+    PartitionReport, PseudoReport, evaluate, evaluate_dbm, evaluate_partition, evaluate_rbm, evaluate_sbn,
 };
 pub use files::{load_model, save_model, write_atomically};
-pub use learner::{BitsState, ChainsState, Learner, LearnerState, Probe, StackState, StepReport};
+pub use learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport};
 pub use metrics::{EpochRecord, Figures};
+pub use model::{Model, convert_model};
 pub use monitor::{MonitorSettings, StopOn};
 pub use observer::{Event, Observer, Unobserved};
 pub use optimiser::{Optimiser, OptimiserSettings, OptimiserState};
@@ -53,7 +60,9 @@ pub use rate::{Clock, Rate, warm_up};
 pub use rbm_learner::{Algorithm, RbmLearner, RbmSettings};
 pub use regularise::Regularise;
 pub use run::Run;
-pub use trainer::{Fit, FitOptions, Outcome, fit_rbm, fit_rbm_with};
+pub use sbn_learner::{SbnLearner, SbnSettings};
+pub use sbn_rule::SbnRule;
+pub use trainer::{Fit, FitOptions, Outcome, fit_dbm, fit_rbm, fit_rbm_with, fit_sbn};
 
 /// The example of the crate's description runs with the tests.
 #[cfg(doctest)]

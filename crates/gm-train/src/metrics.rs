@@ -71,8 +71,10 @@ impl Serialize for Figures {
 /// | `seconds` | time spent in training, over all sessions of the run; the only field that two equal runs differ in |
 /// | `learning_rate` | of the last update |
 /// | `chain_flips` | share of visible units that changed in the last sweep of the chains (persistent chains only) |
-/// | `reconstruction` | cross-entropy of validation rows and their means given one draw of the hidden units, nats a row |
-/// | `free_energy_gap` | mean free energy of validation rows minus that of training rows, nats; grows with overfitting |
+/// | `mean_field_iterations` | passes of mean field in the last update (deep Boltzmann machines) |
+/// | `elbo` | bound on log p of validation rows (sigmoid belief nets; deep Boltzmann machines small enough) |
+/// | `reconstruction` | cross-entropy of validation rows and their means given one draw of the hidden units, or their mean-field means, nats a row |
+/// | `free_energy_gap` | mean free energy of validation rows minus that of training rows, or the gap between their mean-field bounds, nats; grows with overfitting |
 /// | `pseudo_log_likelihood` | stochastic log-pseudo-likelihood of validation rows, the same unit of a row each time, nats a row |
 /// | `weight_rms` | root mean square of all weights |
 /// | `log_likelihood`, `train_log_likelihood` | exact mean log p of validation and training rows, for models small enough |

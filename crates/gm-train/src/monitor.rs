@@ -7,12 +7,12 @@ use gm_core::Error as CoreError;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::learner::StackState;
+use crate::learner::{Learner, ParametersState};
 use crate::metrics::EpochRecord;
 
 /// Which figure ends a run before its last epoch.
 ///
-/// Written `never`, `log-likelihood`, `pseudo-likelihood` or `free-energy-gap:LIMIT`. All are figures of the
+/// Written `never`, `log-likelihood`, `pseudo-likelihood`, `importance-weighted` or `free-energy-gap:LIMIT`. All are figures of the
 /// validation split, as [`EpochRecord`] describes them.
 ///
 /// - With a likelihood an epoch is good when it is better than all before.
@@ -33,15 +33,18 @@ pub enum StopOn {
     /// All epochs are made.
     #[default]
     Never,
-    /// The exact mean log-likelihood, of models whose smaller layer has up to 20 units.
+    /// The exact mean log-likelihood, of models that enumerate up to 20 units for it.
     LogLikelihood,
+    /// The importance-weighted bound, of models with a recognition net.
+    ImportanceWeighted,
     /// The stochastic log-pseudo-likelihood.
     PseudoLikelihood,
     /// The gap between the free energies of validation and training rows, with its limit in nats.
     FreeEnergyGap(f64),
 }
 
-const WORDS: [&str; 4] = ["never", "log-likelihood", "pseudo-likelihood", "free-energy-gap:LIMIT"];
+const WORDS: [&str; 5] =
+    ["never", "log-likelihood", "pseudo-likelihood", "importance-weighted", "free-energy-gap:LIMIT"];
 
 impl StopOn {
     fn figure(self) -> Option<&'static str> {
@@ -49,6 +52,7 @@ impl StopOn {
             Self::Never => None,
             Self::LogLikelihood => Some("log_likelihood"),
             Self::PseudoLikelihood => Some("pseudo_log_likelihood"),
+            Self::ImportanceWeighted => Some("importance_weighted"),
             Self::FreeEnergyGap(_) => Some("free_energy_gap"),
         }
     }
@@ -62,6 +66,7 @@ impl FromStr for StopOn {
             None if text == "never" => Ok(Self::Never),
             None if text == "log-likelihood" => Ok(Self::LogLikelihood),
             None if text == "pseudo-likelihood" => Ok(Self::PseudoLikelihood),
+            None if text == "importance-weighted" => Ok(Self::ImportanceWeighted),
             Some(("free-energy-gap", limit)) => match limit.parse() {
                 Ok(limit) if f64::is_finite(limit) && limit > 0.0 => Ok(Self::FreeEnergyGap(limit)),
                 _ => Err(refused("stop_on", text, "free-energy-gap:LIMIT with a limit above 0 nats")),
@@ -77,6 +82,7 @@ impl fmt::Display for StopOn {
             Self::Never => f.write_str("never"),
             Self::LogLikelihood => f.write_str("log-likelihood"),
             Self::PseudoLikelihood => f.write_str("pseudo-likelihood"),
+            Self::ImportanceWeighted => f.write_str("importance-weighted"),
             Self::FreeEnergyGap(limit) => write!(f, "free-energy-gap:{limit}"),
         }
     }
@@ -101,7 +107,7 @@ fn refused(arg: &'static str, value: impl fmt::Display, allowed: &'static str) -
 }
 
 /// What the rule of early stopping may be.
-const NO_FIGURE: &str = "a figure that this model has; log-likelihood needs a layer of at most 20 units";
+const NO_FIGURE: &str = "a figure that this model has; log-likelihood enumerates at most 20 units";
 
 /// What is watched during training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -149,12 +155,15 @@ impl MonitorSettings {
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::Param`] when the exact likelihood would enumerate too many units.
-    pub(crate) fn check_rule(&self, enumerable_units: usize) -> Result<()> {
-        if self.stop_on == StopOn::LogLikelihood && enumerable_units > self.exact_units() {
-            return Err(refused("stop_on", self.stop_on, NO_FIGURE));
-        }
-        Ok(())
+    /// [`gm_core::Error::Param`] when the exact likelihood would enumerate too many units, or the model does not have the
+    /// figure.
+    pub(crate) fn check_rule(&self, learner: &dyn Learner) -> Result<()> {
+        let known = match self.stop_on.figure() {
+            None => true,
+            Some("log_likelihood") => learner.enumerable_units() <= self.exact_units(),
+            Some(figure) => learner.judged_by().contains(&figure),
+        };
+        if known { Ok(()) } else { Err(refused("stop_on", self.stop_on, NO_FIGURE)) }
     }
 
     /// The most units that exact likelihoods enumerate.
@@ -168,7 +177,7 @@ impl MonitorSettings {
 pub(crate) struct Best {
     pub(crate) epoch: u64,
     pub(crate) value: f64,
-    pub(crate) parameters: StackState,
+    pub(crate) parameters: ParametersState,
 }
 
 /// Where early stopping stands.
@@ -188,7 +197,7 @@ impl Stopping {
         &mut self,
         settings: &MonitorSettings,
         record: &EpochRecord,
-        parameters: impl FnOnce() -> StackState,
+        parameters: impl FnOnce() -> ParametersState,
     ) -> Result<bool> {
         let Some(name) = settings.stop_on.figure() else { return Ok(false) };
         let value = record.figures.get(name).ok_or_else(|| refused("stop_on", settings.stop_on, NO_FIGURE))?;
@@ -217,7 +226,7 @@ mod tests {
         for (i, &value) in values.iter().enumerate() {
             let record =
                 EpochRecord { epoch: i as u64 + 1, step: 0, seconds: 0.0, figures: Figures::new([(name, value)]) };
-            good.push(stopping.judge(&settings, &record, StackState::default).unwrap());
+            good.push(stopping.judge(&settings, &record, ParametersState::default).unwrap());
         }
         (good, stopping)
     }
@@ -244,7 +253,7 @@ mod tests {
         );
         let settings = MonitorSettings { stop_on: StopOn::LogLikelihood, ..Default::default() };
         let record = EpochRecord { epoch: 1, step: 1, seconds: 0.0, figures: Figures::default() };
-        let refused = Stopping::default().judge(&settings, &record, StackState::default).unwrap_err();
+        let refused = Stopping::default().judge(&settings, &record, ParametersState::default).unwrap_err();
         assert!(refused.to_string().starts_with("MonitorSettings: `stop_on` is log-likelihood, allowed: a figure"));
         for text in ["never", "log-likelihood", "pseudo-likelihood", "free-energy-gap:2.5"] {
             assert_eq!(text.parse::<StopOn>().unwrap().to_string(), text);

@@ -71,6 +71,12 @@ const WORDS: [&str; 4] = ["sgd", "momentum", "nesterov", "adam"];
 const EPSILON: f32 = 1e-8;
 
 impl OptimiserSettings {
+    /// Adam with its usual numbers: 0.9, 0.999 and 1e-8.
+    #[must_use]
+    pub fn adam() -> Self {
+        Self::Adam { beta1: 0.9, beta2: 0.999, epsilon: EPSILON }
+    }
+
     /// Refuses decays outside [0, 1).
     ///
     /// # Errors
@@ -117,7 +123,7 @@ impl FromStr for OptimiserSettings {
                     argument.and_then(share).ok_or_else(|| refuse("momentum:M and nesterov:M with 0 <= M < 1"))?;
                 Ok(Self::Sgd { momentum, nesterov: word == "nesterov" })
             }
-            ("adam", None) => Ok(Self::Adam { beta1: 0.9, beta2: 0.999, epsilon: EPSILON }),
+            ("adam", None) => Ok(Self::adam()),
             ("adam", Some(argument)) => Ok(adam(argument)
                 .ok_or_else(|| refuse("adam:B1,B2 or adam:B1,B2,EPSILON with 0 <= B < 1 and EPSILON > 0"))?),
             ("sgd", Some(_)) => Err(refuse("sgd without an argument").into()),
@@ -204,7 +210,12 @@ impl Optimiser {
     /// An optimiser without memories, for parameters of this shape.
     #[must_use]
     pub fn new(settings: OptimiserSettings, parameters: &Stack) -> Self {
-        let zeros: Vec<Vec<f32>> = parameters.tensors().map(|tensor| vec![0.0; tensor.len()]).collect();
+        Self::of_tensors(settings, parameters.tensors())
+    }
+
+    /// An optimiser without memories, for tensors of these lengths.
+    pub(crate) fn of_tensors<'a>(settings: OptimiserSettings, tensors: impl Iterator<Item = &'a [f32]>) -> Self {
+        let zeros: Vec<Vec<f32>> = tensors.map(|tensor| vec![0.0; tensor.len()]).collect();
         Self { settings, state: OptimiserState { updates: 0, slots: vec![zeros; settings.slots()] } }
     }
 
@@ -214,12 +225,22 @@ impl Optimiser {
     ///
     /// [`gm_core::Error::Shape`] when the memory belongs to other settings or parameters.
     pub fn resume(settings: OptimiserSettings, parameters: &Stack, state: OptimiserState) -> Result<Self> {
+        Self::resume_tensors(settings, parameters.tensors().zip(parameters.tensor_names()), state)
+    }
+
+    /// [`resume`](Self::resume) for named tensors.
+    pub(crate) fn resume_tensors<'a>(
+        settings: OptimiserSettings,
+        tensors: impl Iterator<Item = (&'a [f32], String)>,
+        state: OptimiserState,
+    ) -> Result<Self> {
         const OP: &str = "Optimiser::resume";
+        let tensors: Vec<(&[f32], String)> = tensors.collect();
         gm_core::check_len(OP, "slots", "length", state.slots.len(), settings.slots())?;
         for slot in &state.slots {
-            gm_core::check_len(OP, "slot", "tensors", slot.len(), parameters.tensors().count())?;
-            for ((values, tensor), name) in slot.iter().zip(parameters.tensors()).zip(parameters.tensor_names()) {
-                gm_core::check_len(OP, name, "length", values.len(), tensor.len())?;
+            gm_core::check_len(OP, "slot", "tensors", slot.len(), tensors.len())?;
+            for (values, (tensor, name)) in slot.iter().zip(&tensors) {
+                gm_core::check_len(OP, name.clone(), "length", values.len(), tensor.len())?;
             }
         }
         Ok(Self { settings, state })
@@ -237,19 +258,30 @@ impl Optimiser {
     ///
     /// When parameters or gradient have another shape than the optimiser was made for.
     pub fn apply(&mut self, parameters: &mut Stack, gradient: &Stack, rate: f32, penalty: &Regularise) {
-        self.state.updates += 1;
         let depth = parameters.depth();
+        self.apply_to_tensors(parameters.tensors_mut().zip(gradient.tensors()), rate, |t| {
+            if t < depth { *penalty } else { Regularise::default() }
+        });
+        penalty.limit_norms(parameters);
+    }
+
+    /// [`apply`](Self::apply) for tensors with their gradients, with the penalty on tensor number t.
+    pub(crate) fn apply_to_tensors<'a>(
+        &mut self,
+        tensors: impl Iterator<Item = (&'a mut [f32], &'a [f32])>,
+        rate: f32,
+        penalty: impl Fn(usize) -> Regularise,
+    ) {
+        self.state.updates += 1;
         let rule = Rule::new(&self.settings, self.state.updates, rate);
-        for (t, (values, gradient)) in parameters.tensors_mut().zip(gradient.tensors()).enumerate() {
+        for (t, (values, gradient)) in tensors.enumerate() {
             assert_eq!(values.len(), gradient.len(), "a gradient has the shape of its parameters");
-            let penalty = if t < depth { *penalty } else { Regularise::default() };
             match self.state.slots.as_mut_slice() {
-                [] => rule.plain(values, gradient, &penalty),
-                [velocity] => rule.momentum(values, gradient, &mut velocity[t], &penalty),
-                [mean, square, ..] => rule.adam(values, gradient, [&mut mean[t], &mut square[t]], &penalty),
+                [] => rule.plain(values, gradient, &penalty(t)),
+                [velocity] => rule.momentum(values, gradient, &mut velocity[t], &penalty(t)),
+                [mean, square, ..] => rule.adam(values, gradient, [&mut mean[t], &mut square[t]], &penalty(t)),
             }
         }
-        penalty.limit_norms(parameters);
     }
 }
 

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use gm_core::{BitMatrix, Error as CoreError, ModelData, Purpose, Stack, Streams, check_len};
+use gm_core::{BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Recognition, Stack, Streams, check_len};
 use gm_rbm::{Chains, Couplings, Offsets, Phase, Rbm, contrastive_divergence, free_energy_gap, gradient_into};
 use serde::{Deserialize, Serialize};
 
+use crate::config::ModelSettings;
 use crate::error::{Error, Result};
-use crate::learner::{BitsState, ChainsState, Learner, LearnerState, Probe, StackState, StepReport, check_layers};
+use crate::learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport, check_layers};
 use crate::metrics::Figures;
 use crate::optimiser::{Optimiser, OptimiserSettings};
 use crate::rate::{Clock, Rate, warm_up};
@@ -168,7 +169,7 @@ impl RbmSettings {
     }
 
     /// The whole numbers, none of which may be 0.
-    pub(crate) fn counts(&self) -> [(&'static str, u64); 5] {
+    fn counts(&self) -> [(&'static str, u64); 5] {
         [
             ("hidden", self.hidden as u64),
             ("steps", self.steps as u64),
@@ -180,6 +181,36 @@ impl RbmSettings {
 
     fn rate(&self, clock: &Clock) -> f64 {
         self.learning_rate * self.schedule.factor(clock) * warm_up(self.warm_up, clock)
+    }
+}
+
+impl ModelSettings for RbmSettings {
+    fn kind(&self) -> ModelKind {
+        ModelKind::Rbm
+    }
+
+    fn hidden(&self) -> Vec<usize> {
+        vec![self.hidden]
+    }
+
+    fn epochs(&self) -> u64 {
+        self.epochs
+    }
+
+    fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        Self::counts(self).into()
+    }
+
+    fn check(&self) -> Result<()> {
+        Self::check(self)
+    }
+
+    fn learner(&self, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
+        Ok(Box::new(RbmLearner::new(visible_means, self, streams)?))
     }
 }
 
@@ -349,11 +380,19 @@ impl Learner for RbmLearner {
         self.rbm.stack()
     }
 
-    fn set_stack(&mut self, stack: Stack) -> Result<()> {
-        check_layers("RbmLearner::set_stack", &stack, &[self.rbm.visible(), self.rbm.hidden()])?;
+    fn set_parameters(&mut self, stack: Stack, _: Option<Recognition>) -> Result<()> {
+        check_layers("RbmLearner::set_parameters", &stack, &[self.rbm.visible(), self.rbm.hidden()])?;
         self.rbm = Rbm::from_stack(stack)?;
         self.couplings.refresh(&self.rbm);
         Ok(())
+    }
+
+    fn enumerable_units(&self) -> usize {
+        self.rbm.enumerable_units()
+    }
+
+    fn judged_by(&self) -> &'static [&'static str] {
+        &["pseudo_log_likelihood", "free_energy_gap"]
     }
 
     fn model(&self) -> Result<ModelData> {
@@ -383,17 +422,19 @@ impl Learner for RbmLearner {
             layers: vec![BitsState::from(&chains.v), BitsState::from(&chains.h)],
         });
         LearnerState {
-            parameters: StackState::from(self.rbm.stack()),
+            parameters: ParametersState::new(self.rbm.stack(), None),
             optimiser: self.optimiser.state().clone(),
             offsets: vec![self.offsets.visible.clone(), self.offsets.hidden.clone()],
             chains: chains.collect(),
+            stage: 0,
         }
     }
 
     fn restore(&mut self, state: LearnerState) -> Result<()> {
         const OP: &str = "RbmLearner::restore";
         let (visible, hidden) = (self.rbm.visible(), self.rbm.hidden());
-        self.set_stack(state.parameters.into_stack()?)?;
+        let (stack, recognition) = state.parameters.into_parts()?;
+        self.set_parameters(stack, recognition)?;
         self.optimiser = Optimiser::resume(self.settings.optimiser, self.rbm.stack(), state.optimiser)?;
         check_len(OP, "offsets", "layers", state.offsets.len(), 2)?;
         let mut offsets = state.offsets.into_iter();

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use gm_core::{ModelData, Streams};
 
 use crate::checkpoint::{Checkpoint, DataMark, sweep_up};
-use crate::config::{Config, ModelConfig, first_difference};
+use crate::config::{Config, first_difference};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::files::{save_model, write_atomically};
+use crate::learner::Learner;
 use crate::metrics::{EpochRecord, Metrics};
 use crate::observer::{Event, Observer};
-use crate::rbm_learner::RbmLearner;
-use crate::trainer::{Journal, Outcome, Plan, Trainer, rbm_trainer};
+use crate::trainer::{Examples, Journal, Outcome, Plan, Trainer};
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
@@ -84,7 +84,8 @@ impl Run {
         config.check()?;
         let config = config.completed(&data)?;
         // Whatever the learner refuses is refused before anything is written.
-        prepare(&config, &data)?;
+        let (learner, _, plan) = prepare(&config, &data)?;
+        plan.monitor.check_rule(learner.as_ref())?;
         make(folder)?;
         let _lock = lock(folder)?;
         // Another process may have been here since; and whatever interrupts the rest, the run can be resumed.
@@ -174,7 +175,8 @@ impl Run {
             every: self.config.checkpoint_every,
         };
         let checkpoint = self.checkpoint.take();
-        let mut trainer = prepare(&self.config, &self.data)?;
+        let (mut learner, examples, plan) = prepare(&self.config, &self.data)?;
+        let mut trainer = Trainer::new(learner.as_mut(), examples, plan, Streams::new(self.config.seed))?;
         if let Some(checkpoint) = checkpoint {
             trainer.restore(checkpoint)?;
         }
@@ -182,17 +184,17 @@ impl Run {
     }
 }
 
-/// The trainer of a configuration, at the start.
-fn prepare<'a>(config: &Config, data: &'a Dataset) -> Result<Trainer<'a, RbmLearner>> {
-    let streams = Streams::new(config.seed);
+/// The learner of a configuration at the start, what it learns from, and how long.
+fn prepare<'a>(config: &Config, data: &'a Dataset) -> Result<(Box<dyn Learner>, Examples<'a>, Plan)> {
+    let (streams, settings) = (Streams::new(config.seed), config.model.settings());
     let plan = Plan {
-        epochs: config.model.epochs(),
-        batch_size: config.model.batch_size(),
+        epochs: settings.epochs(),
+        batch_size: settings.batch_size(),
         binarise: config.data.binarise.unwrap_or(data.train.training_binarise()),
         monitor: config.monitor.clone(),
     };
-    let ModelConfig::Rbm(settings) = &config.model;
-    rbm_trainer(data, settings, None, plan, &streams)
+    let examples = Examples::new(data, &plan, &streams)?;
+    Ok((settings.learner(&examples.means, &streams)?, examples, plan))
 }
 
 fn make(folder: &Path) -> Result<()> {
@@ -223,7 +225,7 @@ fn lock(folder: &Path) -> Result<File> {
 
 fn check_same(folder: &Path, config: &Config, data: &Dataset, checkpoint: &Checkpoint) -> Result<()> {
     if checkpoint.finished {
-        let rows = data.train.len().div_ceil(config.model.batch_size()) as u64;
+        let rows = data.train.len().div_ceil(config.model.settings().batch_size()) as u64;
         return Err(Error::Finished { folder: folder.into(), epochs: checkpoint.step / rows.max(1) });
     }
     if let Some((expected, found)) = first_difference(&checkpoint.config, &config.binding()) {

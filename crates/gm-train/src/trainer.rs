@@ -5,19 +5,23 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use gm_core::{BitMatrix, ModelData, Purpose, Streams};
+use gm_dbm::Dbm;
 use gm_rbm::Rbm;
+use gm_sbn::Sbn;
 use rand::seq::index::sample;
 
 use crate::checkpoint::{Checkpoint, DataMark};
 use crate::data::{Binarise, Dataset, Split};
+use crate::dbm_learner::{DbmLearner, DbmSettings};
 use crate::error::Result;
 use crate::guard::check_health;
-use crate::learner::{Learner, Probe, StackState, StepReport};
+use crate::learner::{Learner, ParametersState, Probe, StepReport};
 use crate::metrics::{EpochRecord, Figures};
 use crate::monitor::{MonitorSettings, Stopping};
 use crate::observer::{Event, Observer};
 use crate::rate::Clock;
 use crate::rbm_learner::{RbmLearner, RbmSettings};
+use crate::sbn_learner::{SbnLearner, SbnSettings};
 
 /// How training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,15 +88,28 @@ pub fn fit_rbm(
     fit_rbm_with(data, settings, &options, streams, observer)
 }
 
-/// What [`fit_rbm_with`] lets one choose besides the model's settings.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct FitOptions {
+/// What fits in memory let one choose besides the model's settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FitOptions<M = Rbm> {
     /// How grey levels become zeros and ones; what suits the data if absent.
     pub binarise: Option<Binarise>,
     /// What to watch, and when to stop.
     pub monitor: MonitorSettings,
     /// The model to start from; small random weights if absent.
-    pub start: Option<Rbm>,
+    pub start: Option<M>,
+}
+
+impl<M> Default for FitOptions<M> {
+    fn default() -> Self {
+        Self { binarise: None, monitor: MonitorSettings::default(), start: None }
+    }
+}
+
+impl<M> FitOptions<M> {
+    fn plan(&self, data: &Dataset, epochs: u64, batch_size: usize) -> Plan {
+        let binarise = self.binarise.unwrap_or(data.train.training_binarise());
+        Plan { epochs, batch_size, binarise, monitor: self.monitor.clone() }
+    }
 }
 
 /// [`fit_rbm`] with a choice of binarisation, figures, early stopping and first model.
@@ -123,34 +140,110 @@ pub fn fit_rbm_with(
     observer: &mut dyn Observer,
 ) -> Result<Fit<Rbm>> {
     settings.check()?;
-    let plan = Plan {
-        epochs: settings.epochs,
-        batch_size: settings.batch_size,
-        binarise: options.binarise.unwrap_or(data.train.training_binarise()),
-        monitor: options.monitor.clone(),
-    };
-    let mut trainer = rbm_trainer(data, settings, options.start.as_ref(), plan, streams)?;
-    let mut history = History::default();
-    // Within the pool, so that the many parallel operations of an update need not wake it up each time.
-    let outcome = rayon::scope(|_| trainer.train(&mut history, observer))?;
-    Ok(Fit { model: trainer.learner.into_rbm(), outcome, history: history.0 })
-}
-
-/// The trainer of a restricted Boltzmann machine before its first update.
-pub(crate) fn rbm_trainer<'a>(
-    data: &'a Dataset,
-    settings: &RbmSettings,
-    start: Option<&Rbm>,
-    plan: Plan,
-    streams: &Streams,
-) -> Result<Trainer<'a, RbmLearner>> {
+    let plan = options.plan(data, settings.epochs, settings.batch_size);
     let examples = Examples::new(data, &plan, streams)?;
-    let learner = match start {
+    let mut learner = match &options.start {
         Some(rbm) => RbmLearner::start_from(rbm.clone(), &examples.means, settings, streams)?,
         None => RbmLearner::new(&examples.means, settings, streams)?,
     };
-    plan.monitor.check_rule(learner.rbm().enumerable_units())?;
-    Ok(Trainer::new(learner, examples, plan, streams.clone()))
+    let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
+    Ok(Fit { model: learner.into_rbm(), outcome, history })
+}
+
+/// Trains a sigmoid belief net in memory; [`Run`](crate::Run) trains on disk, with checkpoints.
+///
+/// # Randomness
+///
+/// As [`fit_rbm`], and what [`SbnLearner`] says.
+///
+/// # Errors
+///
+/// As [`fit_rbm_with`].
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+/// use gm_train::{Dataset, FitOptions, SbnSettings, Unobserved, fit_sbn};
+///
+/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let settings = SbnSettings { hidden: vec![4, 2], epochs: 20, batch_size: 8, ..Default::default() };
+/// let fit = fit_sbn(&bars, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved)?;
+/// assert_eq!(fit.model.layers(), [4, 4, 2]);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+pub fn fit_sbn(
+    data: &Dataset,
+    settings: &SbnSettings,
+    options: &FitOptions<Sbn>,
+    streams: &Streams,
+    observer: &mut dyn Observer,
+) -> Result<Fit<Sbn>> {
+    settings.check()?;
+    let plan = options.plan(data, settings.epochs, settings.batch_size);
+    let examples = Examples::new(data, &plan, streams)?;
+    let mut learner = match &options.start {
+        Some(sbn) => SbnLearner::start_from(sbn.clone(), settings)?,
+        None => SbnLearner::new(&examples.means, settings, streams)?,
+    };
+    let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
+    Ok(Fit { model: learner.into_sbn(), outcome, history })
+}
+
+/// Trains a deep Boltzmann machine in memory; [`Run`](crate::Run) trains on disk, with checkpoints.
+///
+/// # Randomness
+///
+/// As [`fit_rbm`], and what [`DbmLearner`] says.
+///
+/// # Errors
+///
+/// As [`fit_rbm_with`].
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+/// use gm_train::{Dataset, DbmSettings, FitOptions, Unobserved, fit_dbm};
+///
+/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let settings = DbmSettings { hidden: vec![4, 2], epochs: 20, batch_size: 8, chains: 20, ..Default::default() };
+/// let fit = fit_dbm(&bars, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved)?;
+/// assert_eq!(fit.model.layers(), [4, 4, 2]);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+pub fn fit_dbm(
+    data: &Dataset,
+    settings: &DbmSettings,
+    options: &FitOptions<Dbm>,
+    streams: &Streams,
+    observer: &mut dyn Observer,
+) -> Result<Fit<Dbm>> {
+    settings.check()?;
+    let epochs = if options.start.is_some() { settings.epochs } else { settings.total_epochs() };
+    let plan = options.plan(data, epochs, settings.batch_size);
+    let examples = Examples::new(data, &plan, streams)?;
+    let mut learner = match &options.start {
+        Some(dbm) => DbmLearner::start_from(dbm.clone(), &examples.means, settings, streams)?,
+        None => DbmLearner::new(&examples.means, settings, streams)?,
+    };
+    let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
+    Ok(Fit { model: learner.into_dbm(), outcome, history })
+}
+
+/// Trains a learner in memory.
+fn fit(
+    learner: &mut dyn Learner,
+    examples: Examples<'_>,
+    plan: Plan,
+    streams: &Streams,
+    observer: &mut dyn Observer,
+) -> Result<(Outcome, Vec<EpochRecord>)> {
+    let mut trainer = Trainer::new(learner, examples, plan, streams.clone())?;
+    let mut history = History::default();
+    // Within the pool, so that the many parallel operations of an update need not wake it up each time.
+    let outcome = rayon::scope(|_| trainer.train(&mut history, observer))?;
+    Ok((outcome, history.0))
 }
 
 /// How often and on what a learner is trained.
@@ -168,7 +261,8 @@ pub(crate) struct Examples<'a> {
     binarise: Binarise,
     /// All examples, where they are the same in every epoch.
     fixed: Option<BitMatrix>,
-    means: Vec<f32>,
+    /// The means of the visible units.
+    pub(crate) means: Vec<f32>,
     probe: Probe,
 }
 
@@ -254,8 +348,8 @@ impl Journal for History {
 }
 
 /// A learner with its examples and its place in the run.
-pub(crate) struct Trainer<'a, L> {
-    pub(crate) learner: L,
+pub(crate) struct Trainer<'a> {
+    learner: &'a mut dyn Learner,
     examples: Examples<'a>,
     plan: Plan,
     streams: Streams,
@@ -269,11 +363,34 @@ pub(crate) struct Trainer<'a, L> {
     made: u64,
 }
 
-impl<'a, L: Learner> Trainer<'a, L> {
-    pub(crate) fn new(learner: L, examples: Examples<'a>, plan: Plan, streams: Streams) -> Self {
+impl<'a> Trainer<'a> {
+    /// A learner before its first update.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] for a rule of early stopping that does not suit the learner.
+    pub(crate) fn new(
+        learner: &'a mut dyn Learner,
+        examples: Examples<'a>,
+        plan: Plan,
+        streams: Streams,
+    ) -> Result<Self> {
+        plan.monitor.check_rule(learner)?;
         let order = (u64::MAX, Vec::new());
         let (stopping, began) = (Stopping::default(), Instant::now());
-        Self { learner, examples, plan, streams, step: 0, stopping, saved: None, order, before: 0.0, began, made: 0 }
+        Ok(Self {
+            learner,
+            examples,
+            plan,
+            streams,
+            step: 0,
+            stopping,
+            saved: None,
+            order,
+            before: 0.0,
+            began,
+            made: 0,
+        })
     }
 
     /// Continues where a checkpoint stopped.
@@ -295,7 +412,8 @@ impl<'a, L: Learner> Trainer<'a, L> {
     pub(crate) fn train(&mut self, journal: &mut dyn Journal, observer: &mut dyn Observer) -> Result<Outcome> {
         self.began = Instant::now();
         let clock = self.clock();
-        let parameters = self.learner.stack().parameters();
+        let recognition = self.learner.recognition().map_or(0, |net| net.tensors().map(<[f32]>::len).sum());
+        let parameters = self.learner.stack().parameters() + recognition;
         let (epochs, rows) = (self.plan.epochs, self.rows());
         let mut flow =
             observer.event(&Event::Started { step: self.step, total: clock.total, epochs, rows, parameters });
@@ -324,7 +442,7 @@ impl<'a, L: Learner> Trainer<'a, L> {
         let report = self.learner.step(&batch, &clock, &self.streams)?;
         self.step += 1;
         self.made += batch.samples() as u64;
-        check_health(self.learner.stack(), self.step)?;
+        check_health(self.learner.stack(), self.learner.recognition(), self.step)?;
         Ok(report)
     }
 
@@ -365,7 +483,8 @@ impl<'a, L: Learner> Trainer<'a, L> {
         figures.extend(&self.learner.figures(&self.examples.probe, &self.streams.fork(Purpose::Evaluate, epoch))?);
         let record = EpochRecord { epoch, step: self.step, seconds: self.seconds(), figures };
         journal.record(&record)?;
-        if self.stopping.judge(monitor, &record, || StackState::from(self.learner.stack()))? && journal.lasts() {
+        let parameters = || ParametersState::new(self.learner.stack(), self.learner.recognition());
+        if self.stopping.judge(monitor, &record, parameters)? && journal.lasts() {
             journal.model(&self.learner.model()?)?;
         }
         Ok(observer.event(&Event::Epoch { record: &record }).is_break())
@@ -393,7 +512,8 @@ impl<'a, L: Learner> Trainer<'a, L> {
 
     fn finish(&mut self, journal: &mut dyn Journal, observer: &mut dyn Observer) -> Result<Outcome> {
         if let Some(best) = &self.stopping.best {
-            self.learner.set_stack(best.parameters.clone().into_stack()?)?;
+            let (stack, recognition) = best.parameters.clone().into_parts()?;
+            self.learner.set_parameters(stack, recognition)?;
         }
         if journal.lasts() {
             journal.model(&self.learner.model()?)?;

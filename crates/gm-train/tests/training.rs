@@ -288,7 +288,7 @@ fn rejects_a_stop_rule_without_its_figure_before_training() {
     assert_eq!(
         refused.to_string(),
         "MonitorSettings: `stop_on` is log-likelihood, allowed: a figure that this model has; \
-         log-likelihood needs a layer of at most 20 units"
+         log-likelihood enumerates at most 20 units"
     );
     drop(count);
     assert_eq!(events, 0);

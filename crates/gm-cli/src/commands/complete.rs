@@ -4,21 +4,26 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gm_core::{BitMatrix, Matrix, Streams};
+use gm_dbm::Dbm;
 use gm_rbm::{Clamp, Rbm};
+use gm_sbn::Sbn;
+use gm_train::Model;
 use serde::Serialize;
 
 use super::Context;
 use crate::console::Progress;
 use crate::data::{About, Examples, Part, RowList, Rows, picture_shape};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
 use crate::mask::Mask;
 use crate::model;
 use crate::output::Report;
 use crate::picture::{self, Shape};
-use crate::sampling::Walk;
+use crate::sampling::{Chain, DbmWalk, Kernel, SbnWalk, Walk};
 
-/// Fills in missing values by Gibbs sampling with the others given
+/// Fills in missing values with the others given
+///
+/// By block Gibbs sampling with a restricted or deep Boltzmann machine; with a sigmoid belief net as --method says.
 ///
 /// A picture shows, for each row, the original, the original with its missing units erased, and the mean of the
 /// completions. Arrays hold the means, [rows, units].
@@ -39,12 +44,15 @@ pub(crate) struct Complete {
     /// The missing units: left, right, top, bottom, random:P or a file of ones where units are missing
     #[arg(long, value_name = "WHICH")]
     mask: Mask,
-    /// Sweeps of each chain; the first half is left out
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = super::at_least_one)]
-    steps: usize,
+    /// Sweeps of each chain; the first half is left out [default: 1000; 200 for a sigmoid belief net]
+    #[arg(long, value_name = "N", value_parser = super::at_least_one)]
+    steps: Option<usize>,
     /// Chains for each row
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = super::at_least_one)]
     chains: usize,
+    /// How the hidden units of a sigmoid belief net are drawn [default: importance with a recognition net]
+    #[arg(long, value_name = "HOW")]
+    method: Option<Kernel>,
     /// The file to write: .png, .npy or .csv
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -56,10 +64,11 @@ pub(crate) struct Complete {
 #[derive(Serialize)]
 struct Document {
     schema: &'static str,
-    model: &'static str,
+    model: String,
     layers: Vec<usize>,
     data: About,
     missing_units: u64,
+    method: &'static str,
     steps: usize,
     chains: usize,
     seed: u64,
@@ -73,29 +82,52 @@ struct Document {
 impl Complete {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
         let target = Target::new(&self.out, &[Kind::Png, Kind::Npy, Kind::Csv], self.force)?;
-        let rbm = model::load_rbm(&self.model)?;
-        let examples = self.rows.choose(&self.data.load_for(&rbm, &self.model, self.split)?)?;
+        let model = model::load(&self.model)?;
+        let examples = self.rows.choose(&self.data.load_for(&model, &self.model, self.split)?)?;
         let (rows, shape) = (examples.bits.samples(), picture_shape(&examples.split));
-        let missing = self.mask.missing(rbm.visible(), rows, shape, &context.streams())?;
-        let means = completions(&rbm, &examples.bits, &missing, (self.steps, self.chains), &context.streams());
+        let streams = context.streams();
+        let missing = self.mask.missing(model.visible(), rows, shape, &streams)?;
+        let task = Task { rows: &examples.bits, missing: &missing, chains: self.chains };
+        let (means, method, steps) = match &model {
+            Model::Rbm(rbm) => {
+                if let Some(kernel) = self.method {
+                    let allowed = "none for a rbm, whose layers are drawn whole".into();
+                    return Err(Error::Option { option: "--method", value: kernel.name().into(), allowed });
+                }
+                let steps = self.steps.unwrap_or(1_000);
+                (task.by_rbm(rbm, steps, &streams)?, "block Gibbs sampling", steps)
+            }
+            Model::Dbm(dbm) => {
+                if let Some(kernel) = self.method {
+                    let allowed = "none for a dbm, whose layers are drawn whole".into();
+                    return Err(Error::Option { option: "--method", value: kernel.name().into(), allowed });
+                }
+                let steps = self.steps.unwrap_or(1_000);
+                (task.by_dbm(dbm, steps, &streams)?, "block Gibbs sampling", steps)
+            }
+            Model::Sbn(sbn) => {
+                let (kernel, steps) = (Kernel::of(self.method, sbn), self.steps.unwrap_or(200));
+                (task.by_sbn(sbn, kernel, steps, &streams)?, kernel.name(), steps)
+            }
+        };
         match target.kind {
             Kind::Png => target.write_picture(&picture_of(&examples, &missing, &means, shape))?,
             _ => target.write_values(&means)?,
         }
-        self.report(&rbm, examples, &missing, &means, context)
+        self.report(&model, examples, (&missing, &means), (method, steps), context)
     }
 
     fn report(
         &self,
-        rbm: &Rbm,
+        model: &Model,
         examples: Examples,
-        missing: &BitMatrix,
-        means: &Matrix,
+        (missing, means): (&BitMatrix, &Matrix),
+        (method, steps): (&'static str, usize),
         context: &Context,
     ) -> Result<Report> {
         let (accuracy, squared_error) = quality(&examples.bits, missing, means);
         let text = format!(
-            "{}: {} rows completed, {:.1} % of {} missing units on the right side, mean squared error {squared_error:.4}",
+            "{}: {} rows completed by {method}, {:.1} % of {} missing units on the right side, mean squared error {squared_error:.4}",
             self.out.display(),
             means.ncols(),
             100.0 * accuracy,
@@ -105,11 +137,12 @@ impl Complete {
             text,
             &Document {
                 schema: "gm-complete/1",
-                model: "rbm",
-                layers: rbm.stack().layers(),
+                model: model.kind().to_string(),
+                layers: model.layers(),
                 data: examples.about,
                 missing_units: missing.ones(),
-                steps: self.steps,
+                method,
+                steps,
                 chains: self.chains,
                 seed: context.seed(),
                 accuracy,
@@ -123,35 +156,66 @@ impl Complete {
 /// Sweeps between two looks at the means.
 const INTERVAL: usize = 5;
 
-/// The mean of completions of each row, [units, rows]: over chains and the second half of their sweeps.
-pub(super) fn completions(
-    rbm: &Rbm,
-    rows: &BitMatrix,
-    missing: &BitMatrix,
-    (steps, chains): (usize, usize),
-    streams: &Streams,
-) -> Matrix {
-    let copies: Vec<usize> = (0..rows.samples()).flat_map(|row| std::iter::repeat_n(row, chains)).collect();
-    let clamp = Clamp { mask: missing.flipped().select(&copies), values: rows.select(&copies) };
-    let mut walk = Walk::new(rbm, copies.len(), Some(clamp), streams);
-    let mut progress = Progress::new("completing", steps as u64);
-    let first = steps / 2;
-    for done in (0..first).step_by(INTERVAL) {
-        walk.run(INTERVAL.min(first - done));
-        progress.set(done as u64, "");
+/// What is to be completed.
+pub(super) struct Task<'a> {
+    pub(super) rows: &'a BitMatrix,
+    /// On where a unit is missing, [units, rows].
+    pub(super) missing: &'a BitMatrix,
+    /// Chains for each row.
+    pub(super) chains: usize,
+}
+
+impl Task<'_> {
+    /// Completions by block Gibbs sampling of a deep Boltzmann machine.
+    pub(super) fn by_dbm(&self, dbm: &Dbm, steps: usize, streams: &Streams) -> Result<Matrix> {
+        let clamp = self.clamp();
+        self.means(&mut DbmWalk::new(dbm, clamp.values.samples(), Some(clamp), streams), steps)
     }
-    let looks = (steps - first).div_ceil(INTERVAL);
-    let mut sums = Matrix::zeros(rows.units(), rows.samples());
-    for look in 0..looks {
-        walk.run(INTERVAL);
-        progress.set((first + look * INTERVAL) as u64, "");
-        let means = walk.means();
-        copies.iter().enumerate().for_each(|(chain, &row)| {
-            let mut sum = sums.column_mut(row);
-            sum += means.column(chain);
-        });
+
+    /// Completions by block Gibbs sampling of a restricted Boltzmann machine.
+    pub(super) fn by_rbm(&self, rbm: &Rbm, steps: usize, streams: &Streams) -> Result<Matrix> {
+        let clamp = self.clamp();
+        let mut walk = Walk::new(rbm, clamp.values.samples(), Some(clamp), streams);
+        self.means(&mut walk, steps)
     }
-    sums / (looks * chains) as f32
+
+    /// Completions by chains on the hidden units of a sigmoid belief net.
+    pub(super) fn by_sbn(&self, sbn: &Sbn, kernel: Kernel, steps: usize, streams: &Streams) -> Result<Matrix> {
+        self.means(&mut SbnWalk::new(sbn, self.clamp(), kernel, streams)?, steps)
+    }
+
+    /// For each chain the row that it completes.
+    fn copies(&self) -> Vec<usize> {
+        (0..self.rows.samples()).flat_map(|row| std::iter::repeat_n(row, self.chains)).collect()
+    }
+
+    fn clamp(&self) -> Clamp {
+        let copies = self.copies();
+        Clamp { mask: self.missing.flipped().select(&copies), values: self.rows.select(&copies) }
+    }
+
+    /// The mean of completions of each row, [units, rows]: over chains and the second half of their sweeps.
+    fn means(&self, walk: &mut dyn Chain, steps: usize) -> Result<Matrix> {
+        let copies = self.copies();
+        let mut progress = Progress::new("completing", steps as u64);
+        let first = steps / 2;
+        for done in (0..first).step_by(INTERVAL) {
+            walk.advance(INTERVAL.min(first - done))?;
+            progress.set(done as u64, "");
+        }
+        let looks = (steps - first).div_ceil(INTERVAL);
+        let mut sums = Matrix::zeros(self.rows.units(), self.rows.samples());
+        for look in 0..looks {
+            walk.advance(INTERVAL)?;
+            progress.set((first + look * INTERVAL) as u64, "");
+            let means = walk.means();
+            copies.iter().enumerate().for_each(|(chain, &row)| {
+                let mut sum = sums.column_mut(row);
+                sum += means.column(chain);
+            });
+        }
+        Ok(sums / (looks * self.chains) as f32)
+    }
 }
 
 /// The share of missing units on the right side, and their mean squared error.
@@ -213,7 +277,8 @@ mod tests {
         let rbm = Rbm::from_stack(stack).unwrap();
         let rows = BitMatrix::from_fn(3, 2, |_, row| row == 1);
         let missing = BitMatrix::from_fn(3, 2, |unit, _| unit == 2);
-        let means = completions(&rbm, &rows, &missing, (100, 4), &Streams::new(1));
+        let task = Task { rows: &rows, missing: &missing, chains: 4 };
+        let means = task.by_rbm(&rbm, 100, &Streams::new(1)).unwrap();
         assert_eq!((means[(0, 0)], means[(0, 1)]), (0.0, 1.0));
         assert!(means[(2, 0)] < 0.1 && means[(2, 1)] > 0.9, "{means}");
         assert_eq!(quality(&rows, &missing, &means).0, 1.0);

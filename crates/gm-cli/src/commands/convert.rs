@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gm_core::Format;
+use gm_core::{Format, ModelKind};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -12,10 +12,12 @@ use crate::{files, model};
 
 /// Converts a model between file formats
 ///
-/// Formats are told by extension: .gm, .safetensors, .npz and .json. Input files are told by their content.
+/// Formats are told by extension: .gm, .safetensors, .npz and .json. Input files are told by their content. With --to the
+/// model becomes another kind: a deep belief network a deep Boltzmann machine to be trained further, and machines of one
+/// hidden layer each other.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Examples:\n  dgm convert model.gm model.safetensors\n  dgm convert fixture.json model.gm --force"
+    after_help = "Examples:\n  dgm convert model.gm model.safetensors\n  dgm convert fixture.json model.gm --force\n  dgm convert dbn.gm dbm.gm --to dbm"
 )]
 pub(crate) struct Convert {
     /// The model to read
@@ -24,6 +26,9 @@ pub(crate) struct Convert {
     /// The file to write
     #[arg(value_name = "OUT")]
     to: PathBuf,
+    /// The kind of model to make: rbm, dbm or dbn [default: as it is]
+    #[arg(long = "to", value_name = "KIND")]
+    kind: Option<ModelKind>,
     /// Replace OUT if it exists
     #[arg(long)]
     force: bool,
@@ -47,7 +52,11 @@ impl Convert {
             value: self.to.display().to_string(),
             allowed: Format::ALLOWED.into(),
         })?;
-        let data = model::load(&self.from)?;
+        let data = model::load_data(&self.from)?;
+        let data = match self.kind {
+            Some(kind) => gm_train::convert_model(data, kind)?,
+            None => data,
+        };
         files::check_free(&self.to, self.force)?;
         gm_train::save_model(&self.to, &data)?;
         let bytes = std::fs::metadata(&self.to).map_err(Error::io("reading", &self.to))?.len();

@@ -7,8 +7,8 @@ use clap::Args;
 use gm_core::{AisSettings, BitMatrix, Matrix, Schedule, Streams, Vector};
 use gm_rbm::{Rbm, base_rate_bias};
 use gm_train::{
-    Binarise, Dataset, EvalData, EvalReport, EvalSettings, Exact, FitOptions, MonitorSettings, Outcome, RbmSettings,
-    SplitName, evaluate_rbm, fit_rbm_with, save_model,
+    Binarise, Dataset, EvalData, EvalReport, EvalSettings, Exact, FitOptions, Model, MonitorSettings, Outcome,
+    RbmSettings, SplitName, evaluate_rbm, fit_rbm_with, save_model,
 };
 use image::RgbImage;
 use serde::Serialize;
@@ -114,7 +114,7 @@ fn interrupted() -> Result<Report> {
 fn measure(rbm: &Rbm, test: &EvalData, exact: Exact, context: &Context) -> Result<EvalReport> {
     let ais = AisSettings { schedule: Schedule::Graded(TEMPERATURES), ..AisSettings::default() };
     let settings = EvalSettings { exact, ais, seed: context.seed(), ..EvalSettings::default() };
-    eval::annealing(&settings.ais, |watch| Ok(evaluate_rbm(rbm, test, &settings, watch)?))
+    eval::watched("annealing", |watch| Ok(evaluate_rbm(rbm, test, &settings, watch)?))
 }
 
 /// Mean log p of the rows when each pixel is on with its training frequency, whatever the others are.
@@ -147,8 +147,9 @@ impl<'a> Gallery<'a> {
 
     fn draw(&mut self, rbm: &Rbm, data: &Dataset, context: &Context) -> Result<()> {
         let completed = completed(rbm, data, self.shape, &context.streams())?;
-        let samples = training::draw_samples(rbm, 3 * COMPLETED, COMPLETED, self.shape, &context.streams());
-        let filters = training::draw_filters(rbm, HIDDEN[0], COMPLETED, self.shape);
+        let samples =
+            training::draw_samples(&Model::Rbm(rbm.clone()), 3 * COMPLETED, COMPLETED, self.shape, &context.streams());
+        let filters = training::draw_filters(rbm.stack(), HIDDEN[0], COMPLETED, self.shape);
         self.keep("completed.png", &completed)?;
         self.keep("samples.png", &samples)?;
         self.keep("filters.png", &filters)?;
@@ -172,7 +173,8 @@ fn completed(rbm: &Rbm, data: &Dataset, shape: Shape, streams: &Streams) -> Resu
     // Drawing pixels from their levels would add noise to the few pixels that tell a digit.
     let bits = split.to_bits(Binarise::Threshold(0.5))?;
     let missing: BitMatrix = Mask::Bottom.missing(bits.units(), bits.samples(), shape, streams)?;
-    let means = complete::completions(rbm, &bits, &missing, (1_000, 10), streams);
+    let task = complete::Task { rows: &bits, missing: &missing, chains: 10 };
+    let means = task.by_rbm(rbm, 1_000, streams)?;
     let about = About { source: data.source.clone(), split: "test".into(), rows: rows.len(), binarise: String::new() };
     Ok(complete::picture_of(&Examples { split, bits, about }, &missing, &means, shape))
 }
@@ -207,8 +209,9 @@ impl Document {
             format!("{:.2} nats, between {:.2} and {:.2}", p.value, p.low, p.high)
         };
         let annealing = |report: &EvalReport| {
-            let z = &report.log_partition;
-            let (runs, temperatures) = (z.runs.unwrap_or(0), z.temperatures.unwrap_or(0));
+            let z = report.log_partition.as_ref();
+            let runs = z.and_then(|z| z.runs).unwrap_or(0);
+            let temperatures = z.and_then(|z| z.temperatures).unwrap_or(0);
             format!("annealed importance sampling, {runs} runs of {temperatures} temperatures")
         };
         let rows = self.rbm.data.rows;

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use gm_core::{AisSettings, Progress as Done, Purpose, Schedule};
-use gm_rbm::Rbm;
-use gm_train::{EvalData, EvalReport, EvalSettings, Exact, PartitionReport, SplitName, evaluate_rbm};
+use gm_core::{AisSettings, ModelKind, Progress as Done, Schedule};
+use gm_sbn::BoundSettings;
+use gm_train::{
+    EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, Model, PartitionReport, SplitName, evaluate,
+    evaluate_partition,
+};
 use serde::Serialize;
 
 use super::Context;
@@ -20,10 +23,16 @@ use crate::output::{Listing, Report};
 
 /// Measures the mean log-likelihood of data, in nats
 ///
-/// The partition function is enumerated when the smaller layer has up to 20 units (up to 30 with --exact), and estimated
-/// by annealed importance sampling otherwise or when an --ais option is given. Annealing overrates a model; walks back
-/// from rows of the data (RAISE) underrate it and give the lower end of the interval. Without --data only the partition
-/// function is computed.
+/// Restricted Boltzmann machines: the partition function is enumerated when the smaller layer has up to 20 units (up to 30
+/// with --exact), and estimated by annealed importance sampling otherwise or when an --ais option is given. Annealing
+/// overrates a model; walks back from rows of the data (RAISE) underrate it and give the lower end of the interval. Without
+/// --data only the partition function is computed.
+///
+/// Deep Boltzmann machines: the same, with the smaller half of the layers enumerated or annealed. log p is the mean importance
+/// weight of --samples draws of mean field; elbo is the bound of mean field itself.
+///
+/// Sigmoid belief nets: exact when up to 20 hidden units can be enumerated (30 with --exact), and bounded from below by the
+/// mean importance weight of --samples draws of the recognition net.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm eval model.gm --data digits\n  \
     dgm eval model.gm --data mnist --split test --ais-runs 100 --ais-temperatures 14501 --seed 1\n  \
@@ -58,7 +67,13 @@ pub(crate) struct Eval {
     /// Walks back from rows of the data, for a lower bound beside annealing; 0 for none [default: 100]
     #[arg(long, value_name = "N", requires = "data")]
     raise_walks: Option<usize>,
-    /// Write log p of each row into this .npy or .csv file
+    /// Draws of the recognition net or of mean field for each row, for the importance-weighted bound [default: 1000]
+    #[arg(long, value_name = "K", requires = "data", value_parser = super::at_least_one)]
+    samples: Option<usize>,
+    /// Independent repeats of the bound, which show its spread [default: 1]
+    #[arg(long, value_name = "N", requires = "data", value_parser = super::at_least_one)]
+    repeats: Option<usize>,
+    /// Write log p of each row, or its bound, into this .npy or .csv file
     #[arg(long, value_name = "FILE", requires = "data")]
     per_example: Option<PathBuf>,
     /// Replace the file if it exists
@@ -88,24 +103,43 @@ struct PartitionDocument {
     seed: u64,
 }
 
-/// The smaller layer up to which the partition function is enumerated unasked.
-const ENUMERATED: usize = 20;
-
 impl Eval {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
         let target =
             self.per_example.as_ref().map(|path| Target::new(path, &[Kind::Npy, Kind::Csv], self.force)).transpose()?;
-        let rbm = model::load_rbm(&self.model)?;
+        let model = model::load(&self.model)?;
+        self.check_options(&model)?;
         let settings = self.settings(context);
-        let Some(spec) = &self.data else { return self.partition_alone(&rbm, &settings) };
+        let Some(spec) = &self.data else { return self.without_data(&model, &settings) };
         let rows = Rows { data: spec.clone(), folders: self.folders.clone(), binarise: self.binarise };
-        let data = self.examples(&rows, &rbm)?;
-        let report = annealing(&settings.ais, |watch| Ok(evaluate_rbm(&rbm, &data, &settings, watch)?))?;
+        let data = self.examples(&rows, &model)?;
+        let report = watched(label(&model), |watch| Ok(evaluate(&model, &data, &settings, watch)?))?;
         if let Some(target) = target {
             target.write_numbers(&report.log_probs)?;
         }
         report.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         Report::new(summary(&report), &report)
+    }
+
+    /// Refuses options that the model has no use for.
+    fn check_options(&self, model: &Model) -> Result<()> {
+        let annealing = [
+            ("--ais-runs", self.ais_runs.map(|n| n.to_string())),
+            ("--ais-temperatures", self.ais_temperatures.map(|n| n.to_string())),
+            ("--ais-schedule", self.ais_schedule.map(|how| format!("{how:?}").to_lowercase())),
+            ("--raise-walks", self.raise_walks.map(|n| n.to_string())),
+        ];
+        let drawing =
+            [("--samples", self.samples.map(|n| n.to_string())), ("--repeats", self.repeats.map(|n| n.to_string()))];
+        let (useless, allowed) = match model.kind() {
+            ModelKind::Sbn => (&annealing[..], "none for a sbn, which has no partition function"),
+            ModelKind::Dbm => (&drawing[1..], "none for a dbm"),
+            _ => (&drawing[..], "none for a model without recognition net"),
+        };
+        match useless.iter().find_map(|(option, given)| given.clone().map(|given| (*option, given))) {
+            Some((option, value)) => Err(Error::Option { option, value, allowed: allowed.into() }),
+            None => Ok(()),
+        }
     }
 
     fn settings(&self, context: &Context) -> EvalSettings {
@@ -126,39 +160,46 @@ impl Eval {
         };
         let ais = AisSettings { runs: self.ais_runs.unwrap_or(usual.runs), schedule };
         let raise_walks = self.raise_walks.unwrap_or(EvalSettings::default().raise_walks);
-        EvalSettings { exact, ais, raise_walks, seed: context.seed() }
+        let usual = BoundSettings::default();
+        let bound = BoundSettings {
+            samples: self.samples.unwrap_or(usual.samples),
+            repeats: self.repeats.unwrap_or(usual.repeats),
+        };
+        EvalSettings { exact, ais, raise_walks, bound, seed: context.seed() }
     }
 
-    fn examples(&self, rows: &Rows, rbm: &Rbm) -> Result<EvalData> {
+    fn examples(&self, rows: &Rows, model: &Model) -> Result<EvalData> {
         if let Part::Split(name) = self.split.unwrap_or(Part::Split(SplitName::Test)) {
             let data = rows.dataset()?;
-            check_units(rbm, &self.model, &data.source, data.units())?;
+            check_units(model, &self.model, &data.source, data.units())?;
             return Ok(EvalData::from_dataset(&data, name, self.binarise)?);
         }
-        let chosen = rows.load_for(rbm, &self.model, Part::All)?;
+        let chosen = rows.load_for(model, &self.model, Part::All)?;
         let binarise = chosen.about.binarise.parse()?;
         Ok(EvalData { split: "all".into(), binarise, ..EvalData::from_rows(chosen.about.source, chosen.bits) })
     }
 
-    /// The report of a model without data.
-    fn partition_alone(&self, rbm: &Rbm, settings: &EvalSettings) -> Result<Report> {
+    /// The report of a model without data: its partition function.
+    fn without_data(&self, model: &Model, settings: &EvalSettings) -> Result<Report> {
         if let Some(folder) = &self.folders.data_dir {
             let allowed = "together with --data only".into();
             return Err(Error::Option { option: "--data-dir", value: folder.display().to_string(), allowed });
         }
         let began = Instant::now();
-        let exact =
-            settings.exact == Exact::Yes || (settings.exact == Exact::Auto && rbm.enumerable_units() <= ENUMERATED);
-        let log_partition = if exact { enumerated(rbm)? } else { annealed(rbm, settings)? };
+        let found = watched(label(model), |watch| Ok(evaluate_partition(model, settings, watch)?))?;
+        let Some(log_partition) = found else {
+            let (value, allowed) = ("none".into(), format!("rows to evaluate a {} on", model.kind()));
+            return Err(Error::Option { option: "--data", value, allowed });
+        };
         let mut listing = Listing::default();
-        listing.add("model", format!("rbm {:?}", rbm.stack().layers()));
+        listing.add("model", format!("{} {:?}", model.kind(), model.layers()));
         add_partition(&mut listing, &log_partition);
         Report::new(
             listing.text(),
             &PartitionDocument {
                 schema: "gm-eval/1",
-                model: "rbm",
-                layers: rbm.stack().layers(),
+                model: model.kind().as_str(),
+                layers: model.layers(),
                 log_partition,
                 warnings: Vec::new(),
                 seconds: began.elapsed().as_secs_f64(),
@@ -169,46 +210,33 @@ impl Eval {
     }
 }
 
-/// Runs a computation that may anneal, with progress, until it ends or a signal arrives.
-pub(super) fn annealing<T>(
-    ais: &AisSettings,
+/// What takes the time of an evaluation.
+pub(super) fn label(model: &Model) -> &'static str {
+    match model.kind() {
+        ModelKind::Sbn => "drawing from the recognition net",
+        _ => "annealing",
+    }
+}
+
+/// Runs a long computation, with progress, until it ends or a signal arrives.
+pub(super) fn watched<T>(
+    label: &str,
     work: impl FnOnce(&mut dyn FnMut(Done) -> ControlFlow<()>) -> Result<T>,
 ) -> Result<T> {
-    let total = ais.schedule.betas().map_or(0, |betas| betas.len() as u64);
     let mut watched = None;
     work(&mut |done: Done| {
-        // Enumeration does not look at signals, so that they are heard from the first sweep on only.
-        let (interrupt, bar) = watched.get_or_insert_with(|| {
-            (Interrupt::listen(), Progress::new(&format!("annealing {} runs", ais.runs), total))
-        });
-        if done.done.is_multiple_of(16) {
+        // Enumeration does not look at signals, so that they are heard from the first step on only.
+        let (interrupt, bar) =
+            watched.get_or_insert_with(|| (Interrupt::listen(), Progress::new(label, done.total as u64)));
+        if done.done.is_multiple_of(done.total / LOOKS + 1) {
             bar.set(done.done as u64, "");
         }
         interrupt.flow()
     })
 }
 
-fn enumerated(rbm: &Rbm) -> Result<PartitionReport> {
-    let value = rbm.log_partition()?;
-    let (low, high) = (value, value);
-    Ok(PartitionReport { value, std_error: 0.0, low, high, method: "exact", runs: None, temperatures: None, ess: None })
-}
-
-fn annealed(rbm: &Rbm, settings: &EvalSettings) -> Result<PartitionReport> {
-    let streams = gm_core::Streams::new(settings.seed).fork(Purpose::Evaluate, 0);
-    let found = annealing(&settings.ais, |watch| Ok(rbm.log_partition_ais(&settings.ais, None, &streams, watch)?))?;
-    let log_z = found.log_partition;
-    Ok(PartitionReport {
-        value: log_z.value,
-        std_error: log_z.std_error,
-        low: log_z.low,
-        high: log_z.high,
-        method: "ais",
-        runs: Some(settings.ais.runs),
-        temperatures: Some(found.temperatures),
-        ess: Some(found.ess),
-    })
-}
+/// Times that progress is shown, at most.
+const LOOKS: usize = 1_000;
 
 /// A report for people.
 pub(super) fn summary(report: &EvalReport) -> String {
@@ -231,14 +259,32 @@ pub(super) fn summary(report: &EvalReport) -> String {
         let (value, error, walks) = (lower.value, lower.std_error, lower.walks);
         listing.add("lower side", format!("{value:.4} +- {error:.4} nats, {walks} walks back from the data (raise)"));
     }
-    add_partition(&mut listing, &report.log_partition);
-    let pseudo = &report.log_pseudo_likelihood;
-    listing.add("pseudo log p", format!("{:.4} +- {:.4} nats ({})", pseudo.value, pseudo.std_error, pseudo.method));
+    if let Some(bound) = &report.importance_weighted {
+        add_bound(&mut listing, bound);
+    }
+    if let Some(elbo) = report.elbo {
+        listing.add("elbo", format!("{elbo:.4} nats"));
+    }
+    if let Some(z) = &report.log_partition {
+        add_partition(&mut listing, z);
+    }
+    if let Some(pseudo) = &report.log_pseudo_likelihood {
+        listing.add("pseudo log p", format!("{:.4} +- {:.4} nats ({})", pseudo.value, pseudo.std_error, pseudo.method));
+    }
     if let Some(gap) = report.free_energy_gap {
         listing.add("free energy gap", format!("{gap:.4} nats above training rows"));
     }
     listing.add("time", format!("{:.1} s, {} threads, seed {}", report.seconds, report.threads, report.seed));
     listing.text()
+}
+
+fn add_bound(listing: &mut Listing, bound: &ImportanceReport) {
+    let (value, error, samples) = (bound.value, bound.std_error, bound.samples);
+    listing.add("bound", format!("{value:.4} +- {error:.4} nats, importance-weighted, {samples} draws a row (lower)"));
+    if let Some(spread) = bound.spread {
+        listing.add("", format!("standard deviation {spread:.4} over {} repeats", bound.repeats));
+    }
+    listing.add("", format!("effective sample size {:.1}, below {:.2} for 5 % of the rows", bound.ess, bound.low_ess));
 }
 
 fn add_partition(listing: &mut Listing, z: &PartitionReport) {

@@ -1,20 +1,29 @@
-//! `dgm infer`: what the hidden units make of data.
+//! `dgm infer`: posterior means of the hidden units.
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use gm_core::Matrix;
+use gm_sbn::Sbn;
+use gm_train::Model;
 use serde::Serialize;
 
+use super::Context;
 use crate::data::{About, Part, Rows};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
 use crate::model;
 use crate::output::Report;
+use crate::posterior::Posterior;
 
 /// Computes E[h | v] for the rows of a data set
+///
+/// Exact for a restricted Boltzmann machine, whose hidden units are independent given the data. For a sigmoid belief net as
+/// --method says; for a deep Boltzmann machine by mean field, unless --method says gibbs or exact.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Examples:\n  dgm infer model.gm --data digits --out h.npy\n  dgm infer model.gm --data rows.csv --split all --out h.csv"
+    after_help = "Examples:\n  dgm infer model.gm --data digits --out h.npy\n  dgm infer model.gm --data rows.csv --split all --out h.csv\n  \
+    dgm infer sbn.gm --data digits --method gibbs --steps 200 --out h.npy"
 )]
 pub(crate) struct Infer {
     /// A model file
@@ -24,7 +33,17 @@ pub(crate) struct Infer {
     /// Which rows: train, valid, test or all
     #[arg(long, default_value = "test")]
     split: Part,
-    /// The file to write, .npy or .csv, with a row of hidden means for each row of data
+    /// How the posterior of a sigmoid belief net is approached [default: exact up to 12 hidden units, else importance with a
+    /// recognition net and gibbs without]
+    #[arg(long, value_name = "HOW")]
+    method: Option<Method>,
+    /// Draws of the recognition net for each row, with recognition and importance [default: 200]
+    #[arg(long, value_name = "K", value_parser = super::at_least_one)]
+    samples: Option<usize>,
+    /// Sweeps, of which gibbs leaves out the first half and after which mean-field gives up [default: 100]
+    #[arg(long, value_name = "N", value_parser = super::at_least_one)]
+    steps: Option<usize>,
+    /// The file to write, .npy or .csv, with a row of hidden means for each row of data, the first hidden layer first
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Replace the file if it exists
@@ -32,41 +51,127 @@ pub(crate) struct Infer {
     force: bool,
 }
 
+/// A way to the posterior of a sigmoid belief net.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Method {
+    /// Draws of the recognition net as they come.
+    Recognition,
+    /// Draws of the recognition net with importance weights.
+    Importance,
+    /// Single-site Gibbs sampling.
+    Gibbs,
+    /// Independent hidden units, fitted to the posterior.
+    MeanField,
+    /// Enumeration of up to 24 hidden units.
+    Exact,
+}
+
 #[derive(Serialize)]
 struct Document {
     schema: &'static str,
-    model: &'static str,
+    model: String,
     layers: Vec<usize>,
     data: About,
+    method: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    samples: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<usize>,
     out: PathBuf,
     mean_activation: f64,
+    /// Mean over rows of the bound that mean field reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean_field_bound: Option<f64>,
+}
+
+impl Method {
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().into())
+    }
+
+    fn draws(self) -> bool {
+        matches!(self, Self::Recognition | Self::Importance)
+    }
+
+    fn sweeps(self) -> bool {
+        matches!(self, Self::Gibbs | Self::MeanField)
+    }
 }
 
 impl Infer {
-    pub(super) fn run(&self) -> Result<Report> {
+    pub(super) fn run(&self, context: &Context) -> Result<Report> {
         let target = Target::new(&self.out, &[Kind::Npy, Kind::Csv], self.force)?;
-        let rbm = model::load_rbm(&self.model)?;
-        let examples = self.rows.load_for(&rbm, &self.model, self.split)?;
-        let means = rbm.couplings().mean_h_from_v(&rbm, &examples.bits).to_matrix();
-        target.write_values(&means)?;
-        let mean_activation = means.iter().map(|&x| f64::from(x)).sum::<f64>() / means.len() as f64;
+        let model = model::load(&self.model)?;
+        let method = match &model {
+            Model::Sbn(sbn) => self.method.unwrap_or_else(|| usual(sbn)),
+            Model::Dbm(_) => self.method.unwrap_or(Method::MeanField),
+            _ => self.method.unwrap_or(Method::Exact),
+        };
+        self.check(&model, method)?;
+        let examples = self.rows.load_for(&model, &self.model, self.split)?;
+        let (samples, steps) = (self.samples.unwrap_or(200), self.steps.unwrap_or(100));
+        let found = match &model {
+            Model::Rbm(rbm) => Posterior::of(rbm.couplings().mean_h_from_v(rbm, &examples.bits).to_matrix()),
+            Model::Dbm(dbm) => Posterior::of_dbm(dbm, &examples.bits, method, steps, &context.streams())?,
+            Model::Sbn(sbn) => Posterior::of_sbn(sbn, &examples.bits, method, (samples, steps), &context.streams())?,
+        };
+        target.write_values(&found.means)?;
+        let mean_activation = mean(&found.means);
         let text = format!(
-            "{}: E[h | v] of {} rows and {} hidden units, {:.1} units on per row",
+            "{}: E[h | v] of {} rows and {} hidden units by {}, {:.1} units on per row",
             self.out.display(),
-            means.ncols(),
-            means.nrows(),
-            mean_activation * means.nrows() as f64
+            found.means.ncols(),
+            found.means.nrows(),
+            method.name(),
+            mean_activation * found.means.nrows() as f64
         );
         Report::new(
             text,
             &Document {
                 schema: "gm-infer/1",
-                model: "rbm",
-                layers: rbm.stack().layers(),
+                model: model.kind().to_string(),
+                layers: model.layers(),
                 data: examples.about,
+                samples: method.draws().then_some(samples),
+                steps: method.sweeps().then_some(steps),
+                method: method.name(),
                 out: self.out.clone(),
                 mean_activation,
+                mean_field_bound: found.bound,
             },
         )
     }
+
+    /// Refuses options that the method would not look at, and methods that the model does not have.
+    fn check(&self, model: &Model, method: Method) -> Result<()> {
+        let refuse =
+            |option, value: String, allowed: &str| Err(Error::Option { option, value, allowed: allowed.into() });
+        match (self.samples, self.steps) {
+            (Some(samples), _) if !method.draws() => {
+                refuse("--samples", samples.to_string(), "together with --method recognition or importance only")
+            }
+            (_, Some(steps)) if !method.sweeps() => {
+                refuse("--steps", steps.to_string(), "together with --method gibbs or mean-field only")
+            }
+            _ if matches!(model, Model::Rbm(_)) && method != Method::Exact => {
+                refuse("--method", method.name(), "exact for a rbm, whose hidden units are independent given the data")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The hidden units up to which the posterior is enumerated unasked.
+const ENUMERATED: usize = 12;
+
+fn usual(sbn: &Sbn) -> Method {
+    match sbn.recognition() {
+        _ if sbn.hidden() <= ENUMERATED => Method::Exact,
+        Some(_) => Method::Importance,
+        None => Method::Gibbs,
+    }
+}
+
+fn mean(values: &Matrix) -> f64 {
+    values.iter().map(|&x| f64::from(x)).sum::<f64>() / values.len() as f64
 }

@@ -84,7 +84,7 @@ struct Units {
 impl Inspect {
     pub(super) fn run(&self) -> Result<Report> {
         let target = self.filters.as_ref().map(|path| Target::new(path, &[Kind::Png], self.force)).transpose()?;
-        let data = model::load(&self.model)?;
+        let data = model::load_data(&self.model)?;
         if let Some(target) = target {
             let weights = data.stack.weights(0);
             target.write_picture(&picture::filters(weights, picture::shape_of(weights.nrows(), None), None))?;

@@ -12,6 +12,8 @@ mod train;
 
 use clap::Subcommand;
 
+pub(crate) use infer::Method;
+
 use crate::error::Result;
 use crate::output::Report;
 
@@ -64,7 +66,7 @@ impl Command {
             Self::Train(train) => train.run(context),
             Self::Eval(eval) => eval.run(context),
             Self::Sample(sample) => sample.run(context),
-            Self::Infer(infer) => infer.run(),
+            Self::Infer(infer) => infer.run(context),
             Self::Complete(complete) => complete.run(context),
             Self::Inspect(inspect) => inspect.run(),
             Self::Convert(convert) => convert.run(),

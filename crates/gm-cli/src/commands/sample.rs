@@ -4,21 +4,26 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gm_core::{BitMatrix, Matrix};
+use gm_dbm::Dbm;
 use gm_rbm::{Clamp, Rbm};
+use gm_sbn::Sbn;
+use gm_train::Model;
 use serde::Serialize;
 
 use super::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
 use crate::mask::{Mask, given};
 use crate::model;
 use crate::output::Report;
 use crate::picture::{self, Shape};
-use crate::sampling::{Diagnostics, Walk};
+use crate::sampling::{self, Chain, DbmWalk, Diagnostics, Kernel, SbnWalk, Walk, Watched};
 
-/// Draws samples by block Gibbs sampling, with diagnostics of the chains
+/// Draws samples of a model
 ///
-/// Diagnostics are left out with --clamp, where each chain has a distribution of its own.
+/// A restricted Boltzmann machine is sampled by block Gibbs sampling, with diagnostics of the chains; they are left out with
+/// --clamp, where each chain has a distribution of its own. A sigmoid belief net is sampled from the top layer down, without
+/// chains, and with --clamp by chains on its hidden units.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm sample model.gm -n 100 --out samples.png\n  \
     dgm sample model.gm -n 5000 --chains 100 --thin 50 --out samples.npy\n  \
@@ -29,19 +34,19 @@ pub(crate) struct Sample {
     /// Samples to draw
     #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 100, value_parser = super::at_least_one)]
     count: usize,
-    /// Sweeps of each chain before its first sample
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    steps: usize,
+    /// Sweeps of each chain before its first sample [default: 1000; 100 for a sigmoid belief net]
+    #[arg(long, value_name = "N")]
+    steps: Option<usize>,
     /// Chains [default: one a sample]
     #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     chains: Option<usize>,
-    /// Sweeps between further samples of a chain
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = super::at_least_one)]
-    thin: usize,
+    /// Sweeps between further samples of a chain [default: 100]
+    #[arg(long, value_name = "N", value_parser = super::at_least_one)]
+    thin: Option<usize>,
     /// The file to write: .png, .npy or .csv [default: draw the first few on the terminal]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Give the probabilities E[v | h] of the last sweep instead of zeros and ones
+    /// Give the probabilities of the visible units given the layer above instead of zeros and ones
     #[arg(long)]
     means: bool,
     /// Keep values from this file of zeros and ones: one row, or a row a sample
@@ -50,6 +55,9 @@ pub(crate) struct Sample {
     /// The units that are not kept: left, right, top, bottom, random:P or a file of ones where units are free
     #[arg(long, value_name = "WHICH", requires = "clamp")]
     mask: Option<Mask>,
+    /// How hidden units are drawn with --clamp, for a sigmoid belief net [default: importance with a recognition net]
+    #[arg(long, value_name = "HOW", requires = "clamp")]
+    method: Option<Kernel>,
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
@@ -58,12 +66,17 @@ pub(crate) struct Sample {
 #[derive(Serialize)]
 struct Document {
     schema: &'static str,
-    model: &'static str,
+    model: String,
     layers: Vec<usize>,
     samples: usize,
-    chains: usize,
-    steps: usize,
-    thin: usize,
+    method: &'static str,
+    /// Absent where samples are independent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chains: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thin: Option<usize>,
     seed: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     diagnostics: Option<Diagnostics>,
@@ -77,63 +90,123 @@ struct Document {
 /// Above this split R-hat chains have not forgotten where they began.
 const MIXED: f64 = 1.05;
 
+/// Samples with how they came about.
+struct Drawn {
+    values: Matrix,
+    method: &'static str,
+    /// Chains, sweeps and thinning, where there are chains.
+    chains: Option<[usize; 3]>,
+    diagnostics: Option<Diagnostics>,
+}
+
 impl Sample {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
         let kinds = [Kind::Png, Kind::Npy, Kind::Csv];
         let target = self.out.as_ref().map(|path| Target::new(path, &kinds, self.force)).transpose()?;
-        let rbm = model::load_rbm(&self.model)?;
-        let chains = self.chains.unwrap_or(self.count).min(self.count);
-        let clamp = self.clamp(&rbm, chains, context)?;
-        let mut walk = Walk::new(&rbm, chains, clamp, &context.streams());
-        let diagnostics = walk.run_watched(self.steps)?.filter(|_| self.clamp.is_none());
-        if diagnostics.as_ref().is_some_and(|d| d.split_r_hat > MIXED) {
-            tracing::warn!("the chains still differ from each other (split R-hat above {MIXED}); raise --steps");
-        }
-        let values = self.collect(&mut walk, chains);
-        let shape = picture::shape_of(rbm.visible(), None);
-        let mut text = match &target {
-            Some(target) => self.write(target, &values, shape)?,
-            None => picture::blocks(&values, shape),
+        let model = model::load(&self.model)?;
+        let drawn = match &model {
+            Model::Rbm(rbm) => self.sample_rbm(rbm, context)?,
+            Model::Sbn(sbn) => self.sample_sbn(sbn, context)?,
+            Model::Dbm(dbm) => self.sample_dbm(dbm, context)?,
         };
-        text += &diagnostics.as_ref().map(Diagnostics::text).unwrap_or_default();
-        let rows = || values.column_iter().map(|sample| sample.iter().copied().collect()).collect();
+        let shape = picture::shape_of(model.visible(), None);
+        let mut text = match &target {
+            Some(target) => self.write(target, &drawn.values, shape)?,
+            None => picture::blocks(&drawn.values, shape),
+        };
+        text += &drawn.diagnostics.as_ref().map(Diagnostics::text).unwrap_or_default();
+        let rows = || drawn.values.column_iter().map(|sample| sample.iter().copied().collect()).collect();
+        let number = |i: usize| drawn.chains.map(|chains| chains[i]);
         Report::new(
             text,
             &Document {
                 schema: "gm-sample/1",
-                model: "rbm",
-                layers: rbm.stack().layers(),
+                model: model.kind().to_string(),
+                layers: model.layers(),
                 samples: self.count,
-                chains,
-                steps: self.steps,
-                thin: self.thin,
+                method: drawn.method,
+                chains: number(0),
+                steps: number(1),
+                thin: number(2),
                 seed: context.seed(),
-                diagnostics,
                 values: target.is_none().then(rows),
+                diagnostics: drawn.diagnostics,
                 out: self.out.clone(),
             },
         )
     }
 
-    fn clamp(&self, rbm: &Rbm, chains: usize, context: &Context) -> Result<Option<Clamp>> {
+    fn sample_rbm(&self, rbm: &Rbm, context: &Context) -> Result<Drawn> {
+        if let Some(kernel) = self.method {
+            return Err(refused("--method", kernel.name(), "none for a rbm, whose layers are drawn whole"));
+        }
+        let chains = self.chains.unwrap_or(self.count).min(self.count);
+        let clamp = self.clamp(rbm.visible(), chains, context)?;
+        self.by_gibbs(&mut Walk::new(rbm, chains, clamp, &context.streams()), chains)
+    }
+
+    fn sample_dbm(&self, dbm: &Dbm, context: &Context) -> Result<Drawn> {
+        if let Some(kernel) = self.method {
+            return Err(refused("--method", kernel.name(), "none for a dbm, whose layers are drawn whole"));
+        }
+        let chains = self.chains.unwrap_or(self.count).min(self.count);
+        let clamp = self.clamp(dbm.visible(), chains, context)?;
+        self.by_gibbs(&mut DbmWalk::new(dbm, chains, clamp, &context.streams()), chains)
+    }
+
+    fn by_gibbs(&self, walk: &mut (impl Chain + Watched), chains: usize) -> Result<Drawn> {
+        let steps = self.steps.unwrap_or(1_000);
+        let diagnostics = walk.run_watched(steps)?.filter(|_| self.clamp.is_none());
+        if diagnostics.as_ref().is_some_and(|d| d.split_r_hat > MIXED) {
+            tracing::warn!("the chains still differ from each other (split R-hat above {MIXED}); raise --steps");
+        }
+        let (values, thin) = self.collect(walk, chains)?;
+        Ok(Drawn { values, method: "block Gibbs sampling", chains: Some([chains, steps, thin]), diagnostics })
+    }
+
+    fn sample_sbn(&self, sbn: &Sbn, context: &Context) -> Result<Drawn> {
+        let chains = self.chains.unwrap_or(self.count).min(self.count);
+        let Some(clamp) = self.clamp(sbn.visible(), chains, context)? else {
+            for (option, given) in [("--steps", self.steps), ("--thin", self.thin), ("--chains", self.chains)] {
+                if let Some(given) = given {
+                    return Err(refused(
+                        option,
+                        given,
+                        "none for a sbn without --clamp, whose samples are independent",
+                    ));
+                }
+            }
+            let values = sampling::ancestral(sbn, self.count, self.means, &context.streams());
+            return Ok(Drawn { values, method: "ancestral sampling", chains: None, diagnostics: None });
+        };
+        let kernel = Kernel::of(self.method, sbn);
+        let mut walk = SbnWalk::new(sbn, clamp, kernel, &context.streams())?;
+        let steps = self.steps.unwrap_or(100);
+        walk.advance(steps)?;
+        let (values, thin) = self.collect(&mut walk, chains)?;
+        Ok(Drawn { values, method: kernel.name(), chains: Some([chains, steps, thin]), diagnostics: None })
+    }
+
+    fn clamp(&self, visible: usize, chains: usize, context: &Context) -> Result<Option<Clamp>> {
         let (Some(values), Some(mask)) = (&self.clamp, &self.mask) else { return Ok(None) };
-        let values = given("--clamp", values.clone(), rbm.visible(), chains)?;
-        let free = mask.missing(rbm.visible(), chains, picture::shape_of(rbm.visible(), None), &context.streams())?;
+        let values = given("--clamp", values.clone(), visible, chains)?;
+        let free = mask.missing(visible, chains, picture::shape_of(visible, None), &context.streams())?;
         Ok(Some(Clamp { mask: free.flipped(), values }))
     }
 
-    /// Samples in the order in which they were drawn, [visible, samples].
-    fn collect(&self, walk: &mut Walk<'_>, chains: usize) -> Matrix {
+    /// Samples in the order in which they were drawn, [visible, samples], and the sweeps between those of a chain.
+    fn collect(&self, walk: &mut dyn Chain, chains: usize) -> Result<(Matrix, usize)> {
+        let thin = self.thin.unwrap_or(100);
         let mut values = Matrix::zeros(walk.states().units(), self.count);
         for (round, first) in (0..self.count).step_by(chains).enumerate() {
             if round > 0 {
-                walk.run(self.thin);
+                walk.advance(thin)?;
             }
             let drawn = if self.means { walk.means() } else { BitMatrix::to_matrix(walk.states()) };
             let taken = chains.min(self.count - first);
             values.columns_mut(first, taken).copy_from(&drawn.columns(0, taken));
         }
-        values
+        Ok((values, thin))
     }
 
     fn write(&self, target: &Target, values: &Matrix, shape: Shape) -> Result<String> {
@@ -143,4 +216,8 @@ impl Sample {
         }
         Ok(format!("{}: {} samples of {} units\n", target.path().display(), values.ncols(), values.nrows()))
     }
+}
+
+fn refused(option: &'static str, value: impl ToString, allowed: &str) -> Error {
+    Error::Option { option, value: value.to_string(), allowed: allowed.into() }
 }

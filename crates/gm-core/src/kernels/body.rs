@@ -266,6 +266,50 @@ fn softplus_sum_of<T: Copy + Into<f64>>(inputs: &[T]) -> f64 {
     total
 }
 
+/// Replaces the inputs a of 64 units by the scores x - logistic(a) of their states x, and gives
+/// sum log Ber(x; logistic(a)) over the units of `mask`.
+///
+/// log Ber(x; logistic(a)) = min(0, +-a) - log(1 + exp(-|a|)), so that mean and probability share one exponential.
+#[inline(always)]
+pub(super) fn score(inputs: &mut [f32; LANES], states: u64, mask: u64) -> f64 {
+    let (states, used) = (unpack(states), unpack(mask));
+    let mut wrong_side = [0.0_f32; LANES];
+    let mut factors = [0.0_f32; LANES];
+    for lane in 0..LANES {
+        let a = inputs[lane];
+        let e = exp_minus(a.abs());
+        let upper = 1.0 / (1.0 + e);
+        inputs[lane] = states[lane] - if a < 0.0 { e * upper } else { upper };
+        let away = a - 2.0 * states[lane] * a;
+        wrong_side[lane] = used[lane] * if away > 0.0 { away } else { 0.0 };
+        factors[lane] = used[lane] * e;
+    }
+    let mut sums = [0.0; F64_LANES];
+    let mut product = [1.0; F64_LANES];
+    for chunk in 0..LANES / F64_LANES {
+        for lane in 0..F64_LANES {
+            sums[lane] += f64::from(wrong_side[F64_LANES * chunk + lane]);
+            product[lane] *= 1.0 + f64::from(factors[F64_LANES * chunk + lane]);
+        }
+    }
+    // The product of 64 factors of at most 2 is far from overflow.
+    let factor: f64 = product.iter().product();
+    -sums.iter().sum::<f64>() - factor.ln()
+}
+
+/// The bits of a word as numbers, the lowest first.
+#[inline(always)]
+fn unpack(word: u64) -> [f32; LANES] {
+    let halves = [word as u32, (word >> 32) as u32];
+    let mut flags = [0.0; LANES];
+    for (half, flags) in halves.iter().zip(flags.as_chunks_mut::<32>().0) {
+        for (lane, flag) in flags.iter_mut().enumerate() {
+            *flag = (half >> lane & 1) as i32 as f32;
+        }
+    }
+    flags
+}
+
 /// The greatest change of an input for which [`gain_of_small_step`] is used.
 const SMALL_STEP: f32 = 1.0 / 16.0;
 

@@ -151,6 +151,10 @@ kernel! {
     draw, draw_on, (means: &[Row], random: &[[u16; LANES]], bits: &mut [u64], ties: &mut [u64])
 }
 kernel! {
+    /// Inputs to scores in place, and the log-probability of the states: see [`body::score`].
+    score, score_on, (inputs: &mut [f32; LANES], states: u64, mask: u64) -> f64
+}
+kernel! {
     /// sum softplus(x).
     softplus_sum, softplus_sum_on, (inputs: &[f32]) -> f64
 }

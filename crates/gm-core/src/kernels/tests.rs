@@ -77,6 +77,31 @@ fn oracle_temper_and_logistic_on_every_instruction_set() {
 }
 
 #[test]
+fn oracle_score_on_every_instruction_set() {
+    let mut stream = stream(3);
+    for (case, scale) in [1.0, 30.0, 2_000.0].into_iter().enumerate() {
+        let inputs = rows(1, scale, &mut stream)[0].0;
+        let (states, used) = (stream.next_u64(), [64, 17, 1][case]);
+        let mask = if used == 64 { u64::MAX } else { (1 << used) - 1 };
+        let term = |lane: usize| {
+            let a = f64::from(inputs[lane]);
+            -crate::numerics::softplus(if states >> lane & 1 == 1 { -a } else { a })
+        };
+        let expected: f64 = (0..used).map(term).sum();
+        let first = body::score(&mut inputs.clone(), states, mask);
+        assert!((first - expected).abs() < 1e-6 * (1.0 + expected.abs()), "{first} against {expected}");
+        for set in InstructionSet::available() {
+            let mut scores = inputs;
+            assert_eq!(score_on(set, &mut scores, states, mask).to_bits(), first.to_bits(), "{set:?}");
+            for lane in 0..LANES {
+                let state = (states >> lane & 1) as f32;
+                assert_eq!(scores[lane].to_bits(), (state - body::logistic_one(inputs[lane])).to_bits());
+            }
+        }
+    }
+}
+
+#[test]
 fn table_logistic_is_accurate_and_never_overflows() {
     for x in (-1740..=1740).map(|i| i as f32 * 0.05) {
         let exact = 1.0 / (1.0 + (-f64::from(x)).exp());

@@ -1,11 +1,15 @@
 //! `dgm train`: training runs on disk, new ones and interrupted ones.
 
+mod dbm;
+mod rbm;
+mod sbn;
+
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, Subcommand};
 use gm_train::{
-    Algorithm, Binarise, Config, DataConfig, DataSpec, ModelConfig, MonitorSettings, OptimiserSettings, Rate,
-    RbmSettings, Regularise, Run, StopOn, load,
+    Binarise, Config, DataConfig, DataSpec, ModelConfig, ModelSettings, MonitorSettings, Rate, Regularise, Run, StopOn,
+    load,
 };
 
 use super::Context;
@@ -20,6 +24,7 @@ use crate::training;
 #[command(group(ArgGroup::new("what").args(["config", "resume"]).required(true)))]
 #[command(after_help = "Examples:\n  dgm train rbm --data digits\n  \
     dgm train rbm --data mnist --data-dir ~/data --hidden 500 --out runs/mnist\n  \
+    dgm train sbn --data digits --hidden 50,20\n  dgm train dbm --data digits --hidden 100,50\n  \
     dgm train --config runs/mnist/config.toml --out runs/again\n  dgm train --resume runs/mnist")]
 pub(crate) struct Train {
     #[command(subcommand)]
@@ -38,15 +43,26 @@ pub(crate) struct Train {
 /// What can be trained.
 #[derive(Clone, Debug, Subcommand)]
 enum Model {
-    Rbm(Box<RbmOptions>),
+    Rbm(Box<rbm::RbmOptions>),
+    Sbn(Box<sbn::SbnOptions>),
+    Dbm(Box<dbm::DbmOptions>),
 }
 
-/// Trains a restricted Boltzmann machine
+/// What the options of every model tell.
+trait Options {
+    /// The options that all models share.
+    fn shared(&self) -> &Shared;
+
+    /// The library's settings for data of so many rows, with defaults that suit them.
+    fn settings(&self, rows: usize) -> Result<ModelConfig>;
+
+    /// What early stopping judges by unless told, given the settings and the number of visible units.
+    fn stop_on(&self, settings: &dyn ModelSettings, visible: usize) -> StopOn;
+}
+
+/// Options of training that all models share.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Examples:\n  dgm train rbm --data digits\n  \
-    dgm train rbm --data bars-and-stripes:4 --hidden 12 --algorithm exact --learning-rate 0.5 --out runs/bars\n  \
-    dgm train rbm --data mnist --data-dir ~/data --hidden 500 --k 5 --early-stopping 10")]
-struct RbmOptions {
+struct Shared {
     /// Data: a built-in name (`digits`), a known set (`mnist`) or the path of a file or folder
     #[arg(long, value_name = "SPEC")]
     data: String,
@@ -56,18 +72,12 @@ struct RbmOptions {
     /// [default: `none` for binary data, else `dynamic`]
     #[arg(long, value_name = "HOW")]
     binarise: Option<Binarise>,
-    /// Hidden units [default: a tenth of the training rows, 16 to 500]
-    #[arg(long, value_name = "N")]
-    hidden: Option<usize>,
     /// Passes over the training rows [default: as many as make about 30000 updates]
     #[arg(long, value_name = "N")]
     epochs: Option<u64>,
     /// Rows of an update [default: 100]
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
-    /// The first learning rate [default: 0.1]
-    #[arg(long, value_name = "X")]
-    learning_rate: Option<f64>,
     /// How the learning rate changes: constant, linear (to zero), exponential:F (an epoch), steps:E,F or inverse:E
     /// [default: linear]
     #[arg(long, value_name = "HOW")]
@@ -75,28 +85,6 @@ struct RbmOptions {
     /// Epochs in which the learning rate rises to its value [default: 0]
     #[arg(long, value_name = "X")]
     warm_up: Option<f64>,
-    /// Where the statistics of the model come from: pcd (persistent chains), cd (chains from the data) or exact (enumeration)
-    /// [default: pcd]
-    #[arg(long, value_name = "HOW")]
-    algorithm: Option<Algorithm>,
-    /// Sweeps for each update [default: 1]
-    #[arg(long, value_name = "N")]
-    k: Option<usize>,
-    /// Persistent chains [default: 500]
-    #[arg(long, value_name = "N")]
-    chains: Option<usize>,
-    /// Use the plain gradient instead of the centred one
-    #[arg(long)]
-    no_centring: bool,
-    /// How a gradient becomes an update: `sgd`, `momentum:M`, `nesterov:M` or `adam[:B1,B2]` [default: sgd]
-    #[arg(long, value_name = "HOW")]
-    optimiser: Option<OptimiserSettings>,
-    /// Share of the last update that is repeated, for --optimiser sgd
-    #[arg(long, value_name = "M")]
-    momentum: Option<f32>,
-    /// Take the gradient after the repeated part
-    #[arg(long, requires = "momentum")]
-    nesterov: bool,
     /// Penalty on the absolute values of weights [default: 0]
     #[arg(long, value_name = "X")]
     l1: Option<f32>,
@@ -106,14 +94,11 @@ struct RbmOptions {
     /// The greatest norm of the weights into a hidden unit [default: none]
     #[arg(long, value_name = "X")]
     max_norm: Option<f32>,
-    /// Standard deviation of the first weights [default: 0.01]
-    #[arg(long, value_name = "X")]
-    init_scale: Option<f32>,
     /// Stop after this many looks at the validation rows without a better one
     #[arg(long, value_name = "PATIENCE")]
     early_stopping: Option<u64>,
-    /// What --early-stopping judges by: log-likelihood, pseudo-likelihood or free-energy-gap:LIMIT [default: log-likelihood
-    /// where it is exact, else pseudo-likelihood]
+    /// What --early-stopping judges by: log-likelihood, pseudo-likelihood, importance-weighted or free-energy-gap:LIMIT
+    /// [default: log-likelihood where it is exact, else what the model has]
     #[arg(long, value_name = "RULE", requires = "early_stopping")]
     stop_on: Option<StopOn>,
     /// Epochs from one look at training and validation rows to the next [default: 100 looks in all]
@@ -122,7 +107,7 @@ struct RbmOptions {
     /// Updates from one checkpoint to the next [default: 1000]
     #[arg(long, value_name = "N")]
     checkpoint_every: Option<u64>,
-    /// The folder of the run; it must not hold one [default: runs/rbm- and the name of the data]
+    /// The folder of the run; it must not hold one [default: runs/ and the names of model and data]
     #[arg(long, value_name = "RUN")]
     out: Option<PathBuf>,
 }
@@ -131,7 +116,7 @@ struct RbmOptions {
 const UPDATES: u64 = 30_000;
 /// Looks that the default interval aims at.
 const LOOKS: u64 = 100;
-/// The smaller layer up to which early stopping uses the exact log-likelihood.
+/// The units up to which early stopping enumerates the exact log-likelihood.
 const EXACT: usize = 16;
 
 impl Train {
@@ -152,11 +137,13 @@ impl Train {
             return training::run(Run::create(folder, &config)?);
         }
         match &self.model {
-            Some(Model::Rbm(options)) => options.run(context),
+            Some(Model::Rbm(options)) => start(options.as_ref(), context),
+            Some(Model::Sbn(options)) => start(options.as_ref(), context),
+            Some(Model::Dbm(options)) => start(options.as_ref(), context),
             None => Err(Error::Option {
                 option: "train",
                 value: "nothing".into(),
-                allowed: "rbm, --config or --resume".into(),
+                allowed: "rbm, sbn, dbm, --config or --resume".into(),
             }),
         }
     }
@@ -169,72 +156,50 @@ fn default_folder(model: &str, data: &str) -> PathBuf {
     Path::new("runs").join(format!("{model}{}", stem.chars().map(plain).collect::<String>()))
 }
 
-impl RbmOptions {
-    fn run(&self, context: &Context) -> Result<Report> {
-        let folder = self.out.clone().unwrap_or_else(|| default_folder("rbm-", &self.data));
-        let options = self.folders.options(self.binarise);
-        let data = load(&DataSpec::parse(&self.data)?, &options)?;
-        let settings = self.settings(data.train.len())?;
-        let mut config = Config::new(self.data.clone(), ModelConfig::Rbm(settings.clone()));
-        config.seed = context.seed();
-        config.checkpoint_every = self.checkpoint_every.unwrap_or(config.checkpoint_every);
-        config.monitor = self.monitor(&settings, data.units());
-        config.data = DataConfig {
-            data_dir: options.data_dir,
-            cache_dir: options.cache_dir,
-            binarise: self.binarise,
-            ..config.data
-        };
-        training::run(Run::create_with(folder, &config, data)?)
+/// Starts a new run.
+fn start(options: &dyn Options, context: &Context) -> Result<Report> {
+    let shared = options.shared();
+    let load_options = shared.folders.options(shared.binarise);
+    let data = load(&DataSpec::parse(&shared.data)?, &load_options)?;
+    let model = options.settings(data.train.len())?;
+    let kind = model.settings().kind();
+    let folder = shared.out.clone().unwrap_or_else(|| default_folder(&format!("{kind}-"), &shared.data));
+    let mut config = Config::new(shared.data.clone(), model);
+    config.seed = context.seed();
+    config.checkpoint_every = shared.checkpoint_every.unwrap_or(config.checkpoint_every);
+    let settings = config.model.settings();
+    config.monitor = shared.monitor(settings.epochs(), options.stop_on(settings, data.units()));
+    config.data = DataConfig {
+        data_dir: load_options.data_dir,
+        cache_dir: load_options.cache_dir,
+        binarise: shared.binarise,
+        ..config.data
+    };
+    training::run(Run::create_with(folder, &config, data)?)
+}
+
+impl Shared {
+    /// Rows of an update.
+    fn batch_size(&self) -> usize {
+        self.batch_size.unwrap_or(100)
     }
 
-    /// The library's settings, with defaults that suit the number of rows.
-    fn settings(&self, rows: usize) -> Result<RbmSettings> {
-        let usual = RbmSettings::default();
-        let batch_size = self.batch_size.unwrap_or(100);
-        let updates = rows.div_ceil(batch_size.max(1)) as u64;
-        Ok(RbmSettings {
-            hidden: self.hidden.unwrap_or((rows / 10).clamp(16, 500)),
-            algorithm: self.algorithm.unwrap_or(usual.algorithm),
-            steps: self.k.unwrap_or(usual.steps),
-            chains: self.chains.unwrap_or(usual.chains),
-            centred: !self.no_centring,
-            epochs: self.epochs.unwrap_or(UPDATES.div_ceil(updates)),
-            batch_size,
-            learning_rate: self.learning_rate.unwrap_or(usual.learning_rate),
-            schedule: self.rate_schedule.unwrap_or(usual.schedule),
-            warm_up: self.warm_up.unwrap_or(usual.warm_up),
-            optimiser: self.optimiser()?,
-            init_scale: self.init_scale.unwrap_or(usual.init_scale),
-            regularise: Regularise { l1: self.l1.unwrap_or(0.0), l2: self.l2.unwrap_or(0.0), max_norm: self.max_norm },
-            ..usual
-        })
+    /// Passes over so many rows.
+    fn epochs(&self, rows: usize) -> u64 {
+        let updates = rows.div_ceil(self.batch_size().max(1)) as u64;
+        self.epochs.unwrap_or(UPDATES.div_ceil(updates))
     }
 
-    fn optimiser(&self) -> Result<OptimiserSettings> {
-        let plain = OptimiserSettings::default();
-        match (self.optimiser, self.momentum) {
-            (None, Some(momentum)) => Ok(OptimiserSettings::Sgd { momentum, nesterov: self.nesterov }),
-            (Some(given), Some(momentum)) if given == plain => {
-                Ok(OptimiserSettings::Sgd { momentum, nesterov: self.nesterov })
-            }
-            (Some(given), Some(momentum)) => Err(Error::Option {
-                option: "--momentum",
-                value: format!("{momentum} with --optimiser {given}"),
-                allowed: "together with --optimiser sgd only".into(),
-            }),
-            (given, None) => Ok(given.unwrap_or(plain)),
-        }
+    fn regularise(&self) -> Regularise {
+        Regularise { l1: self.l1.unwrap_or(0.0), l2: self.l2.unwrap_or(0.0), max_norm: self.max_norm }
     }
 
-    fn monitor(&self, settings: &RbmSettings, visible: usize) -> MonitorSettings {
+    fn monitor(&self, epochs: u64, usual_rule: StopOn) -> MonitorSettings {
         let usual = MonitorSettings::default();
-        let likelihood =
-            if settings.hidden.min(visible) <= EXACT { StopOn::LogLikelihood } else { StopOn::PseudoLikelihood };
-        let every = self.look_every.unwrap_or(settings.epochs / LOOKS).max(u64::from(self.look_every.is_none()));
+        let every = self.look_every.unwrap_or(epochs / LOOKS).max(u64::from(self.look_every.is_none()));
         // Patience counts looks here and epochs in the library.
         let patience = self.early_stopping.map_or(usual.patience, |looks| looks.saturating_mul(every));
-        let stop_on = self.early_stopping.map_or(StopOn::Never, |_| self.stop_on.unwrap_or(likelihood));
+        let stop_on = self.early_stopping.map_or(StopOn::Never, |_| self.stop_on.unwrap_or(usual_rule));
         MonitorSettings { every, stop_on, patience, ..usual }
     }
 }

@@ -1,45 +1,43 @@
 //! Likelihoods of held-out data, as a report that says how they were measured.
 
+mod dbm;
+mod rbm;
+mod sbn;
+
+use gm_core::{AisSettings, Annealed, BitMatrix, Error as CoreError, ModelKind, Progress, Purpose, Streams};
+use gm_sbn::BoundSettings;
+use rand::seq::index::sample;
+use serde::Serialize;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::str::FromStr;
-use std::time::Instant;
-
-use gm_core::{AisSettings, BitMatrix, Error as CoreError, Estimate, ModelKind, Progress, Purpose, Side, Streams};
-use gm_rbm::{Rbm, base_rate_bias, free_energy_gap};
-use rand::seq::index::sample;
-use serde::Serialize;
 
 use crate::data::{Binarise, Dataset, SplitName};
 use crate::error::{Error, Result};
-use crate::rbm_learner::mean;
+use crate::model::Model;
 
-/// The most units of the smaller layer that [`Exact::Auto`] enumerates.
-const AUTO_LIMIT: usize = 20;
+pub use dbm::evaluate_dbm;
+pub use rbm::evaluate_rbm;
+pub use sbn::evaluate_sbn;
 
 /// Training rows that the gap of free energies takes at most.
 const GAP_ROWS: usize = 10_000;
 
-/// Conditionals times hidden units up to which the pseudo-likelihood takes every unit of every row.
-const PSEUDO_LIMIT: usize = 200_000_000;
-
-/// The share of the runs below which the effective sample size of their weights earns a warning.
+/// The share of runs or draws below which the effective sample size of their weights earns a warning.
 const LOW_ESS: f64 = 0.1;
 
-/// The width of the interval of log Z, in nats, above which it earns a warning.
-const WIDE_INTERVAL: f64 = 2.0;
-
-/// Whether the partition function is enumerated or annealed.
+/// Whether the likelihood is enumerated or estimated.
 ///
 /// Written `auto`, `yes` or `no`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Exact {
-    /// Enumerated when the smaller layer has up to 20 units.
+    /// Enumerated when up to 20 units have to be: the smaller layer of a restricted Boltzmann machine, the hidden units of
+    /// a sigmoid belief net.
     #[default]
     Auto,
     /// Enumerated, or refused beyond 30 units.
     Yes,
-    /// Annealed.
+    /// Annealed, or bounded by importance weights.
     No,
 }
 
@@ -59,20 +57,29 @@ impl FromStr for Exact {
 /// How likelihoods are measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvalSettings {
-    /// Whether the partition function is enumerated or annealed.
+    /// Whether the likelihood is enumerated or estimated.
     pub exact: Exact,
-    /// Runs and temperatures of annealing.
+    /// Runs and temperatures of annealing, for models with a partition function.
     pub ais: AisSettings,
     /// Walks back from random rows for a lower bound, when log Z is annealed; 0 for none.
     pub raise_walks: usize,
+    /// Draws of the recognition net for importance weights, for models with one.
+    pub bound: BoundSettings,
     /// The seed of all random numbers but those of the binarisation.
     pub seed: u64,
 }
 
 impl Default for EvalSettings {
-    /// Exact where the smaller layer has up to 20 units, else 100 runs over 14,501 temperatures, forth and back.
+    /// Exact where up to 20 units have to be enumerated, else 100 runs over 14,501 temperatures, forth and back, or 1,000
+    /// draws.
     fn default() -> Self {
-        Self { exact: Exact::Auto, ais: AisSettings::default(), raise_walks: 100, seed: 0 }
+        Self {
+            exact: Exact::Auto,
+            ais: AisSettings::default(),
+            raise_walks: 100,
+            bound: BoundSettings::default(),
+            seed: 0,
+        }
     }
 }
 
@@ -150,15 +157,23 @@ pub struct EvalReport {
     pub layers: Vec<usize>,
     /// What was evaluated.
     pub data: DataReport,
-    /// log Z.
-    pub log_partition: PartitionReport,
+    /// log Z, of models that have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_partition: Option<PartitionReport>,
     /// Mean log p over the rows.
     pub mean_log_prob: LogProbReport,
     /// Mean log p from its lower side, when annealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lower_bound: Option<LowerBound>,
-    /// Mean log-pseudo-likelihood over the rows.
-    pub log_pseudo_likelihood: PseudoReport,
+    /// The evidence lower bound with the recognition net, mean over the rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elbo: Option<f64>,
+    /// The bound from several draws of the recognition net.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub importance_weighted: Option<ImportanceReport>,
+    /// Mean log-pseudo-likelihood over the rows, of undirected models.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_pseudo_likelihood: Option<PseudoReport>,
     /// Mean free energy of the rows minus that of training rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub free_energy_gap: Option<f64>,
@@ -170,7 +185,7 @@ pub struct EvalReport {
     pub threads: usize,
     /// The seed.
     pub seed: u64,
-    /// log p of each row at the best value of log Z; not part of the JSON document.
+    /// log p of each row, at the best value of log Z or as the importance-weighted bound; not part of the JSON document.
     #[serde(skip)]
     pub log_probs: Vec<f64>,
 }
@@ -221,9 +236,9 @@ pub struct LogProbReport {
     pub low: f64,
     /// With the lower end of log Z.
     pub high: f64,
-    /// `exact`, or `estimate` when log Z is annealed.
+    /// `exact`, `estimate` when log Z is annealed, or `lower` for a bound.
     pub side: &'static str,
-    /// `exact`, `ais`, or `ais and raise` for an interval from both sides.
+    /// `exact`, `ais`, `ais and raise` for an interval from both sides, or `importance-weighted`.
     pub method: &'static str,
 }
 
@@ -242,6 +257,26 @@ pub struct LowerBound {
     pub walks: usize,
 }
 
+/// The importance-weighted bound, log of the mean weight of several draws of the recognition net, mean over the rows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ImportanceReport {
+    /// Draws for each row.
+    pub samples: usize,
+    /// The bound.
+    pub value: f64,
+    /// The standard error that the draws bring.
+    pub std_error: f64,
+    /// Independent repeats, over which `value` is the mean.
+    pub repeats: usize,
+    /// Standard deviation over the repeats, if there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spread: Option<f64>,
+    /// Effective sample size of the weights, mean over the rows.
+    pub ess: f64,
+    /// The same, of the 5 % of rows with the smallest: at most this.
+    pub low_ess: f64,
+}
+
 /// Mean log-pseudo-likelihood.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PseudoReport {
@@ -254,192 +289,171 @@ pub struct PseudoReport {
 }
 
 impl fmt::Display for EvalReport {
-    /// The likelihood, its interval, and log Z behind it.
+    /// The likelihood, its interval, and log Z or the bounds behind it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (p, z) = (&self.mean_log_prob, &self.log_partition);
-        writeln!(f, "mean log p   {:.4} nats, {:.4} to {:.4} ({})", p.value, p.low, p.high, p.side)?;
-        write!(f, "log Z        {:.4}, {:.4} to {:.4} ({}", z.value, z.low, z.high, z.method)?;
-        if let (Some(runs), Some(temperatures), Some(ess)) = (z.runs, z.temperatures, z.ess) {
-            write!(f, ", {runs} runs, {temperatures} temperatures, effective sample size {ess:.1}")?;
+        let p = &self.mean_log_prob;
+        write!(f, "mean log p   {:.4} nats, {:.4} to {:.4} ({})", p.value, p.low, p.high, p.side)?;
+        if let Some(z) = &self.log_partition {
+            write!(f, "\nlog Z        {:.4}, {:.4} to {:.4} ({}", z.value, z.low, z.high, z.method)?;
+            if let (Some(runs), Some(temperatures), Some(ess)) = (z.runs, z.temperatures, z.ess) {
+                write!(f, ", {runs} runs, {temperatures} temperatures, effective sample size {ess:.1}")?;
+            }
+            f.write_str(")")?;
         }
-        f.write_str(")")
+        if let Some(bound) = &self.importance_weighted {
+            let (value, error, samples) = (bound.value, bound.std_error, bound.samples);
+            write!(f, "\nbound        {value:.4} +- {error:.4} ({samples} draws a row)")?;
+        }
+        Ok(())
     }
 }
 
-/// Measures the likelihood of data under a restricted Boltzmann machine.
-///
-/// mean log p = -mean F(v) - log Z, with log Z enumerated or annealed from the independent model of the
-/// training means. Annealing leans upwards in log p; walks back from random rows (RAISE) give the lower end of the interval.
-///
-/// # Randomness
-///
-/// Family 0 of [`Purpose::Evaluate`] for annealing, family 1 for the pseudo-likelihood, families 2 and 3 for the choice of
-/// rows and the walks back, of the settings' seed.
+/// Measures the likelihood of data under a model of any kind.
 ///
 /// # Errors
 ///
-/// [`gm_core::Error::Shape`] when data and model differ in units, [`gm_core::Error::Empty`] without rows,
-/// [`gm_core::Error::TooLarge`] for enumeration beyond 30 units, [`gm_core::Error::Param`] for settings of annealing out of
-/// range, [`gm_core::Error::Interrupted`] when `watch` breaks.
-///
-/// # Source
-///
-/// `salakhutdinov2008quantitative`, `burda2015accurate`.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::{BitMatrix, Stack, unwatched};
-/// use gm_train::{EvalData, EvalSettings, evaluate_rbm};
-///
-/// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
-/// let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
-/// let report = evaluate_rbm(&rbm, &data, &EvalSettings::default(), &mut unwatched)?;
-/// assert!((report.mean_log_prob.value + 4.0 * 2.0_f64.ln()).abs() < 1e-9);
-/// assert_eq!(report.mean_log_prob.side, "exact");
-/// # Ok::<(), gm_train::Error>(())
-/// ```
-pub fn evaluate_rbm(
-    rbm: &Rbm,
+/// Those of [`evaluate_rbm`], [`evaluate_sbn`] and [`evaluate_dbm`].
+pub fn evaluate(
+    model: &Model,
     data: &EvalData,
     settings: &EvalSettings,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<EvalReport> {
-    let began = Instant::now();
-    check_data(rbm, data)?;
-    let streams = Streams::new(settings.seed);
-    let partition = partition(rbm, data, settings, &streams, watch)?;
-    let log_probs = rbm.log_prob(&data.rows, partition.value);
-    let annealed = partition.runs.is_some() && settings.raise_walks > 0;
-    let lower_bound = annealed.then(|| lower_bound(rbm, data, settings, &streams, watch)).transpose()?;
-    Ok(EvalReport {
-        schema: "gm-eval/1",
-        model: ModelKind::Rbm.to_string(),
-        layers: rbm.stack().layers(),
-        data: DataReport {
-            source: data.source.clone(),
-            split: data.split.clone(),
-            rows: data.rows.samples(),
-            binarise: data.binarise.to_string(),
-        },
-        mean_log_prob: mean_log_prob(&log_probs, &partition, lower_bound.as_ref()),
-        log_pseudo_likelihood: pseudo_likelihood(rbm, &data.rows, &streams.fork(Purpose::Evaluate, 1)),
-        free_energy_gap: data.train_rows.as_ref().map(|train| free_energy_gap(rbm, &data.rows, train)),
-        warnings: warnings(&partition, &log_probs, lower_bound.as_ref()),
-        lower_bound,
-        log_partition: partition,
-        log_probs,
-        threads: rayon::current_num_threads(),
-        seed: settings.seed,
-        seconds: began.elapsed().as_secs_f64(),
+    match model {
+        Model::Rbm(rbm) => evaluate_rbm(rbm, data, settings, watch),
+        Model::Sbn(sbn) => evaluate_sbn(sbn, data, settings, watch),
+        Model::Dbm(dbm) => evaluate_dbm(dbm, data, settings, watch),
+    }
+}
+
+/// log Z of a model without data: enumerated, or annealed from independent units with the means of short chains; none for a
+/// directed model.
+///
+/// # Randomness
+///
+/// Family 0 of [`Purpose::Evaluate`] of the settings' seed.
+///
+/// # Errors
+///
+/// [`gm_core::Error::TooLarge`] for enumeration beyond 30 units, [`gm_core::Error::Param`] for settings of annealing out of
+/// range, [`gm_core::Error::Interrupted`] when `watch` breaks.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Stack, unwatched};
+/// use gm_train::{EvalSettings, Model, evaluate_partition};
+///
+/// let model = Model::Dbm(gm_dbm::Dbm::from_stack(Stack::zeros(&[4, 3, 2])?)?);
+/// let found = evaluate_partition(&model, &EvalSettings::default(), &mut unwatched)?;
+/// assert!(found.is_some_and(|z| (z.value - 9.0 * 2.0_f64.ln()).abs() < 1e-9));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+pub fn evaluate_partition(
+    model: &Model,
+    settings: &EvalSettings,
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Option<PartitionReport>> {
+    let streams = Streams::new(settings.seed).fork(Purpose::Evaluate, 0);
+    let ais = &settings.ais;
+    Ok(match model {
+        Model::Sbn(_) => None,
+        Model::Rbm(rbm) if settings.exact.enumerates(rbm.enumerable_units()) => Some(exact(rbm.log_partition()?)),
+        Model::Rbm(rbm) => Some(annealed(settings, &rbm.log_partition_ais(ais, None, &streams, watch)?)),
+        Model::Dbm(dbm) if settings.exact.enumerates(dbm.enumerable_units()) => Some(exact(dbm.log_partition()?)),
+        Model::Dbm(dbm) => Some(annealed(settings, &dbm.log_partition_ais(ais, None, &streams, watch)?)),
     })
 }
 
-fn check_data(rbm: &Rbm, data: &EvalData) -> Result<()> {
-    const OP: &str = "evaluate_rbm";
-    let widths = [
-        ("data", Some(data.rows.units())),
-        ("train_means", data.train_means.as_ref().map(Vec::len)),
-        ("train_rows", data.train_rows.as_ref().map(BitMatrix::units)),
-    ];
-    for (arg, found) in widths {
-        gm_core::check_len(OP, arg, "units", found.unwrap_or(rbm.visible()), rbm.visible())?;
-    }
-    for (arg, batch) in [("data", Some(&data.rows)), ("train_rows", data.train_rows.as_ref())] {
-        if batch.is_some_and(|batch| batch.samples() == 0) {
-            return Err(CoreError::Empty { op: OP, arg }.into());
+impl EvalReport {
+    /// A report with what all models have.
+    fn new(kind: ModelKind, layers: Vec<usize>, data: &EvalData, mean_log_prob: LogProbReport, seed: u64) -> Self {
+        Self {
+            schema: "gm-eval/1",
+            model: kind.to_string(),
+            layers,
+            data: DataReport {
+                source: data.source.clone(),
+                split: data.split.clone(),
+                rows: data.rows.samples(),
+                binarise: data.binarise.to_string(),
+            },
+            log_partition: None,
+            mean_log_prob,
+            lower_bound: None,
+            elbo: None,
+            importance_weighted: None,
+            log_pseudo_likelihood: None,
+            free_energy_gap: None,
+            warnings: Vec::new(),
+            seconds: 0.0,
+            threads: rayon::current_num_threads(),
+            seed,
+            log_probs: Vec::new(),
         }
     }
-    Ok(())
 }
 
-fn partition(
-    rbm: &Rbm,
-    data: &EvalData,
-    settings: &EvalSettings,
-    streams: &Streams,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<PartitionReport> {
-    let exact = match settings.exact {
-        Exact::Auto => rbm.enumerable_units() <= AUTO_LIMIT,
-        Exact::Yes => true,
-        Exact::No => false,
-    };
-    if exact {
-        let value = rbm.log_partition()?;
-        let (low, high) = (value, value);
-        return Ok(PartitionReport {
-            value,
-            std_error: 0.0,
-            low,
-            high,
-            method: "exact",
-            runs: None,
-            temperatures: None,
-            ess: None,
-        });
+impl EvalData {
+    /// Refuses data of another width than the model, or without rows.
+    fn check(&self, op: &'static str, visible: usize) -> Result<()> {
+        let widths = [
+            ("data", Some(self.rows.units())),
+            ("train_means", self.train_means.as_ref().map(Vec::len)),
+            ("train_rows", self.train_rows.as_ref().map(BitMatrix::units)),
+        ];
+        for (arg, found) in widths {
+            gm_core::check_len(op, arg, "units", found.unwrap_or(visible), visible)?;
+        }
+        for (arg, batch) in [("data", Some(&self.rows)), ("train_rows", self.train_rows.as_ref())] {
+            if batch.is_some_and(|batch| batch.samples() == 0) {
+                return Err(CoreError::Empty { op, arg }.into());
+            }
+        }
+        Ok(())
     }
-    let base = data.train_means.as_deref().map(base_rate_bias);
-    let found = rbm.log_partition_ais(&settings.ais, base.as_deref(), &streams.fork(Purpose::Evaluate, 0), watch)?;
-    let Estimate { value, std_error, low, high, .. } = found.log_partition;
-    Ok(PartitionReport {
-        value,
-        std_error,
-        low,
-        high,
+}
+
+impl Exact {
+    /// Whether to enumerate so many units.
+    fn enumerates(self, units: usize) -> bool {
+        match self {
+            Self::Auto => units <= AUTO_LIMIT,
+            Self::Yes => true,
+            Self::No => false,
+        }
+    }
+}
+
+/// The most units that [`Exact::Auto`] enumerates.
+const AUTO_LIMIT: usize = 20;
+
+/// The width of the interval of log Z, in nats, above which it earns a warning.
+const WIDE_INTERVAL: f64 = 2.0;
+
+/// An enumerated log Z.
+fn exact(value: f64) -> PartitionReport {
+    let (low, high) = (value, value);
+    PartitionReport { value, std_error: 0.0, low, high, method: "exact", runs: None, temperatures: None, ess: None }
+}
+
+/// An annealed log Z.
+fn annealed(settings: &EvalSettings, found: &Annealed) -> PartitionReport {
+    let log_z = &found.log_partition;
+    PartitionReport {
+        value: log_z.value,
+        std_error: log_z.std_error,
+        low: log_z.low,
+        high: log_z.high,
         method: "ais",
         runs: Some(settings.ais.runs),
         temperatures: Some(found.temperatures),
         ess: Some(found.ess),
-    })
-}
-
-/// What the walks back say of log Z varies little from row to row, so that few rows tell the mean over all.
-fn lower_bound(
-    rbm: &Rbm,
-    data: &EvalData,
-    settings: &EvalSettings,
-    streams: &Streams,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<LowerBound> {
-    let total = data.rows.samples();
-    let mut stream = streams.fork(Purpose::Evaluate, 2).stream(0);
-    let chosen = sample(&mut stream, total, settings.raise_walks.min(total)).into_vec();
-    // With few rows there are several walks from each.
-    let walks: Vec<usize> = chosen.iter().copied().cycle().take(settings.raise_walks).collect();
-    let v = data.rows.select(&walks);
-    let base = data.train_means.as_deref().map(base_rate_bias);
-    let ais = AisSettings { runs: 1, schedule: settings.ais.schedule.clone() };
-    let bounds = rbm.log_prob_raise(&v, &ais, base.as_deref(), &streams.fork(Purpose::Evaluate, 3), watch)?;
-    let log_z: Vec<f64> = rbm.free_energy(&v).iter().zip(&bounds).map(|(f, bound)| -f - bound).collect();
-    let log_z = Estimate::mean(&log_z, Side::Upper, "raise");
-    let value = -mean(&rbm.free_energy(&data.rows)) - log_z.value;
-    let (std_error, low) = (log_z.std_error, value - 3.0 * log_z.std_error);
-    Ok(LowerBound { value, std_error, low, method: log_z.method, walks: walks.len() })
-}
-
-fn mean_log_prob(log_probs: &[f64], partition: &PartitionReport, lower: Option<&LowerBound>) -> LogProbReport {
-    let value = mean(log_probs);
-    let side = if partition.runs.is_some() { "estimate" } else { "exact" };
-    let (low, high) = (value + (partition.value - partition.high), value + (partition.value - partition.low));
-    match lower {
-        Some(lower) => LogProbReport { value, low: lower.low.min(value), high, side, method: "ais and raise" },
-        None => LogProbReport { value, low, high, side, method: partition.method },
     }
 }
 
-fn pseudo_likelihood(rbm: &Rbm, rows: &BitMatrix, streams: &Streams) -> PseudoReport {
-    let terms = rows.samples().saturating_mul(rbm.visible()).saturating_mul(rbm.hidden());
-    let (values, method) = if terms <= PSEUDO_LIMIT {
-        (rbm.log_pseudo_likelihood(rows), "exact")
-    } else {
-        (rbm.stochastic_pseudo_likelihood(rows, streams), "stochastic")
-    };
-    let estimate = Estimate::mean(&values, Side::Unbiased, method);
-    PseudoReport { value: estimate.value, std_error: estimate.std_error, method }
-}
-
-fn warnings(partition: &PartitionReport, log_probs: &[f64], lower: Option<&LowerBound>) -> Vec<String> {
+/// What should make a reader doubt an annealed log Z, a mean log p that rests on it, and a lower bound so far below.
+fn partition_warnings(partition: &PartitionReport, mean_log_prob: f64, gap: Option<f64>) -> Vec<String> {
     let mut warnings = Vec::new();
     if let (Some(runs), Some(ess)) = (partition.runs, partition.ess) {
         if ess.is_nan() || ess < LOW_ESS * runs as f64 {
@@ -454,13 +468,13 @@ fn warnings(partition: &PartitionReport, log_probs: &[f64], lower: Option<&Lower
                 "the interval of log Z is {width:.1} nats wide, above 2: anneal with more runs or temperatures"
             ));
         }
-        if mean(log_probs) > 0.0 {
+        if mean_log_prob > 0.0 {
             warnings.push(
                 "mean log p is above 0, which no model can reach: annealing has missed where the model is".into(),
             );
         }
     }
-    if let Some(gap) = lower.map(|lower| mean(log_probs) - lower.value)
+    if let Some(gap) = gap
         && (gap.is_nan() || gap > WIDE_INTERVAL)
     {
         warnings.push(format!(

@@ -1,0 +1,120 @@
+//! `dgm train dbm`: the options of deep Boltzmann machines.
+
+use clap::Args;
+use gm_train::{DbmSettings, ModelConfig, ModelSettings, OptimiserSettings, Pretrain, StopOn};
+
+use super::{EXACT, Options, Shared};
+use crate::error::{Error, Result};
+
+/// Trains a deep Boltzmann machine
+///
+/// Mean field stands for the data and persistent chains for the model. --epochs counts passes with all layers together,
+/// after those of pretraining.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  dgm train dbm --data digits --hidden 100,50\n  \
+    dgm train dbm --data bars-and-stripes:3 --hidden 8,4 --pretrain none --learning-rate 0.2 --out runs/bars\n  \
+    dgm train dbm --data mnist --data-dir ~/data --hidden 500,1000 --pretrain grow --pretrain-epochs 80 --epochs 150")]
+pub(super) struct DbmOptions {
+    #[command(flatten)]
+    shared: Shared,
+    /// Units of each hidden layer, from the one next to the data up, such as 500,1000 [default: 500,1000]
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    hidden: Option<Vec<usize>>,
+    /// What comes before all layers learn together: `none`, `grow` (machines of one, two, ... layers, each from the one before),
+    /// `2009` (each matrix on its own, with doubled input) or `2012` (the same with other weights) [default: grow]
+    #[arg(long, value_name = "HOW")]
+    pretrain: Option<Pretrain>,
+    /// Passes over the rows for each stage of pretraining [default: half of --epochs]
+    #[arg(long, value_name = "N")]
+    pretrain_epochs: Option<u64>,
+    /// The first learning rate of each stage of pretraining [default: 0.1]
+    #[arg(long, value_name = "X")]
+    pretrain_learning_rate: Option<f64>,
+    /// The first learning rate with all layers together [default: 0.05]
+    #[arg(long, value_name = "X")]
+    learning_rate: Option<f64>,
+    /// Sweeps for each update [default: 1]
+    #[arg(long, value_name = "N")]
+    k: Option<usize>,
+    /// Persistent chains [default: 500]
+    #[arg(long, value_name = "N")]
+    chains: Option<usize>,
+    /// Passes of mean field for each update at most [default: 10]
+    #[arg(long, value_name = "N")]
+    mean_field_iterations: Option<usize>,
+    /// The greatest change of a mean at which mean field ends [default: 0.01]
+    #[arg(long, value_name = "X")]
+    mean_field_tolerance: Option<f32>,
+    /// Use the plain gradient instead of the centred one
+    #[arg(long)]
+    no_centring: bool,
+    /// How a gradient becomes an update: `sgd`, `momentum:M`, `nesterov:M` or `adam[:B1,B2]` [default: sgd]
+    #[arg(long, value_name = "HOW")]
+    optimiser: Option<OptimiserSettings>,
+    /// Standard deviation of the first weights [default: 0.01]
+    #[arg(long, value_name = "X")]
+    init_scale: Option<f32>,
+    /// Share of rows for which a hidden unit should be on [default: none]
+    #[arg(long, value_name = "SHARE")]
+    sparsity: Option<f32>,
+    /// How strongly hidden biases are pulled towards that share [default: 0.1]
+    #[arg(long, value_name = "X", requires = "sparsity")]
+    sparsity_cost: Option<f32>,
+}
+
+impl Options for DbmOptions {
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn settings(&self, rows: usize) -> Result<ModelConfig> {
+        let (usual, shared) = (DbmSettings::default(), &self.shared);
+        let (pretrain, epochs) = (self.pretrain.unwrap_or(usual.pretrain), shared.epochs(rows));
+        if pretrain == Pretrain::None {
+            unused("--pretrain-epochs", self.pretrain_epochs)?;
+            unused("--pretrain-learning-rate", self.pretrain_learning_rate)?;
+        }
+        Ok(ModelConfig::Dbm(DbmSettings {
+            hidden: self.hidden.clone().unwrap_or(usual.hidden),
+            pretrain,
+            pretrain_epochs: self.pretrain_epochs.unwrap_or(epochs.div_ceil(2)),
+            pretrain_learning_rate: self.pretrain_learning_rate.unwrap_or(usual.pretrain_learning_rate),
+            epochs,
+            batch_size: shared.batch_size(),
+            chains: self.chains.unwrap_or(usual.chains),
+            steps: self.k.unwrap_or(usual.steps),
+            mean_field_iterations: self.mean_field_iterations.unwrap_or(usual.mean_field_iterations),
+            mean_field_tolerance: self.mean_field_tolerance.unwrap_or(usual.mean_field_tolerance),
+            centred: !self.no_centring,
+            learning_rate: self.learning_rate.unwrap_or(usual.learning_rate),
+            schedule: shared.rate_schedule.unwrap_or(usual.schedule),
+            warm_up: shared.warm_up.unwrap_or(usual.warm_up),
+            optimiser: self.optimiser.unwrap_or(usual.optimiser),
+            init_scale: self.init_scale.unwrap_or(usual.init_scale),
+            sparsity: self.sparsity,
+            sparsity_cost: self.sparsity_cost.unwrap_or(usual.sparsity_cost),
+            regularise: shared.regularise(),
+            ..usual
+        }))
+    }
+
+    fn stop_on(&self, settings: &dyn ModelSettings, visible: usize) -> StopOn {
+        let layers: Vec<usize> = std::iter::once(visible).chain(settings.hidden()).collect();
+        let half = |from: usize| layers[from..].iter().step_by(2).sum::<usize>();
+        let hidden = half(1).min(half(2.min(layers.len() - 1)));
+        if half(0).min(half(1)).max(hidden) <= EXACT { StopOn::LogLikelihood } else { StopOn::FreeEnergyGap(GAP) }
+    }
+}
+
+/// The gap of free energies, in nats, at which early stopping ends a run unless told otherwise.
+const GAP: f64 = 5.0;
+
+/// Refuses an option of pretraining where there is none.
+fn unused<T: ToString>(option: &'static str, value: Option<T>) -> Result<()> {
+    match value {
+        Some(value) => {
+            Err(Error::Option { option, value: value.to_string(), allowed: "none with --pretrain none".into() })
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,87 @@
+//! `dgm train sbn`: the options of sigmoid belief nets.
+
+use clap::Args;
+use gm_train::{ModelConfig, ModelSettings, OptimiserSettings, SbnRule, SbnSettings, StopOn};
+
+use super::{EXACT, Options, Shared};
+use crate::error::{Error, Result};
+
+/// Trains a sigmoid belief net with its recognition net
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  dgm train sbn --data digits --hidden 50,20\n  \
+    dgm train sbn --data bars-and-stripes:3 --hidden 8 --rule exact --out runs/bars\n  \
+    dgm train sbn --data mnist --data-dir ~/data --hidden 200,200,200 --epochs 300")]
+pub(super) struct SbnOptions {
+    #[command(flatten)]
+    shared: Shared,
+    /// Units of each hidden layer, from the one next to the data up, such as 200,100 [default: 200,200]
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    hidden: Option<Vec<usize>>,
+    /// How both nets learn: `rws` (reweighted wake-sleep), `wake-sleep`, `vimco`, `nvil`, `vargrad`, `gibbs-em` or `exact` (up
+    /// to 10 hidden units) [default: rws]
+    #[arg(long, value_name = "RULE")]
+    rule: Option<SbnRule>,
+    /// Hidden states drawn for each row [default: 5; 1 with wake-sleep, nvil and gibbs-em]
+    #[arg(long, value_name = "K")]
+    samples: Option<usize>,
+    /// The share of dreams in what the recognition net learns, with --rule rws [default: 0.5]
+    #[arg(long, value_name = "X")]
+    sleep: Option<f32>,
+    /// Gibbs sweeps for each state, with --rule gibbs-em [default: 5]
+    #[arg(long, value_name = "N")]
+    sweeps: Option<usize>,
+    /// The first learning rate [default: 0.003]
+    #[arg(long, value_name = "X")]
+    learning_rate: Option<f64>,
+    /// How a gradient becomes an update: `sgd`, `momentum:M`, `nesterov:M` or `adam[:B1,B2]` [default: adam]
+    #[arg(long, value_name = "HOW")]
+    optimiser: Option<OptimiserSettings>,
+    /// Standard deviation of the first weights times the root of a unit's inputs [default: 1]
+    #[arg(long, value_name = "X")]
+    init_scale: Option<f32>,
+}
+
+impl Options for SbnOptions {
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn settings(&self, rows: usize) -> Result<ModelConfig> {
+        let (usual, shared) = (SbnSettings::default(), &self.shared);
+        let rule = self.rule.unwrap_or(usual.rule);
+        only("--sleep", self.sleep, rule, SbnRule::Reweighted)?;
+        only("--sweeps", self.sweeps, rule, SbnRule::GibbsEm)?;
+        let single = matches!(rule, SbnRule::WakeSleep | SbnRule::Nvil | SbnRule::GibbsEm);
+        Ok(ModelConfig::Sbn(SbnSettings {
+            hidden: self.hidden.clone().unwrap_or(usual.hidden),
+            rule,
+            samples: self.samples.unwrap_or(if single { 1 } else { usual.samples }),
+            sleep: self.sleep.unwrap_or(usual.sleep),
+            sweeps: self.sweeps.unwrap_or(usual.sweeps),
+            epochs: shared.epochs(rows),
+            batch_size: shared.batch_size(),
+            learning_rate: self.learning_rate.unwrap_or(usual.learning_rate),
+            schedule: shared.rate_schedule.unwrap_or(usual.schedule),
+            warm_up: shared.warm_up.unwrap_or(usual.warm_up),
+            optimiser: self.optimiser.unwrap_or(usual.optimiser),
+            init_scale: self.init_scale.unwrap_or(usual.init_scale),
+            regularise: shared.regularise(),
+        }))
+    }
+
+    fn stop_on(&self, settings: &dyn ModelSettings, _: usize) -> StopOn {
+        let hidden: usize = settings.hidden().iter().sum();
+        if hidden <= EXACT { StopOn::LogLikelihood } else { StopOn::ImportanceWeighted }
+    }
+}
+
+/// Refuses an option that another rule would not look at.
+fn only<T: ToString>(option: &'static str, value: Option<T>, rule: SbnRule, needed: SbnRule) -> Result<()> {
+    match value {
+        Some(value) if rule != needed => {
+            let allowed = format!("together with --rule {needed} only");
+            Err(Error::Option { option, value: format!("{} with --rule {rule}", value.to_string()), allowed })
+        }
+        _ => Ok(()),
+    }
+}

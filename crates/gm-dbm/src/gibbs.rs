@@ -1,0 +1,242 @@
+//! Block Gibbs sampling over even and odd layers: plain, clamped and tempered.
+
+use gm_core::{Beta, BitMatrix, LayerUpdate, Purpose, Streams};
+use gm_rbm::{Clamp, StepInfo};
+use rayon::prelude::*;
+
+use crate::conditional::Couplings;
+use crate::model::Dbm;
+
+/// States of a batch of Markov chains.
+///
+/// A sweep draws the even layers given the odd ones, then the odd layers given the even ones; the layers of a half
+/// are independent of each other and are drawn in parallel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chains {
+    /// States of each layer, `[n_l, chains]`, visible first; a sweep begins from the odd ones.
+    pub layers: Vec<BitMatrix>,
+    /// Sweeps made so far; it addresses the random numbers of the next one.
+    pub sweeps: u64,
+}
+
+impl Chains {
+    /// The number of chains.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.layers.first().map_or(0, BitMatrix::samples)
+    }
+}
+
+/// A model with its weights arranged for sampling.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Stack, Streams};
+/// use gm_dbm::Dbm;
+///
+/// let dbm = Dbm::from_stack(Stack::zeros(&[8, 4, 3])?)?;
+/// let streams = Streams::new(1);
+/// let mut chains = dbm.chains(50, &streams);
+/// let info = dbm.sampler().run(&mut chains, 10, &streams);
+/// assert!((info.flips - 0.5).abs() < 0.1);
+/// assert_eq!(chains.sweeps, 10);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Sampler<'a> {
+    dbm: &'a Dbm,
+    couplings: Couplings,
+}
+
+impl Dbm {
+    /// The model arranged for sampling.
+    #[must_use]
+    pub fn sampler(&self) -> Sampler<'_> {
+        Sampler { dbm: self, couplings: self.couplings() }
+    }
+
+    /// New chains: even layers from their biases alone, then odd layers given them.
+    ///
+    /// # Randomness
+    ///
+    /// Family l of [`Purpose::Start`] for layer l.
+    #[must_use]
+    pub fn chains(&self, count: usize, streams: &Streams) -> Chains {
+        let mut layers = self.blank(count);
+        let (couplings, start) = (self.couplings(), |l: usize| streams.fork(Purpose::Start, l as u64));
+        for parity in [0, 1] {
+            couplings.draw_half(self, &mut layers, parity, &|l, layer: LayerUpdate<'_>, out: &mut BitMatrix| {
+                layer.sample_into(out, &start(l));
+            });
+        }
+        Chains { layers, sweeps: 0 }
+    }
+
+    /// Chains that start at given visible states, with hidden layers drawn upwards, each given the one below.
+    ///
+    /// # Randomness
+    ///
+    /// Family l of [`Purpose::Start`] for layer l.
+    ///
+    /// # Panics
+    ///
+    /// When `v` has other units than the visible layer.
+    #[must_use]
+    pub fn chains_from(&self, v: BitMatrix, streams: &Streams) -> Chains {
+        let mut layers = vec![v];
+        let couplings = self.couplings();
+        for l in 1..=self.depth() {
+            let mut x = BitMatrix::zeros(self.units(l), layers[0].samples());
+            let update = couplings.given(self, l, Some(&layers[l - 1]), None);
+            update.sample_into(&mut x, &streams.fork(Purpose::Start, l as u64));
+            layers.push(x);
+        }
+        Chains { layers, sweeps: 0 }
+    }
+
+    /// All units of all layers off.
+    pub(crate) fn blank(&self, count: usize) -> Vec<BitMatrix> {
+        self.layers().into_iter().map(|units| BitMatrix::zeros(units, count)).collect()
+    }
+}
+
+impl<'a> Sampler<'a> {
+    /// Joins a model with its arranged weights.
+    #[must_use]
+    pub fn new(dbm: &'a Dbm, couplings: Couplings) -> Self {
+        Self { dbm, couplings }
+    }
+
+    /// The arranged weights.
+    #[must_use]
+    pub fn couplings(&self) -> &Couplings {
+        &self.couplings
+    }
+
+    /// Makes sweeps: even layers given odd ones, then odd layers given even ones.
+    ///
+    /// # Randomness
+    ///
+    /// Layer l in sweep number t of the chains uses family l of [`Purpose::Layer`] below family t of
+    /// [`Purpose::Chains`].
+    ///
+    /// # Panics
+    ///
+    /// When the chains belong to other layer sizes.
+    pub fn run(&self, chains: &mut Chains, sweeps: usize, streams: &Streams) -> StepInfo {
+        self.couplings.run(self.dbm, chains, sweeps, streams)
+    }
+
+    /// Makes sweeps in which the clamped visible units keep their values.
+    ///
+    /// # Randomness
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    ///
+    /// When the chains or the clamp belong to other layer sizes.
+    pub fn run_clamped(&self, chains: &mut Chains, clamp: &Clamp, sweeps: usize, streams: &Streams) -> StepInfo {
+        let clamped = |l: usize, layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams| {
+            layer.sample_into(out, streams);
+            if l == 0 {
+                out.replace_where(&clamp.mask, &clamp.values);
+            }
+        };
+        self.couplings.sweep_with(self.dbm, chains, sweeps, streams, &clamped)
+    }
+
+    /// Makes sweeps at inverse temperatures: p_beta(x) is proportional to p(x)^beta.
+    ///
+    /// # Randomness
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    ///
+    /// When the chains belong to other layer sizes.
+    pub fn run_tempered(&self, chains: &mut Chains, beta: Beta<'_>, sweeps: usize, streams: &Streams) -> StepInfo {
+        let tempered = |_: usize, layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams| {
+            layer.tempered(beta, None).sample_into(out, streams);
+        };
+        self.couplings.sweep_with(self.dbm, chains, sweeps, streams, &tempered)
+    }
+
+    /// Makes sweeps of the hidden layers alone, for visible units that are all given.
+    ///
+    /// # Randomness
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    ///
+    /// When the chains belong to other layer sizes.
+    pub fn run_hidden(&self, chains: &mut Chains, sweeps: usize, streams: &Streams) {
+        let hidden = |l: usize, layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams| {
+            if l > 0 {
+                layer.sample_into(out, streams);
+            }
+        };
+        self.couplings.sweep_with(self.dbm, chains, sweeps, streams, &hidden);
+    }
+}
+
+impl Couplings {
+    /// [`Sampler::run`] for a model that changes between runs.
+    ///
+    /// # Panics
+    ///
+    /// When the chains belong to other layer sizes.
+    pub fn run(&self, dbm: &Dbm, chains: &mut Chains, sweeps: usize, streams: &Streams) -> StepInfo {
+        self.sweep_with(dbm, chains, sweeps, streams, &draw)
+    }
+
+    fn sweep_with(
+        &self,
+        dbm: &Dbm,
+        chains: &mut Chains,
+        sweeps: usize,
+        streams: &Streams,
+        draw: &impl Draw,
+    ) -> StepInfo {
+        let mut flips = 0;
+        for _ in 0..sweeps {
+            let sweep = streams.fork(Purpose::Chains, chains.sweeps);
+            let before = chains.layers[0].clone();
+            for parity in [0, 1] {
+                self.draw_half(dbm, &mut chains.layers, parity, &|l, layer: LayerUpdate<'_>, out: &mut BitMatrix| {
+                    draw(l, layer, out, &sweep.fork(Purpose::Layer, l as u64));
+                });
+            }
+            flips += chains.layers[0].differences(&before);
+            chains.sweeps += 1;
+        }
+        let units = (sweeps * dbm.visible() * chains.count()).max(1);
+        StepInfo { sweeps, flips: flips as f64 / units as f64 }
+    }
+
+    /// Draws the layers of one parity given those of the other.
+    pub(crate) fn draw_half(
+        &self,
+        dbm: &Dbm,
+        layers: &mut [BitMatrix],
+        parity: usize,
+        draw: &(impl Fn(usize, LayerUpdate<'_>, &mut BitMatrix) + Sync),
+    ) {
+        let (mut drawn, mut given) = (Vec::new(), Vec::new());
+        for (l, layer) in layers.iter_mut().enumerate() {
+            if l % 2 == parity { drawn.push((l, layer)) } else { given.push(&*layer) }
+        }
+        drawn.into_par_iter().for_each(|(l, out)| draw(l, self.update_from(dbm, l, |n| given[n / 2]), out));
+    }
+}
+
+/// A way to draw one layer.
+trait Draw: Fn(usize, LayerUpdate<'_>, &mut BitMatrix, &Streams) + Sync {}
+
+impl<F: Fn(usize, LayerUpdate<'_>, &mut BitMatrix, &Streams) + Sync> Draw for F {}
+
+fn draw(_: usize, layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams) {
+    layer.sample_into(out, streams);
+}

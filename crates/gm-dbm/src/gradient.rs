@@ -1,0 +1,379 @@
+//! Gradients of the mean log-likelihood: mean field against chains, exact, and centred.
+
+use gm_core::{
+    Activations, BitMatrix, Coactivation, Matrix, Purpose, Result, Stack, Streams, Vector, coactivations_into,
+    dense_coactivations_into,
+};
+use gm_rbm::StepInfo;
+use rayon::prelude::*;
+
+use crate::conditional::Couplings;
+use crate::gibbs::Chains;
+use crate::mean_field::{MeanField, average};
+use crate::model::Dbm;
+
+/// Sufficient statistics of data: visible states with the mean-field means that they imply.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack};
+/// use gm_dbm::{DataPhase, Dbm, MeanFieldSettings};
+///
+/// let dbm = Dbm::from_stack(Stack::zeros(&[4, 3, 2])?)?;
+/// let v = BitMatrix::zeros(4, 10);
+/// let phase = DataPhase::new(&v, dbm.mean_field(&v, &MeanFieldSettings::default())?);
+/// assert_eq!(phase.averages()[2], [0.5; 2]);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct DataPhase {
+    transposed: BitMatrix,
+    first: Activations,
+    posterior: MeanField,
+    averages: Vec<Vec<f32>>,
+}
+
+impl DataPhase {
+    /// The statistics of a batch, given its mean-field means.
+    ///
+    /// # Panics
+    ///
+    /// When the means belong to other samples.
+    #[must_use]
+    pub fn new(v: &BitMatrix, posterior: MeanField) -> Self {
+        assert_eq!(v.samples(), posterior.means[0].ncols(), "means of every sample");
+        let transposed = v.transposed();
+        let mut averages = vec![shares(&transposed)];
+        averages.extend(posterior.means.par_iter().map(average).collect::<Vec<_>>());
+        Self { first: Activations::from_matrix(&posterior.means[0]), transposed, posterior, averages }
+    }
+
+    /// Samples of the batch.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.transposed.units()
+    }
+
+    /// Mean over samples of each layer's means.
+    #[must_use]
+    pub fn averages(&self) -> &[Vec<f32>] {
+        &self.averages
+    }
+
+    /// The mean-field means.
+    #[must_use]
+    pub fn posterior(&self) -> &MeanField {
+        &self.posterior
+    }
+}
+
+/// How often each unit of a layer is on, given units and samples exchanged.
+fn shares(transposed: &BitMatrix) -> Vec<f32> {
+    let samples = transposed.units().max(1) as f64;
+    transposed.ones_per_sample().iter().map(|&on| (on as f64 / samples) as f32).collect()
+}
+
+/// Sufficient statistics of the model: chains with their even layers as drawn and the means of odd layers given them.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Stack, Streams};
+/// use gm_dbm::{Dbm, ModelPhase};
+///
+/// let dbm = Dbm::from_stack(Stack::zeros(&[4, 3, 2])?)?;
+/// let phase = ModelPhase::new(&dbm, &dbm.couplings(), &dbm.chains(10, &Streams::new(0)));
+/// assert_eq!(phase.averages()[1], [0.5; 3]);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ModelPhase {
+    /// States of the even layers, each with units and samples exchanged.
+    even: Vec<BitMatrix>,
+    /// Means of the odd layers.
+    odd: Vec<Activations>,
+    averages: Vec<Vec<f32>>,
+}
+
+impl ModelPhase {
+    /// The statistics of chains as they are.
+    ///
+    /// # Panics
+    ///
+    /// When the chains belong to other layer sizes.
+    #[must_use]
+    pub fn new(dbm: &Dbm, couplings: &Couplings, chains: &Chains) -> Self {
+        let layers = chains.layers.len();
+        let even: Vec<BitMatrix> = chains.layers.iter().step_by(2).map(BitMatrix::transposed).collect();
+        let odd: Vec<Activations> = (1..layers).step_by(2).map(|l| couplings.mean(dbm, l, &chains.layers)).collect();
+        let samples = chains.count().max(1) as f64;
+        let average = |l: usize| match l % 2 {
+            0 => shares(&even[l / 2]),
+            _ => odd[l / 2].unit_sums().iter().map(|sum| (sum / samples) as f32).collect(),
+        };
+        Self { averages: (0..layers).map(average).collect(), even, odd }
+    }
+
+    /// Mean over chains of each layer.
+    #[must_use]
+    pub fn averages(&self) -> &[Vec<f32>] {
+        &self.averages
+    }
+
+    /// The mean of x_l x_(l+1)' into `out`.
+    fn pairs_into(&self, l: usize, out: &mut Matrix) {
+        let (transposed, y) = (&self.even[l.div_ceil(2)], &self.odd[l / 2]);
+        let scale = 1.0 / transposed.units().max(1) as f32;
+        let term = Coactivation { transposed, y, scale };
+        if l.is_multiple_of(2) {
+            return coactivations_into(&[term], out);
+        }
+        let mut turned = Matrix::zeros(out.ncols(), out.nrows());
+        coactivations_into(&[term], &mut turned);
+        turned.transpose_to(out);
+    }
+}
+
+impl Couplings {
+    /// [`run`](Self::run), and the statistics of the last sweep.
+    ///
+    /// The means of the odd layers are those from which their last states are drawn, so they cost nothing; the chains get
+    /// the same states as from [`run`](Self::run). Without sweeps the statistics are those of the chains as they are.
+    ///
+    /// # Panics
+    ///
+    /// When the chains belong to other layer sizes.
+    pub fn run_into_phase(
+        &self,
+        dbm: &Dbm,
+        chains: &mut Chains,
+        sweeps: usize,
+        streams: &Streams,
+    ) -> (StepInfo, ModelPhase) {
+        let Some(before) = sweeps.checked_sub(1) else {
+            return (StepInfo { sweeps, flips: 0.0 }, ModelPhase::new(dbm, self, chains));
+        };
+        let first = self.run(dbm, chains, before, streams);
+        let sweep = streams.fork(Purpose::Chains, chains.sweeps);
+        let v_before = chains.layers[0].clone();
+        self.draw_half(dbm, &mut chains.layers, 0, &|l, layer, out: &mut BitMatrix| {
+            layer.sample_into(out, &sweep.fork(Purpose::Layer, l as u64));
+        });
+        let phase = ModelPhase::new(dbm, self, chains);
+        for (l, means) in (1_usize..).step_by(2).zip(&phase.odd) {
+            means.sample_into(&mut chains.layers[l], &sweep.fork(Purpose::Layer, l as u64));
+        }
+        chains.sweeps += 1;
+        let units = (dbm.visible() * chains.count()).max(1);
+        let last = chains.layers[0].differences(&v_before) as f64 / units as f64;
+        (StepInfo { sweeps, flips: (before as f64 * first.flips + last) / sweeps as f64 }, phase)
+    }
+}
+
+/// The gradient of the mean bound on log p: statistics of the data minus statistics of the model.
+///
+/// `dW_l = <x_l x_(l+1)'>_data - <x_l x_(l+1)'>_model, db_l = <x_l>_data - <x_l>_model`.
+///
+/// # Panics
+///
+/// When the phases have other layer sizes than each other.
+///
+/// # Source
+///
+/// `salakhutdinov2009deep`, section 2.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack, Streams};
+/// use gm_dbm::{DataPhase, Dbm, MeanFieldSettings, ModelPhase, gradient};
+///
+/// let dbm = Dbm::from_stack(Stack::zeros(&[4, 3, 2])?)?;
+/// let v = BitMatrix::from_fn(4, 5, |_, _| true);
+/// let data = DataPhase::new(&v, dbm.mean_field(&v, &MeanFieldSettings::default())?);
+/// let model = ModelPhase::new(&dbm, &dbm.couplings(), &dbm.chains(7, &Streams::new(0)));
+/// assert_eq!(gradient(&data, &model).bias(1)[0], 0.0);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[must_use]
+pub fn gradient(data: &DataPhase, model: &ModelPhase) -> Stack {
+    let layers: Vec<usize> = data.averages.iter().map(Vec::len).collect();
+    let mut out = Stack::zeros(&layers).expect("all layers of a phase have units");
+    gradient_into(data, model, &mut out);
+    out
+}
+
+/// [`gradient`] into a stack that may be reused.
+///
+/// # Panics
+///
+/// When shapes disagree.
+pub fn gradient_into(data: &DataPhase, model: &ModelPhase, out: &mut Stack) {
+    let scale = 1.0 / data.samples().max(1) as f32;
+    for l in 0..out.depth() {
+        out.update_weights(l, |pairs| {
+            let mut of_model = Matrix::zeros(pairs.nrows(), pairs.ncols());
+            model.pairs_into(l, &mut of_model);
+            match l {
+                0 => {
+                    let term = Coactivation { transposed: &data.transposed, y: &data.first, scale };
+                    coactivations_into(&[term], pairs);
+                }
+                _ => {
+                    let means = &data.posterior.means;
+                    dense_coactivations_into(&means[l - 1], &means[l], scale, pairs);
+                }
+            }
+            let values = pairs.as_mut_slice().par_chunks_mut(CHUNK).zip(of_model.as_slice().par_chunks(CHUNK));
+            values.for_each(|(pairs, of_model)| add_scaled(pairs, -1.0, of_model));
+        });
+    }
+    for (l, (data, model)) in data.averages.iter().zip(&model.averages).enumerate() {
+        out.bias_mut(l).iter_mut().zip(data.iter().zip(model)).for_each(|(out, (d, m))| *out = d - m);
+    }
+}
+
+/// Numbers that one task subtracts.
+const CHUNK: usize = 1 << 14;
+
+fn add_scaled(to: &mut [f32], scale: f32, values: &[f32]) {
+    for (to, value) in to.iter_mut().zip(values) {
+        *to += scale * value;
+    }
+}
+
+/// Offsets of the units of each layer for the centred gradient.
+///
+/// Centring changes the direction of learning, not the family of models: the gradient with respect to the weights of
+/// (x_l - offset)' W_l (x_(l+1) - offset) is expressed in the ordinary parameters. A deep machine without pretraining needs it.
+///
+/// # Source
+///
+/// `montavon2012deep`; `melchior2016center`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, Stack, Vector};
+/// use gm_dbm::Offsets;
+///
+/// let offsets = Offsets { layers: vec![vec![0.5, 0.5], vec![0.1, 0.2]] };
+/// let mut gradient = Stack::new(
+///     vec![Matrix::from_row_slice(2, 2, &[0.3, 0.5, -0.4, 0.8])],
+///     vec![Vector::from_vec(vec![2.0, 4.0]), Vector::from_vec(vec![-2.0, -1.0])],
+/// )?;
+/// offsets.centre(&mut gradient);
+/// assert!((gradient.weights(0)[(0, 0)] - 1.1).abs() < 1e-6);
+/// assert!((gradient.bias(0)[0] - 1.77).abs() < 1e-6);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offsets {
+    /// One vector a layer, `[n_l]`.
+    pub layers: Vec<Vec<f32>>,
+}
+
+/// Columns that one task centres.
+const COLUMNS: usize = 64;
+
+impl Offsets {
+    /// Turns a plain gradient into the centred one.
+    ///
+    /// dW_l = dW_l - db_l offset_(l+1)' - offset_l db_(l+1)', then
+    /// db_l = db_l - dW_(l-1)' offset_(l-1) - dW_l offset_(l+1).
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree.
+    pub fn centre(&self, gradient: &mut Stack) {
+        let sizes: Vec<usize> = self.layers.iter().map(Vec::len).collect();
+        assert_eq!(gradient.layers(), sizes, "an offset for each unit");
+        let biases: Vec<Vector> = (0..sizes.len()).map(|l| gradient.bias(l).clone()).collect();
+        for l in 0..gradient.depth() {
+            let mut products = vec![(Vector::zeros(sizes[l]), vec![]); sizes[l + 1].div_ceil(COLUMNS)];
+            gradient.update_weights(l, |weights| {
+                let blocks = weights.as_mut_slice().par_chunks_mut(sizes[l] * COLUMNS);
+                blocks.zip(&mut products).enumerate().for_each(|(block, (columns, products))| {
+                    self.centre_columns((l, block * COLUMNS), columns, &biases, products);
+                });
+            });
+            for (block, (below, above)) in products.iter().enumerate() {
+                add_scaled(gradient.bias_mut(l), -1.0, below.as_slice());
+                add_scaled(&mut gradient.bias_mut(l + 1)[block * COLUMNS..], -1.0, above);
+            }
+        }
+    }
+
+    /// Centres the columns of W_l from `first` on and adds up dW_l offset_(l+1) and dW_l' offset_l over them.
+    fn centre_columns(
+        &self,
+        (l, first): (usize, usize),
+        columns: &mut [f32],
+        biases: &[Vector],
+        products: &mut (Vector, Vec<f32>),
+    ) {
+        let below = &self.layers[l];
+        for (j, column) in (first..).zip(columns.chunks_mut(below.len())) {
+            let (db, offset) = (biases[l + 1][j], self.layers[l + 1][j]);
+            for ((w, &da), &mu) in column.iter_mut().zip(biases[l].as_slice()).zip(below) {
+                *w -= da * offset + mu * db;
+            }
+            add_scaled(products.0.as_mut_slice(), offset, column);
+            products.1.push(column.iter().zip(below).map(|(w, mu)| w * mu).sum());
+        }
+    }
+
+    /// Moves the offsets of each layer towards given means: `offset <- (1 - rate) offset + rate mean`.
+    ///
+    /// # Panics
+    ///
+    /// When there are other layers, or not one rate a layer.
+    pub fn slide(&mut self, means: &[Vec<f32>], rates: &[f32]) {
+        assert_eq!(
+            (means.len(), rates.len()),
+            (self.layers.len(), self.layers.len()),
+            "means and a rate of each layer"
+        );
+        for ((offsets, means), rate) in self.layers.iter_mut().zip(means).zip(rates) {
+            assert_eq!(offsets.len(), means.len(), "an offset for each unit");
+            offsets.iter_mut().zip(means).for_each(|(offset, mean)| *offset += rate * (mean - *offset));
+        }
+    }
+}
+
+impl Dbm {
+    /// The exact gradient of the mean log-likelihood, by enumeration.
+    ///
+    /// # Shapes
+    ///
+    /// `data` is `[visible, samples]`.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::TooLarge`] when both halves of the layers exceed the enumeration limit, [`gm_core::Error::Shape`]
+    /// for data of another width, [`gm_core::Error::Empty`] without samples.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack};
+    ///
+    /// let dbm = gm_dbm::Dbm::from_stack(Stack::zeros(&[4, 3, 2])?)?;
+    /// let gradient = dbm.exact_gradient(&BitMatrix::zeros(4, 1))?;
+    /// assert!((gradient.bias(0)[0] + 0.5).abs() < 1e-6);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn exact_gradient(&self, data: &BitMatrix) -> Result<Stack> {
+        let (data, model) = (self.posterior_moments(data)?, self.marginals()?);
+        let mut gradient = Stack::zeros(&self.layers())?;
+        for l in 0..self.depth() {
+            gradient.update_weights(l, |w| *w = &data.pairs[l] - &model.pairs[l]);
+        }
+        for (l, (data, model)) in data.means.iter().zip(&model.means).enumerate() {
+            let values = gradient.bias_mut(l).iter_mut();
+            values.zip(data.iter().zip(model)).for_each(|(out, (d, m))| *out = (d - m) as f32);
+        }
+        Ok(gradient)
+    }
+}

@@ -1,0 +1,46 @@
+//! The deep Boltzmann machine of binary units,
+//! p(x) = exp(sum_l b_l' x_l + sum_l x_l' W_l x_(l+1)) / Z, with x_0 = v visible and x_1, ..., x_L hidden.
+//!
+//! Given the odd layers the units of the even ones are independent, and the other way round: block Gibbs sampling
+//! alternates between the two halves, and exact computations enumerate the smaller one. The posterior of the hidden
+//! layers is not factorial; mean field finds the factorial distribution that comes closest, and with it a bound on log p(v).
+//!
+//! ```
+//! use gm_core::{BitMatrix, Matrix, Stack, Streams, Vector};
+//! use gm_dbm::{Dbm, MeanFieldSettings};
+//!
+//! let dbm = Dbm::from_stack(Stack::new(
+//!     vec![Matrix::from_row_slice(3, 2, &[1.0, -1.0, 0.5, 2.0, -0.5, 0.3]), Matrix::from_element(2, 1, 0.7)],
+//!     vec![Vector::zeros(3), Vector::zeros(2), Vector::zeros(1)],
+//! )?)?;
+//! let streams = Streams::new(7);
+//! let mut chains = dbm.chains(100, &streams);
+//! dbm.sampler().run(&mut chains, 50, &streams);
+//!
+//! let data = BitMatrix::from_fn(3, 2, |unit, sample| unit != sample);
+//! let log_partition = dbm.log_partition()?;
+//! let exact = dbm.log_prob(&data, log_partition)?;
+//! let bound = dbm.mean_field(&data, &MeanFieldSettings::default())?.bound(&dbm, &data, log_partition);
+//! assert!(exact.iter().zip(&bound).all(|(exact, bound)| bound <= exact));
+//! # Ok::<(), gm_core::Error>(())
+//! ```
+
+mod conditional;
+mod gibbs;
+mod gradient;
+mod likelihood;
+mod mean_field;
+mod model;
+
+pub use conditional::Couplings;
+pub use gibbs::{Chains, Sampler};
+pub use gm_rbm::{Clamp, StepInfo};
+pub use gradient::{DataPhase, ModelPhase, Offsets, gradient, gradient_into};
+pub use likelihood::{Moments, Weighted};
+pub use mean_field::{MeanField, MeanFieldSettings, MeanFieldStart, UpdateOrder};
+pub use model::Dbm;
+
+/// The example of the crate's description runs with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadMe;

@@ -1,0 +1,729 @@
+//! Likelihoods: exact by enumeration of the smaller half of the layers, annealed over it, and importance-weighted.
+
+use std::ops::ControlFlow;
+
+use gm_core::{
+    Activations, AisSettings, Annealed, AnnealedPath, Beta, BitMatrix, ENUMERATION_LIMIT, Error, LogSum, Matrix,
+    Progress, Purpose, Result, Schedule, Stack, Streams, Vector, anneal, anneal_back, log_mean_exp, logistic_f64,
+    softplus_sum,
+};
+use gm_rbm::{Rbm, base_rate_bias};
+use rayon::prelude::*;
+
+use crate::conditional::Couplings;
+use crate::gibbs::Chains;
+use crate::mean_field::{MeanField, MeanFieldSettings};
+use crate::model::{Dbm, flatten, place, sums_where_on, widened};
+
+/// First and second moments of the layers.
+#[derive(Clone, Debug)]
+pub struct Moments {
+    /// `E[x_l]` of each layer, `[n_l]`.
+    pub means: Vec<Vec<f64>>,
+    /// `E[x_l x_(l+1)']` of neighbouring layers, `[n_l, n_(l+1)]`.
+    pub pairs: Vec<Matrix>,
+}
+
+impl Moments {
+    /// The moments of layers of the given sizes from those of the flattened machine.
+    fn of(layers: &[usize], flat: &Rbm) -> Result<Self> {
+        let (even, odd, pairs) = flat.marginals()?;
+        let mean =
+            |l: usize| if l.is_multiple_of(2) { &even[place(layers, l)] } else { &odd[place(layers, l)] }.to_vec();
+        let pair = |l: usize| {
+            let (below, above) = (place(layers, l), place(layers, l + 1));
+            let shape = (below.len(), above.len());
+            match l % 2 {
+                0 => pairs.view((below.start, above.start), shape).into_owned(),
+                _ => pairs.view((above.start, below.start), (shape.1, shape.0)).transpose(),
+            }
+        };
+        Ok(Self { means: (0..layers.len()).map(mean).collect(), pairs: (0..layers.len() - 1).map(pair).collect() })
+    }
+
+    /// Moments of a single layer of independent units.
+    fn of_independent(means: Vec<f64>) -> Self {
+        Self { means: vec![means], pairs: vec![] }
+    }
+
+    /// The same with a visible layer of known states below.
+    fn above(mut self, v: &[f64]) -> Self {
+        let first = &self.means[0];
+        let pairs = Matrix::from_fn(v.len(), first.len(), |i, j| (v[i] * first[j]) as f32);
+        self.pairs.insert(0, pairs);
+        self.means.insert(0, v.to_vec());
+        self
+    }
+
+    fn add(mut self, other: &Self) -> Self {
+        for (sum, x) in self.means.iter_mut().flatten().zip(other.means.iter().flatten()) {
+            *sum += x;
+        }
+        self.pairs.iter_mut().zip(&other.pairs).for_each(|(sum, x)| *sum += x);
+        self
+    }
+
+    fn divide(mut self, by: f64) -> Self {
+        self.means.iter_mut().flatten().for_each(|x| *x /= by);
+        self.pairs.iter_mut().for_each(|x| *x /= by as f32);
+        self
+    }
+}
+
+/// The mean of importance weights p*(v, h) / q(h | v) of one sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weighted {
+    /// log of the mean weight: log p(v) + log Z, from below in expectation.
+    pub value: f64,
+    /// One standard error of `value`; infinite for a single draw.
+    pub std_error: f64,
+    /// Effective sample size of the weights.
+    pub ess: f64,
+}
+
+impl Weighted {
+    /// From the logarithms of the sum of the weights and of the sum of their squares.
+    fn new(log_sum: f64, log_squares: f64, draws: f64) -> Self {
+        let ess = (2.0 * log_sum - log_squares).exp().min(draws);
+        let std_error = if draws > 1.0 { ((draws / ess - 1.0) / (draws - 1.0)).sqrt() } else { f64::INFINITY };
+        Self { value: log_sum - draws.ln(), std_error, ess }
+    }
+}
+
+impl Dbm {
+    /// Units that exact computations of log Z enumerate: those of the even or of the odd layers, whichever are fewer.
+    #[must_use]
+    pub fn enumerable_units(&self) -> usize {
+        fewer(&self.layers())
+    }
+
+    /// Units that exact computations given v enumerate: as [`enumerable_units`](Self::enumerable_units) of the hidden
+    /// layers alone.
+    #[must_use]
+    pub fn enumerable_hidden_units(&self) -> usize {
+        fewer(&self.layers()[1..])
+    }
+
+    /// log Z, exactly: the larger half of the layers is summed out analytically, the smaller one enumerated.
+    ///
+    /// # Numerics
+    ///
+    /// 2^n terms for a smaller half of n units, in double precision from the `f32` parameters on; threaded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] when both halves have more than 30 units.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let dbm = gm_dbm::Dbm::from_stack(gm_core::Stack::zeros(&[50, 3, 50])?)?;
+    /// assert!((dbm.log_partition()? - 103.0 * 2.0_f64.ln()).abs() < 1e-9);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_partition(&self) -> Result<f64> {
+        check_enumerable("Dbm::log_partition", self.enumerable_units())?;
+        self.flattened().log_partition()
+    }
+
+    /// `E[x_l]` and `E[x_l x_(l+1)']` under the model, exactly.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] when both halves have more than 30 units.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let dbm = gm_dbm::Dbm::from_stack(gm_core::Stack::zeros(&[3, 2, 2])?)?;
+    /// let moments = dbm.marginals()?;
+    /// assert!((moments.means[2][1] - 0.5).abs() < 1e-12 && (moments.pairs[1][(1, 0)] - 0.25).abs() < 1e-6);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn marginals(&self) -> Result<Moments> {
+        check_enumerable("Dbm::marginals", self.enumerable_units())?;
+        Moments::of(&self.layers(), &self.flattened())
+    }
+
+    /// `E[x_l]` and `E[x_l x_(l+1)']` given v, exactly, on average over samples; v counts as layer 0.
+    ///
+    /// # Shapes
+    ///
+    /// `v` is `[visible, samples]`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] when both halves of the hidden layers have more than 30 units, [`Error::Shape`] for data of
+    /// another width, [`Error::Empty`] without samples.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::BitMatrix;
+    ///
+    /// let dbm = gm_dbm::Dbm::from_stack(gm_core::Stack::zeros(&[3, 2, 2])?)?;
+    /// let moments = dbm.posterior_moments(&BitMatrix::from_fn(3, 1, |unit, _| unit == 0))?;
+    /// assert_eq!((moments.means[0][0], moments.means[2][1]), (1.0, 0.5));
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn posterior_moments(&self, v: &BitMatrix) -> Result<Moments> {
+        const OP: &str = "Dbm::posterior_moments";
+        self.check_data(OP, v.units())?;
+        check_enumerable(OP, self.enumerable_hidden_units())?;
+        let inputs = self.couplings().given(self, 1, Some(v), None).inputs();
+        let mut sum: Option<Moments> = None;
+        for s in 0..v.samples() {
+            let states: Vec<f64> = (0..v.units()).map(|unit| f64::from(u8::from(v.get(unit, s)))).collect();
+            let next = self.hidden_moments(&column(&inputs, s))?.above(&states);
+            sum = Some(match sum {
+                Some(sum) => sum.add(&next),
+                None => next,
+            });
+        }
+        let sum = sum.ok_or(Error::Empty { op: OP, arg: "data" })?;
+        Ok(sum.divide(v.samples() as f64))
+    }
+
+    /// Moments of the hidden layers given v; `inputs` are b_1 + W_0' v.
+    fn hidden_moments(&self, inputs: &[f32]) -> Result<Moments> {
+        match self.posterior(inputs)? {
+            Some(flat) => Moments::of(&self.layers()[1..], &flat),
+            None => Ok(Moments::of_independent(inputs.iter().map(|&x| logistic_f64(f64::from(x))).collect())),
+        }
+    }
+
+    /// The hidden layers given v as a flattened machine; none with a single hidden layer, whose units are independent.
+    ///
+    /// `inputs` are b_1 + W_0' v.
+    fn posterior(&self, inputs: &[f32]) -> Result<Option<Rbm>> {
+        if self.depth() == 1 {
+            return Ok(None);
+        }
+        let weights = (1..self.depth()).map(|l| self.weights(l).clone()).collect();
+        let mut biases: Vec<Vector> = (1..=self.depth()).map(|l| self.stack().bias(l).clone()).collect();
+        biases[0] = Vector::from_column_slice(inputs);
+        Ok(Some(flatten(&Stack::new(weights, biases)?)))
+    }
+
+    /// log p(v) of each sample for a given log Z, exactly, `[samples]`.
+    ///
+    /// log p(v) = b_0' v + log sum_h exp(-E(h | v)) - log Z, with the smaller half of the hidden layers enumerated.
+    ///
+    /// # Shapes
+    ///
+    /// `v` is `[visible, samples]`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] when both halves of the hidden layers have more than 30 units, [`Error::Shape`] for data of
+    /// another width.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::BitMatrix;
+    ///
+    /// let dbm = gm_dbm::Dbm::from_stack(gm_core::Stack::zeros(&[3, 2, 2])?)?;
+    /// let log_prob = dbm.log_prob(&BitMatrix::zeros(3, 1), dbm.log_partition()?)?;
+    /// assert!((log_prob[0] + 3.0 * 2.0_f64.ln()).abs() < 1e-12);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_prob(&self, v: &BitMatrix, log_partition: f64) -> Result<Vec<f64>> {
+        const OP: &str = "Dbm::log_prob";
+        self.check_data(OP, v.units())?;
+        check_enumerable(OP, self.enumerable_hidden_units())?;
+        let inputs = self.couplings().given(self, 1, Some(v), None).inputs();
+        let mut log_probs = v.weighted_sums(&widened(self.bias(0)));
+        log_probs.par_iter_mut().enumerate().try_for_each(|(s, log_prob)| {
+            let inputs = column(&inputs, s);
+            let hidden = match self.posterior(&inputs)? {
+                Some(flat) => flat.log_partition()?,
+                None => softplus_sum(&widened(&inputs)),
+            };
+            *log_prob += hidden - log_partition;
+            Ok::<(), Error>(())
+        })?;
+        Ok(log_probs)
+    }
+
+    /// Independent exact draws of all layers, by enumeration of the smaller half.
+    ///
+    /// # Randomness
+    ///
+    /// As [`Rbm::exact_samples`] of the flattened machine.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] when both halves have more than 24 units.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let dbm = gm_dbm::Dbm::from_stack(gm_core::Stack::zeros(&[3, 2, 2])?)?;
+    /// assert_eq!(dbm.exact_samples(5, &gm_core::Streams::new(0))?.layers[2].samples(), 5);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn exact_samples(&self, count: usize, streams: &Streams) -> Result<Chains> {
+        let flat = self.flattened().exact_samples(count, streams)?;
+        let layer = |l: usize| {
+            let half = if l.is_multiple_of(2) { &flat.v } else { &flat.h };
+            let first = self.place(l).start;
+            BitMatrix::from_fn(self.units(l), count, |unit, sample| half.get(first + unit, sample))
+        };
+        Ok(Chains { layers: (0..=self.depth()).map(layer).collect(), sweeps: 0 })
+    }
+
+    /// Biases of independent units with the means of data in the visible layer and of mean field above it, one vector a
+    /// layer: a base for annealing.
+    ///
+    /// # Errors
+    ///
+    /// As [`mean_field`](Self::mean_field).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::BitMatrix;
+    ///
+    /// let dbm = gm_dbm::Dbm::from_stack(gm_core::Stack::zeros(&[3, 2, 2])?)?;
+    /// let base = dbm.base_rates(&BitMatrix::from_fn(3, 2, |_, sample| sample == 0))?;
+    /// assert_eq!(base, [vec![0.0; 3], vec![0.0; 2], vec![0.0; 2]]);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn base_rates(&self, data: &BitMatrix) -> Result<Vec<Vec<f32>>> {
+        let posterior = self.mean_field(data, &MeanFieldSettings::default())?;
+        let samples = data.samples().max(1) as f64;
+        let visible: Vec<f32> = data.unit_counts().iter().map(|&on| (on as f64 / samples) as f32).collect();
+        let means = std::iter::once(visible).chain(posterior.averages());
+        Ok(means.map(|means| base_rate_bias(&means)).collect())
+    }
+
+    /// log Z by annealing the smaller half of the layers from independent units, with the other half summed out.
+    ///
+    /// The base biases, one vector a layer, are best those of [`base_rates`](Self::base_rates) of training data; without them
+    /// they come from the means of short chains of the model. Any finite base gives a valid estimate, a near one a sharper
+    /// estimate.
+    ///
+    /// f_beta(x) = exp(sum_kept ((1 - beta) base_l + beta b_l)' x_l) prod_summed (1 + exp((1 - beta) base + beta input)).
+    ///
+    /// # Randomness
+    ///
+    /// As [`anneal`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] for settings out of range, [`Error::Shape`] for a base of other layers, [`Error::Interrupted`] when
+    /// `watch` breaks.
+    ///
+    /// # Source
+    ///
+    /// `salakhutdinov2009deep`, section 4.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{AisSettings, Schedule, Stack, Streams, unwatched};
+    ///
+    /// let dbm = gm_dbm::Dbm::from_stack(Stack::zeros(&[3, 2, 2])?)?;
+    /// let settings = AisSettings { runs: 10, schedule: Schedule::Linear(5) };
+    /// let found = dbm.log_partition_ais(&settings, None, &Streams::new(0), &mut unwatched)?;
+    /// assert!((found.log_partition.value - 7.0 * 2.0_f64.ln()).abs() < 1e-6);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_partition_ais(
+        &self,
+        settings: &AisSettings,
+        base: Option<&[Vec<f32>]>,
+        streams: &Streams,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Annealed> {
+        let base = self.base_or_own("Dbm::log_partition_ais", base, streams)?;
+        anneal(&HalfPath::new(self, &base), settings, streams, watch)
+    }
+
+    /// log Z from above, by walks from the model back to independent units, one from each state of `chains`.
+    ///
+    /// It is above log Z in expectation when the states are independent exact draws of the model, which large models do not
+    /// have: states that have not come to equilibrium spoil it to either side.
+    ///
+    /// # Randomness
+    ///
+    /// As [`anneal_back`].
+    ///
+    /// # Errors
+    ///
+    /// As [`log_partition_ais`](Self::log_partition_ais), [`Error::Shape`] for states of other layers, [`Error::Empty`]
+    /// without any.
+    ///
+    /// # Source
+    ///
+    /// `burda2015accurate`, section 3.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Schedule, Stack, Streams, unwatched};
+    ///
+    /// let dbm = gm_dbm::Dbm::from_stack(Stack::zeros(&[3, 2, 2])?)?;
+    /// let (streams, schedule) = (Streams::new(0), Schedule::Linear(5));
+    /// let model = dbm.exact_samples(10, &streams)?;
+    /// let found = dbm.log_partition_reverse_ais(&model, &schedule, None, &streams, &mut unwatched)?;
+    /// assert!((found.log_partition.value - 7.0 * 2.0_f64.ln()).abs() < 1e-6);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_partition_reverse_ais(
+        &self,
+        chains: &Chains,
+        schedule: &Schedule,
+        base: Option<&[Vec<f32>]>,
+        streams: &Streams,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Annealed> {
+        const OP: &str = "Dbm::log_partition_reverse_ais";
+        let sizes: Vec<usize> = chains.layers.iter().map(BitMatrix::units).collect();
+        check_sizes(OP, "chains", &sizes, &self.layers())?;
+        let base = self.base_or_own(OP, base, streams)?;
+        let path = HalfPath::new(self, &base);
+        anneal_back(&path, (path.chains_at(chains.layers.clone()), chains.count()), schedule, streams, watch)
+    }
+
+    /// A lower bound in expectation on log p(v) of each sample, `[samples]`: RAISE with mean field as proposal.
+    ///
+    /// The hidden units of the annealed half are drawn from mean field, and walks lead back from there; the bound averages
+    /// p*(v, drawn) / (q(drawn) Z') over `runs` of them, Z' being what each walk says of Z. It is on the distribution with
+    /// which annealing from independent units ends, which comes close to the model's as the schedule gets finer.
+    ///
+    /// # Shapes
+    ///
+    /// `v` is `[visible, samples]`.
+    ///
+    /// # Randomness
+    ///
+    /// Family r of [`Purpose::Propose`] for the draws of run r, then as [`anneal_back`].
+    ///
+    /// # Errors
+    ///
+    /// As [`log_partition_ais`](Self::log_partition_ais), and [`Error::Param`] without runs.
+    ///
+    /// # Source
+    ///
+    /// `burda2015accurate`, section 3.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{AisSettings, BitMatrix, Schedule, Stack, Streams, unwatched};
+    ///
+    /// let dbm = gm_dbm::Dbm::from_stack(Stack::zeros(&[3, 2, 2])?)?;
+    /// let settings = AisSettings { runs: 2, schedule: Schedule::Linear(5) };
+    /// let bound = dbm.log_prob_raise(&BitMatrix::zeros(3, 4), &settings, None, &Streams::new(0), &mut unwatched)?;
+    /// assert!((bound[3] + 3.0 * 2.0_f64.ln()).abs() < 1e-6);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_prob_raise(
+        &self,
+        v: &BitMatrix,
+        settings: &AisSettings,
+        base: Option<&[Vec<f32>]>,
+        streams: &Streams,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<f64>> {
+        const OP: &str = "Dbm::log_prob_raise";
+        check_count(OP, "runs", settings.runs)?;
+        let posterior = self.mean_field(v, &MeanFieldSettings::default())?;
+        let base = self.base_or_own(OP, base, streams)?;
+        let path = HalfPath::new(self, &base);
+        let proposal = Proposal { dbm: self, couplings: &path.couplings, v, posterior: &posterior, kept: path.kept };
+        let draws: Vec<(Vec<BitMatrix>, Vec<f64>)> =
+            (0..settings.runs as u64).map(|run| proposal.draw(&streams.fork(Purpose::Propose, run))).collect();
+        let layers = (0..=self.depth()).map(|l| side_by_side(draws.iter().map(|(layers, _)| &layers[l]))).collect();
+        let chains = (path.chains_at(layers), v.samples() * settings.runs);
+        let found = anneal_back(&path, chains, &settings.schedule, streams, watch)?;
+        let of_sample = |s: usize| {
+            let runs = draws.iter().enumerate();
+            let weights = runs.map(|(run, (_, weights))| weights[s] - found.log_weights[run * v.samples() + s]);
+            log_mean_exp(&weights.collect::<Vec<_>>())
+        };
+        Ok((0..v.samples()).map(of_sample).collect())
+    }
+
+    /// An importance-weighted estimate of log p(v) of each sample for a given log Z, `[samples]`.
+    ///
+    /// log of the mean of p*(v, h_kept) / q(h_kept | v) over draws from mean field of the smaller half, with the other hidden
+    /// layers summed out, minus log Z. Below log p(v) in expectation, ever less so with more draws.
+    ///
+    /// # Shapes
+    ///
+    /// `v` is `[visible, samples]`.
+    ///
+    /// # Randomness
+    ///
+    /// Family k of [`Purpose::Propose`] for draw k of every sample.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] when the posterior belongs to other layers or samples, [`Error::Param`] without draws,
+    /// [`Error::Interrupted`] when `watch` breaks.
+    ///
+    /// # Source
+    ///
+    /// `burda2016importance`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack, Streams, unwatched};
+    /// use gm_dbm::{Dbm, MeanFieldSettings};
+    ///
+    /// let dbm = Dbm::from_stack(Stack::zeros(&[3, 2, 2])?)?;
+    /// let (v, streams) = (BitMatrix::zeros(3, 4), Streams::new(0));
+    /// let q = dbm.mean_field(&v, &MeanFieldSettings::default())?;
+    /// let found = dbm.log_prob_importance((&v, &q), 10, dbm.log_partition()?, &streams, &mut unwatched)?;
+    /// assert!((found[2] + 3.0 * 2.0_f64.ln()).abs() < 1e-6);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_prob_importance(
+        &self,
+        (v, posterior): (&BitMatrix, &MeanField),
+        draws: usize,
+        log_partition: f64,
+        streams: &Streams,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<f64>> {
+        let found = self.importance_weights((v, posterior), draws, streams, watch)?;
+        Ok(found.iter().map(|row| row.value - log_partition).collect())
+    }
+
+    /// [`log_prob_importance`](Self::log_prob_importance) before log Z is subtracted, with the spread of the weights of each
+    /// sample.
+    ///
+    /// # Errors
+    ///
+    /// As [`log_prob_importance`](Self::log_prob_importance).
+    pub fn importance_weights(
+        &self,
+        (v, posterior): (&BitMatrix, &MeanField),
+        draws: usize,
+        streams: &Streams,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<Weighted>> {
+        const OP: &str = "Dbm::importance_weights";
+        self.check_data(OP, v.units())?;
+        check_count(OP, "draws", draws)?;
+        let sizes: Vec<usize> = posterior.means.iter().map(Matrix::nrows).collect();
+        check_sizes(OP, "posterior", &sizes, &self.layers()[1..])?;
+        gm_core::check_len(OP, "posterior", "samples", posterior.means[0].ncols(), v.samples())?;
+        let kept = smaller_half(&self.layers());
+        let proposal = Proposal { dbm: self, couplings: &self.couplings(), v, posterior, kept };
+        let mut sums = vec![[LogSum::default(); 2]; v.samples()];
+        for draw in 0..draws {
+            let (_, weights) = proposal.draw(&streams.fork(Purpose::Propose, draw as u64));
+            sums.iter_mut().zip(weights).for_each(|([sum, squares], weight)| {
+                sum.add(weight);
+                squares.add(2.0 * weight);
+            });
+            if watch(Progress { done: draw + 1, total: draws }).is_break() {
+                return Err(Error::Interrupted { op: OP });
+            }
+        }
+        Ok(sums.iter().map(|[sum, squares]| Weighted::new(sum.value(), squares.value(), draws as f64)).collect())
+    }
+
+    fn base_or_own(&self, op: &'static str, base: Option<&[Vec<f32>]>, streams: &Streams) -> Result<Vec<Vec<f32>>> {
+        let base = base.map_or_else(|| self.model_rates(streams), <[Vec<f32>]>::to_vec);
+        let sizes: Vec<usize> = base.iter().map(Vec::len).collect();
+        check_sizes(op, "base", &sizes, &self.layers())?;
+        base.iter().try_for_each(|biases| gm_core::check_finite(op, "base", biases))?;
+        Ok(base)
+    }
+
+    /// Biases of independent units with the means of short chains of this model.
+    fn model_rates(&self, streams: &Streams) -> Vec<Vec<f32>> {
+        const CHAINS: usize = 256;
+        const SWEEPS: usize = 50;
+        let family = streams.fork(Purpose::Anneal, u64::MAX);
+        let uniform = Activations::from_matrix(&Matrix::from_element(self.visible(), CHAINS, 0.5));
+        let mut v = BitMatrix::zeros(self.visible(), CHAINS);
+        uniform.sample_into(&mut v, &family);
+        let mut chains = self.chains_from(v, &family);
+        let sampler = self.sampler();
+        sampler.run(&mut chains, SWEEPS, &family);
+        let rates = |l: usize| {
+            let sums = sampler.couplings().mean(self, l, &chains.layers).unit_sums();
+            base_rate_bias(&sums.iter().map(|sum| (sum / CHAINS as f64) as f32).collect::<Vec<_>>())
+        };
+        (0..=self.depth()).map(rates).collect()
+    }
+}
+
+/// Units of the even layers and of the odd ones.
+fn halves(layers: &[usize]) -> [usize; 2] {
+    [0, 1].map(|parity| layers.iter().skip(parity).step_by(2).sum())
+}
+
+fn fewer(layers: &[usize]) -> usize {
+    let [even, odd] = halves(layers);
+    even.min(odd)
+}
+
+/// The parity of the layers that have fewer units.
+fn smaller_half(layers: &[usize]) -> usize {
+    let [even, odd] = halves(layers);
+    usize::from(odd <= even)
+}
+
+fn check_enumerable(op: &'static str, units: usize) -> Result<()> {
+    let limit = ENUMERATION_LIMIT;
+    if units > limit { Err(Error::TooLarge { op, units, limit }) } else { Ok(()) }
+}
+
+fn check_count(op: &'static str, arg: &'static str, count: usize) -> Result<()> {
+    if count > 0 { Ok(()) } else { Err(Error::Param { op, arg, value: "0".into(), allowed: "1 or more" }) }
+}
+
+fn check_sizes(op: &'static str, arg: &'static str, found: &[usize], expected: &[usize]) -> Result<()> {
+    gm_core::check_len(op, arg, "layers", found.len(), expected.len())?;
+    found.iter().zip(expected).try_for_each(|(&found, &expected)| gm_core::check_len(op, arg, "units", found, expected))
+}
+
+/// The inputs of one sample.
+fn column(inputs: &Activations, sample: usize) -> Vec<f32> {
+    (0..inputs.units()).map(|unit| inputs.get(unit, sample)).collect()
+}
+
+/// Batches of the same units, one after the other.
+fn side_by_side<'a>(batches: impl Iterator<Item = &'a BitMatrix> + Clone) -> BitMatrix {
+    let sizes = batches.clone().map(|batch| (batch.units(), batch.samples()));
+    let (units, samples) = sizes.fold((0, 0), |(_, total), (units, samples)| (units, total + samples));
+    let mut joined = BitMatrix::zeros(units, samples);
+    let mut first = 0;
+    for batch in batches {
+        for sample in 0..batch.samples() {
+            (0..units).filter(|&unit| batch.get(unit, sample)).for_each(|unit| joined.set(unit, first + sample, true));
+        }
+        first += batch.samples();
+    }
+    joined
+}
+
+/// Draws of the kept hidden layers from mean field, weighted by what the model says of them and v.
+struct Proposal<'a> {
+    dbm: &'a Dbm,
+    couplings: &'a Couplings,
+    v: &'a BitMatrix,
+    posterior: &'a MeanField,
+    kept: usize,
+}
+
+impl Proposal<'_> {
+    /// States of all layers, those that are summed out being off, and log p*(v, kept) - log q(kept) of each sample.
+    fn draw(&self, streams: &Streams) -> (Vec<BitMatrix>, Vec<f64>) {
+        let mut layers = self.dbm.blank(self.v.samples());
+        layers[0] = self.v.clone();
+        let mut weights = self.v.weighted_sums(&widened(self.dbm.bias(0)));
+        for l in (1..=self.dbm.depth()).filter(|l| l % 2 == self.kept) {
+            let means = &self.posterior.means[l - 1];
+            Activations::from_matrix(means).sample_into(&mut layers[l], &streams.fork(Purpose::Layer, l as u64));
+            weights.par_iter_mut().enumerate().for_each(|(s, weight)| *weight -= log_q(means, &layers[l], s));
+        }
+        for l in 1..=self.dbm.depth() {
+            let terms = self.log_terms(l, &layers);
+            weights.iter_mut().zip(terms).for_each(|(weight, term)| *weight += term);
+        }
+        (layers, weights)
+    }
+
+    /// What hidden layer l adds to log p* given the kept layers and v, `[samples]`.
+    fn log_terms(&self, l: usize, layers: &[BitMatrix]) -> Vec<f64> {
+        if l % 2 != self.kept {
+            return self.couplings.update(self.dbm, l, layers).inputs().softplus_sums();
+        }
+        if l > 1 {
+            return layers[l].weighted_sums(&widened(self.dbm.bias(l)));
+        }
+        sums_where_on(&layers[1], &self.couplings.given(self.dbm, 1, Some(self.v), None).inputs())
+    }
+}
+
+/// log q of a layer's states under independent units of the given means.
+fn log_q(means: &Matrix, x: &BitMatrix, sample: usize) -> f64 {
+    let term = |(unit, &m): (usize, &f32)| {
+        let m = f64::from(m);
+        if x.get(unit, sample) { m.ln() } else { (-m).ln_1p() }
+    };
+    means.column(sample).iter().enumerate().map(term).sum()
+}
+
+/// The path from independent units to the model, with the larger half of the layers summed out.
+struct HalfPath<'a> {
+    dbm: &'a Dbm,
+    couplings: Couplings,
+    base: &'a [Vec<f32>],
+    /// Parity of the layers that are the state.
+    kept: usize,
+    /// b_l - base_l.
+    change: Vec<Vec<f64>>,
+}
+
+impl<'a> HalfPath<'a> {
+    fn new(dbm: &'a Dbm, base: &'a [Vec<f32>]) -> Self {
+        let change = |(l, base): (usize, &Vec<f32>)| {
+            dbm.bias(l).iter().zip(base).map(|(&b, &base)| f64::from(b) - f64::from(base)).collect()
+        };
+        let (kept, change) = (smaller_half(&dbm.layers()), base.iter().enumerate().map(change).collect());
+        Self { dbm, couplings: dbm.couplings(), base, kept, change }
+    }
+
+    fn chains_at(&self, layers: Vec<BitMatrix>) -> AnnealedChains {
+        let inputs = layers.iter().map(|x| Activations::zeros(x.units(), x.samples())).collect();
+        AnnealedChains { layers, inputs }
+    }
+
+    fn half(&self, parity: usize) -> impl Iterator<Item = usize> {
+        (parity..=self.dbm.depth()).step_by(2)
+    }
+
+    fn draw_kept(&self, layers: &mut [BitMatrix], beta: f32, streams: &Streams) {
+        self.couplings.draw_half(self.dbm, layers, self.kept, &|l, layer, out: &mut BitMatrix| {
+            let layer = layer.tempered(Beta::Same(beta), Some(&self.base[l]));
+            layer.sample_into(out, &streams.fork(Purpose::Layer, l as u64));
+        });
+    }
+}
+
+/// Chains with room for the inputs of the layers that are summed out.
+struct AnnealedChains {
+    layers: Vec<BitMatrix>,
+    inputs: Vec<Activations>,
+}
+
+impl AnnealedPath for HalfPath<'_> {
+    type Chains = AnnealedChains;
+
+    fn log_base_partition(&self) -> f64 {
+        self.base.iter().map(|base| softplus_sum(&widened(base))).sum()
+    }
+
+    fn start(&self, runs: usize, streams: &Streams) -> AnnealedChains {
+        let mut layers = self.dbm.blank(runs);
+        self.draw_kept(&mut layers, 0.0, streams);
+        self.chains_at(layers)
+    }
+
+    fn advance(&self, chains: &mut AnnealedChains, from: f64, to: f64, streams: &Streams, log_weights: &mut [f64]) {
+        let mut add = |terms: Vec<f64>, scale: f64| {
+            log_weights.iter_mut().zip(terms).for_each(|(weight, term)| *weight += scale * term);
+        };
+        for l in self.half(self.kept) {
+            add(chains.layers[l].weighted_sums(&self.change[l]), to - from);
+        }
+        for l in self.half(1 - self.kept) {
+            let (base, inputs) = (&self.base[l], &mut chains.inputs[l]);
+            self.couplings.update(self.dbm, l, &chains.layers).inputs_into(inputs);
+            add(inputs.softplus_gains(base, from, to), 1.0);
+            let streams = streams.fork(Purpose::Layer, l as u64);
+            inputs.sample_tempered_into(to as f32, base, &mut chains.layers[l], &streams);
+        }
+        self.draw_kept(&mut chains.layers, to as f32, streams);
+    }
+}

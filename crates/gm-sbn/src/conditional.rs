@@ -1,0 +1,144 @@
+//! Inputs, means and draws of one layer given the one above (generative) or the one below (recognition).
+
+use gm_core::{Activations, BitMatrix, Coupling, LayerUpdate, Purpose, Streams};
+
+use crate::model::Sbn;
+
+/// A model's weights arranged for passes through the layers: down the generative net and up the recognition net.
+///
+/// Built once for a fixed model, refreshed after each update of a changing one.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack};
+/// use gm_sbn::Sbn;
+///
+/// let sbn = Sbn::new(Stack::zeros(&[4, 3])?, None)?;
+/// let means = sbn.couplings().from_above(&sbn, 0, &BitMatrix::zeros(3, 2)).means();
+/// assert_eq!(means.get(2, 1), 0.5);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Couplings {
+    down: Vec<Coupling>,
+    up: Vec<Coupling>,
+}
+
+impl Couplings {
+    /// Arranges the weights of a model.
+    #[must_use]
+    pub fn new(sbn: &Sbn) -> Self {
+        let down = (0..sbn.depth()).map(|l| Coupling::down(sbn.stack().weights(l))).collect();
+        let up =
+            sbn.recognition().iter().flat_map(|net| (0..net.depth()).map(|l| Coupling::up(net.weights(l)))).collect();
+        Self { down, up }
+    }
+
+    /// Takes over changed weights.
+    ///
+    /// # Panics
+    ///
+    /// When the model has other layer sizes.
+    pub fn refresh(&mut self, sbn: &Sbn) {
+        for (l, coupling) in self.down.iter_mut().enumerate() {
+            coupling.refresh(sbn.stack().weights(l));
+        }
+        if let Some(net) = sbn.recognition() {
+            for (l, coupling) in self.up.iter_mut().enumerate() {
+                coupling.refresh(net.weights(l));
+            }
+        }
+    }
+
+    /// p(x_l | x_(l+1)): layer `l` given the layer above.
+    ///
+    /// # Panics
+    ///
+    /// When `l` is the top layer, or `above` has other units than layer l + 1.
+    #[must_use]
+    pub fn from_above<'a>(&'a self, sbn: &'a Sbn, l: usize, above: &'a BitMatrix) -> LayerUpdate<'a> {
+        LayerUpdate::new(sbn.stack().bias(l).as_slice()).given(&self.down[l], above)
+    }
+
+    /// q(x_l | x_(l-1)): layer `l` as the recognition net sees it given the layer below.
+    ///
+    /// # Panics
+    ///
+    /// When there is no recognition net, `l` is 0, or `below` has other units than layer l - 1.
+    #[must_use]
+    pub fn from_below<'a>(&'a self, sbn: &'a Sbn, l: usize, below: &'a BitMatrix) -> LayerUpdate<'a> {
+        let net = sbn.recognition().expect("couplings upwards belong to a recognition net");
+        LayerUpdate::new(net.bias(l).as_slice()).given(&self.up[l - 1], below)
+    }
+
+    /// Draws of all layers from the top down, `[n_l, samples]` each, visible first.
+    ///
+    /// # Randomness
+    ///
+    /// Layer l from family l of [`Purpose::Layer`], as [`LayerUpdate::sample_into`].
+    #[must_use]
+    pub fn sample(&self, sbn: &Sbn, samples: usize, streams: &Streams) -> Vec<BitMatrix> {
+        let family = |l: usize| streams.fork(Purpose::Layer, l as u64);
+        let mut layers: Vec<BitMatrix> = sbn.layers().into_iter().map(|n| BitMatrix::zeros(n, samples)).collect();
+        let top = sbn.depth();
+        let mut means = Activations::repeated(sbn.stack().bias(top).as_slice(), samples);
+        means.logistic();
+        means.sample_into(&mut layers[top], &family(top));
+        for l in (0..top).rev() {
+            let (below, above) = layers.split_at_mut(l + 1);
+            self.from_above(sbn, l, &above[0]).sample_into(&mut below[l], &family(l));
+        }
+        layers
+    }
+
+    /// Draws of the hidden layers from the recognition net, joined with the given visible layer, visible first.
+    ///
+    /// # Randomness
+    ///
+    /// Layer l from family l of [`Purpose::Layer`], as [`LayerUpdate::sample_into`].
+    ///
+    /// # Panics
+    ///
+    /// When there is no recognition net, or `v` has other units than the visible layer.
+    #[must_use]
+    pub fn recognise(&self, sbn: &Sbn, v: BitMatrix, streams: &Streams) -> Vec<BitMatrix> {
+        let mut layers = vec![v];
+        for l in 1..=sbn.depth() {
+            let below = &layers[l - 1];
+            let mut x = BitMatrix::zeros(sbn.stack().bias(l).len(), below.samples());
+            self.from_below(sbn, l, below).sample_into(&mut x, &streams.fork(Purpose::Layer, l as u64));
+            layers.push(x);
+        }
+        layers
+    }
+}
+
+impl Sbn {
+    /// The weights arranged for the layer engine.
+    #[must_use]
+    pub fn couplings(&self) -> Couplings {
+        Couplings::new(self)
+    }
+
+    /// Independent draws of all layers by ancestral sampling, `[n_l, samples]` each, visible first.
+    ///
+    /// # Randomness
+    ///
+    /// As [`Couplings::sample`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Stack, Streams};
+    ///
+    /// let sbn = gm_sbn::Sbn::new(Stack::zeros(&[4, 3])?, None)?;
+    /// let layers = sbn.sample(10, &Streams::new(1));
+    /// assert_eq!((layers[0].units(), layers[1].units(), layers[0].samples()), (4, 3, 10));
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn sample(&self, samples: usize, streams: &Streams) -> Vec<BitMatrix> {
+        self.couplings().sample(self, samples, streams)
+    }
+}

@@ -1,0 +1,355 @@
+//! Hidden states with their log-probabilities and scores, from which every training rule makes its gradient.
+//!
+//! The gradient of any rule is a weighted sum of scores: sum_s a_s grad log p(x_s) for the generative parameters and
+//! sum_s c_s grad log q(h_s | v_s) for the recognition net. Rules differ in a and c alone.
+
+use gm_core::{
+    Activations, BitMatrix, Coactivation, Error, Purpose, Recognition, Result, Stack, Streams, coactivations_down_into,
+    coactivations_into,
+};
+
+use crate::conditional::Couplings;
+use crate::model::{Sbn, add};
+
+/// States of all layers with log p(x) and its scores.
+#[derive(Clone, Debug)]
+pub struct Generated {
+    layers: Vec<BitMatrix>,
+    scores: Vec<Activations>,
+    log_p: Vec<f64>,
+}
+
+/// States of the lower end of each recognition weight matrix with the scores of the upper end.
+#[derive(Clone, Debug)]
+pub struct Recognised {
+    /// x_0, ..., x_(L-1) with units and samples exchanged.
+    below: Vec<BitMatrix>,
+    /// x_l - s(R' x_(l-1) + r) for l = 1, ..., L, later multiplied by weights.
+    scores: Vec<Activations>,
+}
+
+/// Several hidden states for each column of a batch, with log p(x) and log q(h | v) and their scores.
+///
+/// States of the same column are neighbours: column i has the states i K to i K + K - 1.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Streams};
+/// use gm_sbn::{Draws, Sbn};
+///
+/// let sbn = Sbn::initial(&[0.5; 4], &[3, 2], 1.0, &Streams::new(1))?;
+/// let draws = Draws::recognised(&sbn, &sbn.couplings(), &BitMatrix::zeros(4, 10), 5, &Streams::new(2));
+/// assert_eq!(draws.log_weights().len(), 50);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Draws {
+    per_column: usize,
+    generated: Generated,
+    recognised: Recognised,
+    log_q: Vec<f64>,
+}
+
+impl Generated {
+    /// Scores given states of all layers, visible first.
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree.
+    #[must_use]
+    pub fn new(sbn: &Sbn, couplings: &Couplings, layers: Vec<BitMatrix>) -> Self {
+        assert_eq!(layers.len(), sbn.depth() + 1, "states of all layers");
+        let mut log_p = vec![0.0; layers[0].samples()];
+        let score = |(l, x): (usize, &BitMatrix)| {
+            let mut scores = match layers.get(l + 1) {
+                Some(above) => couplings.from_above(sbn, l, above).inputs(),
+                None => Activations::repeated(sbn.stack().bias(l).as_slice(), x.samples()),
+            };
+            add(&mut log_p, &scores.score(x));
+            scores
+        };
+        let scores = layers.iter().enumerate().map(score).collect();
+        Self { layers, scores, log_p }
+    }
+
+    /// log p(x) of each state.
+    #[must_use]
+    pub fn log_p(&self) -> &[f64] {
+        &self.log_p
+    }
+
+    /// sum_s weights_s grad log p(x_s), into `gradient`; its old values are lost.
+    ///
+    /// # Panics
+    ///
+    /// When there is not one weight a state, or the gradient has other layers.
+    pub fn gradient_into(mut self, weights: &[f32], gradient: &mut Stack) {
+        for (l, scores) in self.scores.iter_mut().enumerate() {
+            scores.scale_samples(weights);
+            to_single(&scores.unit_sums(), gradient.bias_mut(l));
+            if let Some(above) = self.layers.get(l + 1) {
+                let term = Coactivation { transposed: &above.transposed(), y: scores, scale: 1.0 };
+                gradient.update_weights(l, |w| coactivations_down_into(&[term], w));
+            }
+        }
+    }
+}
+
+impl Draws {
+    /// `per_column` draws of the recognition net for each column of `v`.
+    ///
+    /// # Randomness
+    ///
+    /// As [`Couplings::recognise`].
+    ///
+    /// # Panics
+    ///
+    /// When there is no recognition net, `per_column` is 0, or `v` has other units than the visible layer.
+    #[must_use]
+    pub fn recognised(sbn: &Sbn, couplings: &Couplings, v: &BitMatrix, per_column: usize, streams: &Streams) -> Self {
+        Self::new(sbn, couplings, v, per_column, |l, inputs| {
+            let mut x = BitMatrix::zeros(inputs.units(), inputs.samples());
+            let family = streams.fork(Purpose::Layer, l as u64);
+            inputs.sample_tempered_into(1.0, &vec![0.0; inputs.units()], &mut x, &family);
+            x
+        })
+    }
+
+    /// Given hidden states: those of column i of `v` are columns i K to i K + K - 1 of each layer.
+    ///
+    /// # Shapes
+    ///
+    /// `hidden[l - 1]` is x_l, `[n_l, K columns]`.
+    ///
+    /// # Panics
+    ///
+    /// When there is no recognition net, or shapes disagree.
+    #[must_use]
+    pub fn of_states(sbn: &Sbn, couplings: &Couplings, v: &BitMatrix, hidden: &[BitMatrix]) -> Self {
+        assert_eq!(hidden.len(), sbn.depth(), "states of all hidden layers");
+        let per_column = hidden[0].samples() / v.samples().max(1);
+        assert_eq!(per_column * v.samples(), hidden[0].samples(), "as many states for every column");
+        Self::new(sbn, couplings, v, per_column, |l, _| hidden[l - 1].clone())
+    }
+
+    fn new(
+        sbn: &Sbn,
+        couplings: &Couplings,
+        v: &BitMatrix,
+        per_column: usize,
+        mut state: impl FnMut(usize, &Activations) -> BitMatrix,
+    ) -> Self {
+        assert!(per_column > 0, "a state for each column");
+        let copies = copies(v.samples(), per_column);
+        let (mut layers, mut scores) = (vec![v.select(&copies)], Vec::new());
+        let mut log_q = vec![0.0; copies.len()];
+        for l in 1..=sbn.depth() {
+            // All states of a column share the means of the first hidden layer.
+            let mut inputs = match l {
+                1 => couplings.from_below(sbn, 1, v).inputs().select(&copies),
+                _ => couplings.from_below(sbn, l, &layers[l - 1]).inputs(),
+            };
+            let x = state(l, &inputs);
+            add(&mut log_q, &inputs.score(&x));
+            layers.push(x);
+            scores.push(inputs);
+        }
+        let below = std::iter::once(v).chain(&layers[1..sbn.depth()]).map(BitMatrix::transposed).collect();
+        let (generated, recognised) = (Generated::new(sbn, couplings, layers), Recognised { below, scores });
+        Self { per_column, generated, recognised, log_q }
+    }
+
+    /// K, the states of a column.
+    #[must_use]
+    pub fn per_column(&self) -> usize {
+        self.per_column
+    }
+
+    /// The states of all layers, visible first, `[n_l, K columns]`.
+    #[must_use]
+    pub fn layers(&self) -> &[BitMatrix] {
+        &self.generated.layers
+    }
+
+    /// log p(x) of each state.
+    #[must_use]
+    pub fn log_p(&self) -> &[f64] {
+        self.generated.log_p()
+    }
+
+    /// log q(h | v) of each state.
+    #[must_use]
+    pub fn log_q(&self) -> &[f64] {
+        &self.log_q
+    }
+
+    /// log p(x) - log q(h | v) of each state.
+    #[must_use]
+    pub fn log_weights(&self) -> Vec<f64> {
+        self.log_p().iter().zip(&self.log_q).map(|(p, q)| p - q).collect()
+    }
+
+    /// What the two nets say, apart.
+    #[must_use]
+    pub fn into_parts(self) -> (Generated, Recognised) {
+        (self.generated, self.recognised)
+    }
+}
+
+impl Recognised {
+    /// Multiplies the scores of each state by its weight and adds up those that share their visible column.
+    ///
+    /// # Panics
+    ///
+    /// When there is not one weight a state.
+    #[must_use]
+    pub fn weighted(mut self, weights: &[f32]) -> Self {
+        for scores in &mut self.scores {
+            scores.scale_samples(weights);
+        }
+        if let Some(per_column) = weights.len().checked_div(self.below[0].units()) {
+            self.scores[0] = self.scores[0].sum_neighbours(per_column);
+        }
+        self
+    }
+
+    /// The sum over all parts of weights times grad log q, into `gradient`; its old values are lost.
+    ///
+    /// # Panics
+    ///
+    /// When the gradient has other layers.
+    pub fn gradient_into<'a>(parts: &'a [Self], gradient: &mut Recognition) {
+        for l in 0..gradient.depth() {
+            let term = |part: &'a Self| Coactivation { transposed: &part.below[l], y: &part.scores[l], scale: 1.0 };
+            let terms: Vec<Coactivation<'a>> = parts.iter().map(term).collect();
+            gradient.update_weights(l, |w| coactivations_into(&terms, w));
+            let mut sums = vec![0.0; gradient.bias(l + 1).len()];
+            terms.iter().for_each(|term| add(&mut sums, &term.y.unit_sums()));
+            to_single(&sums, gradient.bias_mut(l + 1));
+        }
+    }
+}
+
+/// Draws of all layers of the generative net, which teach the recognition net in its sleep.
+#[derive(Clone, Debug)]
+pub struct Dreams {
+    /// log q(h | v) of each dream.
+    pub log_q: Vec<f64>,
+    /// What the recognition net says of them.
+    pub recognised: Recognised,
+}
+
+impl Dreams {
+    /// Dreams of a model.
+    ///
+    /// # Randomness
+    ///
+    /// As [`Couplings::sample`].
+    ///
+    /// # Panics
+    ///
+    /// When there is no recognition net.
+    #[must_use]
+    pub fn new(sbn: &Sbn, couplings: &Couplings, samples: usize, streams: &Streams) -> Self {
+        let layers = couplings.sample(sbn, samples, streams);
+        let mut log_q = vec![0.0; samples];
+        let mut scores = Vec::new();
+        for l in 1..layers.len() {
+            let mut inputs = couplings.from_below(sbn, l, &layers[l - 1]).inputs();
+            add(&mut log_q, &inputs.score(&layers[l]));
+            scores.push(inputs);
+        }
+        let below = layers[..sbn.depth()].iter().map(BitMatrix::transposed).collect();
+        Self { log_q, recognised: Recognised { below, scores } }
+    }
+}
+
+/// Each of `columns` so many times, the same ones side by side.
+pub(crate) fn copies(columns: usize, times: usize) -> Vec<usize> {
+    (0..columns).flat_map(|column| std::iter::repeat_n(column, times)).collect()
+}
+
+fn to_single(from: &[f64], to: &mut [f32]) {
+    to.iter_mut().zip(from).for_each(|(to, &from)| *to = from as f32);
+}
+
+impl Sbn {
+    /// The exact gradient of the mean log p(v), by enumeration of the hidden states.
+    ///
+    /// grad log p(v) = sum_h p(h | v) grad log p(v, h).
+    ///
+    /// # Shapes
+    ///
+    /// `data` is `[visible, samples]`.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::TooLarge`] beyond 16 hidden units, [`gm_core::Error::Shape`] for data of another width,
+    /// [`gm_core::Error::Empty`] without samples.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack};
+    ///
+    /// let sbn = gm_sbn::Sbn::new(Stack::zeros(&[4, 3])?, None)?;
+    /// let gradient = sbn.exact_gradient(&BitMatrix::zeros(4, 1))?;
+    /// assert!((gradient.bias(0)[0] + 0.5).abs() < 1e-6);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn exact_gradient(&self, data: &BitMatrix) -> Result<Stack> {
+        const OP: &str = "Sbn::exact_gradient";
+        self.check_data(OP, data)?;
+        let couplings = self.couplings();
+        let (mut sum, mut part) = (Stack::zeros(&self.layers())?, Stack::zeros(&self.layers())?);
+        for row in 0..data.samples() {
+            let (hidden, weights) = self.weighted_states(OP, data, row)?;
+            let v = data.select(&vec![row; weights.len()]);
+            let layers = std::iter::once(v).chain(hidden).collect();
+            Generated::new(self, &couplings, layers).gradient_into(&weights, &mut part);
+            accumulate(sum.tensors_mut(), part.tensors(), 1.0 / data.samples() as f32);
+        }
+        Ok(sum)
+    }
+
+    /// The exact gradient of the mean over the data of E[log q(h | v)] under the posterior p(h | v), by enumeration.
+    ///
+    /// It is the gradient of -KL(p(h | v), q(h | v)) with respect to the recognition net.
+    ///
+    /// # Errors
+    ///
+    /// As [`exact_gradient`](Self::exact_gradient), and [`gm_core::Error::Param`] without a recognition net.
+    pub fn exact_recognition_gradient(&self, data: &BitMatrix) -> Result<Recognition> {
+        const OP: &str = "Sbn::exact_recognition_gradient";
+        self.expect_recognition(OP)?;
+        self.check_data(OP, data)?;
+        let couplings = self.couplings();
+        let (mut sum, mut part) = (Recognition::zeros(&self.layers())?, Recognition::zeros(&self.layers())?);
+        for row in 0..data.samples() {
+            let (hidden, weights) = self.weighted_states(OP, data, row)?;
+            let draws = Draws::of_states(self, &couplings, &data.select(&[row]), &hidden);
+            Recognised::gradient_into(&[draws.recognised.weighted(&weights)], &mut part);
+            accumulate(sum.tensors_mut(), part.tensors(), 1.0 / data.samples() as f32);
+        }
+        Ok(sum)
+    }
+
+    /// All hidden states with their posterior probabilities given one row of the data.
+    fn weighted_states(&self, op: &'static str, data: &BitMatrix, row: usize) -> Result<(Vec<BitMatrix>, Vec<f32>)> {
+        if self.hidden() > GRADIENT_LIMIT {
+            return Err(Error::TooLarge { op, units: self.hidden(), limit: GRADIENT_LIMIT });
+        }
+        let posterior = self.posterior(data, row)?;
+        Ok((posterior.states(), posterior.probabilities().iter().map(|&p| p as f32).collect()))
+    }
+}
+
+/// The most hidden units whose states are held all at once.
+pub(crate) const GRADIENT_LIMIT: usize = 16;
+
+fn accumulate<'a>(sums: impl Iterator<Item = &'a mut [f32]>, terms: impl Iterator<Item = &'a [f32]>, scale: f32) {
+    for (sums, terms) in sums.zip(terms) {
+        sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += scale * term);
+    }
+}

@@ -1,0 +1,358 @@
+//! Lower bounds on log p(v) from draws of the recognition net: by sampling, and exactly for small nets.
+
+use std::ops::ControlFlow;
+
+use gm_core::{BitMatrix, Error, Estimate, LogSum, Matrix, Progress, Purpose, Result, Side, Streams};
+
+use crate::gradient::{Draws, GRADIENT_LIMIT};
+use crate::model::Sbn;
+
+/// Rows whose bounds are computed together, and the states that are held at any time.
+const ROWS: usize = 64;
+const STATES: usize = 4096;
+
+/// The most tuples of states over which a bound is enumerated.
+const TUPLES: u64 = 1 << 26;
+
+/// How many draws a bound rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoundSettings {
+    /// K, the draws of the recognition net for each row.
+    pub samples: usize,
+    /// Independent repeats, whose spread shows what chance adds.
+    pub repeats: usize,
+}
+
+impl Default for BoundSettings {
+    /// 1,000 draws, once.
+    fn default() -> Self {
+        Self { samples: 1_000, repeats: 1 }
+    }
+}
+
+/// Bounds of each row, from weights w = p(v, h) / q(h | v).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bounds {
+    /// log of the mean of K weights, `[repeats][rows]`.
+    pub importance_weighted: Vec<Vec<f64>>,
+    /// Mean log-weight over all draws, `[rows]`.
+    pub elbo: Vec<f64>,
+    /// Effective sample size of the K weights, mean over repeats, `[rows]`.
+    pub ess: Vec<f64>,
+    /// K.
+    pub samples: usize,
+}
+
+impl Bounds {
+    /// The importance-weighted bound of each row, mean over repeats.
+    #[must_use]
+    pub fn rows(&self) -> Vec<f64> {
+        let repeats = self.importance_weighted.len() as f64;
+        (0..self.elbo.len()).map(|row| self.importance_weighted.iter().map(|r| r[row]).sum::<f64>() / repeats).collect()
+    }
+
+    /// The mean over rows of the importance-weighted bound.
+    ///
+    /// The standard error is that of the draws, for these rows: from the spread of the repeats if there are several, else
+    /// from the weights, as the root of the sum of 1 / ESS - 1 / K over rows.
+    #[must_use]
+    pub fn mean(&self) -> Estimate {
+        const METHOD: &str = "importance-weighted";
+        let means: Vec<f64> = self.importance_weighted.iter().map(|rows| mean(rows)).collect();
+        if means.len() > 1 {
+            return Estimate { samples: self.samples, ..Estimate::mean(&means, Side::Lower, METHOD) };
+        }
+        let variance: f64 = self.ess.iter().map(|ess| (1.0 / ess - 1.0 / self.samples as f64).max(0.0)).sum();
+        let (value, std_error) = (means[0], variance.sqrt() / self.ess.len() as f64);
+        let (low, high) = (value - 3.0 * std_error, value + 3.0 * std_error);
+        Estimate { value, std_error, low, high, side: Side::Lower, method: METHOD, samples: self.samples }
+    }
+
+    /// The standard deviation over repeats of the mean over rows; infinite for a single repeat.
+    #[must_use]
+    pub fn spread(&self) -> f64 {
+        let means: Vec<f64> = self.importance_weighted.iter().map(|rows| mean(rows)).collect();
+        Estimate::mean(&means, Side::Lower, "").std_error * (means.len() as f64).sqrt()
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Running sums of the weights of one row.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weights {
+    sum: LogSum,
+    squares: LogSum,
+    logs: f64,
+    count: usize,
+}
+
+impl Weights {
+    fn add(&mut self, log_weight: f64) {
+        self.sum.add(log_weight);
+        self.squares.add(2.0 * log_weight);
+        self.logs += log_weight;
+        self.count += 1;
+    }
+
+    fn bound(&self) -> f64 {
+        self.sum.value() - (self.count as f64).ln()
+    }
+
+    fn ess(&self) -> f64 {
+        (2.0 * self.sum.value() - self.squares.value()).exp()
+    }
+}
+
+impl Sbn {
+    /// Lower bounds on log p(v) from K draws of the recognition net: log (1/K) sum_k p(v, h_k) / q(h_k | v), which in
+    /// expectation grows with K towards log p(v), and the evidence lower bound E[log p(v, h) - log q(h | v)].
+    ///
+    /// # Randomness
+    ///
+    /// Repeat r, block i of 64 rows and slice j of its draws use family j of [`Purpose::Propose`] below family i of
+    /// [`Purpose::Choose`] below family r of [`Purpose::Evaluate`].
+    ///
+    /// # Numerics
+    ///
+    /// 4,096 states are held at any time, however large K is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] without a recognition net, draws or repeats, [`Error::Shape`] for data of another width,
+    /// [`Error::Empty`] without samples, [`Error::Interrupted`] when `watch` breaks.
+    ///
+    /// # Source
+    ///
+    /// `burda2016importance`, section 3.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Streams, unwatched};
+    /// use gm_sbn::{BoundSettings, Sbn};
+    ///
+    /// let sbn = Sbn::initial(&[0.5; 4], &[3, 2], 1.0, &Streams::new(1))?;
+    /// let v = BitMatrix::zeros(4, 2);
+    /// let settings = BoundSettings { samples: 5_000, repeats: 2 };
+    /// let bounds = sbn.bounds(&v, &settings, &Streams::new(2), &mut unwatched)?;
+    /// assert!((bounds.rows()[0] - sbn.log_prob(&v)?[0]).abs() < 0.1);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn bounds(
+        &self,
+        v: &BitMatrix,
+        settings: &BoundSettings,
+        streams: &Streams,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Bounds> {
+        const OP: &str = "Sbn::bounds";
+        self.expect_recognition(OP)?;
+        self.check_data(OP, v)?;
+        for (arg, count) in [("samples", settings.samples), ("repeats", settings.repeats)] {
+            if count == 0 {
+                return Err(Error::Param { op: OP, arg, value: "0".into(), allowed: "1 or more" });
+            }
+        }
+        let mut repeats = Vec::new();
+        let rows = v.samples();
+        let slices = |first: usize| settings.samples.div_ceil(slice(ROWS.min(rows - first), settings.samples));
+        let total = settings.repeats * (0..rows).step_by(ROWS).map(slices).sum::<usize>();
+        let mut report = Watched { done: 0, total, watch };
+        for repeat in 0..settings.repeats {
+            let family = streams.fork(Purpose::Evaluate, repeat as u64);
+            repeats.push(self.weights_of_rows(v, settings.samples, &family, &mut report)?);
+        }
+        let over =
+            |f: &dyn Fn(&Weights) -> f64, row: usize| mean(&repeats.iter().map(|r| f(&r[row])).collect::<Vec<_>>());
+        Ok(Bounds {
+            importance_weighted: repeats.iter().map(|rows| rows.iter().map(Weights::bound).collect()).collect(),
+            elbo: (0..rows).map(|row| over(&|w| w.logs / w.count as f64, row)).collect(),
+            ess: (0..rows).map(|row| over(&Weights::ess, row)).collect(),
+            samples: settings.samples,
+        })
+    }
+
+    fn weights_of_rows(
+        &self,
+        v: &BitMatrix,
+        samples: usize,
+        streams: &Streams,
+        report: &mut Watched<'_>,
+    ) -> Result<Vec<Weights>> {
+        let mut weights = vec![Weights::default(); v.samples()];
+        self.each_slice(v, samples, streams, |first, draws| {
+            for (row, logs) in weights[first..].iter_mut().zip(draws.log_weights().chunks(draws.per_column())) {
+                logs.iter().for_each(|&log_weight| row.add(log_weight));
+            }
+            report.step()
+        })?;
+        Ok(weights)
+    }
+
+    /// Draws so many states for each row, a few rows and a slice of their states at a time: `visit(first row, draws)`.
+    fn each_slice(
+        &self,
+        v: &BitMatrix,
+        samples: usize,
+        streams: &Streams,
+        mut visit: impl FnMut(usize, &Draws) -> Result<()>,
+    ) -> Result<()> {
+        let couplings = self.couplings();
+        for (block, first) in (0..v.samples()).step_by(ROWS).enumerate() {
+            let rows: Vec<usize> = (first..v.samples().min(first + ROWS)).collect();
+            let (v, family) = (v.select(&rows), streams.fork(Purpose::Choose, block as u64));
+            let slice = slice(rows.len(), samples);
+            for (j, drawn) in (0..samples).step_by(slice).enumerate() {
+                let count = slice.min(samples - drawn);
+                let draws = Draws::recognised(self, &couplings, &v, count, &family.fork(Purpose::Propose, j as u64));
+                visit(first, &draws)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Means of the hidden layers over K draws of the recognition net, `[n_l, rows]` each: with equal weights E_q[h | v], or
+    /// with normalised importance weights, which approach E[h | v] as K grows.
+    ///
+    /// # Randomness
+    ///
+    /// As [`bounds`](Self::bounds) with a single repeat.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] without a recognition net or draws, [`Error::Shape`] for data of another width, [`Error::Empty`]
+    /// without rows.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Streams};
+    ///
+    /// let sbn = gm_sbn::Sbn::initial(&[0.5; 4], &[3], 1.0, &Streams::new(1))?;
+    /// let v = BitMatrix::zeros(4, 1);
+    /// let means = sbn.recognised_means(&v, 5_000, true, &Streams::new(2))?;
+    /// assert!((f64::from(means[0][(0, 0)]) - sbn.posterior(&v, 0)?.means()[0]).abs() < 0.05);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn recognised_means(
+        &self,
+        v: &BitMatrix,
+        samples: usize,
+        weighted: bool,
+        streams: &Streams,
+    ) -> Result<Vec<Matrix>> {
+        const OP: &str = "Sbn::recognised_means";
+        self.expect_recognition(OP)?;
+        self.check_data(OP, v)?;
+        if samples == 0 {
+            return Err(Error::Param { op: OP, arg: "samples", value: "0".into(), allowed: "1 or more" });
+        }
+        let mut sums: Vec<(LogSum, Vec<Vec<f64>>)> = (0..v.samples())
+            .map(|_| (LogSum::default(), self.layers()[1..].iter().map(|&n| vec![0.0; n]).collect()))
+            .collect();
+        self.each_slice(v, samples, &streams.fork(Purpose::Evaluate, 0), |first, draws| {
+            let logs = if weighted { draws.log_weights() } else { vec![0.0; draws.log_q().len()] };
+            let rows = logs.len() / draws.per_column();
+            for (row, sums) in sums[first..first + rows].iter_mut().enumerate() {
+                let from = row * draws.per_column();
+                add_states(sums, draws, from, &logs[from..from + draws.per_column()]);
+            }
+            Ok(())
+        })?;
+        let means =
+            |l: usize| Matrix::from_fn(self.layers()[l + 1], v.samples(), |unit, row| sums[row].1[l][unit] as f32);
+        Ok((0..self.depth()).map(means).collect())
+    }
+
+    /// The expectation of the K-sample bound of each row by enumeration, `[samples]`; with K = 1 the exact evidence lower
+    /// bound.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] without a recognition net or without samples, [`Error::TooLarge`] beyond 26 units: hidden units
+    /// times K, [`Error::Shape`] for data of another width, [`Error::Empty`] without rows.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Streams};
+    ///
+    /// let sbn = gm_sbn::Sbn::initial(&[0.5; 4], &[3], 1.0, &Streams::new(1))?;
+    /// let v = BitMatrix::zeros(4, 1);
+    /// let (elbo, two) = (sbn.exact_bound(&v, 1)?[0], sbn.exact_bound(&v, 2)?[0]);
+    /// assert!(elbo < two && two < sbn.log_prob(&v)?[0]);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn exact_bound(&self, v: &BitMatrix, samples: usize) -> Result<Vec<f64>> {
+        const OP: &str = "Sbn::exact_bound";
+        self.expect_recognition(OP)?;
+        self.check_data(OP, v)?;
+        if samples == 0 {
+            return Err(Error::Param { op: OP, arg: "samples", value: "0".into(), allowed: "1 or more" });
+        }
+        let units = self.hidden().saturating_mul(samples);
+        let limit = TUPLES.trailing_zeros() as usize;
+        if units > limit || self.hidden() > GRADIENT_LIMIT {
+            return Err(Error::TooLarge { op: OP, units, limit });
+        }
+        let (states, couplings) = (self.prior()?.states(), self.couplings());
+        let bound = |row: usize| {
+            let draws = Draws::of_states(self, &couplings, &v.select(&[row]), &states);
+            let terms: Vec<(f64, f64)> =
+                draws.log_weights().into_iter().zip(draws.log_q().iter().map(|q| q.exp())).collect();
+            expected_log_mean(&terms, samples, 1.0, &LogSum::default(), samples)
+        };
+        Ok((0..v.samples()).map(bound).collect())
+    }
+}
+
+/// The expectation of log (1/K) (sum so far + `left` more weights), times the probability so far.
+fn expected_log_mean(terms: &[(f64, f64)], left: usize, probability: f64, sum: &LogSum, samples: usize) -> f64 {
+    if left == 0 {
+        return probability * (sum.value() - (samples as f64).ln());
+    }
+    let add = |&(log_weight, q): &(f64, f64)| {
+        let mut sum = *sum;
+        sum.add(log_weight);
+        expected_log_mean(terms, left - 1, probability * q, &sum, samples)
+    };
+    terms.iter().map(add).sum()
+}
+
+/// How many states of each row are drawn at a time.
+fn slice(rows: usize, samples: usize) -> usize {
+    (STATES / rows).min(samples)
+}
+
+/// Adds states of one row to its running means: `logs` are their log-weights, and `from` is the first state.
+fn add_states((total, means): &mut (LogSum, Vec<Vec<f64>>), draws: &Draws, from: usize, logs: &[f64]) {
+    let before = total.value();
+    logs.iter().for_each(|&log_weight| total.add(log_weight));
+    let kept = (before - total.value()).exp();
+    for (means, x) in means.iter_mut().zip(&draws.layers()[1..]) {
+        for (unit, mean) in means.iter_mut().enumerate() {
+            let on = logs.iter().enumerate().filter(|(k, _)| x.get(unit, from + k));
+            *mean = kept * *mean + on.map(|(_, log_weight)| (log_weight - total.value()).exp()).sum::<f64>();
+        }
+    }
+}
+
+/// Progress that can be stopped.
+struct Watched<'a> {
+    done: usize,
+    total: usize,
+    watch: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
+}
+
+impl Watched<'_> {
+    fn step(&mut self) -> Result<()> {
+        self.done += 1;
+        match (self.watch)(Progress { done: self.done, total: self.total }) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Interrupted { op: "Sbn::bounds" }),
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Mean field for sigmoid belief nets, with the bound of Saul, Jaakkola and Jordan.
+
+use gm_core::{BitMatrix, Error, Matrix, Result, dense_inputs_up, logistic_f64, logistic_in_place, softplus};
+use rayon::prelude::*;
+
+use crate::model::{Columns, Sbn};
+
+/// When mean field ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MeanFieldSettings {
+    /// Sweeps over all units, at most.
+    pub sweeps: usize,
+    /// The gain of a sweep, in nats a row, below which a row is done.
+    pub tolerance: f64,
+}
+
+impl Default for MeanFieldSettings {
+    /// Up to 100 sweeps, until one gains less than 1e-4 nats.
+    fn default() -> Self {
+        Self { sweeps: 100, tolerance: 1e-4 }
+    }
+}
+
+/// A factorial approximation to the posterior of each row.
+#[derive(Clone, Debug)]
+pub struct MeanField {
+    /// The means of x_1, ..., x_L, `[n_l, rows]`.
+    pub means: Vec<Matrix>,
+    /// A lower bound on log p(v), `[rows]`.
+    pub bound: Vec<f64>,
+    /// The sweeps that each row took.
+    pub sweeps: Vec<usize>,
+}
+
+impl Sbn {
+    /// Fits independent hidden units to the posterior of each row by ascent of
+    ///
+    /// sum_i [(mu_i - xi_i) E z_i - log(E e^(-xi_i z_i) + E e^((1 - xi_i) z_i))] + sum_j (mu_j b_j - softplus(b_j)) + H(mu),
+    ///
+    /// over means mu and one number xi_i in `[0, 1]` for each unit i with parents, where z_i is the input of that unit and j
+    /// runs over the top layer. The bound lies below the evidence lower bound of the same means, since
+    /// E log(1 + e^z) <= xi E z + log E e^(-xi z) (1 + e^z).
+    ///
+    /// Means start from the recognition net, or from 1/2 without one.
+    ///
+    /// # Numerics
+    ///
+    /// Double precision. No step lowers the bound: along a mean the ascent direction holds up to the next fixed point, which
+    /// a step does not pass; xi takes a Newton step, halved until it helps.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] for data of another width, [`Error::Empty`] without rows, [`Error::Param`] for settings out of range.
+    ///
+    /// # Source
+    ///
+    /// `saul1996mean`, section 3 and appendix.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Streams};
+    ///
+    /// let sbn = gm_sbn::Sbn::initial(&[0.5; 4], &[3, 2], 1.0, &Streams::new(1))?;
+    /// let v = BitMatrix::zeros(4, 1);
+    /// let found = sbn.mean_field(&v, &Default::default())?;
+    /// assert!(found.bound[0] < sbn.log_prob(&v)?[0]);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn mean_field(&self, v: &BitMatrix, settings: &MeanFieldSettings) -> Result<MeanField> {
+        const OP: &str = "Sbn::mean_field";
+        self.check_data(OP, v)?;
+        if settings.tolerance.is_nan() || settings.tolerance < 0.0 {
+            let value = settings.tolerance.to_string();
+            return Err(Error::Param { op: OP, arg: "tolerance", value, allowed: "0 or more nats" });
+        }
+        let (columns, start) = (Columns::new(self), self.first_means(v));
+        let fit = |row: usize| {
+            let visible = (0..v.units()).map(|unit| f64::from(u8::from(v.get(unit, row)))).collect();
+            let hidden = start.iter().map(|means| means.column(row).iter().map(|&x| f64::from(x)).collect());
+            Fit::new(&columns, std::iter::once(visible).chain(hidden).collect()).ascend(settings)
+        };
+        let fits: Vec<(Fit<'_>, usize)> = (0..v.samples()).into_par_iter().map(fit).collect();
+        let means =
+            |l: usize| Matrix::from_fn(columns.biases[l].len(), fits.len(), |j, row| fits[row].0.means[l][j] as f32);
+        Ok(MeanField {
+            means: (1..=self.depth()).map(means).collect(),
+            bound: fits.iter().map(|fit| fit.0.bound()).collect(),
+            sweeps: fits.iter().map(|fit| fit.1).collect(),
+        })
+    }
+
+    /// Means of the hidden layers from one pass through the recognition net.
+    fn first_means(&self, v: &BitMatrix) -> Vec<Matrix> {
+        let Some(net) = self.recognition() else {
+            return self.layers()[1..].iter().map(|&n| Matrix::from_element(n, v.samples(), 0.5)).collect();
+        };
+        let mut layers: Vec<Matrix> = Vec::new();
+        for l in 0..net.depth() {
+            let bias = net.bias(l + 1).as_slice();
+            let mut means = match layers.last() {
+                None => dense_inputs_up(net.weights(l), &v.to_matrix(), bias),
+                Some(below) => dense_inputs_up(net.weights(l), below, bias),
+            };
+            logistic_in_place(&mut means);
+            layers.push(means);
+        }
+        layers
+    }
+}
+
+/// The means that a fit may take: away from 0 and 1, where a unit would never move again.
+const EDGE: f64 = 1e-9;
+
+/// What the bound needs of one unit with parents.
+#[derive(Clone, Copy, Debug)]
+struct Child {
+    xi: f64,
+    /// E z.
+    mean: f64,
+    /// log E e^(-xi z) and log E e^((1 - xi) z).
+    low: f64,
+    high: f64,
+}
+
+impl Child {
+    /// log(E e^(-xi z) + E e^((1 - xi) z)).
+    fn log_sum(&self) -> f64 {
+        self.low + softplus(self.high - self.low)
+    }
+}
+
+/// One row's approximation.
+struct Fit<'a> {
+    columns: &'a Columns,
+    means: Vec<Vec<f64>>,
+    /// The units of all layers but the top one.
+    children: Vec<Vec<Child>>,
+}
+
+impl<'a> Fit<'a> {
+    fn new(columns: &'a Columns, means: Vec<Vec<f64>>) -> Self {
+        let idle = Child { xi: 0.5, mean: 0.0, low: 0.0, high: 0.0 };
+        let children = columns.biases[..columns.weights.len()].iter().map(|bias| vec![idle; bias.len()]).collect();
+        let mut fit = Self { columns, means, children };
+        for layer in &mut fit.means[1..] {
+            layer.iter_mut().for_each(|mean| *mean = mean.clamp(EDGE, 1.0 - EDGE));
+        }
+        for l in 0..fit.children.len() {
+            (0..fit.children[l].len()).for_each(|i| fit.children[l][i] = fit.tilted(l, i, 0.5).0);
+        }
+        fit
+    }
+
+    /// Sweeps until nothing is gained; with the sweeps made.
+    fn ascend(mut self, settings: &MeanFieldSettings) -> (Self, usize) {
+        let mut bound = self.bound();
+        for sweep in 1..=settings.sweeps {
+            for l in 0..self.children.len() {
+                (0..self.children[l].len()).for_each(|i| self.update_xi(l, i));
+            }
+            for l in 1..self.means.len() {
+                (0..self.means[l].len()).for_each(|j| self.update_mean(l, j));
+            }
+            let reached = self.bound();
+            if reached - bound < settings.tolerance {
+                return (self, sweep);
+            }
+            bound = reached;
+        }
+        (self, settings.sweeps)
+    }
+
+    fn bound(&self) -> f64 {
+        let child = |(child, mean): (&Child, &f64)| (mean - child.xi) * child.mean - child.log_sum();
+        let layers = self.children.iter().zip(&self.means);
+        let units: f64 = layers.map(|(children, means)| children.iter().zip(means).map(child).sum::<f64>()).sum();
+        let top = self.means.last().into_iter().flatten().zip(self.columns.biases.last().into_iter().flatten());
+        let roots: f64 = top.map(|(mean, bias)| mean * bias - softplus(*bias)).sum();
+        units + roots + self.means[1..].iter().flatten().map(|&mean| entropy(mean)).sum::<f64>()
+    }
+
+    /// A child for a given xi, with the first two derivatives of xi E z + log(...) with respect to xi.
+    fn tilted(&self, l: usize, i: usize, xi: f64) -> (Child, f64, f64) {
+        let bias = self.columns.biases[l][i];
+        let mut mean = bias;
+        // log E e^(t z), and mean and variance of z in the distribution that e^(t z) tilts, for t = -xi and 1 - xi.
+        let tilts = [-xi, 1.0 - xi];
+        let mut sides = tilts.map(|t| [t * bias, bias, 0.0]);
+        for (column, &mu) in self.columns.weights[l].iter().zip(&self.means[l + 1]) {
+            let w = column[i];
+            mean += w * mu;
+            for (t, side) in tilts.iter().zip(&mut sides) {
+                let grown = mu * (t * w).exp();
+                let total = 1.0 - mu + grown;
+                let share = grown / total;
+                side[0] += total.ln();
+                side[1] += w * share;
+                side[2] += w * w * share * (1.0 - share);
+            }
+        }
+        let child = Child { xi, mean, low: sides[0][0], high: sides[1][0] };
+        let high = logistic_f64(child.high - child.low);
+        let mixed = |k: usize| (1.0 - high) * sides[0][k] + high * sides[1][k];
+        let between = high * (1.0 - high) * (sides[1][1] - sides[0][1]).powi(2);
+        (child, mean - mixed(1), mixed(2) + between)
+    }
+
+    /// One Newton step towards the xi with the highest bound.
+    fn update_xi(&mut self, l: usize, i: usize) {
+        let old = self.children[l][i];
+        let (fresh, slope, curvature) = self.tilted(l, i, old.xi);
+        let cost = |child: &Child| child.xi * child.mean + child.log_sum();
+        let mut best = fresh;
+        let mut step = slope / curvature.max(f64::MIN_POSITIVE);
+        for _ in 0..HALVINGS {
+            let (child, ..) = self.tilted(l, i, (old.xi - step).clamp(0.0, 1.0));
+            if cost(&child) <= cost(&fresh) {
+                best = child;
+                break;
+            }
+            step /= 2.0;
+        }
+        self.children[l][i] = best;
+    }
+
+    /// Moves one mean up the bound: mu = s(g(mu)), g the derivative of all but the entropy.
+    fn update_mean(&mut self, l: usize, j: usize) {
+        let mu = self.means[l][j];
+        let column = &self.columns.weights[l - 1][j];
+        let mut pull = self.children.get(l).map_or(self.columns.biases[l][j], |children| children[j].mean);
+        for ((child, below), w) in self.children[l - 1].iter().zip(&self.means[l - 1]).zip(column) {
+            let [low, high] = growths(child.xi, *w);
+            // How the logarithm grows with mu, from the shares of its two terms and how each grows.
+            let share = logistic_f64(child.high - child.low);
+            pull += (below - child.xi) * w - (1.0 - share) * low / (1.0 + mu * low) - share * high / (1.0 + mu * high);
+        }
+        let moved = logistic_f64(pull).clamp(EDGE, 1.0 - EDGE);
+        for (child, w) in self.children[l - 1].iter_mut().zip(column) {
+            let [low, high] = growths(child.xi, *w);
+            child.mean += w * (moved - mu);
+            child.low += (moved * low).ln_1p() - (mu * low).ln_1p();
+            child.high += (moved * high).ln_1p() - (mu * high).ln_1p();
+        }
+        self.means[l][j] = moved;
+    }
+}
+
+/// Attempts at a step in xi.
+const HALVINGS: usize = 8;
+
+/// e^(-xi w) - 1 and e^((1 - xi) w) - 1.
+fn growths(xi: f64, w: f64) -> [f64; 2] {
+    [(-xi * w).exp_m1(), ((1.0 - xi) * w).exp_m1()]
+}
+
+/// The entropy of a Bernoulli unit.
+fn entropy(mean: f64) -> f64 {
+    -(mean * mean.ln() + (1.0 - mean) * (-mean).ln_1p())
+}

@@ -1,0 +1,290 @@
+//! Parameters, and the joint log-probability.
+
+use std::io::{Read, Write};
+
+use gm_core::{
+    BitMatrix, Error, FileError, Matrix, ModelData, ModelKind, Purpose, Recognition, Result, Stack, Streams,
+    VisibleKind, check_len, logit,
+};
+use rand_distr::{Distribution, Normal};
+
+use crate::gradient::Generated;
+
+/// A sigmoid belief net, with or without a recognition net.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Stack;
+/// use gm_sbn::Sbn;
+///
+/// let sbn = Sbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
+/// assert_eq!((sbn.visible(), sbn.hidden()), (4, 5));
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sbn {
+    stack: Stack,
+    recognition: Option<Recognition>,
+}
+
+impl Sbn {
+    /// Joins the generative parameters with a recognition net.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] when the recognition net has other layers.
+    pub fn new(stack: Stack, recognition: Option<Recognition>) -> Result<Self> {
+        if let Some(net) = &recognition {
+            check_len("Sbn::new", "recognition", "depth", net.depth(), stack.depth())?;
+            for (l, (found, expected)) in net.layers().into_iter().zip(stack.layers()).enumerate() {
+                check_len("Sbn::new", format!("recognition layer {l}"), "units", found, expected)?;
+            }
+        }
+        Ok(Self { stack, recognition })
+    }
+
+    /// A model to start training from: weights of both nets from N(0, scale^2 / inputs of a unit), visible biases that
+    /// give the data's means, other biases 0.
+    ///
+    /// # Shapes
+    ///
+    /// `hidden` holds the units of x_1, ..., x_L.
+    ///
+    /// # Randomness
+    ///
+    /// One normal draw a weight, column by column; W_l from stream 2 l of [`Purpose::Initialise`], R_l from stream 2 l + 1.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`] without hidden layers, [`Error::Param`] for an empty layer, or a `scale` that is negative or
+    /// not finite.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let sbn = gm_sbn::Sbn::initial(&[0.5, 0.9], &[3, 2], 1.0, &gm_core::Streams::new(1))?;
+    /// assert_eq!(sbn.stack().bias(0)[0], 0.0);
+    /// assert!(sbn.recognition().is_some());
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn initial(visible_means: &[f32], hidden: &[usize], scale: f32, streams: &Streams) -> Result<Self> {
+        let layers: Vec<usize> = std::iter::once(visible_means.len()).chain(hidden.iter().copied()).collect();
+        let (mut stack, mut net) = (Stack::zeros(&layers)?, Recognition::zeros(&layers)?);
+        let family = streams.fork(Purpose::Initialise, 0);
+        for l in 0..stack.depth() {
+            let weights = random_weights(stack.weights(l), scale, layers[l + 1], &family, 2 * l as u64)?;
+            stack.update_weights(l, |w| *w = weights);
+            let weights = random_weights(net.weights(l), scale, layers[l], &family, 2 * l as u64 + 1)?;
+            net.update_weights(l, |w| *w = weights);
+        }
+        for (bias, &mean) in stack.bias_mut(0).iter_mut().zip(visible_means) {
+            *bias = logit(f64::from(mean).clamp(0.001, 0.999)) as f32;
+        }
+        Self::new(stack, Some(net))
+    }
+
+    /// Takes a model as files hold it.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::WrongKind`] for another model, [`FileError::Field`] for other visible units than Bernoulli.
+    pub fn from_data(data: ModelData) -> Result<Self> {
+        data.expect_kind(ModelKind::Sbn)?;
+        if data.visible != VisibleKind::Bernoulli {
+            let (name, found) = ("visible".into(), data.visible.to_string());
+            return Err(FileError::Field { format: "model", name, found, expected: "bernoulli" }.into());
+        }
+        Self::new(data.stack, data.recognition)
+    }
+
+    /// The model as files hold it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NonFinite`] when an update has made a parameter NaN or infinite.
+    pub fn to_data(&self) -> Result<ModelData> {
+        let (stack, net) = (self.stack.clone(), self.recognition.clone());
+        ModelData::new(ModelKind::Sbn, VisibleKind::Bernoulli, stack, net, None, Default::default())
+    }
+
+    /// Reads a model file (`.gm`).
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] for whatever is wrong with the file.
+    pub fn read(reader: impl Read) -> Result<Self> {
+        Self::from_data(ModelData::read(reader)?)
+    }
+
+    /// Writes a model file (`.gm`).
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::Io`] when writing fails, [`Error::NonFinite`] for parameters that no reader would accept.
+    pub fn write(&self, writer: impl Write) -> Result<()> {
+        self.to_data()?.write(writer)
+    }
+
+    /// The generative parameters.
+    #[must_use]
+    pub fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    /// The generative parameters for in-place updates.
+    pub fn stack_mut(&mut self) -> &mut Stack {
+        &mut self.stack
+    }
+
+    /// The recognition net.
+    #[must_use]
+    pub fn recognition(&self) -> Option<&Recognition> {
+        self.recognition.as_ref()
+    }
+
+    /// The recognition net for in-place updates.
+    pub fn recognition_mut(&mut self) -> Option<&mut Recognition> {
+        self.recognition.as_mut()
+    }
+
+    /// The parameters of both nets for in-place updates: those of the stack first.
+    pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
+        self.stack.tensors_mut().chain(self.recognition.iter_mut().flat_map(Recognition::tensors_mut))
+    }
+
+    /// Gives the parameters back.
+    #[must_use]
+    pub fn into_parts(self) -> (Stack, Option<Recognition>) {
+        (self.stack, self.recognition)
+    }
+
+    /// Units of each layer, visible first.
+    #[must_use]
+    pub fn layers(&self) -> Vec<usize> {
+        self.stack.layers()
+    }
+
+    /// L, the number of hidden layers.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.stack.depth()
+    }
+
+    /// Visible units.
+    #[must_use]
+    pub fn visible(&self) -> usize {
+        self.stack.bias(0).len()
+    }
+
+    /// Hidden units of all layers together.
+    #[must_use]
+    pub fn hidden(&self) -> usize {
+        self.layers()[1..].iter().sum()
+    }
+
+    /// The recognition net, or the reason why there must be one.
+    pub(crate) fn expect_recognition(&self, op: &'static str) -> Result<&Recognition> {
+        self.recognition.as_ref().ok_or_else(|| Error::Param {
+            op,
+            arg: "recognition",
+            value: "absent".into(),
+            allowed: "a model with a recognition net",
+        })
+    }
+
+    /// log p(x) of states of all layers, `[samples]`.
+    ///
+    /// # Shapes
+    ///
+    /// `layers[l]` is x_l, `[n_l, samples]`.
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack};
+    ///
+    /// let sbn = gm_sbn::Sbn::new(Stack::zeros(&[4, 3])?, None)?;
+    /// let log_joint = sbn.log_joint(&[BitMatrix::zeros(4, 2), BitMatrix::zeros(3, 2)]);
+    /// assert!((log_joint[1] + 7.0 * 2.0_f64.ln()).abs() < 1e-12);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn log_joint(&self, layers: &[BitMatrix]) -> Vec<f64> {
+        Generated::new(self, &self.couplings(), layers.to_vec()).log_p().to_vec()
+    }
+
+    /// Refuses data of another width than the visible layer, or without rows.
+    pub(crate) fn check_data(&self, op: &'static str, data: &BitMatrix) -> Result<()> {
+        check_len(op, "data", "units", data.units(), self.visible())?;
+        if data.samples() == 0 { Err(Error::Empty { op, arg: "data" }) } else { Ok(()) }
+    }
+}
+
+pub(crate) fn add(sums: &mut [f64], terms: &[f64]) {
+    sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+}
+
+fn random_weights(like: &Matrix, scale: f32, inputs: usize, family: &Streams, stream: u64) -> Result<Matrix> {
+    let refuse = |_| Error::Param {
+        op: "Sbn::initial",
+        arg: "scale",
+        value: scale.to_string(),
+        allowed: "a finite number, 0 or more",
+    };
+    let normal = Normal::new(0.0, scale / (inputs as f32).sqrt()).map_err(refuse)?;
+    let mut stream = family.stream(stream);
+    Ok(Matrix::from_fn(like.nrows(), like.ncols(), |_, _| normal.sample(&mut stream)))
+}
+
+/// The parameters in double precision, W_l as the columns that flips of units above add and take away.
+pub(crate) struct Columns {
+    pub(crate) weights: Vec<Vec<Vec<f64>>>,
+    pub(crate) biases: Vec<Vec<f64>>,
+}
+
+impl Columns {
+    pub(crate) fn new(sbn: &Sbn) -> Self {
+        let wide = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect();
+        let columns = |l: usize| sbn.stack.weights(l).column_iter().map(|column| wide(column.as_slice())).collect();
+        Self {
+            weights: (0..sbn.depth()).map(columns).collect(),
+            biases: (0..=sbn.depth()).map(|l| wide(sbn.stack.bias(l).as_slice())).collect(),
+        }
+    }
+
+    /// The inputs of every layer.
+    pub(crate) fn inputs(&self, states: &[Vec<bool>]) -> Vec<Vec<f64>> {
+        let mut inputs = self.biases.clone();
+        for (l, weights) in self.weights.iter().enumerate() {
+            for (column, _) in weights.iter().zip(&states[l + 1]).filter(|(_, on)| **on) {
+                inputs[l].iter_mut().zip(column).for_each(|(input, w)| *input += w);
+            }
+        }
+        inputs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_shapes_kinds_and_scales() {
+        let net = |layers: &[usize]| Some(Recognition::zeros(layers).unwrap());
+        let error =
+            |layers: &[usize]| Sbn::new(Stack::zeros(&[4, 3, 2]).unwrap(), net(layers)).unwrap_err().to_string();
+        assert_eq!(error(&[4, 3]), "Sbn::new: `recognition` has depth 1, expected 2");
+        assert_eq!(error(&[4, 2, 2]), "Sbn::new: `recognition layer 1` has units 2, expected 3");
+        let scale = Sbn::initial(&[0.5], &[1], f32::NAN, &Streams::new(0)).unwrap_err();
+        assert_eq!(scale.to_string(), "Sbn::initial: `scale` is NaN, allowed: a finite number, 0 or more");
+        assert!(Sbn::initial(&[0.5], &[], 1.0, &Streams::new(0)).is_err());
+        assert!(Sbn::initial(&[0.5], &[0], 1.0, &Streams::new(0)).unwrap_err().to_string().contains("1 or more units"));
+        let rbm = ModelData::from_stack(ModelKind::Rbm, Stack::zeros(&[2, 2]).unwrap()).unwrap();
+        assert_eq!(Sbn::from_data(rbm).unwrap_err().to_string(), "the file holds a rbm, expected a sbn");
+    }
+}

@@ -1,0 +1,603 @@
+//! Deep Boltzmann machines in training.
+
+use std::fmt;
+use std::str::FromStr;
+
+use gm_core::{BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Recognition, Stack, Streams, check_len};
+use gm_dbm::{Chains, Couplings, DataPhase, Dbm, MeanField, MeanFieldSettings, Offsets, gradient_into};
+use serde::{Deserialize, Serialize};
+
+use crate::config::ModelSettings;
+use crate::dbm_pretrain::{Pretraining, Scales};
+use crate::error::{Error, Result};
+use crate::learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport, check_layers};
+use crate::metrics::Figures;
+use crate::optimiser::{Optimiser, OptimiserSettings};
+use crate::rate::{Clock, Rate, warm_up};
+use crate::rbm_learner::{mean, rms};
+use crate::regularise::Regularise;
+
+/// What comes before all layers are trained together.
+///
+/// Written `none`, `grow`, `2009` or `2012`.
+///
+/// # Source
+///
+/// `salakhutdinov2009deep`, section 3.1; `hinton2012better`, section 3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Pretrain {
+    /// Nothing: all layers start from small random weights.
+    None,
+    /// Machines of one, two, ... hidden layers are trained one after the other, each from the one before with a layer of small
+    /// random weights on top; such a layer leaves p(v) as it was.
+    Grow,
+    /// Each matrix on its own by contrastive divergence, with doubled input where a second neighbour is missing.
+    Rules2009,
+    /// As 2009 for two hidden layers, with two thirds of the evidence in the first and one third in the second.
+    Rules2012,
+}
+
+const PRETRAIN: [(&str, Pretrain); 4] =
+    [("none", Pretrain::None), ("grow", Pretrain::Grow), ("2009", Pretrain::Rules2009), ("2012", Pretrain::Rules2012)];
+
+impl FromStr for Pretrain {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let found = PRETRAIN.iter().find(|(name, _)| *name == text);
+        found
+            .map(|(_, which)| *which)
+            .ok_or_else(|| Error::unknown("pretraining", text, &PRETRAIN.map(|(name, _)| name)))
+    }
+}
+
+impl fmt::Display for Pretrain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = PRETRAIN.iter().find(|(_, which)| which == self);
+        f.write_str(found.map_or("none", |(name, _)| name))
+    }
+}
+
+impl TryFrom<String> for Pretrain {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Pretrain> for String {
+    fn from(which: Pretrain) -> Self {
+        which.to_string()
+    }
+}
+
+/// How a deep Boltzmann machine is trained.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{DbmSettings, Pretrain};
+///
+/// let settings = DbmSettings { hidden: vec![64, 32], pretrain: Pretrain::Grow, ..Default::default() };
+/// assert!(settings.check().is_ok());
+/// let refused = DbmSettings { hidden: vec![64, 0], ..Default::default() }.check().unwrap_err();
+/// assert_eq!(refused.to_string(), "DbmSettings: `hidden` is 0, allowed: 1 or more");
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DbmSettings {
+    /// Units of the hidden layers, from the first one up.
+    pub hidden: Vec<usize>,
+    /// What comes before all layers are trained together.
+    pub pretrain: Pretrain,
+    /// Passes over the training split for each stage of pretraining.
+    pub pretrain_epochs: u64,
+    /// The first learning rate of each stage of pretraining.
+    pub pretrain_learning_rate: f64,
+    /// Passes over the training split with all layers together.
+    pub epochs: u64,
+    /// Examples of an update; the batches of an epoch differ by at most one.
+    pub batch_size: usize,
+    /// Persistent chains.
+    pub chains: usize,
+    /// Sweeps for each update.
+    pub steps: usize,
+    /// Passes of mean field for each update at most.
+    pub mean_field_iterations: usize,
+    /// The greatest change of a mean at which mean field ends.
+    pub mean_field_tolerance: f32,
+    /// Whether the gradient is that of the centred parameters.
+    pub centred: bool,
+    /// How fast the visible offsets follow the batches; with 0 they stay at the means of the training split.
+    pub visible_offset_rate: f32,
+    /// How fast the hidden offsets follow the batches; they begin at 0.5.
+    pub hidden_offset_rate: f32,
+    /// The first learning rate with all layers together.
+    pub learning_rate: f64,
+    /// How the learning rate changes within a stage.
+    pub schedule: Rate,
+    /// Epochs in which the rate rises to its value, with all layers together.
+    pub warm_up: f64,
+    /// How a gradient becomes an update.
+    pub optimiser: OptimiserSettings,
+    /// Standard deviation of the first weights.
+    pub init_scale: f32,
+    /// Share of examples for which a hidden unit should be on; none if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sparsity: Option<f32>,
+    /// How strongly hidden biases are pulled towards that share.
+    pub sparsity_cost: f32,
+    /// Penalties on weights.
+    pub regularise: Regularise,
+}
+
+impl Default for DbmSettings {
+    /// Hidden layers of 500 and 1,000 units that are grown one after the other, then 100 epochs of centred training in batches
+    /// of 200 with 500 persistent chains, by plain ascent at rates from 0.05 to 0.
+    fn default() -> Self {
+        Self {
+            hidden: vec![500, 1000],
+            pretrain: Pretrain::Grow,
+            pretrain_epochs: 50,
+            pretrain_learning_rate: 0.1,
+            epochs: 100,
+            batch_size: 200,
+            chains: 500,
+            steps: 1,
+            mean_field_iterations: 10,
+            mean_field_tolerance: 0.01,
+            centred: true,
+            visible_offset_rate: 0.0,
+            hidden_offset_rate: 0.01,
+            learning_rate: 0.05,
+            schedule: Rate::Linear,
+            warm_up: 0.0,
+            optimiser: OptimiserSettings::default(),
+            init_scale: 0.01,
+            sparsity: None,
+            sparsity_cost: 0.1,
+            regularise: Regularise::default(),
+        }
+    }
+}
+
+impl DbmSettings {
+    /// Refuses settings out of range.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] naming the setting, its value and what is allowed.
+    pub fn check(&self) -> Result<()> {
+        if self.hidden.is_empty() {
+            return Err(refused("hidden", "empty", "one layer or more"));
+        }
+        if let Some((arg, value)) = self.counts().into_iter().find(|(_, value)| *value == 0) {
+            return Err(refused(arg, value, "1 or more"));
+        }
+        if self.pretrain == Pretrain::Rules2012 && self.hidden.len() != 2 {
+            let value = format!("2012 with {} hidden layers", self.hidden.len());
+            return Err(refused("pretrain", value, "2012 with two hidden layers"));
+        }
+        self.check_rates()?;
+        self.optimiser.check()?;
+        self.regularise.check()?;
+        Ok(self.mean_field().check()?)
+    }
+
+    fn check_rates(&self) -> Result<()> {
+        for (arg, value) in
+            [("learning_rate", self.learning_rate), ("pretrain_learning_rate", self.pretrain_learning_rate)]
+        {
+            if !(value > 0.0 && value.is_finite()) {
+                return Err(refused(arg, value, "finite numbers above 0"));
+            }
+        }
+        let positive = [
+            ("warm_up", self.warm_up),
+            ("init_scale", self.init_scale.into()),
+            ("sparsity_cost", self.sparsity_cost.into()),
+        ];
+        for (arg, value) in positive {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(refused(arg, value, "finite numbers of 0 or more"));
+            }
+        }
+        let shares = [
+            ("visible_offset_rate", self.visible_offset_rate),
+            ("hidden_offset_rate", self.hidden_offset_rate),
+            ("sparsity", self.sparsity.unwrap_or(0.5)),
+        ];
+        match shares.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
+            Some((arg, value)) => Err(refused(arg, value, "0 to 1")),
+            None => Ok(()),
+        }
+    }
+
+    /// Passes over the training split in all, pretraining included.
+    #[must_use]
+    pub fn total_epochs(&self) -> u64 {
+        (self.pretrain_stages() as u64).saturating_mul(self.pretrain_epochs).saturating_add(self.epochs)
+    }
+
+    fn pretrain_stages(&self) -> usize {
+        match self.pretrain {
+            Pretrain::None => 0,
+            Pretrain::Grow => self.hidden.len() - 1,
+            Pretrain::Rules2009 | Pretrain::Rules2012 => self.hidden.len(),
+        }
+    }
+
+    /// Which stage an update belongs to, from 0, and its place there; the last stage trains all layers together.
+    fn stage(&self, clock: &Clock) -> (usize, Clock) {
+        let (stages, length) = (self.pretrain_stages(), self.pretrain_epochs.saturating_mul(clock.per_epoch));
+        let stage = usize::try_from(clock.step / length.max(1)).unwrap_or(usize::MAX).min(stages);
+        let before = stage as u64 * length;
+        let total = if stage < stages { length } else { clock.total.saturating_sub(before) };
+        (stage, Clock { step: clock.step - before, total, per_epoch: clock.per_epoch })
+    }
+
+    /// Hidden layers that exist in a stage.
+    fn depth_in(&self, stage: usize) -> usize {
+        if self.pretrain == Pretrain::Grow { (stage + 1).min(self.hidden.len()) } else { self.hidden.len() }
+    }
+
+    fn mean_field(&self) -> MeanFieldSettings {
+        MeanFieldSettings {
+            iterations: self.mean_field_iterations,
+            tolerance: self.mean_field_tolerance,
+            ..MeanFieldSettings::default()
+        }
+    }
+
+    /// How a matrix is trained on its own, by its place.
+    fn scales(&self, l: usize) -> Scales {
+        let last = self.hidden.len() - 1;
+        match (self.pretrain, l) {
+            _ if last == 0 => Scales { up: 1.0, down: 1.0 },
+            (Pretrain::Rules2012, 0) => Scales { up: 3.0, down: 1.0 },
+            // Trained as W with 2 W up and 3 W down, used as 2 W.
+            (Pretrain::Rules2012, _) => Scales { up: 1.0, down: 1.5 },
+            (_, 0) => Scales { up: 2.0, down: 1.0 },
+            (_, l) if l == last => Scales { up: 1.0, down: 2.0 },
+            _ => Scales { up: 2.0, down: 2.0 },
+        }
+    }
+}
+
+impl ModelSettings for DbmSettings {
+    fn kind(&self) -> ModelKind {
+        ModelKind::Dbm
+    }
+
+    fn hidden(&self) -> Vec<usize> {
+        self.hidden.clone()
+    }
+
+    fn epochs(&self) -> u64 {
+        self.total_epochs()
+    }
+
+    fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        let layers = self.hidden.iter().map(|&units| ("hidden", units as u64));
+        let others = [
+            ("pretrain_epochs", self.pretrain_epochs),
+            ("epochs", self.epochs),
+            ("batch_size", self.batch_size as u64),
+            ("chains", self.chains as u64),
+            ("steps", self.steps as u64),
+            ("mean_field_iterations", self.mean_field_iterations as u64),
+        ];
+        layers.chain(others).collect()
+    }
+
+    fn check(&self) -> Result<()> {
+        Self::check(self)
+    }
+
+    fn learner(&self, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
+        Ok(Box::new(DbmLearner::new(visible_means, self, streams)?))
+    }
+}
+
+fn refused(arg: &'static str, value: impl fmt::Display, allowed: &'static str) -> Error {
+    CoreError::Param { op: "DbmSettings", arg, value: value.to_string(), allowed }.into()
+}
+
+/// A deep Boltzmann machine in training.
+///
+/// # Randomness
+///
+/// Weights from [`Purpose::Initialise`], first states of the chains from [`Purpose::Start`]; sweep t of the chains from
+/// family t of [`Purpose::Chains`]; contrastive divergence at update t of pretraining from family t of [`Purpose::Data`].
+#[derive(Clone, Debug)]
+pub struct DbmLearner {
+    settings: DbmSettings,
+    visible_means: Vec<f32>,
+    /// The machine as it is now; with a layer less in each earlier stage of growing.
+    dbm: Dbm,
+    couplings: Couplings,
+    optimiser: Optimiser,
+    offsets: Offsets,
+    chains: Chains,
+    gradient: Stack,
+    /// The stage that all this belongs to.
+    stage: usize,
+}
+
+impl DbmLearner {
+    /// A model that starts from small random weights and the means of the data, `[visible]`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DbmSettings::check`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::Streams;
+    /// use gm_train::{DbmLearner, DbmSettings, Learner, Pretrain};
+    ///
+    /// let settings = DbmSettings { hidden: vec![3, 2], pretrain: Pretrain::None, chains: 10, ..Default::default() };
+    /// let learner = DbmLearner::new(&[0.5; 4], &settings, &Streams::new(0))?;
+    /// assert_eq!(learner.stack().layers(), [4, 3, 2]);
+    /// # Ok::<(), gm_train::Error>(())
+    /// ```
+    pub fn new(visible_means: &[f32], settings: &DbmSettings, streams: &Streams) -> Result<Self> {
+        settings.check()?;
+        let hidden = &settings.hidden[..settings.depth_in(0)];
+        let dbm = Dbm::initial(visible_means, hidden, settings.init_scale, streams)?;
+        Self::at_stage(dbm, visible_means, settings, 0, streams)
+    }
+
+    /// A given model, to be trained with all layers together on data of the given means, `[visible]`, without pretraining.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DbmSettings::check`], [`gm_core::Error::Shape`] when model, means and settings disagree on units.
+    pub fn start_from(dbm: Dbm, visible_means: &[f32], settings: &DbmSettings, streams: &Streams) -> Result<Self> {
+        const OP: &str = "DbmLearner::start_from";
+        settings.check()?;
+        check_len(OP, "visible_means", "length", visible_means.len(), dbm.visible())?;
+        check_layers(OP, dbm.stack(), &layers_of(visible_means, &settings.hidden))?;
+        let settings = DbmSettings { pretrain: Pretrain::None, ..settings.clone() };
+        Self::at_stage(dbm, visible_means, &settings, 0, streams)
+    }
+
+    fn at_stage(
+        dbm: Dbm,
+        visible_means: &[f32],
+        settings: &DbmSettings,
+        stage: usize,
+        streams: &Streams,
+    ) -> Result<Self> {
+        let mut offsets: Vec<Vec<f32>> = dbm.layers().into_iter().map(|units| vec![0.5; units]).collect();
+        offsets[0].copy_from_slice(visible_means);
+        Ok(Self {
+            settings: settings.clone(),
+            visible_means: visible_means.to_vec(),
+            couplings: dbm.couplings(),
+            optimiser: Optimiser::new(settings.optimiser, dbm.stack()),
+            offsets: Offsets { layers: offsets },
+            chains: dbm.chains(settings.chains, streams),
+            gradient: dbm.stack().clone(),
+            dbm,
+            stage,
+        })
+    }
+
+    /// The model as it is now; while it grows it has fewer layers than in the end.
+    #[must_use]
+    pub fn dbm(&self) -> &Dbm {
+        &self.dbm
+    }
+
+    /// The model, when training is over.
+    #[must_use]
+    pub fn into_dbm(self) -> Dbm {
+        self.dbm
+    }
+
+    /// The persistent chains.
+    #[must_use]
+    pub fn chains(&self) -> &Chains {
+        &self.chains
+    }
+
+    /// Goes on to a stage: adds a layer where the machine grows, and begins optimiser and upper chains anew.
+    fn enter(&mut self, stage: usize, streams: &Streams) -> Result<()> {
+        let hidden = &self.settings.hidden[..self.settings.depth_in(stage)];
+        let grown = Dbm::initial(&self.visible_means, hidden, self.settings.init_scale, streams)?;
+        let (mut weights, mut biases) = grown.into_stack().into_parts();
+        for (l, weights) in weights.iter_mut().enumerate().take(self.dbm.depth()) {
+            weights.copy_from(self.dbm.weights(l));
+        }
+        for (l, bias) in biases.iter_mut().enumerate().take(self.dbm.depth() + 1) {
+            bias.copy_from_slice(self.dbm.bias(l));
+        }
+        let dbm = Dbm::from_stack(Stack::new(weights, biases)?)?;
+        let (mut offsets, mut chains) = (self.offsets.clone(), self.chains.clone());
+        let settings = self.settings.clone();
+        *self = Self::at_stage(dbm, &self.visible_means.clone(), &settings, stage, streams)?;
+        offsets.layers.extend_from_slice(&self.offsets.layers[offsets.layers.len()..]);
+        chains.layers.extend_from_slice(&self.chains.layers[chains.layers.len()..]);
+        (self.offsets, self.chains) = (offsets, chains);
+        Ok(())
+    }
+
+    /// Updates all layers together; figures of the update.
+    fn ascend(&mut self, batch: &BitMatrix, rate: f64, streams: &Streams) -> Figures {
+        let posterior = self.couplings.mean_field(&self.dbm, batch, &self.settings.mean_field());
+        let iterations = posterior.iterations as f64;
+        let data = DataPhase::new(batch, posterior);
+        let (info, model) = self.couplings.run_into_phase(&self.dbm, &mut self.chains, self.settings.steps, streams);
+        gradient_into(&data, &model, &mut self.gradient);
+        self.pull_to_sparsity(data.averages());
+        if self.settings.centred {
+            let mut rates = vec![self.settings.hidden_offset_rate; data.averages().len()];
+            rates[0] = self.settings.visible_offset_rate;
+            self.offsets.slide(data.averages(), &rates);
+            self.offsets.centre(&mut self.gradient);
+        }
+        self.optimiser.apply(self.dbm.stack_mut(), &self.gradient, rate as f32, &self.settings.regularise);
+        self.couplings.refresh(&self.dbm);
+        Figures::new([("chain_flips", info.flips), ("mean_field_iterations", iterations)])
+    }
+
+    /// Adds cost (target - mean) to the gradient of each hidden bias.
+    fn pull_to_sparsity(&mut self, averages: &[Vec<f32>]) {
+        let Some(target) = self.settings.sparsity else { return };
+        for (l, averages) in averages.iter().enumerate().skip(1) {
+            let biases = self.gradient.bias_mut(l).iter_mut();
+            biases.zip(averages).for_each(|(g, mean)| *g += self.settings.sparsity_cost * (target - mean));
+        }
+    }
+
+    /// Updates one matrix as a machine of two layers.
+    fn pretrain(&mut self, batch: &BitMatrix, l: usize, rate: f64, streams: &Streams) {
+        let scales: Vec<Scales> = (0..=l).map(|l| self.settings.scales(l)).collect();
+        let pretraining = Pretraining { dbm: &self.dbm, scales: &scales, centred: self.settings.centred };
+        let means = pretraining.gradient_into(batch, &self.offsets, streams, &mut self.gradient);
+        let rate_of = |layer: usize| if layer == l || layer == l + 1 { self.settings.hidden_offset_rate } else { 0.0 };
+        let mut rates: Vec<f32> = (0..means.len()).map(rate_of).collect();
+        rates[0] = if l == 0 { self.settings.visible_offset_rate } else { 0.0 };
+        self.offsets.slide(&means, &rates);
+        self.optimiser.apply(self.dbm.stack_mut(), &self.gradient, rate as f32, &Regularise::default());
+        self.couplings.refresh(&self.dbm);
+    }
+
+    /// -sum_i [v_i log m_i + (1 - v_i) log (1 - m_i)] with m = E[v | E[h_1]], mean over samples.
+    fn reconstruction(&self, v: &BitMatrix, posterior: &MeanField) -> f64 {
+        let inputs = gm_core::dense_inputs_down(self.dbm.weights(0), &posterior.means[0], self.dbm.bias(0));
+        let of_sample = |s: usize| -> f64 {
+            let term = |(i, &x): (usize, &f32)| {
+                let x = f64::from(x);
+                gm_core::softplus(x) - if v.get(i, s) { x } else { 0.0 }
+            };
+            inputs.column(s).iter().enumerate().map(term).sum()
+        };
+        (0..v.samples()).map(of_sample).sum::<f64>() / v.samples() as f64
+    }
+}
+
+/// Units that have to be enumerated for log Z or for log p(v) given it, whichever are more.
+fn enumerable_units(layers: &[usize]) -> usize {
+    let fewer = |layers: &[usize]| {
+        let half = |parity| layers.iter().skip(parity).step_by(2).sum::<usize>();
+        half(0).min(half(1))
+    };
+    fewer(layers).max(fewer(&layers[1..]))
+}
+
+fn layers_of(visible_means: &[f32], hidden: &[usize]) -> Vec<usize> {
+    std::iter::once(visible_means.len()).chain(hidden.iter().copied()).collect()
+}
+
+impl Learner for DbmLearner {
+    fn step(&mut self, batch: &BitMatrix, clock: &Clock, streams: &Streams) -> Result<StepReport> {
+        check_len("DbmLearner::step", "batch", "units", batch.units(), self.dbm.visible())?;
+        let (stage, within) = self.settings.stage(clock);
+        if stage != self.stage {
+            self.enter(stage, streams)?;
+        }
+        let together = stage == self.settings.pretrain_stages();
+        let factor = self.settings.schedule.factor(&within);
+        let rate = match together {
+            true => self.settings.learning_rate * factor * warm_up(self.settings.warm_up, &within),
+            false => self.settings.pretrain_learning_rate * factor,
+        };
+        let figures = if together || self.settings.pretrain == Pretrain::Grow {
+            self.ascend(batch, rate, streams)
+        } else {
+            self.pretrain(batch, stage, rate, &streams.fork(Purpose::Data, clock.step));
+            Figures::default()
+        };
+        Ok(StepReport { learning_rate: rate, figures })
+    }
+
+    fn stack(&self) -> &Stack {
+        self.dbm.stack()
+    }
+
+    fn set_parameters(&mut self, stack: Stack, _: Option<Recognition>) -> Result<()> {
+        let layers = layers_of(&self.visible_means, &self.settings.hidden);
+        let depth = stack.depth().min(layers.len() - 1);
+        check_layers("DbmLearner::set_parameters", &stack, &layers[..=depth])?;
+        self.dbm = Dbm::from_stack(stack)?;
+        self.couplings = self.dbm.couplings();
+        Ok(())
+    }
+
+    fn enumerable_units(&self) -> usize {
+        enumerable_units(&layers_of(&self.visible_means, &self.settings.hidden))
+    }
+
+    fn judged_by(&self) -> &'static [&'static str] {
+        &["free_energy_gap"]
+    }
+
+    fn model(&self) -> Result<ModelData> {
+        Ok(self.dbm.to_data()?)
+    }
+
+    fn figures(&self, probe: &Probe, _: &Streams) -> Result<Figures> {
+        let settings = MeanFieldSettings::default();
+        let posterior = self.couplings.mean_field(&self.dbm, &probe.valid, &settings);
+        let valid = mean(&posterior.bound(&self.dbm, &probe.valid, 0.0));
+        let train = self.couplings.mean_field(&self.dbm, &probe.train, &settings);
+        let train = mean(&train.bound(&self.dbm, &probe.train, 0.0));
+        let weights: Vec<f32> = (0..self.dbm.depth()).map(|l| rms(self.dbm.weights(l).as_slice()) as f32).collect();
+        let mut figures = Figures::new([
+            ("reconstruction", self.reconstruction(&probe.valid, &posterior)),
+            ("free_energy_gap", train - valid),
+            ("weight_rms", rms(&weights)),
+        ]);
+        if enumerable_units(&self.dbm.layers()) <= probe.exact_units {
+            let log_partition = self.dbm.log_partition()?;
+            figures.push("log_likelihood", mean(&self.dbm.log_prob(&probe.valid, log_partition)?));
+            figures.push("train_log_likelihood", mean(&self.dbm.log_prob(&probe.train, log_partition)?));
+            figures.push("elbo", valid - log_partition);
+        }
+        Ok(figures)
+    }
+
+    fn state(&self) -> LearnerState {
+        let layers = self.chains.layers.iter().map(BitsState::from).collect();
+        LearnerState {
+            parameters: ParametersState::new(self.dbm.stack(), None),
+            optimiser: self.optimiser.state().clone(),
+            offsets: self.offsets.layers.clone(),
+            chains: vec![ChainsState { sweeps: self.chains.sweeps, layers }],
+            stage: self.stage as u64,
+        }
+    }
+
+    fn restore(&mut self, state: LearnerState) -> Result<()> {
+        const OP: &str = "DbmLearner::restore";
+        let (stack, _) = state.parameters.into_parts()?;
+        self.set_parameters(stack, None)?;
+        self.stage = usize::try_from(state.stage).unwrap_or(usize::MAX).min(self.settings.pretrain_stages());
+        let layers = self.dbm.layers();
+        self.optimiser = Optimiser::resume(self.settings.optimiser, self.dbm.stack(), state.optimiser)?;
+        check_len(OP, "offsets", "layers", state.offsets.len(), layers.len())?;
+        for (offsets, &units) in state.offsets.iter().zip(&layers) {
+            check_len(OP, "offsets", "length", offsets.len(), units)?;
+        }
+        check_len(OP, "chains", "length", state.chains.len(), 1)?;
+        let chains = state.chains.into_iter().next().unwrap_or_default();
+        check_len(OP, "chains", "layers", chains.layers.len(), layers.len())?;
+        let states = chains.layers.into_iter().zip(&layers).map(|(layer, &units)| layer.into_bits(units));
+        self.chains = Chains { layers: states.collect::<Result<_>>()?, sweeps: chains.sweeps };
+        for layer in &self.chains.layers {
+            check_len(OP, "chains", "samples", layer.samples(), self.chains.count())?;
+        }
+        self.offsets = Offsets { layers: state.offsets };
+        self.gradient = self.dbm.stack().clone();
+        Ok(())
+    }
+}

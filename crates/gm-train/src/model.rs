@@ -1,0 +1,123 @@
+//! A model of any kind, for programs that learn from a file which one it is.
+
+use gm_core::{Error as CoreError, ModelData, ModelKind, Stack, VisibleKind};
+use gm_dbm::Dbm;
+use gm_rbm::Rbm;
+use gm_sbn::Sbn;
+
+use crate::error::Result;
+
+/// A model of any kind.
+///
+/// Exhaustive on purpose: a kind that is added shows every place that has to know it.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{ModelData, ModelKind, Stack};
+/// use gm_train::Model;
+///
+/// let data = ModelData::from_stack(ModelKind::Sbn, Stack::zeros(&[4, 3])?)?;
+/// let model = Model::from_data(data)?;
+/// assert_eq!((model.kind(), model.visible()), (ModelKind::Sbn, 4));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub enum Model {
+    /// A restricted Boltzmann machine.
+    Rbm(Rbm),
+    /// A sigmoid belief net.
+    Sbn(Sbn),
+    /// A deep Boltzmann machine.
+    Dbm(Dbm),
+}
+
+/// A model as another kind, where the parameters allow it.
+///
+/// - Restricted Boltzmann machines, and deep ones or belief networks of one hidden layer, are the same distribution.
+/// - A deep belief network becomes a deep Boltzmann machine to start its joint training from: see [`Dbm::compose`].
+///
+/// # Errors
+///
+/// [`gm_core::Error::Param`] for any other conversion.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{ModelData, ModelKind, Stack};
+/// use gm_train::convert_model;
+///
+/// let rbm = ModelData::from_stack(ModelKind::Rbm, Stack::zeros(&[4, 3])?)?;
+/// assert_eq!(convert_model(rbm.clone(), ModelKind::Dbm)?.kind, ModelKind::Dbm);
+/// let error = convert_model(rbm, ModelKind::Sbn).unwrap_err().to_string();
+/// assert!(error.starts_with("convert_model: `to` is sbn for a rbm of 1 hidden layer, allowed: "));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
+    let (from, depth) = (data.kind, data.stack.depth());
+    let undirected = |kind| matches!(kind, ModelKind::Rbm | ModelKind::Dbm | ModelKind::Dbn);
+    if from == to {
+        return Ok(data);
+    }
+    if from == ModelKind::Dbn && to == ModelKind::Dbm && depth > 1 && data.visible == VisibleKind::Bernoulli {
+        return Ok(Dbm::compose(data.stack)?.to_data()?);
+    }
+    if depth == 1 && undirected(from) && undirected(to) {
+        return Ok(ModelData { kind: to, recognition: None, ..data });
+    }
+    let plural = if depth == 1 { "" } else { "s" };
+    Err(CoreError::Param {
+        op: "convert_model",
+        arg: "to",
+        value: format!("{to} for a {from} of {depth} hidden layer{plural}"),
+        allowed: "rbm, dbm and dbn for each other with one hidden layer, and dbm for a dbn",
+    }
+    .into())
+}
+
+impl Model {
+    /// Takes a model as files hold it.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::FileError::WrongKind`] for a kind that cannot be computed with yet, and whatever the model refuses.
+    pub fn from_data(data: ModelData) -> Result<Self> {
+        Ok(match data.kind {
+            ModelKind::Sbn => Self::Sbn(Sbn::from_data(data)?),
+            ModelKind::Dbm => Self::Dbm(Dbm::from_data(data)?),
+            _ => Self::Rbm(Rbm::from_data(data)?),
+        })
+    }
+
+    /// The kind of model.
+    #[must_use]
+    pub fn kind(&self) -> ModelKind {
+        match self {
+            Self::Rbm(_) => ModelKind::Rbm,
+            Self::Sbn(_) => ModelKind::Sbn,
+            Self::Dbm(_) => ModelKind::Dbm,
+        }
+    }
+
+    /// The parameters, without those of a recognition net.
+    #[must_use]
+    pub fn stack(&self) -> &Stack {
+        match self {
+            Self::Rbm(rbm) => rbm.stack(),
+            Self::Sbn(sbn) => sbn.stack(),
+            Self::Dbm(dbm) => dbm.stack(),
+        }
+    }
+
+    /// Units of each layer, visible first.
+    #[must_use]
+    pub fn layers(&self) -> Vec<usize> {
+        self.stack().layers()
+    }
+
+    /// Visible units.
+    #[must_use]
+    pub fn visible(&self) -> usize {
+        self.stack().bias(0).len()
+    }
+}

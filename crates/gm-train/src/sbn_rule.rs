@@ -1,0 +1,193 @@
+//! Training rules for sigmoid belief nets: what each makes of the weights of its draws.
+
+use std::fmt;
+use std::str::FromStr;
+
+use gm_core::{log_mean_exp, log_sum_exp};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// How a sigmoid belief net and its recognition net learn.
+///
+/// With K hidden states h_k for a row v and log-weights f_k = log p(v, h_k) - log q(h_k | v), every rule moves along
+/// sum_k a_k grad log p(v, h_k) in the generative parameters and along sum_k c_k grad log q(h_k | v) in the recognition net:
+///
+/// | rule | states | a_k | c_k |
+/// |---|---|---|---|
+/// | `wake-sleep` | from q | 1 / K | 0; q learns from dreams alone |
+/// | `rws` | from q | w_k, the normalised weights | w_k, mixed with dreams |
+/// | `vimco` | from q | w_k | bound less leave-one-out bound, less w_k |
+/// | `nvil` | from q | 1 / K | f_k less a learned baseline, scaled, over K |
+/// | `vargrad` | from q | 1 / K | f_k less the mean of the others, over K |
+/// | `gibbs-em` | Gibbs sweeps from q | 1 / K | 1 / K |
+/// | `exact` | all | p(h_k given v) | p(h_k given v) |
+///
+/// `nvil` and `vargrad` climb the evidence lower bound, `vimco` the K-sample bound; `rws` and `gibbs-em` climb log p(v), up
+/// to the error of their states, with a q that follows the posterior.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum SbnRule {
+    /// `hinton1995wake`.
+    WakeSleep,
+    /// Reweighted wake-sleep, `bornschein2015reweighted`.
+    #[default]
+    Reweighted,
+    /// `mnih2016variational`.
+    Vimco,
+    /// `mnih2014neural`.
+    Nvil,
+    /// Leave-one-out baselines, `kool2019buy` and `richter2020vargrad`.
+    VarGrad,
+    /// Monte-Carlo EM by Gibbs sampling, `neal1992connectionist`.
+    GibbsEm,
+    /// Enumeration of up to 10 hidden units.
+    Exact,
+}
+
+impl SbnRule {
+    /// All rules.
+    pub const ALL: [Self; 7] =
+        [Self::WakeSleep, Self::Reweighted, Self::Vimco, Self::Nvil, Self::VarGrad, Self::GibbsEm, Self::Exact];
+
+    /// The name in files and commands.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WakeSleep => "wake-sleep",
+            Self::Reweighted => "rws",
+            Self::Vimco => "vimco",
+            Self::Nvil => "nvil",
+            Self::VarGrad => "vargrad",
+            Self::GibbsEm => "gibbs-em",
+            Self::Exact => "exact",
+        }
+    }
+
+    /// The fewest states of a row: leave-one-out baselines need another one.
+    #[must_use]
+    pub fn fewest_samples(self) -> usize {
+        if matches!(self, Self::Vimco | Self::VarGrad) { 2 } else { 1 }
+    }
+
+    /// Whether dreams have a share in what the recognition net learns.
+    #[must_use]
+    pub fn dreams(self) -> bool {
+        matches!(self, Self::WakeSleep | Self::Reweighted)
+    }
+
+    /// a_k and c_k for the K states of a row, from their log-weights; for `nvil` before scaling, given the baseline.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (a, c) = gm_train::SbnRule::VarGrad.coefficients(&[1.0, 3.0], 0.0);
+    /// assert_eq!((a, c), (vec![0.5, 0.5], vec![-1.0, 1.0]));
+    /// ```
+    #[must_use]
+    pub fn coefficients(self, log_weights: &[f64], baseline: f64) -> (Vec<f64>, Vec<f64>) {
+        let k = log_weights.len() as f64;
+        let even = vec![1.0 / k; log_weights.len()];
+        match self {
+            Self::WakeSleep => (even, vec![0.0; log_weights.len()]),
+            Self::Reweighted | Self::Exact => (normalised(log_weights), normalised(log_weights)),
+            Self::GibbsEm => (even.clone(), even),
+            Self::Nvil => (even, log_weights.iter().map(|f| (f - baseline) / k).collect()),
+            Self::VarGrad => {
+                let mean = log_weights.iter().sum::<f64>() / k;
+                // f less the mean of the others is k / (k - 1) times f less the mean of all.
+                (even, log_weights.iter().map(|f| (f - mean) / (k - 1.0)).collect())
+            }
+            Self::Vimco => {
+                let weights = normalised(log_weights);
+                let bound = log_mean_exp(log_weights);
+                let c = (0..weights.len()).map(|i| bound - bound_without(log_weights, i) - weights[i]).collect();
+                (weights, c)
+            }
+        }
+    }
+}
+
+/// Weights that sum to 1.
+fn normalised(log_weights: &[f64]) -> Vec<f64> {
+    let total = log_sum_exp(log_weights);
+    log_weights.iter().map(|f| (f - total).exp()).collect()
+}
+
+/// The K-sample bound with the geometric mean of the other weights in the place of weight i.
+fn bound_without(log_weights: &[f64], i: usize) -> f64 {
+    let rest: f64 = log_weights.iter().sum::<f64>() - log_weights[i];
+    let mut replaced = log_weights.to_vec();
+    replaced[i] = rest / (log_weights.len() - 1) as f64;
+    log_mean_exp(&replaced)
+}
+
+impl fmt::Display for SbnRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for SbnRule {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let known = Self::ALL.map(Self::as_str);
+        let found = Self::ALL.into_iter().find(|rule| rule.as_str() == text);
+        found.ok_or_else(|| Error::unknown("rule", text, &known))
+    }
+}
+
+impl TryFrom<String> for SbnRule {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<SbnRule> for String {
+    fn from(rule: SbnRule) -> Self {
+        rule.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_names_go_both_ways_and_wrong_ones_are_refused() {
+        for rule in SbnRule::ALL {
+            assert_eq!(rule.to_string().parse::<SbnRule>().unwrap(), rule);
+        }
+        let error = "vimko".parse::<SbnRule>().unwrap_err().to_string();
+        assert!(error.starts_with("unknown rule `vimko`, did you mean `vimco`?"), "{error}");
+    }
+
+    #[test]
+    fn law_coefficients_of_equal_weights() {
+        // Equal weights say nothing about q, apart from the push of the bound itself.
+        let logs = [-3.0; 4];
+        for rule in SbnRule::ALL {
+            let (a, c) = rule.coefficients(&logs, -3.0);
+            assert!(a.iter().all(|a| (a - 0.25).abs() < 1e-12), "{rule}");
+            let expected = match rule {
+                SbnRule::WakeSleep | SbnRule::Nvil | SbnRule::VarGrad => 0.0,
+                SbnRule::Vimco => -0.25,
+                _ => 0.25,
+            };
+            assert!(c.iter().all(|c| (c - expected).abs() < 1e-12), "{rule}: {c:?}");
+        }
+    }
+
+    #[test]
+    fn table_vimco_by_hand() {
+        // w = 1 and e^2: without the second the bound is log of the mean of 1 and 1.
+        let (a, c) = SbnRule::Vimco.coefficients(&[0.0, 2.0], 0.0);
+        let bound = ((1.0 + 2.0_f64.exp()) / 2.0).ln();
+        assert!((a[1] - 2.0_f64.exp() / (1.0 + 2.0_f64.exp())).abs() < 1e-12);
+        assert!((c[1] - (bound - a[1])).abs() < 1e-12);
+        assert!((c[0] - (bound - 2.0 - a[0])).abs() < 1e-12);
+    }
+}
