@@ -21,6 +21,10 @@ const DGM: &[&str] = &[
     "sample OUT/run/model.gm -n 9 --steps 10 --out OUT/samples.npy",
     "inspect OUT/run/model.gm",
     "convert OUT/run/model.gm OUT/model.safetensors",
+    "train sbn --data bars-and-stripes:3 --hidden 5,2 --epochs 20 --seed 1 --out OUT/belief",
+    "eval OUT/belief/model.gm --data bars-and-stripes:3 --samples 200 --repeats 2 --json",
+    "infer OUT/belief/model.gm --data bars-and-stripes:3 --method gibbs --out OUT/hidden.npy",
+    "inspect OUT/belief/model.gm --posterior 111000111",
 ];
 
 /// A check, or why it is left out.

@@ -97,7 +97,8 @@ fn bench(peers: Option<String>, growth: bool, filter: Option<String>) -> Result<
     let Some(python) = peers else { return cargo("bench", ["bench", "-p", "gm-benches", "--"]).args(filter).run() };
     cargo("ours", ["build", "--release", "-p", "gm-benches", "--bin", "ours"]).run()?;
     let ours = target().join("release/ours").display().to_string();
-    Step::new("peers", python, ["benches/peers.py", &ours]).run()
+    Step::new("peers", python.clone(), ["benches/peers.py", &ours]).run()?;
+    Step::new("peers of belief nets", python, ["benches/peers_sbn.py", &ours]).run()
 }
 
 #[cfg(test)]

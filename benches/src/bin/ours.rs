@@ -1,4 +1,5 @@
-//! Prints the median milliseconds of the operations that `benches/peers.py` times in other packages.
+//! Prints the median milliseconds of the operations that `benches/peers.py` and, with a second argument `sbn`,
+//! `benches/peers_sbn.py` time in other packages.
 #![allow(clippy::print_stdout, reason = "a command-line tool reports on its standard output")]
 
 use std::time::Instant;
@@ -6,7 +7,7 @@ use std::time::Instant;
 use gm_benches::{batch, model, pool};
 use gm_core::Streams;
 use gm_dbm::Dbm;
-use gm_train::{Clock, Learner, RbmLearner, RbmSettings};
+use gm_train::{Clock, Learner, RbmLearner, RbmSettings, SbnLearner, SbnSettings};
 
 /// Calls of an operation that are timed.
 const CALLS: usize = 101;
@@ -52,11 +53,26 @@ fn training_step() -> f64 {
     })
 }
 
+/// An update of a sigmoid belief net by reweighted wake-sleep: batch of 100, 5 samples.
+fn sbn_training_step() -> f64 {
+    let (streams, data) = (Streams::new(1), batch(784, 100, 0.13));
+    let settings = SbnSettings { hidden: vec![200; 3], learning_rate: 1e-6, ..SbnSettings::default() };
+    let mut learner = SbnLearner::new(&[0.13; 784], &settings, &streams).expect("sizes agree");
+    let clock = Clock { step: 0, total: 1_000_000, per_epoch: 100 };
+    median(|| {
+        learner.step(&data, &clock, &streams).expect("a batch of the model's width");
+    })
+}
+
 fn main() {
     let threads = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(2);
-    pool(threads).install(|| {
-        println!("sweep {}", sweep());
-        println!("training step {}", training_step());
-        println!("sweep of 784-500-1000 {}", deep_sweep());
+    let belief_nets = std::env::args().nth(2).is_some_and(|which| which == "sbn");
+    pool(threads).install(|| match belief_nets {
+        true => println!("training step {}", sbn_training_step()),
+        false => {
+            println!("sweep {}", sweep());
+            println!("training step {}", training_step());
+            println!("sweep of 784-500-1000 {}", deep_sweep());
+        }
     });
 }

@@ -16,6 +16,8 @@ fn table_the_demo_measures_draws_and_can_be_repeated() {
         .map(|at| number(&document, at));
     assert!(baseline + 3.0 < small && small < large && large < 0.0, "{baseline} {small} {large}");
     assert_eq!(document["small"]["mean_log_prob"]["side"], "exact");
+    let [bound, elbo] = ["/sbn/importance_weighted/value", "/sbn/elbo"].map(|at| number(&document, at));
+    assert!(baseline + 3.0 < bound && elbo < bound && bound < 0.0, "{baseline} {elbo} {bound}");
     assert_eq!(document["rbm"]["log_partition"]["method"], "ais");
     let annealed = &document["small_annealed"]["log_partition"];
     let error = number(annealed, "/value") - number(&document, "/small/log_partition/value");

@@ -5,7 +5,7 @@
 
 use gm_core::{
     Activations, BitMatrix, Coactivation, Error, Purpose, Recognition, Result, Stack, Streams, coactivations_down_into,
-    coactivations_into,
+    coactivations_into, log_sum_exp,
 };
 
 use crate::conditional::Couplings;
@@ -335,6 +335,73 @@ impl Sbn {
         Ok(sum)
     }
 
+    /// The exact gradients of the mean over the data of the expected K-sample bound, by enumeration; those of the evidence
+    /// lower bound for K = 1.
+    ///
+    /// With L = log (1/K) sum_k w_k and normalised weights u_k, they are
+    /// E[sum_k u_k grad log p(v, h_k)] and E[sum_k (L - u_k) grad log q(h_k | v)] over K draws of the recognition net.
+    ///
+    /// # Errors
+    ///
+    /// As [`exact_bound`](Self::exact_bound).
+    ///
+    /// # Source
+    ///
+    /// `mnih2016variational`, section 2.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Streams};
+    ///
+    /// let sbn = gm_sbn::Sbn::initial(&[0.5; 4], &[3], 1.0, &Streams::new(1))?;
+    /// let (generative, recognition) = sbn.exact_bound_gradients(&BitMatrix::zeros(4, 1), 2)?;
+    /// assert_eq!((generative.layers(), recognition.layers()), (vec![4, 3], vec![4, 3]));
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn exact_bound_gradients(&self, data: &BitMatrix, samples: usize) -> Result<(Stack, Recognition)> {
+        self.check_tuples("Sbn::exact_bound_gradients", data, samples)?;
+        let (states, couplings) = (self.prior()?.states(), self.couplings());
+        let (mut sum, mut part) = (self.zero_gradients()?, self.zero_gradients()?);
+        for row in 0..data.samples() {
+            let draws = Draws::of_states(self, &couplings, &data.select(&[row]), &states);
+            let (a, c) = tuple_weights(&draws.log_weights(), draws.log_q(), samples);
+            let (generated, recognised) = draws.into_parts();
+            generated.gradient_into(&a, &mut part.0);
+            Recognised::gradient_into(&[recognised.weighted(&c)], &mut part.1);
+            let scale = 1.0 / data.samples() as f32;
+            accumulate(sum.0.tensors_mut(), part.0.tensors(), scale);
+            accumulate(sum.1.tensors_mut(), part.1.tensors(), scale);
+        }
+        Ok(sum)
+    }
+
+    /// The exact gradient of E[log q(h | v)] over dreams of the generative net, by enumeration of all layers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] without a recognition net, [`Error::TooLarge`] beyond 16 units of all layers together.
+    pub fn exact_dream_gradient(&self) -> Result<Recognition> {
+        const OP: &str = "Sbn::exact_dream_gradient";
+        self.expect_recognition(OP)?;
+        let units = self.visible() + self.hidden();
+        if units > GRADIENT_LIMIT {
+            return Err(Error::TooLarge { op: OP, units, limit: GRADIENT_LIMIT });
+        }
+        let v = BitMatrix::from_fn(self.visible(), 1 << self.visible(), |unit, row| row >> unit & 1 == 1);
+        let all: Vec<usize> = (0..v.samples()).flat_map(|_| 0..1 << self.hidden()).collect();
+        let states: Vec<BitMatrix> = self.prior()?.states().iter().map(|x| x.select(&all)).collect();
+        let draws = Draws::of_states(self, &self.couplings(), &v, &states);
+        let weights: Vec<f32> = draws.log_p().iter().map(|p| p.exp() as f32).collect();
+        let mut gradient = Recognition::zeros(&self.layers())?;
+        Recognised::gradient_into(&[draws.recognised.weighted(&weights)], &mut gradient);
+        Ok(gradient)
+    }
+
+    fn zero_gradients(&self) -> Result<(Stack, Recognition)> {
+        Ok((Stack::zeros(&self.layers())?, Recognition::zeros(&self.layers())?))
+    }
+
     /// All hidden states with their posterior probabilities given one row of the data.
     fn weighted_states(&self, op: &'static str, data: &BitMatrix, row: usize) -> Result<(Vec<BitMatrix>, Vec<f32>)> {
         if self.hidden() > GRADIENT_LIMIT {
@@ -352,4 +419,28 @@ fn accumulate<'a>(sums: impl Iterator<Item = &'a mut [f32]>, terms: impl Iterato
     for (sums, terms) in sums.zip(terms) {
         sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += scale * term);
     }
+}
+
+/// The expected weights of the scores of each state over all tuples of `samples` draws: for log p and for log q.
+fn tuple_weights(log_weights: &[f64], log_q: &[f64], samples: usize) -> (Vec<f32>, Vec<f32>) {
+    let states = log_weights.len();
+    let (mut a, mut c) = (vec![0.0; states], vec![0.0; states]);
+    let mut tuple = vec![0; samples];
+    for number in 0..states.pow(samples as u32) {
+        let mut rest = number;
+        for place in &mut tuple {
+            (*place, rest) = (rest % states, rest / states);
+        }
+        let probability = tuple.iter().map(|&state| log_q[state]).sum::<f64>().exp();
+        let logs: Vec<f64> = tuple.iter().map(|&state| log_weights[state]).collect();
+        let total = log_sum_exp(&logs);
+        let bound = total - (samples as f64).ln();
+        for &state in &tuple {
+            let weight = (log_weights[state] - total).exp();
+            a[state] += probability * weight;
+            c[state] += probability * (bound - weight);
+        }
+    }
+    let single = |values: Vec<f64>| values.into_iter().map(|x| x as f32).collect();
+    (single(a), single(c))
 }

@@ -287,17 +287,7 @@ impl Sbn {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn exact_bound(&self, v: &BitMatrix, samples: usize) -> Result<Vec<f64>> {
-        const OP: &str = "Sbn::exact_bound";
-        self.expect_recognition(OP)?;
-        self.check_data(OP, v)?;
-        if samples == 0 {
-            return Err(Error::Param { op: OP, arg: "samples", value: "0".into(), allowed: "1 or more" });
-        }
-        let units = self.hidden().saturating_mul(samples);
-        let limit = TUPLES.trailing_zeros() as usize;
-        if units > limit || self.hidden() > GRADIENT_LIMIT {
-            return Err(Error::TooLarge { op: OP, units, limit });
-        }
+        self.check_tuples("Sbn::exact_bound", v, samples)?;
         let (states, couplings) = (self.prior()?.states(), self.couplings());
         let bound = |row: usize| {
             let draws = Draws::of_states(self, &couplings, &v.select(&[row]), &states);
@@ -306,6 +296,21 @@ impl Sbn {
             expected_log_mean(&terms, samples, 1.0, &LogSum::default(), samples)
         };
         Ok((0..v.samples()).map(bound).collect())
+    }
+
+    /// Refuses what an enumeration of tuples of draws cannot do.
+    pub(crate) fn check_tuples(&self, op: &'static str, v: &BitMatrix, samples: usize) -> Result<()> {
+        self.expect_recognition(op)?;
+        self.check_data(op, v)?;
+        if samples == 0 {
+            return Err(Error::Param { op, arg: "samples", value: "0".into(), allowed: "1 or more" });
+        }
+        let units = self.hidden().saturating_mul(samples);
+        let limit = TUPLES.trailing_zeros() as usize;
+        if units > limit || self.hidden() > GRADIENT_LIMIT {
+            return Err(Error::TooLarge { op, units, limit });
+        }
+        Ok(())
     }
 }
 

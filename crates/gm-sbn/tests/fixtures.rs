@@ -108,6 +108,48 @@ fn oracle_recognition_gradient_is_a_finite_difference_of_the_divergence() {
 }
 
 #[test]
+fn oracle_bound_gradients_are_finite_differences_of_the_bound() {
+    let step = 1.0 / 64.0;
+    for (fixture, sbn) in fixtures() {
+        let data = pack(&fixture.data()).select(&[0, 3]);
+        for samples in [1, 2] {
+            let (generative, recognition) = sbn.exact_bound_gradients(&data, samples).unwrap();
+            let found = generative.tensors().chain(recognition.tensors()).map(|tensor| f64::from(tensor[0]));
+            for (tensor, found) in found.enumerate() {
+                let moved = |by: f32| {
+                    let mut sbn = sbn.clone();
+                    sbn.tensors_mut().nth(tensor).unwrap()[0] += by;
+                    mean(&sbn.exact_bound(&data, samples).unwrap())
+                };
+                let difference = (moved(step) - moved(-step)) / (2.0 * f64::from(step));
+                assert_close(found, difference, 2e-3, 2e-4, &format!("{}, K = {samples}", fixture.name()));
+            }
+        }
+    }
+}
+
+#[test]
+fn oracle_dream_gradient_is_a_finite_difference() {
+    let step = 1.0 / 64.0;
+    for (_, sbn) in fixtures() {
+        let joint = joint_of(&sbn);
+        let states: Vec<Vec<u8>> = (0..1 << joint.units()).map(|number| joint.state(number)).collect();
+        let (layers, p) = (pack_layers(&sbn, &states), joint.probabilities());
+        let gradient = sbn.exact_dream_gradient().unwrap();
+        for (tensor, found) in gradient.tensors().map(|tensor| f64::from(tensor[0])).enumerate() {
+            let moved = |by: f32| {
+                let mut sbn = sbn.clone();
+                sbn.recognition_mut().unwrap().tensors_mut().nth(tensor).unwrap()[0] += by;
+                let draws = gm_sbn::Draws::of_states(&sbn, &sbn.couplings(), &layers[0], &layers[1..]);
+                p.iter().zip(draws.log_q()).map(|(p, q)| p * q).sum::<f64>()
+            };
+            let difference = (moved(step) - moved(-step)) / (2.0 * f64::from(step));
+            assert_close(found, difference, 2e-3, 2e-4, &gradient.tensor_names()[tensor]);
+        }
+    }
+}
+
+#[test]
 fn oracle_evidence_bound_and_two_sample_bound() {
     for (fixture, sbn) in fixtures() {
         let data = pack(&fixture.data());

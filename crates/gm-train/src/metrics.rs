@@ -76,7 +76,10 @@ impl Serialize for Figures {
 /// | `reconstruction` | cross-entropy of validation rows and their means given one draw of the hidden units, or their mean-field means, nats a row |
 /// | `free_energy_gap` | mean free energy of validation rows minus that of training rows, or the gap between their mean-field bounds, nats; grows with overfitting |
 /// | `pseudo_log_likelihood` | stochastic log-pseudo-likelihood of validation rows, the same unit of a row each time, nats a row |
-/// | `weight_rms` | root mean square of all weights |
+/// | `batch_bound` | mean K-sample bound of the last batch, with the K of training (belief nets only) |
+/// | `elbo`, `importance_weighted`, `train_importance_weighted` | evidence lower bound of validation rows and bounds from 20 draws of validation and training rows, the same random numbers each time, nats a row (belief nets only) |
+/// | `ess` | effective sample size of those 20 weights, mean over validation rows (belief nets only) |
+/// | `weight_rms` | root mean square of the weights, those next to the data in deep models |
 /// | `log_likelihood`, `train_log_likelihood` | exact mean log p of validation and training rows, for models small enough |
 ///
 /// Validation and training rows are fixed random subsets of the two splits.

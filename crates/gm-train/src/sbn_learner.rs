@@ -307,6 +307,16 @@ impl SbnLearner {
         self.sbn
     }
 
+    /// What the learning signal of `nvil` is divided by in the next update: its running standard deviation, at least 1; 1 for
+    /// other rules.
+    #[must_use]
+    pub fn signal_scale(&self) -> f64 {
+        self.baseline
+            .as_ref()
+            .and_then(|baseline| baseline.moments)
+            .map_or(1.0, |[_, variance]| variance.sqrt().max(1.0))
+    }
+
     /// What the rule would add to the parameters for a batch, but for the learning rate: the mean over rows of
     /// sum_k a_k grad log p and sum_k c_k grad log q, mixed with dreams.
     ///

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use common::{break_at, config, results, train};
 use gm_train::{
-    Algorithm, Binarise, Config, Error, Event, ModelConfig, Outcome, Rate, RbmSettings, Regularise, Run, StopOn,
-    Unobserved, load_model,
+    Algorithm, Binarise, Config, Error, Event, ModelConfig, Outcome, Rate, RbmSettings, Regularise, Run, SbnRule,
+    SbnSettings, StopOn, Unobserved, load_model,
 };
 use tempfile::TempDir;
 
@@ -99,6 +99,19 @@ fn all_kinds() -> Vec<(&'static str, Config)> {
     vec![("pcd", pcd()), ("cd", digits(momentum)), ("exact", fixed), ("plain", threshold)]
 }
 
+/// Sigmoid belief nets by rules that remember something, and by one that does not.
+fn belief_nets() -> Vec<(&'static str, Config)> {
+    let net = |rule, name| {
+        let settings =
+            SbnSettings { hidden: vec![9, 5], rule, samples: 2, epochs: 3, batch_size: 100, ..SbnSettings::default() };
+        let mut config = Config::new("digits", ModelConfig::Sbn(settings));
+        (config.seed, config.checkpoint_every) = (12, 4);
+        config.monitor.rows = 50;
+        (name, config)
+    };
+    vec![net(SbnRule::Reweighted, "rws"), net(SbnRule::Nvil, "nvil")]
+}
+
 const POINTS: [&[At]; 5] = [
     &[At::Start],
     &[At::Step(1), At::Step(2), At::Step(35)],
@@ -109,7 +122,7 @@ const POINTS: [&[At]; 5] = [
 
 #[test]
 fn stable_resumed_runs_equal_uninterrupted_ones() {
-    for (name, config) in all_kinds() {
+    for (name, config) in all_kinds().into_iter().chain(belief_nets()) {
         let whole = folder();
         assert_eq!(train(whole.path(), &config), Outcome::Finished { epochs: 3, stopped_early: false });
         let expected = results(whole.path());

@@ -6,9 +6,10 @@ use std::time::Instant;
 use clap::Args;
 use gm_core::{AisSettings, BitMatrix, Matrix, Schedule, Streams, Vector};
 use gm_rbm::{Rbm, base_rate_bias};
+use gm_sbn::Sbn;
 use gm_train::{
     Binarise, Dataset, EvalData, EvalReport, EvalSettings, Exact, FitOptions, Model, MonitorSettings, Outcome,
-    RbmSettings, SplitName, evaluate_rbm, fit_rbm_with, save_model,
+    RbmSettings, SbnSettings, SplitName, evaluate, fit_rbm_with, fit_sbn, save_model,
 };
 use image::RgbImage;
 use serde::Serialize;
@@ -43,6 +44,8 @@ struct Document {
     /// A model small enough to be measured exactly, and annealed for comparison.
     small: EvalReport,
     small_annealed: EvalReport,
+    /// A directed model, bounded from below.
+    sbn: EvalReport,
     files: Vec<PathBuf>,
     seconds: f64,
 }
@@ -50,6 +53,9 @@ struct Document {
 /// Hidden units of the model that is drawn, and of the one that is enumerated.
 const HIDDEN: [usize; 2] = [100, 16];
 const EPOCHS: [u64; 2] = [1_500, 600];
+/// Hidden layers and epochs of the belief net.
+const LAYERS: [usize; 2] = [60, 20];
+const SBN_EPOCHS: u64 = 400;
 const TEMPERATURES: usize = 5_000;
 /// Digits that are completed, two of each class.
 const COMPLETED: usize = 20;
@@ -63,11 +69,14 @@ impl Demo {
         let mut gallery = Gallery::new(&self.out, &data);
 
         let Some(rbm) = self.train(&data, 0, &mut gallery, context)? else { return interrupted() };
-        let measured = measure(&rbm, &test, Exact::No, context)?;
         gallery.draw(&rbm, &data, context)?;
+        let measured = measure(&Model::Rbm(rbm), &test, Exact::No, context)?;
         let Some(small) = self.train(&data, 1, &mut gallery, context)? else { return interrupted() };
+        let small = Model::Rbm(small);
+        let Some(sbn) = self.train_sbn(&data, &mut gallery, context)? else { return interrupted() };
         let document = Document {
             schema: "gm-demo/1",
+            sbn: measure(&Model::Sbn(sbn), &test, Exact::No, context)?,
             independent_pixels: independent_pixels(&test)?,
             rbm: measured,
             small: measure(&small, &test, Exact::Yes, context)?,
@@ -103,6 +112,24 @@ impl Demo {
         }
         Ok(Some(fit.model))
     }
+
+    /// Trains the belief net and keeps its file; nothing when interrupted.
+    fn train_sbn(&self, data: &Dataset, gallery: &mut Gallery<'_>, context: &Context) -> Result<Option<Sbn>> {
+        let settings =
+            SbnSettings { hidden: LAYERS.into(), epochs: SBN_EPOCHS, learning_rate: 0.01, ..SbnSettings::default() };
+        let monitor = MonitorSettings { every: SBN_EPOCHS / 10, ..MonitorSettings::default() };
+        let options = FitOptions { monitor, ..FitOptions::default() };
+        let layers = [&[data.units()], LAYERS.as_slice()].concat();
+        let mut watcher = Watcher::new(format!("sbn {}", training::dashed(&layers)));
+        let fit = fit_sbn(data, &settings, &options, &context.streams(), &mut watcher)?;
+        if matches!(fit.outcome, Outcome::Interrupted { .. }) {
+            return Ok(None);
+        }
+        let path = self.out.join("sbn.gm");
+        save_model(&path, &fit.model.to_data()?)?;
+        gallery.files.push(path);
+        Ok(Some(fit.model))
+    }
 }
 
 fn interrupted() -> Result<Report> {
@@ -111,10 +138,10 @@ fn interrupted() -> Result<Report> {
     Ok(report)
 }
 
-fn measure(rbm: &Rbm, test: &EvalData, exact: Exact, context: &Context) -> Result<EvalReport> {
+fn measure(model: &Model, test: &EvalData, exact: Exact, context: &Context) -> Result<EvalReport> {
     let ais = AisSettings { schedule: Schedule::Graded(TEMPERATURES), ..AisSettings::default() };
     let settings = EvalSettings { exact, ais, seed: context.seed(), ..EvalSettings::default() };
-    eval::watched("annealing", |watch| Ok(evaluate_rbm(rbm, test, &settings, watch)?))
+    eval::watched(eval::label(model), |watch| Ok(evaluate(model, test, &settings, watch)?))
 }
 
 /// Mean log p of the rows when each pixel is on with its training frequency, whatever the others are.
@@ -203,7 +230,7 @@ fn overview(pictures: &[(&str, &RgbImage)]) -> RgbImage {
 impl Document {
     fn text(&self) -> String {
         let mut listing = Listing::default();
-        let units = |report: &EvalReport| format!("{}-{}", report.layers[0], report.layers[1]);
+        let units = |report: &EvalReport| training::dashed(&report.layers);
         let interval = |report: &EvalReport| {
             let p = &report.mean_log_prob;
             format!("{:.2} nats, between {:.2} and {:.2}", p.value, p.low, p.high)
@@ -229,6 +256,11 @@ impl Document {
             format!("{:.4} nats, exact: all states of its hidden units are enumerated", self.small.mean_log_prob.value),
         );
         listing.add("", format!("{}, annealed as above, for comparison", interval(&self.small_annealed)));
+        let (bound, elbo) = (&self.sbn.mean_log_prob, self.sbn.elbo.unwrap_or(f64::NAN));
+        listing.add(
+            format!("sbn {}", units(&self.sbn)),
+            format!("{:.2} nats or more, importance-weighted; evidence lower bound {elbo:.2}", bound.value),
+        );
         for (i, file) in self.files.iter().enumerate() {
             listing.add(if i == 0 { "files" } else { "" }, file.display());
         }

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gm_core::{Matrix, ModelData, ModelKind};
+use gm_core::{BitMatrix, Matrix, ModelData, ModelKind};
+use gm_sbn::{Posterior, Sbn};
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
 use crate::model;
 use crate::output::{Listing, Report, table};
@@ -21,6 +22,12 @@ pub(crate) struct Inspect {
     /// Draw the weights of each unit of the first hidden layer into this .png file
     #[arg(long, value_name = "FILE")]
     filters: Option<PathBuf>,
+    /// Show what seeing these visible units, such as 0110, does to two hidden units of a small sigmoid belief net
+    #[arg(long, value_name = "ROW")]
+    posterior: Option<Seen>,
+    /// The two hidden units, numbered from 0 from the first hidden layer up [default: those whose correlation changes most]
+    #[arg(long, value_name = "I,J", requires = "posterior")]
+    causes: Option<Pair>,
     /// Replace the picture if it exists
     #[arg(long, requires = "filters")]
     force: bool,
@@ -45,6 +52,90 @@ struct Document {
     metadata: std::collections::BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     filters: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    posterior: Option<Explained>,
+}
+
+/// A row of visible units.
+#[derive(Clone, Debug)]
+struct Seen(Vec<bool>);
+
+impl std::str::FromStr for Seen {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let bit = |c: char| match c {
+            '0' => Ok(false),
+            '1' => Ok(true),
+            other => Err(format!("`{other}` is not 0 or 1")),
+        };
+        text.chars().map(bit).collect::<std::result::Result<_, _>>().map(Self)
+    }
+}
+
+/// Two hidden units.
+#[derive(Clone, Copy, Debug)]
+struct Pair([usize; 2]);
+
+impl std::str::FromStr for Pair {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let pair = text.split_once(',').and_then(|(i, j)| Some([i.trim().parse().ok()?, j.trim().parse().ok()?]));
+        pair.map(Self).ok_or_else(|| format!("`{text}` is not a pair of numbers such as 0,1"))
+    }
+}
+
+/// Two hidden units before and after visible ones are seen.
+#[derive(Serialize)]
+struct Explained {
+    causes: [usize; 2],
+    before: Belief,
+    after: Belief,
+}
+
+/// What is believed of two hidden units.
+#[derive(Serialize)]
+struct Belief {
+    means: [f64; 2],
+    correlation: f64,
+}
+
+impl Belief {
+    fn new(distribution: &Posterior, [i, j]: [usize; 2]) -> Self {
+        let means = distribution.means();
+        Self { means: [means[i], means[j]], correlation: distribution.correlation(i, j) }
+    }
+}
+
+impl Explained {
+    fn new(sbn: &Sbn, seen: &Seen, causes: Option<Pair>) -> Result<Self> {
+        let v = BitMatrix::from_fn(seen.0.len(), 1, |unit, _| seen.0[unit]);
+        let (before, after) = (sbn.prior()?, sbn.posterior(&v, 0)?);
+        let causes = match causes {
+            Some(Pair([i, j])) if i != j && i.max(j) < sbn.hidden() => [i, j],
+            Some(Pair([i, j])) => {
+                let allowed = format!("two different numbers from 0 to {}", sbn.hidden() - 1);
+                return Err(Error::Option { option: "--causes", value: format!("{i},{j}"), allowed });
+            }
+            None => most_changed(&before, &after, sbn.hidden())?,
+        };
+        Ok(Self { before: Belief::new(&before, causes), after: Belief::new(&after, causes), causes })
+    }
+}
+
+/// The pair of hidden units whose correlation changes most.
+fn most_changed(before: &Posterior, after: &Posterior, hidden: usize) -> Result<[usize; 2]> {
+    let change = |&[i, j]: &[usize; 2]| {
+        let change = (after.correlation(i, j) - before.correlation(i, j)).abs();
+        if change.is_nan() { 0.0 } else { change }
+    };
+    let pairs = (0..hidden).flat_map(|i| (i + 1..hidden).map(move |j| [i, j]));
+    pairs.max_by(|a, b| change(a).total_cmp(&change(b))).ok_or_else(|| Error::Option {
+        option: "--posterior",
+        value: "a single hidden unit".into(),
+        allowed: "models with two or more".into(),
+    })
 }
 
 /// Range and moments of a tensor.
@@ -89,6 +180,7 @@ impl Inspect {
             let weights = data.stack.weights(0);
             target.write_picture(&picture::filters(weights, picture::shape_of(weights.nrows(), None), None))?;
         }
+        let posterior = self.posterior.as_ref().map(|seen| self.explain(&data, seen)).transpose()?;
         let document = Document {
             schema: "gm-inspect/1",
             model: data.kind.to_string(),
@@ -100,8 +192,17 @@ impl Inspect {
             units: (0..=data.stack.depth()).map(|l| Units::new(&data, l)).collect(),
             metadata: data.metadata.clone(),
             filters: self.filters.clone(),
+            posterior,
         };
         Report::new(document.text(), &document)
+    }
+
+    fn explain(&self, data: &ModelData, seen: &Seen) -> Result<Explained> {
+        if data.kind != ModelKind::Sbn {
+            let (value, allowed) = (format!("a {}", data.kind), "a sbn, whose causes compete".into());
+            return Err(Error::Option { option: "--posterior", value, allowed });
+        }
+        Explained::new(&Sbn::from_data(data.clone())?, seen, self.causes)
     }
 }
 
@@ -189,6 +290,14 @@ impl Document {
         }
         if let Some(path) = &self.filters {
             head.add("filters", path.display());
+        }
+        if let Some(explained) = &self.posterior {
+            let [i, j] = explained.causes;
+            head.add("hidden units", format!("{i} and {j}"));
+            for (when, belief) in [("before", &explained.before), ("after", &explained.after)] {
+                let ([p, q], correlation) = (belief.means, belief.correlation);
+                head.add(when, format!("on with {p:.4} and {q:.4}, correlation {correlation:+.4}"));
+            }
         }
         head.text() + "\n" + &self.tensor_table() + "\n" + &self.unit_table() + "\n" + &self.spectrum_lines()
     }

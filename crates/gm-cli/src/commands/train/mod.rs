@@ -38,6 +38,8 @@ pub(crate) struct Train {
     /// The folder of the new run [default: runs/ and the name of the configuration file]
     #[arg(long, value_name = "RUN", requires = "config")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    folders: Folders,
 }
 
 /// What can be trained.
@@ -122,6 +124,10 @@ const EXACT: usize = 16;
 impl Train {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
         if let Some(folder) = &self.resume {
+            if let Some(folder) = &self.folders.data_dir {
+                let allowed = "none with --resume, the run keeps its data".into();
+                return Err(Error::Option { option: "--data-dir", value: folder.display().to_string(), allowed });
+            }
             if let Some(seed) = context.seed {
                 let allowed = "none with --resume, the run keeps its seed".into();
                 return Err(Error::Option { option: "--seed", value: seed.to_string(), allowed });
@@ -131,6 +137,11 @@ impl Train {
         if let Some(path) = &self.config {
             let mut config = Config::read(path)?;
             config.seed = context.seed.unwrap_or(config.seed);
+            let options = self.folders.options(config.data.binarise);
+            if self.folders.data_dir.is_some() || config.data.data_dir.is_none() {
+                config.data.data_dir = options.data_dir;
+            }
+            config.data.cache_dir = config.data.cache_dir.or(options.cache_dir);
             // Our own pool is as large as --threads says.
             config.threads = if context.threads { 0 } else { config.threads };
             let folder = self.out.clone().unwrap_or_else(|| default_folder("", &path.display().to_string()));

@@ -1,0 +1,165 @@
+//! Sigmoid belief nets through the whole program, from training to completion, and what it refuses to do with them.
+
+mod common;
+
+use common::{Workshop, fixture, number};
+use serde_json::json;
+
+/// Nine visible units, seven hidden ones: small enough for everything that is exact.
+fn trained(workshop: &Workshop) -> serde_json::Value {
+    let train =
+        "train sbn --data bars-and-stripes:3 --hidden 5,2 --epochs 60 --batch-size 8 --learning-rate 0.02 --out run";
+    workshop.json(&train.split(' ').collect::<Vec<_>>())
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
+#[test]
+fn table_train_leaves_a_run_and_every_command_takes_its_model() {
+    let workshop = Workshop::new();
+    let document = trained(&workshop);
+    assert_eq!((&document["model"], &document["layers"]), (&json!("sbn"), &json!([9, 5, 2])));
+    for figure in ["/figures/importance_weighted", "/figures/elbo", "/figures/log_likelihood"] {
+        assert!(number(&document, figure) < 0.0);
+    }
+    for file in ["config.toml", "model.gm", "samples/final.png", "filters.png", "curves.png"] {
+        assert!(workshop.path("run").join(file).is_file(), "{file}");
+    }
+    let sampled = workshop.json(&words("sample run/model.gm -n 30 --out samples.npy"));
+    assert_eq!(sampled["method"], "ancestral sampling");
+    assert_eq!(workshop.array("samples.npy").0, [30, 9]);
+    workshop.json(&words("sample run/model.gm -n 4 --means --out means.png"));
+    let inferred = workshop.json(&words("infer run/model.gm --data bars-and-stripes:3 --out exact.npy"));
+    assert_eq!(inferred["method"], "exact");
+    let (shape, exact) = workshop.array("exact.npy");
+    assert_eq!(shape[1], 7);
+    for method in ["gibbs --steps 400", "importance --samples 3000", "mean-field", "recognition"] {
+        let line = format!("infer run/model.gm --data bars-and-stripes:3 --method {method} --out h.npy --force");
+        workshop.json(&words(&line));
+        let (_, found) = workshop.array("h.npy");
+        let worst = found.iter().zip(&exact).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let allowed = if method.starts_with("gibbs") || method.starts_with("importance") { 0.2 } else { 1.0 };
+        assert!(worst < allowed, "{method}: {worst}");
+    }
+    for method in ["importance", "gibbs"] {
+        let line = format!(
+            "complete run/model.gm --data bars-and-stripes:3 --split all --rows 0-7 --mask bottom --method {method} --out c.npy --force"
+        );
+        let completed = workshop.json(&words(&line));
+        assert!(number(&completed, "/accuracy") > 0.5, "{completed:#}");
+    }
+    assert_eq!(workshop.json(&words("convert run/model.gm model.safetensors"))["model"], "sbn");
+    assert_eq!(workshop.json(&words("inspect model.safetensors"))["model"], "sbn");
+}
+
+#[test]
+fn table_eval_reports_exact_likelihood_and_bounds() {
+    let workshop = Workshop::new();
+    trained(&workshop);
+    let eval = "eval run/model.gm --data bars-and-stripes:3 --samples 2000 --repeats 3 --per-example rows.csv";
+    let document = workshop.json(&words(eval));
+    assert_eq!((&document["schema"], &document["mean_log_prob"]["side"]), (&json!("gm-eval/1"), &json!("exact")));
+    let [exact, bound, elbo] =
+        ["/mean_log_prob/value", "/importance_weighted/value", "/elbo"].map(|at| number(&document, at));
+    // Many draws come close; the evidence bound lies below.
+    assert!(elbo < bound && bound < exact + 0.05 && exact - bound < 0.5, "{elbo} {bound} {exact}");
+    assert_eq!(
+        (number(&document, "/importance_weighted/samples"), number(&document, "/importance_weighted/repeats")),
+        (2000.0, 3.0)
+    );
+    assert!(
+        number(&document, "/importance_weighted/spread") >= 0.0 && number(&document, "/importance_weighted/ess") > 1.0
+    );
+    for absent in ["log_partition", "log_pseudo_likelihood", "free_energy_gap", "lower_bound"] {
+        assert!(document.get(absent).is_none(), "{absent}");
+    }
+    let rows: Vec<f64> = workshop.text("rows.csv").lines().filter_map(|line| line.parse().ok()).collect();
+    let mean = rows.iter().sum::<f64>() / rows.len() as f64;
+    assert!((mean - exact).abs() < 1e-4, "{mean} {exact}");
+    let said = workshop.says(&words(eval.trim_end_matches(" --per-example rows.csv")));
+    assert!(said.contains("importance-weighted, 2000 draws a row (lower)"), "{said}");
+}
+
+#[test]
+fn oracle_eval_agrees_with_the_fixtures() {
+    let workshop = Workshop::new();
+    for name in ["sbn_1.json", "sbn_2.json", "sbn_3.json"] {
+        let (path, expected) = fixture(name);
+        let rows = expected["expected"]["data"].as_array().unwrap();
+        let line = |row: &serde_json::Value| {
+            row.as_array().unwrap().iter().map(|x| (number(x, "") as u8).to_string()).collect::<Vec<_>>().join(",")
+                + "\n"
+        };
+        workshop.write("rows.csv", rows.iter().map(line).collect::<String>());
+        let document = workshop.json(&["eval", &path, "--data", "rows.csv", "--split", "all"]);
+        let (found, truth) = (number(&document, "/mean_log_prob/value"), number(&expected, "/expected/mean_log_prob"));
+        assert!((found - truth).abs() <= 1e-5 * truth.abs(), "{name}: {found}, expected {truth}");
+    }
+}
+
+#[test]
+fn table_inspect_shows_explaining_away() {
+    let workshop = Workshop::new();
+    let model = json!({"model": "sbn", "tensors": {
+        "weights.0": [[9.0, 8.0]], "bias.0": [-6.0], "bias.1": [-2.2, -2.9]}});
+    workshop.write("alarm.json", model.to_string());
+    let document = workshop.json(&["inspect", "alarm.json", "--posterior", "1"]);
+    let posterior = &document["posterior"];
+    assert_eq!(posterior["causes"], json!([0, 1]));
+    assert!(number(posterior, "/before/correlation").abs() < 1e-9);
+    assert!(number(posterior, "/after/correlation") < -0.8);
+    assert!(number(posterior, "/after/means/0") > 4.0 * number(posterior, "/before/means/0"));
+    let said = workshop.says(&["inspect", "alarm.json", "--posterior", "1", "--causes", "1,0"]);
+    assert!(said.contains("1 and 0\n"), "{said}");
+}
+
+#[test]
+fn rejects_what_a_sigmoid_belief_net_cannot_do() {
+    let workshop = Workshop::with_model();
+    trained(&workshop);
+    for (line, expected) in [
+        ("eval run/model.gm", "--data: none, allowed: rows to evaluate a sbn on"),
+        (
+            "eval run/model.gm --data bars-and-stripes:3 --ais-runs 5",
+            "--ais-runs: 5, allowed: none for a sbn, which has no partition function",
+        ),
+        ("eval model.gm --data digits --samples 5", "--samples: 5, allowed: none for a model without recognition net"),
+        (
+            "sample run/model.gm --steps 5",
+            "--steps: 5, allowed: none for a sbn without --clamp, whose samples are independent",
+        ),
+        (
+            "infer model.gm --data digits --method gibbs --out h.npy",
+            "--method: gibbs, allowed: exact for a rbm, whose hidden units are independent given the data",
+        ),
+        (
+            "infer run/model.gm --data bars-and-stripes:3 --method exact --steps 3 --out h.npy",
+            "--steps: 3, allowed: together with --method gibbs or mean-field only",
+        ),
+        (
+            "inspect run/model.gm --posterior 000111000 --causes 1,1",
+            "--causes: 1,1, allowed: two different numbers from 0 to 6",
+        ),
+        ("inspect model.gm --posterior 1", "--posterior: a rbm, allowed: a sbn, whose causes compete"),
+        (
+            "train sbn --data digits --rule vimco --sleep 0.3",
+            "--sleep: 0.3 with --rule vimco, allowed: together with --rule rws only",
+        ),
+        (
+            "train sbn --data digits --rule vimco --samples 1",
+            "SbnSettings: `samples` is 1, allowed: 2 or more for the rule vimco",
+        ),
+        (
+            "train sbn --data digits --rule exact",
+            "training on the exact gradient: 400 units must be enumerated, at most 10 can be",
+        ),
+        ("train sbn --data digits --hidden 5,0", "SbnSettings: `hidden` is 0, allowed: 1 or more"),
+    ] {
+        let said = workshop.refuses(&words(line));
+        assert!(said.contains(expected), "{line} said {said}");
+    }
+    let said = workshop.misused(&words("train sbn --data digits --rule vimko"));
+    assert!(said.contains("unknown rule `vimko`, did you mean `vimco`?"), "{said}");
+}

@@ -1,0 +1,78 @@
+//! Sigmoid belief nets learn, whatever the rule, and stop when told to.
+
+use gm_core::Streams;
+use gm_train::{Dataset, FitOptions, MonitorSettings, Outcome, SbnRule, SbnSettings, StopOn, Unobserved, fit_sbn};
+
+fn settings(rule: SbnRule) -> SbnSettings {
+    let samples = if matches!(rule, SbnRule::WakeSleep | SbnRule::GibbsEm) { 1 } else { 5 };
+    SbnSettings {
+        hidden: vec![6, 3],
+        rule,
+        samples,
+        epochs: 800,
+        batch_size: 8,
+        learning_rate: 0.02,
+        ..SbnSettings::default()
+    }
+}
+
+fn final_log_p(data: &Dataset, settings: &SbnSettings, seed: u64) -> f64 {
+    let fit = fit_sbn(data, settings, &FitOptions::default(), &Streams::new(seed), &mut Unobserved);
+    let model = fit.expect("sound settings").model;
+    let rows = data.train.to_bits(gm_train::Binarise::None).expect("binary rows");
+    let log_p = model.log_prob(&rows).expect("a small model");
+    log_p.iter().sum::<f64>() / log_p.len() as f64
+}
+
+#[test]
+fn law_every_rule_learns_bars_and_stripes() {
+    // Independent pixels reach -9 ln 2 = -6.24, the data themselves -2.60.
+    let bars = Dataset::builtin("bars-and-stripes:3").unwrap();
+    for rule in SbnRule::ALL {
+        let reached = final_log_p(&bars, &settings(rule), 1);
+        let expected = if rule == SbnRule::WakeSleep { -5.5 } else { -5.0 };
+        assert!(reached > expected, "{rule} reached {reached}");
+        assert!(reached < -2.59, "{rule} reached the impossible {reached}");
+    }
+}
+
+#[test]
+fn table_early_stopping_judges_by_the_bound_and_gives_the_best_model_back() {
+    let digits = Dataset::builtin("digits").unwrap();
+    let settings = SbnSettings { hidden: vec![40], learning_rate: 0.03, epochs: 60, ..settings(SbnRule::Reweighted) };
+    let monitor = MonitorSettings { stop_on: StopOn::ImportanceWeighted, patience: 2, rows: 200, ..Default::default() };
+    let options = FitOptions { monitor, ..Default::default() };
+    let fit = fit_sbn(&digits, &settings, &options, &Streams::new(1), &mut Unobserved).unwrap();
+    assert!(matches!(fit.outcome, Outcome::Finished { stopped_early: true, .. }), "{:?}", fit.outcome);
+    let watched: Vec<f64> = fit.history.iter().filter_map(|record| record.figures.get("importance_weighted")).collect();
+    let best = watched.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    assert!(watched.len() >= 3 && *watched.last().unwrap() < best);
+    assert!(fit.model.recognition().is_some());
+}
+
+#[test]
+fn rejects_figures_that_the_model_does_not_have() {
+    let digits = Dataset::builtin("digits").unwrap();
+    for stop_on in [StopOn::PseudoLikelihood, StopOn::FreeEnergyGap(1.0), StopOn::LogLikelihood] {
+        let monitor = MonitorSettings { stop_on, ..Default::default() };
+        let options = FitOptions { monitor, ..Default::default() };
+        let settings = SbnSettings { hidden: vec![40], ..settings(SbnRule::Reweighted) };
+        let error = fit_sbn(&digits, &settings, &options, &Streams::new(1), &mut Unobserved).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("MonitorSettings: `stop_on` is {stop_on}, allowed:")), "{error}");
+    }
+}
+
+#[test]
+fn stable_training_does_not_depend_on_threads() {
+    let digits = Dataset::builtin("digits").unwrap();
+    for rule in [SbnRule::Reweighted, SbnRule::Nvil, SbnRule::GibbsEm] {
+        let settings = SbnSettings { hidden: vec![70, 20], epochs: 1, batch_size: 300, samples: 2, ..settings(rule) };
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                fit_sbn(&digits, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved).unwrap().model
+            })
+        };
+        assert_eq!(run(1), run(2), "{rule}");
+    }
+}
