@@ -169,8 +169,8 @@ fn stat_joint_tempered_replicas_reach_the_joint() {
     for (case, dbm) in models().iter().enumerate().take(2) {
         let seed = 110 + case as u64;
         let streams = Streams::new(seed);
-        let mut replicas = dbm.replicas(20_000, &[1.0, 0.6, 0.2], &streams).unwrap();
-        let info = dbm.sampler().run_tempering(&mut replicas, 40, &streams);
+        let mut replicas = dbm.replicas(10_000, &[1.0, 0.6, 0.2], &streams).unwrap();
+        let info = dbm.sampler().run_tempering(&mut replicas, 30, &streams);
         assert!(info.acceptance.iter().all(|&share| share > 0.2), "{info:?}");
         check_joint_draws(&joint_of(dbm), &unpack(&replicas.coldest())).assert_passes(ALPHA, seed);
     }
