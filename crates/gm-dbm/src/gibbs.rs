@@ -108,6 +108,10 @@ impl<'a> Sampler<'a> {
         Self { dbm, couplings }
     }
 
+    pub(crate) fn dbm(&self) -> &Dbm {
+        self.dbm
+    }
+
     /// The arranged weights.
     #[must_use]
     pub fn couplings(&self) -> &Couplings {

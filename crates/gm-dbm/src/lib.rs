@@ -31,6 +31,7 @@ mod gradient;
 mod likelihood;
 mod mean_field;
 mod model;
+mod tempering;
 
 pub use conditional::Couplings;
 pub use gibbs::{Chains, Sampler};
@@ -39,6 +40,7 @@ pub use gradient::{DataPhase, ModelPhase, Offsets, gradient, gradient_into};
 pub use likelihood::{Moments, Weighted};
 pub use mean_field::{MeanField, MeanFieldSettings, MeanFieldStart, UpdateOrder};
 pub use model::Dbm;
+pub use tempering::{Replicas, TemperingInfo};
 
 /// The example of the crate's description runs with the tests.
 #[cfg(doctest)]

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use crate::conditional::Couplings;
 use crate::gibbs::Chains;
 use crate::mean_field::{MeanField, MeanFieldSettings};
-use crate::model::{Dbm, flatten, place, sums_where_on, widened};
+use crate::model::{Dbm, flatten, place, widened};
 
 /// First and second moments of the layers.
 #[derive(Clone, Debug)]
@@ -433,7 +433,7 @@ impl Dbm {
         let posterior = self.mean_field(v, &MeanFieldSettings::default())?;
         let base = self.base_or_own(OP, base, streams)?;
         let path = HalfPath::new(self, &base);
-        let proposal = Proposal { dbm: self, couplings: &path.couplings, v, posterior: &posterior, kept: path.kept };
+        let proposal = Proposal::new(self, &path.couplings, (v, &posterior), path.kept);
         let draws: Vec<(Vec<BitMatrix>, Vec<f64>)> =
             (0..settings.runs as u64).map(|run| proposal.draw(&streams.fork(Purpose::Propose, run))).collect();
         let layers = (0..=self.depth()).map(|l| side_by_side(draws.iter().map(|(layers, _)| &layers[l]))).collect();
@@ -513,8 +513,8 @@ impl Dbm {
         let sizes: Vec<usize> = posterior.means.iter().map(Matrix::nrows).collect();
         check_sizes(OP, "posterior", &sizes, &self.layers()[1..])?;
         gm_core::check_len(OP, "posterior", "samples", posterior.means[0].ncols(), v.samples())?;
-        let kept = smaller_half(&self.layers());
-        let proposal = Proposal { dbm: self, couplings: &self.couplings(), v, posterior, kept };
+        let couplings = self.couplings();
+        let proposal = Proposal::new(self, &couplings, (v, posterior), smaller_half(&self.layers()));
         let mut sums = vec![[LogSum::default(); 2]; v.samples()];
         for draw in 0..draws {
             let (_, weights) = proposal.draw(&streams.fork(Purpose::Propose, draw as u64));
@@ -611,47 +611,65 @@ struct Proposal<'a> {
     dbm: &'a Dbm,
     couplings: &'a Couplings,
     v: &'a BitMatrix,
-    posterior: &'a MeanField,
     kept: usize,
+    /// For each kept hidden layer its number, its means, and what each unit adds to the log-weight when it is on.
+    layers: Vec<(usize, Activations, Matrix)>,
+    /// b_0' v - sum log (1 - mean) of each sample: the log-weight with all kept units off and nothing summed out.
+    start: Vec<f64>,
 }
 
-impl Proposal<'_> {
+impl<'a> Proposal<'a> {
+    fn new(dbm: &'a Dbm, couplings: &'a Couplings, (v, posterior): (&'a BitMatrix, &MeanField), kept: usize) -> Self {
+        let mut start = v.weighted_sums(&widened(dbm.bias(0)));
+        let hidden = (1..=dbm.depth()).filter(|l| l % 2 == kept);
+        let layer = |l: usize| {
+            let means = &posterior.means[l - 1];
+            let mut gains = match l {
+                1 => couplings.given(dbm, 1, Some(v), None).inputs().to_matrix(),
+                _ => Matrix::from_fn(means.nrows(), means.ncols(), |unit, _| dbm.bias(l)[unit]),
+            };
+            let columns = gains.as_mut_slice().par_chunks_mut(means.nrows());
+            columns.zip(&mut start).enumerate().for_each(|(s, (gains, start))| {
+                *start -= weigh(means.column(s).as_slice(), gains);
+            });
+            (l, Activations::from_matrix(means), gains)
+        };
+        let layers = hidden.map(layer).collect();
+        Self { dbm, couplings, v, kept, layers, start }
+    }
+
     /// States of all layers, those that are summed out being off, and log p*(v, kept) - log q(kept) of each sample.
     fn draw(&self, streams: &Streams) -> (Vec<BitMatrix>, Vec<f64>) {
         let mut layers = self.dbm.blank(self.v.samples());
         layers[0] = self.v.clone();
-        let mut weights = self.v.weighted_sums(&widened(self.dbm.bias(0)));
-        for l in (1..=self.dbm.depth()).filter(|l| l % 2 == self.kept) {
-            let means = &self.posterior.means[l - 1];
-            Activations::from_matrix(means).sample_into(&mut layers[l], &streams.fork(Purpose::Layer, l as u64));
-            weights.par_iter_mut().enumerate().for_each(|(s, weight)| *weight -= log_q(means, &layers[l], s));
+        let mut weights = self.start.clone();
+        for (l, means, gains) in &self.layers {
+            means.sample_into(&mut layers[*l], &streams.fork(Purpose::Layer, *l as u64));
+            let x = &layers[*l];
+            weights.par_iter_mut().enumerate().for_each(|(s, weight)| {
+                let gains = gains.column(s);
+                *weight +=
+                    (0..x.units()).filter(|&unit| x.get(unit, s)).map(|unit| f64::from(gains[unit])).sum::<f64>();
+            });
         }
-        for l in 1..=self.dbm.depth() {
-            let terms = self.log_terms(l, &layers);
+        for l in (1..=self.dbm.depth()).filter(|l| l % 2 != self.kept) {
+            let terms = self.couplings.update(self.dbm, l, &layers).inputs().softplus_sums();
             weights.iter_mut().zip(terms).for_each(|(weight, term)| *weight += term);
         }
         (layers, weights)
     }
-
-    /// What hidden layer l adds to log p* given the kept layers and v, `[samples]`.
-    fn log_terms(&self, l: usize, layers: &[BitMatrix]) -> Vec<f64> {
-        if l % 2 != self.kept {
-            return self.couplings.update(self.dbm, l, layers).inputs().softplus_sums();
-        }
-        if l > 1 {
-            return layers[l].weighted_sums(&widened(self.dbm.bias(l)));
-        }
-        sums_where_on(&layers[1], &self.couplings.given(self.dbm, 1, Some(self.v), None).inputs())
-    }
 }
 
-/// log q of a layer's states under independent units of the given means.
-fn log_q(means: &Matrix, x: &BitMatrix, sample: usize) -> f64 {
-    let term = |(unit, &m): (usize, &f32)| {
-        let m = f64::from(m);
-        if x.get(unit, sample) { m.ln() } else { (-m).ln_1p() }
-    };
-    means.column(sample).iter().enumerate().map(term).sum()
+/// Subtracts log (m / (1 - m)) from the gain of each unit and returns sum log (1 - m). A unit with m = 1 is always drawn on,
+/// at no cost.
+fn weigh(means: &[f32], gains: &mut [f32]) -> f64 {
+    let mut sum = 0.0;
+    for (&mean, gain) in means.iter().zip(gains).filter(|(mean, _)| **mean < 1.0) {
+        let off = f64::from(-mean).ln_1p();
+        *gain = (f64::from(*gain) - (f64::from(mean).ln() - off)) as f32;
+        sum += off;
+    }
+    sum
 }
 
 /// The path from independent units to the model, with the larger half of the layers summed out.

@@ -7,7 +7,7 @@ use crate::conditional::Couplings;
 use crate::model::{Dbm, widened};
 
 /// The most samples that are iterated together; blocks run in parallel and stop on their own.
-const BLOCK: usize = 128;
+const BLOCK: usize = 64;
 
 /// How the means of the hidden layers are found.
 ///
@@ -115,7 +115,7 @@ impl Dbm {
     ///
     /// # Numerics
     ///
-    /// Dense products over blocks of up to 128 samples, each of which ends on its own.
+    /// Dense products over blocks of up to 64 samples, each of which ends on its own.
     ///
     /// # Errors
     ///
@@ -375,6 +375,6 @@ mod tests {
 
     #[test]
     fn table_blocks_are_even() {
-        assert_eq!([0, 1, 128, 129, 200, 10_000].map(block_size), [1, 1, 128, 65, 100, 127]);
+        assert_eq!([0, 1, 64, 65, 100, 10_000].map(block_size), [1, 1, 64, 33, 50, 64]);
     }
 }

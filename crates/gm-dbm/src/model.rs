@@ -338,7 +338,7 @@ pub(crate) fn flatten(stack: &Stack) -> Rbm {
 }
 
 /// Sums of the inputs of those units that are on, `[samples]`.
-pub(crate) fn sums_where_on(x: &BitMatrix, inputs: &Activations) -> Vec<f64> {
+fn sums_where_on(x: &BitMatrix, inputs: &Activations) -> Vec<f64> {
     let sum = |s| (0..x.units()).filter(|&j| x.get(j, s)).map(|j| f64::from(inputs.get(j, s))).sum();
     (0..x.samples()).map(sum).collect()
 }

@@ -164,6 +164,33 @@ fn stat_joint_exact_samples_and_long_chains_follow_the_joint() {
     }
 }
 
+#[test]
+fn stat_joint_tempered_replicas_reach_the_joint() {
+    for (case, dbm) in models().iter().enumerate().take(2) {
+        let seed = 110 + case as u64;
+        let streams = Streams::new(seed);
+        let mut replicas = dbm.replicas(10_000, &[1.0, 0.6, 0.2], &streams).unwrap();
+        let info = dbm.sampler().run_tempering(&mut replicas, 30, &streams);
+        assert!(info.acceptance.iter().all(|&share| share > 0.2), "{info:?}");
+        check_joint_draws(&joint_of(dbm), &unpack(&replicas.coldest())).assert_passes(ALPHA, seed);
+    }
+}
+
+#[test]
+fn planted_joint_swaps_that_are_always_made_are_found_out() {
+    for (case, dbm) in models().iter().enumerate().take(2) {
+        let seed = 120 + case as u64;
+        let streams = Streams::new(seed);
+        let [mut cold, mut hot] = [1, 2].map(|which| dbm.chains(20_000, &Streams::new(seed + 10 * which)));
+        for _ in 0..40 {
+            dbm.sampler().run(&mut cold, 1, &streams);
+            dbm.sampler().run_tempered(&mut hot, Beta::Same(0.6), 1, &streams);
+            std::mem::swap(&mut cold.layers, &mut hot.layers);
+        }
+        assert!(!check_joint_draws(&joint_of(dbm), &unpack(&cold)).passes(ALPHA), "model {case}");
+    }
+}
+
 /// Draws that agree with a condition against the joint restricted to it.
 fn check_given(joint: &Joint, draws: &States, allowed: impl Fn(&[u8]) -> bool, seed: u64) {
     let probabilities = joint.probabilities();

@@ -135,12 +135,12 @@ pub struct DbmSettings {
 
 impl Default for DbmSettings {
     /// Hidden layers of 500 and 1,000 units that are grown one after the other, then 100 epochs of centred training in batches
-    /// of 200 with 500 persistent chains, by plain ascent at rates from 0.05 to 0.
+    /// of 200 with 500 persistent chains, by plain ascent at rates from 0.1 to 0.
     fn default() -> Self {
         Self {
             hidden: vec![500, 1000],
             pretrain: Pretrain::Grow,
-            pretrain_epochs: 50,
+            pretrain_epochs: 10,
             pretrain_learning_rate: 0.1,
             epochs: 100,
             batch_size: 200,
@@ -151,7 +151,7 @@ impl Default for DbmSettings {
             centred: true,
             visible_offset_rate: 0.0,
             hidden_offset_rate: 0.01,
-            learning_rate: 0.05,
+            learning_rate: 0.1,
             schedule: Rate::Linear,
             warm_up: 0.0,
             optimiser: OptimiserSettings::default(),

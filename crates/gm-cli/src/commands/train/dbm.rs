@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm train dbm --data digits --hidden 100,50\n  \
     dgm train dbm --data bars-and-stripes:3 --hidden 8,4 --pretrain none --learning-rate 0.2 --out runs/bars\n  \
-    dgm train dbm --data mnist --data-dir ~/data --hidden 500,1000 --pretrain grow --pretrain-epochs 80 --epochs 150")]
+    dgm train dbm --data mnist --data-dir ~/data --hidden 500,1000 --pretrain grow --pretrain-epochs 5 --epochs 100")]
 pub(super) struct DbmOptions {
     #[command(flatten)]
     shared: Shared,
@@ -24,13 +24,13 @@ pub(super) struct DbmOptions {
     /// `2009` (each matrix on its own, with doubled input) or `2012` (the same with other weights) [default: grow]
     #[arg(long, value_name = "HOW")]
     pretrain: Option<Pretrain>,
-    /// Passes over the rows for each stage of pretraining [default: half of --epochs]
+    /// Passes over the rows for each stage of pretraining [default: a tenth of --epochs]
     #[arg(long, value_name = "N")]
     pretrain_epochs: Option<u64>,
     /// The first learning rate of each stage of pretraining [default: 0.1]
     #[arg(long, value_name = "X")]
     pretrain_learning_rate: Option<f64>,
-    /// The first learning rate with all layers together [default: 0.05]
+    /// The first learning rate with all layers together [default: 0.1]
     #[arg(long, value_name = "X")]
     learning_rate: Option<f64>,
     /// Sweeps for each update [default: 1]
@@ -77,7 +77,7 @@ impl Options for DbmOptions {
         Ok(ModelConfig::Dbm(DbmSettings {
             hidden: self.hidden.clone().unwrap_or(usual.hidden),
             pretrain,
-            pretrain_epochs: self.pretrain_epochs.unwrap_or(epochs.div_ceil(2)),
+            pretrain_epochs: self.pretrain_epochs.unwrap_or(epochs.div_ceil(10)),
             pretrain_learning_rate: self.pretrain_learning_rate.unwrap_or(usual.pretrain_learning_rate),
             epochs,
             batch_size: shared.batch_size(),
