@@ -82,13 +82,13 @@ impl<'a> SbnWalk<'a> {
             return Err(Error::Option { option: "--method", value, allowed });
         }
         let mut v = sbn.sample(clamp.values.samples(), &streams.fork(Purpose::Start, 1)).remove(0);
-        v.replace_where(&clamp.mask, &clamp.values);
+        v.replace_where(&clamp.mask, clamp.values.bits());
         Ok(Self {
             sbn,
             couplings: sbn.couplings(),
             chains: sbn.chains_from(v, streams),
             clamp: gm_sbn::Clamp { mask: clamp.mask },
-            values: clamp.values,
+            values: clamp.values.bits().clone(),
             kernel,
             streams: streams.clone(),
         })
@@ -180,7 +180,7 @@ impl Chain for DbmWalk<'_> {
     fn means(&self) -> Matrix {
         let means = self.sampler.couplings().mean(self.dbm, 0, &self.chains.layers).to_matrix();
         match &self.clamp {
-            Some(clamp) => with_given(means, &clamp.mask, &clamp.values),
+            Some(clamp) => with_given(means, &clamp.mask, clamp.values.bits()),
             None => means,
         }
     }
@@ -293,13 +293,13 @@ impl Chain for Walk<'_> {
     }
 
     fn states(&self) -> &BitMatrix {
-        &self.chains.v
+        self.chains.v.bits()
     }
 
     fn means(&self) -> Matrix {
         let means = self.sampler.couplings().mean_v_from_h(self.rbm, &self.chains.h).to_matrix();
         match &self.clamp {
-            Some(clamp) => with_given(means, &clamp.mask, &clamp.values),
+            Some(clamp) => with_given(means, &clamp.mask, clamp.values.bits()),
             None => means,
         }
     }

@@ -230,6 +230,23 @@ impl BitMatrix {
         chosen
     }
 
+    /// The same samples with more units behind the others, all off.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::BitMatrix;
+    ///
+    /// let wider = BitMatrix::from_fn(63, 2, |_, _| true).widened(3);
+    /// assert_eq!((wider.units(), wider.get(62, 1), wider.get(63, 1)), (66, true, false));
+    /// ```
+    #[must_use]
+    pub fn widened(&self, more: usize) -> Self {
+        let mut wider = Self::zeros(self.units + more, self.samples);
+        wider.words[..self.words.len()].copy_from_slice(&self.words);
+        wider
+    }
+
     /// Takes the states of `values` wherever `mask` is on.
     ///
     /// # Panics

@@ -4,6 +4,7 @@
 //! units, biases b_l and weights W_l of shape `[n_l, n_(l+1)]`.
 
 mod anneal;
+mod batch;
 mod bits;
 mod dense;
 mod diagnostics;
@@ -19,8 +20,10 @@ mod recognition;
 mod stack;
 mod streams;
 mod units;
+mod visible;
 
 pub use anneal::{AisSettings, Annealed, AnnealedPath, Progress, Schedule, anneal, anneal_back, unwatched};
+pub use batch::{Batch, BatchRef};
 pub use bits::BitMatrix;
 pub use dense::{
     dense_add_down, dense_add_up, dense_coactivations_into, dense_inputs_down, dense_inputs_up, logistic_in_place,
@@ -41,3 +44,4 @@ pub use recognition::Recognition;
 pub use stack::{Matrix, Stack, Vector};
 pub use streams::{Purpose, Stream, Streams};
 pub use units::{ModelKind, VisibleKind};
+pub use visible::{Gaussian, Groups, Standardise, VisibleUnits};

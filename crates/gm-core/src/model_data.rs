@@ -5,11 +5,12 @@ use std::io::{Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, FileError, Result, check_finite, check_len};
+use crate::error::{Error, FileError, Result, check_len};
 use crate::files::{self, Format, Parts};
 use crate::recognition::Recognition;
 use crate::stack::{Stack, Vector};
 use crate::units::{ModelKind, VisibleKind};
+use crate::visible::{Standardise, VisibleUnits};
 
 const OP: &str = "ModelData::new";
 
@@ -45,6 +46,8 @@ pub struct ModelData {
     pub recognition: Option<Recognition>,
     /// The variance of each visible unit, `[n_0]`, with Gaussian visible units only.
     pub visible_variance: Option<Vector>,
+    /// How data are standardised before the model sees them, with Gaussian visible units only.
+    pub standardise: Option<Standardise>,
     /// Free text by key, such as where a model comes from.
     pub metadata: BTreeMap<String, String>,
 }
@@ -68,9 +71,35 @@ impl ModelData {
         visible_variance: Option<Vector>,
         metadata: BTreeMap<String, String>,
     ) -> Result<Self> {
-        let model = Self { kind, visible, stack, recognition, visible_variance, metadata };
+        let model = Self { kind, visible, stack, recognition, visible_variance, standardise: None, metadata };
         model.check()?;
         Ok(model)
+    }
+
+    /// The same model, of data that are standardised.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn with_standardise(mut self, standardise: Option<Standardise>) -> Result<Self> {
+        self.standardise = standardise;
+        self.check()?;
+        Ok(self)
+    }
+
+    /// The visible units as the models use them.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn visible_units(&self) -> Result<VisibleUnits> {
+        let variance = self.visible_variance.as_ref().map(Vector::as_slice);
+        match VisibleUnits::new(self.visible, self.stack.bias(0).len(), variance)? {
+            VisibleUnits::Gaussian(units) => {
+                Ok(VisibleUnits::Gaussian(units.with_standardise(self.standardise.clone())?))
+            }
+            units => Ok(units),
+        }
     }
 
     /// A model with binary visible units and no recognition net.
@@ -194,26 +223,13 @@ impl ModelData {
     }
 
     fn check_visible(&self) -> Result<()> {
-        let units = self.stack.bias(0).len();
-        match (&self.visible, &self.visible_variance) {
-            (VisibleKind::Gaussian, Some(variance)) => check_variance(variance, units),
-            (VisibleKind::Gaussian, None) => Err(param("visible_variance", "absent", "one variance per visible unit")),
-            (_, Some(_)) => Err(param("visible_variance", "present", "none unless visible units are gaussian")),
-            (VisibleKind::Softmax { categories }, None) if *categories < 2 || !units.is_multiple_of(*categories) => {
-                let value = format!("softmax:{categories} with {units} units");
-                Err(param("visible", value, "2 or more categories, units a multiple of them"))
-            }
-            _ => Ok(()),
+        if self.visible == VisibleKind::Gaussian && self.visible_variance.is_none() {
+            return Err(param("visible_variance", "absent", "one variance per visible unit"));
         }
-    }
-}
-
-fn check_variance(variance: &Vector, units: usize) -> Result<()> {
-    check_len(OP, "visible_variance", "length", variance.len(), units)?;
-    check_finite(OP, "visible_variance", variance.as_slice())?;
-    match variance.iter().find(|&&x| x <= 0.0) {
-        None => Ok(()),
-        Some(x) => Err(param("visible_variance", x.to_string(), "positive numbers")),
+        if self.visible != VisibleKind::Gaussian && self.standardise.is_some() {
+            return Err(param("visible_shift", "present", "none unless visible units are gaussian"));
+        }
+        self.visible_units().map(|_| ())
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
 /// Which joint distribution a stack of layers has.
@@ -96,7 +98,8 @@ impl FromStr for ModelKind {
 /// assert_eq!(VisibleKind::default().to_string(), "bernoulli");
 /// # Ok::<(), gm_core::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub enum VisibleKind {
     /// Zeros and ones.
@@ -109,11 +112,16 @@ pub enum VisibleKind {
         /// Units of a group, 2 or more.
         categories: usize,
     },
+    /// Zeros and ones, and one group behind them of which exactly one unit is on, such as the class of a picture.
+    Labelled {
+        /// Units of the group, 2 or more.
+        classes: usize,
+    },
 }
 
 impl VisibleKind {
     /// The names that [`from_str`](str::parse) understands.
-    pub const ALLOWED: &'static str = "bernoulli, gaussian or softmax:K with K of 2 or more";
+    pub const ALLOWED: &'static str = "bernoulli, gaussian, softmax:K or bernoulli+softmax:K with K of 2 or more";
 }
 
 impl fmt::Display for VisibleKind {
@@ -122,7 +130,22 @@ impl fmt::Display for VisibleKind {
             Self::Bernoulli => f.pad("bernoulli"),
             Self::Gaussian => f.pad("gaussian"),
             Self::Softmax { categories } => f.pad(&format!("softmax:{categories}")),
+            Self::Labelled { classes } => f.pad(&format!("bernoulli+softmax:{classes}")),
         }
+    }
+}
+
+impl TryFrom<String> for VisibleKind {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<VisibleKind> for String {
+    fn from(kind: VisibleKind) -> Self {
+        kind.to_string()
     }
 }
 
@@ -130,11 +153,13 @@ impl FromStr for VisibleKind {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let categories = |text: &str| text.strip_prefix("softmax:")?.parse().ok().filter(|&k: &usize| k >= 2);
+        let after = |prefix| text.strip_prefix(prefix)?.parse().ok().filter(|&k: &usize| k >= 2);
+        let softmax = || after("softmax:").map(|categories| Self::Softmax { categories });
+        let labelled = || after("bernoulli+softmax:").map(|classes| Self::Labelled { classes });
         match text {
             "bernoulli" => Ok(Self::Bernoulli),
             "gaussian" => Ok(Self::Gaussian),
-            _ => categories(text).map(|categories| Self::Softmax { categories }).ok_or_else(|| Error::Param {
+            _ => softmax().or_else(labelled).ok_or_else(|| Error::Param {
                 op: "VisibleKind::from_str",
                 arg: "visible",
                 value: text.into(),
@@ -156,7 +181,7 @@ mod tests {
         }
         assert_eq!(ModelKind::from_code(0), None);
         assert_eq!(ModelKind::from_code(5), None);
-        for text in ["bernoulli", "gaussian", "softmax:2", "softmax:31"] {
+        for text in ["bernoulli", "gaussian", "softmax:2", "softmax:31", "bernoulli+softmax:10"] {
             assert_eq!(text.parse::<VisibleKind>().unwrap().to_string(), text);
         }
     }
@@ -167,12 +192,12 @@ mod tests {
             "rmb".parse::<ModelKind>().unwrap_err().to_string(),
             "ModelKind::from_str: `model` is rmb, allowed: rbm, sbn, dbm or dbn"
         );
-        for text in ["", "Gaussian", "softmax", "softmax:1", "softmax:-2", "softmax:2x"] {
+        for text in ["", "Gaussian", "softmax", "softmax:1", "softmax:-2", "softmax:2x", "bernoulli+softmax:1"] {
             assert_eq!(
                 text.parse::<VisibleKind>().unwrap_err().to_string(),
                 format!(
                     "VisibleKind::from_str: `visible` is {text}, \
-                     allowed: bernoulli, gaussian or softmax:K with K of 2 or more"
+                     allowed: bernoulli, gaussian, softmax:K or bernoulli+softmax:K with K of 2 or more"
                 )
             );
         }

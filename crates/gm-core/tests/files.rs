@@ -308,7 +308,10 @@ fn rejects_content_that_is_no_model() {
     let text = payload_refusal(|p| p.model = Some("cnn".into()));
     assert_eq!(text, "model file: `model` is cnn, expected rbm, sbn, dbm or dbn");
     let text = payload_refusal(|p| p.visible = Some("poisson".into()));
-    assert_eq!(text, "model file: `visible` is poisson, expected bernoulli, gaussian or softmax:K with K of 2 or more");
+    assert_eq!(
+        text,
+        "model file: `visible` is poisson, expected bernoulli, gaussian, softmax:K or bernoulli+softmax:K with K of 2 or more"
+    );
     let text = payload_refusal(|p| drop(p.tensors.remove("bias.1")));
     assert_eq!(text, "model file lacks `bias.1`");
     let text = payload_refusal(|p| p.tensors.clear());
@@ -339,7 +342,7 @@ fn rejects_tensors_that_do_not_belong() {
             p.tensors.insert(name.into(), vector.clone());
         })
     };
-    let known = "weights.L, bias.L, recognition.weights.L, recognition.bias.L or visible_variance";
+    let known = "weights.L, bias.L, recognition.weights.L, recognition.bias.L, visible_variance, visible_shift or visible_scale";
     assert_eq!(with("wieghts.1"), format!("model file: `wieghts.1` is not part of such a stack, expected {known}"));
     assert_eq!(with("bias.00"), format!("model file: `bias.00` is not part of such a stack, expected {known}"));
     assert_eq!(with("bias.2"), "model file lacks `weights.1`");
@@ -347,7 +350,7 @@ fn rejects_tensors_that_do_not_belong() {
     assert_eq!(with("recognition.bias.1"), "model file lacks `recognition.weights.0`");
     assert_eq!(
         with("visible_variance"),
-        "ModelData::new: `visible_variance` is present, allowed: none unless visible units are gaussian"
+        "VisibleUnits::new: `visible_variance` is present, allowed: none unless visible units are gaussian"
     );
 }
 
@@ -376,9 +379,12 @@ fn rejects_parts_that_do_not_fit_the_model() {
     let bare = make(ModelKind::Rbm, gaussian, stack(&[2, 1]), None, None);
     assert_eq!(text(bare), "ModelData::new: `visible_variance` is absent, allowed: one variance per visible unit");
     let longer = make(ModelKind::Rbm, gaussian, stack(&[2, 1]), None, Some(vec![1.0; 3]));
-    assert_eq!(text(longer), "ModelData::new: `visible_variance` has length 3, expected 2");
+    assert_eq!(text(longer), "VisibleUnits::new: `visible_variance` has length 3, expected 2");
     let negative = make(ModelKind::Rbm, gaussian, stack(&[2, 1]), None, Some(vec![1.0, -0.5]));
-    assert_eq!(text(negative), "ModelData::new: `visible_variance` is -0.5, allowed: positive numbers");
+    assert!(
+        text(negative)
+            .contains("`visible_variance` is -0.5 at unit 1, allowed: positive numbers; no density has another")
+    );
     let odd = make(ModelKind::Rbm, VisibleKind::Softmax { categories: 3 }, stack(&[7, 1]), None, None);
     assert!(text(odd).contains("`visible` is softmax:3 with 7 units"));
 }

@@ -145,7 +145,7 @@ impl<'a> Sampler<'a> {
         let clamped = |l: usize, layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams| {
             layer.sample_into(out, streams);
             if l == 0 {
-                out.replace_where(&clamp.mask, &clamp.values);
+                out.replace_where(&clamp.mask, clamp.values.bits());
             }
         };
         self.couplings.sweep_with(self.dbm, chains, sweeps, streams, &clamped)

@@ -266,7 +266,7 @@ impl Dbm {
     pub fn exact_samples(&self, count: usize, streams: &Streams) -> Result<Chains> {
         let flat = self.flattened().exact_samples(count, streams)?;
         let layer = |l: usize| {
-            let half = if l.is_multiple_of(2) { &flat.v } else { &flat.h };
+            let half = if l.is_multiple_of(2) { flat.v.bits() } else { &flat.h };
             let first = self.place(l).start;
             BitMatrix::from_fn(self.units(l), count, |unit, sample| half.get(first + unit, sample))
         };

@@ -252,10 +252,10 @@ fn oracle_a_machine_of_one_hidden_layer_is_an_rbm() {
     let (mut deep, mut flat) = (dbm.chains(600, &streams), rbm.chains(600, &streams));
     dbm.sampler().run(&mut deep, 5, &streams);
     rbm.sampler().run(&mut flat, 5, &streams);
-    assert_eq!(deep.layers, [flat.v.clone(), flat.h.clone()]);
-    let posterior = dbm.mean_field(&flat.v, &MeanFieldSettings::default()).unwrap();
+    assert_eq!(deep.layers, [flat.v.bits().clone(), flat.h.clone()]);
+    let posterior = dbm.mean_field(flat.v.bits(), &MeanFieldSettings::default()).unwrap();
     assert_eq!(posterior.means[0], rbm.couplings().mean_h_from_v(&rbm, &flat.v).to_matrix());
-    let data = DataPhase::new(&flat.v, posterior);
+    let data = DataPhase::new(flat.v.bits(), posterior);
     let model = ModelPhase::new(&dbm, &dbm.couplings(), &deep);
     let phase = gm_rbm::Phase::new(&rbm, &rbm.couplings(), &flat.v);
     assert_eq!(

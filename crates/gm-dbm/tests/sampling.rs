@@ -211,7 +211,7 @@ fn stat_cond_clamped_chains_follow_the_conditional_distribution() {
         let streams = Streams::new(seed);
         let clamp = Clamp {
             mask: BitMatrix::from_fn(dbm.visible(), SAMPLES, |unit, _| unit < 2),
-            values: BitMatrix::from_fn(dbm.visible(), SAMPLES, |unit, _| unit == 0),
+            values: BitMatrix::from_fn(dbm.visible(), SAMPLES, |unit, _| unit == 0).into(),
         };
         let mut chains = dbm.chains(SAMPLES, &streams);
         dbm.sampler().run_clamped(&mut chains, &clamp, 60, &streams);

@@ -1,8 +1,8 @@
 //! Inputs, means and draws of one layer given the other.
 
 use gm_core::{
-    Activations, BitMatrix, Coupling, LayerUpdate, Matrix, Streams, dense_inputs_down, dense_inputs_up,
-    logistic_in_place,
+    Activations, Batch, BatchRef, Beta, BitMatrix, Coupling, Groups, LayerUpdate, Matrix, Purpose, Streams,
+    VisibleUnits, dense_inputs_down, dense_inputs_up, logistic_in_place,
 };
 
 use crate::model::Rbm;
@@ -27,13 +27,28 @@ use crate::model::Rbm;
 pub struct Couplings {
     up: Coupling,
     down: Coupling,
+    /// To the units in groups alone, where others are before them.
+    groups: Option<Coupling>,
+}
+
+/// An inverse temperature and the visible biases of the independent model at 0: zero unless given.
+///
+/// f_beta(v, h) = exp(-beta E(v, h)) base(v)^(1 - beta) with base(v) = exp(base' v), or of Gaussian units
+/// exp(-sum_i (v_i - base_i)^2 / (2 s_i^2)).
+#[derive(Clone, Copy, Debug)]
+pub struct Heat<'a> {
+    /// Inverse temperatures.
+    pub beta: Beta<'a>,
+    /// Visible biases at beta = 0, `[visible]`.
+    pub base: Option<&'a [f32]>,
 }
 
 impl Couplings {
     /// Arranges the weights of a model.
     #[must_use]
     pub fn new(rbm: &Rbm) -> Self {
-        Self { up: Coupling::up(rbm.weights()), down: Coupling::down(rbm.weights()) }
+        let groups = rows_of_groups(rbm).map(|rows| Coupling::down(&rows));
+        Self { up: Coupling::up(rbm.weights()), down: Coupling::down(rbm.weights()), groups }
     }
 
     /// Takes over changed weights.
@@ -44,6 +59,9 @@ impl Couplings {
     pub fn refresh(&mut self, rbm: &Rbm) {
         self.up.refresh(rbm.weights());
         self.down.refresh(rbm.weights());
+        if let (Some(groups), Some(rows)) = (&mut self.groups, rows_of_groups(rbm)) {
+            groups.refresh(&rows);
+        }
     }
 
     /// The hidden layer's update given visible states.
@@ -66,14 +84,30 @@ impl Couplings {
         LayerUpdate::new(rbm.visible_bias()).given(&self.down, h)
     }
 
-    /// b + W' v, `[hidden, samples]`.
+    /// The update of the units in groups given hidden states.
+    fn group_update<'a>(&'a self, rbm: &'a Rbm, groups: &Groups, h: &'a BitMatrix) -> LayerUpdate<'a> {
+        let coupling = self.groups.as_ref().unwrap_or(&self.down);
+        LayerUpdate::new(&rbm.visible_bias()[groups.first()..]).given(coupling, h)
+    }
+
+    /// b + W' v, `[hidden, samples]`, with v / s^2 in place of v for Gaussian units.
     ///
     /// # Panics
     ///
     /// When `v` has other units than the visible layer.
     #[must_use]
-    pub fn inputs_h_from_v(&self, rbm: &Rbm, v: &BitMatrix) -> Activations {
-        self.hidden_update(rbm, v).inputs()
+    pub fn inputs_h_from_v<'v>(&self, rbm: &Rbm, v: impl Into<BatchRef<'v>>) -> Activations {
+        let mut inputs = Activations::zeros(0, 0);
+        self.inputs_into(rbm, v.into(), &mut inputs);
+        inputs
+    }
+
+    /// [`inputs_h_from_v`](Self::inputs_h_from_v) into a buffer that may be reused.
+    pub(crate) fn inputs_into(&self, rbm: &Rbm, v: BatchRef<'_>, inputs: &mut Activations) {
+        match v {
+            BatchRef::Bits(bits) => self.hidden_update(rbm, bits).inputs_into(inputs),
+            BatchRef::Reals(reals) => *inputs = Activations::from_matrix(&rbm.inputs_h_from_v(reals)),
+        }
     }
 
     /// a + W h, `[visible, samples]`.
@@ -92,8 +126,21 @@ impl Couplings {
     ///
     /// When `v` has other units than the visible layer.
     #[must_use]
-    pub fn mean_h_from_v(&self, rbm: &Rbm, v: &BitMatrix) -> Activations {
-        self.hidden_update(rbm, v).means()
+    pub fn mean_h_from_v<'v>(&self, rbm: &Rbm, v: impl Into<BatchRef<'v>>) -> Activations {
+        let mut means = Activations::zeros(0, 0);
+        self.means_into(rbm, v.into(), &mut means);
+        means
+    }
+
+    /// [`mean_h_from_v`](Self::mean_h_from_v) into a buffer that may be reused.
+    pub(crate) fn means_into(&self, rbm: &Rbm, v: BatchRef<'_>, means: &mut Activations) {
+        match v {
+            BatchRef::Bits(bits) => self.hidden_update(rbm, bits).means_into(means),
+            BatchRef::Reals(_) => {
+                self.inputs_into(rbm, v, means);
+                means.logistic();
+            }
+        }
     }
 
     /// E[v | h], `[visible, samples]`.
@@ -103,7 +150,12 @@ impl Couplings {
     /// When `h` has other units than the hidden layer.
     #[must_use]
     pub fn mean_v_from_h(&self, rbm: &Rbm, h: &BitMatrix) -> Activations {
-        self.visible_update(rbm, h).means()
+        if *rbm.units() == VisibleUnits::Bernoulli {
+            return self.visible_update(rbm, h).means();
+        }
+        let mut means = self.inputs_v_from_h(rbm, h);
+        rbm.units().means(&mut means);
+        means
     }
 
     /// A draw of h given v, `[hidden, samples]`.
@@ -116,9 +168,10 @@ impl Couplings {
     ///
     /// When `v` has other units than the visible layer.
     #[must_use]
-    pub fn sample_h_from_v(&self, rbm: &Rbm, v: &BitMatrix, streams: &Streams) -> BitMatrix {
+    pub fn sample_h_from_v<'v>(&self, rbm: &Rbm, v: impl Into<BatchRef<'v>>, streams: &Streams) -> BitMatrix {
+        let v = v.into();
         let mut h = BitMatrix::zeros(rbm.hidden(), v.samples());
-        self.hidden_update(rbm, v).sample_into(&mut h, streams);
+        self.draw_h(rbm, v, None, &mut h, streams);
         h
     }
 
@@ -126,17 +179,75 @@ impl Couplings {
     ///
     /// # Randomness
     ///
-    /// As [`LayerUpdate::sample_into`].
+    /// As [`LayerUpdate::sample_into`] for binary units; groups as [`Groups::sample_into`] from family 1 of
+    /// [`Purpose::Choose`]; Gaussian units as [`gm_core::Gaussian::sample`].
     ///
     /// # Panics
     ///
     /// When `h` has other units than the hidden layer.
     #[must_use]
-    pub fn sample_v_from_h(&self, rbm: &Rbm, h: &BitMatrix, streams: &Streams) -> BitMatrix {
-        let mut v = BitMatrix::zeros(rbm.visible(), h.samples());
-        self.visible_update(rbm, h).sample_into(&mut v, streams);
+    pub fn sample_v_from_h(&self, rbm: &Rbm, h: &BitMatrix, streams: &Streams) -> Batch {
+        let mut v = rbm.units().blank(rbm.visible(), h.samples());
+        self.draw_v(rbm, h, None, &mut v, streams);
         v
     }
+
+    /// [`sample_v_from_h`](Self::sample_v_from_h) in place, at a temperature.
+    pub(crate) fn draw_v(&self, rbm: &Rbm, h: &BitMatrix, heat: Option<Heat<'_>>, v: &mut Batch, streams: &Streams) {
+        let heated = |layer: LayerUpdate<'_>, first: usize, draw: &mut dyn FnMut(LayerUpdate<'_>)| match heat {
+            Some(Heat { beta, base }) => draw(layer.tempered(beta, base.map(|base| &base[first..]))),
+            None => draw(layer),
+        };
+        let all = self.visible_update(rbm, h);
+        match rbm.units() {
+            VisibleUnits::Gaussian(gaussian) => {
+                heated(all, 0, &mut |layer| *v = Batch::Reals(gaussian.sample(&layer.inputs(), streams)));
+            }
+            VisibleUnits::Softmax(groups) => {
+                if groups.first() > 0 {
+                    heated(all, 0, &mut |layer| layer.sample_into(v.bits_mut(), streams));
+                }
+                let streams = streams.fork(Purpose::Choose, 1);
+                heated(self.group_update(rbm, groups, h), groups.first(), &mut |layer| {
+                    groups.sample_into(&layer.inputs(), v.bits_mut(), &streams);
+                });
+            }
+            _ => heated(all, 0, &mut |layer| layer.sample_into(v.bits_mut(), streams)),
+        }
+    }
+
+    /// [`sample_h_from_v`](Self::sample_h_from_v) in place, at a temperature.
+    pub(crate) fn draw_h(
+        &self,
+        rbm: &Rbm,
+        v: BatchRef<'_>,
+        beta: Option<Beta<'_>>,
+        h: &mut BitMatrix,
+        streams: &Streams,
+    ) {
+        let beta = beta.unwrap_or(Beta::Same(1.0));
+        match v {
+            BatchRef::Bits(bits) => self.hidden_update(rbm, bits).tempered(beta, None).sample_into(h, streams),
+            BatchRef::Reals(reals) => {
+                let mut inputs = rbm.inputs_h_from_v(reals);
+                for (sample, mut column) in inputs.column_iter_mut().enumerate() {
+                    column *= match beta {
+                        Beta::Same(beta) => beta,
+                        Beta::Each(betas) => betas[sample],
+                    };
+                }
+                let mut means = Activations::from_matrix(&inputs);
+                means.logistic();
+                means.sample_into(h, streams);
+            }
+        }
+    }
+}
+
+/// The weights of the units in groups, where others are before them.
+fn rows_of_groups(rbm: &Rbm) -> Option<Matrix> {
+    let groups = rbm.units().groups().filter(|groups| groups.first() > 0)?;
+    Some(rbm.weights().rows(groups.first(), rbm.visible() - groups.first()).into_owned())
 }
 
 impl Rbm {
@@ -146,7 +257,7 @@ impl Rbm {
         Couplings::new(self)
     }
 
-    /// b + W' v for real-valued v, `[hidden, samples]`.
+    /// b + W' v for real-valued v, `[hidden, samples]`, with v / s^2 in place of v for Gaussian units.
     ///
     /// # Panics
     ///
@@ -163,7 +274,7 @@ impl Rbm {
     /// ```
     #[must_use]
     pub fn inputs_h_from_v(&self, v: &Matrix) -> Matrix {
-        dense_inputs_up(self.weights(), v, self.hidden_bias())
+        dense_inputs_up(self.weights(), &self.units().signal(v), self.hidden_bias())
     }
 
     /// a + W h for real-valued h, `[visible, samples]`.
@@ -188,15 +299,15 @@ impl Rbm {
         means
     }
 
-    /// logistic(a + W h) for real-valued h, `[visible, samples]`.
+    /// E[v | h] for real-valued h, `[visible, samples]`.
     ///
     /// # Panics
     ///
     /// When `h` has other units than the hidden layer.
     #[must_use]
     pub fn mean_v_from_h(&self, h: &Matrix) -> Matrix {
-        let mut means = self.inputs_v_from_h(h);
-        logistic_in_place(&mut means);
-        means
+        let mut means = Activations::from_matrix(&self.inputs_v_from_h(h));
+        self.units().means(&mut means);
+        means.to_matrix()
     }
 }

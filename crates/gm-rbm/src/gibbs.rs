@@ -1,16 +1,16 @@
 //! Block Gibbs sampling: plain, clamped and tempered.
 
-use gm_core::{Beta, BitMatrix, LayerUpdate, Purpose, Streams};
+use gm_core::{Batch, Beta, BitMatrix, Purpose, Streams};
 
-use crate::conditional::Couplings;
+use crate::conditional::{Couplings, Heat};
 use crate::gradient::Phase;
 use crate::model::Rbm;
 
 /// States of a batch of Markov chains.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Chains {
     /// Visible states, `[visible, chains]`.
-    pub v: BitMatrix,
+    pub v: Batch,
     /// Hidden states, `[hidden, chains]`; a sweep begins from them.
     pub h: BitMatrix,
     /// Sweeps made so far; it addresses the random numbers of the next one.
@@ -22,7 +22,7 @@ pub struct Chains {
 pub struct StepInfo {
     /// Sweeps made.
     pub sweeps: usize,
-    /// Share of visible units that changed, on average over the sweeps.
+    /// Share of visible units that changed, on average over the sweeps; of hidden units where visible ones are real numbers.
     pub flips: f64,
 }
 
@@ -32,7 +32,7 @@ pub struct Clamp {
     /// On where a unit is given, `[visible, chains]`.
     pub mask: BitMatrix,
     /// The given values, `[visible, chains]`.
-    pub values: BitMatrix,
+    pub values: Batch,
 }
 
 /// A model with its weights arranged for sampling.
@@ -71,8 +71,8 @@ impl Rbm {
     /// Families 0 (v) and 1 (h) of [`Purpose::Start`].
     #[must_use]
     pub fn chains(&self, count: usize, streams: &Streams) -> Chains {
-        let (mut v, h) = (BitMatrix::zeros(self.visible(), count), BitMatrix::zeros(self.hidden(), count));
-        self.couplings().visible_update(self, &h).sample_into(&mut v, &streams.fork(Purpose::Start, 0));
+        let h = BitMatrix::zeros(self.hidden(), count);
+        let v = self.couplings().sample_v_from_h(self, &h, &streams.fork(Purpose::Start, 0));
         self.chains_from(v, streams)
     }
 
@@ -86,7 +86,8 @@ impl Rbm {
     ///
     /// When `v` has other units than the visible layer.
     #[must_use]
-    pub fn chains_from(&self, v: BitMatrix, streams: &Streams) -> Chains {
+    pub fn chains_from(&self, v: impl Into<Batch>, streams: &Streams) -> Chains {
+        let v = v.into();
         let h = self.couplings().sample_h_from_v(self, &v, &streams.fork(Purpose::Start, 1));
         Chains { v, h, sweeps: 0 }
     }
@@ -97,6 +98,10 @@ impl<'a> Sampler<'a> {
     #[must_use]
     pub fn new(rbm: &'a Rbm, couplings: Couplings) -> Self {
         Self { rbm, couplings }
+    }
+
+    pub(crate) fn rbm(&self) -> &Rbm {
+        self.rbm
     }
 
     /// The arranged weights.
@@ -128,14 +133,12 @@ impl<'a> Sampler<'a> {
     ///
     /// When the chains or the clamp belong to other layer sizes.
     pub fn run_clamped(&self, chains: &mut Chains, clamp: &Clamp, sweeps: usize, streams: &Streams) -> StepInfo {
-        let visible = |layer: LayerUpdate<'_>, v: &mut BitMatrix, streams: &Streams| {
-            layer.sample_into(v, streams);
-            v.replace_where(&clamp.mask, &clamp.values);
-        };
-        self.couplings.sweep_with(self.rbm, chains, sweeps, streams, (visible, draw))
+        let draw = How { heat: None, clamp: Some(clamp) };
+        self.couplings.sweep_with(self.rbm, chains, sweeps, streams, draw)
     }
 
-    /// Makes sweeps at inverse temperatures: p_beta(v, h) is proportional to p(v, h)^beta.
+    /// Makes sweeps at inverse temperatures: p_beta(v, h) is proportional to p(v, h)^beta; Gaussian units keep their
+    /// variance, see [`Heat`].
     ///
     /// # Randomness
     ///
@@ -145,10 +148,7 @@ impl<'a> Sampler<'a> {
     ///
     /// When the chains belong to other layer sizes.
     pub fn run_tempered(&self, chains: &mut Chains, beta: Beta<'_>, sweeps: usize, streams: &Streams) -> StepInfo {
-        let tempered = |layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams| {
-            layer.tempered(beta, None).sample_into(out, streams);
-        };
-        self.couplings.sweep_with(self.rbm, chains, sweeps, streams, (tempered, tempered))
+        self.couplings.run_heated(self.rbm, chains, Heat { beta, base: None }, sweeps, streams)
     }
 }
 
@@ -159,7 +159,23 @@ impl Couplings {
     ///
     /// When the chains belong to other layer sizes.
     pub fn run(&self, rbm: &Rbm, chains: &mut Chains, sweeps: usize, streams: &Streams) -> StepInfo {
-        self.sweep_with(rbm, chains, sweeps, streams, (draw, draw))
+        self.sweep_with(rbm, chains, sweeps, streams, How::default())
+    }
+
+    /// [`run`](Self::run) at inverse temperatures, towards an independent model at 0.
+    ///
+    /// # Panics
+    ///
+    /// When the chains belong to other layer sizes.
+    pub fn run_heated(
+        &self,
+        rbm: &Rbm,
+        chains: &mut Chains,
+        heat: Heat<'_>,
+        sweeps: usize,
+        streams: &Streams,
+    ) -> StepInfo {
+        self.sweep_with(rbm, chains, sweeps, streams, How { heat: Some(heat), clamp: None })
     }
 
     /// [`run`](Self::run), leaving the statistics of the last visible states in `phase`.
@@ -184,45 +200,50 @@ impl Couplings {
             return StepInfo { sweeps, flips: 0.0 };
         };
         let first = self.run(rbm, chains, before, streams);
-        let v_before = chains.v.clone();
+        let (v_before, h_before) = (chains.v.clone(), chains.h.clone());
         let sweep = streams.fork(Purpose::Chains, chains.sweeps);
-        self.visible_update(rbm, &chains.h).sample_into(&mut chains.v, &sweep.fork(Purpose::Layer, 0));
+        self.draw_v(rbm, &chains.h, None, &mut chains.v, &sweep.fork(Purpose::Layer, 0));
         phase.refill(rbm, self, &chains.v);
         phase.hidden().sample_into(&mut chains.h, &sweep.fork(Purpose::Layer, 1));
         chains.sweeps += 1;
-        let units = (chains.v.units() * chains.v.samples()).max(1);
-        let last = chains.v.differences(&v_before) as f64 / units as f64;
+        let last = chains.flips(&v_before, &h_before);
         StepInfo { sweeps, flips: (before as f64 * first.flips + last) / sweeps as f64 }
     }
 
-    fn sweep_with(
-        &self,
-        rbm: &Rbm,
-        chains: &mut Chains,
-        sweeps: usize,
-        streams: &Streams,
-        (visible, hidden): (impl Draw, impl Draw),
-    ) -> StepInfo {
-        let mut before = chains.v.clone();
-        let mut flips = 0;
+    fn sweep_with(&self, rbm: &Rbm, chains: &mut Chains, sweeps: usize, streams: &Streams, how: How<'_>) -> StepInfo {
+        let (mut v_before, mut h_before) = (chains.v.clone(), chains.h.clone());
+        let mut flips = 0.0;
         for _ in 0..sweeps {
             let sweep = streams.fork(Purpose::Chains, chains.sweeps);
-            std::mem::swap(&mut before, &mut chains.v);
-            visible(self.visible_update(rbm, &chains.h), &mut chains.v, &sweep.fork(Purpose::Layer, 0));
-            hidden(self.hidden_update(rbm, &chains.v), &mut chains.h, &sweep.fork(Purpose::Layer, 1));
-            flips += chains.v.differences(&before);
+            std::mem::swap(&mut v_before, &mut chains.v);
+            self.draw_v(rbm, &chains.h, how.heat, &mut chains.v, &sweep.fork(Purpose::Layer, 0));
+            if let Some(clamp) = how.clamp {
+                chains.v.replace_where(&clamp.mask, &clamp.values);
+            }
+            std::mem::swap(&mut h_before, &mut chains.h);
+            let beta = how.heat.map(|heat| heat.beta);
+            self.draw_h(rbm, chains.v.view(), beta, &mut chains.h, &sweep.fork(Purpose::Layer, 1));
+            flips += chains.flips(&v_before, &h_before);
             chains.sweeps += 1;
         }
-        let units = (sweeps * chains.v.units() * chains.v.samples()).max(1);
-        StepInfo { sweeps, flips: flips as f64 / units as f64 }
+        StepInfo { sweeps, flips: flips / sweeps.max(1) as f64 }
     }
 }
 
-/// A way to draw one layer.
-trait Draw: Fn(LayerUpdate<'_>, &mut BitMatrix, &Streams) {}
+impl Chains {
+    /// The share of units that differ from earlier states.
+    fn flips(&self, v_before: &Batch, h_before: &BitMatrix) -> f64 {
+        let (bits, before) = match (&self.v, v_before) {
+            (Batch::Bits(v), Batch::Bits(before)) => (v, before),
+            _ => (&self.h, h_before),
+        };
+        bits.differences(before) as f64 / (bits.units() * bits.samples()).max(1) as f64
+    }
+}
 
-impl<F: Fn(LayerUpdate<'_>, &mut BitMatrix, &Streams)> Draw for F {}
-
-fn draw(layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams) {
-    layer.sample_into(out, streams);
+/// How sweeps draw.
+#[derive(Clone, Copy, Default)]
+struct How<'a> {
+    heat: Option<Heat<'a>>,
+    clamp: Option<&'a Clamp>,
 }

@@ -1,11 +1,14 @@
 //! Gradients of the mean log-likelihood: contrastive, persistent and exact, with and without centring.
 
-use gm_core::{Activations, BitMatrix, Coactivation, Purpose, Result, Stack, Streams, Vector, coactivations_into};
+use gm_core::{
+    Activations, BatchRef, BitMatrix, Coactivation, Matrix, Purpose, Result, Stack, Streams, Vector, VisibleUnits,
+    coactivations_into, dense_coactivations_into,
+};
 use rayon::prelude::*;
 
 use crate::conditional::Couplings;
 use crate::gibbs::Chains;
-use crate::model::Rbm;
+use crate::model::{Rbm, widened};
 
 /// Sufficient statistics of one phase: visible states with the hidden means that they imply.
 ///
@@ -22,10 +25,39 @@ use crate::model::Rbm;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Phase {
-    transposed: BitMatrix,
+    visible: States,
     hidden: Activations,
+    /// Hidden means times the weight of their sample, where samples have weights.
+    weighted: Option<Activations>,
     visible_means: Vec<f32>,
+    /// Mean of v^2, of real-valued units only.
+    visible_squares: Vec<f32>,
     hidden_means: Vec<f32>,
+}
+
+/// Visible states as the statistics need them.
+#[derive(Clone, Debug)]
+enum States {
+    /// Units and samples exchanged.
+    Bits(BitMatrix),
+    /// As they are.
+    Reals(Matrix),
+}
+
+impl States {
+    fn of(v: BatchRef<'_>) -> Self {
+        match v {
+            BatchRef::Bits(bits) => Self::Bits(bits.transposed()),
+            BatchRef::Reals(reals) => Self::Reals(reals.clone()),
+        }
+    }
+
+    fn samples(&self) -> usize {
+        match self {
+            Self::Bits(transposed) => transposed.units(),
+            Self::Reals(reals) => reals.ncols(),
+        }
+    }
 }
 
 impl Phase {
@@ -39,10 +71,12 @@ impl Phase {
     ///
     /// When `v` has other units than the visible layer.
     #[must_use]
-    pub fn new(rbm: &Rbm, couplings: &Couplings, v: &BitMatrix) -> Self {
-        let (transposed, hidden) = (v.transposed(), couplings.mean_h_from_v(rbm, v));
-        let mut phase = Self { transposed, hidden, visible_means: vec![], hidden_means: vec![] };
-        phase.average();
+    pub fn new<'v>(rbm: &Rbm, couplings: &Couplings, v: impl Into<BatchRef<'v>>) -> Self {
+        let v = v.into();
+        let (visible, hidden) = (States::of(v), couplings.mean_h_from_v(rbm, v));
+        let (weighted, visible_means, visible_squares, hidden_means) = (None, vec![], vec![], vec![]);
+        let mut phase = Self { visible, hidden, weighted, visible_means, visible_squares, hidden_means };
+        phase.average(None);
         phase
     }
 
@@ -51,27 +85,84 @@ impl Phase {
     /// # Panics
     ///
     /// When `v` has other units than the visible layer.
-    pub fn refill(&mut self, rbm: &Rbm, couplings: &Couplings, v: &BitMatrix) {
-        if (self.transposed.samples(), self.transposed.units()) == (v.units(), v.samples()) {
-            v.transpose_into(&mut self.transposed);
-        } else {
-            self.transposed = v.transposed();
+    pub fn refill<'v>(&mut self, rbm: &Rbm, couplings: &Couplings, v: impl Into<BatchRef<'v>>) {
+        let v = v.into();
+        match (&mut self.visible, v) {
+            (States::Bits(to), BatchRef::Bits(bits))
+                if (to.samples(), to.units()) == (bits.units(), bits.samples()) =>
+            {
+                bits.transpose_into(to);
+            }
+            (visible, v) => *visible = States::of(v),
         }
-        couplings.hidden_update(rbm, v).means_into(&mut self.hidden);
-        self.average();
+        couplings.means_into(rbm, v, &mut self.hidden);
+        self.weighted = None;
+        self.average(None);
     }
 
-    fn average(&mut self) {
+    /// Gives each sample a weight; only their ratios matter. The hidden means of the samples stay as they are.
+    ///
+    /// # Panics
+    ///
+    /// When there is not one weight a sample.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack};
+    /// use gm_rbm::{Phase, Rbm};
+    ///
+    /// let rbm = Rbm::from_stack(Stack::zeros(&[1, 2])?)?;
+    /// let mut phase = Phase::new(&rbm, &rbm.couplings(), &BitMatrix::from_fn(1, 2, |_, sample| sample == 0));
+    /// phase.weigh(&[3.0, 1.0]);
+    /// assert_eq!(phase.visible_means(), [0.75]);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn weigh(&mut self, weights: &[f32]) {
+        assert_eq!(weights.len(), self.samples(), "a weight for each sample");
+        let sum: f64 = weights.iter().map(|&w| f64::from(w)).sum();
+        let scale = weights.len() as f64 / sum.max(f64::MIN_POSITIVE);
+        let weights: Vec<f32> = weights.iter().map(|&w| (f64::from(w) * scale) as f32).collect();
+        let mut weighted = self.hidden.clone();
+        weighted.fill_means(|sample, _, row| row.iter_mut().for_each(|x| *x *= weights[sample]));
+        self.weighted = Some(weighted);
+        self.average(Some(&weights));
+    }
+
+    fn average(&mut self, weights: Option<&[f32]>) {
         let samples = self.samples().max(1) as f64;
-        let counts = self.transposed.ones_per_sample();
-        self.visible_means = counts.iter().map(|&on| (on as f64 / samples) as f32).collect();
-        self.hidden_means = self.hidden.unit_sums().iter().map(|sum| (sum / samples) as f32).collect();
+        let mean = |sum: f64| (sum / samples) as f32;
+        let weight = |sample: usize| weights.map_or(1.0, |weights| f64::from(weights[sample]));
+        match &self.visible {
+            States::Bits(transposed) => {
+                self.visible_means = match weights {
+                    None => transposed.ones_per_sample().iter().map(|&on| mean(on as f64)).collect(),
+                    Some(weights) => transposed.weighted_sums(&widened(weights)).into_iter().map(mean).collect(),
+                };
+            }
+            States::Reals(v) => {
+                let (mut sums, mut squares) = (vec![0.0; v.nrows()], vec![0.0; v.nrows()]);
+                for (sample, column) in v.column_iter().enumerate() {
+                    for ((sum, square), &x) in sums.iter_mut().zip(&mut squares).zip(&column) {
+                        *sum += weight(sample) * f64::from(x);
+                        *square += weight(sample) * f64::from(x) * f64::from(x);
+                    }
+                }
+                self.visible_means = sums.into_iter().map(mean).collect();
+                self.visible_squares = squares.into_iter().map(mean).collect();
+            }
+        }
+        self.hidden_means = self.weighted_hidden().unit_sums().into_iter().map(mean).collect();
+    }
+
+    fn weighted_hidden(&self) -> &Activations {
+        self.weighted.as_ref().unwrap_or(&self.hidden)
     }
 
     /// Samples of the batch.
     #[must_use]
     pub fn samples(&self) -> usize {
-        self.transposed.units()
+        self.visible.samples()
     }
 
     /// mean of v, `[visible]`.
@@ -92,10 +183,22 @@ impl Phase {
         &self.hidden
     }
 
-    /// `scale` times the mean of v h'.
-    fn pairs(&self, scale: f32) -> Coactivation<'_> {
-        let scale = scale / self.samples().max(1) as f32;
-        Coactivation { transposed: &self.transposed, y: &self.hidden, scale }
+    /// `scale` times the mean of v h', of bits.
+    fn pairs<'a>(&'a self, transposed: &'a BitMatrix, scale: f32) -> Coactivation<'a> {
+        Coactivation { transposed, y: self.weighted_hidden(), scale: scale / self.samples().max(1) as f32 }
+    }
+
+    /// Adds `scale` times the mean of v h', of states of any kind.
+    fn add_pairs(&self, scale: f32, out: &mut Matrix) {
+        let mut pairs = Matrix::zeros(out.nrows(), out.ncols());
+        match &self.visible {
+            States::Bits(transposed) => coactivations_into(&[self.pairs(transposed, scale)], &mut pairs),
+            States::Reals(v) => {
+                let scale = scale / self.samples().max(1) as f32;
+                dense_coactivations_into(v, &self.weighted_hidden().to_matrix(), scale, &mut pairs);
+            }
+        }
+        *out += pairs;
     }
 }
 
@@ -108,6 +211,9 @@ fn add_scaled(to: &mut [f32], scale: f32, values: &[f32]) {
 /// The gradient of the mean log-likelihood: statistics of the data minus statistics of the model.
 ///
 /// `dW = <v h'>_data - <v h'>_model, da = <v>_data - <v>_model, db = <h>_data - <h>_model`.
+///
+/// Of Gaussian units dW and da are s_i^2 times the gradient: still a direction of ascent, in which a rate suits units of
+/// any variance.
 ///
 /// # Panics
 ///
@@ -144,12 +250,50 @@ pub fn gradient(data: &Phase, model: &Phase) -> Stack {
 ///
 /// When shapes disagree.
 pub fn gradient_into(data: &Phase, model: &Phase, out: &mut Stack) {
-    out.update_weights(0, |pairs| coactivations_into(&[data.pairs(1.0), model.pairs(-1.0)], pairs));
+    out.update_weights(0, |pairs| match (&data.visible, &model.visible) {
+        (States::Bits(of_data), States::Bits(of_model)) => {
+            coactivations_into(&[data.pairs(of_data, 1.0), model.pairs(of_model, -1.0)], pairs);
+        }
+        _ => {
+            pairs.fill(0.0);
+            data.add_pairs(1.0, pairs);
+            model.add_pairs(-1.0, pairs);
+        }
+    });
     for (l, data, model) in
         [(0, &data.visible_means, &model.visible_means), (1, &data.hidden_means, &model.hidden_means)]
     {
         out.bias_mut(l).iter_mut().zip(data.iter().zip(model)).for_each(|(out, (d, m))| *out = d - m);
     }
+}
+
+/// The gradient with respect to log s_i^2 of Gaussian units, `[visible]`, given [`gradient`] before it is centred.
+///
+/// d_i = [<(v_i - a_i)^2> / 2 - sum_j W_ij <v_i h_j>]_data - [same]_model, divided by s_i^2.
+///
+/// # Panics
+///
+/// When the model's visible units are not Gaussian, or shapes disagree.
+#[must_use]
+pub fn variance_gradient(rbm: &Rbm, data: &Phase, model: &Phase, gradient: &Stack) -> Vec<f32> {
+    let squares: Vec<f32> = data.visible_squares.iter().zip(&model.visible_squares).map(|(d, m)| d - m).collect();
+    variance_steps(rbm, &squares, gradient)
+}
+
+/// [`variance_gradient`] from the difference of the mean squares.
+fn variance_steps(rbm: &Rbm, squares: &[f32], gradient: &Stack) -> Vec<f32> {
+    let gaussian = rbm.units().gaussian().expect("only Gaussian units have variances");
+    let mut products = vec![0.0_f64; rbm.visible()];
+    for (weights, pairs) in rbm.weights().column_iter().zip(gradient.weights(0).column_iter()) {
+        for ((product, w), g) in products.iter_mut().zip(&weights).zip(&pairs) {
+            *product += f64::from(w * g);
+        }
+    }
+    let of_unit = |i: usize| {
+        let mean = f64::from(rbm.visible_bias()[i] * gradient.bias(0)[i]);
+        ((f64::from(squares[i]) / 2.0 - mean - products[i]) / f64::from(gaussian.variance()[i])) as f32
+    };
+    (0..rbm.visible()).map(of_unit).collect()
 }
 
 /// The model phase of contrastive divergence: k sweeps from the data, into memory that may be reused.
@@ -181,18 +325,19 @@ pub fn gradient_into(data: &Phase, model: &Phase, out: &mut Stack) {
 /// assert!((gradient(&data, &model).bias(0)[0] - 0.5).abs() < 0.1);
 /// # Ok::<(), gm_core::Error>(())
 /// ```
-pub fn contrastive_divergence(
+pub fn contrastive_divergence<'v>(
     rbm: &Rbm,
     couplings: &Couplings,
-    (v, data): (&BitMatrix, &Phase),
+    (v, data): (impl Into<BatchRef<'v>>, &Phase),
     k: usize,
     streams: &Streams,
     model: &mut Phase,
 ) {
+    let v = v.into();
     assert_eq!(v.samples(), data.samples(), "the statistics are those of the batch");
     let mut h = BitMatrix::zeros(rbm.hidden(), v.samples());
     data.hidden.sample_into(&mut h, &streams.fork(Purpose::Start, 1));
-    let mut chains = Chains { v: v.clone(), h, sweeps: 0 };
+    let mut chains = Chains { v: v.to_batch(), h, sweeps: 0 };
     couplings.run_into_phase(rbm, &mut chains, k, streams, model);
 }
 
@@ -238,6 +383,16 @@ impl Offsets {
     ///
     /// When shapes disagree.
     pub fn centre(&self, gradient: &mut Stack) {
+        self.centre_for(&VisibleUnits::Bernoulli, gradient);
+    }
+
+    /// [`centre`](Self::centre) for visible units of any kind: Gaussian ones have mu / s^2 in the last term.
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree.
+    pub fn centre_for(&self, units: &VisibleUnits, gradient: &mut Stack) {
+        let seen = units.signal(&Matrix::from_column_slice(self.visible.len(), 1, &self.visible)).into_owned();
         let (visible, hidden) = (self.visible.len(), self.hidden.len());
         assert_eq!(gradient.layers(), [visible, hidden], "an offset for each unit");
         let (da, db) = (gradient.bias(0).clone(), gradient.bias(1).clone());
@@ -245,7 +400,7 @@ impl Offsets {
         gradient.update_weights(0, |weights| {
             let blocks = weights.as_mut_slice().par_chunks_mut(visible * COLUMNS);
             blocks.zip(&mut products).enumerate().for_each(|(block, (columns, products))| {
-                self.centre_columns(block * COLUMNS, columns, (da.as_slice(), db.as_slice()), products);
+                self.centre_columns((block * COLUMNS, columns), (da.as_slice(), db.as_slice()), &seen, products);
             });
         });
         for (block, (towards_a, towards_b)) in products.iter().enumerate() {
@@ -254,12 +409,12 @@ impl Offsets {
         }
     }
 
-    /// Centres the columns from `first` on and adds up dW_c lambda and dW_c' mu over them.
+    /// Centres the columns from `first` on and adds up dW_c lambda and dW_c' times the seen offsets over them.
     fn centre_columns(
         &self,
-        first: usize,
-        columns: &mut [f32],
+        (first, columns): (usize, &mut [f32]),
         biases: (&[f32], &[f32]),
+        seen: &Matrix,
         products: &mut (Vector, Vec<f32>),
     ) {
         for (j, column) in (first..).zip(columns.chunks_mut(self.visible.len())) {
@@ -268,7 +423,7 @@ impl Offsets {
                 *w -= da * lambda + mu * db;
             }
             add_scaled(products.0.as_mut_slice(), lambda, column);
-            products.1.push(column.iter().zip(&self.visible).map(|(w, mu)| w * mu).sum());
+            products.1.push(column.iter().zip(seen.as_slice()).map(|(w, mu)| w * mu).sum());
         }
     }
 
@@ -315,23 +470,41 @@ impl Rbm {
     /// assert!((gradient.bias(0)[0] + 0.5).abs() < 1e-6);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn exact_gradient(&self, data: &BitMatrix) -> Result<Stack> {
-        const OP: &str = "Rbm::exact_gradient";
-        self.check_data(OP, data.units())?;
+    pub fn exact_gradient<'v>(&self, data: impl Into<BatchRef<'v>>) -> Result<Stack> {
+        let data = data.into();
         if data.samples() == 0 {
-            return Err(gm_core::Error::Empty { op: OP, arg: "data" });
+            return Err(gm_core::Error::Empty { op: "Rbm::exact_gradient", arg: "data" });
         }
-        let (data, model) = (Phase::new(self, &self.couplings(), data), self.exact_moments()?);
+        self.check_data("Rbm::exact_gradient", data)?;
         let mut gradient = Stack::zeros(&[self.visible(), self.hidden()])?;
+        self.exact_gradient_into(&Phase::new(self, &self.couplings(), data), &mut gradient)?;
+        Ok(gradient)
+    }
+
+    /// [`exact_gradient`](Self::exact_gradient) from the statistics of data, and of Gaussian units the gradient with respect
+    /// to log s_i^2, `[visible]`.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::TooLarge`] when the enumerated layer exceeds the enumeration limit.
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree.
+    pub fn exact_gradient_into(&self, data: &Phase, gradient: &mut Stack) -> Result<Option<Vec<f32>>> {
+        let model = self.exact_moments()?;
         gradient.update_weights(0, |pairs| {
-            coactivations_into(&[data.pairs(1.0)], pairs);
+            pairs.fill(0.0);
+            data.add_pairs(1.0, pairs);
             subtract(pairs.as_mut_slice(), &model.pairs);
         });
         for (l, data, model) in [(0, &data.visible_means, &model.visible), (1, &data.hidden_means, &model.hidden)] {
             gradient.bias_mut(l).copy_from_slice(data);
             subtract(gradient.bias_mut(l), model);
         }
-        Ok(gradient)
+        let mut squares = data.visible_squares.clone();
+        subtract(&mut squares, &model.squares);
+        Ok(self.units().gaussian().map(|_| variance_steps(self, &squares, gradient)))
     }
 }
 

@@ -1,5 +1,8 @@
-//! The restricted Boltzmann machine of binary units,
-//! p(v, h) = exp(a' v + b' h + v' W h) / Z.
+//! The restricted Boltzmann machine,
+//! p(v, h) = exp(a' v + b' h + v' W h) / Z with binary hidden units h.
+//!
+//! Visible units are binary, softmax (groups of which exactly one is on) or Gaussian (real numbers, with energy
+//! sum_i (v_i - a_i)^2 / (2 s_i^2) - b' h - sum_ij (v_i / s_i^2) W_ij h_j).
 //!
 //! Given one layer the units of the other are independent, so that block Gibbs sampling alternates between the two
 //! layers. Z is exact while one layer has up to 30 units, and is estimated by annealed importance sampling beyond.
@@ -23,14 +26,21 @@
 //! # Ok::<(), gm_core::Error>(())
 //! ```
 
+mod classes;
 mod conditional;
 mod gibbs;
 mod gradient;
 mod likelihood;
 mod model;
+mod pseudo;
+mod tempering;
+mod trajectory;
 
-pub use conditional::Couplings;
+pub use classes::class_gradient_into;
+pub use conditional::{Couplings, Heat};
 pub use gibbs::{Chains, Clamp, Sampler, StepInfo};
-pub use gradient::{Offsets, Phase, contrastive_divergence, gradient, gradient_into};
+pub use gradient::{Offsets, Phase, contrastive_divergence, gradient, gradient_into, variance_gradient};
 pub use likelihood::{base_rate_bias, free_energy_gap};
 pub use model::Rbm;
+pub use tempering::{Replicas, TemperingInfo};
+pub use trajectory::Trajectory;

@@ -3,14 +3,13 @@
 use std::ops::ControlFlow;
 
 use gm_core::{
-    Activations, AisSettings, Annealed, AnnealedPath, Beta, BitMatrix, ENUMERATION_LIMIT, Error, GrayWalk, LayerUpdate,
-    LogSum, Matrix, Progress, Purpose, Result, Schedule, Streams, anneal, anneal_back, gray_walk, log_mean_exp,
-    logistic_f64, logit, softplus, softplus_sum,
+    Activations, AisSettings, Annealed, AnnealedPath, Batch, BatchRef, Beta, BitMatrix, ENUMERATION_LIMIT, Error,
+    GrayWalk, LogSum, Matrix, Progress, Purpose, Result, Schedule, Streams, VisibleUnits, anneal, anneal_back,
+    gray_walk, log_mean_exp,
 };
 use rand::RngExt;
-use rayon::prelude::*;
 
-use crate::conditional::Couplings;
+use crate::conditional::{Couplings, Heat};
 use crate::gibbs::Chains;
 use crate::model::{Rbm, widened};
 
@@ -21,28 +20,36 @@ const EXACT_SAMPLES_LIMIT: usize = 24;
 #[derive(Clone, Debug)]
 pub(crate) struct Moments {
     pub(crate) visible: Vec<f64>,
+    /// E[v^2], of Gaussian units only.
+    pub(crate) squares: Vec<f64>,
     pub(crate) hidden: Vec<f64>,
     /// E[v h'], column by column like W.
     pub(crate) pairs: Vec<f64>,
 }
 
-/// The model seen from its smaller layer: the other layer is summed out analytically.
-struct Bipartite {
+/// The model seen from the layer that is enumerated: the other layer is summed out analytically.
+struct Bipartite<'a> {
     bias: Vec<f64>,
     other_bias: Vec<f64>,
     /// Weights of each enumerated unit to the other layer.
     rows: Vec<Vec<f64>>,
+    /// What the other layer is made of.
+    other: &'a VisibleUnits,
 }
 
-impl Bipartite {
-    fn new(rbm: &Rbm) -> Self {
+/// Hidden units, seen as visible ones of the upturned model.
+const BINARY: &VisibleUnits = &VisibleUnits::Bernoulli;
+
+impl<'a> Bipartite<'a> {
+    fn new(rbm: &'a Rbm) -> Self {
         let (a, b) = (widened(rbm.visible_bias()), widened(rbm.hidden_bias()));
         let w = rbm.weights();
-        if rbm.hidden() <= rbm.visible() {
-            Self { bias: b, other_bias: a, rows: w.column_iter().map(|c| widened(c.as_slice())).collect() }
+        if rbm.enumerates_hidden() {
+            let rows = w.column_iter().map(|c| widened(c.as_slice())).collect();
+            Self { bias: b, other_bias: a, rows, other: rbm.units() }
         } else {
             let rows = w.row_iter().map(|r| r.iter().map(|&x| f64::from(x)).collect()).collect();
-            Self { bias: a, other_bias: b, rows }
+            Self { bias: a, other_bias: b, rows, other: BINARY }
         }
     }
 
@@ -58,14 +65,14 @@ impl Bipartite {
 
 /// One state of the enumerated layer with what it means for the other layer.
 struct State<'a> {
-    model: &'a Bipartite,
+    model: &'a Bipartite<'a>,
     bits: u64,
     linear: f64,
     inputs: Vec<f64>,
 }
 
 impl<'a> State<'a> {
-    fn at(model: &'a Bipartite, bits: u64) -> Self {
+    fn at(model: &'a Bipartite<'a>, bits: u64) -> Self {
         let mut state = Self { model, bits: 0, linear: 0.0, inputs: model.other_bias.clone() };
         (0..model.bias.len()).filter(|unit| bits >> unit & 1 == 1).for_each(|unit| state.flip(unit));
         state
@@ -82,7 +89,7 @@ impl<'a> State<'a> {
 
     /// log of the unnormalised probability of the enumerated layer's state.
     fn log_weight(&self) -> f64 {
-        self.linear + softplus_sum(&self.inputs)
+        self.linear + self.model.other.log_sum(&self.inputs, &self.model.other_bias)
     }
 }
 
@@ -102,22 +109,35 @@ impl<T: Send, V: Fn(&mut T, &State<'_>) + Sync> GrayWalk for Walk<'_, T, V> {
     }
 }
 
-/// Sums of p(x) x, p(x) E[y | x] and p(x) x E[y | x]'.
+/// Sums of p(x) x, p(x) E[y | x], p(x) E[y^2 | x] and p(x) x E[y | x]'.
 struct MomentSums {
     enumerated: Vec<f64>,
     other: Vec<f64>,
+    squares: Vec<f64>,
     pairs: Vec<Vec<f64>>,
 }
 
 impl MomentSums {
-    fn zeros(model: &Bipartite) -> Self {
+    fn zeros(model: &Bipartite<'_>) -> Self {
         let (m, n) = (model.bias.len(), model.other_bias.len());
-        Self { enumerated: vec![0.0; m], other: vec![0.0; n], pairs: vec![vec![0.0; n]; m] }
+        let squares = if model.other.is_binary() { 0 } else { n };
+        Self {
+            enumerated: vec![0.0; m],
+            other: vec![0.0; n],
+            squares: vec![0.0; squares],
+            pairs: vec![vec![0.0; n]; m],
+        }
     }
 
     fn add(&mut self, state: &State<'_>, log_partition: f64) {
         let p = (state.log_weight() - log_partition).exp();
-        let means: Vec<f64> = state.inputs.iter().map(|&x| p * logistic_f64(x)).collect();
+        let mut means = state.inputs.clone();
+        state.model.other.means_of_one(&mut means);
+        if let Some(gaussian) = state.model.other.gaussian() {
+            let squares = means.iter().zip(gaussian.variance()).map(|(mean, &s2)| p * (mean * mean + f64::from(s2)));
+            add_to(&mut self.squares, &squares.collect::<Vec<_>>());
+        }
+        means.iter_mut().for_each(|mean| *mean *= p);
         add_to(&mut self.other, &means);
         for unit in (0..self.enumerated.len()).filter(|unit| state.bits >> unit & 1 == 1) {
             self.enumerated[unit] += p;
@@ -128,6 +148,7 @@ impl MomentSums {
     fn merge(mut self, other: &Self) -> Self {
         add_to(&mut self.enumerated, &other.enumerated);
         add_to(&mut self.other, &other.other);
+        add_to(&mut self.squares, &other.squares);
         for (pairs, other) in self.pairs.iter_mut().zip(&other.pairs) {
             add_to(pairs, other);
         }
@@ -140,10 +161,15 @@ fn add_to(sums: &mut [f64], values: &[f64]) {
 }
 
 impl Rbm {
-    /// Units that exact computations enumerate: those of the smaller layer.
+    /// Units that exact computations enumerate: those of the smaller layer, or the hidden ones unless visible units are
+    /// Bernoulli.
     #[must_use]
     pub fn enumerable_units(&self) -> usize {
-        self.visible().min(self.hidden())
+        if self.enumerates_hidden() { self.hidden() } else { self.visible() }
+    }
+
+    fn enumerates_hidden(&self) -> bool {
+        *self.units() != VisibleUnits::Bernoulli || self.hidden() <= self.visible()
     }
 
     /// log Z, exactly: the larger layer is summed out analytically, the smaller one enumerated.
@@ -182,11 +208,12 @@ impl Rbm {
         let model = Bipartite::new(self);
         let walks = model.walk(|| MomentSums::zeros(&model), |sums, state| sums.add(state, log_partition))?;
         let sums = walks.into_iter().reduce(|a, b| a.merge(&b)).unwrap_or_else(|| MomentSums::zeros(&model));
-        if self.hidden() <= self.visible() {
-            return Ok(Moments { visible: sums.other, hidden: sums.enumerated, pairs: sums.pairs.concat() });
+        let squares = sums.squares;
+        if self.enumerates_hidden() {
+            return Ok(Moments { visible: sums.other, squares, hidden: sums.enumerated, pairs: sums.pairs.concat() });
         }
         let pairs = (0..self.hidden()).flat_map(|j| sums.pairs.iter().map(move |row| row[j])).collect();
-        Ok(Moments { visible: sums.enumerated, hidden: sums.other, pairs })
+        Ok(Moments { visible: sums.enumerated, squares, hidden: sums.other, pairs })
     }
 
     /// `E[v]`, `E[h]` and `E[v h']` under the model, exactly.
@@ -214,6 +241,15 @@ impl Rbm {
         Ok((moments.visible, moments.hidden, pairs))
     }
 
+    /// `E[v^2]` of Gaussian units, exactly, `[visible]`; none for binary ones.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] for more than 30 hidden units.
+    pub fn second_moments(&self) -> Result<Vec<f64>> {
+        Ok(self.exact_moments()?.squares)
+    }
+
     /// Independent exact draws of (v, h), by enumeration of the smaller layer.
     ///
     /// # Randomness
@@ -239,16 +275,17 @@ impl Rbm {
         let units = self.enumerable_units();
         let enumerated = BitMatrix::from_fn(units, count, |unit, sample| chosen[sample] >> unit & 1 == 1);
         let (couplings, other) = (self.couplings(), streams.fork(Purpose::Exact, 1));
-        Ok(if self.hidden() <= self.visible() {
+        Ok(if self.enumerates_hidden() {
             Chains { v: couplings.sample_v_from_h(self, &enumerated, &other), h: enumerated, sweeps: 0 }
         } else {
-            Chains { h: couplings.sample_h_from_v(self, &enumerated, &other), v: enumerated, sweeps: 0 }
+            Chains { h: couplings.sample_h_from_v(self, &enumerated, &other), v: enumerated.into(), sweeps: 0 }
         })
     }
 
     /// -log sum_h exp(-E(v, h)) of each sample, `[samples]`.
     ///
-    /// F(v) = -a' v - sum_j softplus(b_j + W_j' v).
+    /// F(v) = -a' v - sum_j softplus(b_j + W_j' v); of Gaussian units sum_i (v_i - a_i)^2 / (2 s_i^2) takes the place of -a' v
+    /// and v / s^2 that of v. Of means of Bernoulli units it is the formula's value there.
     ///
     /// # Shapes
     ///
@@ -258,32 +295,24 @@ impl Rbm {
     ///
     /// When `v` has other units than the visible layer.
     #[must_use]
-    pub fn free_energy(&self, v: &BitMatrix) -> Vec<f64> {
-        let hidden = self.couplings().inputs_h_from_v(self, v).softplus_sums();
-        let visible = v.weighted_sums(&widened(self.visible_bias()));
-        visible.iter().zip(hidden).map(|(a, h)| -a - h).collect()
+    pub fn free_energy<'v>(&self, v: impl Into<BatchRef<'v>>) -> Vec<f64> {
+        let v = v.into();
+        let inputs = self.couplings().inputs_h_from_v(self, v);
+        self.free_energy_with_inputs(v, &inputs)
     }
 
-    /// [`free_energy`](Self::free_energy) of real-valued v, `[samples]`.
+    pub(crate) fn free_energy_with_inputs(&self, v: BatchRef<'_>, inputs: &Activations) -> Vec<f64> {
+        let visible = self.units().log_weights(v, &widened(self.visible_bias()));
+        visible.iter().zip(inputs.softplus_sums()).map(|(a, h)| -a - h).collect()
+    }
+
+    /// log p(v) of each sample for a given log Z, `[samples]`; a log-density of Gaussian units.
     ///
     /// # Panics
     ///
     /// When `v` has other units than the visible layer.
     #[must_use]
-    pub fn free_energy_of_means(&self, v: &Matrix) -> Vec<f64> {
-        let inputs = self.inputs_h_from_v(v);
-        let bias = widened(self.visible_bias());
-        let linear = |s: usize| v.column(s).iter().zip(&bias).map(|(&v, a)| f64::from(v) * a).sum::<f64>();
-        (0..v.ncols()).map(|s| -linear(s) - softplus_sum(&widened(inputs.column(s).as_slice()))).collect()
-    }
-
-    /// log p(v) of each sample for a given log Z, `[samples]`.
-    ///
-    /// # Panics
-    ///
-    /// When `v` has other units than the visible layer.
-    #[must_use]
-    pub fn log_prob(&self, v: &BitMatrix, log_partition: f64) -> Vec<f64> {
+    pub fn log_prob<'v>(&self, v: impl Into<BatchRef<'v>>, log_partition: f64) -> Vec<f64> {
         self.free_energy(v).iter().map(|f| -f - log_partition).collect()
     }
 
@@ -363,19 +392,20 @@ impl Rbm {
     /// assert!((found.log_partition.value - 5.0 * 2.0_f64.ln()).abs() < 1e-12);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn log_partition_reverse_ais(
+    pub fn log_partition_reverse_ais<'v>(
         &self,
-        v: &BitMatrix,
+        v: impl Into<BatchRef<'v>>,
         schedule: &Schedule,
         base_bias: Option<&[f32]>,
         streams: &Streams,
         watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Annealed> {
         const OP: &str = "Rbm::log_partition_reverse_ais";
-        self.check_data(OP, v.units())?;
+        let v = v.into();
+        self.check_data(OP, v)?;
         let base = self.base_or_own(OP, base_bias, streams)?;
         let path = BaseRatePath::new(self, &base);
-        anneal_back(&path, (path.chains_at(v.clone()), v.samples()), schedule, streams, watch)
+        anneal_back(&path, (path.chains_at(v.to_batch()), v.samples()), schedule, streams, watch)
     }
 
     /// A lower bound in expectation on log p(v) of each sample, `[samples]`: RAISE.
@@ -414,14 +444,15 @@ impl Rbm {
     /// assert!((bound[3] + 3.0 * 2.0_f64.ln()).abs() < 1e-12);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn log_prob_raise(
+    pub fn log_prob_raise<'v>(
         &self,
-        v: &BitMatrix,
+        v: impl Into<BatchRef<'v>>,
         settings: &AisSettings,
         base_bias: Option<&[f32]>,
         streams: &Streams,
         watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<f64>> {
+        let v = v.into().to_batch();
         if settings.runs == 0 {
             let (op, arg, value) = ("Rbm::log_prob_raise", "runs", "0".into());
             return Err(Error::Param { op, arg, value, allowed: "1 or more" });
@@ -431,7 +462,7 @@ impl Rbm {
             self.log_partition_reverse_ais(&v.select(&copies), &settings.schedule, base_bias, streams, watch)?;
         let runs = found.log_weights.chunks(settings.runs);
         let log_z = runs.map(|of_sample| -log_mean_exp(&of_sample.iter().map(|z| -z).collect::<Vec<_>>()));
-        Ok(self.free_energy(v).iter().zip(log_z).map(|(f, z)| -f - z).collect())
+        Ok(self.free_energy(&v).iter().zip(log_z).map(|(f, z)| -f - z).collect())
     }
 
     fn base_or_own(&self, op: &'static str, base: Option<&[f32]>, streams: &Streams) -> Result<Vec<f32>> {
@@ -441,65 +472,21 @@ impl Rbm {
         Ok(base)
     }
 
-    /// Biases of independent units with the means of short chains of this model from uniform states.
+    /// Biases of independent units with the means of short chains of this model from uniform hidden states.
     ///
     /// The model's own visible biases would do badly: a hidden layer that is mostly on shifts them far away.
-    fn model_rate_bias(&self, streams: &Streams) -> Vec<f32> {
+    pub(crate) fn model_rate_bias(&self, streams: &Streams) -> Vec<f32> {
         const CHAINS: usize = 256;
         const SWEEPS: usize = 50;
         let family = streams.fork(Purpose::Anneal, u64::MAX);
-        let mut v = BitMatrix::zeros(self.visible(), CHAINS);
-        let uniform = Activations::from_matrix(&Matrix::from_element(self.visible(), CHAINS, 0.5));
-        uniform.sample_into(&mut v, &family);
-        let mut chains = self.chains_from(v, &family);
+        let uniform = Activations::from_matrix(&Matrix::from_element(self.hidden(), CHAINS, 0.5));
+        let mut h = BitMatrix::zeros(self.hidden(), CHAINS);
+        uniform.sample_into(&mut h, &family);
+        let mut chains = Chains { v: self.units().blank(self.visible(), CHAINS), h, sweeps: 0 };
         let sampler = self.sampler();
         sampler.run(&mut chains, SWEEPS, &family);
         let sums = sampler.couplings().mean_v_from_h(self, &chains.h).unit_sums();
-        base_rate_bias(&sums.iter().map(|sum| (sum / CHAINS as f64) as f32).collect::<Vec<_>>())
-    }
-
-    /// sum_i log p(v_i | all other visible units) of each sample, `[samples]`.
-    ///
-    /// # Numerics
-    ///
-    /// visible x hidden softplus terms a sample, in double precision.
-    ///
-    /// # Panics
-    ///
-    /// When `v` has other units than the visible layer.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use gm_core::{BitMatrix, Stack};
-    ///
-    /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[3, 2])?)?;
-    /// assert!((rbm.log_pseudo_likelihood(&BitMatrix::zeros(3, 1))[0] + 3.0 * 2.0_f64.ln()).abs() < 1e-12);
-    /// # Ok::<(), gm_core::Error>(())
-    /// ```
-    #[must_use]
-    pub fn log_pseudo_likelihood(&self, v: &BitMatrix) -> Vec<f64> {
-        let flips = Flips::new(self, v);
-        let sample = |s| (0..v.units()).map(|unit| flips.log_conditional(unit, s)).sum();
-        (0..v.samples()).into_par_iter().map(sample).collect()
-    }
-
-    /// An unbiased estimate of the log-pseudo-likelihood from one random visible unit a sample, `[samples]`.
-    ///
-    /// # Randomness
-    ///
-    /// One unit a sample from stream 0 of [`Purpose::Choose`] 0.
-    ///
-    /// # Panics
-    ///
-    /// When `v` has other units than the visible layer.
-    #[must_use]
-    pub fn stochastic_pseudo_likelihood(&self, v: &BitMatrix, streams: &Streams) -> Vec<f64> {
-        let mut stream = streams.fork(Purpose::Choose, 0).stream(0);
-        let units: Vec<usize> = (0..v.samples()).map(|_| stream.random_range(0..v.units())).collect();
-        let flips = Flips::new(self, v);
-        let scale = v.units() as f64;
-        units.par_iter().enumerate().map(|(s, &unit)| scale * flips.log_conditional(unit, s)).collect()
+        self.units().bias_of_means(&sums.iter().map(|sum| (sum / CHAINS as f64) as f32).collect::<Vec<_>>())
     }
 }
 
@@ -522,33 +509,6 @@ fn choose(states: &[(u64, f64)], count: usize, streams: &Streams) -> Vec<u64> {
     (0..count).map(|_| draw()).collect()
 }
 
-/// What flipping single visible units does to the free energy.
-struct Flips<'a> {
-    v: &'a BitMatrix,
-    bias: Vec<f64>,
-    /// Weights of each visible unit.
-    rows: Vec<Vec<f64>>,
-    inputs: Activations,
-    sums: Vec<f64>,
-}
-
-impl<'a> Flips<'a> {
-    fn new(rbm: &Rbm, v: &'a BitMatrix) -> Self {
-        let rows = rbm.weights().row_iter().map(|r| r.iter().map(|&x| f64::from(x)).collect()).collect();
-        let inputs = rbm.couplings().inputs_h_from_v(rbm, v);
-        Self { v, bias: widened(rbm.visible_bias()), rows, sums: inputs.softplus_sums(), inputs }
-    }
-
-    /// log p(v_i | others) = -softplus(F(v) - F(v with unit i flipped)).
-    fn log_conditional(&self, unit: usize, sample: usize) -> f64 {
-        let sign = if self.v.get(unit, sample) { -1.0 } else { 1.0 };
-        let inputs: Vec<f64> =
-            self.rows[unit].iter().enumerate().map(|(j, w)| f64::from(self.inputs.get(j, sample)) + sign * w).collect();
-        let gain = sign * self.bias[unit] + softplus_sum(&inputs) - self.sums[sample];
-        -softplus(gain)
-    }
-}
-
 /// Visible biases of independent units with the given means, which are kept within 0.001 and 0.999.
 ///
 /// # Examples
@@ -559,7 +519,7 @@ impl<'a> Flips<'a> {
 /// ```
 #[must_use]
 pub fn base_rate_bias(means: &[f32]) -> Vec<f32> {
-    means.iter().map(|&mean| logit(f64::from(mean).clamp(0.001, 0.999)) as f32).collect()
+    VisibleUnits::Bernoulli.bias_of_means(means)
 }
 
 /// mean F(a) - mean F(b): how much less likely the model finds a than b, without knowing Z.
@@ -584,9 +544,9 @@ pub fn base_rate_bias(means: &[f32]) -> Vec<f32> {
 /// # Ok::<(), gm_core::Error>(())
 /// ```
 #[must_use]
-pub fn free_energy_gap(rbm: &Rbm, a: &BitMatrix, b: &BitMatrix) -> f64 {
-    let mean = |v: &BitMatrix| rbm.free_energy(v).iter().sum::<f64>() / v.samples() as f64;
-    mean(a) - mean(b)
+pub fn free_energy_gap<'v>(rbm: &Rbm, a: impl Into<BatchRef<'v>>, b: impl Into<BatchRef<'v>>) -> f64 {
+    let mean = |v: BatchRef<'_>| rbm.free_energy(v).iter().sum::<f64>() / v.samples() as f64;
+    mean(a.into()) - mean(b.into())
 }
 
 /// The path from independent visible units to the model.
@@ -594,26 +554,30 @@ struct BaseRatePath<'a> {
     rbm: &'a Rbm,
     couplings: Couplings,
     base: &'a [f32],
-    /// a - base.
-    change: Vec<f64>,
+    /// How the biases' log-weight of v differs from that of the base: weights of v and a constant.
+    tilt: (Vec<f64>, f64),
     no_bias: Vec<f32>,
 }
 
 impl<'a> BaseRatePath<'a> {
     fn new(rbm: &'a Rbm, base: &'a [f32]) -> Self {
-        let change = rbm.visible_bias().iter().zip(base).map(|(&a, &b)| f64::from(a) - f64::from(b)).collect();
-        Self { rbm, couplings: rbm.couplings(), base, change, no_bias: vec![0.0; rbm.hidden()] }
+        let tilt = rbm.units().tilt(&widened(rbm.visible_bias()), &widened(base));
+        Self { rbm, couplings: rbm.couplings(), base, tilt, no_bias: vec![0.0; rbm.hidden()] }
     }
 
-    fn chains_at(&self, v: BitMatrix) -> AnnealedChains {
+    fn chains_at(&self, v: Batch) -> AnnealedChains {
         let h = BitMatrix::zeros(self.rbm.hidden(), v.samples());
         AnnealedChains { inputs: Activations::zeros(h.units(), h.samples()), v, h }
+    }
+
+    fn heat(&self, beta: f64) -> Option<Heat<'_>> {
+        Some(Heat { beta: Beta::Same(beta as f32), base: Some(self.base) })
     }
 }
 
 /// Chains with room for the hidden layer's inputs.
 struct AnnealedChains {
-    v: BitMatrix,
+    v: Batch,
     h: BitMatrix,
     inputs: Activations,
 }
@@ -622,29 +586,26 @@ impl AnnealedPath for BaseRatePath<'_> {
     type Chains = AnnealedChains;
 
     fn log_base_partition(&self) -> f64 {
-        softplus_sum(&widened(self.base)) + self.rbm.hidden() as f64 * std::f64::consts::LN_2
+        let base = widened(self.base);
+        self.rbm.units().log_sum(&base, &base) + self.rbm.hidden() as f64 * std::f64::consts::LN_2
     }
 
     fn start(&self, runs: usize, streams: &Streams) -> AnnealedChains {
         let h = BitMatrix::zeros(self.rbm.hidden(), runs);
-        let mut v = BitMatrix::zeros(self.rbm.visible(), runs);
-        let at_base = self.couplings.visible_update(self.rbm, &h).tempered(Beta::Same(0.0), Some(self.base));
-        at_base.sample_into(&mut v, streams);
+        let mut v = self.rbm.units().blank(self.rbm.visible(), runs);
+        self.couplings.draw_v(self.rbm, &h, self.heat(0.0), &mut v, streams);
         self.chains_at(v)
     }
 
     fn advance(&self, chains: &mut AnnealedChains, from: f64, to: f64, streams: &Streams, log_weights: &mut [f64]) {
-        self.couplings.hidden_update(self.rbm, &chains.v).inputs_into(&mut chains.inputs);
+        self.couplings.inputs_into(self.rbm, chains.v.view(), &mut chains.inputs);
         let hidden = chains.inputs.softplus_gains(&self.no_bias, from, to);
-        let visible = chains.v.weighted_sums(&self.change);
+        let visible = chains.v.view().weighted_sums(&self.tilt.0);
         for ((weight, hidden), visible) in log_weights.iter_mut().zip(hidden).zip(visible) {
-            *weight += hidden + (to - from) * visible;
+            *weight += hidden + (to - from) * (visible + self.tilt.1);
         }
-        let beta = to as f32;
-        chains.inputs.sample_tempered_into(beta, &self.no_bias, &mut chains.h, &streams.fork(Purpose::Layer, 1));
-        let visible: LayerUpdate<'_> = self.couplings.visible_update(self.rbm, &chains.h);
-        visible
-            .tempered(Beta::Same(beta), Some(self.base))
-            .sample_into(&mut chains.v, &streams.fork(Purpose::Layer, 0));
+        chains.inputs.sample_tempered_into(to as f32, &self.no_bias, &mut chains.h, &streams.fork(Purpose::Layer, 1));
+        let layer = streams.fork(Purpose::Layer, 0);
+        self.couplings.draw_v(self.rbm, &chains.h, self.heat(to), &mut chains.v, &layer);
     }
 }

@@ -2,14 +2,14 @@
 
 use std::io::{Read, Write};
 
+use std::collections::BTreeMap;
+
 use gm_core::{
-    BitMatrix, Error, FileError, Matrix, ModelData, ModelKind, Purpose, Result, Stack, Streams, Vector, VisibleKind,
+    BatchRef, BitMatrix, Error, Matrix, ModelData, ModelKind, Purpose, Result, Stack, Streams, Vector, VisibleUnits,
 };
 use rand_distr::{Distribution, Normal};
 
-use crate::likelihood::base_rate_bias;
-
-/// A restricted Boltzmann machine with Bernoulli units in both layers.
+/// A restricted Boltzmann machine with binary hidden units and visible units of any kind.
 ///
 /// # Examples
 ///
@@ -25,6 +25,7 @@ use crate::likelihood::base_rate_bias;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rbm {
     stack: Stack,
+    units: VisibleUnits,
 }
 
 impl Rbm {
@@ -44,14 +45,36 @@ impl Rbm {
         Self::from_stack(Stack::new(vec![weights], vec![visible_bias, hidden_bias])?)
     }
 
-    /// Takes a stack of one weight matrix.
+    /// Takes a stack of one weight matrix, with Bernoulli visible units.
     ///
     /// # Errors
     ///
     /// [`Error::Shape`] for a deeper stack.
     pub fn from_stack(stack: Stack) -> Result<Self> {
+        Self::with_units(stack, VisibleUnits::Bernoulli)
+    }
+
+    /// Takes a stack of one weight matrix, with visible units of the given kind.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] for a deeper stack, or units made for another number.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Stack, VisibleKind, VisibleUnits};
+    ///
+    /// let units = VisibleUnits::new(VisibleKind::Gaussian, 4, None)?;
+    /// let rbm = gm_rbm::Rbm::with_units(Stack::zeros(&[4, 3])?, units)?;
+    /// let expected = 2.0 * std::f64::consts::TAU.ln() + 3.0 * 2.0_f64.ln();
+    /// assert!((rbm.log_partition()? - expected).abs() < 1e-12);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn with_units(stack: Stack, units: VisibleUnits) -> Result<Self> {
         gm_core::check_len("Rbm::from_stack", "weights", "length", stack.depth(), 1)?;
-        Ok(Self { stack })
+        units.fit("Rbm::with_units", stack.bias(0).len())?;
+        Ok(Self { stack, units })
     }
 
     /// A model to start training from: weights from N(0, scale^2), visible biases that give the data's means, hidden
@@ -77,6 +100,21 @@ impl Rbm {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn initial(visible_means: &[f32], hidden: usize, scale: f32, streams: &Streams) -> Result<Self> {
+        Self::initial_with(VisibleUnits::Bernoulli, visible_means, hidden, scale, streams)
+    }
+
+    /// [`initial`](Self::initial) with visible units of the given kind.
+    ///
+    /// # Errors
+    ///
+    /// As [`initial`](Self::initial), and [`Error::Shape`] for units made for another number.
+    pub fn initial_with(
+        units: VisibleUnits,
+        visible_means: &[f32],
+        hidden: usize,
+        scale: f32,
+        streams: &Streams,
+    ) -> Result<Self> {
         let refuse = |_| Error::Param {
             op: "Rbm::initial",
             arg: "scale",
@@ -85,22 +123,53 @@ impl Rbm {
         };
         let normal = Normal::new(0.0, scale).map_err(refuse)?;
         let mut stream = streams.fork(Purpose::Initialise, 0).stream(0);
+        units.fit("Rbm::initial", visible_means.len())?;
         let weights = Matrix::from_fn(visible_means.len(), hidden, |_, _| normal.sample(&mut stream));
-        Self::new(weights, Vector::from_vec(base_rate_bias(visible_means)), Vector::zeros(hidden))
+        let bias = Vector::from_vec(units.bias_of_means(visible_means));
+        Self::with_units(Stack::new(vec![weights], vec![bias, Vector::zeros(hidden)])?, units)
+    }
+
+    /// The model of zeros and ones that equals a model of spins -1 and +1 with these parameters, and log Z of the latter
+    /// minus log Z of the former.
+    ///
+    /// With s = 2 v - 1 and t = 2 h - 1 the exponent a' s + b' t + s' W t is that of bits with weights 4 W, visible biases
+    /// 2 a - 2 W 1 and hidden biases 2 b - 2 W' 1, plus 1' W 1 - 1' a - 1' b.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_stack`](Self::from_stack).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Matrix, Stack, Vector};
+    ///
+    /// let stack = Stack::new(vec![Matrix::from_element(1, 1, 0.5)], vec![Vector::zeros(1), Vector::zeros(1)])?;
+    /// let (rbm, shift) = gm_rbm::Rbm::from_spins(&stack)?;
+    /// let spins = (4.0 * 0.5_f64.cosh()).ln();
+    /// assert!((rbm.log_partition()? + shift - spins).abs() < 1e-12);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn from_spins(spins: &Stack) -> Result<(Self, f64)> {
+        gm_core::check_len("Rbm::from_spins", "weights", "length", spins.depth(), 1)?;
+        let w = spins.weights(0);
+        let (ones_up, ones_down) = (Vector::from_element(w.ncols(), 1.0), Vector::from_element(w.nrows(), 1.0));
+        let a = spins.bias(0) * 2.0 - w * ones_up * 2.0;
+        let b = spins.bias(1) * 2.0 - w.tr_mul(&ones_down) * 2.0;
+        let sum = |values: &[f32]| values.iter().map(|&x| f64::from(x)).sum::<f64>();
+        let shift = sum(w.as_slice()) - sum(spins.bias(0).as_slice()) - sum(spins.bias(1).as_slice());
+        Ok((Self::new(w * 4.0, a, b)?, shift))
     }
 
     /// Takes a model as files hold it.
     ///
     /// # Errors
     ///
-    /// [`FileError::WrongKind`] for another model, [`FileError::Field`] for other visible units than Bernoulli.
+    /// [`FileError::WrongKind`](gm_core::FileError::WrongKind) for another model.
     pub fn from_data(data: ModelData) -> Result<Self> {
         data.expect_kind(ModelKind::Rbm)?;
-        if data.visible != VisibleKind::Bernoulli {
-            let (name, found) = ("visible".into(), data.visible.to_string());
-            return Err(FileError::Field { format: "model", name, found, expected: "bernoulli" }.into());
-        }
-        Self::from_stack(data.stack)
+        let units = data.visible_units()?;
+        Self::with_units(data.stack, units)
     }
 
     /// The model as files hold it.
@@ -109,14 +178,17 @@ impl Rbm {
     ///
     /// [`Error::NonFinite`] when an update has made a parameter NaN or infinite.
     pub fn to_data(&self) -> Result<ModelData> {
-        ModelData::from_stack(ModelKind::Rbm, self.stack.clone())
+        let (kind, gaussian) = (self.units.kind(), self.units.gaussian());
+        let variance = gaussian.map(gm_core::Gaussian::variance_vector);
+        let data = ModelData::new(ModelKind::Rbm, kind, self.stack.clone(), None, variance, BTreeMap::new())?;
+        data.with_standardise(gaussian.and_then(|gaussian| gaussian.standardise().cloned()))
     }
 
     /// Reads a model file (`.gm`).
     ///
     /// # Errors
     ///
-    /// [`FileError`] for whatever is wrong with the file.
+    /// [`FileError`](gm_core::FileError) for whatever is wrong with the file.
     pub fn read(reader: impl Read) -> Result<Self> {
         Self::from_data(ModelData::read(reader)?)
     }
@@ -125,7 +197,7 @@ impl Rbm {
     ///
     /// # Errors
     ///
-    /// [`FileError::Io`] when writing fails, [`Error::NonFinite`] for parameters that no reader would accept.
+    /// [`FileError::Io`](gm_core::FileError::Io) when writing fails, [`Error::NonFinite`] for parameters that no reader would accept.
     pub fn write(&self, writer: impl Write) -> Result<()> {
         self.to_data()?.write(writer)
     }
@@ -145,6 +217,17 @@ impl Rbm {
     #[must_use]
     pub fn into_stack(self) -> Stack {
         self.stack
+    }
+
+    /// The visible units.
+    #[must_use]
+    pub fn units(&self) -> &VisibleUnits {
+        &self.units
+    }
+
+    /// The visible units, for updates of their variances.
+    pub fn units_mut(&mut self) -> &mut VisibleUnits {
+        &mut self.units
     }
 
     /// W, `[visible, hidden]`.
@@ -177,7 +260,9 @@ impl Rbm {
         self.weights().ncols()
     }
 
-    /// The energy -a' v - b' h - v' W h of each sample, `[samples]`.
+    /// The energy of each sample, `[samples]`.
+    ///
+    /// -a' v - b' h - v' W h, of Gaussian units sum_i (v_i - a_i)^2 / (2 s_i^2) - b' h - sum_ij (v_i / s_i^2) W_ij h_j.
     ///
     /// # Shapes
     ///
@@ -198,21 +283,22 @@ impl Rbm {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     #[must_use]
-    pub fn energy(&self, v: &BitMatrix, h: &BitMatrix) -> Vec<f64> {
+    pub fn energy<'v>(&self, v: impl Into<BatchRef<'v>>, h: &BitMatrix) -> Vec<f64> {
+        let v = v.into();
         assert_eq!(v.samples(), h.samples(), "as many visible as hidden samples");
         let inputs = self.couplings().inputs_h_from_v(self, v);
-        let visible = v.weighted_sums(&widened(self.visible_bias()));
+        let visible = self.units.log_weights(v, &widened(self.visible_bias()));
         let hidden = |s| (0..h.units()).filter(|&j| h.get(j, s)).map(|j| f64::from(inputs.get(j, s))).sum::<f64>();
         visible.iter().enumerate().map(|(s, a)| -a - hidden(s)).collect()
     }
 
-    /// Refuses data of another width than the visible layer.
+    /// Refuses data that such visible units do not have.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`].
-    pub(crate) fn check_data(&self, op: &'static str, units: usize) -> Result<()> {
-        gm_core::check_len(op, "data", "units", units, self.visible())
+    /// As [`VisibleUnits::check`].
+    pub fn check_data<'v>(&self, op: &'static str, v: impl Into<BatchRef<'v>>) -> Result<()> {
+        self.units.check(op, self.visible(), v.into())
     }
 }
 

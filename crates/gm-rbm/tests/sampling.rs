@@ -18,7 +18,7 @@ fn models() -> Vec<Rbm> {
 
 fn chains_of(rbm: &Rbm, states: &States) -> Chains {
     let n = rbm.visible();
-    Chains { v: pack_part(states, 0..n), h: pack_part(states, n..n + rbm.hidden()), sweeps: 0 }
+    Chains { v: pack_part(states, 0..n).into(), h: pack_part(states, n..n + rbm.hidden()), sweeps: 0 }
 }
 
 /// Wraps something that changes chains as a kernel over plain states.
@@ -26,7 +26,7 @@ fn kernel<'a, T>(rbm: &'a Rbm, mut change: impl FnMut(&mut Chains) -> T + 'a) ->
     move |states| {
         let mut chains = chains_of(rbm, &states);
         change(&mut chains);
-        unpack(&chains.v, &chains.h)
+        unpack(chains.v.bits(), &chains.h)
     }
 }
 
@@ -164,7 +164,7 @@ fn stat_joint_exact_samples_follow_the_joint() {
     for (case, rbm) in models().iter().enumerate() {
         let seed = 70 + case as u64;
         let chains = rbm.exact_samples(SAMPLES, &Streams::new(seed)).unwrap();
-        check_joint_draws(&joint_of(rbm), &unpack(&chains.v, &chains.h)).assert_passes(ALPHA, seed);
+        check_joint_draws(&joint_of(rbm), &unpack(chains.v.bits(), &chains.h)).assert_passes(ALPHA, seed);
     }
 }
 
@@ -174,7 +174,7 @@ fn stat_joint_chains_from_anywhere_reach_the_joint() {
     let (seed, streams) = (80, Streams::new(80));
     let mut chains = rbm.chains(SAMPLES, &streams);
     rbm.sampler().run(&mut chains, 200, &streams);
-    check_joint_draws(&joint_of(rbm), &unpack(&chains.v, &chains.h)).assert_passes(ALPHA, seed);
+    check_joint_draws(&joint_of(rbm), &unpack(chains.v.bits(), &chains.h)).assert_passes(ALPHA, seed);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn stat_cond_clamped_chains_follow_the_conditional_distribution() {
     let (seed, streams) = (90, Streams::new(90));
     let clamp = Clamp {
         mask: BitMatrix::from_fn(rbm.visible(), SAMPLES, |unit, _| unit < 2),
-        values: BitMatrix::from_fn(rbm.visible(), SAMPLES, |unit, _| unit == 0),
+        values: BitMatrix::from_fn(rbm.visible(), SAMPLES, |unit, _| unit == 0).into(),
     };
     let mut chains = rbm.chains(SAMPLES, &streams);
     rbm.sampler().run_clamped(&mut chains, &clamp, 200, &streams);
@@ -195,7 +195,7 @@ fn stat_cond_clamped_chains_follow_the_conditional_distribution() {
     let total: f64 = allowed.iter().map(|&s| probabilities[s]).sum();
     let expected: Vec<f64> = allowed.iter().map(|&s| probabilities[s] / total).collect();
     let mut observed = vec![0; allowed.len()];
-    for state in unpack(&chains.v, &chains.h) {
+    for state in unpack(chains.v.bits(), &chains.h) {
         let number = joint.number(&state);
         observed[allowed.binary_search(&number).expect("clamped units keep their values")] += 1;
     }

@@ -1,6 +1,6 @@
 //! A model of any kind, for programs that learn from a file which one it is.
 
-use gm_core::{Error as CoreError, ModelData, ModelKind, Stack, VisibleKind};
+use gm_core::{Error as CoreError, FileError, ModelData, ModelKind, Stack, VisibleKind, VisibleUnits};
 use gm_dbm::Dbm;
 use gm_rbm::Rbm;
 use gm_sbn::Sbn;
@@ -85,7 +85,7 @@ impl Model {
         Ok(match data.kind {
             ModelKind::Sbn => Self::Sbn(Sbn::from_data(data)?),
             ModelKind::Dbm => Self::Dbm(Dbm::from_data(data)?),
-            _ => Self::Rbm(Rbm::from_data(data)?),
+            _ => Self::Rbm(bernoulli(Rbm::from_data(data)?)?),
         })
     }
 
@@ -120,4 +120,13 @@ impl Model {
     pub fn visible(&self) -> usize {
         self.stack().bias(0).len()
     }
+}
+
+/// Refuses visible units that training, evaluation and the commands do not know; the crate gm-rbm knows them all.
+fn bernoulli(rbm: Rbm) -> Result<Rbm> {
+    if *rbm.units() == VisibleUnits::Bernoulli {
+        return Ok(rbm);
+    }
+    let (name, found) = ("visible".into(), rbm.units().kind().to_string());
+    Err(CoreError::from(FileError::Field { format: "model", name, found, expected: "bernoulli" }).into())
 }

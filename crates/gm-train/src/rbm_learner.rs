@@ -419,7 +419,7 @@ impl Learner for RbmLearner {
     fn state(&self) -> LearnerState {
         let chains = self.chains.iter().map(|chains| ChainsState {
             sweeps: chains.sweeps,
-            layers: vec![BitsState::from(&chains.v), BitsState::from(&chains.h)],
+            layers: vec![BitsState::from(chains.v.bits()), BitsState::from(&chains.h)],
         });
         LearnerState {
             parameters: ParametersState::new(self.rbm.stack(), None),
@@ -456,7 +456,7 @@ fn restore_chains(state: ChainsState, [visible, hidden]: [usize; 2]) -> Result<C
     check_len(OP, "chains", "layers", state.layers.len(), 2)?;
     let mut layers = state.layers.into_iter();
     let mut next = |units| layers.next().unwrap_or_default().into_bits(units);
-    let chains = Chains { v: next(visible)?, h: next(hidden)?, sweeps: state.sweeps };
+    let chains = Chains { v: next(visible)?.into(), h: next(hidden)?, sweeps: state.sweeps };
     check_len(OP, "chains", "samples", chains.h.samples(), chains.v.samples())?;
     Ok(chains)
 }

@@ -191,7 +191,7 @@ impl Task<'_> {
 
     fn clamp(&self) -> Clamp {
         let copies = self.copies();
-        Clamp { mask: self.missing.flipped().select(&copies), values: self.rows.select(&copies) }
+        Clamp { mask: self.missing.flipped().select(&copies), values: self.rows.select(&copies).into() }
     }
 
     /// The mean of completions of each row, [units, rows]: over chains and the second half of their sweeps.

@@ -191,7 +191,7 @@ impl Sample {
         let (Some(values), Some(mask)) = (&self.clamp, &self.mask) else { return Ok(None) };
         let values = given("--clamp", values.clone(), visible, chains)?;
         let free = mask.missing(visible, chains, picture::shape_of(visible, None), &context.streams())?;
-        Ok(Some(Clamp { mask: free.flipped(), values }))
+        Ok(Some(Clamp { mask: free.flipped(), values: values.into() }))
     }
 
     /// Samples in the order in which they were drawn, [visible, samples], and the sweeps between those of a chain.

@@ -9,8 +9,10 @@ use crate::model_data::ModelData;
 use crate::recognition::Recognition;
 use crate::stack::{Matrix, Stack, Vector};
 use crate::units::{ModelKind, VisibleKind};
+use crate::visible::Standardise;
 
-const KNOWN: &str = "weights.L, bias.L, recognition.weights.L, recognition.bias.L or visible_variance";
+const KNOWN: &str = "weights.L, bias.L, recognition.weights.L, recognition.bias.L, visible_variance, \
+                     visible_shift or visible_scale";
 
 /// Numbers in rows, the last index the fastest, as NumPy has them by default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +27,11 @@ impl Tensor {
     }
 
     fn from_vector(b: &Vector) -> Self {
-        Self { shape: vec![b.len()], values: b.as_slice().to_vec() }
+        Self::from_slice(b.as_slice())
+    }
+
+    fn from_slice(values: &[f32]) -> Self {
+        Self { shape: vec![values.len()], values: values.to_vec() }
     }
 
     /// Whether there are as many values as the shape says.
@@ -63,6 +69,10 @@ impl From<&ModelData> for Parts {
         if let Some(variance) = &model.visible_variance {
             add("visible_variance".into(), Tensor::from_vector(variance));
         }
+        if let Some(standardise) = &model.standardise {
+            add("visible_shift".into(), Tensor::from_slice(standardise.shift()));
+            add("visible_scale".into(), Tensor::from_slice(standardise.scale()));
+        }
         Self {
             model: Some(model.kind.to_string()),
             visible: Some(model.visible.to_string()),
@@ -99,8 +109,10 @@ impl Parts {
         let stack = shelf.take_stack()?;
         let recognition = shelf.take_recognition()?;
         let visible_variance = shelf.take_optional_vector("visible_variance")?;
+        let standardise = shelf.take_standardise()?;
         shelf.refuse_rest()?;
-        ModelData::new(kind, visible, stack, recognition, visible_variance, self.metadata)
+        ModelData::new(kind, visible, stack, recognition, visible_variance, self.metadata)?
+            .with_standardise(standardise)
     }
 }
 
@@ -174,6 +186,15 @@ impl Shelf {
 
     fn take_optional_vector(&mut self, name: &str) -> Result<Option<Vector>> {
         if self.tensors.contains_key(name) { self.take_vector(name).map(Some) } else { Ok(None) }
+    }
+
+    fn take_standardise(&mut self) -> Result<Option<Standardise>> {
+        let names = ["visible_shift", "visible_scale"];
+        if !names.iter().any(|&name| self.tensors.contains_key(name)) {
+            return Ok(None);
+        }
+        let [shift, scale] = names.map(|name| self.take_vector(name).map(|values| values.as_slice().to_vec()));
+        Standardise::new(shift?, scale?).map(Some)
     }
 
     fn refuse_shape(&self, name: &str, tensor: &Tensor, expected: &'static str) -> Error {

@@ -1,0 +1,171 @@
+//! log Z of a model in training, by annealing along the way that its parameters take.
+
+use gm_core::{Batch, BitMatrix, Error, Estimate, Purpose, Result, Side, Stack, Streams, log_mean_exp, weights_ess};
+use rand::RngExt;
+
+use crate::conditional::Couplings;
+use crate::model::Rbm;
+
+/// Chains that follow a model in training and know its log Z.
+///
+/// Annealed importance sampling needs a path of distributions that begins with a known log Z. The parameters of a model in
+/// training are such a path: log w += F_old(v) - F_new(v) at each step, then a sweep with the new parameters. The chains
+/// take no part in training, so that exp(log w) stays unbiased for Z, whatever the training does. When the weights have
+/// become too unequal, chains are drawn anew in proportion to them.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, Streams};
+/// use gm_rbm::{Rbm, Trajectory};
+///
+/// let streams = Streams::new(1);
+/// let mut rbm = Rbm::initial(&[0.5; 8], 4, 0.1, &streams)?;
+/// let mut trajectory = Trajectory::start(&rbm, 100, 20, &streams)?;
+/// for step in 0..50 {
+///     rbm.stack_mut().update_weights(0, |w| *w *= 1.02);
+///     trajectory.follow(&rbm, &rbm.couplings(), &streams.fork(gm_core::Purpose::Test, step));
+/// }
+/// assert!((trajectory.log_partition().value - rbm.log_partition()?).abs() < 0.1);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trajectory {
+    v: Batch,
+    /// -F(v) under the parameters followed last.
+    log_weights_of_v: Vec<f64>,
+    /// What each chain says of log Z beyond `passed`.
+    log_weights: Vec<f64>,
+    /// log Z at the last time that chains were drawn anew, and the variance of its estimate.
+    passed: [f64; 2],
+}
+
+/// The share of the chains below which the effective sample size has them drawn anew.
+const LOW: f64 = 0.5;
+
+impl Trajectory {
+    /// Chains at a model, reached from one without weights in so many steps.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] without chains or steps.
+    pub fn start(rbm: &Rbm, chains: usize, steps: usize, streams: &Streams) -> Result<Self> {
+        for (arg, value) in [("chains", chains), ("steps", steps)] {
+            if value == 0 {
+                return Err(Error::Param { op: "Trajectory::start", arg, value: "0".into(), allowed: "1 or more" });
+            }
+        }
+        let scaled = |share: f32| -> Result<Rbm> {
+            let (a, b) = (rbm.stack().bias(0).clone(), rbm.stack().bias(1).clone());
+            Rbm::with_units(Stack::new(vec![rbm.weights() * share], vec![a, b])?, rbm.units().clone())
+        };
+        let start = scaled(0.0)?;
+        let streams = streams.fork(Purpose::Start, 2);
+        let v = start.couplings().sample_v_from_h(&start, &BitMatrix::zeros(rbm.hidden(), chains), &streams);
+        let widened = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+        let bias = widened(start.visible_bias());
+        let log_z = start.units().log_sum(&bias, &bias) + gm_core::softplus_sum(&widened(start.hidden_bias()));
+        let log_weights_of_v = start.free_energy(&v).iter().map(|f| -f).collect();
+        let mut found = Self { v, log_weights_of_v, log_weights: vec![0.0; chains], passed: [log_z, 0.0] };
+        for step in 1..=steps {
+            let model = scaled(step as f32 / steps as f32)?;
+            found.follow(&model, &model.couplings(), &streams.fork(Purpose::Anneal, step as u64));
+        }
+        Ok(found)
+    }
+
+    /// Chains from a saved state: visible states, then what [`numbers`](Self::numbers) gives.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] when there are not as many numbers as chains.
+    pub fn from_parts(v: Batch, mut numbers: Vec<Vec<f64>>) -> Result<Self> {
+        const OP: &str = "Trajectory::from_parts";
+        gm_core::check_len(OP, "numbers", "length", numbers.len(), 3)?;
+        let passed = numbers.pop().unwrap_or_default();
+        gm_core::check_len(OP, "passed", "length", passed.len(), 2)?;
+        for values in &numbers {
+            gm_core::check_len(OP, "log-weights", "length", values.len(), v.samples())?;
+        }
+        let log_weights = numbers.pop().unwrap_or_default();
+        let log_weights_of_v = numbers.pop().unwrap_or_default();
+        Ok(Self { v, log_weights_of_v, log_weights, passed: [passed[0], passed[1]] })
+    }
+
+    /// Visible states of the chains.
+    #[must_use]
+    pub fn states(&self) -> &Batch {
+        &self.v
+    }
+
+    /// All numbers of the state besides the visible states.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<Vec<f64>> {
+        vec![self.log_weights_of_v.clone(), self.log_weights.clone(), self.passed.to_vec()]
+    }
+
+    /// Moves to changed parameters.
+    ///
+    /// # Randomness
+    ///
+    /// Layers as [`Couplings::sample_h_from_v`] from families 1 (h) and 0 (v) of [`Purpose::Layer`] of `streams`, chains drawn
+    /// anew from stream 0 of [`Purpose::Choose`] 2.
+    ///
+    /// # Panics
+    ///
+    /// When the model has other visible units.
+    pub fn follow(&mut self, rbm: &Rbm, couplings: &Couplings, streams: &Streams) {
+        let mut inputs = couplings.inputs_h_from_v(rbm, &self.v);
+        let now = rbm.free_energy_with_inputs(self.v.view(), &inputs);
+        for ((weight, now), old) in self.log_weights.iter_mut().zip(now).zip(&self.log_weights_of_v) {
+            *weight += -now - old;
+        }
+        if weights_ess(&self.log_weights) < LOW * self.log_weights.len() as f64 {
+            self.draw_anew(streams);
+            inputs = couplings.inputs_h_from_v(rbm, &self.v);
+        }
+        inputs.logistic();
+        let mut h = BitMatrix::zeros(rbm.hidden(), self.v.samples());
+        inputs.sample_into(&mut h, &streams.fork(Purpose::Layer, 1));
+        couplings.draw_v(rbm, &h, None, &mut self.v, &streams.fork(Purpose::Layer, 0));
+        couplings.inputs_into(rbm, self.v.view(), &mut inputs);
+        self.log_weights_of_v = rbm.free_energy_with_inputs(self.v.view(), &inputs).iter().map(|f| -f).collect();
+    }
+
+    /// Systematic resampling: chains in proportion to their weights, which become equal.
+    fn draw_anew(&mut self, streams: &Streams) {
+        let estimate = Estimate::log_mean_weight(&self.log_weights, "trajectory");
+        let mean = log_mean_exp(&self.log_weights);
+        let count = self.log_weights.len();
+        let mut point = streams.fork(Purpose::Choose, 2).stream(0).random::<f64>();
+        let (mut sum, mut chosen) = (0.0, Vec::with_capacity(count));
+        for (chain, weight) in self.log_weights.iter().enumerate() {
+            sum += (weight - mean).exp();
+            while point < sum && chosen.len() < count {
+                chosen.push(chain);
+                point += 1.0;
+            }
+        }
+        // Rounding may leave the last place empty.
+        chosen.resize(count, count - 1);
+        self.v = self.v.select(&chosen);
+        self.log_weights.fill(0.0);
+        self.passed = [self.passed[0] + mean, self.passed[1] + estimate.std_error.powi(2)];
+    }
+
+    /// log Z of the model followed last, below the truth in expectation.
+    #[must_use]
+    pub fn log_partition(&self) -> Estimate {
+        let now = Estimate::log_mean_weight(&self.log_weights, "trajectory");
+        let std_error = (now.std_error.powi(2) + self.passed[1]).sqrt();
+        let value = self.passed[0] + now.value;
+        let (low, high) = (value - 3.0 * std_error, value + 3.0 * std_error);
+        Estimate { value, std_error, low, high, side: Side::Lower, ..now }
+    }
+
+    /// Effective sample size of the weights.
+    #[must_use]
+    pub fn ess(&self) -> f64 {
+        weights_ess(&self.log_weights)
+    }
+}

@@ -1,0 +1,198 @@
+//! Parallel tempering and log Z along training.
+
+mod common;
+
+use common::{joint_of, parameters, rbm_of, unpack};
+use gm_core::{Beta, BitMatrix, Matrix, Purpose, Streams, Vector};
+use gm_rbm::{Chains, Rbm, Replicas, Trajectory};
+use gm_testkit::{Fixture, Joint, check_joint_draws};
+
+const ALPHA: f64 = 1e-6;
+const SAMPLES: usize = 40_000;
+const BETAS: [f32; 3] = [1.0, 0.5, 0.0];
+
+/// Replicas in equilibrium at every temperature, drawn from enumerated distributions.
+fn in_equilibrium(rbm: &Rbm, base: &[f32], seed: u64) -> Replicas {
+    let (w, a, b) = parameters(rbm);
+    let wide: Vec<f64> = base.iter().map(|&x| f64::from(x)).collect();
+    let mut states = Vec::new();
+    for (t, beta) in BETAS.into_iter().enumerate() {
+        let joint = Joint::annealed_rbm(w.clone(), a.clone(), b.clone(), f64::from(beta), wide.clone());
+        states.extend(joint.sample(&mut gm_testkit::rng(seed + t as u64), SAMPLES));
+    }
+    let n = rbm.visible();
+    let v = common::pack_part(&states, 0..n).into();
+    let chains = Chains { v, h: common::pack_part(&states, n..n + rbm.hidden()), sweeps: 0 };
+    Replicas::from_parts(chains, BETAS.to_vec(), base.to_vec()).expect("a sound model")
+}
+
+fn small() -> (Rbm, Vec<f32>) {
+    (rbm_of(&Fixture::load("rbm_small")), vec![0.3, -0.2, 0.1, 0.0, 0.5, -0.4])
+}
+
+#[test]
+fn stat_joint_tempering_leaves_every_temperature_invariant() {
+    let (rbm, base) = small();
+    let mut replicas = in_equilibrium(&rbm, &base, 10);
+    let info = rbm.sampler().run_tempering(&mut replicas, 4, &Streams::new(11));
+    assert!(info.acceptance.iter().all(|&rate| rate > 0.05 && rate < 1.0), "{info:?}");
+    let cold = replicas.coldest();
+    check_joint_draws(&joint_of(&rbm), &unpack(cold.v.bits(), &cold.h)).assert_passes(ALPHA, 10);
+    let middle: Vec<usize> = (SAMPLES..2 * SAMPLES).collect();
+    let (w, a, b) = parameters(&rbm);
+    let joint = Joint::annealed_rbm(w, a, b, 0.5, base.iter().map(|&x| f64::from(x)).collect());
+    let states = replicas.chains();
+    let states = unpack(states.v.select(&middle).bits(), &states.h.select(&middle));
+    check_joint_draws(&joint, &states).assert_passes(ALPHA, 10);
+}
+
+#[test]
+fn planted_joint_swaps_without_a_test_are_found_out() {
+    // A third of the states change places with the next temperature whatever their energies.
+    let (rbm, base) = small();
+    let replicas = in_equilibrium(&rbm, &base, 12);
+    let mut order: Vec<usize> = (0..SAMPLES).collect();
+    order.iter_mut().step_by(3).for_each(|sample| *sample += SAMPLES);
+    let states = replicas.chains();
+    let states = unpack(states.v.select(&order).bits(), &states.h.select(&order));
+    assert!(!check_joint_draws(&joint_of(&rbm), &states).passes(ALPHA));
+}
+
+/// A model of two far modes, all on and all off, equally likely: one strong hidden unit copies itself to all visible ones.
+fn bimodal(visible: usize) -> Rbm {
+    let (w, n) = (6.0, visible as f32);
+    Rbm::new(
+        Matrix::from_element(visible, 1, w),
+        Vector::from_element(visible, -w / 2.0),
+        Vector::from_element(1, -n * w / 2.0),
+    )
+    .expect("a sound model")
+}
+
+/// The share of chains in the mode where most units are on.
+fn share_on(v: &BitMatrix) -> f64 {
+    let on = v.ones_per_sample().into_iter().filter(|&ones| 2 * ones > v.units() as u64).count();
+    on as f64 / v.samples() as f64
+}
+
+#[test]
+fn stat_mean_tempering_crosses_between_modes_that_gibbs_does_not_leave() {
+    let (rbm, chains, sweeps) = (bimodal(16), 200, 400);
+    let streams = Streams::new(21);
+    let all_off = BitMatrix::zeros(16, chains);
+    let mut plain = rbm.chains_from(all_off.clone(), &streams);
+    rbm.sampler().run(&mut plain, sweeps, &streams);
+    assert_eq!(share_on(plain.v.bits()), 0.0, "block Gibbs sampling stays");
+    let betas: Vec<f32> = (0..10).map(|t| 1.0 - t as f32 / 9.0).collect();
+    let start = rbm.chains_from(BitMatrix::zeros(16, 10 * chains), &streams);
+    let mut replicas = Replicas::from_parts(start, betas, vec![0.0; 16]).unwrap();
+    rbm.sampler().run_tempering(&mut replicas, sweeps, &streams);
+    // Half of 200 independent chains, within five standard deviations.
+    let share = share_on(replicas.coldest().v.bits());
+    assert!((share - 0.5).abs() < 5.0 * 0.5 / (chains as f64).sqrt(), "share {share}");
+}
+
+#[test]
+fn law_temperatures_move_towards_equal_acceptance() {
+    let rbm = bimodal(16);
+    let streams = Streams::new(31);
+    let mut replicas = rbm.replicas(200, 8, Some(&[0.0; 16]), &streams).unwrap();
+    let spread = |acceptance: &[f64]| {
+        let most = acceptance.iter().copied().fold(0.0, f64::max);
+        most - acceptance.iter().copied().fold(1.0, f64::min)
+    };
+    let first = spread(&rbm.sampler().run_tempering(&mut replicas, 100, &streams).acceptance);
+    for _ in 0..60 {
+        rbm.sampler().run_tempering(&mut replicas, 20, &streams);
+        replicas.adapt(0.5);
+    }
+    let last = spread(&rbm.sampler().run_tempering(&mut replicas, 100, &streams).acceptance);
+    assert!(last < 0.5 * first, "from {first} to {last}");
+    assert!(replicas.betas().windows(2).all(|pair| pair[0] > pair[1]));
+}
+
+#[test]
+fn rejects_temperatures_that_do_not_fall() {
+    let rbm = bimodal(4);
+    let text = |result: gm_core::Result<Replicas>| result.unwrap_err().to_string();
+    let streams = Streams::new(0);
+    assert_eq!(text(rbm.replicas(1, 1, None, &streams)), "Rbm::replicas: `temperatures` is 1, allowed: 2 or more");
+    assert!(text(rbm.replicas(0, 3, None, &streams)).contains("`chains` is 0"));
+    assert!(text(rbm.replicas(1, 3, Some(&[0.0; 3]), &streams)).contains("`base` has length 3, expected 4"));
+    let chains = || rbm.chains(4, &streams);
+    assert!(text(Replicas::from_parts(chains(), vec![0.5, 1.0], vec![0.0; 4])).contains("fall from 1 to 0"));
+    assert!(text(Replicas::from_parts(chains(), vec![1.0, 0.5, 0.0], vec![0.0; 4])).contains("expected 3"));
+}
+
+#[test]
+fn stable_tempering_does_not_depend_on_threads() {
+    let rbm = Rbm::initial(&vec![0.3; 100], 70, 0.5, &Streams::new(1)).unwrap();
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut replicas = rbm.replicas(80, 4, None, &Streams::new(2)).unwrap();
+            rbm.sampler().run_tempering(&mut replicas, 6, &Streams::new(3));
+            replicas
+        })
+    };
+    assert_eq!(run(1), run(3));
+}
+
+/// Log Z along a way of parameters in standard errors from the truth, over several models; `late` takes the weights after the
+/// move.
+fn deviations(late: bool) -> Vec<f64> {
+    (0..20)
+        .map(|seed| {
+            let streams = Streams::new(seed);
+            let mut rbm = Rbm::initial(&[0.5; 8], 6, 0.1, &streams).expect("a sound model");
+            let goal = Rbm::initial(&[0.3; 8], 6, 2.0, &streams).expect("a sound model");
+            let mut trajectory = Trajectory::start(&rbm, 400, 20, &streams).expect("a sound model");
+            for step in 0..60 {
+                let before = rbm.clone();
+                rbm.stack_mut().update_weights(0, |w| *w += (goal.weights() - &*w) * 0.05);
+                let family = streams.fork(Purpose::Test, step);
+                if late {
+                    // Two moves to the new parameters: the first takes no weight, as if it had come before the update.
+                    let mut wrong = trajectory.clone();
+                    wrong.follow(&rbm, &rbm.couplings(), &family);
+                    let numbers = trajectory.numbers();
+                    trajectory = Trajectory::from_parts(
+                        wrong.states().clone(),
+                        vec![
+                            before.free_energy(wrong.states()).iter().map(|f| -f).collect(),
+                            numbers[1].clone(),
+                            numbers[2].clone(),
+                        ],
+                    )
+                    .expect("a sound model");
+                }
+                trajectory.follow(&rbm, &rbm.couplings(), &family);
+            }
+            let found = trajectory.log_partition();
+            (found.value - rbm.log_partition().expect("a sound model")) / found.std_error
+        })
+        .collect()
+}
+
+#[test]
+fn stat_mean_log_z_along_training_is_that_of_enumeration() {
+    // 20 models: none beyond six standard errors (2e-9 each), at most four beyond three (Binomial(20, .0027): 1e-7).
+    let found = deviations(false);
+    assert!(found.iter().all(|far| far.abs() < 6.0), "{found:?}");
+    assert!(found.iter().filter(|far| far.abs() > 3.0).count() <= 4, "{found:?}");
+}
+
+#[test]
+fn planted_mean_weights_taken_after_the_move_are_found_out() {
+    let found = deviations(true);
+    assert!(found.iter().any(|far| far.abs() > 6.0), "{found:?}");
+}
+
+#[test]
+fn law_a_heated_sweep_at_one_is_a_sweep() {
+    let rbm = rbm_of(&Fixture::load("rbm_small"));
+    let (mut plain, mut heated) = (rbm.chains(300, &Streams::new(1)), rbm.chains(300, &Streams::new(1)));
+    rbm.sampler().run(&mut plain, 3, &Streams::new(2));
+    rbm.sampler().run_tempered(&mut heated, Beta::Same(1.0), 3, &Streams::new(2));
+    assert_eq!(plain, heated);
+}
