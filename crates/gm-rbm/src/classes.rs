@@ -60,7 +60,7 @@ impl Rbm {
 
 /// The gradient of the mean of log p(y | v), into a stack that may be reused.
 ///
-/// With D = s(x_y) - sum_k p(k | v) s(x_k), x_k = b + W' v + U_k: dW = <v D'>, db = <D>,
+/// With D = s(x_y) - sum_k p(k | v) s(x_k), x_k = b + W' v + U_k: `dW = <v D'>`, `db = <D>`,
 /// dU_k = <([k = y] - p(k | v)) s(x_k)>, dc_k = <[k = y] - p(k | v)>, and 0 for the biases of the other units.
 ///
 /// # Errors

@@ -269,7 +269,7 @@ pub fn gradient_into(data: &Phase, model: &Phase, out: &mut Stack) {
 
 /// The gradient with respect to log s_i^2 of Gaussian units, `[visible]`, given [`gradient`] before it is centred.
 ///
-/// d_i = [<(v_i - a_i)^2> / 2 - sum_j W_ij <v_i h_j>]_data - [same]_model, divided by s_i^2.
+/// `d_i = (<(v_i - a_i)^2 / 2 - sum_j W_ij v_i h_j>_data - <the same>_model) / s_i^2`
 ///
 /// # Panics
 ///
