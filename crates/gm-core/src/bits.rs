@@ -247,6 +247,33 @@ impl BitMatrix {
         wider
     }
 
+    /// The same samples with the first units alone.
+    ///
+    /// # Panics
+    ///
+    /// When there are fewer units.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::BitMatrix;
+    ///
+    /// let all = BitMatrix::from_fn(66, 2, |_, _| true);
+    /// assert_eq!((all.narrowed(63).units(), all.narrowed(63).ones()), (63, 126));
+    /// ```
+    #[must_use]
+    pub fn narrowed(&self, units: usize) -> Self {
+        assert!(units <= self.units, "{units} units of {}", self.units);
+        let mut first = Self::zeros(units, self.samples);
+        let words = first.words.len();
+        first.words.copy_from_slice(&self.words[..words]);
+        if let Some(last) = first.words_per_sample().checked_sub(1) {
+            let mask = first.mask(last);
+            first.words[last * self.samples..].iter_mut().for_each(|word| *word &= mask);
+        }
+        first
+    }
+
     /// Takes the states of `values` wherever `mask` is on.
     ///
     /// # Panics

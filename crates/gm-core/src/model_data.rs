@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, FileError, Result, check_len};
 use crate::files::{self, Format, Parts};
+use crate::labels::Labels;
 use crate::recognition::Recognition;
 use crate::stack::{Stack, Vector};
 use crate::units::{ModelKind, VisibleKind};
@@ -48,6 +49,8 @@ pub struct ModelData {
     pub visible_variance: Option<Vector>,
     /// How data are standardised before the model sees them, with Gaussian visible units only.
     pub standardise: Option<Standardise>,
+    /// The label units of a deep belief network that has them.
+    pub labels: Option<Labels>,
     /// Free text by key, such as where a model comes from.
     pub metadata: BTreeMap<String, String>,
 }
@@ -71,7 +74,8 @@ impl ModelData {
         visible_variance: Option<Vector>,
         metadata: BTreeMap<String, String>,
     ) -> Result<Self> {
-        let model = Self { kind, visible, stack, recognition, visible_variance, standardise: None, metadata };
+        let (standardise, labels) = (None, None);
+        let model = Self { kind, visible, stack, recognition, visible_variance, standardise, labels, metadata };
         model.check()?;
         Ok(model)
     }
@@ -83,6 +87,17 @@ impl ModelData {
     /// As [`check`](Self::check).
     pub fn with_standardise(mut self, standardise: Option<Standardise>) -> Result<Self> {
         self.standardise = standardise;
+        self.check()?;
+        Ok(self)
+    }
+
+    /// The same model, with label units beside the lower layer of its topmost machine.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn with_labels(mut self, labels: Option<Labels>) -> Result<Self> {
+        self.labels = labels;
         self.check()?;
         Ok(self)
     }
@@ -124,6 +139,7 @@ impl ModelData {
         self.stack.check_finite()?;
         self.check_recognition()?;
         self.check_visible()?;
+        self.check_labels()?;
         match self.metadata.keys().find(|key| RESERVED.contains(&key.as_str())) {
             None => Ok(()),
             Some(key) => Err(param("metadata", key, "keys other than format, model and visible")),
@@ -220,6 +236,16 @@ impl ModelData {
             check_len(OP, format!("recognition layer {l}"), "units", found, expected)?;
         }
         net.check_finite()
+    }
+
+    fn check_labels(&self) -> Result<()> {
+        let Some(labels) = &self.labels else {
+            return Ok(());
+        };
+        if self.kind != ModelKind::Dbn {
+            return Err(param("labels", "present", "none but in a deep belief network"));
+        }
+        labels.check(OP, self.stack.bias(self.stack.depth()).len())
     }
 
     fn check_visible(&self) -> Result<()> {

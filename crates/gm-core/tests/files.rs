@@ -342,12 +342,14 @@ fn rejects_tensors_that_do_not_belong() {
             p.tensors.insert(name.into(), vector.clone());
         })
     };
-    let known = "weights.L, bias.L, recognition.weights.L, recognition.bias.L, visible_variance, visible_shift or visible_scale";
+    let known = "weights.L, bias.L, recognition.weights.L, recognition.bias.L, label.weights, label.bias, \
+                 visible_variance, visible_shift or visible_scale";
     assert_eq!(with("wieghts.1"), format!("model file: `wieghts.1` is not part of such a stack, expected {known}"));
     assert_eq!(with("bias.00"), format!("model file: `bias.00` is not part of such a stack, expected {known}"));
     assert_eq!(with("bias.2"), "model file lacks `weights.1`");
     assert_eq!(with("weights.18446744073709551615"), "model file lacks `weights.1`");
     assert_eq!(with("recognition.bias.1"), "model file lacks `recognition.weights.0`");
+    assert_eq!(with("label.bias"), "model file lacks `label.weights`");
     assert_eq!(
         with("visible_variance"),
         "VisibleUnits::new: `visible_variance` is present, allowed: none unless visible units are gaussian"

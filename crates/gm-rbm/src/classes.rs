@@ -1,13 +1,13 @@
 //! Classes: a softmax group behind the other visible units, classified exactly and trained to discriminate.
 
 use gm_core::{
-    Activations, BitMatrix, Coactivation, Error, Groups, Matrix, Result, Stack, coactivations_into, log_sum_exp,
-    softplus,
+    Activations, Batch, BatchRef, BitMatrix, Coactivation, Error, Groups, Matrix, Result, Stack, coactivations_into,
+    log_sum_exp, softplus,
 };
 use rayon::prelude::*;
 
 use crate::conditional::Couplings;
-use crate::model::Rbm;
+use crate::model::{Rbm, widened};
 
 impl Rbm {
     /// log p(y | v) of each class y, `[classes, samples]`, exactly.
@@ -17,7 +17,7 @@ impl Rbm {
     ///
     /// # Shapes
     ///
-    /// `v` is `[visible, samples]`; the states of the group are not looked at.
+    /// `v` is `[visible, samples]`, bits or means of bits; the states of the group are not looked at.
     ///
     /// # Errors
     ///
@@ -38,14 +38,61 @@ impl Rbm {
     /// assert!((log_p[(3, 1)] - 0.25_f32.ln()).abs() < 1e-6);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn log_class_probs(&self, v: &BitMatrix) -> Result<Matrix> {
+    pub fn log_class_probs<'v>(&self, v: impl Into<BatchRef<'v>>) -> Result<Matrix> {
+        let scores = self.class_scores("Rbm::log_class_probs", v.into())?;
+        let classes = scores.first().map_or(0, Vec::len);
+        let log_probs = scores.iter().flat_map(|scores| {
+            let total = log_sum_exp(scores);
+            scores.iter().map(move |score| (score - total) as f32)
+        });
+        Ok(Matrix::from_iterator(classes, scores.len(), log_probs))
+    }
+
+    /// -F(v, y) for each class y, `[samples][classes]`: log p(v, y) + log Z, with the hidden units summed out.
+    ///
+    /// # Shapes
+    ///
+    /// `v` is `[visible, samples]`, bits or means of bits; the states of the group are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`log_class_probs`](Self::log_class_probs).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack, VisibleKind, VisibleUnits};
+    ///
+    /// let units = VisibleUnits::new(VisibleKind::Labelled { classes: 4 }, 10, None)?;
+    /// let rbm = gm_rbm::Rbm::with_units(Stack::zeros(&[10, 3])?, units)?;
+    /// let log_weights = rbm.log_class_weights(&BitMatrix::zeros(10, 2))?;
+    /// assert!((log_weights[1][3] - 3.0 * 2.0_f64.ln()).abs() < 1e-6);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_class_weights<'v>(&self, v: impl Into<BatchRef<'v>>) -> Result<Vec<Vec<f64>>> {
+        let v = v.into();
+        let mut scores = self.class_scores("Rbm::log_class_weights", v)?;
+        let mut bias = widened(self.visible_bias());
+        bias[self.class_group()?.first()..].fill(0.0);
+        for (scores, shared) in scores.iter_mut().zip(v.weighted_sums(&bias)) {
+            scores.iter_mut().for_each(|score| *score += shared);
+        }
+        Ok(scores)
+    }
+
+    /// -F(v, y) but for what all classes share, `[samples][classes]`.
+    fn class_scores(&self, op: &'static str, v: BatchRef<'_>) -> Result<Vec<Vec<f64>>> {
         let group = self.class_group()?;
-        gm_core::check_len("Rbm::log_class_probs", "data", "units", v.units(), self.visible())?;
-        let inputs = self.couplings().inputs_h_from_v(self, &without(group, v)).to_matrix();
+        gm_core::check_len(op, "data", "units", v.units(), self.visible())?;
+        let inputs = match v.to_batch() {
+            Batch::Bits(bits) => self.couplings().inputs_h_from_v(self, &without(group, &bits)).to_matrix(),
+            Batch::Reals(mut means) => {
+                means.rows_mut(group.first(), group.categories()).fill(0.0);
+                self.inputs_h_from_v(&means)
+            }
+        };
         let classes = Classes::new(self, group);
-        let columns: Vec<Vec<f64>> =
-            inputs.as_slice().par_chunks(self.hidden()).map(|inputs| classes.log_probs(inputs)).collect();
-        Ok(Matrix::from_iterator(group.categories(), v.samples(), columns.into_iter().flatten().map(|x| x as f32)))
+        Ok(inputs.as_slice().par_chunks(self.hidden()).map(|inputs| classes.scores(inputs)).collect())
     }
 
     fn class_group(&self) -> Result<&Groups> {
@@ -132,11 +179,15 @@ impl Classes {
         Self { weights: group.units_of(0).map(row).collect(), bias }
     }
 
-    fn log_probs(&self, inputs: &[f32]) -> Vec<f64> {
+    fn scores(&self, inputs: &[f32]) -> Vec<f64> {
         let score = |(weights, bias): (&Vec<f32>, &f64)| {
             bias + inputs.iter().zip(weights).map(|(x, w)| softplus(f64::from(x + w))).sum::<f64>()
         };
-        let scores: Vec<f64> = self.weights.iter().zip(&self.bias).map(score).collect();
+        self.weights.iter().zip(&self.bias).map(score).collect()
+    }
+
+    fn log_probs(&self, inputs: &[f32]) -> Vec<f64> {
+        let scores = self.scores(inputs);
         let total = log_sum_exp(&scores);
         scores.into_iter().map(|score| score - total).collect()
     }

@@ -133,8 +133,7 @@ impl<'a> Sampler<'a> {
     ///
     /// When the chains or the clamp belong to other layer sizes.
     pub fn run_clamped(&self, chains: &mut Chains, clamp: &Clamp, sweeps: usize, streams: &Streams) -> StepInfo {
-        let draw = How { heat: None, clamp: Some(clamp) };
-        self.couplings.sweep_with(self.rbm, chains, sweeps, streams, draw)
+        self.couplings.run_clamped(self.rbm, chains, clamp, sweeps, streams)
     }
 
     /// Makes sweeps at inverse temperatures: p_beta(v, h) is proportional to p(v, h)^beta; Gaussian units keep their
@@ -160,6 +159,22 @@ impl Couplings {
     /// When the chains belong to other layer sizes.
     pub fn run(&self, rbm: &Rbm, chains: &mut Chains, sweeps: usize, streams: &Streams) -> StepInfo {
         self.sweep_with(rbm, chains, sweeps, streams, How::default())
+    }
+
+    /// [`Sampler::run_clamped`] for a model that changes between runs.
+    ///
+    /// # Panics
+    ///
+    /// When the chains or the clamp belong to other layer sizes.
+    pub fn run_clamped(
+        &self,
+        rbm: &Rbm,
+        chains: &mut Chains,
+        clamp: &Clamp,
+        sweeps: usize,
+        streams: &Streams,
+    ) -> StepInfo {
+        self.sweep_with(rbm, chains, sweeps, streams, How { heat: None, clamp: Some(clamp) })
     }
 
     /// [`run`](Self::run) at inverse temperatures, towards an independent model at 0.

@@ -3,6 +3,7 @@
 use gm_core::{Activations, BitMatrix, Coupling, LayerUpdate, Purpose, Streams};
 
 use crate::model::Sbn;
+use crate::net::Net;
 
 /// A model's weights arranged for passes through the layers: down the generative net and up the recognition net.
 ///
@@ -28,11 +29,11 @@ pub struct Couplings {
 impl Couplings {
     /// Arranges the weights of a model.
     #[must_use]
-    pub fn new(sbn: &Sbn) -> Self {
-        let down = (0..sbn.depth()).map(|l| Coupling::down(sbn.stack().weights(l))).collect();
-        let up =
-            sbn.recognition().iter().flat_map(|net| (0..net.depth()).map(|l| Coupling::up(net.weights(l)))).collect();
-        Self { down, up }
+    pub fn new<'a>(net: impl Into<Net<'a>>) -> Self {
+        let net = net.into();
+        let down = (0..net.depth()).map(|l| Coupling::down(net.stack().weights(l))).collect();
+        let up = (1..=net.depth()).filter_map(|l| net.recogniser(l)).map(|(weights, _)| Coupling::up(weights));
+        Self { down, up: up.collect() }
     }
 
     /// Takes over changed weights.
@@ -40,13 +41,14 @@ impl Couplings {
     /// # Panics
     ///
     /// When the model has other layer sizes.
-    pub fn refresh(&mut self, sbn: &Sbn) {
+    pub fn refresh<'a>(&mut self, net: impl Into<Net<'a>>) {
+        let net = net.into();
         for (l, coupling) in self.down.iter_mut().enumerate() {
-            coupling.refresh(sbn.stack().weights(l));
+            coupling.refresh(net.stack().weights(l));
         }
-        if let Some(net) = sbn.recognition() {
-            for (l, coupling) in self.up.iter_mut().enumerate() {
-                coupling.refresh(net.weights(l));
+        for (l, coupling) in self.up.iter_mut().enumerate() {
+            if let Some((weights, _)) = net.recogniser(l + 1) {
+                coupling.refresh(weights);
             }
         }
     }
@@ -57,8 +59,8 @@ impl Couplings {
     ///
     /// When `l` is the top layer, or `above` has other units than layer l + 1.
     #[must_use]
-    pub fn from_above<'a>(&'a self, sbn: &'a Sbn, l: usize, above: &'a BitMatrix) -> LayerUpdate<'a> {
-        LayerUpdate::new(sbn.stack().bias(l).as_slice()).given(&self.down[l], above)
+    pub fn from_above<'a>(&'a self, net: impl Into<Net<'a>>, l: usize, above: &'a BitMatrix) -> LayerUpdate<'a> {
+        LayerUpdate::new(net.into().bias(l)).given(&self.down[l], above)
     }
 
     /// q(x_l | x_(l-1)): layer `l` as the recognition net sees it given the layer below.
@@ -67,9 +69,9 @@ impl Couplings {
     ///
     /// When there is no recognition net, `l` is 0, or `below` has other units than layer l - 1.
     #[must_use]
-    pub fn from_below<'a>(&'a self, sbn: &'a Sbn, l: usize, below: &'a BitMatrix) -> LayerUpdate<'a> {
-        let net = sbn.recognition().expect("couplings upwards belong to a recognition net");
-        LayerUpdate::new(net.bias(l).as_slice()).given(&self.up[l - 1], below)
+    pub fn from_below<'a>(&'a self, net: impl Into<Net<'a>>, l: usize, below: &'a BitMatrix) -> LayerUpdate<'a> {
+        let (_, bias) = net.into().recogniser(l).expect("couplings upwards belong to a recognition net");
+        LayerUpdate::new(bias.as_slice()).given(&self.up[l - 1], below)
     }
 
     /// Draws of all layers from the top down, `[n_l, samples]` each, visible first.
@@ -79,16 +81,34 @@ impl Couplings {
     /// Layer l from family l of [`Purpose::Layer`], as [`LayerUpdate::sample_into`].
     #[must_use]
     pub fn sample(&self, sbn: &Sbn, samples: usize, streams: &Streams) -> Vec<BitMatrix> {
-        let family = |l: usize| streams.fork(Purpose::Layer, l as u64);
-        let mut layers: Vec<BitMatrix> = sbn.layers().into_iter().map(|n| BitMatrix::zeros(n, samples)).collect();
         let top = sbn.depth();
         let mut means = Activations::repeated(sbn.stack().bias(top).as_slice(), samples);
         means.logistic();
-        means.sample_into(&mut layers[top], &family(top));
-        for l in (0..top).rev() {
-            let (below, above) = layers.split_at_mut(l + 1);
-            self.from_above(sbn, l, &above[0]).sample_into(&mut below[l], &family(l));
+        let mut x = BitMatrix::zeros(sbn.stack().bias(top).len(), samples);
+        means.sample_into(&mut x, &streams.fork(Purpose::Layer, top as u64));
+        self.descend(sbn, x, streams)
+    }
+
+    /// Draws of the layers below given states of the top layer, joined with these, visible first.
+    ///
+    /// # Randomness
+    ///
+    /// Layer l from family l of [`Purpose::Layer`], as [`LayerUpdate::sample_into`].
+    ///
+    /// # Panics
+    ///
+    /// When `top` has other units than the top layer.
+    #[must_use]
+    pub fn descend<'a>(&self, net: impl Into<Net<'a>>, top: BitMatrix, streams: &Streams) -> Vec<BitMatrix> {
+        let net = net.into();
+        let mut layers = vec![top];
+        for l in (0..net.depth()).rev() {
+            let above = &layers[layers.len() - 1];
+            let mut x = BitMatrix::zeros(net.bias(l).len(), above.samples());
+            self.from_above(net, l, above).sample_into(&mut x, &streams.fork(Purpose::Layer, l as u64));
+            layers.push(x);
         }
+        layers.reverse();
         layers
     }
 
@@ -102,12 +122,13 @@ impl Couplings {
     ///
     /// When there is no recognition net, or `v` has other units than the visible layer.
     #[must_use]
-    pub fn recognise(&self, sbn: &Sbn, v: BitMatrix, streams: &Streams) -> Vec<BitMatrix> {
+    pub fn recognise<'a>(&self, net: impl Into<Net<'a>>, v: BitMatrix, streams: &Streams) -> Vec<BitMatrix> {
+        let net = net.into();
         let mut layers = vec![v];
-        for l in 1..=sbn.depth() {
+        for l in 1..=net.depth() {
             let below = &layers[l - 1];
-            let mut x = BitMatrix::zeros(sbn.stack().bias(l).len(), below.samples());
-            self.from_below(sbn, l, below).sample_into(&mut x, &streams.fork(Purpose::Layer, l as u64));
+            let mut x = BitMatrix::zeros(net.bias(l).len(), below.samples());
+            self.from_below(net, l, below).sample_into(&mut x, &streams.fork(Purpose::Layer, l as u64));
             layers.push(x);
         }
         layers

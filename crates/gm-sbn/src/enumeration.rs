@@ -19,7 +19,7 @@ impl Map {
     fn new(sbn: &Sbn) -> Self {
         let layers = sbn.layers();
         let places = (1..layers.len()).rev().flat_map(|l| (0..layers[l]).map(move |unit| (l, unit))).collect();
-        Self { columns: Columns::new(sbn), places }
+        Self { columns: Columns::new(sbn.stack()), places }
     }
 }
 
@@ -217,9 +217,7 @@ impl Sbn {
         for (state, value) in gray_walk(op, self.hidden(), start)?.into_iter().flat_map(|walk| walk.log_joint) {
             log_joint[state as usize] = value;
         }
-        let log_prob = log_sum_exp(&log_joint);
-        let probabilities = log_joint.iter().map(|x| (x - log_prob).exp()).collect();
-        Ok(Posterior { layers: self.layers()[1..].to_vec(), log_joint, log_prob, probabilities })
+        Ok(Posterior::new(self.layers()[1..].to_vec(), log_joint))
     }
 }
 
@@ -236,6 +234,26 @@ pub struct Posterior {
 }
 
 impl Posterior {
+    /// From log p(v, h) of every state of hidden layers of the given sizes, the first hidden layer first.
+    ///
+    /// # Panics
+    ///
+    /// When there is not one number for each state.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let posterior = gm_sbn::Posterior::new(vec![2], vec![0.25_f64.ln(); 4]);
+    /// assert_eq!(posterior.means(), [0.5, 0.5]);
+    /// ```
+    #[must_use]
+    pub fn new(layers: Vec<usize>, log_joint: Vec<f64>) -> Self {
+        assert_eq!(log_joint.len(), 1 << layers.iter().sum::<usize>(), "a number for each state");
+        let log_prob = log_sum_exp(&log_joint);
+        let probabilities = log_joint.iter().map(|x| (x - log_prob).exp()).collect();
+        Self { layers, log_joint, log_prob, probabilities }
+    }
+
     /// log p(v), or 0 for the prior.
     #[must_use]
     pub fn log_prob(&self) -> f64 {

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use crate::gradient::Draws;
 use crate::model::{Columns, Sbn};
+use crate::net::Net;
 
 /// States of a batch of Markov chains.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,23 +92,7 @@ impl Sbn {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn gibbs(&self, chains: &mut Chains, clamp: Option<&Clamp>, sweeps: usize, streams: &Streams) -> StepInfo {
-        let count = chains.layers[0].samples();
-        let columns = Columns::new(self);
-        let families: Vec<Streams> =
-            (0..sweeps as u64).map(|t| streams.fork(Purpose::Chains, chains.sweeps + t)).collect();
-        let run = |chain: usize| {
-            let mut walker = Walker::new(&columns, chains, chain);
-            let flips =
-                families.iter().map(|family| walker.sweep(clamp, chain, &mut family.stream(chain as u64))).sum();
-            (walker.states, flips)
-        };
-        let ends: Vec<(Vec<Vec<bool>>, u64)> = (0..count).into_par_iter().map(run).collect();
-        for (l, x) in chains.layers.iter_mut().enumerate() {
-            *x = BitMatrix::from_fn(x.units(), count, |unit, chain| ends[chain].0[l][unit]);
-        }
-        chains.sweeps += sweeps as u64;
-        let updates = (count * sweeps * self.hidden()).max(1) as f64;
-        StepInfo { sweeps, flips: ends.iter().map(|end| end.1).sum::<u64>() as f64 / updates }
+        Net::from(self).gibbs(chains, clamp, sweeps, streams)
     }
 
     /// Sweeps that choose the hidden state of each chain anew among its own and `proposals` draws of the recognition net,
@@ -164,6 +149,35 @@ impl Sbn {
     }
 }
 
+impl Net<'_> {
+    /// As [`Sbn::gibbs`]; where the prior of the top layer is given, it is that of a machine with the last matrix of the stack,
+    /// whose hidden layer is the last of the chains' and is drawn as a block at the end of each sweep.
+    ///
+    /// # Panics
+    ///
+    /// When the chains or the clamp belong to other layer sizes.
+    pub fn gibbs(&self, chains: &mut Chains, clamp: Option<&Clamp>, sweeps: usize, streams: &Streams) -> StepInfo {
+        let count = chains.layers[0].samples();
+        let (columns, machine) = (Columns::new(self.stack()), self.has_prior());
+        let families: Vec<Streams> =
+            (0..sweeps as u64).map(|t| streams.fork(Purpose::Chains, chains.sweeps + t)).collect();
+        let run = |chain: usize| {
+            let mut walker = Walker::new(&columns, machine, chains, chain);
+            let flips =
+                families.iter().map(|family| walker.sweep(clamp, chain, &mut family.stream(chain as u64))).sum();
+            (walker.states, flips)
+        };
+        let ends: Vec<(Vec<Vec<bool>>, u64)> = (0..count).into_par_iter().map(run).collect();
+        let hidden: usize = chains.layers[1..].iter().map(BitMatrix::units).sum();
+        for (l, x) in chains.layers.iter_mut().enumerate() {
+            *x = BitMatrix::from_fn(x.units(), count, |unit, chain| ends[chain].0[l][unit]);
+        }
+        chains.sweeps += sweeps as u64;
+        let updates = (count * sweeps * hidden).max(1) as f64;
+        StepInfo { sweeps, flips: ends.iter().map(|end| end.1).sum::<u64>() as f64 / updates }
+    }
+}
+
 /// For each chain the draw that takes its place, or none when it keeps its own state.
 fn choose(own: &[f64], proposed: &[f64], proposals: usize, stream: &mut impl Rng) -> Vec<Option<usize>> {
     let chosen = |(chain, (own, proposed)): (usize, (&f64, &[f64]))| {
@@ -194,6 +208,8 @@ fn take(x: &mut BitMatrix, drawn: &BitMatrix, chosen: &[Option<usize>]) -> u64 {
 /// One chain with the inputs of each layer and the sums of their softplus.
 struct Walker<'a> {
     columns: &'a Columns,
+    /// Whether the last two layers are those of a machine.
+    machine: bool,
     states: Vec<Vec<bool>>,
     inputs: Vec<Vec<f64>>,
     sums: Vec<f64>,
@@ -202,21 +218,24 @@ struct Walker<'a> {
 }
 
 impl<'a> Walker<'a> {
-    fn new(columns: &'a Columns, chains: &Chains, chain: usize) -> Self {
+    fn new(columns: &'a Columns, machine: bool, chains: &Chains, chain: usize) -> Self {
         let state = |x: &BitMatrix| (0..x.units()).map(|unit| x.get(unit, chain)).collect();
         let states: Vec<Vec<bool>> = chains.layers.iter().map(state).collect();
         let inputs = columns.inputs(&states);
         let sums = inputs.iter().map(|inputs| softplus_sum(inputs)).collect();
-        Self { columns, states, inputs, sums, flipped: Vec::new() }
+        Self { columns, machine, states, inputs, sums, flipped: Vec::new() }
     }
 
     /// Updates every hidden unit, and the visible units that are not given; the hidden units that changed.
     fn sweep(&mut self, clamp: Option<&Clamp>, chain: usize, stream: &mut impl Rng) -> u64 {
         let mut flips = 0;
-        for l in 1..self.states.len() {
+        for l in 1..self.states.len() - usize::from(self.machine) {
             for unit in 0..self.states[l].len() {
                 flips += u64::from(self.update(l, unit, stream.random()));
             }
+        }
+        if self.machine {
+            flips += self.update_machine(stream);
         }
         if let Some(clamp) = clamp {
             for unit in 0..self.states[0].len() {
@@ -224,6 +243,23 @@ impl<'a> Walker<'a> {
                 if !clamp.mask.get(unit, chain) {
                     self.states[0][unit] = random < logistic_f64(self.inputs[0][unit]);
                 }
+            }
+        }
+        flips
+    }
+
+    /// Draws the last layer, whose units are independent given the layer below; the units that changed.
+    fn update_machine(&mut self, stream: &mut impl Rng) -> u64 {
+        let top = self.states.len() - 1;
+        let mut flips = 0;
+        for (unit, column) in self.columns.weights[top - 1].iter().enumerate() {
+            let below = column.iter().zip(&self.states[top - 1]).filter(|(_, on)| **on).map(|(w, _)| w).sum::<f64>();
+            let on = stream.random::<f64>() < logistic_f64(self.columns.biases[top][unit] + below);
+            if on != self.states[top][unit] {
+                let sign = if on { 1.0 } else { -1.0 };
+                self.inputs[top - 1].iter_mut().zip(column).for_each(|(input, w)| *input += sign * w);
+                self.states[top][unit] = on;
+                flips += 1;
             }
         }
         flips

@@ -10,6 +10,7 @@ use gm_core::{
 
 use crate::conditional::Couplings;
 use crate::model::{Sbn, add};
+use crate::net::Net;
 
 /// States of all layers with log p(x) and its scores.
 #[derive(Clone, Debug)]
@@ -58,18 +59,22 @@ impl Generated {
     ///
     /// When shapes disagree.
     #[must_use]
-    pub fn new(sbn: &Sbn, couplings: &Couplings, layers: Vec<BitMatrix>) -> Self {
-        assert_eq!(layers.len(), sbn.depth() + 1, "states of all layers");
-        let mut log_p = vec![0.0; layers[0].samples()];
+    pub fn new<'a>(net: impl Into<Net<'a>>, couplings: &Couplings, layers: Vec<BitMatrix>) -> Self {
+        let net = net.into();
+        assert_eq!(layers.len(), net.depth() + 1, "states of all layers");
+        let top = &layers[net.depth()];
+        let prior = net.log_prior(top);
+        let scored = if prior.is_some() { net.depth() } else { layers.len() };
+        let mut log_p = prior.unwrap_or_else(|| vec![0.0; top.samples()]);
         let score = |(l, x): (usize, &BitMatrix)| {
             let mut scores = match layers.get(l + 1) {
-                Some(above) => couplings.from_above(sbn, l, above).inputs(),
-                None => Activations::repeated(sbn.stack().bias(l).as_slice(), x.samples()),
+                Some(above) => couplings.from_above(net, l, above).inputs(),
+                None => Activations::repeated(net.bias(l), x.samples()),
             };
             add(&mut log_p, &scores.score(x));
             scores
         };
-        let scores = layers.iter().enumerate().map(score).collect();
+        let scores = layers.iter().enumerate().take(scored).map(score).collect();
         Self { layers, scores, log_p }
     }
 
@@ -79,7 +84,8 @@ impl Generated {
         &self.log_p
     }
 
-    /// sum_s weights_s grad log p(x_s), into `gradient`; its old values are lost.
+    /// sum_s weights_s grad log p(x_s), into `gradient`; its old values are lost, but for those of parameters of a given
+    /// prior, which stay.
     ///
     /// # Panics
     ///
@@ -107,8 +113,14 @@ impl Draws {
     ///
     /// When there is no recognition net, `per_column` is 0, or `v` has other units than the visible layer.
     #[must_use]
-    pub fn recognised(sbn: &Sbn, couplings: &Couplings, v: &BitMatrix, per_column: usize, streams: &Streams) -> Self {
-        Self::new(sbn, couplings, v, per_column, |l, inputs| {
+    pub fn recognised<'a>(
+        net: impl Into<Net<'a>>,
+        couplings: &Couplings,
+        v: &BitMatrix,
+        per_column: usize,
+        streams: &Streams,
+    ) -> Self {
+        Self::new(net.into(), couplings, v, per_column, |l, inputs| {
             let mut x = BitMatrix::zeros(inputs.units(), inputs.samples());
             let family = streams.fork(Purpose::Layer, l as u64);
             inputs.sample_tempered_into(1.0, &vec![0.0; inputs.units()], &mut x, &family);
@@ -126,15 +138,17 @@ impl Draws {
     ///
     /// When there is no recognition net, or shapes disagree.
     #[must_use]
-    pub fn of_states(sbn: &Sbn, couplings: &Couplings, v: &BitMatrix, hidden: &[BitMatrix]) -> Self {
-        assert_eq!(hidden.len(), sbn.depth(), "states of all hidden layers");
-        let per_column = hidden[0].samples() / v.samples().max(1);
-        assert_eq!(per_column * v.samples(), hidden[0].samples(), "as many states for every column");
-        Self::new(sbn, couplings, v, per_column, |l, _| hidden[l - 1].clone())
+    pub fn of_states<'a>(net: impl Into<Net<'a>>, couplings: &Couplings, v: &BitMatrix, hidden: &[BitMatrix]) -> Self {
+        let net = net.into();
+        assert_eq!(hidden.len(), net.depth(), "states of all hidden layers");
+        let states = hidden.first().map_or(v.samples(), BitMatrix::samples);
+        let per_column = states / v.samples().max(1);
+        assert_eq!(per_column * v.samples(), states, "as many states for every column");
+        Self::new(net, couplings, v, per_column, |l, _| hidden[l - 1].clone())
     }
 
     fn new(
-        sbn: &Sbn,
+        net: Net<'_>,
         couplings: &Couplings,
         v: &BitMatrix,
         per_column: usize,
@@ -144,20 +158,20 @@ impl Draws {
         let copies = copies(v.samples(), per_column);
         let (mut layers, mut scores) = (vec![v.select(&copies)], Vec::new());
         let mut log_q = vec![0.0; copies.len()];
-        for l in 1..=sbn.depth() {
+        for l in 1..=net.depth() {
             // All states of a column share the means of the first hidden layer.
             let mut inputs = match l {
-                1 => couplings.from_below(sbn, 1, v).inputs().select(&copies),
-                _ => couplings.from_below(sbn, l, &layers[l - 1]).inputs(),
+                1 => couplings.from_below(net, 1, v).inputs().select(&copies),
+                _ => couplings.from_below(net, l, &layers[l - 1]).inputs(),
             };
             let x = state(l, &inputs);
             add(&mut log_q, &inputs.score(&x));
             layers.push(x);
             scores.push(inputs);
         }
-        let below = std::iter::once(v).chain(&layers[1..sbn.depth()]).map(BitMatrix::transposed).collect();
-        let (generated, recognised) = (Generated::new(sbn, couplings, layers), Recognised { below, scores });
-        Self { per_column, generated, recognised, log_q }
+        let below = std::iter::once(v).chain(layers.iter().skip(1)).take(net.depth());
+        let recognised = Recognised { below: below.map(BitMatrix::transposed).collect(), scores };
+        Self { per_column, generated: Generated::new(net, couplings, layers), recognised, log_q }
     }
 
     /// K, the states of a column.
@@ -208,7 +222,8 @@ impl Recognised {
         for scores in &mut self.scores {
             scores.scale_samples(weights);
         }
-        if let Some(per_column) = weights.len().checked_div(self.below[0].units()) {
+        let columns = self.below.first().map_or(0, BitMatrix::units);
+        if let Some(per_column) = weights.len().checked_div(columns) {
             self.scores[0] = self.scores[0].sum_neighbours(per_column);
         }
         self
@@ -252,15 +267,25 @@ impl Dreams {
     /// When there is no recognition net.
     #[must_use]
     pub fn new(sbn: &Sbn, couplings: &Couplings, samples: usize, streams: &Streams) -> Self {
-        let layers = couplings.sample(sbn, samples, streams);
-        let mut log_q = vec![0.0; samples];
+        Self::of_states(sbn, couplings, &couplings.sample(sbn, samples, streams))
+    }
+
+    /// Given states of all layers, visible first.
+    ///
+    /// # Panics
+    ///
+    /// When there is no recognition net, or shapes disagree.
+    #[must_use]
+    pub fn of_states<'a>(net: impl Into<Net<'a>>, couplings: &Couplings, layers: &[BitMatrix]) -> Self {
+        let net = net.into();
+        let mut log_q = vec![0.0; layers[0].samples()];
         let mut scores = Vec::new();
-        for l in 1..layers.len() {
-            let mut inputs = couplings.from_below(sbn, l, &layers[l - 1]).inputs();
+        for l in 1..=net.depth() {
+            let mut inputs = couplings.from_below(net, l, &layers[l - 1]).inputs();
             add(&mut log_q, &inputs.score(&layers[l]));
             scores.push(inputs);
         }
-        let below = layers[..sbn.depth()].iter().map(BitMatrix::transposed).collect();
+        let below = layers[..net.depth()].iter().map(BitMatrix::transposed).collect();
         Self { log_q, recognised: Recognised { below, scores } }
     }
 }

@@ -31,6 +31,7 @@ mod gradient;
 mod likelihood;
 mod mean_field;
 mod model;
+mod net;
 
 pub use conditional::Couplings;
 pub use enumeration::Posterior;
@@ -39,3 +40,4 @@ pub use gradient::{Draws, Dreams, Generated, Recognised};
 pub use likelihood::{BoundSettings, Bounds};
 pub use mean_field::{MeanField, MeanFieldSettings};
 pub use model::Sbn;
+pub use net::{LogPrior, Net};

@@ -4,8 +4,10 @@ use std::ops::ControlFlow;
 
 use gm_core::{BitMatrix, Error, Estimate, LogSum, Matrix, Progress, Purpose, Result, Side, Streams};
 
+use crate::conditional::Couplings;
 use crate::gradient::{Draws, GRADIENT_LIMIT};
 use crate::model::Sbn;
+use crate::net::Net;
 
 /// Rows whose bounds are computed together, and the states that are held at any time.
 const ROWS: usize = 64;
@@ -151,16 +153,108 @@ impl Sbn {
         const OP: &str = "Sbn::bounds";
         self.expect_recognition(OP)?;
         self.check_data(OP, v)?;
-        for (arg, count) in [("samples", settings.samples), ("repeats", settings.repeats)] {
-            if count == 0 {
-                return Err(Error::Param { op: OP, arg, value: "0".into(), allowed: "1 or more" });
-            }
+        Net::from(self).bounds(OP, v, settings, streams, watch)
+    }
+
+    /// Means of the hidden layers over K draws of the recognition net, `[n_l, rows]` each: with equal weights E_q[h | v], or
+    /// with normalised importance weights, which approach E[h | v] as K grows.
+    ///
+    /// # Randomness
+    ///
+    /// As [`bounds`](Self::bounds) with a single repeat.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] without a recognition net or draws, [`Error::Shape`] for data of another width, [`Error::Empty`]
+    /// without rows.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Streams};
+    ///
+    /// let sbn = gm_sbn::Sbn::initial(&[0.5; 4], &[3], 1.0, &Streams::new(1))?;
+    /// let v = BitMatrix::zeros(4, 1);
+    /// let means = sbn.recognised_means(&v, 5_000, true, &Streams::new(2))?;
+    /// assert!((f64::from(means[0][(0, 0)]) - sbn.posterior(&v, 0)?.means()[0]).abs() < 0.05);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn recognised_means(
+        &self,
+        v: &BitMatrix,
+        samples: usize,
+        weighted: bool,
+        streams: &Streams,
+    ) -> Result<Vec<Matrix>> {
+        const OP: &str = "Sbn::recognised_means";
+        self.expect_recognition(OP)?;
+        self.check_data(OP, v)?;
+        Net::from(self).recognised_means(OP, v, samples, weighted, streams)
+    }
+
+    /// The expectation of the K-sample bound of each row by enumeration, `[samples]`; with K = 1 the exact evidence lower
+    /// bound.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] without a recognition net or without samples, [`Error::TooLarge`] beyond 26 units: hidden units
+    /// times K, [`Error::Shape`] for data of another width, [`Error::Empty`] without rows.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Streams};
+    ///
+    /// let sbn = gm_sbn::Sbn::initial(&[0.5; 4], &[3], 1.0, &Streams::new(1))?;
+    /// let v = BitMatrix::zeros(4, 1);
+    /// let (elbo, two) = (sbn.exact_bound(&v, 1)?[0], sbn.exact_bound(&v, 2)?[0]);
+    /// assert!(elbo < two && two < sbn.log_prob(&v)?[0]);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn exact_bound(&self, v: &BitMatrix, samples: usize) -> Result<Vec<f64>> {
+        self.check_tuples("Sbn::exact_bound", v, samples)?;
+        Ok(Net::from(self).exact_bound(v, &self.prior()?.states(), samples))
+    }
+
+    /// Refuses what an enumeration of tuples of draws cannot do.
+    pub(crate) fn check_tuples(&self, op: &'static str, v: &BitMatrix, samples: usize) -> Result<()> {
+        self.expect_recognition(op)?;
+        self.check_data(op, v)?;
+        check_count(op, "samples", samples)?;
+        let units = self.hidden().saturating_mul(samples);
+        let limit = TUPLES.trailing_zeros() as usize;
+        if units > limit || self.hidden() > GRADIENT_LIMIT {
+            return Err(Error::TooLarge { op, units, limit });
         }
+        Ok(())
+    }
+}
+
+impl Net<'_> {
+    /// As [`Sbn::bounds`], for any prior of the top layer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] without draws or repeats, [`Error::Interrupted`] when `watch` breaks; `op` names the operation.
+    ///
+    /// # Panics
+    ///
+    /// Without a recognition net, or when `v` has other units than the visible layer.
+    pub fn bounds(
+        &self,
+        op: &'static str,
+        v: &BitMatrix,
+        settings: &BoundSettings,
+        streams: &Streams,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Bounds> {
+        check_count(op, "samples", settings.samples)?;
+        check_count(op, "repeats", settings.repeats)?;
         let mut repeats = Vec::new();
         let rows = v.samples();
         let slices = |first: usize| settings.samples.div_ceil(slice(ROWS.min(rows - first), settings.samples));
         let total = settings.repeats * (0..rows).step_by(ROWS).map(slices).sum::<usize>();
-        let mut report = Watched { done: 0, total, watch };
+        let mut report = Watched { op, done: 0, total, watch };
         for repeat in 0..settings.repeats {
             let family = streams.fork(Purpose::Evaluate, repeat as u64);
             repeats.push(self.weights_of_rows(v, settings.samples, &family, &mut report)?);
@@ -200,58 +294,41 @@ impl Sbn {
         streams: &Streams,
         mut visit: impl FnMut(usize, &Draws) -> Result<()>,
     ) -> Result<()> {
-        let couplings = self.couplings();
+        let couplings = Couplings::new(*self);
         for (block, first) in (0..v.samples()).step_by(ROWS).enumerate() {
             let rows: Vec<usize> = (first..v.samples().min(first + ROWS)).collect();
             let (v, family) = (v.select(&rows), streams.fork(Purpose::Choose, block as u64));
             let slice = slice(rows.len(), samples);
             for (j, drawn) in (0..samples).step_by(slice).enumerate() {
                 let count = slice.min(samples - drawn);
-                let draws = Draws::recognised(self, &couplings, &v, count, &family.fork(Purpose::Propose, j as u64));
+                let draws = Draws::recognised(*self, &couplings, &v, count, &family.fork(Purpose::Propose, j as u64));
                 visit(first, &draws)?;
             }
         }
         Ok(())
     }
 
-    /// Means of the hidden layers over K draws of the recognition net, `[n_l, rows]` each: with equal weights E_q[h | v], or
-    /// with normalised importance weights, which approach E[h | v] as K grows.
-    ///
-    /// # Randomness
-    ///
-    /// As [`bounds`](Self::bounds) with a single repeat.
+    /// As [`Sbn::recognised_means`], for any prior of the top layer.
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] without a recognition net or draws, [`Error::Shape`] for data of another width, [`Error::Empty`]
-    /// without rows.
+    /// [`Error::Param`] without draws; `op` names the operation.
     ///
-    /// # Examples
+    /// # Panics
     ///
-    /// ```
-    /// use gm_core::{BitMatrix, Streams};
-    ///
-    /// let sbn = gm_sbn::Sbn::initial(&[0.5; 4], &[3], 1.0, &Streams::new(1))?;
-    /// let v = BitMatrix::zeros(4, 1);
-    /// let means = sbn.recognised_means(&v, 5_000, true, &Streams::new(2))?;
-    /// assert!((f64::from(means[0][(0, 0)]) - sbn.posterior(&v, 0)?.means()[0]).abs() < 0.05);
-    /// # Ok::<(), gm_core::Error>(())
-    /// ```
+    /// Without a recognition net, or when `v` has other units than the visible layer.
     pub fn recognised_means(
         &self,
+        op: &'static str,
         v: &BitMatrix,
         samples: usize,
         weighted: bool,
         streams: &Streams,
     ) -> Result<Vec<Matrix>> {
-        const OP: &str = "Sbn::recognised_means";
-        self.expect_recognition(OP)?;
-        self.check_data(OP, v)?;
-        if samples == 0 {
-            return Err(Error::Param { op: OP, arg: "samples", value: "0".into(), allowed: "1 or more" });
-        }
+        check_count(op, "samples", samples)?;
+        let layers = self.layers();
         let mut sums: Vec<(LogSum, Vec<Vec<f64>>)> = (0..v.samples())
-            .map(|_| (LogSum::default(), self.layers()[1..].iter().map(|&n| vec![0.0; n]).collect()))
+            .map(|_| (LogSum::default(), layers[1..].iter().map(|&n| vec![0.0; n]).collect()))
             .collect();
         self.each_slice(v, samples, &streams.fork(Purpose::Evaluate, 0), |first, draws| {
             let logs = if weighted { draws.log_weights() } else { vec![0.0; draws.log_q().len()] };
@@ -262,56 +339,30 @@ impl Sbn {
             }
             Ok(())
         })?;
-        let means =
-            |l: usize| Matrix::from_fn(self.layers()[l + 1], v.samples(), |unit, row| sums[row].1[l][unit] as f32);
+        let means = |l: usize| Matrix::from_fn(layers[l + 1], v.samples(), |unit, row| sums[row].1[l][unit] as f32);
         Ok((0..self.depth()).map(means).collect())
     }
 
-    /// The expectation of the K-sample bound of each row by enumeration, `[samples]`; with K = 1 the exact evidence lower
-    /// bound.
+    /// As [`Sbn::exact_bound`], for any prior of the top layer, given all hidden states, `[n_l, states]` each.
     ///
-    /// # Errors
+    /// # Panics
     ///
-    /// [`Error::Param`] without a recognition net or without samples, [`Error::TooLarge`] beyond 26 units: hidden units
-    /// times K, [`Error::Shape`] for data of another width, [`Error::Empty`] without rows.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use gm_core::{BitMatrix, Streams};
-    ///
-    /// let sbn = gm_sbn::Sbn::initial(&[0.5; 4], &[3], 1.0, &Streams::new(1))?;
-    /// let v = BitMatrix::zeros(4, 1);
-    /// let (elbo, two) = (sbn.exact_bound(&v, 1)?[0], sbn.exact_bound(&v, 2)?[0]);
-    /// assert!(elbo < two && two < sbn.log_prob(&v)?[0]);
-    /// # Ok::<(), gm_core::Error>(())
-    /// ```
-    pub fn exact_bound(&self, v: &BitMatrix, samples: usize) -> Result<Vec<f64>> {
-        self.check_tuples("Sbn::exact_bound", v, samples)?;
-        let (states, couplings) = (self.prior()?.states(), self.couplings());
+    /// Without a recognition net, or when shapes disagree.
+    #[must_use]
+    pub fn exact_bound(&self, v: &BitMatrix, states: &[BitMatrix], samples: usize) -> Vec<f64> {
+        let couplings = Couplings::new(*self);
         let bound = |row: usize| {
-            let draws = Draws::of_states(self, &couplings, &v.select(&[row]), &states);
+            let draws = Draws::of_states(*self, &couplings, &v.select(&[row]), states);
             let terms: Vec<(f64, f64)> =
                 draws.log_weights().into_iter().zip(draws.log_q().iter().map(|q| q.exp())).collect();
             expected_log_mean(&terms, samples, 1.0, &LogSum::default(), samples)
         };
-        Ok((0..v.samples()).map(bound).collect())
+        (0..v.samples()).map(bound).collect()
     }
+}
 
-    /// Refuses what an enumeration of tuples of draws cannot do.
-    pub(crate) fn check_tuples(&self, op: &'static str, v: &BitMatrix, samples: usize) -> Result<()> {
-        self.expect_recognition(op)?;
-        self.check_data(op, v)?;
-        if samples == 0 {
-            return Err(Error::Param { op, arg: "samples", value: "0".into(), allowed: "1 or more" });
-        }
-        let units = self.hidden().saturating_mul(samples);
-        let limit = TUPLES.trailing_zeros() as usize;
-        if units > limit || self.hidden() > GRADIENT_LIMIT {
-            return Err(Error::TooLarge { op, units, limit });
-        }
-        Ok(())
-    }
+fn check_count(op: &'static str, arg: &'static str, count: usize) -> Result<()> {
+    if count == 0 { Err(Error::Param { op, arg, value: "0".into(), allowed: "1 or more" }) } else { Ok(()) }
 }
 
 /// The expectation of log (1/K) (sum so far + `left` more weights), times the probability so far.
@@ -347,6 +398,7 @@ fn add_states((total, means): &mut (LogSum, Vec<Vec<f64>>), draws: &Draws, from:
 
 /// Progress that can be stopped.
 struct Watched<'a> {
+    op: &'static str,
     done: usize,
     total: usize,
     watch: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
@@ -357,7 +409,7 @@ impl Watched<'_> {
         self.done += 1;
         match (self.watch)(Progress { done: self.done, total: self.total }) {
             ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(Error::Interrupted { op: "Sbn::bounds" }),
+            ControlFlow::Break(()) => Err(Error::Interrupted { op: self.op }),
         }
     }
 }

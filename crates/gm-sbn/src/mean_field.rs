@@ -74,7 +74,7 @@ impl Sbn {
             let value = settings.tolerance.to_string();
             return Err(Error::Param { op: OP, arg: "tolerance", value, allowed: "0 or more nats" });
         }
-        let (columns, start) = (Columns::new(self), self.first_means(v));
+        let (columns, start) = (Columns::new(self.stack()), self.first_means(v));
         let fit = |row: usize| {
             let visible = (0..v.units()).map(|unit| f64::from(u8::from(v.get(unit, row)))).collect();
             let hidden = start.iter().map(|means| means.column(row).iter().map(|&x| f64::from(x)).collect());

@@ -248,12 +248,12 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    pub(crate) fn new(sbn: &Sbn) -> Self {
+    pub(crate) fn new(stack: &Stack) -> Self {
         let wide = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect();
-        let columns = |l: usize| sbn.stack.weights(l).column_iter().map(|column| wide(column.as_slice())).collect();
+        let columns = |l: usize| stack.weights(l).column_iter().map(|column| wide(column.as_slice())).collect();
         Self {
-            weights: (0..sbn.depth()).map(columns).collect(),
-            biases: (0..=sbn.depth()).map(|l| wide(sbn.stack.bias(l).as_slice())).collect(),
+            weights: (0..stack.depth()).map(columns).collect(),
+            biases: (0..=stack.depth()).map(|l| wide(stack.bias(l).as_slice())).collect(),
         }
     }
 

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, FileError, Result};
+use crate::labels::Labels;
 use crate::model_data::ModelData;
 use crate::recognition::Recognition;
 use crate::stack::{Matrix, Stack, Vector};
 use crate::units::{ModelKind, VisibleKind};
 use crate::visible::Standardise;
 
-const KNOWN: &str = "weights.L, bias.L, recognition.weights.L, recognition.bias.L, visible_variance, \
-                     visible_shift or visible_scale";
+const KNOWN: &str = "weights.L, bias.L, recognition.weights.L, recognition.bias.L, label.weights, \
+                     label.bias, visible_variance, visible_shift or visible_scale";
 
 /// Numbers in rows, the last index the fastest, as NumPy has them by default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,6 +74,10 @@ impl From<&ModelData> for Parts {
             add("visible_shift".into(), Tensor::from_slice(standardise.shift()));
             add("visible_scale".into(), Tensor::from_slice(standardise.scale()));
         }
+        if let Some(labels) = &model.labels {
+            add("label.weights".into(), Tensor::from_matrix(labels.weights()));
+            add("label.bias".into(), Tensor::from_vector(labels.bias()));
+        }
         Self {
             model: Some(model.kind.to_string()),
             visible: Some(model.visible.to_string()),
@@ -110,9 +115,11 @@ impl Parts {
         let recognition = shelf.take_recognition()?;
         let visible_variance = shelf.take_optional_vector("visible_variance")?;
         let standardise = shelf.take_standardise()?;
+        let labels = shelf.take_labels()?;
         shelf.refuse_rest()?;
         ModelData::new(kind, visible, stack, recognition, visible_variance, self.metadata)?
-            .with_standardise(standardise)
+            .with_standardise(standardise)?
+            .with_labels(labels)
     }
 }
 
@@ -195,6 +202,14 @@ impl Shelf {
         }
         let [shift, scale] = names.map(|name| self.take_vector(name).map(|values| values.as_slice().to_vec()));
         Standardise::new(shift?, scale?).map(Some)
+    }
+
+    fn take_labels(&mut self) -> Result<Option<Labels>> {
+        if !self.tensors.keys().any(|name| name.starts_with("label.")) {
+            return Ok(None);
+        }
+        let (weights, bias) = (self.take_matrix("label.weights")?, self.take_vector("label.bias")?);
+        Labels::new(weights, bias).map(Some)
     }
 
     fn refuse_shape(&self, name: &str, tensor: &Tensor, expected: &'static str) -> Error {

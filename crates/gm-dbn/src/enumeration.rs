@@ -1,0 +1,161 @@
+//! Exact sums over the hidden states of small networks.
+
+use gm_core::{BitMatrix, Error, LogSum, Result, log_sum_exp, softplus_sum};
+use gm_sbn::{Couplings, Net, Posterior};
+use rayon::prelude::*;
+
+use crate::model::{Dbn, log_weights};
+
+/// The most hidden units whose states are tabulated.
+const TABLE_LIMIT: usize = 20;
+
+impl Dbn {
+    /// Units that exact computations of log p(v) enumerate: those of all hidden layers but the top one, which is summed out
+    /// analytically.
+    #[must_use]
+    pub fn enumerable_hidden_units(&self) -> usize {
+        self.layers()[1..self.depth()].iter().sum()
+    }
+
+    /// log p(v) of each sample for a given log Z of the machine, by enumeration of x_1, ..., x_(L-1), `[samples]`.
+    ///
+    /// # Numerics
+    ///
+    /// 2^n looks at the samples for n units of the first hidden layer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] beyond 20 units of these layers, [`Error::Shape`] for data of another width, [`Error::Empty`]
+    /// without samples.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack};
+    ///
+    /// let dbn = gm_dbn::Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
+    /// let log_prob = dbn.log_prob(&BitMatrix::zeros(4, 1), dbn.log_partition()?)?;
+    /// assert!((log_prob[0] + 4.0 * 2.0_f64.ln()).abs() < 1e-6);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_prob(&self, v: &BitMatrix, log_partition: f64) -> Result<Vec<f64>> {
+        const OP: &str = "Dbn::log_prob";
+        self.check_data(OP, v)?;
+        check_table(OP, self.enumerable_hidden_units())?;
+        let top = self.top();
+        if self.depth() == 1 && self.labels().is_none() {
+            return Ok(top.log_prob(v, log_partition));
+        }
+        if self.depth() == 1 {
+            return Ok(log_weights(&top, v).into_iter().map(|weight| weight - log_partition).collect());
+        }
+        let (states, log_prior) = self.directed_states(&|x| log_weights(&top, x));
+        // The first hidden layer has the highest bits, so that states which share it are neighbours.
+        let upper = log_prior.len() >> self.layers()[1];
+        let firsts: Vec<usize> = (0..log_prior.len()).step_by(upper).collect();
+        let inputs = self.visible_inputs(&states[0].select(&firsts));
+        let sums = |(i, inputs): (usize, &Vec<f64>)| {
+            let shared = log_sum_exp(&log_prior[i * upper..(i + 1) * upper]) - softplus_sum(inputs);
+            v.weighted_sums(inputs).into_iter().map(|chosen| shared + chosen).collect::<Vec<f64>>()
+        };
+        let terms: Vec<Vec<f64>> = inputs.par_iter().enumerate().map(sums).collect();
+        let total = |row: usize| {
+            let mut sum = LogSum::default();
+            terms.iter().for_each(|terms| sum.add(terms[row]));
+            sum.value() - log_partition
+        };
+        Ok((0..v.samples()).map(total).collect())
+    }
+
+    /// All states of x_1, ..., x_(L-1) with log p of each, but for log Z.
+    pub(crate) fn directed_states(
+        &self,
+        prior: &(dyn Fn(&BitMatrix) -> Vec<f64> + Sync),
+    ) -> (Vec<BitMatrix>, Vec<f64>) {
+        let layers = self.layers();
+        let states = all_states(&layers[1..self.depth()]);
+        let net = self.directed(prior);
+        let couplings = Couplings::new(net);
+        let mut log_prior = prior(&states[states.len() - 1]);
+        for l in 1..self.depth() - 1 {
+            self.add_scores(net, &couplings, (l, &states), &mut log_prior);
+        }
+        (states, log_prior)
+    }
+
+    fn add_scores(
+        &self,
+        net: Net<'_>,
+        couplings: &Couplings,
+        (l, states): (usize, &[BitMatrix]),
+        log_prior: &mut [f64],
+    ) {
+        let scores = couplings.from_above(net, l, &states[l]).inputs().score(&states[l - 1]);
+        log_prior.iter_mut().zip(scores).for_each(|(sum, score)| *sum += score);
+    }
+
+    /// W_0 x_1 + b_0 for states of the first hidden layer, in double precision.
+    fn visible_inputs(&self, x: &BitMatrix) -> Vec<Vec<f64>> {
+        let (weights, bias) = (self.stack().weights(0), self.stack().bias(0));
+        let inputs = |sample: usize| {
+            let mut inputs: Vec<f64> = bias.iter().map(|&b| f64::from(b)).collect();
+            for unit in (0..x.units()).filter(|&unit| x.get(unit, sample)) {
+                inputs.iter_mut().zip(weights.column(unit).iter()).for_each(|(sum, &w)| *sum += f64::from(w));
+            }
+            inputs
+        };
+        (0..x.samples()).into_par_iter().map(inputs).collect()
+    }
+
+    /// p(h | v) for one row of the data, of all hidden layers, by enumeration; log p(v) of it lacks log Z.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] beyond 20 hidden units, [`Error::Shape`] for data of another width, [`Error::Param`] for a row that
+    /// is not there or a network with label units.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack};
+    ///
+    /// let dbn = gm_dbn::Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
+    /// let means = dbn.posterior(&BitMatrix::zeros(4, 1), 0)?.means();
+    /// assert!(means.len() == 5 && means.iter().all(|mean| (mean - 0.5).abs() < 1e-6));
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn posterior(&self, data: &BitMatrix, row: usize) -> Result<Posterior> {
+        const OP: &str = "Dbn::posterior";
+        gm_core::check_len(OP, "data", "units", data.units(), self.visible())?;
+        let refuse = |arg, value, allowed| Err(Error::Param { op: OP, arg, value, allowed });
+        if row >= data.samples() {
+            return refuse("row", format!("{row} of {}", data.samples()), "a row of the data");
+        }
+        if self.labels().is_some() {
+            return refuse("labels", "present".into(), "a network without label units");
+        }
+        let hidden = &self.layers()[1..];
+        check_table(OP, hidden.iter().sum())?;
+        let states = all_states(hidden);
+        let v = data.select(&vec![row; states[0].samples()]);
+        let layers: Vec<BitMatrix> = std::iter::once(v).chain(states).collect();
+        Ok(Posterior::new(hidden.to_vec(), self.log_joint(&layers, 0.0)))
+    }
+}
+
+/// Every state of layers of the given sizes, numbered as [`Posterior`] numbers them: the last layer has the lowest bits, and
+/// within a layer the first unit has.
+pub(crate) fn all_states(layers: &[usize]) -> Vec<BitMatrix> {
+    let total: usize = layers.iter().sum();
+    let mut above = total;
+    let layer = |&units: &usize| {
+        above -= units;
+        let shift = above;
+        BitMatrix::from_fn(units, 1 << total, |unit, state| state >> (shift + unit) & 1 == 1)
+    };
+    layers.iter().map(layer).collect()
+}
+
+pub(crate) fn check_table(op: &'static str, units: usize) -> Result<()> {
+    if units > TABLE_LIMIT { Err(Error::TooLarge { op, units, limit: TABLE_LIMIT }) } else { Ok(()) }
+}

@@ -1,0 +1,49 @@
+//! The deep belief network, p(x) = [machine over (x_(L-1), x_L)] prod_(l<L-1) Ber(x_l; s(W_l x_(l+1) + b_l)) with
+//! s(z) = 1 / (1 + exp(-z)): a restricted Boltzmann machine on top, directed layers below.
+//!
+//! It is built layer by layer. A machine is unrolled into a network of two layers with tied weights, which is the same
+//! distribution: the prior that the upper layer puts on x_1 is complementary, it makes the posterior factorial. The lower
+//! layer is then frozen and a better prior is learnt. What is lost is the exactness of the posterior; the evidence lower
+//! bound says how much is won.
+//!
+//! ```
+//! use gm_core::{BitMatrix, Matrix, Streams, Vector};
+//! use gm_dbn::Dbn;
+//! use gm_rbm::Rbm;
+//!
+//! let rbm = Rbm::new(
+//!     Matrix::from_row_slice(3, 2, &[1.0, -1.0, 0.5, 2.0, -0.5, 0.3]),
+//!     Vector::from_vec(vec![0.1, -0.2, 0.3]),
+//!     Vector::from_vec(vec![0.0, 0.4]),
+//! )?;
+//! let dbn = Dbn::unroll(&rbm, 2)?; // the same p(v), one layer deeper
+//! assert_eq!(dbn.layers(), [3, 2, 3]);
+//!
+//! let v = BitMatrix::from_fn(3, 2, |unit, sample| unit != sample);
+//! let (shallow, deep) = (rbm.log_prob(&v, rbm.log_partition()?), dbn.log_prob(&v, dbn.log_partition()?)?);
+//! assert!((shallow[0] - deep[0]).abs() < 1e-5);
+//!
+//! let streams = Streams::new(7);
+//! let sampler = dbn.sampler();
+//! let mut chains = sampler.chains(100, &streams);
+//! sampler.run(&mut chains, 50, &streams); // in the machine on top
+//! assert_eq!(sampler.descend(&chains, &streams)[0].units(), 3); // and one pass down
+//! # Ok::<(), gm_core::Error>(())
+//! ```
+
+mod conditional;
+mod enumeration;
+mod gibbs;
+mod gradient;
+mod likelihood;
+mod model;
+
+pub use conditional::Couplings;
+pub use gibbs::{Posterior, Sampler};
+pub use gradient::{Gradient, Sleep, Wake};
+pub use model::{Dbn, Growth};
+
+/// The example of the crate's description runs with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadMe;

@@ -1,0 +1,253 @@
+//! Likelihoods: log Z of the machine on top, exactly and annealed, and lower bounds on log p(v) from draws of the recognition
+//! net.
+
+use std::ops::ControlFlow;
+
+use gm_core::{AisSettings, Annealed, BitMatrix, Matrix, Progress, Purpose, Result, Schedule, Streams};
+use gm_rbm::base_rate_bias;
+use gm_sbn::{BoundSettings, Bounds};
+
+use crate::enumeration::{all_states, check_table};
+use crate::model::{Dbn, log_weights};
+
+impl Dbn {
+    /// Units that the exact log Z of the machine enumerates.
+    #[must_use]
+    pub fn enumerable_units(&self) -> usize {
+        self.top().enumerable_units()
+    }
+
+    /// log Z of the machine on top, exactly; the directed layers have none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rbm::log_partition`](gm_rbm::Rbm::log_partition).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let dbn = gm_dbn::Dbn::new(gm_core::Stack::zeros(&[400, 3, 200])?, None)?;
+    /// assert!((dbn.log_partition()? - 203.0 * 2.0_f64.ln()).abs() < 1e-9);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_partition(&self) -> Result<f64> {
+        self.top().log_partition()
+    }
+
+    /// Biases of independent units with the means that the recognition net gives to the lower layer of the machine on data: a
+    /// base for annealing. Label units have a bias of 0.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Shape`] for data of another width, [`gm_core::Error::Empty`] without samples.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::BitMatrix;
+    ///
+    /// let dbn = gm_dbn::Dbn::new(gm_core::Stack::zeros(&[4, 3, 2])?, None)?;
+    /// assert_eq!(dbn.base_rates(&BitMatrix::zeros(4, 2))?, [0.0; 3]);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn base_rates(&self, data: &BitMatrix) -> Result<Vec<f32>> {
+        self.check_data("Dbn::base_rates", data)?;
+        let mut means = match self.depth() {
+            1 => data.unit_counts().iter().map(|&on| (on as f64 / data.samples() as f64) as f32).collect(),
+            depth => row_means(&self.means_up_from_v(&data.to_matrix())[depth - 2]),
+        };
+        means.resize(means.len() + self.classes(), 0.5);
+        Ok(base_rate_bias(&means))
+    }
+
+    /// log Z of the machine by annealing from independent units with the given biases, best those of
+    /// [`base_rates`](Self::base_rates) of training data.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rbm::log_partition_ais`](gm_rbm::Rbm::log_partition_ais).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{AisSettings, Schedule, Stack, Streams, unwatched};
+    ///
+    /// let dbn = gm_dbn::Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
+    /// let settings = AisSettings { runs: 10, schedule: Schedule::Linear(5) };
+    /// let found = dbn.log_partition_ais(&settings, None, &Streams::new(0), &mut unwatched)?;
+    /// assert!((found.log_partition.value - 5.0 * 2.0_f64.ln()).abs() < 1e-9);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_partition_ais(
+        &self,
+        settings: &AisSettings,
+        base: Option<&[f32]>,
+        streams: &Streams,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Annealed> {
+        self.top().log_partition_ais(settings, base, streams, watch)
+    }
+
+    /// What walks back from given states of the lower layer of the machine, `[n_(L-1), samples]`, say of log Z, one number
+    /// each: above it in expectation. With draws of the recognition net they come from data, not from the machine (RAISE).
+    ///
+    /// # Errors
+    ///
+    /// As [`Rbm::log_prob_raise`](gm_rbm::Rbm::log_prob_raise), and [`gm_core::Error::Param`] for a network with label units.
+    ///
+    /// # Source
+    ///
+    /// `burda2015accurate`, section 3.
+    pub fn log_partition_raise(
+        &self,
+        x: &BitMatrix,
+        schedule: &Schedule,
+        base: Option<&[f32]>,
+        streams: &Streams,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<f64>> {
+        let (top, settings) = (self.top(), AisSettings { runs: 1, schedule: schedule.clone() });
+        let log_probs = top.log_prob_raise(x, &settings, base, streams, watch)?;
+        Ok(top.free_energy(x).iter().zip(log_probs).map(|(f, log_prob)| -f - log_prob).collect())
+    }
+
+    /// Lower bounds on log p(v) from K draws of the recognition net, for a given log Z of the machine.
+    ///
+    /// With weights w_k = p(v, x_1, ..., x_(L-1)) / q(x_1, ..., x_(L-1) | v) and the top layer summed out: the evidence lower
+    /// bound E[log w], and log (1/K) sum_k w_k, which in expectation grows with K towards log p(v).
+    ///
+    /// # Randomness
+    ///
+    /// As [`Sbn::bounds`](gm_sbn::Sbn::bounds).
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] without draws or repeats, [`gm_core::Error::Shape`] for data of another width,
+    /// [`gm_core::Error::Empty`] without samples, [`gm_core::Error::Interrupted`] when `watch` breaks.
+    ///
+    /// # Source
+    ///
+    /// `hinton2006fast`, section 3; `burda2016importance`, section 3.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack, Streams, unwatched};
+    /// use gm_sbn::BoundSettings;
+    ///
+    /// let dbn = gm_dbn::Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
+    /// let (v, settings) = (BitMatrix::zeros(4, 2), BoundSettings { samples: 10, repeats: 1 });
+    /// let bounds = dbn.bounds(&v, dbn.log_partition()?, &settings, &Streams::new(0), &mut unwatched)?;
+    /// assert!((bounds.elbo[0] + 4.0 * 2.0_f64.ln()).abs() < 1e-5);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn bounds(
+        &self,
+        v: &BitMatrix,
+        log_partition: f64,
+        settings: &BoundSettings,
+        streams: &Streams,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Bounds> {
+        const OP: &str = "Dbn::bounds";
+        self.check_data(OP, v)?;
+        let top = self.top();
+        let prior = |x: &BitMatrix| log_weights(&top, x).into_iter().map(|weight| weight - log_partition).collect();
+        self.directed(&prior).bounds(OP, v, settings, streams, watch)
+    }
+
+    /// The expectation of the K-sample bound of each row by enumeration, for a given log Z, `[samples]`; with K = 1 the exact
+    /// evidence lower bound.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::TooLarge`] beyond 20 units: those of all hidden layers but the top one, times K;
+    /// [`gm_core::Error::Shape`] for data of another width, [`gm_core::Error::Empty`] without rows.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::BitMatrix;
+    ///
+    /// let dbn = gm_dbn::Dbn::new(gm_core::Stack::zeros(&[4, 3, 2])?, None)?;
+    /// let bound = dbn.exact_bound(&BitMatrix::zeros(4, 1), dbn.log_partition()?, 1)?;
+    /// assert!((bound[0] + 4.0 * 2.0_f64.ln()).abs() < 1e-5);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn exact_bound(&self, v: &BitMatrix, log_partition: f64, samples: usize) -> Result<Vec<f64>> {
+        const OP: &str = "Dbn::exact_bound";
+        self.check_data(OP, v)?;
+        check_table(OP, self.enumerable_hidden_units().saturating_mul(samples))?;
+        if self.depth() == 1 {
+            return self.log_prob(v, log_partition);
+        }
+        let top = self.top();
+        let prior = |x: &BitMatrix| log_weights(&top, x).into_iter().map(|weight| weight - log_partition).collect();
+        let states = all_states(&self.layers()[1..self.depth()]);
+        Ok(self.directed(&prior).exact_bound(v, &states, samples))
+    }
+
+    /// log p(y | v) of each class y, `[classes, samples]`, from the free energies of the machine with the means that the
+    /// recognition net gives to its lower layer.
+    ///
+    /// # Shapes
+    ///
+    /// `v` is `[visible, samples]`, of numbers from 0 to 1.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] for a network without label units, [`gm_core::Error::Shape`] for data of another width.
+    ///
+    /// # Source
+    ///
+    /// `hinton2006fast`, section 6.2.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Labels, Matrix, Stack, Vector};
+    ///
+    /// let dbn = gm_dbn::Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
+    /// let dbn = dbn.with_labels(Some(Labels::new(Matrix::zeros(10, 2), Vector::zeros(10))?))?;
+    /// let log_p = dbn.log_class_probs(&Matrix::zeros(4, 1))?;
+    /// assert!((log_p[(7, 0)] - 0.1_f32.ln()).abs() < 1e-6);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_class_probs(&self, v: &Matrix) -> Result<Matrix> {
+        gm_core::check_len("Dbn::log_class_probs", "data", "units", v.nrows(), self.visible())?;
+        let lower = match self.depth() {
+            1 => v.clone(),
+            depth => self.means_up_from_v(v).swap_remove(depth - 2),
+        };
+        let units = lower.nrows();
+        self.top().log_class_probs(&lower.insert_rows(units, self.classes(), 0.0))
+    }
+
+    /// Independent exact draws of x_0, ..., x_(L-1), by enumeration of the smaller layer of the machine.
+    ///
+    /// # Randomness
+    ///
+    /// As [`Rbm::exact_samples`](gm_rbm::Rbm::exact_samples), and family 0 of [`Purpose::Noise`] for the pass down.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::TooLarge`] when both layers of the machine have more than 24 units.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let dbn = gm_dbn::Dbn::new(gm_core::Stack::zeros(&[4, 3, 2])?, None)?;
+    /// assert_eq!(dbn.exact_samples(5, &gm_core::Streams::new(0))?[0].samples(), 5);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn exact_samples(&self, count: usize, streams: &Streams) -> Result<Vec<BitMatrix>> {
+        let couplings = self.couplings();
+        let chains = couplings.top.exact_samples(count, streams)?;
+        Ok(couplings.descend(self, chains.v.bits(), &streams.fork(Purpose::Noise, 0)))
+    }
+}
+
+fn row_means(values: &Matrix) -> Vec<f32> {
+    let columns = values.ncols().max(1) as f64;
+    values.row_iter().map(|row| (row.iter().map(|&x| f64::from(x)).sum::<f64>() / columns) as f32).collect()
+}
