@@ -20,7 +20,7 @@ fn sweep(c: &mut Criterion) {
 
 fn training_step(c: &mut Criterion) {
     let streams = Streams::new(1);
-    let data = batch(784, 500, 0.13);
+    let data = batch(784, 500, 0.13).into();
     let means = vec![0.13; 784];
     let settings = RbmSettings { hidden: 500, ..RbmSettings::default() };
     let mut learner = RbmLearner::start_from(model(784, 500), &means, &settings, &streams).expect("sizes agree");

@@ -44,7 +44,7 @@ fn deep_sweep() -> f64 {
 }
 
 fn training_step() -> f64 {
-    let (streams, data) = (Streams::new(1), batch(784, 500, 0.13));
+    let (streams, data) = (Streams::new(1), batch(784, 500, 0.13).into());
     let settings = RbmSettings { hidden: 500, ..RbmSettings::default() };
     let mut learner = RbmLearner::start_from(model(784, 500), &[0.13; 784], &settings, &streams).expect("sizes agree");
     let clock = Clock { step: 0, total: 1_000_000, per_epoch: 100 };
@@ -55,7 +55,7 @@ fn training_step() -> f64 {
 
 /// An update of a sigmoid belief net by reweighted wake-sleep: batch of 100, 5 samples.
 fn sbn_training_step() -> f64 {
-    let (streams, data) = (Streams::new(1), batch(784, 100, 0.13));
+    let (streams, data) = (Streams::new(1), batch(784, 100, 0.13).into());
     let settings = SbnSettings { hidden: vec![200; 3], learning_rate: 1e-6, ..SbnSettings::default() };
     let mut learner = SbnLearner::new(&[0.13; 784], &settings, &streams).expect("sizes agree");
     let clock = Clock { step: 0, total: 1_000_000, per_epoch: 100 };

@@ -125,8 +125,7 @@ pub(crate) fn run(run: Run) -> Result<Report> {
         options: data_options(&config.data),
     };
     let settings = config.model.settings();
-    let layers: Vec<usize> = std::iter::once(visible).chain(settings.hidden()).collect();
-    let kind = settings.kind();
+    let (kind, layers) = (settings.kind(), run.layers());
     let mut watcher = Watcher::new(format!("{kind} {}", dashed(&layers)));
     let outcome = run.train(&mut watcher)?;
     let shape = picture::shape_of(visible, image);

@@ -109,6 +109,25 @@ pub trait ModelSettings {
     /// [`gm_core::Error::Param`] naming the setting, its value and what is allowed.
     fn check(&self) -> Result<()>;
 
+    /// Whether grey levels that nothing binarises are learnt from as they are.
+    fn takes_reals(&self) -> bool {
+        false
+    }
+
+    /// What is learnt from in place of the data, such as rows joined with their labels; nothing else if absent.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the data lack.
+    fn prepare(&self, _data: &Dataset, _binarise: Binarise) -> Result<Option<Dataset>> {
+        Ok(None)
+    }
+
+    /// Units of each layer of a model that learns from so many units.
+    fn layers(&self, units: usize) -> Vec<usize> {
+        std::iter::once(units).chain(self.hidden()).collect()
+    }
+
     /// A model at the start of its training on data of the given means, `[visible]`.
     ///
     /// # Errors
@@ -215,6 +234,17 @@ impl Config {
         load(&DataSpec::parse(&data.spec)?, &options)
     }
 
+    /// How grey levels become zeros and ones, if they do.
+    pub(crate) fn binarise(&self, data: &Dataset) -> Binarise {
+        let reals = self.model.settings().takes_reals();
+        self.data.binarise.unwrap_or(if reals { Binarise::None } else { data.train.training_binarise() })
+    }
+
+    /// What is learnt from in place of the data, if anything.
+    pub(crate) fn prepare(&self, data: &Dataset) -> Result<Option<Dataset>> {
+        self.model.settings().prepare(data, self.binarise(data))
+    }
+
     /// The same run, with paths that hold from everywhere and the binarisation that suits the data.
     pub(crate) fn completed(&self, data: &Dataset) -> Result<Self> {
         let mut config = self.clone();
@@ -224,7 +254,7 @@ impl Config {
         for folder in [&mut config.data.data_dir, &mut config.data.cache_dir].into_iter().flatten() {
             *folder = absolute(folder)?;
         }
-        config.data.binarise.get_or_insert(data.train.training_binarise());
+        config.data.binarise = Some(self.binarise(data));
         Ok(config)
     }
 

@@ -3,14 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
-use gm_core::{BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Recognition, Stack, Streams, check_len};
+use gm_core::{
+    Batch, BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Recognition, Stack, Streams, check_len,
+};
 use gm_dbm::{Chains, Couplings, DataPhase, Dbm, MeanField, MeanFieldSettings, Offsets, gradient_into};
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelSettings;
 use crate::dbm_pretrain::{Pretraining, Scales};
 use crate::error::{Error, Result};
-use crate::learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport, check_layers};
+use crate::learner::{
+    BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport, binary, check_layers,
+};
 use crate::metrics::Figures;
 use crate::optimiser::{Optimiser, OptimiserSettings};
 use crate::rate::{Clock, Rate, warm_up};
@@ -499,8 +503,8 @@ fn layers_of(visible_means: &[f32], hidden: &[usize]) -> Vec<usize> {
 }
 
 impl Learner for DbmLearner {
-    fn step(&mut self, batch: &BitMatrix, clock: &Clock, streams: &Streams) -> Result<StepReport> {
-        check_len("DbmLearner::step", "batch", "units", batch.units(), self.dbm.visible())?;
+    fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
+        let batch = binary("DbmLearner::step", batch, self.dbm.visible())?;
         let (stage, within) = self.settings.stage(clock);
         if stage != self.stage {
             self.enter(stage, streams)?;
@@ -547,20 +551,21 @@ impl Learner for DbmLearner {
 
     fn figures(&self, probe: &Probe, _: &Streams) -> Result<Figures> {
         let settings = MeanFieldSettings::default();
-        let posterior = self.couplings.mean_field(&self.dbm, &probe.valid, &settings);
-        let valid = mean(&posterior.bound(&self.dbm, &probe.valid, 0.0));
-        let train = self.couplings.mean_field(&self.dbm, &probe.train, &settings);
-        let train = mean(&train.bound(&self.dbm, &probe.train, 0.0));
+        let (train_rows, valid_rows) = (probe.train.bits(), probe.valid.bits());
+        let posterior = self.couplings.mean_field(&self.dbm, valid_rows, &settings);
+        let valid = mean(&posterior.bound(&self.dbm, valid_rows, 0.0));
+        let train = self.couplings.mean_field(&self.dbm, train_rows, &settings);
+        let train = mean(&train.bound(&self.dbm, train_rows, 0.0));
         let weights: Vec<f32> = (0..self.dbm.depth()).map(|l| rms(self.dbm.weights(l).as_slice()) as f32).collect();
         let mut figures = Figures::new([
-            ("reconstruction", self.reconstruction(&probe.valid, &posterior)),
+            ("reconstruction", self.reconstruction(valid_rows, &posterior)),
             ("free_energy_gap", train - valid),
             ("weight_rms", rms(&weights)),
         ]);
         if enumerable_units(&self.dbm.layers()) <= probe.exact_units {
             let log_partition = self.dbm.log_partition()?;
-            figures.push("log_likelihood", mean(&self.dbm.log_prob(&probe.valid, log_partition)?));
-            figures.push("train_log_likelihood", mean(&self.dbm.log_prob(&probe.train, log_partition)?));
+            figures.push("log_likelihood", mean(&self.dbm.log_prob(valid_rows, log_partition)?));
+            figures.push("train_log_likelihood", mean(&self.dbm.log_prob(train_rows, log_partition)?));
             figures.push("elbo", valid - log_partition);
         }
         Ok(figures)

@@ -141,6 +141,28 @@ pub enum Error {
         /// Labels.
         labels: usize,
     },
+    /// Classes were to be learnt or judged from data without labels.
+    #[error("{name}: the {split} split has no labels")]
+    NoLabels {
+        /// The data set.
+        name: String,
+        /// The split.
+        split: String,
+    },
+    /// A label names a class that is not there.
+    #[error("{name}: row {row} of the {split} split has label {label}, allowed: below {classes}")]
+    Label {
+        /// The data set.
+        name: String,
+        /// The split.
+        split: String,
+        /// The example, from 1.
+        row: usize,
+        /// The label.
+        label: u16,
+        /// Classes, numbered from 0.
+        classes: usize,
+    },
     /// A data set or a split holds no examples.
     #[error("{name}: holds no examples")]
     NoRows {

@@ -1,6 +1,8 @@
 //! What the trainer asks of a model that learns, and what it saves of it.
 
-use gm_core::{BitMatrix, Error as CoreError, Matrix, ModelData, Recognition, Stack, Streams, Vector, check_len};
+use gm_core::{
+    Batch, BitMatrix, Error as CoreError, Matrix, ModelData, Recognition, Stack, Streams, Vector, check_len,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
@@ -21,9 +23,9 @@ pub struct StepReport {
 #[derive(Clone, Debug)]
 pub struct Probe {
     /// Rows of the training split, [units, rows].
-    pub train: BitMatrix,
+    pub train: Batch,
     /// Rows of the validation split, [units, rows].
-    pub valid: BitMatrix,
+    pub valid: Batch,
     /// The most units that exact likelihoods may enumerate.
     pub exact_units: usize,
 }
@@ -33,12 +35,12 @@ pub struct Probe {
 /// All its random numbers come from the run's streams and the number of the update, so that
 /// [`state`](Self::state) is enough to continue bit for bit.
 pub trait Learner: Send {
-    /// Updates the parameters from a batch, [units, samples].
+    /// Updates the parameters from a batch, [units, samples]; with labels if the settings have joined them to the rows.
     ///
     /// # Errors
     ///
     /// Whatever the model refuses.
-    fn step(&mut self, batch: &BitMatrix, clock: &Clock, streams: &Streams) -> Result<StepReport>;
+    fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport>;
 
     /// Weights and biases.
     fn stack(&self) -> &Stack;
@@ -204,6 +206,21 @@ impl BitsState {
         check_len("BitsState::into_bits", "chains", "units", count(self.units), units)?;
         Ok(BitMatrix::from_words(units, count(self.samples), self.words)?)
     }
+}
+
+/// The states of a batch for a learner of binary units.
+///
+/// # Errors
+///
+/// [`gm_core::Error::Param`] for real numbers, [`gm_core::Error::Shape`] for other units.
+pub(crate) fn binary<'a>(
+    op: &'static str,
+    batch: &'a Batch,
+    units: usize,
+) -> std::result::Result<&'a BitMatrix, CoreError> {
+    check_len(op, "batch", "units", batch.units(), units)?;
+    let (value, allowed) = ("real numbers".into(), "zeros and ones");
+    batch.as_bits().ok_or(CoreError::Param { op, arg: "batch", value, allowed })
 }
 
 /// Refuses parameters for other layers.

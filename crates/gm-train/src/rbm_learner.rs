@@ -3,13 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
-use gm_core::{BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Recognition, Stack, Streams, check_len};
+use gm_core::{
+    Batch, BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Recognition, Stack, Streams, check_len,
+};
 use gm_rbm::{Chains, Couplings, Offsets, Phase, Rbm, contrastive_divergence, free_energy_gap, gradient_into};
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelSettings;
 use crate::error::{Error, Result};
-use crate::learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport, check_layers};
+use crate::learner::{
+    BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport, binary, check_layers,
+};
 use crate::metrics::Figures;
 use crate::optimiser::{Optimiser, OptimiserSettings};
 use crate::rate::{Clock, Rate, warm_up};
@@ -366,8 +370,8 @@ pub(crate) fn rms(values: &[f32]) -> f64 {
 }
 
 impl Learner for RbmLearner {
-    fn step(&mut self, batch: &BitMatrix, clock: &Clock, streams: &Streams) -> Result<StepReport> {
-        check_len("RbmLearner::step", "batch", "units", batch.units(), self.rbm.visible())?;
+    fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
+        let batch = binary("RbmLearner::step", batch, self.rbm.visible())?;
         let flips = self.ascend(batch, clock, streams)?;
         self.centre();
         let rate = self.settings.rate(clock);
@@ -400,18 +404,19 @@ impl Learner for RbmLearner {
     }
 
     fn figures(&self, probe: &Probe, streams: &Streams) -> Result<Figures> {
+        let (train, valid) = (probe.train.bits(), probe.valid.bits());
         // The same units are chosen at every epoch, so that epochs can be compared.
         let same = Streams::new(0);
         let mut figures = Figures::new([
-            ("reconstruction", self.reconstruction(&probe.valid, streams)),
-            ("free_energy_gap", free_energy_gap(&self.rbm, &probe.valid, &probe.train)),
-            ("pseudo_log_likelihood", mean(&self.rbm.stochastic_pseudo_likelihood(&probe.valid, &same))),
+            ("reconstruction", self.reconstruction(valid, streams)),
+            ("free_energy_gap", free_energy_gap(&self.rbm, valid, train)),
+            ("pseudo_log_likelihood", mean(&self.rbm.stochastic_pseudo_likelihood(valid, &same))),
             ("weight_rms", rms(self.rbm.weights().as_slice())),
         ]);
         if self.rbm.enumerable_units() <= probe.exact_units {
             let log_partition = self.rbm.log_partition()?;
-            figures.push("log_likelihood", mean(&self.rbm.log_prob(&probe.valid, log_partition)));
-            figures.push("train_log_likelihood", mean(&self.rbm.log_prob(&probe.train, log_partition)));
+            figures.push("log_likelihood", mean(&self.rbm.log_prob(valid, log_partition)));
+            figures.push("train_log_likelihood", mean(&self.rbm.log_prob(train, log_partition)));
         }
         Ok(figures)
     }
@@ -516,7 +521,7 @@ mod tests {
         );
         let mut learner = RbmLearner::start_from(rbm(), &[0.5; 4], &settings, &streams).unwrap();
         let clock = Clock { step: 0, total: 1, per_epoch: 1 };
-        let error = learner.step(&BitMatrix::zeros(5, 2), &clock, &streams).unwrap_err();
+        let error = learner.step(&BitMatrix::zeros(5, 2).into(), &clock, &streams).unwrap_err();
         assert_eq!(error.to_string(), "RbmLearner::step: `batch` has units 5, expected 4");
         let mut state = learner.state();
         state.chains.clear();

@@ -53,6 +53,8 @@ pub struct Run {
     folder: PathBuf,
     config: Config,
     data: Dataset,
+    /// What is learnt from, if not the data themselves.
+    prepared: Option<Dataset>,
     checkpoint: Option<Checkpoint>,
     warnings: Vec<String>,
     /// Held, not read.
@@ -84,7 +86,8 @@ impl Run {
         config.check()?;
         let config = config.completed(&data)?;
         // Whatever the learner refuses is refused before anything is written.
-        let (learner, _, plan) = prepare(&config, &data)?;
+        let prepared = config.prepare(&data)?;
+        let (learner, _, plan) = begin(&config, prepared.as_ref().unwrap_or(&data))?;
         plan.monitor.check_rule(learner.as_ref())?;
         make(folder)?;
         let _lock = lock(folder)?;
@@ -92,7 +95,7 @@ impl Run {
         refuse_existing(folder)?;
         write_atomically(folder.join(CONFIG), |out| Ok(out.write_all(config.to_toml().as_bytes())?))?;
         make_parts(folder)?;
-        Ok(Self { folder: folder.into(), config, data, checkpoint: None, warnings: vec![], _lock })
+        Ok(Self { folder: folder.into(), config, data, prepared, checkpoint: None, warnings: vec![], _lock })
     }
 
     /// Prepares to continue an interrupted run, from its newest sound checkpoint or, without any, from the start.
@@ -114,10 +117,11 @@ impl Run {
         sweep_up(&folder.join(CHECKPOINTS))?;
         let (checkpoint, warnings) = Checkpoint::newest(&folder.join(CHECKPOINTS))?;
         let data = config.load_data()?;
+        let prepared = config.prepare(&data)?;
         if let Some(checkpoint) = &checkpoint {
-            check_same(folder, &config, &data, checkpoint)?;
+            check_same(folder, &config, prepared.as_ref().unwrap_or(&data), checkpoint)?;
         }
-        Ok(Self { folder: folder.into(), config, data, checkpoint, warnings, _lock })
+        Ok(Self { folder: folder.into(), config, data, prepared, checkpoint, warnings, _lock })
     }
 
     /// The run's folder.
@@ -136,6 +140,17 @@ impl Run {
     #[must_use]
     pub fn data(&self) -> &Dataset {
         &self.data
+    }
+
+    /// Units of each layer of the model, the first layer first.
+    #[must_use]
+    pub fn layers(&self) -> Vec<usize> {
+        self.config.model.settings().layers(self.learnt().units())
+    }
+
+    /// What is learnt from.
+    fn learnt(&self) -> &Dataset {
+        self.prepared.as_ref().unwrap_or(&self.data)
     }
 
     /// The file of the trained model.
@@ -171,11 +186,11 @@ impl Run {
             metrics,
             folder: self.folder.clone(),
             config: self.config.binding(),
-            data: DataMark::of(&self.data),
+            data: DataMark::of(self.learnt()),
             every: self.config.checkpoint_every,
         };
         let checkpoint = self.checkpoint.take();
-        let (mut learner, examples, plan) = prepare(&self.config, &self.data)?;
+        let (mut learner, examples, plan) = begin(&self.config, self.learnt())?;
         let mut trainer = Trainer::new(learner.as_mut(), examples, plan, Streams::new(self.config.seed))?;
         if let Some(checkpoint) = checkpoint {
             trainer.restore(checkpoint)?;
@@ -185,12 +200,13 @@ impl Run {
 }
 
 /// The learner of a configuration at the start, what it learns from, and how long.
-fn prepare<'a>(config: &Config, data: &'a Dataset) -> Result<(Box<dyn Learner>, Examples<'a>, Plan)> {
+fn begin<'a>(config: &Config, data: &'a Dataset) -> Result<(Box<dyn Learner>, Examples<'a>, Plan)> {
     let (streams, settings) = (Streams::new(config.seed), config.model.settings());
     let plan = Plan {
         epochs: settings.epochs(),
         batch_size: settings.batch_size(),
-        binarise: config.data.binarise.unwrap_or(data.train.training_binarise()),
+        binarise: config.binarise(data),
+        reals: settings.takes_reals(),
         monitor: config.monitor.clone(),
     };
     let examples = Examples::new(data, &plan, &streams)?;

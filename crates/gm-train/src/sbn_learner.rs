@@ -3,14 +3,15 @@
 use std::fmt;
 
 use gm_core::{
-    BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Recognition, Stack, Streams, check_len, unwatched,
+    Batch, BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Recognition, Stack, Streams, check_len,
+    unwatched,
 };
 use gm_sbn::{BoundSettings, Chains, Couplings, Draws, Dreams, Recognised, Sbn};
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelSettings;
 use crate::error::{Error, Result};
-use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, check_layers};
+use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, binary, check_layers};
 use crate::metrics::Figures;
 use crate::optimiser::{Optimiser, OptimiserSettings};
 use crate::rate::{Clock, Rate, warm_up};
@@ -407,8 +408,8 @@ fn baseline_tensors(baseline: &Option<Baseline>) -> impl Iterator<Item = &[f32]>
 }
 
 impl Learner for SbnLearner {
-    fn step(&mut self, batch: &BitMatrix, clock: &Clock, streams: &Streams) -> Result<StepReport> {
-        check_len("SbnLearner::step", "batch", "units", batch.units(), self.sbn.visible())?;
+    fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
+        let batch = binary("SbnLearner::step", batch, self.sbn.visible())?;
         let bound = self.ascend(batch, clock.step, streams)?;
         let rate = self.settings.rate(clock);
         self.update(rate as f32);
@@ -447,7 +448,7 @@ impl Learner for SbnLearner {
         let same = Streams::new(0);
         let settings = BoundSettings { samples: WATCHED_SAMPLES, repeats: 1 };
         let bounds = |rows| self.sbn.bounds(rows, &settings, &same, &mut unwatched);
-        let (valid, train) = (bounds(&probe.valid)?, bounds(&probe.train)?);
+        let (valid, train) = (bounds(probe.valid.bits())?, bounds(probe.train.bits())?);
         let mut figures = Figures::new([
             ("elbo", mean(&valid.elbo)),
             ("importance_weighted", valid.mean().value),
@@ -456,8 +457,8 @@ impl Learner for SbnLearner {
             ("weight_rms", rms(self.sbn.stack().weights(0).as_slice())),
         ]);
         if self.enumerable_units() <= probe.exact_units {
-            figures.push("log_likelihood", mean(&self.sbn.log_prob(&probe.valid)?));
-            figures.push("train_log_likelihood", mean(&self.sbn.log_prob(&probe.train)?));
+            figures.push("log_likelihood", mean(&self.sbn.log_prob(probe.valid.bits())?));
+            figures.push("train_log_likelihood", mean(&self.sbn.log_prob(probe.train.bits())?));
         }
         Ok(figures)
     }

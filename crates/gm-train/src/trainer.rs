@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use gm_core::{BitMatrix, ModelData, Purpose, Streams};
+use gm_core::{Batch, BitMatrix, ModelData, Purpose, Streams};
 use gm_dbm::Dbm;
 use gm_rbm::Rbm;
 use gm_sbn::Sbn;
@@ -108,7 +108,7 @@ impl<M> Default for FitOptions<M> {
 impl<M> FitOptions<M> {
     fn plan(&self, data: &Dataset, epochs: u64, batch_size: usize) -> Plan {
         let binarise = self.binarise.unwrap_or(data.train.training_binarise());
-        Plan { epochs, batch_size, binarise, monitor: self.monitor.clone() }
+        Plan { epochs, batch_size, binarise, reals: false, monitor: self.monitor.clone() }
     }
 }
 
@@ -252,14 +252,18 @@ pub(crate) struct Plan {
     pub(crate) epochs: u64,
     pub(crate) batch_size: usize,
     pub(crate) binarise: Binarise,
+    /// Whether grey levels that nothing binarises are taken as they are.
+    pub(crate) reals: bool,
     pub(crate) monitor: MonitorSettings,
 }
 
-/// Training examples that give binary batches, with what is known of them.
+/// Training examples that give batches, with what is known of them.
 pub(crate) struct Examples<'a> {
     split: &'a Split,
     binarise: Binarise,
-    /// All examples, where they are the same in every epoch.
+    /// Whether batches are the values as they are.
+    reals: bool,
+    /// All examples, where they are binary and the same in every epoch.
     fixed: Option<BitMatrix>,
     /// The means of the visible units.
     pub(crate) means: Vec<f32>,
@@ -270,36 +274,41 @@ impl<'a> Examples<'a> {
     pub(crate) fn new(data: &'a Dataset, plan: &Plan, streams: &Streams) -> Result<Self> {
         plan.monitor.check()?;
         let (split, binarise) = (&data.train, plan.binarise);
-        let fixed =
-            if binarise == Binarise::Dynamic && !split.is_binary() { None } else { Some(split.to_bits(binarise)?) };
+        let reals = plan.reals && binarise == Binarise::None && !split.is_binary();
+        let drawn_anew = binarise == Binarise::Dynamic && !split.is_binary();
+        let fixed = if reals || drawn_anew { None } else { Some(split.to_bits(binarise)?) };
         let means = match &fixed {
             Some(bits) => bits.unit_counts().iter().map(|&n| (n as f64 / split.len() as f64) as f32).collect(),
             None => split.unit_means(),
         };
         let probe = Probe {
-            train: watched(split, binarise, plan, &streams.fork(Purpose::Choose, 1))?,
-            valid: watched(&data.valid, binarise, plan, &streams.fork(Purpose::Choose, 2))?,
+            train: watched(split, plan, &streams.fork(Purpose::Choose, 1))?,
+            valid: watched(&data.valid, plan, &streams.fork(Purpose::Choose, 2))?,
             exact_units: plan.monitor.exact_units(),
         };
-        Ok(Self { split, binarise, fixed, means, probe })
+        Ok(Self { split, binarise, reals, fixed, means, probe })
     }
 
-    fn batch(&self, rows: &[u32], streams: &Streams) -> Result<BitMatrix> {
+    fn batch(&self, rows: &[u32], streams: &Streams) -> Result<Batch> {
         match &self.fixed {
-            Some(bits) => Ok(bits.select(&rows.iter().map(|&row| row as usize).collect::<Vec<_>>())),
-            None => self.split.binary_batch(rows, self.binarise, streams),
+            Some(bits) => Ok(bits.select(&rows.iter().map(|&row| row as usize).collect::<Vec<_>>()).into()),
+            None if self.reals => Ok(self.split.to_matrix(rows).into()),
+            None => Ok(self.split.binary_batch(rows, self.binarise, streams)?.into()),
         }
     }
 }
 
 /// A random subset of a split; grey levels that training draws anew are drawn once.
-fn watched(split: &Split, binarise: Binarise, plan: &Plan, streams: &Streams) -> Result<BitMatrix> {
-    let binarise = if binarise == Binarise::Dynamic { split.evaluation_binarise() } else { binarise };
+fn watched(split: &Split, plan: &Plan, streams: &Streams) -> Result<Batch> {
+    let binarise = if plan.binarise == Binarise::Dynamic { split.evaluation_binarise() } else { plan.binarise };
     let count = plan.monitor.rows.min(split.len());
     let mut rows: Vec<u32> =
         sample(&mut streams.stream(0), split.len(), count).into_iter().map(|row| row as u32).collect();
     rows.sort_unstable();
-    split.binary_batch(&rows, binarise, streams)
+    if plan.reals && binarise == Binarise::None {
+        return Ok(split.to_matrix(&rows).into());
+    }
+    Ok(split.binary_batch(&rows, binarise, streams)?.into())
 }
 
 /// Where training leaves its results.
@@ -447,7 +456,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// The examples of an update: the epoch's order cut into batches that differ by at most one.
-    fn batch(&mut self, clock: &Clock) -> Result<BitMatrix> {
+    fn batch(&mut self, clock: &Clock) -> Result<Batch> {
         if self.order.0 != clock.epoch() {
             self.order = (clock.epoch(), self.examples.split.epoch_order(&self.streams, clock.epoch()));
         }

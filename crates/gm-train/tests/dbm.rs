@@ -53,7 +53,7 @@ fn law_training_approaches_the_data_with_and_without_pretraining() {
 #[test]
 fn law_a_grown_layer_of_zero_weights_changes_nothing() {
     let settings = DbmSettings { init_scale: 0.0, pretrain_epochs: 1, ..small(Pretrain::Grow) };
-    let rows = BitMatrix::from_fn(9, 8, |unit, sample| (unit + sample) % 3 == 0);
+    let rows = BitMatrix::from_fn(9, 8, |unit, sample| (unit + sample) % 3 == 0).into();
     let streams = Streams::new(1);
     let mut learner = DbmLearner::new(&[0.4; 9], &settings, &streams).unwrap();
     let clock = |step| Clock { step, total: 4, per_epoch: 2 };

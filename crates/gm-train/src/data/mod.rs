@@ -7,6 +7,7 @@ mod folder;
 mod idx;
 mod info;
 mod known;
+mod labels;
 mod npy;
 mod spec;
 mod split;

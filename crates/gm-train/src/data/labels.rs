@@ -1,0 +1,175 @@
+//! Labels: how many classes they tell, and labels as units behind the others.
+
+use gm_core::{BitMatrix, Error as CoreError, Matrix};
+
+use super::dataset::{Dataset, SplitName};
+use super::split::{Levels, Split, Values};
+use crate::error::{Error, Result};
+
+impl Dataset {
+    /// The classes that the labels of training and validation rows tell: the highest label plus 1, and 2 at least.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoLabels`] without labels there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(gm_train::Dataset::builtin("digits")?.classes()?, 10);
+    /// # Ok::<(), gm_train::Error>(())
+    /// ```
+    pub fn classes(&self) -> Result<usize> {
+        let mut highest = 1;
+        for split in [SplitName::Train, SplitName::Valid] {
+            let labels = self.split(split).labels().ok_or_else(|| self.without_labels(split))?;
+            highest = labels.iter().copied().fold(highest, u16::max);
+        }
+        Ok(usize::from(highest) + 1)
+    }
+
+    /// The label of each example of a split, below `classes`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoLabels`] without labels, [`Error::Label`] for one that is too large.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_train::{Dataset, SplitName};
+    ///
+    /// let digits = Dataset::builtin("digits")?;
+    /// assert_eq!(digits.labels(SplitName::Test, 10)?.len(), 299);
+    /// let error = digits.labels(SplitName::Test, 9).unwrap_err().to_string();
+    /// assert_eq!(error, "digits: row 5 of the test split has label 9, allowed: below 9");
+    /// # Ok::<(), gm_train::Error>(())
+    /// ```
+    pub fn labels(&self, split: SplitName, classes: usize) -> Result<&[u16]> {
+        let labels = self.split(split).labels().ok_or_else(|| self.without_labels(split))?;
+        match labels.iter().position(|&label| usize::from(label) >= classes) {
+            None => Ok(labels),
+            Some(row) => {
+                let (name, split, label) = (self.source.clone(), split.to_string(), labels[row]);
+                Err(Error::Label { name, split, row: row + 1, label, classes })
+            }
+        }
+    }
+
+    /// The data with a group of `classes` units behind the others, of which the one of the example's class is on.
+    ///
+    /// Grey levels keep their meaning: a unit of the group has probability 0 or 1. Of test rows without labels no unit of the
+    /// group is on.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] for fewer than 2 classes; of training and validation rows [`Error::NoLabels`] without labels,
+    /// [`Error::Label`] for one that is too large.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let digits = gm_train::Dataset::builtin("digits")?;
+    /// let joined = digits.with_label_units(10)?;
+    /// assert_eq!(joined.units(), 64 + 10);
+    /// let label = digits.train.labels().map_or(0, |labels| labels[3].into());
+    /// assert_eq!(joined.train.values().mean(64 + label, 3), 1.0);
+    /// # Ok::<(), gm_train::Error>(())
+    /// ```
+    pub fn with_label_units(&self, classes: usize) -> Result<Self> {
+        if classes < 2 {
+            let (op, arg, value) = ("Dataset::with_label_units", "classes", classes.to_string());
+            return Err(CoreError::Param { op, arg, value, allowed: "2 or more" }.into());
+        }
+        let part = |split| {
+            let labels = match self.split(split).labels() {
+                None if split == SplitName::Test => None,
+                _ => Some(self.labels(split, classes)?),
+            };
+            self.split(split).joined(classes, |row| labels.map(|labels| labels[row].into()))
+        };
+        Self::new(self.source.clone(), part(SplitName::Train)?, part(SplitName::Valid)?, part(SplitName::Test)?)
+    }
+
+    fn without_labels(&self, split: SplitName) -> Error {
+        Error::NoLabels { name: self.source.clone(), split: split.to_string() }
+    }
+}
+
+impl Split {
+    /// The examples with a group of units behind the others, of which one is on, or none.
+    fn joined(&self, classes: usize, class_of: impl Fn(usize) -> Option<usize>) -> Result<Self> {
+        let units = self.units();
+        let is_on = |unit: usize, row: usize| class_of(row) == Some(unit - units);
+        let values = match self.values() {
+            Values::Bits(bits) => Values::Bits(BitMatrix::from_fn(units + classes, self.len(), |unit, row| {
+                if unit < units { bits.get(unit, row) } else { is_on(unit, row) }
+            })),
+            Values::Levels(levels) => {
+                let group = |row| (units..units + classes).map(move |unit| (unit, row));
+                let level = |(unit, row)| if is_on(unit, row) { levels.scale() } else { 0 };
+                let rows = (0..self.len()).flat_map(|row| levels.row(row).iter().copied().chain(group(row).map(level)));
+                Values::Levels(Levels::new(units + classes, levels.scale(), rows.collect())?)
+            }
+            Values::Reals(means) => Values::Reals(Matrix::from_fn(units + classes, self.len(), |unit, row| {
+                if unit < units { means[(unit, row)] } else { f32::from(u8::from(is_on(unit, row))) }
+            })),
+        };
+        Self::new(values, self.labels().map(<[u16]>::to_vec))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Binarise;
+
+    /// Six rows of two units, of every kind of values, with labels 0, 1, 2, 0, 1, 2.
+    fn kinds() -> [Values; 3] {
+        let on = |unit: usize, row: usize| (unit + row).is_multiple_of(2);
+        let levels = (0..6).flat_map(|row| (0..2).map(move |unit| 3 * u8::from(on(unit, row)))).collect();
+        [
+            Values::Bits(BitMatrix::from_fn(2, 6, on)),
+            Values::Levels(Levels::new(2, 4, levels).unwrap()),
+            Values::Reals(Matrix::from_fn(2, 6, |unit, row| 0.75 * f32::from(u8::from(on(unit, row))))),
+        ]
+    }
+
+    fn dataset(values: Values, labels: Option<Vec<u16>>) -> Dataset {
+        let split = Split::new(values, labels).unwrap();
+        Dataset::new("rows", split.clone(), split.clone(), split).unwrap()
+    }
+
+    #[test]
+    fn law_label_units_stand_behind_the_others_in_every_kind_of_values() {
+        for values in kinds() {
+            let joined = dataset(values.clone(), Some(vec![0, 1, 2, 0, 1, 2])).with_label_units(3).unwrap();
+            for row in 0..6 {
+                let found: Vec<f32> = (0..5).map(|unit| joined.train.values().mean(unit, row)).collect();
+                assert_eq!(found[..2], [values.mean(0, row), values.mean(1, row)]);
+                assert_eq!(found[2..], [0, 1, 2].map(|class| f32::from(u8::from(class == row % 3))));
+            }
+            for binarise in [Binarise::Fixed(3), Binarise::Threshold(0.5), Binarise::Threshold(0.0)] {
+                let bits = joined.valid.to_bits(binarise).unwrap();
+                assert!((0..6).all(|row| (0..3).all(|class| bits.get(2 + class, row) == (class == row % 3))));
+            }
+        }
+    }
+
+    #[test]
+    fn rejects_data_without_labels_and_labels_out_of_range() {
+        let [bits, ..] = kinds();
+        let bare = dataset(bits.clone(), None);
+        assert_eq!(bare.classes().unwrap_err().to_string(), "rows: the train split has no labels");
+        assert!(matches!(bare.with_label_units(3), Err(Error::NoLabels { .. })));
+        let labelled = dataset(bits.clone(), Some(vec![0, 1, 2, 0, 1, 2]));
+        let error = labelled.with_label_units(2).unwrap_err().to_string();
+        assert_eq!(error, "rows: row 3 of the train split has label 2, allowed: below 2");
+        let error = labelled.with_label_units(1).unwrap_err().to_string();
+        assert_eq!(error, "Dataset::with_label_units: `classes` is 1, allowed: 2 or more");
+        let train = labelled.train.clone();
+        let no_test = Dataset::new("rows", train.clone(), train, Split::new(bits, None).unwrap()).unwrap();
+        let joined = no_test.with_label_units(3).unwrap();
+        assert!((0..6).all(|row| (2..5).all(|unit| joined.test.values().mean(unit, row) == 0.0)));
+    }
+}
