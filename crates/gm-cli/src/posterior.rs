@@ -2,6 +2,7 @@
 
 use gm_core::{BitMatrix, Matrix, Streams};
 use gm_dbm::Dbm;
+use gm_dbn::Dbn;
 use gm_sbn::{MeanFieldSettings, Sbn};
 
 use crate::commands::Method;
@@ -73,6 +74,49 @@ impl Posterior {
             }),
         }
     }
+}
+
+impl Posterior {
+    /// Means of a deep belief network: those of one pass up, over `steps` sweeps of the full model, or by enumeration.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] for another method, and whatever the model refuses.
+    pub(crate) fn of_dbn(dbn: &Dbn, rows: &BitMatrix, method: Method, steps: usize, streams: &Streams) -> Result<Self> {
+        match method {
+            Method::Recognition => Ok(Self::of(stacked(&dbn.means_up_from_v(&rows.to_matrix())))),
+            Method::Gibbs => Ok(Self::of(dbn_by_gibbs(dbn, rows, steps, streams)?)),
+            Method::Exact => {
+                let mut means = Matrix::zeros(dbn.layers()[1..].iter().sum(), rows.samples());
+                for row in 0..rows.samples() {
+                    let found = dbn.posterior(rows, row)?.means();
+                    means.column_mut(row).iter_mut().zip(found).for_each(|(to, mean)| *to = mean as f32);
+                }
+                Ok(Self::of(means))
+            }
+            Method::Importance | Method::MeanField => Err(Error::Option {
+                option: "--method",
+                value: "importance or mean-field".into(),
+                allowed: "recognition, gibbs or exact for a dbn".into(),
+            }),
+        }
+    }
+}
+
+/// Means over the second half of the sweeps of one chain for each row.
+fn dbn_by_gibbs(dbn: &Dbn, rows: &BitMatrix, steps: usize, streams: &Streams) -> Result<Matrix> {
+    let mut chains = dbn.posterior_chains(rows.clone(), streams)?;
+    let mut progress = Progress::new("sampling", steps as u64);
+    dbn.gibbs(&mut chains, None, steps / 2, streams);
+    let counted = steps - steps / 2;
+    let mut sums = Matrix::zeros(dbn.layers()[1..].iter().sum(), rows.samples());
+    for sweep in 0..counted {
+        dbn.gibbs(&mut chains, None, 1, streams);
+        let layers: Vec<Matrix> = chains.layers()[1..].iter().map(BitMatrix::to_matrix).collect();
+        sums += stacked(&layers);
+        progress.set((steps / 2 + sweep) as u64, "");
+    }
+    Ok(sums / counted as f32)
 }
 
 /// Means over the second half of the sweeps of one chain for each row.

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use gm_core::{BitMatrix, Matrix, Purpose, Streams, autocorrelation_time, effective_sample_size, split_r_hat};
 use gm_dbm::Dbm;
+use gm_dbn::Dbn;
 use gm_rbm::{Chains, Clamp, Rbm, Sampler};
 use gm_sbn::Sbn;
 use serde::Serialize;
@@ -183,6 +184,118 @@ impl Chain for DbmWalk<'_> {
             Some(clamp) => with_given(means, &clamp.mask, clamp.values.bits()),
             None => means,
         }
+    }
+}
+
+/// Chains in the machine on top of a deep belief network, with a pass down for pictures of them.
+#[derive(Debug)]
+pub(crate) struct DbnWalk<'a> {
+    sampler: gm_dbn::Sampler<'a>,
+    chains: Chains,
+    /// The class that the label units of each chain keep.
+    classes: Option<Vec<usize>>,
+    visible: BitMatrix,
+    streams: Streams,
+}
+
+impl<'a> DbnWalk<'a> {
+    /// Starts chains anywhere.
+    pub(crate) fn new(dbn: &'a Dbn, count: usize, classes: Option<Vec<usize>>, streams: &Streams) -> Self {
+        let sampler = dbn.sampler();
+        let chains = sampler.chains(count, streams);
+        let visible = sampler.descend(&chains, streams).swap_remove(0).narrowed(dbn.visible());
+        Self { sampler, chains, classes, visible, streams: streams.clone() }
+    }
+
+    fn pass_down(&mut self) {
+        let visible = self.visible.units();
+        self.visible = self.sampler.descend(&self.chains, &self.streams).swap_remove(0).narrowed(visible);
+    }
+}
+
+impl Watched for DbnWalk<'_> {
+    const QUANTITY: &'static str = "free energy";
+
+    fn run(&mut self, sweeps: usize) -> f64 {
+        let info = match &self.classes {
+            Some(classes) => self
+                .sampler
+                .run_with_classes(&mut self.chains, classes, sweeps, &self.streams)
+                .expect("classes that were checked"),
+            None => self.sampler.run(&mut self.chains, sweeps, &self.streams),
+        };
+        info.flips
+    }
+
+    fn quantities(&self) -> Vec<f64> {
+        self.sampler.top().free_energy(&self.chains.v)
+    }
+}
+
+impl Chain for DbnWalk<'_> {
+    fn advance(&mut self, sweeps: usize) -> Result<()> {
+        self.run(sweeps);
+        self.pass_down();
+        Ok(())
+    }
+
+    fn states(&self) -> &BitMatrix {
+        &self.visible
+    }
+
+    fn means(&self) -> Matrix {
+        let means = self.sampler.visible_means(&self.chains, &self.streams).to_matrix();
+        means.rows(0, self.visible.units()).into_owned()
+    }
+}
+
+/// Chains on all layers of a deep belief network with given visible units.
+#[derive(Debug)]
+pub(crate) struct DbnPosteriorWalk<'a> {
+    dbn: &'a Dbn,
+    chains: gm_dbn::Posterior,
+    clamp: gm_sbn::Clamp,
+    values: BitMatrix,
+    streams: Streams,
+}
+
+impl<'a> DbnPosteriorWalk<'a> {
+    /// Starts chains at samples with the given units put in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] for a network with label units.
+    pub(crate) fn new(dbn: &'a Dbn, clamp: Clamp, streams: &Streams) -> Result<Self> {
+        let mut walk = DbnWalk::new(dbn, clamp.values.samples(), None, streams);
+        walk.advance(SETTLED)?;
+        let mut v = walk.states().clone();
+        v.replace_where(&clamp.mask, clamp.values.bits());
+        Ok(Self {
+            dbn,
+            chains: dbn.posterior_chains(v, streams)?,
+            clamp: gm_sbn::Clamp { mask: clamp.mask },
+            values: clamp.values.bits().clone(),
+            streams: streams.clone(),
+        })
+    }
+}
+
+/// Sweeps before samples stand in for units that are not given.
+const SETTLED: usize = 100;
+
+impl Chain for DbnPosteriorWalk<'_> {
+    fn advance(&mut self, sweeps: usize) -> Result<()> {
+        self.dbn.gibbs(&mut self.chains, Some(&self.clamp), sweeps, &self.streams);
+        Ok(())
+    }
+
+    fn states(&self) -> &BitMatrix {
+        &self.chains.layers()[0]
+    }
+
+    fn means(&self) -> Matrix {
+        let means = self.dbn.visible_means_from_h(&self.chains.layers()[1]).to_matrix();
+        with_given(means, &self.clamp.mask, &self.values)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::files::save_picture;
 use crate::model;
 use crate::output::{Listing, Report};
 use crate::picture::{self, Chart, Curve, Shape};
-use crate::sampling::{self, Chain as _, DbmWalk, Walk, Watched as _};
+use crate::sampling::{self, Chain as _, DbmWalk, DbnWalk, Walk, Watched as _};
 
 /// Watches training: shows progress, logs figures, and stops on a signal.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct Watcher {
     interrupt: Interrupt,
     progress: Option<Progress>,
     figures: String,
+    /// What is being trained, of a model that is trained in stages.
+    stage: String,
     /// Updates made.
     pub(crate) step: u64,
 }
@@ -31,7 +33,14 @@ pub(crate) struct Watcher {
 impl Watcher {
     /// Watches from now on.
     pub(crate) fn new(label: impl Into<String>) -> Self {
-        Self { label: label.into(), interrupt: Interrupt::listen(), progress: None, figures: String::new(), step: 0 }
+        Self {
+            label: label.into(),
+            interrupt: Interrupt::listen(),
+            progress: None,
+            figures: String::new(),
+            stage: String::new(),
+            step: 0,
+        }
     }
 }
 
@@ -51,12 +60,20 @@ impl Observer for Watcher {
                 if step.is_multiple_of(8)
                     && let Some(progress) = &mut self.progress
                 {
-                    progress.set(*step, &format!("{examples_per_second:.0} examples/s{}", self.figures));
+                    progress.set(*step, &format!("{}{examples_per_second:.0} examples/s{}", self.stage, self.figures));
                 }
+            }
+            Event::Stage { name } => {
+                tracing::info!("{}: {name}", self.label);
+                self.stage = format!("{name}, ");
             }
             Event::Epoch { record } => {
                 self.figures = short(&record.figures);
                 tracing::debug!("epoch {}{}", record.epoch, self.figures);
+                if let Some(next) = record.figures.get("next_elbo") {
+                    let elbo = record.figures.get("elbo").unwrap_or(f64::NAN);
+                    tracing::info!("{}: bound {elbo:.2} nats; the next layer begins at {next:.2}", self.label);
+                }
             }
             Event::Checkpoint { path, step } => tracing::debug!("checkpoint after update {step}: {}", path.display()),
             Event::Warning { text } => tracing::warn!("{text}"),
@@ -177,6 +194,7 @@ impl Document {
         let figures = [
             ("log_likelihood", "validation log p"),
             ("train_log_likelihood", "training log p"),
+            ("elbo", "validation elbo"),
             ("importance_weighted", "validation bound"),
             ("train_importance_weighted", "training bound"),
             ("pseudo_log_likelihood", "validation pseudo log p"),
@@ -261,6 +279,11 @@ pub(crate) fn draw_samples(model: &Model, count: usize, columns: usize, shape: S
             walk.run(SWEEPS);
             walk.means()
         }
+        Model::Dbn(dbn) => {
+            let mut walk = DbnWalk::new(dbn, count, None, streams);
+            walk.run(SWEEPS);
+            walk.means()
+        }
     };
     picture::samples(&means, shape, Some(columns))
 }
@@ -288,6 +311,9 @@ pub(crate) fn draw_curves(history: &[Value]) -> Result<RgbImage> {
     let (title, curves) = if has("log_likelihood") {
         let exact = curve("log_likelihood", "validation rows", 1.0);
         ("Log-likelihood, exact", vec![curve("train_log_likelihood", "training rows", 1.0), exact])
+    } else if has("train_elbo") {
+        let bound = curve("elbo", "validation rows", 1.0);
+        ("Evidence lower bound", vec![curve("train_elbo", "training rows", 1.0), bound])
     } else if has("importance_weighted") {
         let bound = curve("importance_weighted", "validation rows", 1.0);
         ("Importance-weighted bound", vec![curve("train_importance_weighted", "training rows", 1.0), bound])

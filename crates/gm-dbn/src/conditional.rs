@@ -1,6 +1,6 @@
 //! Passes through the layers: recognition upwards, generation downwards.
 
-use gm_core::{BitMatrix, Matrix, Streams, dense_inputs_up, logistic_in_place};
+use gm_core::{Activations, BitMatrix, Coupling, LayerUpdate, Matrix, Streams, dense_inputs_up, logistic_in_place};
 use gm_rbm::Rbm;
 
 use crate::model::Dbn;
@@ -51,6 +51,12 @@ impl Couplings {
         &self.top
     }
 
+    /// The weights of the machine on top, arranged.
+    #[must_use]
+    pub fn machine(&self) -> &gm_rbm::Couplings {
+        &self.machine
+    }
+
     /// Draws of the recognition net, joined with the given visible layer: x_0, ..., x_(L-1).
     ///
     /// # Randomness
@@ -90,6 +96,29 @@ impl Dbn {
     #[must_use]
     pub fn couplings(&self) -> Couplings {
         Couplings::new(self)
+    }
+
+    /// Means of the visible units given states of the first hidden layer, `[visible, samples]`, without label units.
+    ///
+    /// s(W_0 x_1 + b_0), in a network of one hidden layer as in any other.
+    ///
+    /// # Panics
+    ///
+    /// When `x` has other units than the first hidden layer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack};
+    ///
+    /// let dbn = gm_dbn::Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
+    /// assert_eq!(dbn.visible_means_from_h(&BitMatrix::zeros(3, 1)).get(2, 0), 0.5);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn visible_means_from_h(&self, x: &BitMatrix) -> Activations {
+        let coupling = Coupling::down(self.stack().weights(0));
+        LayerUpdate::new(self.stack().bias(0).as_slice()).given(&coupling, x).means()
     }
 
     /// Means of every hidden layer, each from the means of the layer below: the network as a feed-forward one.

@@ -117,6 +117,12 @@ impl Posterior {
 }
 
 impl Sampler<'_> {
+    /// The machine on top.
+    #[must_use]
+    pub fn top(&self) -> &gm_rbm::Rbm {
+        self.couplings.top()
+    }
+
     /// New chains of the machine on top, as [`Rbm::chains`](gm_rbm::Rbm::chains).
     #[must_use]
     pub fn chains(&self, count: usize, streams: &Streams) -> Chains {

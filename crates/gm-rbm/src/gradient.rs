@@ -337,7 +337,12 @@ pub fn contrastive_divergence<'v>(
     assert_eq!(v.samples(), data.samples(), "the statistics are those of the batch");
     let mut h = BitMatrix::zeros(rbm.hidden(), v.samples());
     data.hidden.sample_into(&mut h, &streams.fork(Purpose::Start, 1));
-    let mut chains = Chains { v: v.to_batch(), h, sweeps: 0 };
+    // Means of binary units are no states; the first sweep begins from h and draws some.
+    let v = match v {
+        BatchRef::Reals(_) if rbm.units().is_binary() => rbm.units().blank(rbm.visible(), v.samples()),
+        _ => v.to_batch(),
+    };
+    let mut chains = Chains { v, h, sweeps: 0 };
     couplings.run_into_phase(rbm, &mut chains, k, streams, model);
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Binarise, DataSpec, Dataset, LoadOptions, load};
 use crate::dbm_learner::DbmSettings;
+use crate::dbn_settings::DbnSettings;
 use crate::error::{Error, Result};
 use crate::learner::Learner;
 use crate::monitor::MonitorSettings;
@@ -83,6 +84,8 @@ pub enum ModelConfig {
     Sbn(SbnSettings),
     /// A deep Boltzmann machine.
     Dbm(DbmSettings),
+    /// A deep belief network.
+    Dbn(DbnSettings),
 }
 
 /// What every model's settings tell the trainer.
@@ -144,6 +147,7 @@ impl ModelConfig {
             Self::Rbm(settings) => settings,
             Self::Sbn(settings) => settings,
             Self::Dbm(settings) => settings,
+            Self::Dbn(settings) => settings,
         }
     }
 }
@@ -255,6 +259,12 @@ impl Config {
             *folder = absolute(folder)?;
         }
         config.data.binarise = Some(self.binarise(data));
+        if let ModelConfig::Dbn(settings) = &mut config.model {
+            if let Some(start) = &mut settings.start {
+                *start = absolute(start)?;
+            }
+            settings.complete(data)?;
+        }
         Ok(config)
     }
 

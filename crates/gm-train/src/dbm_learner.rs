@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use gm_core::{
-    Batch, BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Recognition, Stack, Streams, check_len,
+    Batch, BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Stack, Streams, check_len,
 };
 use gm_dbm::{Chains, Couplings, DataPhase, Dbm, MeanField, MeanFieldSettings, Offsets, gradient_into};
 use serde::{Deserialize, Serialize};
@@ -528,7 +528,8 @@ impl Learner for DbmLearner {
         self.dbm.stack()
     }
 
-    fn set_parameters(&mut self, stack: Stack, _: Option<Recognition>) -> Result<()> {
+    fn set_parameters(&mut self, parameters: ParametersState) -> Result<()> {
+        let (stack, _) = parameters.into_parts()?;
         let layers = layers_of(&self.visible_means, &self.settings.hidden);
         let depth = stack.depth().min(layers.len() - 1);
         check_layers("DbmLearner::set_parameters", &stack, &layers[..=depth])?;
@@ -584,8 +585,7 @@ impl Learner for DbmLearner {
 
     fn restore(&mut self, state: LearnerState) -> Result<()> {
         const OP: &str = "DbmLearner::restore";
-        let (stack, _) = state.parameters.into_parts()?;
-        self.set_parameters(stack, None)?;
+        self.set_parameters(state.parameters)?;
         self.stage = usize::try_from(state.stage).unwrap_or(usize::MAX).min(self.settings.pretrain_stages());
         let layers = self.dbm.layers();
         self.optimiser = Optimiser::resume(self.settings.optimiser, self.dbm.stack(), state.optimiser)?;

@@ -42,12 +42,17 @@ pub trait Learner: Send {
     /// Whatever the model refuses.
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport>;
 
-    /// Weights and biases.
+    /// Weights and biases that updates change; of a model that is trained layer by layer those of the layer.
     fn stack(&self) -> &Stack;
 
-    /// The recognition net, of models that have one.
+    /// The recognition net that updates change, of models that have one.
     fn recognition(&self) -> Option<&Recognition> {
         None
+    }
+
+    /// All parameters, to be kept.
+    fn parameters(&self) -> ParametersState {
+        ParametersState::new(self.stack(), self.recognition())
     }
 
     /// Replaces the parameters, as early stopping does at the end.
@@ -55,7 +60,17 @@ pub trait Learner: Send {
     /// # Errors
     ///
     /// [`gm_core::Error::Shape`] for other layers.
-    fn set_parameters(&mut self, stack: Stack, recognition: Option<Recognition>) -> Result<()>;
+    fn set_parameters(&mut self, parameters: ParametersState) -> Result<()>;
+
+    /// What is being trained, of a model that is trained in stages.
+    fn stage_name(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether the last update has completed a stage.
+    fn is_complete(&self) -> bool {
+        false
+    }
 
     /// Units over which an exact likelihood would enumerate.
     fn enumerable_units(&self) -> usize;
@@ -112,6 +127,8 @@ pub struct ParametersState {
     pub stack: Vec<Vec<f32>>,
     /// The tensors in the order of [`Recognition::tensors`]; none without a recognition net.
     pub recognition: Vec<Vec<f32>>,
+    /// Weights and biases of label units; none without them.
+    pub labels: Vec<Vec<f32>>,
 }
 
 impl ParametersState {
@@ -122,10 +139,17 @@ impl ParametersState {
             layers: stack.layers().into_iter().map(|n| n as u64).collect(),
             stack: stack.tensors().map(<[f32]>::to_vec).collect(),
             recognition: recognition.iter().flat_map(|net| net.tensors()).map(<[f32]>::to_vec).collect(),
+            labels: Vec::new(),
         }
     }
 
-    /// The parameters as a stack and a recognition net.
+    /// How many numbers there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        [&self.stack, &self.recognition, &self.labels].into_iter().flatten().map(Vec::len).sum()
+    }
+
+    /// The parameters as a stack and a recognition net; those of label units are left out.
     ///
     /// # Errors
     ///

@@ -19,6 +19,9 @@ mod checkpoint;
 mod config;
 mod data;
 mod dbm_learner;
+mod dbn_backfit;
+mod dbn_learner;
+mod dbn_settings;
 mod dbm_pretrain;
 mod error;
 mod evaluate;
@@ -44,10 +47,12 @@ pub use data::{
     datasets, epoch_order, load, load_rows,
 };
 pub use dbm_learner::{DbmLearner, DbmSettings, Pretrain};
+pub use dbn_learner::DbnLearner;
+pub use dbn_settings::{Backfit, DbnSettings, LayerInputs, LayerStart};
 pub use error::{Error, Result};
 pub use evaluate::{
     DataReport, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, LogProbReport, LowerBound,
-    PartitionReport, PseudoReport, evaluate, evaluate_dbm, evaluate_partition, evaluate_rbm, evaluate_sbn,
+    PartitionReport, PseudoReport, evaluate, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm, evaluate_sbn,
 };
 pub use files::{load_model, save_model, write_atomically};
 pub use learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport};
@@ -62,7 +67,7 @@ pub use regularise::Regularise;
 pub use run::Run;
 pub use sbn_learner::{SbnLearner, SbnSettings};
 pub use sbn_rule::SbnRule;
-pub use trainer::{Fit, FitOptions, Outcome, fit_dbm, fit_rbm, fit_rbm_with, fit_sbn};
+pub use trainer::{Fit, FitOptions, Outcome, fit_dbm, fit_dbn, fit_rbm, fit_rbm_with, fit_sbn};
 
 /// The example of the crate's description runs with the tests.
 #[cfg(doctest)]

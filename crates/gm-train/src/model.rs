@@ -1,7 +1,8 @@
 //! A model of any kind, for programs that learn from a file which one it is.
 
-use gm_core::{Error as CoreError, FileError, ModelData, ModelKind, Stack, VisibleKind, VisibleUnits};
+use gm_core::{Error as CoreError, FileError, ModelData, ModelKind, Recognition, Stack, VisibleKind, VisibleUnits};
 use gm_dbm::Dbm;
+use gm_dbn::Dbn;
 use gm_rbm::Rbm;
 use gm_sbn::Sbn;
 
@@ -30,12 +31,19 @@ pub enum Model {
     Sbn(Sbn),
     /// A deep Boltzmann machine.
     Dbm(Dbm),
+    /// A deep belief network.
+    Dbn(Dbn),
 }
 
 /// A model as another kind, where the parameters allow it.
 ///
 /// - Restricted Boltzmann machines, and deep ones or belief networks of one hidden layer, are the same distribution.
 /// - A deep belief network becomes a deep Boltzmann machine to start its joint training from: see [`Dbm::compose`].
+/// - A deep belief network becomes a sigmoid belief net with the same directed layers; the machine on top is left for its
+///   recognition net, and its top units become independent with the biases they have. This is a start for training, not the
+///   same distribution.
+///
+/// Label units are left out.
 ///
 /// # Errors
 ///
@@ -59,8 +67,13 @@ pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
     if from == to {
         return Ok(data);
     }
-    if from == ModelKind::Dbn && to == ModelKind::Dbm && depth > 1 && data.visible == VisibleKind::Bernoulli {
-        return Ok(Dbm::compose(data.stack)?.to_data()?);
+    let data = ModelData { labels: None, ..data };
+    if from == ModelKind::Dbn && depth > 1 && data.visible == VisibleKind::Bernoulli {
+        match to {
+            ModelKind::Dbm => return Ok(Dbm::compose(data.stack)?.to_data()?),
+            ModelKind::Sbn => return sbn_from_dbn(Dbn::from_data(data)?),
+            _ => {}
+        }
     }
     if depth == 1 && undirected(from) && undirected(to) {
         return Ok(ModelData { kind: to, recognition: None, ..data });
@@ -70,9 +83,21 @@ pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
         op: "convert_model",
         arg: "to",
         value: format!("{to} for a {from} of {depth} hidden layer{plural}"),
-        allowed: "rbm, dbm and dbn for each other with one hidden layer, and dbm for a dbn",
+        allowed: "rbm, dbm and dbn for each other with one hidden layer, and dbm or sbn for a dbn",
     }
     .into())
+}
+
+/// A sigmoid belief net of all layers, whose recognition net ends with the posterior of the machine on top.
+fn sbn_from_dbn(dbn: Dbn) -> Result<ModelData> {
+    let (top, depth) = (dbn.top(), dbn.depth());
+    let (stack, net, _) = dbn.untied()?.into_parts();
+    let net = net.map(|net| {
+        let weights = (0..net.depth()).map(|l| net.weights(l).clone()).chain([top.weights().clone()]);
+        let biases = (1..depth).map(|l| net.bias(l).clone()).chain([top.stack().bias(1).clone()]);
+        Recognition::new(weights.collect(), biases.collect())
+    });
+    Ok(Sbn::new(stack, net.transpose()?)?.to_data()?)
 }
 
 impl Model {
@@ -80,12 +105,13 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// [`gm_core::FileError::WrongKind`] for a kind that cannot be computed with yet, and whatever the model refuses.
+    /// Whatever the model refuses.
     pub fn from_data(data: ModelData) -> Result<Self> {
         Ok(match data.kind {
             ModelKind::Sbn => Self::Sbn(Sbn::from_data(data)?),
             ModelKind::Dbm => Self::Dbm(Dbm::from_data(data)?),
-            _ => Self::Rbm(bernoulli(Rbm::from_data(data)?)?),
+            ModelKind::Dbn => Self::Dbn(Dbn::from_data(data)?),
+            ModelKind::Rbm => Self::Rbm(bernoulli(Rbm::from_data(data)?)?),
         })
     }
 
@@ -96,6 +122,7 @@ impl Model {
             Self::Rbm(_) => ModelKind::Rbm,
             Self::Sbn(_) => ModelKind::Sbn,
             Self::Dbm(_) => ModelKind::Dbm,
+            Self::Dbn(_) => ModelKind::Dbn,
         }
     }
 
@@ -106,6 +133,7 @@ impl Model {
             Self::Rbm(rbm) => rbm.stack(),
             Self::Sbn(sbn) => sbn.stack(),
             Self::Dbm(dbm) => dbm.stack(),
+            Self::Dbn(dbn) => dbn.stack(),
         }
     }
 

@@ -22,6 +22,11 @@ pub enum Event<'a> {
         /// Weights and biases.
         parameters: usize,
     },
+    /// Another part of the model begins to learn.
+    Stage {
+        /// Which.
+        name: &'a str,
+    },
     /// An update was made.
     Step {
         /// Updates made so far.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use gm_core::{
-    Batch, BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Recognition, Stack, Streams, check_len,
+    Batch, BatchRef, BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Stack, Streams, check_len,
 };
 use gm_rbm::{Chains, Couplings, Offsets, Phase, Rbm, contrastive_divergence, free_energy_gap, gradient_into};
 use serde::{Deserialize, Serialize};
@@ -314,6 +314,13 @@ impl RbmLearner {
         self.rbm
     }
 
+    /// Lets the persistent chains, where there are any, start again from given visible states.
+    pub(crate) fn start_chains(&mut self, v: &BitMatrix, streams: &Streams) {
+        if self.chains.is_some() {
+            self.chains = Some(self.rbm.chains_from(v.clone(), streams));
+        }
+    }
+
     /// The persistent chains, where there are any.
     #[must_use]
     pub fn chains(&self) -> Option<&Chains> {
@@ -321,7 +328,7 @@ impl RbmLearner {
     }
 
     /// Computes the gradient of the mean log-likelihood of a batch, and how many units of the chains flipped.
-    fn ascend(&mut self, batch: &BitMatrix, clock: &Clock, streams: &Streams) -> Result<Option<f64>> {
+    fn ascend(&mut self, batch: BatchRef<'_>, clock: &Clock, streams: &Streams) -> Result<Option<f64>> {
         self.data.refill(&self.rbm, &self.couplings, batch);
         let k = self.settings.steps;
         let mut flips = None;
@@ -329,7 +336,9 @@ impl RbmLearner {
             (Algorithm::Pcd, Some(chains)) => {
                 flips = Some(self.couplings.run_into_phase(&self.rbm, chains, k, streams, &mut self.model).flips);
             }
-            (Algorithm::Exact, _) => self.gradient = self.rbm.exact_gradient(batch)?,
+            (Algorithm::Exact, _) => {
+                self.rbm.exact_gradient_into(&self.data, &mut self.gradient)?;
+            }
             _ => {
                 let streams = streams.fork(Purpose::Data, clock.step);
                 contrastive_divergence(&self.rbm, &self.couplings, (batch, &self.data), k, &streams, &mut self.model);
@@ -339,6 +348,16 @@ impl RbmLearner {
             gradient_into(&self.data, &self.model, &mut self.gradient);
         }
         Ok(flips)
+    }
+
+    /// Updates the parameters from a batch of states, or of means of binary units.
+    pub(crate) fn learn(&mut self, batch: BatchRef<'_>, clock: &Clock, streams: &Streams) -> Result<StepReport> {
+        let flips = self.ascend(batch, clock, streams)?;
+        self.centre();
+        let rate = self.settings.rate(clock);
+        self.optimiser.apply(self.rbm.stack_mut(), &self.gradient, rate as f32, &self.settings.regularise);
+        self.couplings.refresh(&self.rbm);
+        Ok(StepReport { learning_rate: rate, figures: Figures::new(flips.map(|flips| ("chain_flips", flips))) })
     }
 
     fn centre(&mut self) {
@@ -372,21 +391,17 @@ pub(crate) fn rms(values: &[f32]) -> f64 {
 impl Learner for RbmLearner {
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
         let batch = binary("RbmLearner::step", batch, self.rbm.visible())?;
-        let flips = self.ascend(batch, clock, streams)?;
-        self.centre();
-        let rate = self.settings.rate(clock);
-        self.optimiser.apply(self.rbm.stack_mut(), &self.gradient, rate as f32, &self.settings.regularise);
-        self.couplings.refresh(&self.rbm);
-        Ok(StepReport { learning_rate: rate, figures: Figures::new(flips.map(|flips| ("chain_flips", flips))) })
+        self.learn(batch.into(), clock, streams)
     }
 
     fn stack(&self) -> &Stack {
         self.rbm.stack()
     }
 
-    fn set_parameters(&mut self, stack: Stack, _: Option<Recognition>) -> Result<()> {
+    fn set_parameters(&mut self, parameters: ParametersState) -> Result<()> {
+        let (stack, _) = parameters.into_parts()?;
         check_layers("RbmLearner::set_parameters", &stack, &[self.rbm.visible(), self.rbm.hidden()])?;
-        self.rbm = Rbm::from_stack(stack)?;
+        self.rbm = Rbm::with_units(stack, self.rbm.units().clone())?;
         self.couplings.refresh(&self.rbm);
         Ok(())
     }
@@ -422,15 +437,11 @@ impl Learner for RbmLearner {
     }
 
     fn state(&self) -> LearnerState {
-        let chains = self.chains.iter().map(|chains| ChainsState {
-            sweeps: chains.sweeps,
-            layers: vec![BitsState::from(chains.v.bits()), BitsState::from(&chains.h)],
-        });
         LearnerState {
             parameters: ParametersState::new(self.rbm.stack(), None),
             optimiser: self.optimiser.state().clone(),
             offsets: vec![self.offsets.visible.clone(), self.offsets.hidden.clone()],
-            chains: chains.collect(),
+            chains: self.chains.iter().map(chains_state).collect(),
             stage: 0,
         }
     }
@@ -438,8 +449,7 @@ impl Learner for RbmLearner {
     fn restore(&mut self, state: LearnerState) -> Result<()> {
         const OP: &str = "RbmLearner::restore";
         let (visible, hidden) = (self.rbm.visible(), self.rbm.hidden());
-        let (stack, recognition) = state.parameters.into_parts()?;
-        self.set_parameters(stack, recognition)?;
+        self.set_parameters(state.parameters)?;
         self.optimiser = Optimiser::resume(self.settings.optimiser, self.rbm.stack(), state.optimiser)?;
         check_len(OP, "offsets", "layers", state.offsets.len(), 2)?;
         let mut offsets = state.offsets.into_iter();
@@ -456,7 +466,16 @@ impl Learner for RbmLearner {
     }
 }
 
-fn restore_chains(state: ChainsState, [visible, hidden]: [usize; 2]) -> Result<Chains> {
+/// Chains, to be saved.
+pub(crate) fn chains_state(chains: &Chains) -> ChainsState {
+    ChainsState {
+        sweeps: chains.sweeps,
+        layers: vec![BitsState::from(chains.v.bits()), BitsState::from(&chains.h)],
+    }
+}
+
+/// Saved chains of a machine of so many units.
+pub(crate) fn restore_chains(state: ChainsState, [visible, hidden]: [usize; 2]) -> Result<Chains> {
     const OP: &str = "RbmLearner::restore";
     check_len(OP, "chains", "layers", state.layers.len(), 2)?;
     let mut layers = state.layers.into_iter();

@@ -20,6 +20,7 @@ const METRICS: &str = "metrics.jsonl";
 const MODEL: &str = "model.gm";
 const CHECKPOINTS: &str = "checkpoints";
 const SAMPLES: &str = "samples";
+const LAYERS: &str = "layers";
 const LOCK: &str = ".lock";
 
 /// A training run and its folder.
@@ -31,6 +32,7 @@ const LOCK: &str = ".lock";
 /// | `model.gm` | the model at the end; with early stopping the best so far |
 /// | `checkpoints/*.gmck` | the last two checkpoints |
 /// | `samples/` | a place for pictures of samples |
+/// | `layers/` | of a model that is trained layer by layer: the model with one, two, ... hidden layers |
 ///
 /// The folder is locked as long as the value lives.
 ///
@@ -85,6 +87,7 @@ impl Run {
         refuse_existing(folder)?;
         config.check()?;
         let config = config.completed(&data)?;
+        config.check()?;
         // Whatever the learner refuses is refused before anything is written.
         let prepared = config.prepare(&data)?;
         let (learner, _, plan) = begin(&config, prepared.as_ref().unwrap_or(&data))?;
@@ -281,6 +284,12 @@ impl Journal for Folder {
 
     fn model(&mut self, model: &ModelData) -> Result<()> {
         save_model(self.folder.join(MODEL), model)
+    }
+
+    fn layer(&mut self, model: &ModelData) -> Result<()> {
+        let folder = self.folder.join(LAYERS);
+        make(&folder)?;
+        save_model(folder.join(format!("{}.gm", model.stack.depth())), model)
     }
 
     fn lasts(&self) -> bool {

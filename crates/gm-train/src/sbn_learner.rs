@@ -424,7 +424,8 @@ impl Learner for SbnLearner {
         self.sbn.recognition()
     }
 
-    fn set_parameters(&mut self, stack: Stack, recognition: Option<Recognition>) -> Result<()> {
+    fn set_parameters(&mut self, parameters: ParametersState) -> Result<()> {
+        let (stack, recognition) = parameters.into_parts()?;
         check_layers("SbnLearner::set_parameters", &stack, &self.sbn.layers())?;
         self.sbn = Sbn::new(stack, recognition)?;
         self.couplings = self.sbn.couplings();
@@ -476,13 +477,12 @@ impl Learner for SbnLearner {
 
     fn restore(&mut self, state: LearnerState) -> Result<()> {
         const OP: &str = "SbnLearner::restore";
-        let (stack, recognition) = state.parameters.into_parts()?;
         let name = |t: usize| format!("tensor {t}");
         let tensors = self.gradient.0.tensors().chain(self.gradient.1.tensors());
         let tensors = tensors.chain(baseline_tensors(&self.baseline));
         let named = tensors.enumerate().map(|(t, tensor)| (tensor, name(t)));
         self.optimiser = Optimiser::resume_tensors(self.settings.optimiser, named, state.optimiser)?;
-        self.set_parameters(stack, recognition)?;
+        self.set_parameters(state.parameters)?;
         if let Some(baseline) = &mut self.baseline {
             let offsets = state.offsets;
             check_len(OP, "offsets", "length", offsets.len(), if offsets.len() > 2 { 4 } else { 2 })?;

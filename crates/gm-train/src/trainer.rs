@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use gm_core::{Batch, BitMatrix, ModelData, Purpose, Streams};
 use gm_dbm::Dbm;
+use gm_dbn::Dbn;
 use gm_rbm::Rbm;
 use gm_sbn::Sbn;
 use rand::seq::index::sample;
@@ -13,9 +14,12 @@ use rand::seq::index::sample;
 use crate::checkpoint::{Checkpoint, DataMark};
 use crate::data::{Binarise, Dataset, Split};
 use crate::dbm_learner::{DbmLearner, DbmSettings};
+use crate::dbn_learner::DbnLearner;
+use crate::config::ModelSettings;
+use crate::dbn_settings::DbnSettings;
 use crate::error::Result;
 use crate::guard::check_health;
-use crate::learner::{Learner, ParametersState, Probe, StepReport};
+use crate::learner::{Learner, Probe, StepReport};
 use crate::metrics::{EpochRecord, Figures};
 use crate::monitor::{MonitorSettings, Stopping};
 use crate::observer::{Event, Observer};
@@ -231,6 +235,55 @@ pub fn fit_dbm(
     Ok(Fit { model: learner.into_dbm(), outcome, history })
 }
 
+/// Trains a deep belief network in memory; [`Run`](crate::Run) trains on disk, with checkpoints.
+///
+/// Settings with label units need labelled data. A model to start from, that of the options or else of the settings, gives the
+/// first layers.
+///
+/// # Randomness
+///
+/// As [`fit_rbm`], and what [`DbnLearner`] says.
+///
+/// # Errors
+///
+/// As [`fit_rbm_with`], and [`Error::NoLabels`](crate::Error::NoLabels) for label units of data without labels.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+/// use gm_train::{Dataset, DbnSettings, FitOptions, Unobserved, fit_dbn};
+///
+/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let settings = DbnSettings { hidden: vec![4, 4], epochs: vec![20], batch_size: 8, chains: 20, ..Default::default() };
+/// let fit = fit_dbn(&bars, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved)?;
+/// assert_eq!(fit.model.layers(), [4, 4, 4]);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+pub fn fit_dbn(
+    data: &Dataset,
+    settings: &DbnSettings,
+    options: &FitOptions<Dbn>,
+    streams: &Streams,
+    observer: &mut dyn Observer,
+) -> Result<Fit<Dbn>> {
+    let mut settings = settings.clone();
+    settings.complete(data)?;
+    if let Some(dbn) = &options.start {
+        settings.start_layers = dbn.depth();
+    }
+    settings.check()?;
+    let plan = options.plan(data, settings.total_epochs(), settings.batch_size);
+    let joined = settings.prepare(data, plan.binarise)?;
+    let examples = Examples::new(joined.as_ref().unwrap_or(data), &plan, streams)?;
+    let mut learner = match &options.start {
+        Some(dbn) => DbnLearner::start_from(dbn.clone(), &examples.means, &settings)?,
+        None => DbnLearner::new(&examples.means, &settings, streams)?,
+    };
+    let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
+    Ok(Fit { model: learner.into_dbn(), outcome, history })
+}
+
 /// Trains a learner in memory.
 fn fit(
     learner: &mut dyn Learner,
@@ -325,6 +378,9 @@ pub(crate) trait Journal {
     /// Keeps the model: the final one, or the best so far.
     fn model(&mut self, model: &ModelData) -> Result<()>;
 
+    /// Keeps the model with the layers that it has so far.
+    fn layer(&mut self, model: &ModelData) -> Result<()>;
+
     /// Whether anything at all lasts, so that states have to be made.
     fn lasts(&self) -> bool;
 }
@@ -351,6 +407,10 @@ impl Journal for History {
         Ok(())
     }
 
+    fn layer(&mut self, _: &ModelData) -> Result<()> {
+        Ok(())
+    }
+
     fn lasts(&self) -> bool {
         false
     }
@@ -370,6 +430,8 @@ pub(crate) struct Trainer<'a> {
     before: f64,
     began: Instant,
     made: u64,
+    /// The stage that was told last.
+    stage: Option<String>,
 }
 
 impl<'a> Trainer<'a> {
@@ -399,6 +461,7 @@ impl<'a> Trainer<'a> {
             before: 0.0,
             began,
             made: 0,
+            stage: None,
         })
     }
 
@@ -421,8 +484,7 @@ impl<'a> Trainer<'a> {
     pub(crate) fn train(&mut self, journal: &mut dyn Journal, observer: &mut dyn Observer) -> Result<Outcome> {
         self.began = Instant::now();
         let clock = self.clock();
-        let recognition = self.learner.recognition().map_or(0, |net| net.tensors().map(<[f32]>::len).sum());
-        let parameters = self.learner.stack().parameters() + recognition;
+        let parameters = self.learner.parameters().count();
         let (epochs, rows) = (self.plan.epochs, self.rows());
         let mut flow =
             observer.event(&Event::Started { step: self.step, total: clock.total, epochs, rows, parameters });
@@ -434,6 +496,7 @@ impl<'a> Trainer<'a> {
                 return Ok(Outcome::Interrupted { step: self.step });
             }
             let report = self.update()?;
+            self.tell_stage(observer);
             flow = observer.event(&self.progress());
             if self.clock().within_epoch() == 0 && self.end_epoch(&report, journal, observer)? {
                 flow = ControlFlow::Break(());
@@ -443,6 +506,18 @@ impl<'a> Trainer<'a> {
             }
         }
         self.finish(journal, observer)
+    }
+
+    /// Tells the observer when another stage begins.
+    fn tell_stage(&mut self, observer: &mut dyn Observer) {
+        let name = self.learner.stage_name();
+        if name != self.stage {
+            self.stage = name;
+            if let Some(name) = &self.stage {
+                // The beginning of a stage cannot be broken; the update that follows it can.
+                let _ = observer.event(&Event::Stage { name });
+            }
+        }
     }
 
     fn update(&mut self) -> Result<StepReport> {
@@ -484,7 +559,7 @@ impl<'a> Trainer<'a> {
         observer: &mut dyn Observer,
     ) -> Result<bool> {
         let (epoch, monitor) = (self.clock().epoch(), &self.plan.monitor);
-        if epoch % monitor.every != 0 && epoch != self.plan.epochs {
+        if epoch % monitor.every != 0 && epoch != self.plan.epochs && !self.learner.is_complete() {
             return Ok(false);
         }
         let mut figures = Figures::new([("learning_rate", report.learning_rate)]);
@@ -492,9 +567,12 @@ impl<'a> Trainer<'a> {
         figures.extend(&self.learner.figures(&self.examples.probe, &self.streams.fork(Purpose::Evaluate, epoch))?);
         let record = EpochRecord { epoch, step: self.step, seconds: self.seconds(), figures };
         journal.record(&record)?;
-        let parameters = || ParametersState::new(self.learner.stack(), self.learner.recognition());
+        let parameters = || self.learner.parameters();
         if self.stopping.judge(monitor, &record, parameters)? && journal.lasts() {
             journal.model(&self.learner.model()?)?;
+        }
+        if self.learner.is_complete() && journal.lasts() {
+            journal.layer(&self.learner.model()?)?;
         }
         Ok(observer.event(&Event::Epoch { record: &record }).is_break())
     }
@@ -521,8 +599,7 @@ impl<'a> Trainer<'a> {
 
     fn finish(&mut self, journal: &mut dyn Journal, observer: &mut dyn Observer) -> Result<Outcome> {
         if let Some(best) = &self.stopping.best {
-            let (stack, recognition) = best.parameters.clone().into_parts()?;
-            self.learner.set_parameters(stack, recognition)?;
+            self.learner.set_parameters(best.parameters.clone())?;
         }
         if journal.lasts() {
             journal.model(&self.learner.model()?)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use gm_core::{BitMatrix, Matrix, Streams};
 use gm_dbm::Dbm;
+use gm_dbn::Dbn;
 use gm_rbm::{Clamp, Rbm};
 use gm_sbn::Sbn;
 use gm_train::Model;
@@ -19,11 +20,12 @@ use crate::mask::Mask;
 use crate::model;
 use crate::output::Report;
 use crate::picture::{self, Shape};
-use crate::sampling::{Chain, DbmWalk, Kernel, SbnWalk, Walk};
+use crate::sampling::{Chain, DbmWalk, DbnPosteriorWalk, Kernel, SbnWalk, Walk};
 
 /// Fills in missing values with the others given
 ///
-/// By block Gibbs sampling with a restricted or deep Boltzmann machine; with a sigmoid belief net as --method says.
+/// By block Gibbs sampling with a restricted or deep Boltzmann machine, by Gibbs sampling of all layers with a deep belief
+/// network; with a sigmoid belief net as --method says.
 ///
 /// A picture shows, for each row, the original, the original with its missing units erased, and the mean of the
 /// completions. Arrays hold the means, [rows, units].
@@ -44,7 +46,7 @@ pub(crate) struct Complete {
     /// The missing units: left, right, top, bottom, random:P or a file of ones where units are missing
     #[arg(long, value_name = "WHICH")]
     mask: Mask,
-    /// Sweeps of each chain; the first half is left out [default: 1000; 200 for a sigmoid belief net]
+    /// Sweeps of each chain; the first half is left out [default: 1000; 200 for a sigmoid belief net or a deep belief network]
     #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     steps: Option<usize>,
     /// Chains for each row
@@ -104,6 +106,14 @@ impl Complete {
                 }
                 let steps = self.steps.unwrap_or(1_000);
                 (task.by_dbm(dbm, steps, &streams)?, "block Gibbs sampling", steps)
+            }
+            Model::Dbn(dbn) => {
+                if let Some(kernel) = self.method {
+                    let allowed = "none for a dbn, which has one way".into();
+                    return Err(Error::Option { option: "--method", value: kernel.name().into(), allowed });
+                }
+                let steps = self.steps.unwrap_or(200);
+                (task.by_dbn(dbn, steps, &streams)?, "Gibbs sampling of all layers", steps)
             }
             Model::Sbn(sbn) => {
                 let (kernel, steps) = (Kernel::of(self.method, sbn), self.steps.unwrap_or(200));
@@ -170,6 +180,11 @@ impl Task<'_> {
     pub(super) fn by_dbm(&self, dbm: &Dbm, steps: usize, streams: &Streams) -> Result<Matrix> {
         let clamp = self.clamp();
         self.means(&mut DbmWalk::new(dbm, clamp.values.samples(), Some(clamp), streams), steps)
+    }
+
+    /// Completions by Gibbs sampling of all layers of a deep belief network.
+    pub(super) fn by_dbn(&self, dbn: &Dbn, steps: usize, streams: &Streams) -> Result<Matrix> {
+        self.means(&mut DbnPosteriorWalk::new(dbn, self.clamp(), streams)?, steps)
     }
 
     /// Completions by block Gibbs sampling of a restricted Boltzmann machine.

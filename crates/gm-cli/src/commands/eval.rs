@@ -134,7 +134,8 @@ impl Eval {
         let (useless, allowed) = match model.kind() {
             ModelKind::Sbn => (&annealing[..], "none for a sbn, which has no partition function"),
             ModelKind::Dbm => (&drawing[1..], "none for a dbm"),
-            _ => (&drawing[..], "none for a model without recognition net"),
+            ModelKind::Dbn => (&[][..], ""),
+            ModelKind::Rbm => (&drawing[..], "none for a model without recognition net"),
         };
         match useless.iter().find_map(|(option, given)| given.clone().map(|given| (*option, given))) {
             Some((option, value)) => Err(Error::Option { option, value, allowed: allowed.into() }),

@@ -19,7 +19,8 @@ use crate::posterior::Posterior;
 /// Computes E[h | v] for the rows of a data set
 ///
 /// Exact for a restricted Boltzmann machine, whose hidden units are independent given the data. For a sigmoid belief net as
-/// --method says; for a deep Boltzmann machine by mean field, unless --method says gibbs or exact.
+/// --method says; for a deep Boltzmann machine by mean field, unless --method says gibbs or exact; for a deep belief network by
+/// one pass up of means, unless --method says gibbs or exact.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_help = "Examples:\n  dgm infer model.gm --data digits --out h.npy\n  dgm infer model.gm --data rows.csv --split all --out h.csv\n  \
@@ -105,7 +106,8 @@ impl Infer {
         let method = match &model {
             Model::Sbn(sbn) => self.method.unwrap_or_else(|| usual(sbn)),
             Model::Dbm(_) => self.method.unwrap_or(Method::MeanField),
-            _ => self.method.unwrap_or(Method::Exact),
+            Model::Dbn(_) => self.method.unwrap_or(Method::Recognition),
+            Model::Rbm(_) => self.method.unwrap_or(Method::Exact),
         };
         self.check(&model, method)?;
         let examples = self.rows.load_for(&model, &self.model, self.split)?;
@@ -113,6 +115,7 @@ impl Infer {
         let found = match &model {
             Model::Rbm(rbm) => Posterior::of(rbm.couplings().mean_h_from_v(rbm, &examples.bits).to_matrix()),
             Model::Dbm(dbm) => Posterior::of_dbm(dbm, &examples.bits, method, steps, &context.streams())?,
+            Model::Dbn(dbn) => Posterior::of_dbn(dbn, &examples.bits, method, steps, &context.streams())?,
             Model::Sbn(sbn) => Posterior::of_sbn(sbn, &examples.bits, method, (samples, steps), &context.streams())?,
         };
         target.write_values(&found.means)?;
@@ -132,7 +135,7 @@ impl Infer {
                 model: model.kind().to_string(),
                 layers: model.layers(),
                 data: examples.about,
-                samples: method.draws().then_some(samples),
+                samples: (method.draws() && !matches!(model, Model::Dbn(_))).then_some(samples),
                 steps: method.sweeps().then_some(steps),
                 method: method.name(),
                 out: self.out.clone(),
@@ -147,7 +150,7 @@ impl Infer {
         let refuse =
             |option, value: String, allowed: &str| Err(Error::Option { option, value, allowed: allowed.into() });
         match (self.samples, self.steps) {
-            (Some(samples), _) if !method.draws() => {
+            (Some(samples), _) if !method.draws() || matches!(model, Model::Dbn(_)) => {
                 refuse("--samples", samples.to_string(), "together with --method recognition or importance only")
             }
             (_, Some(steps)) if !method.sweeps() => {

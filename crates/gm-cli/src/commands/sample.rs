@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use gm_core::{BitMatrix, Matrix};
 use gm_dbm::Dbm;
+use gm_dbn::Dbn;
 use gm_rbm::{Clamp, Rbm};
 use gm_sbn::Sbn;
 use gm_train::Model;
@@ -17,13 +18,14 @@ use crate::mask::{Mask, given};
 use crate::model;
 use crate::output::Report;
 use crate::picture::{self, Shape};
-use crate::sampling::{self, Chain, DbmWalk, Diagnostics, Kernel, SbnWalk, Walk, Watched};
+use crate::sampling::{self, Chain, DbmWalk, DbnPosteriorWalk, DbnWalk, Diagnostics, Kernel, SbnWalk, Walk, Watched};
 
 /// Draws samples of a model
 ///
 /// A restricted Boltzmann machine is sampled by block Gibbs sampling, with diagnostics of the chains; they are left out with
 /// --clamp, where each chain has a distribution of its own. A sigmoid belief net is sampled from the top layer down, without
-/// chains, and with --clamp by chains on its hidden units.
+/// chains, and with --clamp by chains on its hidden units. A deep belief network is sampled by chains in the machine on top, with
+/// one pass down for each sample.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm sample model.gm -n 100 --out samples.png\n  \
     dgm sample model.gm -n 5000 --chains 100 --thin 50 --out samples.npy\n  \
@@ -34,7 +36,7 @@ pub(crate) struct Sample {
     /// Samples to draw
     #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 100, value_parser = super::at_least_one)]
     count: usize,
-    /// Sweeps of each chain before its first sample [default: 1000; 100 for a sigmoid belief net]
+    /// Sweeps of each chain before its first sample [default: 1000; 100 for a sigmoid belief net and with --clamp for a deep belief network]
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
     /// Chains [default: one a sample]
@@ -58,6 +60,9 @@ pub(crate) struct Sample {
     /// How hidden units are drawn with --clamp, for a sigmoid belief net [default: importance with a recognition net]
     #[arg(long, value_name = "HOW", requires = "clamp")]
     method: Option<Kernel>,
+    /// Draw pictures of these classes in turn, such as 3 or 0,1,2, with a model that has label units
+    #[arg(long, value_name = "CLASS,...", value_delimiter = ',')]
+    label: Option<Vec<usize>>,
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
@@ -104,10 +109,15 @@ impl Sample {
         let kinds = [Kind::Png, Kind::Npy, Kind::Csv];
         let target = self.out.as_ref().map(|path| Target::new(path, &kinds, self.force)).transpose()?;
         let model = model::load(&self.model)?;
+        if let (Some(labels), false) = (&self.label, matches!(model, Model::Dbn(_))) {
+            let value = labels.first().map_or_else(String::new, ToString::to_string);
+            return Err(refused("--label", value, "a model with label units"));
+        }
         let drawn = match &model {
             Model::Rbm(rbm) => self.sample_rbm(rbm, context)?,
             Model::Sbn(sbn) => self.sample_sbn(sbn, context)?,
             Model::Dbm(dbm) => self.sample_dbm(dbm, context)?,
+            Model::Dbn(dbn) => self.sample_dbn(dbn, context)?,
         };
         let shape = picture::shape_of(model.visible(), None);
         let mut text = match &target {
@@ -152,6 +162,35 @@ impl Sample {
         let chains = self.chains.unwrap_or(self.count).min(self.count);
         let clamp = self.clamp(dbm.visible(), chains, context)?;
         self.by_gibbs(&mut DbmWalk::new(dbm, chains, clamp, &context.streams()), chains)
+    }
+
+    fn sample_dbn(&self, dbn: &Dbn, context: &Context) -> Result<Drawn> {
+        if let Some(kernel) = self.method {
+            return Err(refused("--method", kernel.name(), "none for a dbn, which has one way"));
+        }
+        let chains = self.chains.unwrap_or(self.count).min(self.count);
+        let Some(clamp) = self.clamp(dbn.visible(), chains, context)? else {
+            let classes = self.classes(dbn, chains)?;
+            return self.by_gibbs(&mut DbnWalk::new(dbn, chains, classes, &context.streams()), chains);
+        };
+        if self.label.is_some() {
+            return Err(refused("--label", "given", "none together with --clamp"));
+        }
+        let mut walk = DbnPosteriorWalk::new(dbn, clamp, &context.streams())?;
+        let steps = self.steps.unwrap_or(100);
+        walk.advance(steps)?;
+        let (values, thin) = self.collect(&mut walk, chains)?;
+        Ok(Drawn { values, method: "Gibbs sampling of all layers", chains: Some([chains, steps, thin]), diagnostics: None })
+    }
+
+    /// The class of each chain: those asked for, in turn.
+    fn classes(&self, dbn: &Dbn, chains: usize) -> Result<Option<Vec<usize>>> {
+        let Some(labels) = &self.label else { return Ok(None) };
+        match labels.iter().find(|&&class| class >= dbn.classes()) {
+            Some(class) if dbn.classes() == 0 => Err(refused("--label", class, "a model with label units")),
+            Some(class) => Err(refused("--label", class, &format!("classes from 0 to {}", dbn.classes() - 1))),
+            None => Ok(Some(labels.iter().copied().cycle().take(chains).collect())),
+        }
     }
 
     fn by_gibbs(&self, walk: &mut (impl Chain + Watched), chains: usize) -> Result<Drawn> {

@@ -1,6 +1,7 @@
 //! Likelihoods of held-out data, as a report that says how they were measured.
 
 mod dbm;
+mod dbn;
 mod rbm;
 mod sbn;
 
@@ -17,8 +18,10 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 
 pub use dbm::evaluate_dbm;
+pub use dbn::evaluate_dbn;
 pub use rbm::evaluate_rbm;
 pub use sbn::evaluate_sbn;
+use sbn::importance as importance_of_bounds;
 
 /// Training rows that the gap of free energies takes at most.
 const GAP_ROWS: usize = 10_000;
@@ -312,7 +315,7 @@ impl fmt::Display for EvalReport {
 ///
 /// # Errors
 ///
-/// Those of [`evaluate_rbm`], [`evaluate_sbn`] and [`evaluate_dbm`].
+/// Those of [`evaluate_rbm`], [`evaluate_sbn`], [`evaluate_dbm`] and [`evaluate_dbn`].
 pub fn evaluate(
     model: &Model,
     data: &EvalData,
@@ -323,11 +326,12 @@ pub fn evaluate(
         Model::Rbm(rbm) => evaluate_rbm(rbm, data, settings, watch),
         Model::Sbn(sbn) => evaluate_sbn(sbn, data, settings, watch),
         Model::Dbm(dbm) => evaluate_dbm(dbm, data, settings, watch),
+        Model::Dbn(dbn) => evaluate_dbn(dbn, data, settings, watch),
     }
 }
 
-/// log Z of a model without data: enumerated, or annealed from independent units with the means of short chains; none for a
-/// directed model.
+/// log Z of a model without data: enumerated, or annealed from independent units with the means of short chains; of a deep
+/// belief network that of the machine on top, and none for a sigmoid belief net.
 ///
 /// # Randomness
 ///
@@ -362,6 +366,8 @@ pub fn evaluate_partition(
         Model::Rbm(rbm) => Some(annealed(settings, &rbm.log_partition_ais(ais, None, &streams, watch)?)),
         Model::Dbm(dbm) if settings.exact.enumerates(dbm.enumerable_units()) => Some(exact(dbm.log_partition()?)),
         Model::Dbm(dbm) => Some(annealed(settings, &dbm.log_partition_ais(ais, None, &streams, watch)?)),
+        Model::Dbn(dbn) if settings.exact.enumerates(dbn.enumerable_units()) => Some(exact(dbn.log_partition()?)),
+        Model::Dbn(dbn) => Some(annealed(settings, &dbn.log_partition_ais(ais, None, &streams, watch)?)),
     })
 }
 

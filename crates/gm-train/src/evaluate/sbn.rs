@@ -86,7 +86,7 @@ fn mean_log_prob(log_probs: Option<&[f64]>, bounds: Option<&Bounds>) -> LogProbR
     }
 }
 
-fn importance(bounds: &Bounds) -> ImportanceReport {
+pub(super) fn importance(bounds: &Bounds) -> ImportanceReport {
     let (found, repeats) = (bounds.mean(), bounds.importance_weighted.len());
     let mut ess = bounds.ess.clone();
     ess.sort_by(f64::total_cmp);

@@ -1,6 +1,7 @@
 //! `dgm train`: training runs on disk, new ones and interrupted ones.
 
 mod dbm;
+mod dbn;
 mod rbm;
 mod sbn;
 
@@ -25,6 +26,7 @@ use crate::training;
 #[command(after_help = "Examples:\n  dgm train rbm --data digits\n  \
     dgm train rbm --data mnist --data-dir ~/data --hidden 500 --out runs/mnist\n  \
     dgm train sbn --data digits --hidden 50,20\n  dgm train dbm --data digits --hidden 100,50\n  \
+    dgm train dbn --data digits --hidden 100,100\n  \
     dgm train --config runs/mnist/config.toml --out runs/again\n  dgm train --resume runs/mnist")]
 pub(crate) struct Train {
     #[command(subcommand)]
@@ -48,6 +50,7 @@ enum Model {
     Rbm(Box<rbm::RbmOptions>),
     Sbn(Box<sbn::SbnOptions>),
     Dbm(Box<dbm::DbmOptions>),
+    Dbn(Box<dbn::DbnOptions>),
 }
 
 /// What the options of every model tell.
@@ -151,10 +154,11 @@ impl Train {
             Some(Model::Rbm(options)) => start(options.as_ref(), context),
             Some(Model::Sbn(options)) => start(options.as_ref(), context),
             Some(Model::Dbm(options)) => start(options.as_ref(), context),
+            Some(Model::Dbn(options)) => start(options.as_ref(), context),
             None => Err(Error::Option {
                 option: "train",
                 value: "nothing".into(),
-                allowed: "rbm, sbn, dbm, --config or --resume".into(),
+                allowed: "rbm, sbn, dbm, dbn, --config or --resume".into(),
             }),
         }
     }

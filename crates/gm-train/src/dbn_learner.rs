@@ -1,0 +1,435 @@
+//! Deep belief networks in training: layer by layer, then all layers together.
+
+use gm_core::{
+    AisSettings, Batch, BitMatrix, Labels, Matrix, ModelData, Purpose, Recognition, Schedule, Stack,
+    Streams, Vector, check_len, unwatched,
+};
+use gm_dbn::{Couplings, Dbn};
+use gm_rbm::{Rbm, free_energy_gap};
+use gm_sbn::BoundSettings;
+
+use crate::dbn_backfit::Together;
+use crate::dbn_settings::{DbnSettings, LayerInputs};
+use crate::error::Result;
+use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, binary};
+use crate::metrics::Figures;
+use crate::rate::Clock;
+use crate::rbm_learner::{RbmLearner, mean, rms};
+
+/// Runs and temperatures of annealing when a network in training is looked at.
+const WATCHED_RUNS: usize = 20;
+const WATCHED_TEMPERATURES: usize = 500;
+
+/// Draws of the recognition net for each row that is looked at.
+const WATCHED_SAMPLES: usize = 20;
+
+/// A deep belief network in training.
+///
+/// Stage by stage a layer is added, and its machine learns from what the frozen layers below make of the data; in a last stage
+/// all layers may be trained together.
+///
+/// # Randomness
+///
+/// Machine l learns from family l of [`Purpose::Layer`], as [`RbmLearner`] says, and its inputs are drawn at update t from
+/// family t of [`Purpose::Propose`]; weights of a new layer as [`Dbn::grown`] says.
+#[derive(Clone, Debug)]
+pub struct DbnLearner {
+    settings: DbnSettings,
+    visible_means: Vec<f32>,
+    /// The network; while a layer is trained its machine has the parameters that it began with.
+    dbn: Dbn,
+    couplings: Couplings,
+    work: Work,
+    stage: usize,
+    /// Whether the last update was the last of its stage.
+    complete: bool,
+}
+
+/// What is being trained.
+#[derive(Clone, Debug)]
+enum Work {
+    /// The first update has not been made.
+    Nothing,
+    /// The machine on top.
+    Layer(Box<RbmLearner>),
+    /// All layers.
+    Together(Box<Together>),
+}
+
+impl DbnLearner {
+    /// A network that starts as the settings say, to learn data of the given means, `[visible]`, those of label units behind.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DbnSettings::check`], those of loading the model to start from, and [`gm_core::Error::Shape`] when it has other
+    /// units than the data.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::Streams;
+    /// use gm_train::{DbnLearner, DbnSettings, Learner};
+    ///
+    /// let settings = DbnSettings { hidden: vec![3, 2], chains: 10, ..Default::default() };
+    /// let learner = DbnLearner::new(&[0.5; 4], &settings, &Streams::new(0))?;
+    /// assert_eq!(learner.dbn().layers(), [4, 3]); // the next layer comes later
+    /// # Ok::<(), gm_train::Error>(())
+    /// ```
+    pub fn new(visible_means: &[f32], settings: &DbnSettings, streams: &Streams) -> Result<Self> {
+        let visible = visible_means.len().saturating_sub(settings.classes);
+        if let Some(dbn) = settings.start_model(visible)? {
+            return Self::start_from(dbn, visible_means, settings);
+        }
+        let settings = DbnSettings { start_layers: 0, ..settings.clone() };
+        settings.check()?;
+        let rbm = Rbm::initial(&visible_means[..visible], settings.hidden[0], settings.init_scale, streams)?;
+        let dbn = labelled(Dbn::from_rbm(&rbm)?, 1, &settings, visible_means)?;
+        Ok(Self::of(dbn, visible_means, settings))
+    }
+
+    /// A network whose first layers are those of a given one, to be extended or trained further; see [`new`](Self::new).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DbnSettings::check`], and [`gm_core::Error::Param`] for a network that the settings do not extend.
+    pub fn start_from(dbn: Dbn, visible_means: &[f32], settings: &DbnSettings) -> Result<Self> {
+        let settings = DbnSettings { start_layers: dbn.depth(), ..settings.clone() };
+        settings.check()?;
+        settings.check_start(&dbn, visible_means.len().saturating_sub(settings.classes))?;
+        Ok(Self::of(dbn, visible_means, settings))
+    }
+
+    fn of(dbn: Dbn, visible_means: &[f32], settings: DbnSettings) -> Self {
+        let (couplings, visible_means) = (dbn.couplings(), visible_means.to_vec());
+        Self { settings, visible_means, dbn, couplings, work: Work::Nothing, stage: 0, complete: false }
+    }
+
+    /// The network as it is now; while layers are added it has fewer than in the end.
+    #[must_use]
+    pub fn dbn(&self) -> Dbn {
+        let mut dbn = self.dbn.clone();
+        if let Work::Layer(learner) = &self.work {
+            dbn.set_top(learner.stack());
+        }
+        dbn
+    }
+
+    /// The network, when training is over.
+    #[must_use]
+    pub fn into_dbn(self) -> Dbn {
+        self.dbn()
+    }
+
+    /// Goes on to a stage.
+    fn enter(&mut self, stage: usize, batch: &BitMatrix, streams: &Streams) -> Result<()> {
+        self.dbn = self.dbn();
+        self.stage = stage;
+        if stage == self.settings.trained_layers() {
+            self.dbn = self.dbn.clone().untied()?;
+            self.couplings = self.dbn.couplings();
+            self.work = Work::Together(Box::new(Together::new(&self.dbn, &self.settings, streams)));
+            return Ok(());
+        }
+        // What the chains of the machine below have in their hidden layer are states of the new machine's visible one.
+        let carried = match &self.work {
+            Work::Layer(learner) => learner.chains().map(|chains| chains.h.clone()),
+            _ => None,
+        };
+        if self.settings.start_layers + stage >= self.dbn.depth() {
+            self.dbn = self.grown(&self.dbn, batch, streams)?;
+        }
+        self.couplings = self.dbn.couplings();
+        let means = self.lower_means(batch);
+        let mut learner = self.layer_learner(&means, streams)?;
+        if self.dbn.depth() > 1 {
+            let streams = self.streams_of_stage(streams);
+            let states = carried.unwrap_or_else(|| self.recognised(batch, &streams));
+            learner.start_chains(&joined_in_turn(&states, self.dbn.classes(), self.settings.chains), &streams);
+        }
+        self.work = Work::Layer(Box::new(learner));
+        Ok(())
+    }
+
+    /// The learner of the machine on top, at its start.
+    fn layer_learner(&self, means: &[f32], streams: &Streams) -> Result<RbmLearner> {
+        let settings = self.settings.layer_settings(self.stage);
+        RbmLearner::start_from(self.dbn.top(), means, &settings, &self.streams_of_stage(streams))
+    }
+
+    fn streams_of_stage(&self, streams: &Streams) -> Streams {
+        streams.fork(Purpose::Layer, (self.settings.start_layers + self.stage) as u64)
+    }
+
+    /// A network with one layer more.
+    fn grown(&self, dbn: &Dbn, batch: &BitMatrix, streams: &Streams) -> Result<Dbn> {
+        let units = self.settings.hidden[dbn.depth()];
+        let v = batch.narrowed(dbn.visible()).to_matrix();
+        let means = dbn.means_up_from_v(&v).pop().map(|means| row_means(&means)).unwrap_or_default();
+        let growth = self.settings.growth(units, dbn);
+        let grown = dbn.grown(units, growth, self.settings.init_scale, &means, streams)?;
+        labelled(grown, dbn.depth() + 1, &self.settings, &self.visible_means)
+    }
+
+    /// Means of what the machine on top learns from.
+    fn lower_means(&self, batch: &BitMatrix) -> Vec<f32> {
+        if self.dbn.depth() == 1 {
+            return self.visible_means.clone();
+        }
+        let v = batch.narrowed(self.dbn.visible()).to_matrix();
+        let means = self.dbn.means_up_from_v(&v).swap_remove(self.dbn.depth() - 2);
+        row_means(&means).into_iter().chain(self.label_means().iter().copied()).collect()
+    }
+
+    /// Means of the label units, of a machine that has them.
+    fn label_means(&self) -> &[f32] {
+        if self.dbn.labels().is_some() { &self.visible_means[self.dbn.visible()..] } else { &[] }
+    }
+
+    /// What the machine on top learns from in a batch.
+    fn inputs(&self, batch: &BitMatrix, step: u64, streams: &Streams) -> Batch {
+        let (visible, classes) = (self.dbn.visible(), self.dbn.classes());
+        let v = batch.narrowed(visible);
+        if self.dbn.depth() == 1 {
+            return Batch::Bits(if classes > 0 { batch.clone() } else { v });
+        }
+        if self.settings.inputs == LayerInputs::Means {
+            let means = self.dbn.means_up_from_v(&v.to_matrix()).swap_remove(self.dbn.depth() - 2);
+            let units = means.nrows();
+            let mut joined = means.insert_rows(units, classes, 0.0);
+            joined.rows_mut(units, classes).copy_from(&batch.to_matrix().rows(visible, classes));
+            return Batch::Reals(joined);
+        }
+        let x = self.recognised(&v, &streams.fork(Purpose::Propose, step));
+        Batch::Bits(with_labels(&x, batch, visible, classes))
+    }
+
+    /// Draws of the lower layer of the machine on top, without label units.
+    fn recognised(&self, batch: &BitMatrix, streams: &Streams) -> BitMatrix {
+        let v = batch.narrowed(self.dbn.visible());
+        let mut layers = self.couplings.recognise(&self.dbn, v, &streams.fork(Purpose::Start, 2));
+        layers.swap_remove(self.dbn.depth() - 1)
+    }
+
+    fn bounds(&self, dbn: &Dbn, probe: &BitMatrix, log_partition: f64) -> Result<(f64, f64)> {
+        let settings = BoundSettings { samples: WATCHED_SAMPLES, repeats: 1 };
+        // The same random numbers at every epoch, so that epochs can be compared.
+        let bounds = dbn.bounds(probe, log_partition, &settings, &Streams::new(0), &mut unwatched)?;
+        Ok((mean(&bounds.elbo), bounds.mean().value))
+    }
+}
+
+/// A network whose machine gets label units if it is the last one.
+fn labelled(dbn: Dbn, depth: usize, settings: &DbnSettings, visible_means: &[f32]) -> Result<Dbn> {
+    if settings.classes == 0 || depth < settings.hidden.len() {
+        return Ok(dbn);
+    }
+    let means = &visible_means[visible_means.len() - settings.classes..];
+    let weights = Matrix::zeros(settings.classes, settings.hidden[depth - 1]);
+    let bias = Vector::from_iterator(means.len(), means.iter().map(|p| p.max(1e-3).ln()));
+    Ok(dbn.with_labels(Some(Labels::new(weights, bias)?))?)
+}
+
+/// States with the label units of a batch behind.
+pub(crate) fn with_labels(x: &BitMatrix, batch: &BitMatrix, visible: usize, classes: usize) -> BitMatrix {
+    let mut joined = x.widened(classes);
+    for sample in 0..if classes > 0 { x.samples() } else { 0 } {
+        (0..classes).for_each(|class| joined.set(x.units() + class, sample, batch.get(visible + class, sample)));
+    }
+    joined
+}
+
+/// So many states from the given ones in turn, with each class in turn behind.
+fn joined_in_turn(states: &BitMatrix, classes: usize, count: usize) -> BitMatrix {
+    let chosen: Vec<usize> = (0..count).map(|chain| chain % states.samples()).collect();
+    let mut joined = states.select(&chosen).widened(classes);
+    for chain in 0..if classes > 0 { count } else { 0 } {
+        joined.set(states.units() + chain % classes, chain, true);
+    }
+    joined
+}
+
+fn row_means(values: &Matrix) -> Vec<f32> {
+    let columns = values.ncols().max(1) as f64;
+    values.row_iter().map(|row| (row.iter().map(|&x| f64::from(x)).sum::<f64>() / columns) as f32).collect()
+}
+
+/// log Z of the machine of a network in training: exact where it is small, else by a short annealing.
+fn watched_log_partition(dbn: &Dbn, probe: &Probe, rows: &BitMatrix) -> Result<f64> {
+    if dbn.enumerable_units() <= probe.exact_units {
+        return Ok(dbn.log_partition()?);
+    }
+    let settings = AisSettings { runs: WATCHED_RUNS, schedule: Schedule::Linear(WATCHED_TEMPERATURES) };
+    let base = dbn.base_rates(rows)?;
+    Ok(dbn.log_partition_ais(&settings, Some(&base), &Streams::new(0), &mut unwatched)?.log_partition.value)
+}
+
+/// The share of rows whose label units are not those that the network finds most probable.
+fn error_rate(dbn: &Dbn, rows: &BitMatrix) -> Result<f64> {
+    let log_p = dbn.log_class_probs(&rows.narrowed(dbn.visible()).to_matrix())?;
+    let wrong = (0..rows.samples()).filter(|&row| !rows.get(dbn.visible() + log_p.column(row).imax(), row)).count();
+    Ok(wrong as f64 / rows.samples() as f64)
+}
+
+impl Learner for DbnLearner {
+    fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
+        let batch = binary("DbnLearner::step", batch, self.visible_means.len())?;
+        let (stage, within) = self.settings.stage(clock);
+        if stage != self.stage || matches!(self.work, Work::Nothing) {
+            self.enter(stage, batch, streams)?;
+        }
+        self.complete = within.step + 1 == within.total;
+        let stage_streams = self.streams_of_stage(streams);
+        let inputs = match self.work {
+            Work::Layer(_) => self.inputs(batch, within.step, &stage_streams),
+            _ => Batch::Bits(batch.clone()),
+        };
+        match &mut self.work {
+            Work::Layer(learner) => learner.learn(inputs.view(), &within, &stage_streams),
+            Work::Together(together) => {
+                together.step((&mut self.dbn, &mut self.couplings), batch, &within, &stage_streams)
+            }
+            Work::Nothing => Ok(StepReport { learning_rate: 0.0, figures: Figures::default() }),
+        }
+    }
+
+    fn stack(&self) -> &Stack {
+        match &self.work {
+            Work::Layer(learner) => learner.stack(),
+            _ => self.dbn.stack(),
+        }
+    }
+
+    fn recognition(&self) -> Option<&Recognition> {
+        match &self.work {
+            Work::Layer(_) => None,
+            _ => self.dbn.recognition(),
+        }
+    }
+
+    fn parameters(&self) -> ParametersState {
+        let dbn = self.dbn();
+        let labels = dbn.labels().iter().flat_map(|labels| labels.tensors()).map(<[f32]>::to_vec).collect();
+        ParametersState { labels, ..ParametersState::new(dbn.stack(), dbn.recognition()) }
+    }
+
+    fn set_parameters(&mut self, mut parameters: ParametersState) -> Result<()> {
+        const OP: &str = "DbnLearner::set_parameters";
+        let labels = std::mem::take(&mut parameters.labels);
+        let (stack, recognition) = parameters.into_parts()?;
+        let visible = self.visible_means.len() - self.settings.classes;
+        let wanted: Vec<usize> = std::iter::once(visible).chain(self.settings.hidden.iter().copied()).collect();
+        let layers = &wanted[..wanted.len().min(stack.layers().len())];
+        crate::learner::check_layers(OP, &stack, layers)?;
+        let top = stack.bias(stack.depth()).len();
+        let labels = match <[Vec<f32>; 2]>::try_from(labels) {
+            Ok([weights, bias]) => {
+                check_len(OP, "label.weights", "numbers", weights.len(), self.settings.classes * top)?;
+                Some(Labels::new(Matrix::from_vec(self.settings.classes, top, weights), Vector::from_vec(bias))?)
+            }
+            Err(none) => {
+                check_len(OP, "labels", "tensors", none.len(), 0)?;
+                None
+            }
+        };
+        self.dbn = Dbn::new(stack, recognition)?.with_labels(labels)?;
+        self.couplings = self.dbn.couplings();
+        self.work = Work::Nothing;
+        Ok(())
+    }
+
+    fn enumerable_units(&self) -> usize {
+        let visible = self.visible_means.len();
+        let layers: Vec<usize> = std::iter::once(visible).chain(self.settings.hidden.iter().copied()).collect();
+        let machine = |l: usize| layers[l].min(layers[l + 1]);
+        let directed: usize = layers[1..layers.len() - 1].iter().sum();
+        (0..layers.len() - 1).map(machine).max().unwrap_or(0).max(directed)
+    }
+
+    fn judged_by(&self) -> &'static [&'static str] {
+        &["free_energy_gap", "importance_weighted"]
+    }
+
+    fn stage_name(&self) -> Option<String> {
+        let (layers, start) = (self.settings.hidden.len(), self.settings.start_layers);
+        Some(match &self.work {
+            Work::Nothing => return None,
+            Work::Layer(_) => format!("layer {} of {layers}", start + self.stage + 1),
+            Work::Together(_) => self.settings.backfit.to_string(),
+        })
+    }
+
+    fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    fn model(&self) -> Result<ModelData> {
+        Ok(self.dbn().to_data()?)
+    }
+
+    fn figures(&self, probe: &Probe, streams: &Streams) -> Result<Figures> {
+        let dbn = self.dbn();
+        let (train, valid) = (probe.train.bits(), probe.valid.bits());
+        let rows = |batch: &BitMatrix| batch.narrowed(dbn.visible());
+        let (v_train, v_valid) = (rows(train), rows(valid));
+        let log_partition = watched_log_partition(&dbn, probe, &v_train)?;
+        let (elbo, weighted) = self.bounds(&dbn, &v_valid, log_partition)?;
+        let (train_elbo, _) = self.bounds(&dbn, &v_train, log_partition)?;
+        let (couplings, top) = (dbn.couplings(), dbn.top());
+        let lower = |batch: &BitMatrix, v: BitMatrix| {
+            let mut layers = couplings.recognise(&dbn, v, &Streams::new(0));
+            with_labels(&layers.swap_remove(dbn.depth() - 1), batch, dbn.visible(), dbn.classes())
+        };
+        let gap = free_energy_gap(&top, &lower(valid, v_valid.clone()), &lower(train, v_train.clone()));
+        let mut figures = Figures::new([
+            ("layers", dbn.depth() as f64),
+            ("elbo", elbo),
+            ("importance_weighted", weighted),
+            ("train_elbo", train_elbo),
+            ("log_partition", log_partition),
+            ("free_energy_gap", gap),
+            ("weight_rms", rms(top.weights().as_slice())),
+        ]);
+        if self.enumerable_units() <= probe.exact_units && dbn.enumerable_units() <= probe.exact_units {
+            figures.push("log_likelihood", mean(&dbn.log_prob(&v_valid, log_partition)?));
+            figures.push("train_log_likelihood", mean(&dbn.log_prob(&v_train, log_partition)?));
+        }
+        if dbn.labels().is_some() {
+            figures.push("error_rate", error_rate(&dbn, valid)?);
+        }
+        if self.complete && dbn.depth() < self.settings.hidden.len() {
+            // What the next layer begins with.
+            let next = self.grown(&dbn, train, streams)?;
+            let log_partition = watched_log_partition(&next, probe, &v_train)?;
+            figures.push("next_elbo", self.bounds(&next, &v_valid, log_partition)?.0);
+        }
+        Ok(figures)
+    }
+
+    fn state(&self) -> LearnerState {
+        let inner = match &self.work {
+            Work::Nothing => LearnerState::default(),
+            Work::Layer(learner) => learner.state(),
+            Work::Together(together) => together.state(),
+        };
+        // The stage counts from 1, so that a run before its first update can be told.
+        let stage = if matches!(self.work, Work::Nothing) { 0 } else { self.stage as u64 + 1 };
+        LearnerState { parameters: self.parameters(), stage, ..inner }
+    }
+
+    fn restore(&mut self, state: LearnerState) -> Result<()> {
+        self.set_parameters(state.parameters.clone())?;
+        let Some(stage) = state.stage.checked_sub(1) else { return Ok(()) };
+        self.stage = usize::try_from(stage).unwrap_or(usize::MAX).min(self.settings.trained_layers());
+        if self.stage == self.settings.trained_layers() {
+            let mut together = Together::new(&self.dbn, &self.settings, &Streams::new(0));
+            together.restore(&self.dbn, state)?;
+            self.work = Work::Together(Box::new(together));
+            return Ok(());
+        }
+        let top = self.dbn.top();
+        let mut learner = self.layer_learner(&vec![0.5; top.visible()], &Streams::new(0))?;
+        learner.restore(LearnerState { parameters: ParametersState::new(top.stack(), None), stage: 0, ..state })?;
+        self.work = Work::Layer(Box::new(learner));
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! Likelihoods of deep belief networks: enumerated, or bounded by draws of the recognition net with log Z of the machine on top
+//! annealed from both sides.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use gm_core::{Estimate, ModelKind, Progress, Purpose, Side, Streams};
+use gm_dbn::Dbn;
+use rand::seq::index::sample;
+
+use super::{
+    EvalData, EvalReport, EvalSettings, LogProbReport, LowerBound, PartitionReport, annealed, exact,
+    importance_of_bounds, partition_warnings,
+};
+use crate::error::Result;
+use crate::rbm_learner::mean;
+
+/// Measures the likelihood of data under a deep belief network.
+///
+/// The evidence lower bound and a tighter one from several draws of the recognition net, with log Z of the machine on top
+/// enumerated or annealed; when it is annealed, walks back from what the recognition net makes of random rows (RAISE) give the
+/// lower end of the interval. Where the hidden layers below the top can be enumerated as well, log p is exact.
+///
+/// # Randomness
+///
+/// Family 0 of [`Purpose::Evaluate`] for annealing, families 2 and 3 for the choice of rows and the walks back, family 4 for the
+/// draws of the recognition net, of the settings' seed.
+///
+/// # Errors
+///
+/// [`gm_core::Error::Shape`] when data and model differ in units, [`gm_core::Error::Empty`] without rows,
+/// [`gm_core::Error::TooLarge`] for enumeration beyond 20 units, [`gm_core::Error::Param`] for settings out of range,
+/// [`gm_core::Error::Interrupted`] when `watch` breaks.
+///
+/// # Source
+///
+/// `salakhutdinov2008quantitative`, `burda2015accurate`, `burda2016importance`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack, unwatched};
+/// use gm_train::{EvalData, EvalSettings, evaluate_dbn};
+///
+/// let dbn = gm_dbn::Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
+/// let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
+/// let report = evaluate_dbn(&dbn, &data, &EvalSettings::default(), &mut unwatched)?;
+/// assert!((report.mean_log_prob.value + 4.0 * 2.0_f64.ln()).abs() < 1e-6);
+/// assert_eq!(report.mean_log_prob.side, "exact");
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+pub fn evaluate_dbn(
+    dbn: &Dbn,
+    data: &EvalData,
+    settings: &EvalSettings,
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<EvalReport> {
+    let began = Instant::now();
+    data.check("evaluate_dbn", dbn.visible())?;
+    let streams = Streams::new(settings.seed);
+    let base = data.train_rows.as_ref().map(|rows| dbn.base_rates(rows)).transpose()?;
+    let partition = match settings.exact.enumerates(dbn.enumerable_units()) {
+        true => exact(dbn.log_partition()?),
+        false => {
+            let streams = streams.fork(Purpose::Evaluate, 0);
+            annealed(settings, &dbn.log_partition_ais(&settings.ais, base.as_deref(), &streams, watch)?)
+        }
+    };
+    let draws = streams.fork(Purpose::Evaluate, 4);
+    let bounds = dbn.bounds(&data.rows, partition.value, &settings.bound, &draws, watch)?;
+    let walks = partition.runs.is_some() && settings.raise_walks > 0;
+    let log_z = walks.then(|| log_z_from_data(dbn, data, settings, base.as_deref(), &streams, watch)).transpose()?;
+    let directed = dbn.enumerable_hidden_units();
+    let is_exact = settings.exact.enumerates(directed) && partition.runs.is_none();
+    let log_probs = if is_exact { dbn.log_prob(&data.rows, partition.value)? } else { bounds.rows() };
+    let value = mean(&log_probs);
+    let lower = log_z.map(|log_z| lower_bound(value + partition.value, &log_z));
+    let mean_log_prob = mean_log_prob(value, is_exact, &partition, lower.as_ref());
+    let report = EvalReport::new(ModelKind::Dbn, dbn.layers(), data, mean_log_prob, settings.seed);
+    Ok(EvalReport {
+        elbo: Some(mean(&bounds.elbo)),
+        importance_weighted: (!is_exact).then(|| importance_of_bounds(&bounds)),
+        warnings: partition_warnings(&partition, value, lower.as_ref().map(|lower| value - lower.value)),
+        lower_bound: lower,
+        log_partition: Some(partition),
+        log_probs,
+        seconds: began.elapsed().as_secs_f64(),
+        ..report
+    })
+}
+
+/// What walks back from draws of the recognition net for random rows say of log Z: above it in expectation.
+fn log_z_from_data(
+    dbn: &Dbn,
+    data: &EvalData,
+    settings: &EvalSettings,
+    base: Option<&[f32]>,
+    streams: &Streams,
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Estimate> {
+    let total = data.rows.samples();
+    let family = streams.fork(Purpose::Evaluate, 2);
+    let chosen = sample(&mut family.stream(0), total, settings.raise_walks.min(total)).into_vec();
+    // With few rows there are several walks from each.
+    let walks: Vec<usize> = chosen.iter().copied().cycle().take(settings.raise_walks).collect();
+    let v = data.rows.select(&walks);
+    let x = dbn.sampler().chains_from(v, &family)?.v;
+    let streams = streams.fork(Purpose::Evaluate, 3);
+    let log_z = dbn.log_partition_raise(x.bits(), &settings.ais.schedule, base, &streams, watch)?;
+    Ok(Estimate::mean(&log_z, Side::Upper, "raise"))
+}
+
+fn lower_bound(unnormalised: f64, log_z: &Estimate) -> LowerBound {
+    let (value, std_error) = (unnormalised - log_z.value, log_z.std_error);
+    LowerBound { value, std_error, low: value - 3.0 * std_error, method: log_z.method, walks: log_z.samples }
+}
+
+fn mean_log_prob(value: f64, exact: bool, partition: &PartitionReport, lower: Option<&LowerBound>) -> LogProbReport {
+    let (low, high) = (value + (partition.value - partition.high), value + (partition.value - partition.low));
+    let (side, method) = match (exact, partition.runs, lower) {
+        (true, ..) => ("exact", "exact"),
+        (_, None, _) => ("lower", "importance-weighted"),
+        (_, _, None) => ("estimate", "ais and importance-weighted"),
+        (_, _, Some(_)) => ("estimate", "ais, importance-weighted and raise"),
+    };
+    LogProbReport { value, low: lower.map_or(low, |lower| lower.low.min(value)), high, side, method }
+}
