@@ -3,9 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use gm_core::{
-    Batch, BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Stack, Streams, check_len,
-};
+use gm_core::{Batch, BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Stack, Streams, check_len};
 use gm_dbm::{Chains, Couplings, DataPhase, Dbm, MeanField, MeanFieldSettings, Offsets, gradient_into};
 use serde::{Deserialize, Serialize};
 

@@ -76,8 +76,9 @@ impl Together {
         let share = if reweighted { DREAMS } else { 1.0 };
         self.gradient.set_directed(wake, (&a, reweighted.then_some(&c)), Some((dreams, share)));
         self.gradient.set_top(&self.top_gradient);
-        let rate =
-            self.settings.backfit_learning_rate * self.settings.schedule.factor(clock) * warm_up(self.settings.warm_up, clock);
+        let rate = self.settings.backfit_learning_rate
+            * self.settings.schedule.factor(clock)
+            * warm_up(self.settings.warm_up, clock);
         let pairs = dbn.tensors_mut().zip(self.gradient.tensors());
         self.optimiser.apply_to_tensors(pairs, rate as f32, |_| Regularise::default());
         couplings.refresh(dbn);

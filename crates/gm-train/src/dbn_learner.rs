@@ -1,8 +1,8 @@
 //! Deep belief networks in training: layer by layer, then all layers together.
 
 use gm_core::{
-    AisSettings, Batch, BitMatrix, Labels, Matrix, ModelData, Purpose, Recognition, Schedule, Stack,
-    Streams, Vector, check_len, unwatched,
+    AisSettings, Batch, BitMatrix, Labels, Matrix, ModelData, Purpose, Recognition, Schedule, Stack, Streams, Vector,
+    check_len, unwatched,
 };
 use gm_dbn::{Couplings, Dbn};
 use gm_rbm::{Rbm, free_energy_gap};
@@ -30,8 +30,9 @@ const WATCHED_SAMPLES: usize = 20;
 ///
 /// # Randomness
 ///
-/// Machine l learns from family l of [`Purpose::Layer`], as [`RbmLearner`] says, and its inputs are drawn at update t from
-/// family t of [`Purpose::Propose`]; weights of a new layer as [`Dbn::grown`] says.
+/// The first machine learns as [`RbmLearner`] says, and machine l above it likewise from family l of [`Purpose::Layer`], its
+/// inputs drawn at update t from family 2 of [`Purpose::Start`] below family t of [`Purpose::Propose`]; weights of a new layer as
+/// [`Dbn::grown`] says.
 #[derive(Clone, Debug)]
 pub struct DbnLearner {
     settings: DbnSettings,
@@ -156,8 +157,12 @@ impl DbnLearner {
         RbmLearner::start_from(self.dbn.top(), means, &settings, &self.streams_of_stage(streams))
     }
 
+    /// The first layer learns as a machine of its own would, bit for bit.
     fn streams_of_stage(&self, streams: &Streams) -> Streams {
-        streams.fork(Purpose::Layer, (self.settings.start_layers + self.stage) as u64)
+        match self.settings.start_layers + self.stage {
+            0 => streams.clone(),
+            stage => streams.fork(Purpose::Layer, stage as u64),
+        }
     }
 
     /// A network with one layer more.
@@ -173,7 +178,7 @@ impl DbnLearner {
     /// Means of what the machine on top learns from.
     fn lower_means(&self, batch: &BitMatrix) -> Vec<f32> {
         if self.dbn.depth() == 1 {
-            return self.visible_means.clone();
+            return self.visible_means[..self.dbn.visible() + self.dbn.classes()].to_vec();
         }
         let v = batch.narrowed(self.dbn.visible()).to_matrix();
         let means = self.dbn.means_up_from_v(&v).swap_remove(self.dbn.depth() - 2);
@@ -359,7 +364,7 @@ impl Learner for DbnLearner {
     }
 
     fn is_complete(&self) -> bool {
-        self.complete
+        self.complete && matches!(self.work, Work::Layer(_))
     }
 
     fn model(&self) -> Result<ModelData> {

@@ -235,7 +235,9 @@ pub struct DbnSettings {
 }
 
 /// Reads a number as a list of one.
-fn one_or_more<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> std::result::Result<Vec<T>, D::Error> {
+fn one_or_more<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> std::result::Result<Vec<T>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum OneOrMore<T> {
@@ -322,7 +324,11 @@ impl DbnSettings {
         }
         self.backfit_optimiser.check()?;
         if self.total_epochs() == 0 {
-            return Err(refused("backfit", "none with no layer to add", "up-down or rws, or more layers than the first model"));
+            return Err(refused(
+                "backfit",
+                "none with no layer to add",
+                "up-down or rws, or more layers than the first model",
+            ));
         }
         (0..self.trained_layers().max(1)).try_for_each(|stage| self.layer_settings(stage).check())
     }

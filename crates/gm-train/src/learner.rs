@@ -67,7 +67,7 @@ pub trait Learner: Send {
         None
     }
 
-    /// Whether the last update has completed a stage.
+    /// Whether the last update has completed a layer, of a model that is trained layer by layer.
     fn is_complete(&self) -> bool {
         false
     }

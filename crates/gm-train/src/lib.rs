@@ -19,10 +19,10 @@ mod checkpoint;
 mod config;
 mod data;
 mod dbm_learner;
+mod dbm_pretrain;
 mod dbn_backfit;
 mod dbn_learner;
 mod dbn_settings;
-mod dbm_pretrain;
 mod error;
 mod evaluate;
 mod files;
@@ -52,7 +52,8 @@ pub use dbn_settings::{Backfit, DbnSettings, LayerInputs, LayerStart};
 pub use error::{Error, Result};
 pub use evaluate::{
     DataReport, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, LogProbReport, LowerBound,
-    PartitionReport, PseudoReport, evaluate, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm, evaluate_sbn,
+    PartitionReport, PseudoReport, evaluate, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm,
+    evaluate_sbn,
 };
 pub use files::{load_model, save_model, write_atomically};
 pub use learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport};

@@ -468,10 +468,7 @@ impl Learner for RbmLearner {
 
 /// Chains, to be saved.
 pub(crate) fn chains_state(chains: &Chains) -> ChainsState {
-    ChainsState {
-        sweeps: chains.sweeps,
-        layers: vec![BitsState::from(chains.v.bits()), BitsState::from(&chains.h)],
-    }
+    ChainsState { sweeps: chains.sweeps, layers: vec![BitsState::from(chains.v.bits()), BitsState::from(&chains.h)] }
 }
 
 /// Saved chains of a machine of so many units.

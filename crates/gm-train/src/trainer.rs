@@ -12,10 +12,10 @@ use gm_sbn::Sbn;
 use rand::seq::index::sample;
 
 use crate::checkpoint::{Checkpoint, DataMark};
+use crate::config::ModelSettings;
 use crate::data::{Binarise, Dataset, Split};
 use crate::dbm_learner::{DbmLearner, DbmSettings};
 use crate::dbn_learner::DbnLearner;
-use crate::config::ModelSettings;
 use crate::dbn_settings::DbnSettings;
 use crate::error::Result;
 use crate::guard::check_health;

@@ -180,7 +180,12 @@ impl Sample {
         let steps = self.steps.unwrap_or(100);
         walk.advance(steps)?;
         let (values, thin) = self.collect(&mut walk, chains)?;
-        Ok(Drawn { values, method: "Gibbs sampling of all layers", chains: Some([chains, steps, thin]), diagnostics: None })
+        Ok(Drawn {
+            values,
+            method: "Gibbs sampling of all layers",
+            chains: Some([chains, steps, thin]),
+            diagnostics: None,
+        })
     }
 
     /// The class of each chain: those asked for, in turn.
