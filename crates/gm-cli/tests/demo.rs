@@ -18,6 +18,12 @@ fn table_the_demo_measures_draws_and_can_be_repeated() {
     assert_eq!(document["small"]["mean_log_prob"]["side"], "exact");
     let [bound, elbo] = ["/sbn/importance_weighted/value", "/sbn/elbo"].map(|at| number(&document, at));
     assert!(baseline + 3.0 < bound && elbo < bound && bound < 0.0, "{baseline} {elbo} {bound}");
+    for model in ["dbm", "dbn"] {
+        let [value, elbo] = ["mean_log_prob/value", "elbo"].map(|at| number(&document, &format!("/{model}/{at}")));
+        assert!(baseline + 3.0 < value && elbo <= value && value < 0.0, "{model}: {baseline} {elbo} {value}");
+    }
+    // A layer on top of the large model loses nothing.
+    assert!(number(&document, "/dbn/mean_log_prob/value") > large - 0.3, "{document:#}");
     assert_eq!(document["rbm"]["log_partition"]["method"], "ais");
     let annealed = &document["small_annealed"]["log_partition"];
     let error = number(annealed, "/value") - number(&document, "/small/log_partition/value");

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use gm_core::{AisSettings, BitMatrix, Matrix, Schedule, Streams, Vector};
+use gm_core::{AisSettings, BitMatrix, Matrix, ModelData, ModelKind, Schedule, Streams, Vector};
+use gm_dbn::Dbn;
 use gm_rbm::{Rbm, base_rate_bias};
-use gm_sbn::Sbn;
+use gm_sbn::BoundSettings;
 use gm_train::{
-    Binarise, Dataset, EvalData, EvalReport, EvalSettings, Exact, FitOptions, Model, MonitorSettings, Outcome,
-    RbmSettings, SbnSettings, SplitName, evaluate, fit_rbm_with, fit_sbn, save_model,
+    Binarise, Dataset, DbmSettings, DbnSettings, EvalData, EvalReport, EvalSettings, Exact, Fit, FitOptions, Model,
+    MonitorSettings, Outcome, RbmSettings, SbnSettings, SplitName, evaluate, fit_dbm, fit_dbn, fit_rbm_with, fit_sbn,
+    save_model,
 };
 use image::RgbImage;
 use serde::Serialize;
@@ -46,6 +48,10 @@ struct Document {
     small_annealed: EvalReport,
     /// A directed model, bounded from below.
     sbn: EvalReport,
+    /// A deep undirected model.
+    dbm: EvalReport,
+    /// The large model with a layer more.
+    dbn: EvalReport,
     files: Vec<PathBuf>,
     seconds: f64,
 }
@@ -56,6 +62,14 @@ const EPOCHS: [u64; 2] = [1_500, 600];
 /// Hidden layers and epochs of the belief net.
 const LAYERS: [usize; 2] = [60, 20];
 const SBN_EPOCHS: u64 = 400;
+/// Hidden layers and epochs of the deep machine.
+const DBM_LAYERS: [usize; 2] = [80, 40];
+const DBM_EPOCHS: u64 = 300;
+/// Units of the layer on top of the large model, and its epochs.
+const DBN_LAYER: usize = 120;
+const DBN_EPOCHS: u64 = 400;
+/// Draws for the bounds of deep models.
+const DRAWS: usize = 200;
 const TEMPERATURES: usize = 5_000;
 /// Digits that are completed, two of each class.
 const COMPLETED: usize = 20;
@@ -70,15 +84,24 @@ impl Demo {
 
         let Some(rbm) = self.train(&data, 0, &mut gallery, context)? else { return interrupted() };
         gallery.draw(&rbm, &data, context)?;
-        let measured = measure(&Model::Rbm(rbm), &test, Exact::No, context)?;
         let Some(small) = self.train(&data, 1, &mut gallery, context)? else { return interrupted() };
-        let small = Model::Rbm(small);
-        let Some(sbn) = self.train_sbn(&data, &mut gallery, context)? else { return interrupted() };
+        let Some(sbn) = self.train_deep(ModelKind::Sbn, &rbm, &data, &mut gallery, context)? else {
+            return interrupted();
+        };
+        let Some(dbm) = self.train_deep(ModelKind::Dbm, &rbm, &data, &mut gallery, context)? else {
+            return interrupted();
+        };
+        let Some(dbn) = self.train_deep(ModelKind::Dbn, &rbm, &data, &mut gallery, context)? else {
+            return interrupted();
+        };
+        let (rbm, small) = (Model::Rbm(rbm), Model::Rbm(small));
         let document = Document {
             schema: "gm-demo/1",
-            sbn: measure(&Model::Sbn(sbn), &test, Exact::No, context)?,
+            rbm: measure(&rbm, &test, Exact::No, context)?,
+            sbn: measure(&sbn, &test, Exact::No, context)?,
+            dbm: measure(&dbm, &test, Exact::No, context)?,
+            dbn: measure(&dbn, &test, Exact::No, context)?,
             independent_pixels: independent_pixels(&test)?,
-            rbm: measured,
             small: measure(&small, &test, Exact::Yes, context)?,
             small_annealed: measure(&small, &test, Exact::No, context)?,
             files: gallery.files,
@@ -113,22 +136,72 @@ impl Demo {
         Ok(Some(fit.model))
     }
 
-    /// Trains the belief net and keeps its file; nothing when interrupted.
-    fn train_sbn(&self, data: &Dataset, gallery: &mut Gallery<'_>, context: &Context) -> Result<Option<Sbn>> {
-        let settings =
-            SbnSettings { hidden: LAYERS.into(), epochs: SBN_EPOCHS, learning_rate: 0.01, ..SbnSettings::default() };
-        let monitor = MonitorSettings { every: SBN_EPOCHS / 10, ..MonitorSettings::default() };
-        let options = FitOptions { monitor, ..FitOptions::default() };
-        let layers = [&[data.units()], LAYERS.as_slice()].concat();
-        let mut watcher = Watcher::new(format!("sbn {}", training::dashed(&layers)));
-        let fit = fit_sbn(data, &settings, &options, &context.streams(), &mut watcher)?;
-        if matches!(fit.outcome, Outcome::Interrupted { .. }) {
-            return Ok(None);
-        }
-        let path = self.out.join("sbn.gm");
-        save_model(&path, &fit.model.to_data()?)?;
+    /// Trains a deep model and keeps its file; nothing when interrupted. The belief network begins as the machine.
+    fn train_deep(
+        &self,
+        kind: ModelKind,
+        rbm: &Rbm,
+        data: &Dataset,
+        gallery: &mut Gallery<'_>,
+        context: &Context,
+    ) -> Result<Option<Model>> {
+        let streams = context.streams();
+        let fit = match kind {
+            ModelKind::Sbn => {
+                let settings = SbnSettings {
+                    hidden: LAYERS.into(),
+                    epochs: SBN_EPOCHS,
+                    learning_rate: 0.01,
+                    ..SbnSettings::default()
+                };
+                let mut watcher = watcher(kind, data, &LAYERS);
+                finished(fit_sbn(data, &settings, &looks(SBN_EPOCHS), &streams, &mut watcher)?, |sbn| sbn.to_data())?
+            }
+            ModelKind::Dbm => {
+                let settings = DbmSettings {
+                    hidden: DBM_LAYERS.into(),
+                    pretrain_epochs: DBM_EPOCHS / 10,
+                    epochs: DBM_EPOCHS,
+                    batch_size: 100,
+                    ..DbmSettings::default()
+                };
+                let mut watcher = watcher(kind, data, &DBM_LAYERS);
+                finished(fit_dbm(data, &settings, &looks(DBM_EPOCHS), &streams, &mut watcher)?, |dbm| dbm.to_data())?
+            }
+            _ => {
+                let hidden = vec![HIDDEN[0], DBN_LAYER];
+                let mut watcher = watcher(kind, data, &hidden);
+                let settings =
+                    DbnSettings { hidden, epochs: vec![DBN_EPOCHS], batch_size: 100, ..DbnSettings::default() };
+                let options = FitOptions { start: Some(Dbn::from_rbm(rbm)?), ..looks(DBN_EPOCHS) };
+                finished(fit_dbn(data, &settings, &options, &streams, &mut watcher)?, |dbn| dbn.to_data())?
+            }
+        };
+        let Some(fit) = fit else { return Ok(None) };
+        let path = self.out.join(format!("{kind}.gm"));
+        save_model(&path, &fit)?;
         gallery.files.push(path);
-        Ok(Some(fit.model))
+        Ok(Some(Model::from_data(fit)?))
+    }
+}
+
+fn watcher(kind: ModelKind, data: &Dataset, hidden: &[usize]) -> Watcher {
+    Watcher::new(format!("{kind} {}", training::dashed(&[&[data.units()], hidden].concat())))
+}
+
+/// Ten looks at the rows in so many epochs.
+fn looks<M>(epochs: u64) -> FitOptions<M> {
+    FitOptions {
+        monitor: MonitorSettings { every: epochs / 10, ..MonitorSettings::default() },
+        ..FitOptions::default()
+    }
+}
+
+/// The model as files hold it, unless training was interrupted.
+fn finished<M>(fit: Fit<M>, data: impl Fn(&M) -> gm_core::Result<ModelData>) -> Result<Option<ModelData>> {
+    match fit.outcome {
+        Outcome::Interrupted { .. } => Ok(None),
+        Outcome::Finished { .. } => Ok(Some(data(&fit.model)?)),
     }
 }
 
@@ -140,7 +213,11 @@ fn interrupted() -> Result<Report> {
 
 fn measure(model: &Model, test: &EvalData, exact: Exact, context: &Context) -> Result<EvalReport> {
     let ais = AisSettings { schedule: Schedule::Graded(TEMPERATURES), ..AisSettings::default() };
-    let settings = EvalSettings { exact, ais, seed: context.seed(), ..EvalSettings::default() };
+    let bound = match model {
+        Model::Sbn(_) => BoundSettings::default(),
+        _ => BoundSettings { samples: DRAWS, ..BoundSettings::default() },
+    };
+    let settings = EvalSettings { exact, ais, bound, seed: context.seed(), ..EvalSettings::default() };
     eval::watched(eval::label(model), |watch| Ok(evaluate(model, test, &settings, watch)?))
 }
 
@@ -261,6 +338,12 @@ impl Document {
             format!("sbn {}", units(&self.sbn)),
             format!("{:.2} nats or more, importance-weighted; evidence lower bound {elbo:.2}", bound.value),
         );
+        for report in [&self.dbm, &self.dbn] {
+            listing.add(
+                format!("{} {}", report.model, units(report)),
+                format!("{}, importance-weighted", interval(report)),
+            );
+        }
         for (i, file) in self.files.iter().enumerate() {
             listing.add(if i == 0 { "files" } else { "" }, file.display());
         }
