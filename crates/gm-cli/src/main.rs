@@ -10,6 +10,7 @@ mod model;
 mod output;
 mod picture;
 mod posterior;
+mod report;
 mod sampling;
 mod training;
 
