@@ -1,8 +1,10 @@
 //! The workspace's own commands, run as `cargo xtask COMMAND`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool reports on its standard streams")]
 
+mod browser;
 mod ci;
 mod process;
+mod reproduce;
 mod tidy;
 
 use std::error::Error;
@@ -54,6 +56,9 @@ enum Command {
         /// Only benchmarks whose name contains this.
         filter: Option<String>,
     },
+    /// Trains the recipes, measures them on the full test set and writes docs/src/results.md. What was done before is kept, so
+    /// that an interrupted reproduction goes on when it is called again.
+    Reproduce(reproduce::Reproduce),
     /// Checks the rules of the repository.
     Tidy,
 }
@@ -74,6 +79,7 @@ fn run(command: Command) -> Result<()> {
         Command::Ci { long } => ci::run(long),
         Command::Demo { arguments } => demo(arguments).run(),
         Command::Bench { peers, growth, filter } => bench(peers, growth, filter),
+        Command::Reproduce(reproduce) => reproduce.run(),
         Command::Tidy => tidy::run(),
     }
 }
