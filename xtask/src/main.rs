@@ -56,6 +56,8 @@ enum Command {
         /// Only benchmarks whose name contains this.
         filter: Option<String>,
     },
+    /// Writes the chapter of the book that the program itself tells: docs/src/commands.md.
+    Book,
     /// Trains the recipes, measures them on the full test set and writes docs/src/results.md. What was done before is kept, so
     /// that an interrupted reproduction goes on when it is called again.
     Reproduce(reproduce::Reproduce),
@@ -79,6 +81,7 @@ fn run(command: Command) -> Result<()> {
         Command::Ci { long } => ci::run(long),
         Command::Demo { arguments } => demo(arguments).run(),
         Command::Bench { peers, growth, filter } => bench(peers, growth, filter),
+        Command::Book => book().run(),
         Command::Reproduce(reproduce) => reproduce.run(),
         Command::Tidy => tidy::run(),
     }
@@ -90,6 +93,10 @@ fn test(cases: Option<u32>) -> Step {
         Some(cases) => step.env("PROPTEST_CASES", cases.to_string()),
         None => step,
     }
+}
+
+fn book() -> Step {
+    cargo("book", ["test", "-p", "gm-cli", "--bin", "dgm", "golden_the_chapter_of_commands"]).env("DGM_WRITE_BOOK", "1")
 }
 
 fn demo(arguments: Vec<String>) -> Step {

@@ -1,5 +1,7 @@
 //! dgm: trains, measures, samples and inspects deep generative models of binary data.
 
+#[cfg(test)]
+mod book;
 mod commands;
 mod console;
 mod data;

@@ -50,6 +50,10 @@ impl Reproduce {
         let rows = row::read(&root().join(ROWS))?;
         let chosen = row::choose(&rows, &self.names)?;
         let out = self.folder();
+        if self.quick && self.out.is_none() && out.exists() {
+            // Figures of an earlier version would hide what this one does.
+            fs::remove_dir_all(&out)?;
+        }
         if !self.table {
             cargo("dgm", ["build", "--release", "-p", "gm-cli", "--bin", "dgm"]).run()?;
             let program = target().join("release/dgm").display().to_string();

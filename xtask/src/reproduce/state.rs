@@ -13,7 +13,7 @@ use crate::Result;
 /// A row that was trained, and perhaps measured.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct State {
-    schema: String,
+    pub(super) schema: String,
     pub(crate) recipe: String,
     /// Whether a tiny model stands in for the real one.
     pub(crate) quick: bool,

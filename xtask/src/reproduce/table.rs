@@ -38,14 +38,15 @@ fn line(row: &Row, state: Option<&State>) -> String {
         return format!("| {} | {published} | not measured by this command yet | | | |", row.model);
     };
     let ours = Ours::new(evaluation, row.figure);
+    let quick = state.is_some_and(|state| state.quick);
+    let verdict = if quick { "a tiny model of other data, not comparable".into() } else { ours.verdict(row.published) };
     let cell = |x: Option<f64>| x.map_or("\u{2013}".into(), |x| format!("{x:.2}"));
     format!(
-        "| {} | {published} | {} | {} | {} | {} |",
+        "| {} | {published} | {} | {} | {} | {verdict} |",
         row.model,
         cell(ours.value),
         cell(ours.low),
-        cell(ours.high),
-        ours.verdict(row.published)
+        cell(ours.high)
     )
 }
 
@@ -83,7 +84,8 @@ fn details(row: &Row, state: Option<&State>) -> String {
     let _ = writeln!(text, "- Data: {}.", row.data);
     let _ = writeln!(text, "- Published: {}, {}.", row.published, row.how);
     let _ = writeln!(text, "- Training: `dgm train --config recipes/{}.toml --data-dir DATA --out RUN`", row.recipe);
-    let _ = writeln!(text, "- Measuring: `dgm eval RUN/model.gm {} --data-dir DATA`", row.eval.join(" "));
+    let options = if state.is_some_and(|state| state.quick) { &row.quick } else { &row.eval };
+    let _ = writeln!(text, "- Measuring: `dgm eval RUN/model.gm {} --data-dir DATA`", options.join(" "));
     let Some((state, evaluation)) = state.and_then(|state| Some((state, state.evaluation.as_ref()?))) else {
         return text;
     };
@@ -168,9 +170,20 @@ mod tests {
     }
 
     #[test]
+    fn table_tiny_models_are_compared_with_nothing() {
+        let p = json!({"mean_log_prob": {"value": -20.0, "low": -21.0, "high": -19.0, "side": "estimate", "method": "ais"}});
+        let tiny = State { quick: true, ..state(p) };
+        let text = render(&[row("mean_log_prob")], &[Some(tiny)]);
+        assert!(text.contains("| -20.00 | -21.00 | -19.00 | a tiny model of other data, not comparable |"), "{text}");
+    }
+
+    #[test]
     fn table_rows_without_figures_stay() {
         let text = render(&[row("elbo")], &[None]);
-        assert!(text.contains("| RBM | -86 ([Name 2008](references.md#key)) | not measured by this command yet |"), "{text}");
+        assert!(
+            text.contains("| RBM | -86 ([Name 2008](references.md#key)) | not measured by this command yet |"),
+            "{text}"
+        );
         let evaluation = json!({
             "data": {"rows": 7, "binarise": "none"}, "seconds": 3.0, "seed": 0, "warnings": ["few runs decide"],
             "mean_log_prob": {"value": -84.0, "low": -85.0, "high": -83.0, "side": "estimate", "method": "ais and raise"},

@@ -59,6 +59,9 @@ fn one(name: &str, evaluation: &Evaluation) -> Markup {
 /// What was measured of log p, the interval first.
 fn marks(evaluation: &Evaluation) -> Vec<Mark> {
     let p = &evaluation.mean_log_prob;
+    // A bound on p(v) Z is a bound on p(v) as far as Z is right.
+    let estimated = evaluation.log_partition.as_ref().is_some_and(|z| z.method != "exact");
+    let given = if estimated { ", at the estimated ln Z" } else { "" };
     let mut marks = Vec::new();
     let mut add = |name: String, value: Option<f64>, low: Option<f64>, high: Option<f64>| {
         if let (Some(value), Some(low)) = (value, low) {
@@ -77,9 +80,9 @@ fn marks(evaluation: &Evaluation) -> Vec<Mark> {
     }
     if let Some(bound) = evaluation.importance_weighted.as_ref().filter(|_| p.method != "importance-weighted") {
         let low = bound.value.zip(bound.std_error).map(|(value, error)| value - 3.0 * error);
-        add(format!("bound from {} draws", bound.samples), bound.value, low, None);
+        add(format!("bound from {} draws{given}", bound.samples), bound.value, low, None);
     }
-    add("evidence lower bound".into(), evaluation.elbo, evaluation.elbo, None);
+    add(format!("evidence lower bound{given}"), evaluation.elbo, evaluation.elbo, None);
     marks
 }
 
