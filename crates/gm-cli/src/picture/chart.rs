@@ -128,7 +128,11 @@ impl Chart {
             .y_label_formatter(&|y| short(*y))
             .draw()?;
         for (curve, colour) in self.curves.iter().zip(COLOURS.iter().cycle()) {
-            let points = curve.points.iter().copied().filter(|(_, y)| y.is_finite());
+            let points: Vec<(f64, f64)> = curve.points.iter().copied().filter(|(_, y)| y.is_finite()).collect();
+            if let [point] = points[..] {
+                // A line of one point would not be seen.
+                chart.draw_series([Circle::new(point, 3, colour.filled())])?;
+            }
             let drawn = chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
             if !curve.name.is_empty() {
                 let sample = |(x, y)| PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(2));

@@ -89,7 +89,7 @@ const GROUPS: &[Group] = &[
     Group {
         title: "Size of the weights",
         unit: "root mean square",
-        about: "Of the weights next to the data.",
+        about: "Of the weights next to the data, or of those of the machine on top of a deep belief network.",
         fields: &[("weight_rms", "")],
     },
     Group {
