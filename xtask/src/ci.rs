@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::Result;
+use crate::browser;
 use crate::process::{Step, cargo, root};
 
 /// Where the quick commands of the program leave their files, below the root.
@@ -20,6 +21,7 @@ const DGM: &[&str] = &[
     "eval OUT/run/model.gm --data bars-and-stripes:3 --exact --json",
     "sample OUT/run/model.gm -n 9 --steps 10 --out OUT/samples.npy",
     "inspect OUT/run/model.gm",
+    "report OUT/run --data bars-and-stripes:3",
     "convert OUT/run/model.gm OUT/model.safetensors",
     "train sbn --data bars-and-stripes:3 --hidden 5,2 --epochs 20 --seed 1 --out OUT/belief",
     "eval OUT/belief/model.gm --data bars-and-stripes:3 --samples 200 --repeats 2 --json",
@@ -30,6 +32,7 @@ const DGM: &[&str] = &[
 /// A check, or why it is left out.
 enum Stage {
     Run(Step),
+    Check { name: &'static str, check: fn() -> Result<()> },
     Skip { name: &'static str, why: String },
 }
 
@@ -38,7 +41,7 @@ pub(crate) fn run(long: bool) -> Result<()> {
     clear_scratch()?;
     let mut stages: Vec<Stage> = quick()?.into_iter().map(Stage::Run).collect();
     if long {
-        stages.extend([Stage::Run(ignored()), miri(), sanitizer()]);
+        stages.extend([Stage::Run(ignored()), miri(), sanitizer(), browser()]);
     }
     let mut lines = vec![];
     let outcome = stages.iter().try_for_each(|stage| timed(stage, &mut lines));
@@ -53,14 +56,17 @@ fn timed(stage: &Stage, lines: &mut Vec<String>) -> Result<()> {
             lines.push(format!("  {:>9}  {name}: {why}", "skipped"));
             Ok(())
         }
-        Stage::Run(step) => {
-            println!("\n==> {}: {step}", step.name);
-            let start = Instant::now();
-            let outcome = step.run();
-            lines.push(line(&step.name, start.elapsed(), outcome.is_ok()));
-            outcome
-        }
+        Stage::Run(step) => measured(&step.name, &step.to_string(), || step.run(), lines),
+        Stage::Check { name, check } => measured(name, "a check of our own", check, lines),
     }
+}
+
+fn measured(name: &str, what: &str, work: impl FnOnce() -> Result<()>, lines: &mut Vec<String>) -> Result<()> {
+    println!("\n==> {name}: {what}");
+    let start = Instant::now();
+    let outcome = work();
+    lines.push(line(name, start.elapsed(), outcome.is_ok()));
+    outcome
 }
 
 fn line(name: &str, time: Duration, passed: bool) -> String {
@@ -77,6 +83,7 @@ fn quick() -> Result<Vec<Step>> {
     ];
     steps.extend(examples(&root().join("crates"))?.into_iter().map(|(krate, name)| example(&krate, &name)));
     steps.extend(DGM.iter().map(|line| dgm(line)));
+    steps.push(cargo("reproduce, tiny", ["xtask", "reproduce", "--quick"]));
     Ok(steps)
 }
 
@@ -146,6 +153,14 @@ fn sanitizer() -> Stage {
     }
     let args = ["test", "-p", "gm-core", "--lib", "--target", TARGET, "--target-dir", "target/asan", "kernels"];
     Stage::Run(nightly(NAME, args).env("RUSTFLAGS", "-Zsanitizer=address"))
+}
+
+fn browser() -> Stage {
+    const NAME: &str = "reports in a browser";
+    match browser::find() {
+        Some(_) => Stage::Check { name: NAME, check: || browser::check(&root().join(SCRATCH)) },
+        None => Stage::Skip { name: NAME, why: "no chromium is installed".into() },
+    }
 }
 
 #[cfg(test)]

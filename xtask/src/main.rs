@@ -1,8 +1,10 @@
 //! The workspace's own commands, run as `cargo xtask COMMAND`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool reports on its standard streams")]
 
+mod browser;
 mod ci;
 mod process;
+mod reproduce;
 mod tidy;
 
 use std::error::Error;
@@ -54,6 +56,11 @@ enum Command {
         /// Only benchmarks whose name contains this.
         filter: Option<String>,
     },
+    /// Writes the chapter of the book that the program itself tells: docs/src/commands.md.
+    Book,
+    /// Trains the recipes, measures them on the full test set and writes docs/src/results.md. What was done before is kept, so
+    /// that an interrupted reproduction goes on when it is called again.
+    Reproduce(reproduce::Reproduce),
     /// Checks the rules of the repository.
     Tidy,
 }
@@ -74,6 +81,8 @@ fn run(command: Command) -> Result<()> {
         Command::Ci { long } => ci::run(long),
         Command::Demo { arguments } => demo(arguments).run(),
         Command::Bench { peers, growth, filter } => bench(peers, growth, filter),
+        Command::Book => book().run(),
+        Command::Reproduce(reproduce) => reproduce.run(),
         Command::Tidy => tidy::run(),
     }
 }
@@ -84,6 +93,10 @@ fn test(cases: Option<u32>) -> Step {
         Some(cases) => step.env("PROPTEST_CASES", cases.to_string()),
         None => step,
     }
+}
+
+fn book() -> Step {
+    cargo("book", ["test", "-p", "gm-cli", "--bin", "dgm", "golden_the_chapter_of_commands"]).env("DGM_WRITE_BOOK", "1")
 }
 
 fn demo(arguments: Vec<String>) -> Step {

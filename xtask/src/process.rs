@@ -39,6 +39,16 @@ impl Step {
         if status.success() { Ok(()) } else { Err(format!("`{self}` failed: {status}").into()) }
     }
 
+    /// Runs the program to its end and returns what it wrote on standard output; a status other than 0 is an error.
+    pub(crate) fn output(&self) -> Result<String> {
+        let output = self.command().stderr(Stdio::inherit()).output();
+        let output = output.map_err(|error| format!("`{self}` could not start: {error}"))?;
+        match output.status.success() {
+            true => Ok(String::from_utf8(output.stdout)?),
+            false => Err(format!("`{self}` failed: {}", output.status).into()),
+        }
+    }
+
     /// Whether the program starts and ends with status 0; its output is dropped.
     pub(crate) fn succeeds(&self) -> bool {
         let status = self.command().stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -95,6 +105,8 @@ mod tests {
         let text = |program: &str| Step::new("x", program, ["--there-is-no-such-flag"]).run().unwrap_err().to_string();
         assert!(text("cargo-of-another-name").contains("could not start"));
         assert!(text("false").contains("`false --there-is-no-such-flag` failed"));
+        assert!(Step::new("x", "false", [""]).output().unwrap_err().to_string().contains("`false ` failed"));
+        assert_eq!(Step::new("x", "echo", ["word"]).output().unwrap(), "word\n");
         assert!(!Step::new("x", "false", [""]).succeeds());
         assert!(Step::new("x", "true", [""]).succeeds());
     }

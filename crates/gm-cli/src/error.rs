@@ -53,6 +53,12 @@ pub(crate) enum Error {
         /// What would do.
         allowed: String,
     },
+    /// A run has not been trained to its end.
+    #[error("{} has no model.gm yet", folder.display())]
+    NoModel {
+        /// The run's folder.
+        folder: PathBuf,
+    },
     /// Model and data have different numbers of visible units.
     #[error("the model {} has {model} visible units, the data {data} have {units}", path.display())]
     Units {
@@ -90,6 +96,7 @@ impl Error {
     fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::Exists { remedy, .. } => Some(remedy),
+            Self::NoModel { .. } => Some("`dgm train --resume RUN` finishes the run"),
             Self::Units { .. } => {
                 Some("give the data the model was trained on; `dgm data info SPEC` and `dgm inspect MODEL` show both")
             }

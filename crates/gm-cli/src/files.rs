@@ -18,6 +18,10 @@ pub(crate) enum Kind {
     Npy,
     /// A line of numbers a sample.
     Csv,
+    /// A JSON document.
+    Json,
+    /// A page.
+    Html,
 }
 
 impl Kind {
@@ -26,6 +30,8 @@ impl Kind {
             Self::Png => "png",
             Self::Npy => "npy",
             Self::Csv => "csv",
+            Self::Json => "json",
+            Self::Html => "html",
         }
     }
 }
@@ -91,6 +97,15 @@ impl Target {
         save(&self.path, &bytes)
     }
 
+    /// Writes a text.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_train::Error::Io`] when writing fails.
+    pub(crate) fn write_text(&self, text: &str) -> Result<()> {
+        save(&self.path, text.as_bytes())
+    }
+
     /// Writes a picture.
     ///
     /// # Errors
@@ -128,9 +143,18 @@ pub(crate) fn save(path: &Path, bytes: &[u8]) -> Result<()> {
 ///
 /// [`Error::Picture`] when it cannot be encoded, [`gm_train::Error::Io`] when it cannot be written.
 pub(crate) fn save_picture(path: &Path, picture: &RgbImage) -> Result<()> {
+    save(path, &png(picture)?)
+}
+
+/// A picture as the bytes of a PNG file.
+///
+/// # Errors
+///
+/// [`Error::Picture`] when it cannot be encoded.
+pub(crate) fn png(picture: &RgbImage) -> Result<Vec<u8>> {
     let mut bytes = Cursor::new(Vec::new());
     picture.write_to(&mut bytes, ImageFormat::Png).map_err(|error| Error::Picture { detail: error.to_string() })?;
-    save(path, &bytes.into_inner())
+    Ok(bytes.into_inner())
 }
 
 fn csv(values: &Matrix) -> String {

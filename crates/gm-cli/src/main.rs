@@ -1,5 +1,7 @@
 //! dgm: trains, measures, samples and inspects deep generative models of binary data.
 
+#[cfg(test)]
+mod book;
 mod commands;
 mod console;
 mod data;
@@ -10,6 +12,7 @@ mod model;
 mod output;
 mod picture;
 mod posterior;
+mod report;
 mod sampling;
 mod training;
 

@@ -27,6 +27,11 @@ impl Report {
         Ok(Self { text: text.into(), document, interrupted: false })
     }
 
+    /// The JSON document.
+    pub(crate) fn document(&self) -> &str {
+        &self.document
+    }
+
     /// Prints one form on standard output.
     ///
     /// # Errors

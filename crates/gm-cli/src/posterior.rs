@@ -4,6 +4,7 @@ use gm_core::{BitMatrix, Matrix, Streams};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
 use gm_sbn::{MeanFieldSettings, Sbn};
+use gm_train::Model;
 
 use crate::commands::Method;
 use crate::console::Progress;
@@ -17,8 +18,28 @@ pub(crate) struct Posterior {
 }
 
 impl Posterior {
+    /// Means of a model of any kind, from `samples` draws or `steps` sweeps where the method takes them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] for a method that the model does not have, and whatever the model refuses.
+    pub(crate) fn new(
+        model: &Model,
+        rows: &BitMatrix,
+        method: Method,
+        (samples, steps): (usize, usize),
+        streams: &Streams,
+    ) -> Result<Self> {
+        match model {
+            Model::Rbm(rbm) => Ok(Self::of(rbm.couplings().mean_h_from_v(rbm, rows).to_matrix())),
+            Model::Dbm(dbm) => Self::of_dbm(dbm, rows, method, steps, streams),
+            Model::Dbn(dbn) => Self::of_dbn(dbn, rows, method, steps, streams),
+            Model::Sbn(sbn) => Self::of_sbn(sbn, rows, method, (samples, steps), streams),
+        }
+    }
+
     /// Means that need no more.
-    pub(crate) fn of(means: Matrix) -> Self {
+    fn of(means: Matrix) -> Self {
         Self { means, bound: None }
     }
 
@@ -27,7 +48,7 @@ impl Posterior {
     /// # Errors
     ///
     /// [`Error::Option`] for draws without a recognition net, and whatever the model refuses.
-    pub(crate) fn of_sbn(
+    fn of_sbn(
         sbn: &Sbn,
         rows: &BitMatrix,
         method: Method,
@@ -58,7 +79,7 @@ impl Posterior {
     /// # Errors
     ///
     /// [`Error::Option`] for a method that needs a recognition net, and whatever the model refuses.
-    pub(crate) fn of_dbm(dbm: &Dbm, rows: &BitMatrix, method: Method, steps: usize, streams: &Streams) -> Result<Self> {
+    fn of_dbm(dbm: &Dbm, rows: &BitMatrix, method: Method, steps: usize, streams: &Streams) -> Result<Self> {
         match method {
             Method::MeanField => {
                 let settings = gm_dbm::MeanFieldSettings { iterations: steps, ..Default::default() };
@@ -82,7 +103,7 @@ impl Posterior {
     /// # Errors
     ///
     /// [`Error::Option`] for another method, and whatever the model refuses.
-    pub(crate) fn of_dbn(dbn: &Dbn, rows: &BitMatrix, method: Method, steps: usize, streams: &Streams) -> Result<Self> {
+    fn of_dbn(dbn: &Dbn, rows: &BitMatrix, method: Method, steps: usize, streams: &Streams) -> Result<Self> {
         match method {
             Method::Recognition => Ok(Self::of(stacked(&dbn.means_up_from_v(&rows.to_matrix())))),
             Method::Gibbs => Ok(Self::of(dbn_by_gibbs(dbn, rows, steps, streams)?)),

@@ -6,6 +6,7 @@ use gm_dbm::Dbm;
 use gm_dbn::Dbn;
 use gm_rbm::{Chains, Clamp, Rbm, Sampler};
 use gm_sbn::Sbn;
+use gm_train::Model;
 use serde::Serialize;
 
 use crate::console::Progress;
@@ -116,6 +117,82 @@ impl Chain for SbnWalk<'_> {
     }
 }
 
+/// How samples of a model come about when no units are given.
+pub(crate) enum Source<'a> {
+    /// By chains of states.
+    Chains(Box<dyn Watched + 'a>),
+    /// From the top layer down, each sample independent of the others.
+    Ancestral(&'a Sbn),
+}
+
+impl<'a> Source<'a> {
+    /// So many chains, started anywhere, of a model that has chains.
+    pub(crate) fn of(model: &'a Model, count: usize, streams: &Streams) -> Self {
+        match model {
+            Model::Sbn(sbn) => Self::Ancestral(sbn),
+            Model::Rbm(rbm) => Self::Chains(Box::new(Walk::new(rbm, count, None, streams))),
+            Model::Dbm(dbm) => Self::Chains(Box::new(DbmWalk::new(dbm, count, None, streams))),
+            Model::Dbn(dbn) => Self::Chains(Box::new(DbnWalk::new(dbn, count, None, streams))),
+        }
+    }
+}
+
+/// Sweeps over the hidden layers that lead from data to a draw of their posterior.
+const SETTLING: usize = 20;
+
+/// Means of the visible units given one draw of the hidden units given the data, [visible, rows].
+///
+/// # Errors
+///
+/// Whatever the model refuses.
+pub(crate) fn reconstructions(model: &Model, rows: &BitMatrix, streams: &Streams) -> Result<Matrix> {
+    match model {
+        Model::Rbm(rbm) => {
+            let couplings = rbm.couplings();
+            let h = couplings.sample_h_from_v(rbm, rows, streams);
+            Ok(couplings.mean_v_from_h(rbm, &h).to_matrix())
+        }
+        Model::Dbm(dbm) => {
+            let (sampler, mut chains) = (dbm.sampler(), dbm.chains_from(rows.clone(), streams));
+            sampler.run_hidden(&mut chains, SETTLING, streams);
+            Ok(sampler.couplings().mean(dbm, 0, &chains.layers).to_matrix())
+        }
+        Model::Dbn(dbn) => {
+            let sampler = dbn.sampler();
+            let chains = sampler.chains_from(rows.clone(), streams)?;
+            // Behind the visible units of a machine on its own there may be label units.
+            Ok(sampler.visible_means(&chains, streams).to_matrix().rows(0, dbn.visible()).into_owned())
+        }
+        Model::Sbn(sbn) => {
+            let mut chains = sbn.chains_from(rows.clone(), streams);
+            match Kernel::of(None, sbn) {
+                Kernel::Importance => sbn.resample(&mut chains, None, (SETTLING, PROPOSALS), streams)?,
+                Kernel::Gibbs => sbn.gibbs(&mut chains, None, SETTLING, streams),
+            };
+            Ok(sbn.couplings().from_above(sbn, 0, &chains.layers[1]).means().to_matrix())
+        }
+    }
+}
+
+/// Means of the visible units of samples that share the state of the top layer, [visible, tops * draws]: the draws of a
+/// state follow each other. With one hidden layer, which leaves nothing between to draw, visible states instead.
+pub(crate) fn below_the_same_top(sbn: &Sbn, (tops, draws): (usize, usize), streams: &Streams) -> Matrix {
+    let (couplings, top) = (sbn.couplings(), sbn.depth());
+    let copies: Vec<usize> = (0..tops * draws).map(|i| i / draws).collect();
+    let mut above = sbn.sample(tops, streams).swap_remove(top).select(&copies);
+    let family = streams.fork(Purpose::Start, 2);
+    for l in (0..top).rev() {
+        let update = couplings.from_above(sbn, l, &above);
+        if l == 0 && top > 1 {
+            return update.means().to_matrix();
+        }
+        let mut drawn = BitMatrix::zeros(sbn.stack().bias(l).len(), tops * draws);
+        update.sample_into(&mut drawn, &family.fork(Purpose::Layer, l as u64));
+        above = drawn;
+    }
+    above.to_matrix()
+}
+
 /// Independent samples of a sigmoid belief net, or their means given the layer above, [visible, samples].
 pub(crate) fn ancestral(sbn: &Sbn, count: usize, means: bool, streams: &Streams) -> Matrix {
     let layers = sbn.sample(count, streams);
@@ -153,7 +230,9 @@ impl<'a> DbmWalk<'a> {
 }
 
 impl Watched for DbmWalk<'_> {
-    const QUANTITY: &'static str = "energy";
+    fn quantity(&self) -> &'static str {
+        "energy"
+    }
 
     fn run(&mut self, sweeps: usize) -> f64 {
         let info = match &self.clamp {
@@ -214,7 +293,9 @@ impl<'a> DbnWalk<'a> {
 }
 
 impl Watched for DbnWalk<'_> {
-    const QUANTITY: &'static str = "free energy";
+    fn quantity(&self) -> &'static str {
+        "free energy"
+    }
 
     fn run(&mut self, sweeps: usize) -> f64 {
         let info = match &self.classes {
@@ -300,9 +381,9 @@ impl Chain for DbnPosteriorWalk<'_> {
 }
 
 /// Chains whose mixing can be watched.
-pub(crate) trait Watched {
+pub(crate) trait Watched: Chain {
     /// What is watched.
-    const QUANTITY: &'static str;
+    fn quantity(&self) -> &'static str;
 
     /// Makes sweeps and tells the share of visible units that changed.
     fn run(&mut self, sweeps: usize) -> f64;
@@ -338,13 +419,15 @@ pub(crate) trait Watched {
         }
         let times: f64 = traces.iter().map(|trace| autocorrelation_time(trace)).sum();
         Ok(Some(Diagnostics {
-            quantity: Self::QUANTITY,
+            quantity: self.quantity(),
             chains: traces.len(),
             sweeps: looks * interval,
             autocorrelation_time: times / traces.len() as f64 * interval as f64,
             ess: effective_sample_size(&traces)?,
             split_r_hat: split_r_hat(&traces)?,
             flips,
+            interval,
+            traces,
         }))
     }
 }
@@ -362,17 +445,24 @@ pub(crate) struct Walk<'a> {
 /// How well chains mix, judged by their energies.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Diagnostics {
-    quantity: &'static str,
-    chains: usize,
+    /// What was watched.
+    pub(crate) quantity: &'static str,
+    pub(crate) chains: usize,
     /// Sweeps over which the chains were watched.
-    sweeps: usize,
+    pub(crate) sweeps: usize,
     /// Sweeps that are worth one independent draw of a chain, on average over chains.
-    autocorrelation_time: f64,
+    pub(crate) autocorrelation_time: f64,
     /// Independent draws that all chains together were worth.
-    ess: f64,
+    pub(crate) ess: f64,
     pub(crate) split_r_hat: f64,
     /// Share of visible units that a sweep changes.
-    flips: f64,
+    pub(crate) flips: f64,
+    /// Sweeps from one look to the next.
+    #[serde(skip)]
+    pub(crate) interval: usize,
+    /// What was seen at each look, for each chain.
+    #[serde(skip)]
+    pub(crate) traces: Vec<Vec<f64>>,
 }
 
 impl<'a> Walk<'a> {
@@ -384,7 +474,9 @@ impl<'a> Walk<'a> {
 }
 
 impl Watched for Walk<'_> {
-    const QUANTITY: &'static str = "free energy";
+    fn quantity(&self) -> &'static str {
+        "free energy"
+    }
 
     fn run(&mut self, sweeps: usize) -> f64 {
         let info = match &self.clamp {

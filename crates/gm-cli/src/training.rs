@@ -15,7 +15,8 @@ use crate::files::save_picture;
 use crate::model;
 use crate::output::{Listing, Report};
 use crate::picture::{self, Chart, Curve, Shape};
-use crate::sampling::{self, Chain as _, DbmWalk, DbnWalk, Walk, Watched as _};
+use crate::report::{self, Folder, HeldOut};
+use crate::sampling::{self, Source};
 
 /// Watches training: shows progress, logs figures, and stops on a signal.
 #[derive(Debug)]
@@ -126,12 +127,12 @@ struct DataDocument {
     binarise: String,
 }
 
-/// Trains a prepared run to its end and draws what it learnt.
+/// Trains a prepared run to its end and draws what it learnt, with a report if wanted.
 ///
 /// # Errors
 ///
 /// Those of [`Run::train`], and [`gm_train::Error::Io`] when a picture cannot be written.
-pub(crate) fn run(run: Run) -> Result<Report> {
+pub(crate) fn run(run: Run, report: bool) -> Result<Report> {
     let (folder, config) = (run.folder().to_path_buf(), run.config().clone());
     let data = run.data();
     let (image, visible) = (data.train.image(), data.units());
@@ -141,16 +142,22 @@ pub(crate) fn run(run: Run) -> Result<Report> {
         binarise: config.data.binarise.map(|binarise| binarise.to_string()).unwrap_or_default(),
         options: data_options(&config.data),
     };
+    let held_out = if report { HeldOut::of(data, config.data.binarise)? } else { None };
     let settings = config.model.settings();
     let (kind, layers) = (settings.kind(), run.layers());
     let mut watcher = Watcher::new(format!("{kind} {}", dashed(&layers)));
     let outcome = run.train(&mut watcher)?;
     let shape = picture::shape_of(visible, image);
     let history = history(&folder.join("metrics.jsonl"))?;
-    let files = match outcome {
+    let mut files = match outcome {
         Outcome::Finished { .. } => draw(&folder, &history, shape, config.seed)?,
         Outcome::Interrupted { .. } => Vec::new(),
     };
+    if report && matches!(outcome, Outcome::Finished { .. }) {
+        let page = folder.join("report.html");
+        report::write(&Folder::read(&folder)?.with(held_out)?, &page)?;
+        files.push(page);
+    }
     let (word, epochs) = match outcome {
         Outcome::Finished { stopped_early: true, epochs } => ("stopped_early", Some(epochs)),
         Outcome::Finished { epochs, .. } => ("finished", Some(epochs)),
@@ -219,7 +226,7 @@ impl Document {
 }
 
 /// The options with which another command loads the same data.
-fn data_options(data: &DataConfig) -> String {
+pub(crate) fn data_options(data: &DataConfig) -> String {
     let mut options = format!("--data {}", quoted(&data.spec));
     if let Some(folder) = &data.data_dir {
         options += &format!(" --data-dir {}", quoted(&folder.display().to_string()));
@@ -241,12 +248,15 @@ pub(crate) fn quoted(word: &str) -> String {
 }
 
 /// The lines of `metrics.jsonl`.
-fn history(path: &Path) -> Result<Vec<Value>> {
+pub(crate) fn history(path: &Path) -> Result<Vec<Value>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
     let text = std::fs::read_to_string(path).map_err(Error::io("reading", path))?;
-    text.lines().map(|line| serde_json::from_str(line).map_err(Error::content(path))).collect()
+    let parsed = |(i, line): (usize, &str)| {
+        serde_json::from_str(line).map_err(|error| Error::content(path)(format!("line {}: {error}", i + 1)))
+    };
+    text.lines().enumerate().map(parsed).collect()
 }
 
 /// Draws samples, filters and learning curves into the run's folder, and lists all files.
@@ -267,20 +277,9 @@ const SWEEPS: usize = 1_000;
 
 /// Means of the visible units of independent samples: at the end of chains, or given the drawn layer above.
 pub(crate) fn draw_samples(model: &Model, count: usize, columns: usize, shape: Shape, streams: &Streams) -> RgbImage {
-    let means = match model {
-        Model::Sbn(sbn) => sampling::ancestral(sbn, count, true, streams),
-        Model::Rbm(rbm) => {
-            let mut walk = Walk::new(rbm, count, None, streams);
-            walk.run(SWEEPS);
-            walk.means()
-        }
-        Model::Dbm(dbm) => {
-            let mut walk = DbmWalk::new(dbm, count, None, streams);
-            walk.run(SWEEPS);
-            walk.means()
-        }
-        Model::Dbn(dbn) => {
-            let mut walk = DbnWalk::new(dbn, count, None, streams);
+    let means = match Source::of(model, count, streams) {
+        Source::Ancestral(sbn) => sampling::ancestral(sbn, count, true, streams),
+        Source::Chains(mut walk) => {
             walk.run(SWEEPS);
             walk.means()
         }
@@ -323,8 +322,10 @@ pub(crate) fn draw_curves(history: &[Value]) -> Result<RgbImage> {
         let pseudo = curve("pseudo_log_likelihood", "pseudo-likelihood", 1.0);
         ("Validation rows", vec![pseudo, curve("reconstruction", "reconstruction", -1.0)])
     };
-    let chart =
-        |title: &str, up: &str, curves| Chart { title: title.into(), across: "epoch".into(), up: up.into(), curves };
+    let chart = |title: &str, up: &str, curves| {
+        let (title, across, up) = (title.into(), "epoch".into(), up.into());
+        Chart { title, across, up, curves, rising: true }
+    };
     let nats = "nats per example";
     let left = chart(title, nats, curves).draw(660, 460)?;
     let right = match has("free_energy_gap") {

@@ -17,6 +17,8 @@ pub(crate) fn check(tree: &Tree) -> Result<Vec<Violation>> {
     let mut found = crate_list(tree.file(ARCHITECTURE)?, &members);
     let chapters = tree.files.iter().filter_map(|file| chapter(&file.path)).collect();
     found.extend(contents(tree.file(SUMMARY)?, &chapters));
+    let paths: BTreeSet<&str> = tree.files.iter().map(|file| file.path.as_str()).collect();
+    found.extend(tree.files.iter().filter(|file| chapter(&file.path).is_some()).flat_map(|file| inside(file, &paths)));
     let keys = keys(&tree.file(BIBLIOGRAPHY)?.text);
     found.extend(reference_list(tree.file(REFERENCES)?, &keys));
     found.extend(tree.files.iter().filter(|file| file.is("rs")).flat_map(|file| sources(file, &keys)));
@@ -86,6 +88,19 @@ fn reference_list(file: &Source, keys: &BTreeSet<&str>) -> Vec<Violation> {
         found.push(file.violation(1, "references", format!("`{key}` is missing")));
     }
     found
+}
+
+/// Links from chapter to chapter lead somewhere, and what a chapter includes is there.
+fn inside(file: &Source, paths: &BTreeSet<&str>) -> Vec<Violation> {
+    let chapters = targets(&file.text).filter_map(|(n, to)| Some((n, to.split('#').next()?)));
+    let chapters = chapters.filter(|(_, to)| to.ends_with(".md") && !to.contains(':'));
+    let chapters = chapters.map(|(n, to)| (n, format!("docs/src/{}", to.trim_start_matches("./"))));
+    let lines = file.text.lines().enumerate();
+    let included =
+        lines.filter_map(|(i, line)| Some((i + 1, line.strip_prefix("{{#include ../../")?.strip_suffix("}}")?)));
+    let absent = chapters.chain(included.map(|(n, path)| (n, path.to_owned())));
+    let absent = absent.filter(|(_, path)| !paths.contains(path.as_str()));
+    absent.map(|(n, path)| file.violation(n, "links", format!("{path} does not exist"))).collect()
 }
 
 /// A link to `references.md#key` needs an entry.
@@ -178,6 +193,17 @@ mod tests {
                 "docs/src/SUMMARY.md:1: contents: b.md is missing"
             ]
         );
+    }
+
+    #[test]
+    fn rejects_links_that_lead_nowhere() {
+        let text = "[a](rbm.md#x) [b](http://b.md)\n[c](absent.md)\n{{#include ../../crates/a.rs}}\n{{#include ../../crates/b.rs}}\n";
+        let paths = BTreeSet::from(["docs/src/rbm.md", "crates/a.rs"]);
+        let expected = [
+            "docs/src/a.md:2: links: docs/src/absent.md does not exist",
+            "docs/src/a.md:4: links: crates/b.rs does not exist",
+        ];
+        assert_eq!(texts(&inside(&source("docs/src/a.md", text), &paths)), expected);
     }
 
     #[test]

@@ -90,36 +90,7 @@ impl Complete {
         let streams = context.streams();
         let missing = self.mask.missing(model.visible(), rows, shape, &streams)?;
         let task = Task { rows: &examples.bits, missing: &missing, chains: self.chains };
-        let (means, method, steps) = match &model {
-            Model::Rbm(rbm) => {
-                if let Some(kernel) = self.method {
-                    let allowed = "none for a rbm, whose layers are drawn whole".into();
-                    return Err(Error::Option { option: "--method", value: kernel.name().into(), allowed });
-                }
-                let steps = self.steps.unwrap_or(1_000);
-                (task.by_rbm(rbm, steps, &streams)?, "block Gibbs sampling", steps)
-            }
-            Model::Dbm(dbm) => {
-                if let Some(kernel) = self.method {
-                    let allowed = "none for a dbm, whose layers are drawn whole".into();
-                    return Err(Error::Option { option: "--method", value: kernel.name().into(), allowed });
-                }
-                let steps = self.steps.unwrap_or(1_000);
-                (task.by_dbm(dbm, steps, &streams)?, "block Gibbs sampling", steps)
-            }
-            Model::Dbn(dbn) => {
-                if let Some(kernel) = self.method {
-                    let allowed = "none for a dbn, which has one way".into();
-                    return Err(Error::Option { option: "--method", value: kernel.name().into(), allowed });
-                }
-                let steps = self.steps.unwrap_or(200);
-                (task.by_dbn(dbn, steps, &streams)?, "Gibbs sampling of all layers", steps)
-            }
-            Model::Sbn(sbn) => {
-                let (kernel, steps) = (Kernel::of(self.method, sbn), self.steps.unwrap_or(200));
-                (task.by_sbn(sbn, kernel, steps, &streams)?, kernel.name(), steps)
-            }
-        };
+        let (means, method, steps) = task.by_model(&model, self.method, self.steps, &streams)?;
         match target.kind {
             Kind::Png => target.write_picture(&picture_of(&examples, &missing, &means, shape))?,
             _ => target.write_values(&means)?,
@@ -167,23 +138,55 @@ impl Complete {
 const INTERVAL: usize = 5;
 
 /// What is to be completed.
-pub(super) struct Task<'a> {
-    pub(super) rows: &'a BitMatrix,
+pub(crate) struct Task<'a> {
+    pub(crate) rows: &'a BitMatrix,
     /// On where a unit is missing, [units, rows].
-    pub(super) missing: &'a BitMatrix,
+    pub(crate) missing: &'a BitMatrix,
     /// Chains for each row.
-    pub(super) chains: usize,
+    pub(crate) chains: usize,
 }
 
 impl Task<'_> {
+    /// Completions by a model of any kind, with the name of the method and the sweeps of each chain.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] for a kernel of belief nets with another model, and whatever the model refuses.
+    pub(crate) fn by_model(
+        &self,
+        model: &Model,
+        kernel: Option<Kernel>,
+        steps: Option<usize>,
+        streams: &Streams,
+    ) -> Result<(Matrix, &'static str, usize)> {
+        const GIBBS: &str = "block Gibbs sampling";
+        if let (Some(kernel), false) = (kernel, matches!(model, Model::Sbn(_))) {
+            let allowed = format!("none for a {}, which has one way", model.kind());
+            return Err(Error::Option { option: "--method", value: kernel.name().into(), allowed });
+        }
+        let usual = steps.unwrap_or(1_000);
+        Ok(match model {
+            Model::Rbm(rbm) => (self.by_rbm(rbm, usual, streams)?, GIBBS, usual),
+            Model::Dbm(dbm) => (self.by_dbm(dbm, usual, streams)?, GIBBS, usual),
+            Model::Dbn(dbn) => {
+                let steps = steps.unwrap_or(200);
+                (self.by_dbn(dbn, steps, streams)?, "Gibbs sampling of all layers", steps)
+            }
+            Model::Sbn(sbn) => {
+                let (kernel, steps) = (Kernel::of(kernel, sbn), steps.unwrap_or(200));
+                (self.by_sbn(sbn, kernel, steps, streams)?, kernel.name(), steps)
+            }
+        })
+    }
+
     /// Completions by block Gibbs sampling of a deep Boltzmann machine.
-    pub(super) fn by_dbm(&self, dbm: &Dbm, steps: usize, streams: &Streams) -> Result<Matrix> {
+    fn by_dbm(&self, dbm: &Dbm, steps: usize, streams: &Streams) -> Result<Matrix> {
         let clamp = self.clamp();
         self.means(&mut DbmWalk::new(dbm, clamp.values.samples(), Some(clamp), streams), steps)
     }
 
     /// Completions by Gibbs sampling of all layers of a deep belief network.
-    pub(super) fn by_dbn(&self, dbn: &Dbn, steps: usize, streams: &Streams) -> Result<Matrix> {
+    fn by_dbn(&self, dbn: &Dbn, steps: usize, streams: &Streams) -> Result<Matrix> {
         self.means(&mut DbnPosteriorWalk::new(dbn, self.clamp(), streams)?, steps)
     }
 
@@ -195,7 +198,7 @@ impl Task<'_> {
     }
 
     /// Completions by chains on the hidden units of a sigmoid belief net.
-    pub(super) fn by_sbn(&self, sbn: &Sbn, kernel: Kernel, steps: usize, streams: &Streams) -> Result<Matrix> {
+    fn by_sbn(&self, sbn: &Sbn, kernel: Kernel, steps: usize, streams: &Streams) -> Result<Matrix> {
         self.means(&mut SbnWalk::new(sbn, self.clamp(), kernel, streams)?, steps)
     }
 
@@ -234,7 +237,7 @@ impl Task<'_> {
 }
 
 /// The share of missing units on the right side, and their mean squared error.
-fn quality(rows: &BitMatrix, missing: &BitMatrix, means: &Matrix) -> (f64, f64) {
+pub(crate) fn quality(rows: &BitMatrix, missing: &BitMatrix, means: &Matrix) -> (f64, f64) {
     let (mut right, mut squares) = (0_u64, 0.0);
     for row in 0..rows.samples() {
         for unit in (0..rows.units()).filter(|&unit| missing.get(unit, row)) {
@@ -251,7 +254,7 @@ fn quality(rows: &BitMatrix, missing: &BitMatrix, means: &Matrix) -> (f64, f64) 
 const ERASED: [u8; 3] = [244, 205, 150];
 
 /// Originals above, with missing units erased in the middle, completions below.
-pub(super) fn picture_of(examples: &Examples, missing: &BitMatrix, means: &Matrix, shape: Shape) -> image::RgbImage {
+pub(crate) fn picture_of(examples: &Examples, missing: &BitMatrix, means: &Matrix, shape: Shape) -> image::RgbImage {
     let rows = means.ncols();
     let value = |unit: usize, row: usize| f32::from(u8::from(examples.bits.get(unit, row)));
     let tile = |colour: &dyn Fn(usize) -> [u8; 3]| (0..means.nrows()).map(colour).collect::<Vec<_>>();

@@ -1,7 +1,7 @@
 //! `dgm eval`: the likelihood of data under a model, with its interval.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
@@ -36,7 +36,8 @@ use crate::output::{Listing, Report};
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm eval model.gm --data digits\n  \
     dgm eval model.gm --data mnist --split test --ais-runs 100 --ais-temperatures 14501 --seed 1\n  \
-    dgm eval model.json --exact --json")]
+    dgm eval model.json --exact --json\n  \
+    dgm eval runs/mnist/model.gm --data mnist --out runs/mnist/eval.json")]
 pub(crate) struct Eval {
     /// A model file
     model: PathBuf,
@@ -76,8 +77,11 @@ pub(crate) struct Eval {
     /// Write log p of each row, or its bound, into this .npy or .csv file
     #[arg(long, value_name = "FILE", requires = "data")]
     per_example: Option<PathBuf>,
-    /// Replace the file if it exists
-    #[arg(long, requires = "per_example")]
+    /// Keep the JSON document in this .json file; `dgm report` shows those in a run folder
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long)]
     force: bool,
 }
 
@@ -107,13 +111,20 @@ impl Eval {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
         let target =
             self.per_example.as_ref().map(|path| Target::new(path, &[Kind::Npy, Kind::Csv], self.force)).transpose()?;
+        let out = self.out.as_ref().map(|path| Target::new(path, &[Kind::Json], self.force)).transpose()?;
         let model = model::load(&self.model)?;
         self.check_options(&model)?;
+        let report = self.measure(&model, target.as_ref(), context)?;
+        out.map_or(Ok(()), |out| out.write_text(report.document()))?;
+        Ok(report)
+    }
+
+    fn measure(&self, model: &Model, target: Option<&Target>, context: &Context) -> Result<Report> {
         let settings = self.settings(context);
-        let Some(spec) = &self.data else { return self.without_data(&model, &settings) };
+        let Some(spec) = &self.data else { return self.without_data(model, &settings) };
         let rows = Rows { data: spec.clone(), folders: self.folders.clone(), binarise: self.binarise };
-        let data = self.examples(&rows, &model)?;
-        let report = watched(label(&model), |watch| Ok(evaluate(&model, &data, &settings, watch)?))?;
+        let data = examples(&rows, self.split, model, &self.model)?;
+        let report = watched(label(model), |watch| Ok(evaluate(model, &data, &settings, watch)?))?;
         if let Some(target) = target {
             target.write_numbers(&report.log_probs)?;
         }
@@ -169,17 +180,6 @@ impl Eval {
         EvalSettings { exact, ais, raise_walks, bound, seed: context.seed() }
     }
 
-    fn examples(&self, rows: &Rows, model: &Model) -> Result<EvalData> {
-        if let Part::Split(name) = self.split.unwrap_or(Part::Split(SplitName::Test)) {
-            let data = rows.dataset()?;
-            check_units(model, &self.model, &data.source, data.units())?;
-            return Ok(EvalData::from_dataset(&data, name, self.binarise)?);
-        }
-        let chosen = rows.load_for(model, &self.model, Part::All)?;
-        let binarise = chosen.about.binarise.parse()?;
-        Ok(EvalData { split: "all".into(), binarise, ..EvalData::from_rows(chosen.about.source, chosen.bits) })
-    }
-
     /// The report of a model without data: its partition function.
     fn without_data(&self, model: &Model, settings: &EvalSettings) -> Result<Report> {
         if let Some(folder) = &self.folders.data_dir {
@@ -211,8 +211,24 @@ impl Eval {
     }
 }
 
+/// The rows to evaluate a model on, of the test split unless told.
+///
+/// # Errors
+///
+/// [`gm_train::Error`] naming the data and what is wrong with them, [`Error::Units`] when they do not fit the model.
+pub(crate) fn examples(rows: &Rows, split: Option<Part>, model: &Model, path: &Path) -> Result<EvalData> {
+    if let Part::Split(name) = split.unwrap_or(Part::Split(SplitName::Test)) {
+        let data = rows.dataset()?;
+        check_units(model, path, &data.source, data.units())?;
+        return Ok(EvalData::from_dataset(&data, name, rows.binarise)?);
+    }
+    let chosen = rows.load_for(model, path, Part::All)?;
+    let binarise = chosen.about.binarise.parse()?;
+    Ok(EvalData { split: "all".into(), binarise, ..EvalData::from_rows(chosen.about.source, chosen.bits) })
+}
+
 /// What takes the time of an evaluation.
-pub(super) fn label(model: &Model) -> &'static str {
+pub(crate) fn label(model: &Model) -> &'static str {
     match model.kind() {
         ModelKind::Sbn => "drawing from the recognition net",
         _ => "annealing",
@@ -220,7 +236,7 @@ pub(super) fn label(model: &Model) -> &'static str {
 }
 
 /// Runs a long computation, with progress, until it ends or a signal arrives.
-pub(super) fn watched<T>(
+pub(crate) fn watched<T>(
     label: &str,
     work: impl FnOnce(&mut dyn FnMut(Done) -> ControlFlow<()>) -> Result<T>,
 ) -> Result<T> {

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use gm_core::Matrix;
-use gm_sbn::Sbn;
 use gm_train::Model;
 use serde::Serialize;
 
@@ -86,7 +85,20 @@ struct Document {
 }
 
 impl Method {
-    fn name(self) -> String {
+    /// The method that suits a model.
+    pub(crate) fn usual(model: &Model) -> Self {
+        match model {
+            Model::Rbm(_) => Self::Exact,
+            Model::Dbm(_) => Self::MeanField,
+            Model::Dbn(_) => Self::Recognition,
+            Model::Sbn(sbn) if sbn.hidden() <= ENUMERATED => Self::Exact,
+            Model::Sbn(sbn) if sbn.recognition().is_some() => Self::Importance,
+            Model::Sbn(_) => Self::Gibbs,
+        }
+    }
+
+    /// The name on the command line.
+    pub(crate) fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().into())
     }
 
@@ -103,21 +115,11 @@ impl Infer {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
         let target = Target::new(&self.out, &[Kind::Npy, Kind::Csv], self.force)?;
         let model = model::load(&self.model)?;
-        let method = match &model {
-            Model::Sbn(sbn) => self.method.unwrap_or_else(|| usual(sbn)),
-            Model::Dbm(_) => self.method.unwrap_or(Method::MeanField),
-            Model::Dbn(_) => self.method.unwrap_or(Method::Recognition),
-            Model::Rbm(_) => self.method.unwrap_or(Method::Exact),
-        };
+        let method = self.method.unwrap_or_else(|| Method::usual(&model));
         self.check(&model, method)?;
         let examples = self.rows.load_for(&model, &self.model, self.split)?;
         let (samples, steps) = (self.samples.unwrap_or(200), self.steps.unwrap_or(100));
-        let found = match &model {
-            Model::Rbm(rbm) => Posterior::of(rbm.couplings().mean_h_from_v(rbm, &examples.bits).to_matrix()),
-            Model::Dbm(dbm) => Posterior::of_dbm(dbm, &examples.bits, method, steps, &context.streams())?,
-            Model::Dbn(dbn) => Posterior::of_dbn(dbn, &examples.bits, method, steps, &context.streams())?,
-            Model::Sbn(sbn) => Posterior::of_sbn(sbn, &examples.bits, method, (samples, steps), &context.streams())?,
-        };
+        let found = Posterior::new(&model, &examples.bits, method, (samples, steps), &context.streams())?;
         target.write_values(&found.means)?;
         let mean_activation = mean(&found.means);
         let text = format!(
@@ -166,14 +168,6 @@ impl Infer {
 
 /// The hidden units up to which the posterior is enumerated unasked.
 const ENUMERATED: usize = 12;
-
-fn usual(sbn: &Sbn) -> Method {
-    match sbn.recognition() {
-        _ if sbn.hidden() <= ENUMERATED => Method::Exact,
-        Some(_) => Method::Importance,
-        None => Method::Gibbs,
-    }
-}
 
 fn mean(values: &Matrix) -> f64 {
     values.iter().map(|&x| f64::from(x)).sum::<f64>() / values.len() as f64

@@ -140,36 +140,36 @@ fn most_changed(before: &Posterior, after: &Posterior, hidden: usize) -> Result<
 
 /// Range and moments of a tensor.
 #[derive(Serialize)]
-struct Tensor {
-    name: String,
-    shape: Vec<usize>,
-    min: f32,
-    max: f32,
-    mean: f64,
-    rms: f64,
+pub(crate) struct Tensor {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) min: f32,
+    pub(crate) max: f32,
+    pub(crate) mean: f64,
+    pub(crate) rms: f64,
 }
 
 /// Singular values of a weight matrix.
 #[derive(Serialize)]
-struct Spectrum {
-    name: String,
+pub(crate) struct Spectrum {
+    pub(crate) name: String,
     /// All of them, falling.
-    singular_values: Vec<f32>,
+    pub(crate) singular_values: Vec<f32>,
     /// exp of the entropy of their squares: how many directions carry the weight.
-    effective_rank: f64,
+    pub(crate) effective_rank: f64,
 }
 
 /// What can be said of a layer's units from the parameters alone, whatever their neighbours do.
 #[derive(Serialize)]
-struct Units {
-    layer: usize,
-    units: usize,
+pub(crate) struct Units {
+    pub(crate) layer: usize,
+    pub(crate) units: usize,
     /// Units that their neighbours hardly move.
-    dead: usize,
+    pub(crate) dead: usize,
     /// Units that are hardly ever on.
-    always_off: usize,
+    pub(crate) always_off: usize,
     /// Units that are hardly ever off.
-    always_on: usize,
+    pub(crate) always_on: usize,
 }
 
 impl Inspect {
@@ -206,7 +206,8 @@ impl Inspect {
     }
 }
 
-fn tensors(data: &ModelData) -> Vec<Tensor> {
+/// Range and moments of each tensor.
+pub(crate) fn tensors(data: &ModelData) -> Vec<Tensor> {
     let shape = |name: &str, length: usize| match name.strip_prefix("weights.").and_then(|l| l.parse().ok()) {
         Some(l) => vec![data.stack.weights(l).nrows(), data.stack.weights(l).ncols()],
         None => vec![length],
@@ -226,7 +227,8 @@ impl Tensor {
 }
 
 impl Spectrum {
-    fn new(l: usize, weights: &Matrix) -> Self {
+    /// The spectrum of the weights above layer `l`.
+    pub(crate) fn new(l: usize, weights: &Matrix) -> Self {
         let mut values: Vec<f32> = weights.singular_values().iter().copied().collect();
         values.sort_by(|a, b| b.total_cmp(a));
         let total: f64 = values.iter().map(|&x| f64::from(x).powi(2)).sum();
@@ -240,7 +242,8 @@ impl Spectrum {
 }
 
 impl Units {
-    fn new(data: &ModelData, layer: usize) -> Self {
+    /// Counts the units of a layer.
+    pub(crate) fn new(data: &ModelData, layer: usize) -> Self {
         let ranges = input_ranges(data, layer);
         let count = |is: &dyn Fn(f32, f32) -> bool| ranges.iter().filter(|(low, high)| is(*low, *high)).count();
         Self {

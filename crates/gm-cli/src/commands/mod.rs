@@ -7,12 +7,16 @@ mod demo;
 mod eval;
 mod infer;
 mod inspect;
+mod report;
 mod sample;
 mod train;
 
 use clap::Subcommand;
 
+pub(crate) use complete::{Task, picture_of, quality};
+pub(crate) use eval::{examples, label, watched};
 pub(crate) use infer::Method;
+pub(crate) use inspect::{Spectrum, Tensor, Units, tensors};
 
 use crate::error::Result;
 use crate::output::Report;
@@ -29,6 +33,7 @@ pub(crate) enum Command {
     Infer(infer::Infer),
     Complete(complete::Complete),
     Inspect(inspect::Inspect),
+    Report(report::ReportPage),
     Convert(convert::Convert),
 }
 
@@ -69,9 +74,15 @@ impl Command {
             Self::Infer(infer) => infer.run(context),
             Self::Complete(complete) => complete.run(context),
             Self::Inspect(inspect) => inspect.run(),
+            Self::Report(report) => report.run(context),
             Self::Convert(convert) => convert.run(),
         }
     }
+}
+
+/// A word that makes a plain file name.
+fn plain(word: &str) -> String {
+    word.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect()
 }
 
 /// Reads a count that must not be 0.

@@ -198,7 +198,7 @@ impl Sample {
         }
     }
 
-    fn by_gibbs(&self, walk: &mut (impl Chain + Watched), chains: usize) -> Result<Drawn> {
+    fn by_gibbs(&self, walk: &mut impl Watched, chains: usize) -> Result<Drawn> {
         let steps = self.steps.unwrap_or(1_000);
         let diagnostics = walk.run_watched(steps)?.filter(|_| self.clamp.is_none());
         if diagnostics.as_ref().is_some_and(|d| d.split_r_hat > MIXED) {

@@ -26,6 +26,8 @@ pub(crate) struct Chart {
     pub(crate) up: String,
     /// The lines.
     pub(crate) curves: Vec<Curve>,
+    /// Whether the lines end high, so that the legend is out of their way below.
+    pub(crate) rising: bool,
 }
 
 const COLOURS: [RGBColor; 5] = [
@@ -37,6 +39,43 @@ const COLOURS: [RGBColor; 5] = [
 ];
 const INK: RGBColor = RGBColor(50, 54, 60);
 
+type Failure = Box<dyn std::error::Error>;
+
+fn failed(error: Failure) -> Error {
+    Error::Picture { detail: error.to_string() }
+}
+
+/// Style rules that give the elements of [`Chart::svg`] the colours of a page: its variables `--curve-N`, `--ink` and
+/// `--paper`.
+pub(crate) fn colour_rules() -> String {
+    let rule = |colour: &RGBColor, name: &str| {
+        let RGBColor(r, g, b) = colour;
+        let hex = format!("#{r:02X}{g:02X}{b:02X}");
+        ["stroke", "fill"].map(|part| format!("svg [{part}=\"{hex}\"] {{ {part}: var(--{name}); }}\n")).concat()
+    };
+    let curves = COLOURS.iter().enumerate().map(|(i, colour)| rule(colour, &format!("curve-{i}")));
+    curves.chain([rule(&INK, "ink"), rule(&WHITE, "paper")]).collect()
+}
+
+/// Sizes of a chart's parts, in pixels.
+struct Layout {
+    /// The title above, if it is drawn.
+    caption: Option<i32>,
+    /// Numbers and legend.
+    text: i32,
+    margin: i32,
+    /// Room for the numbers below and on the left.
+    below: i32,
+    left: i32,
+    /// Numbers along the axes, at most.
+    numbers: (usize, usize),
+}
+
+/// A picture of its own.
+const PICTURE: Layout = Layout { caption: Some(22), text: 17, margin: 18, below: 46, left: 74, numbers: (9, 8) };
+/// A part of a page that has the title already.
+const INLINE: Layout = Layout { caption: None, text: 14, margin: 6, below: 38, left: 60, numbers: (5, 6) };
+
 impl Chart {
     /// Draws the chart; values that are not finite are left out.
     ///
@@ -45,16 +84,33 @@ impl Chart {
     /// [`Error::Picture`] when the chart cannot be laid out.
     pub(crate) fn draw(&self, width: u32, height: u32) -> Result<RgbImage> {
         let mut canvas = Canvas::new(width, height, [255; 3]);
-        self.draw_on(&mut canvas).map_err(|error| Error::Picture { detail: error.to_string() })?;
+        self.draw_on(Plotter(&mut canvas), &PICTURE).map_err(failed)?;
         Ok(canvas.into_image())
     }
 
-    fn draw_on(&self, canvas: &mut Canvas) -> std::result::Result<(), Box<dyn std::error::Error>> {
-        let area = Plotter(canvas).into_drawing_area();
+    /// The chart as an SVG element without its title, in the colours that [`colour_rules`] replaces.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Picture`] when the chart cannot be laid out.
+    pub(crate) fn svg(&self, width: u32, height: u32) -> Result<String> {
+        let mut text = String::new();
+        self.draw_on(SVGBackend::with_string(&mut text, (width, height)), &INLINE).map_err(failed)?;
+        Ok(text)
+    }
+
+    fn draw_on<B: DrawingBackend>(&self, backend: B, layout: &Layout) -> std::result::Result<(), Failure>
+    where
+        B::ErrorType: 'static,
+    {
+        let area = backend.into_drawing_area();
         let (across, up) = self.ranges();
         let mut builder = ChartBuilder::on(&area);
-        builder.margin(18).margin_right(28).x_label_area_size(46).y_label_area_size(74);
-        builder.caption(&self.title, ("sans-serif", 22).into_font().color(&INK));
+        builder.margin(layout.margin).margin_right(layout.margin + 10);
+        builder.x_label_area_size(layout.below).y_label_area_size(layout.left);
+        if let Some(size) = layout.caption {
+            builder.caption(&self.title, ("sans-serif", size).into_font().color(&INK));
+        }
         let mut chart = builder.build_cartesian_2d(across, up)?;
         let text = |size: i32| ("sans-serif", size).into_font().color(&INK);
         chart
@@ -62,31 +118,38 @@ impl Chart {
             .axis_style(INK.mix(0.6))
             .bold_line_style(INK.mix(0.15))
             .light_line_style(TRANSPARENT)
-            .x_labels(9)
-            .y_labels(8)
+            .x_labels(layout.numbers.0)
+            .y_labels(layout.numbers.1)
             .x_desc(self.across.as_str())
             .y_desc(self.up.as_str())
-            .axis_desc_style(text(18))
-            .label_style(text(17))
+            .axis_desc_style(text(layout.text + 1))
+            .label_style(text(layout.text))
             .x_label_formatter(&|x| short(*x))
             .y_label_formatter(&|y| short(*y))
             .draw()?;
         for (curve, colour) in self.curves.iter().zip(COLOURS.iter().cycle()) {
-            let points = curve.points.iter().copied().filter(|(_, y)| y.is_finite());
-            chart
-                .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
-                .label(curve.name.as_str())
-                .legend(|(x, y)| PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(2)));
+            let points: Vec<(f64, f64)> = curve.points.iter().copied().filter(|(_, y)| y.is_finite()).collect();
+            if let [point] = points[..] {
+                // A line of one point would not be seen.
+                chart.draw_series([Circle::new(point, 3, colour.filled())])?;
+            }
+            let drawn = chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
+            if !curve.name.is_empty() {
+                let sample = |(x, y)| PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(2));
+                drawn.label(curve.name.as_str()).legend(sample);
+            }
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::LowerRight)
-            .margin(14)
-            .legend_area_size(30)
-            .background_style(WHITE.mix(0.85))
-            .border_style(INK.mix(0.3))
-            .label_font(text(17))
-            .draw()?;
+        if self.curves.iter().any(|curve| !curve.name.is_empty()) {
+            chart
+                .configure_series_labels()
+                .position(if self.rising { SeriesLabelPosition::LowerRight } else { SeriesLabelPosition::UpperRight })
+                .margin(layout.margin)
+                .legend_area_size(30)
+                .background_style(WHITE.mix(0.85))
+                .border_style(INK.mix(0.3))
+                .label_font(text(layout.text))
+                .draw()?;
+        }
         drop(chart);
         area.present()?;
         Ok(())
@@ -109,17 +172,13 @@ impl Chart {
 
 /// A number for an axis, without needless digits.
 fn short(x: f64) -> String {
-    let text = format!(
-        "{:.*}",
-        if x.abs() >= 100.0 {
-            0
-        } else if x.abs() >= 1.0 {
-            1
-        } else {
-            3
-        },
-        x
-    );
+    let decimals = match x.abs() {
+        size if size >= 100.0 => 0,
+        size if size >= 1.0 => 1,
+        size if size > 1e-9 => (2.0 - size.log10().floor()) as usize,
+        _ => 0,
+    };
+    let text = format!("{x:.decimals$}");
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => text,
@@ -133,8 +192,8 @@ mod tests {
     #[test]
     fn table_axis_numbers() {
         assert_eq!(
-            (short(-20.0), short(1500.0), short(0.25), short(0.0)),
-            ("-20".into(), "1500".into(), "0.25".into(), "0".into())
+            [-20.0, 1500.0, 0.25, 0.0, 0.0004, -0.123456].map(short),
+            ["-20", "1500", "0.25", "0", "0.0004", "-0.123"].map(String::from)
         );
     }
 
@@ -142,8 +201,25 @@ mod tests {
     fn table_charts_of_few_or_bad_values_are_drawn() {
         for points in [vec![], vec![(1.0, 2.0)], vec![(0.0, f64::NAN), (1.0, 3.0), (2.0, 3.0)]] {
             let curves = vec![Curve { name: "train".into(), points }];
-            let chart = Chart { title: "Learning".into(), across: "epoch".into(), up: "nats".into(), curves };
+            let (title, across, up) = ("Learning".into(), "epoch".into(), "nats".into());
+            let chart = Chart { title, across, up, curves, rising: true };
             assert_eq!(chart.draw(400, 300).unwrap().dimensions(), (400, 300));
+            assert!(chart.svg(400, 300).unwrap().trim_end().ends_with("</svg>"));
         }
+    }
+
+    #[test]
+    fn table_an_inline_chart_has_no_colour_that_a_page_cannot_replace() {
+        let curve = |i: usize| Curve { name: format!("<{i}>"), points: vec![(0.0, 0.0), (1.0, i as f64)] };
+        let (title, across, up) = ("Learning".into(), "epoch".into(), "nats & bits".into());
+        let chart = Chart { title, across, up, curves: (0..6).map(curve).collect(), rising: false };
+        let (text, rules) = (chart.svg(400, 300).unwrap(), colour_rules());
+        for part in ["stroke=\"#", "fill=\"#"] {
+            for (at, _) in text.match_indices(part) {
+                let attribute = &text[at..at + part.len() + 7];
+                assert!(rules.contains(&format!("svg [{attribute}]")), "{attribute}");
+            }
+        }
+        assert!(text.contains("&lt;5&gt;") && text.contains("nats &amp; bits"));
     }
 }

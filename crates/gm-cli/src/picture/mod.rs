@@ -6,5 +6,5 @@ mod strokes;
 mod tiles;
 
 pub(crate) use canvas::Canvas;
-pub(crate) use chart::{Chart, Curve};
+pub(crate) use chart::{Chart, Curve, colour_rules};
 pub(crate) use tiles::{PAPER, Shape, blocks, filters, grey, grid, samples, scale_for, shape_of};

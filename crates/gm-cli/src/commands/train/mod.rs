@@ -13,7 +13,7 @@ use gm_train::{
     load,
 };
 
-use super::Context;
+use super::{Context, plain};
 use crate::data::Folders;
 use crate::error::{Error, Result};
 use crate::output::Report;
@@ -40,6 +40,9 @@ pub(crate) struct Train {
     /// The folder of the new run [default: runs/ and the name of the configuration file]
     #[arg(long, value_name = "RUN", requires = "config")]
     out: Option<PathBuf>,
+    /// Leave out report.html, which is written at the end
+    #[arg(long)]
+    no_report: bool,
     #[command(flatten)]
     folders: Folders,
 }
@@ -115,6 +118,9 @@ struct Shared {
     /// The folder of the run; it must not hold one [default: runs/ and the names of model and data]
     #[arg(long, value_name = "RUN")]
     out: Option<PathBuf>,
+    /// Leave out report.html, which is written at the end
+    #[arg(long)]
+    no_report: bool,
 }
 
 /// Updates that the default number of epochs aims at.
@@ -135,7 +141,7 @@ impl Train {
                 let allowed = "none with --resume, the run keeps its seed".into();
                 return Err(Error::Option { option: "--seed", value: seed.to_string(), allowed });
             }
-            return training::run(Run::resume(folder)?);
+            return training::run(Run::resume(folder)?, !self.no_report);
         }
         if let Some(path) = &self.config {
             let mut config = Config::read(path)?;
@@ -148,7 +154,7 @@ impl Train {
             // Our own pool is as large as --threads says.
             config.threads = if context.threads { 0 } else { config.threads };
             let folder = self.out.clone().unwrap_or_else(|| default_folder("", &path.display().to_string()));
-            return training::run(Run::create(folder, &config)?);
+            return training::run(Run::create(folder, &config)?, !self.no_report);
         }
         match &self.model {
             Some(Model::Rbm(options)) => start(options.as_ref(), context),
@@ -167,8 +173,7 @@ impl Train {
 /// A folder below `runs` named after data or a file.
 fn default_folder(model: &str, data: &str) -> PathBuf {
     let stem = Path::new(data).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
-    Path::new("runs").join(format!("{model}{}", stem.chars().map(plain).collect::<String>()))
+    Path::new("runs").join(format!("{model}{}", plain(&stem)))
 }
 
 /// Starts a new run.
@@ -190,7 +195,7 @@ fn start(options: &dyn Options, context: &Context) -> Result<Report> {
         binarise: shared.binarise,
         ..config.data
     };
-    training::run(Run::create_with(folder, &config, data)?)
+    training::run(Run::create_with(folder, &config, data)?, !shared.no_report)
 }
 
 impl Shared {

@@ -1,0 +1,116 @@
+//! `dgm report`: a run as one page.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use gm_train::{Binarise, EvalSettings, evaluate};
+use serde::Serialize;
+
+use super::{Context, examples, label, watched};
+use crate::data::{Folders, Part, Rows};
+use crate::error::Result;
+use crate::files::{Kind, Target, save};
+use crate::output::Report;
+use crate::report::{self, Folder};
+
+/// Writes the report of a run: one self-contained page of HTML
+///
+/// Learning curves, likelihood, filters, samples over chain time, reconstructions and completions of held-out rows, hidden
+/// activities, weights, chain diagnostics and the configuration. The page needs no network and no other file; the same run
+/// gives the same page. `dgm train` writes it at the end of a run.
+///
+/// With --data the likelihood is measured first, from both sides, as `dgm eval` does by default. The figures are kept in the run
+/// folder as eval-NAME-SPLIT.json; every document of `dgm eval --out` in the folder is shown.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  dgm report runs/rbm-digits\n  dgm report runs/rbm-digits --data digits\n  \
+    dgm report runs/mnist --data binarized_mnist --data-dir ~/data")]
+pub(crate) struct ReportPage {
+    /// The folder of a run
+    run: PathBuf,
+    /// Measure the likelihood of these data first: a built-in name, a known set or the path of a file or folder
+    #[arg(long, value_name = "SPEC")]
+    data: Option<String>,
+    #[command(flatten)]
+    folders: Folders,
+    /// How grey levels become 0 and 1: `none`, `threshold[:T]` or `fixed[:SEED]`
+    /// [default: `none` for binary data, else `fixed:0`]
+    #[arg(long, value_name = "HOW", requires = "data")]
+    binarise: Option<Binarise>,
+    /// Which rows: train, valid, test or all [default: test]
+    #[arg(long, requires = "data")]
+    split: Option<Part>,
+    /// The page to write, a .html file [default: report.html in the run folder, replacing an older one]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Replace the file of --out if it exists
+    #[arg(long, requires = "out")]
+    force: bool,
+}
+
+#[derive(Serialize)]
+struct Document {
+    schema: &'static str,
+    run: PathBuf,
+    model: String,
+    layers: Vec<usize>,
+    /// Files of the evaluations that are shown.
+    evaluations: Vec<String>,
+    /// What is missing from the page, and why.
+    notes: Vec<String>,
+    out: PathBuf,
+}
+
+impl ReportPage {
+    pub(super) fn run(&self, context: &Context) -> Result<Report> {
+        let usual = self.run.join("report.html");
+        let out = self.out.as_deref().unwrap_or(&usual);
+        let target = Target::new(out, &[Kind::Html], self.force || self.out.is_none())?;
+        let mut folder = Folder::read(&self.run)?;
+        if let Some(spec) = &self.data {
+            self.measure(spec, &folder, context)?;
+            folder = Folder::read(&self.run)?;
+        }
+        let folder = folder.with_own_rows(self.folders.given())?;
+        folder.notes.iter().for_each(|note| tracing::warn!("{note}"));
+        report::write(&folder, target.path())?;
+        Report::new(
+            format!("{}: the report of {}", out.display(), self.run.display()),
+            &Document {
+                schema: "gm-report/1",
+                run: self.run.clone(),
+                model: folder.model.kind().to_string(),
+                layers: folder.model.layers(),
+                evaluations: folder.evaluations.into_iter().map(|(name, _)| name).collect(),
+                notes: folder.notes,
+                out: out.into(),
+            },
+        )
+    }
+
+    /// Measures the likelihood of rows and keeps the figures in the run folder.
+    fn measure(&self, spec: &str, folder: &Folder, context: &Context) -> Result<()> {
+        let rows = Rows { data: spec.into(), folders: self.folders.clone(), binarise: self.binarise };
+        let data = examples(&rows, self.split, &folder.model, &folder.model_path())?;
+        let settings = EvalSettings { seed: context.seed(), ..EvalSettings::default() };
+        let found = watched(label(&folder.model), |watch| Ok(evaluate(&folder.model, &data, &settings, watch)?))?;
+        let document = Report::new("", &found)?;
+        save(&self.run.join(file_name(spec, &found.data.split)), document.document().as_bytes())
+    }
+}
+
+/// The file of an evaluation, named after the data.
+fn file_name(spec: &str, split: &str) -> String {
+    let stem = Path::new(spec).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    format!("eval-{}-{split}.json", super::plain(&stem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_evaluations_are_named_after_their_data() {
+        assert_eq!(file_name("bars-and-stripes:4", "test"), "eval-bars-and-stripes-4-test.json");
+        assert_eq!(file_name("/data/my rows.csv", "all"), "eval-my-rows-all.json");
+    }
+}

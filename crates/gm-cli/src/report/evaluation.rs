@@ -1,0 +1,119 @@
+//! Evaluations that were kept in a run folder.
+
+use std::path::Path;
+
+use gm_train::Model;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// What a report shows of a document `gm-eval/1` with data.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Evaluation {
+    model: String,
+    layers: Vec<usize>,
+    pub(super) data: Data,
+    pub(super) log_partition: Option<Partition>,
+    pub(super) mean_log_prob: LogProb,
+    pub(super) lower_bound: Option<Lower>,
+    pub(super) elbo: Option<f64>,
+    pub(super) importance_weighted: Option<Weighted>,
+    pub(super) log_pseudo_likelihood: Option<Spread>,
+    pub(super) free_energy_gap: Option<f64>,
+    #[serde(default)]
+    pub(super) warnings: Vec<String>,
+    pub(super) seconds: f64,
+    pub(super) threads: usize,
+    pub(super) seed: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Data {
+    pub(super) source: String,
+    pub(super) split: String,
+    pub(super) rows: usize,
+    pub(super) binarise: String,
+}
+
+/// Numbers that were not finite are null in JSON.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct LogProb {
+    pub(super) value: Option<f64>,
+    pub(super) low: Option<f64>,
+    pub(super) high: Option<f64>,
+    pub(super) side: String,
+    pub(super) method: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Partition {
+    pub(super) value: Option<f64>,
+    pub(super) low: Option<f64>,
+    pub(super) high: Option<f64>,
+    pub(super) method: String,
+    pub(super) runs: Option<usize>,
+    pub(super) temperatures: Option<usize>,
+    pub(super) ess: Option<f64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Lower {
+    pub(super) value: Option<f64>,
+    pub(super) std_error: Option<f64>,
+    pub(super) walks: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Weighted {
+    pub(super) samples: usize,
+    pub(super) value: Option<f64>,
+    pub(super) std_error: Option<f64>,
+    pub(super) ess: Option<f64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Spread {
+    pub(super) value: Option<f64>,
+    pub(super) std_error: Option<f64>,
+}
+
+impl Evaluation {
+    /// All evaluations in the files `*.json` of a folder, by name; documents of other commands are passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Content`] for an evaluation that is damaged or of another model, [`Error::Io`].
+    pub(crate) fn all(folder: &Path, model: &Model) -> Result<Vec<(String, Self)>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(Error::io("reading", folder))? {
+            let path = entry.map_err(Error::io("reading", folder))?.path();
+            if path.extension().is_some_and(|extension| extension == "json")
+                && let Some(evaluation) = Self::read(&path, model)?
+            {
+                found.push((path.file_name().unwrap_or_default().display().to_string(), evaluation));
+            }
+        }
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(found)
+    }
+
+    fn read(path: &Path, model: &Model) -> Result<Option<Self>> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("reading", path))?;
+        let document: Value = serde_json::from_str(&text).map_err(Error::content(path))?;
+        // Without data there is a partition function and nothing to draw.
+        if document.get("schema").is_none_or(|schema| schema != "gm-eval/1") || document.get("data").is_none() {
+            return Ok(None);
+        }
+        let evaluation: Self = serde_json::from_value(document).map_err(Error::content(path))?;
+        let expected = (model.kind().to_string(), model.layers());
+        if (&evaluation.model, &evaluation.layers) != (&expected.0, &expected.1) {
+            let detail = format!(
+                "an evaluation of a {} {:?}, but the run's model is a {} {:?}",
+                evaluation.model, evaluation.layers, expected.0, expected.1
+            );
+            return Err(Error::Content { path: path.into(), detail });
+        }
+        Ok(Some(evaluation))
+    }
+}

@@ -1,0 +1,265 @@
+//! The likelihood interval as a picture: where the truth can lie, and what was measured on either side.
+
+use maud::{Markup, html};
+
+use super::figure;
+use super::{Evaluation, Folder};
+use crate::training::{data_options, quoted};
+
+/// One line of the picture, in nats.
+#[derive(Clone, Debug, PartialEq)]
+struct Mark {
+    name: String,
+    value: f64,
+    /// The ends of its bar; a bound from below has none above.
+    low: f64,
+    high: Option<f64>,
+}
+
+/// All evaluations of a run.
+pub(super) fn section(folder: &Folder) -> Markup {
+    if folder.evaluations.is_empty() {
+        return unmeasured(folder);
+    }
+    html! {
+        p {
+            "Mean log p of an example, in nats; higher is better. A bar spans what the measurement leaves open, a dot is its best \
+             single number. Annealing errs upwards and bounds lie below, so that the truth is between the two sides."
+        }
+        @for (name, evaluation) in &folder.evaluations { (one(name, evaluation)) }
+    }
+}
+
+fn unmeasured(folder: &Folder) -> Markup {
+    let command =
+        format!("dgm report {} {}", quoted(&folder.path.display().to_string()), data_options(&folder.config.data));
+    html! {
+        p {
+            "Not measured yet; the learning curves show what training saw of it. This measures the likelihood of the test rows from \
+             both sides and draws the interval here:"
+        }
+        pre { (command) }
+    }
+}
+
+fn one(name: &str, evaluation: &Evaluation) -> Markup {
+    let data = &evaluation.data;
+    let about = format!("{} split of {}, {} rows, binarise {}", data.split, data.source, data.rows, data.binarise);
+    let marks = marks(evaluation);
+    html! {
+        div.narrow { (figure::figure("Mean log p of an example", &about, &picture(&marks))) }
+        @for warning in &evaluation.warnings { p.note { (warning) } }
+        (table(evaluation, &marks))
+        p.lead {
+            (name) ": " (format!("{:.1}", evaluation.seconds)) " s on " (evaluation.threads) " threads, seed " (evaluation.seed)
+        }
+    }
+}
+
+/// What was measured of log p, the interval first.
+fn marks(evaluation: &Evaluation) -> Vec<Mark> {
+    let p = &evaluation.mean_log_prob;
+    // A bound on p(v) Z is a bound on p(v) as far as Z is right.
+    let estimated = evaluation.log_partition.as_ref().is_some_and(|z| z.method != "exact");
+    let given = if estimated { ", at the estimated ln Z" } else { "" };
+    let mut marks = Vec::new();
+    let mut add = |name: String, value: Option<f64>, low: Option<f64>, high: Option<f64>| {
+        if let (Some(value), Some(low)) = (value, low) {
+            marks.push(Mark { name, value, low, high });
+        }
+    };
+    let name = match p.side.as_str() {
+        "exact" => "exact".to_owned(),
+        "lower" => format!("at least ({})", p.method),
+        _ => format!("interval ({})", p.method),
+    };
+    add(name, p.value, p.low, p.high.filter(|_| p.side != "lower"));
+    if let Some(lower) = &evaluation.lower_bound {
+        let low = lower.value.zip(lower.std_error).map(|(value, error)| value - 3.0 * error);
+        add(format!("lower side, {} walks (RAISE)", lower.walks), lower.value, low, None);
+    }
+    if let Some(bound) = evaluation.importance_weighted.as_ref().filter(|_| p.method != "importance-weighted") {
+        let low = bound.value.zip(bound.std_error).map(|(value, error)| value - 3.0 * error);
+        add(format!("bound from {} draws{given}", bound.samples), bound.value, low, None);
+    }
+    add(format!("evidence lower bound{given}"), evaluation.elbo, evaluation.elbo, None);
+    marks
+}
+
+const WIDTH: f64 = 440.0;
+const MARGIN: f64 = 14.0;
+const ROW: f64 = 44.0;
+
+/// The marks below one another over a common scale.
+fn picture(marks: &[Mark]) -> Markup {
+    let scale = Scale::of(marks);
+    let height = marks.len() as f64 * ROW + 38.0;
+    let bottom = height - 30.0;
+    html! {
+        svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-label="likelihood interval" font-size="13" fill="var(--ink)" {
+            @for tick in scale.ticks() {
+                @let x = coordinate(scale.x(tick));
+                line x1=(x) y1="6" x2=(x) y2=(bottom) stroke="var(--line)" {}
+                text x=(x) y=(bottom + 17.0) text-anchor="middle" { (scale.label(tick)) }
+            }
+            @for (i, mark) in marks.iter().enumerate() { (row(mark, &scale, i)) }
+        }
+    }
+}
+
+/// A mark under its name.
+fn row(mark: &Mark, scale: &Scale, i: usize) -> Markup {
+    let (top, colour) = (i as f64 * ROW, format!("var(--curve-{})", i % 5));
+    let (value, low) = (scale.x(mark.value), scale.x(mark.low));
+    let high = mark.high.map_or(WIDTH - MARGIN, |high| scale.x(high));
+    let middle = top + 31.0;
+    // What lies above a bound is open, and fades.
+    let opacity = if mark.high.is_some() { "0.45" } else { "0.16" };
+    html! {
+        text x=(MARGIN) y=(top + 17.0) { (mark.name) ": " (format!("{:.2}", mark.value)) @if mark.high.is_none() { " or more" } }
+        rect x=(coordinate(low)) y=(middle - 5.0) width=(coordinate((high - low).max(2.0))) height="10" rx="3" fill=(colour) opacity=(opacity) {}
+        @if mark.high.is_none() && mark.value > mark.low {
+            rect x=(coordinate(low)) y=(middle - 5.0) width=(coordinate((value - low).max(2.0))) height="10" rx="3" fill=(colour) opacity="0.45" {}
+        }
+        circle cx=(coordinate(value)) cy=(middle) r="5.5" fill=(colour) {}
+    }
+}
+
+fn coordinate(x: f64) -> String {
+    format!("{x:.1}")
+}
+
+/// Nats across the picture.
+struct Scale {
+    low: f64,
+    high: f64,
+    step: f64,
+}
+
+impl Scale {
+    fn of(marks: &[Mark]) -> Self {
+        let ends = marks.iter().flat_map(|mark| [mark.low, mark.value, mark.high.unwrap_or(mark.value)]);
+        let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+        let (low, high) = if low <= high { (low, high) } else { (0.0, 0.0) };
+        let room = ((high - low) * 0.12).max(0.05);
+        let (low, high) = (low - room, high + room);
+        // A step of 1, 2 or 5 times a power of ten that gives two to six ticks.
+        let rough = (high - low) / 5.0;
+        let power = 10.0_f64.powf(rough.log10().floor());
+        let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|digit| digit * power).find(|step| *step >= rough);
+        Self { low, high, step: step.unwrap_or(power) }
+    }
+
+    fn x(&self, nats: f64) -> f64 {
+        MARGIN + (nats - self.low) / (self.high - self.low) * (WIDTH - 2.0 * MARGIN)
+    }
+
+    fn ticks(&self) -> impl Iterator<Item = f64> {
+        let (first, last) = ((self.low / self.step).ceil() as i64, (self.high / self.step).floor() as i64);
+        let step = self.step;
+        (first..=last).map(move |i| i as f64 * step)
+    }
+
+    fn label(&self, tick: f64) -> String {
+        let decimals = (-self.step.log10().floor()).max(0.0) as usize;
+        format!("{tick:.decimals$}")
+    }
+}
+
+/// The same in numbers, and what lies behind it.
+fn table(evaluation: &Evaluation, marks: &[Mark]) -> Markup {
+    let number = |x: Option<f64>| x.map_or("not finite".into(), |x| format!("{x:.3}"));
+    let row = |name: &str, value: Option<f64>, low: String, high: String| {
+        html! { tr { td { (name) } td.number { (number(value)) } td.number { (low) } td.number { (high) } } }
+    };
+    let spread = |value: Option<f64>, error: Option<f64>, side: f64| {
+        value.zip(error).map_or(String::new(), |(value, error)| format!("{:.3}", value + 3.0 * side * error))
+    };
+    html! {
+        div.wide { table {
+            tr { th { "nats" } th.number { "value" } th.number { "from" } th.number { "to" } }
+            @for mark in marks {
+                (row(&mark.name, Some(mark.value), number(Some(mark.low)), mark.high.map_or("open".into(), |x| number(Some(x)))))
+            }
+            @if let Some(z) = &evaluation.log_partition { (row("ln Z", z.value, number(z.low), number(z.high))) }
+            @if let Some(pseudo) = &evaluation.log_pseudo_likelihood {
+                @let ends = [-1.0, 1.0].map(|side| spread(pseudo.value, pseudo.std_error, side));
+                (row("pseudo-log-likelihood", pseudo.value, ends[0].clone(), ends[1].clone()))
+            }
+            @if let Some(gap) = evaluation.free_energy_gap {
+                (row("free energy above that of training rows", Some(gap), String::new(), String::new()))
+            }
+        } }
+        p.lead { (behind(evaluation)) }
+    }
+}
+
+/// How much work the figures rest on.
+fn behind(evaluation: &Evaluation) -> String {
+    let mut parts = Vec::new();
+    if let Some(z) = evaluation.log_partition.as_ref() {
+        match (z.runs, z.temperatures, z.ess) {
+            (Some(runs), Some(temperatures), Some(ess)) => parts.push(format!(
+                "ln Z from {runs} annealing runs of {temperatures} temperatures, effective sample size {ess:.1}"
+            )),
+            _ => parts.push(format!("ln Z: {}", z.method)),
+        }
+    }
+    if let Some(Some(ess)) = evaluation.importance_weighted.as_ref().map(|bound| bound.ess) {
+        parts.push(format!("effective sample size of the importance weights {ess:.1}"));
+    }
+    parts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn evaluation(mean_log_prob: serde_json::Value) -> Evaluation {
+        serde_json::from_value(json!({
+            "model": "rbm", "layers": [4, 2], "data": {"source": "a<b", "split": "test", "rows": 3, "binarise": "none"},
+            "mean_log_prob": mean_log_prob, "seconds": 1.0, "threads": 2, "seed": 0, "elbo": -3.0,
+            "lower_bound": {"value": -2.5, "std_error": 0.1, "walks": 100},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn table_marks_carry_their_side() {
+        let both = evaluation(
+            json!({"value": -2.0, "low": -2.8, "high": -1.9, "side": "estimate", "method": "ais and raise"}),
+        );
+        let found: Vec<_> = marks(&both).into_iter().map(|mark| (mark.value, mark.high)).collect();
+        assert_eq!(found, [(-2.0, Some(-1.9)), (-2.5, None), (-3.0, None)]);
+        let text = one("eval.json", &both).into_string();
+        assert!(
+            text.contains("a&lt;b")
+                && text.contains("-2.50 or more")
+                && text.contains("interval (ais and raise): -2.00")
+        );
+        let bound = evaluation(
+            json!({"value": -2.0, "low": -2.1, "high": -1.9, "side": "lower", "method": "importance-weighted"}),
+        );
+        assert_eq!(marks(&bound)[0].high, None);
+    }
+
+    #[test]
+    fn table_numbers_that_are_not_finite_are_left_out_of_the_picture() {
+        let broken = evaluation(json!({"value": null, "low": null, "high": null, "side": "estimate", "method": "ais"}));
+        let text = one("eval.json", &broken).into_string();
+        assert!(marks(&broken).len() == 2 && !text.contains("NaN") && !text.contains("inf"), "{text}");
+    }
+
+    #[test]
+    fn table_scales_have_round_ticks_within() {
+        for (low, high) in [(-86.4, -85.2), (-142.5, -142.5), (-1000.0, 0.0), (-0.011, -0.01)] {
+            let mark = Mark { name: String::new(), value: low, low, high: Some(high) };
+            let scale = Scale::of(&[mark]);
+            let ticks: Vec<f64> = scale.ticks().collect();
+            assert!((2..=7).contains(&ticks.len()), "{low} to {high}: {ticks:?}");
+            assert!(ticks.iter().all(|&tick| (0.0..=WIDTH).contains(&scale.x(tick))));
+        }
+        assert_eq!(Scale { low: 0.0, high: 1.0, step: 0.2 }.label(0.4), "0.4");
+    }
+}

@@ -1,0 +1,183 @@
+//! The page around the sections.
+
+use gm_core::{ModelKind, Streams};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::folder::Folder;
+use super::{chains, curves, interval, rows, weights};
+use crate::data::picture_shape;
+use crate::error::Result;
+use crate::picture::{colour_rules, shape_of};
+use crate::training::{dashed, data_options, quoted};
+
+/// A part of the page: its anchor, its title and what it shows.
+type Section = (&'static str, &'static str, Markup);
+
+/// The whole page.
+///
+/// # Errors
+///
+/// [`crate::error::Error::Picture`], and whatever the model refuses.
+pub(super) fn render(folder: &Folder, streams: &Streams) -> Result<String> {
+    let title = title(folder);
+    let sections = sections(folder, streams)?;
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="generator" content=(concat!("dgm ", env!("CARGO_PKG_VERSION")));
+                title { (title) }
+                style { (PreEscaped(include_str!("style.css"))) (PreEscaped(colour_rules())) }
+            }
+            body {
+                header {
+                    h1 { (title) }
+                    p.lead { (lead(folder)) }
+                    nav { @for (anchor, title, _) in &sections { a href={ "#" (anchor) } { (title) } } }
+                }
+                main {
+                    @for note in &folder.notes { p.note { (note) } }
+                    @for (anchor, title, body) in &sections { section id=(anchor) { h2 { (title) } (body) } }
+                }
+                footer { "Written by dgm " (env!("CARGO_PKG_VERSION")) ". The same run gives the same page." }
+            }
+        }
+    };
+    Ok(page.into_string())
+}
+
+fn title(folder: &Folder) -> String {
+    format!("{} {} on {}", name(folder.model.kind()), dashed(&folder.model.layers()), folder.config.data.spec)
+}
+
+fn lead(folder: &Folder) -> String {
+    let last = folder.history.last();
+    let count = |field: &str| last.and_then(|line| line.get(field)?.as_f64());
+    let mut parts = vec![format!("{} parameters", folder.data.stack.parameters())];
+    if let (Some(epochs), Some(updates)) = (count("epoch"), count("step")) {
+        parts.push(format!("{epochs} epochs, {updates} updates"));
+    }
+    if let Some(seconds) = count("seconds") {
+        parts.push(format!("{seconds:.1} s of training"));
+    }
+    parts.push(format!("seed {}", folder.config.seed));
+    parts.push(folder.path.display().to_string());
+    parts.join(" \u{b7} ")
+}
+
+fn sections(folder: &Folder, streams: &Streams) -> Result<Vec<Section>> {
+    let model = &folder.model;
+    let image = folder.held_out.as_ref().map(|held_out| picture_shape(&held_out.0.split));
+    let shape = shape_of(model.visible(), image);
+    let sampled = chains::sampled(model, shape, streams)?;
+    let mut sections = vec![
+        ("model", "The model", about(folder)),
+        ("likelihood", "Likelihood", interval::section(folder)),
+        ("curves", "Learning curves", curves::section(&folder.history)?),
+        ("filters", "Filters", weights::filter_pictures(model.stack(), shape)?),
+        ("samples", "Samples", sampled.samples),
+    ];
+    if let Some(held_out) = &folder.held_out {
+        sections.push(("completions", "Reconstructions and completions", rows::completions(model, held_out, streams)?));
+        sections.push(("activities", "Hidden activities", rows::activities(model, held_out, streams)?));
+    }
+    sections.push(("weights", "Weights", weights::statistics(&folder.data)?));
+    if let Some(diagnostics) = sampled.diagnostics {
+        sections.push(("chains", "Chain diagnostics", diagnostics));
+    }
+    sections.push(("again", "Configuration and commands", commands(folder)));
+    Ok(sections)
+}
+
+fn name(kind: ModelKind) -> &'static str {
+    match kind {
+        ModelKind::Rbm => "Restricted Boltzmann machine",
+        ModelKind::Sbn => "Sigmoid belief net",
+        ModelKind::Dbm => "Deep Boltzmann machine",
+        ModelKind::Dbn => "Deep belief network",
+    }
+}
+
+fn indexed(symbol: &str, index: &str) -> Markup {
+    html! { (symbol) sub { (index) } }
+}
+
+/// The joint distribution, and what it means for whoever uses the model.
+fn joint(kind: ModelKind) -> (Markup, &'static str) {
+    let x = |l: &str| indexed("x", l);
+    let b = |l: &str| indexed("b", l);
+    let sum = || indexed("\u{2211}", "l");
+    let product = |over: &str| {
+        html! {
+            (indexed("\u{220f}", over)) " Ber(" (x("l")) "; \u{3c3}(" (indexed("W", "l")) " " (x("l+1")) " + " (b("l")) "))"
+        }
+    };
+    match kind {
+        ModelKind::Rbm => (
+            html! { "p(v, h) = exp(a\u{2032}v + b\u{2032}h + v\u{2032}W h) / Z" },
+            "Undirected, one hidden layer. Hidden units are independent given the data, so that inference is exact and block Gibbs \
+             sampling draws a whole layer at once. The likelihood needs the partition function Z.",
+        ),
+        ModelKind::Sbn => (
+            html! { "p(x) = Ber(" (x("L")) "; \u{3c3}(" (b("L")) ")) " (product("l<L")) },
+            "Directed, from the top layer down. Samples are drawn in one pass; inference is hard, since causes explain each other away. \
+             The likelihood is bounded from below by draws of the recognition net.",
+        ),
+        ModelKind::Dbm => (
+            html! { "p(x) = exp(" (sum()) (b("l")) "\u{2032}" (x("l")) " + " (sum()) (x("l")) "\u{2032}" (indexed("W", "l")) (x("l+1")) ") / Z" },
+            "Undirected, several hidden layers. Odd and even layers are drawn in turn; the posterior is approached by mean field. The \
+             likelihood needs the partition function Z.",
+        ),
+        ModelKind::Dbn => (
+            html! { "p(x) = RBM(" (x("L-1")) ", " (x("L")) ") " (product("l<L-1")) },
+            "A restricted Boltzmann machine on top of a sigmoid belief net. Samples come from a chain at the top and one pass down; an \
+             upward pass approaches the posterior.",
+        ),
+    }
+}
+
+fn about(folder: &Folder) -> Markup {
+    let (formula, words) = joint(folder.model.kind());
+    let (config, layers) = (&folder.config, folder.model.layers());
+    let binarise = config.data.binarise.map(|binarise| binarise.to_string()).unwrap_or_default();
+    let settings = config.model.settings();
+    let lines = [
+        ("layers", format!("{} units, visible first", dashed(&layers))),
+        ("parameters", folder.data.stack.parameters().to_string()),
+        ("data", format!("{}, binarise {binarise}", config.data.spec)),
+        ("training", format!("{} epochs at most, {} rows an update", settings.epochs(), settings.batch_size())),
+        ("seed", config.seed.to_string()),
+    ];
+    html! {
+        p.formula { (formula) }
+        p { (words) }
+        div.wide { table {
+            @for (name, value) in &lines { tr { td { (name) } td { (value) } } }
+            @for (name, value) in &folder.data.metadata { tr { td { (name) } td { (value) } } }
+        } }
+    }
+}
+
+/// The configuration as its file has it, and commands to go on with.
+fn commands(folder: &Folder) -> Markup {
+    let run = folder.path.display().to_string();
+    let (config, model) = (quoted(&format!("{run}/config.toml")), quoted(&format!("{run}/model.gm")));
+    let data = data_options(&folder.config.data);
+    let lines = [
+        (
+            "Train it again, to the same bits",
+            format!("dgm train --config {config} --out {}", quoted(&format!("{run}-again"))),
+        ),
+        ("Measure the likelihood of the test rows, for this page", format!("dgm report {} {data}", quoted(&run))),
+        ("Draw more samples", format!("dgm sample {model} -n 100 --out samples.png")),
+        ("Fill in what is missing", format!("dgm complete {model} {data} --mask right --out completed.png")),
+        ("Write this page again", format!("dgm report {}", quoted(&run))),
+    ];
+    html! {
+        @for (what, command) in &lines { h3 { (what) } pre { (command) } }
+        h3 { "config.toml" }
+        pre { (folder.config_text) }
+    }
+}

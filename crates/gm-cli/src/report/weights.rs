@@ -1,0 +1,146 @@
+//! The parameters: filters, singular values, histograms and units that do nothing.
+
+use gm_core::{Matrix, ModelData, Stack};
+use maud::{Markup, html};
+
+use super::figure;
+use crate::commands::{Spectrum, Tensor, Units, tensors};
+use crate::error::Result;
+use crate::picture::{Chart, Curve, Shape, filters};
+use crate::training::draw_filters;
+
+/// Filters drawn of a layer.
+const FILTERS: usize = 100;
+/// Bins of a histogram.
+const BINS: usize = 60;
+/// Multiplications above which a spectrum takes too long for a report.
+const SPECTRUM: usize = 1_200_000_000;
+
+/// What the units of each hidden layer look for.
+///
+/// # Errors
+///
+/// [`crate::error::Error::Picture`].
+pub(super) fn filter_pictures(stack: &Stack, shape: Shape) -> Result<Markup> {
+    let shown = |units: usize| match units > FILTERS {
+        true => format!("the {FILTERS} of {units} units with the largest weights"),
+        false => format!("all {units} units, those with the largest weights first"),
+    };
+    let text = format!("Weights of {}: red pixels switch a unit on, blue ones off.", shown(stack.weights(0).ncols()));
+    let first = figure::pixels("First hidden layer", &text, &draw_filters(stack, FILTERS, 10, shape))?;
+    let deeper = (1..stack.depth()).map(|l| {
+        let through = through(stack, l);
+        let text = format!(
+            "Weights of {}, carried down through the layers below by multiplication: a linear view of what a unit stands for.",
+            shown(through.ncols())
+        );
+        figure::pixels(&format!("Hidden layer {}", l + 1), &text, &filters(&largest(&through), shape, Some(10)))
+    });
+    let deeper = deeper.collect::<Result<Vec<_>>>()?;
+    Ok(html! { div.figures { (first) @for picture in &deeper { (picture) } } })
+}
+
+/// W_0 W_1 ... W_l, [visible, units of layer l + 1].
+fn through(stack: &Stack, l: usize) -> Matrix {
+    (1..=l).fold(stack.weights(0).clone(), |product, l| product * stack.weights(l))
+}
+
+/// The columns with the largest norm.
+fn largest(weights: &Matrix) -> Matrix {
+    let mut order: Vec<usize> = (0..weights.ncols()).collect();
+    order.sort_by(|&a, &b| weights.column(b).norm().total_cmp(&weights.column(a).norm()));
+    order.truncate(FILTERS);
+    weights.select_columns(&order)
+}
+
+/// Singular values, histograms and ranges.
+///
+/// # Errors
+///
+/// [`crate::error::Error::Picture`].
+pub(super) fn statistics(data: &ModelData) -> Result<Markup> {
+    let stack = &data.stack;
+    let quick = |l: &usize| {
+        let (rows, columns) = stack.weights(*l).shape();
+        rows * columns * rows.min(columns) <= SPECTRUM
+    };
+    let spectra: Vec<Spectrum> = (0..stack.depth()).filter(quick).map(|l| Spectrum::new(l, stack.weights(l))).collect();
+    let left_out = spectra.len() < stack.depth();
+    let lines: Vec<(String, Vec<f64>)> = spectra
+        .iter()
+        .map(|spectrum| (spectrum.name.clone(), spectrum.singular_values.iter().map(|&x| f64::from(x)).collect()))
+        .collect();
+    let spectrum = figure::ranked("Singular values of the weights", ("rank", "singular value"), &lines);
+    let ranks: Vec<String> =
+        spectra.iter().map(|spectrum| format!("{} {:.1}", spectrum.name, spectrum.effective_rank)).collect();
+    let text = format!("Effective rank, the number of directions that carry the weight: {}.", ranks.join(", "));
+    let weights: Vec<(String, &[f32])> =
+        (0..stack.depth()).map(|l| (format!("weights.{l}"), stack.weights(l).as_slice())).collect();
+    let biases: Vec<(String, &[f32])> =
+        (0..=stack.depth()).map(|l| (format!("bias.{l}"), stack.bias(l).as_slice())).collect();
+    Ok(html! {
+        div.figures {
+            @if !spectra.is_empty() { (figure::chart(&spectrum, &text)?) }
+            (figure::chart(&histogram("Histogram of the weights", "weight", &weights), "Share of the weights in each bin.")?)
+            (figure::chart(&histogram("Histogram of the biases", "bias", &biases), "Share of the units in each bin.")?)
+        }
+        @if left_out { p { "Singular values of the largest matrices are left out for their time; " code { "dgm inspect" } " computes them." } }
+        (ranges(data))
+    })
+}
+
+fn histogram(title: &str, across: &str, tensors: &[(String, &[f32])]) -> Chart {
+    let values = || tensors.iter().flat_map(|(_, values)| values.iter().copied());
+    let (low, high) = values().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+    let curve = |(name, values): &(String, &[f32])| Curve {
+        name: name.clone(),
+        points: figure::outline(values, (low, high), BINS),
+    };
+    let (title, across, up) = (title.into(), across.into(), "share".into());
+    Chart { title, across, up, curves: tensors.iter().map(curve).collect(), rising: false }
+}
+
+fn ranges(data: &ModelData) -> Markup {
+    let units: Vec<Units> = (0..=data.stack.depth()).map(|l| Units::new(data, l)).collect();
+    let dashed = |tensor: &Tensor| tensor.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
+    html! {
+        div.wide { table {
+            tr { th { "tensor" } th { "shape" } th.number { "least" } th.number { "mean" } th.number { "greatest" } th.number { "rms" } }
+            @for tensor in tensors(data) {
+                tr {
+                    td { code { (tensor.name) } } td { (dashed(&tensor)) }
+                    td.number { (format!("{:.3}", tensor.min)) } td.number { (format!("{:.3}", tensor.mean)) }
+                    td.number { (format!("{:.3}", tensor.max)) } td.number { (format!("{:.3}", tensor.rms)) }
+                }
+            }
+        } }
+        div.wide { table {
+            tr { th { "layer" } th.number { "units" } th.number { "dead" } th.number { "always off" } th.number { "always on" } }
+            @for layer in &units {
+                tr {
+                    td { (layer.layer) }
+                    @for count in [layer.units, layer.dead, layer.always_off, layer.always_on] { td.number { (count) } }
+                }
+            }
+        } }
+        p.lead {
+            "A dead unit is hardly moved by its neighbours, whatever they do; always off and always on mean a probability below 0.01 or \
+             above 0.99 in every state of its neighbours."
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gm_core::Vector;
+
+    #[test]
+    fn table_deeper_filters_are_products() {
+        let weights =
+            vec![Matrix::from_row_slice(2, 2, &[1.0, 2.0, 0.0, 1.0]), Matrix::from_row_slice(2, 1, &[3.0, -1.0])];
+        let stack = Stack::new(weights, vec![Vector::zeros(2), Vector::zeros(2), Vector::zeros(1)]).unwrap();
+        assert_eq!(through(&stack, 1).as_slice(), [1.0, -1.0]);
+        assert_eq!(largest(stack.weights(0)).as_slice(), [2.0, 1.0, 1.0, 0.0]);
+    }
+}

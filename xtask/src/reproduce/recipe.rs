@@ -1,0 +1,56 @@
+//! Recipes made tiny, so that the way of a reproduction is walked in seconds.
+
+use toml::{Table, Value};
+
+use crate::Result;
+
+/// Settings that a tiny run replaces where the recipe has them.
+const TINY: [(&str, i64); 5] =
+    [("epochs", 2), ("pretrain_epochs", 1), ("backfit_epochs", 1), ("chains", 20), ("batch_size", 100)];
+/// Units of a hidden layer.
+const UNITS: i64 = 8;
+
+/// The same recipe for a tiny model on the built-in digits.
+pub(crate) fn shrink(text: &str) -> Result<String> {
+    let mut recipe: Table = toml::from_str(text)?;
+    let part = |recipe: &mut Table, name: &str| -> Result<Table> {
+        match recipe.remove(name) {
+            Some(Value::Table(table)) => Ok(table),
+            _ => Err(format!("the recipe has no [{name}]").into()),
+        }
+    };
+    let (mut data, mut model) = (part(&mut recipe, "data")?, part(&mut recipe, "model")?);
+    data.insert("spec".into(), "digits".into());
+    data.entry("binarise").or_insert_with(|| "dynamic".into());
+    for (name, value) in TINY {
+        model.get_mut(name).into_iter().for_each(|setting| replace(setting, value));
+    }
+    replace(model.get_mut("hidden").ok_or("the recipe has no hidden units")?, UNITS);
+    recipe.insert("data".into(), data.into());
+    recipe.insert("model".into(), model.into());
+    recipe.remove("monitor");
+    Ok(toml::to_string(&recipe)?)
+}
+
+/// Puts a number in the place of one, or of each in a list.
+fn replace(setting: &mut Value, number: i64) {
+    match setting {
+        Value::Array(all) => all.iter_mut().for_each(|one| *one = number.into()),
+        one => *one = number.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_only_what_takes_time_is_replaced() {
+        let text = "seed = 3\n[data]\nspec = 'mnist'\n[model]\nkind = 'dbm'\nhidden = [500, 1000]\nepochs = [9, 5]\nsleep = 0.5\n[monitor]\nevery = 5\n";
+        let tiny: Table = toml::from_str(&shrink(text).unwrap()).unwrap();
+        let expected = "seed = 3\n[data]\nspec = 'digits'\nbinarise = 'dynamic'\n[model]\nkind = 'dbm'\nhidden = [8, 8]\nepochs = [2, 2]\nsleep = 0.5\n";
+        assert_eq!(tiny, toml::from_str(expected).unwrap());
+        assert!(shrink("[data]\nspec = 'x'\n").unwrap_err().to_string().contains("no [model]"));
+        assert!(shrink("[data]\n[model]\nkind = 'rbm'\n").unwrap_err().to_string().contains("no hidden units"));
+    }
+}

@@ -1,0 +1,203 @@
+//! The chapter `results.md`, from the rows and what is known of them.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::row::{Figure, Row};
+use super::state::State;
+
+const HEAD: &str = "# Results
+
+This chapter is written by `cargo xtask reproduce --data-dir DIR` from figures that it measured; nothing here is typed by hand. Likelihoods are nats per
+example of the full test set, natural logarithms, higher is better. *Ours* is the best single number, *from* and *to* are its two sides: three
+standard errors of annealing above and, where there is one, the lower end of a lower bound below. A bound from below has no upper side. A row that falls
+short of what was published stays in the table and says so.
+
+| model | published | ours | from | to | compared with the published figure |
+|---|---|---|---|---|---|
+";
+
+/// The chapter.
+pub(crate) fn render(rows: &[Row], states: &[Option<State>]) -> String {
+    let mut text = HEAD.to_owned();
+    let known = || rows.iter().zip(states);
+    for (row, state) in known() {
+        let _ = writeln!(text, "{}", line(row, state.as_ref()));
+    }
+    text += "\n## How\n";
+    for (row, state) in known() {
+        text += &details(row, state.as_ref());
+    }
+    text
+}
+
+fn line(row: &Row, state: Option<&State>) -> String {
+    let published = format!("{} ([{}](references.md#{}))", row.published, row.source.1, row.source.0);
+    let Some(evaluation) = state.and_then(|state| state.evaluation.as_ref()) else {
+        return format!("| {} | {published} | not measured by this command yet | | | |", row.model);
+    };
+    let ours = Ours::new(evaluation, row.figure);
+    let quick = state.is_some_and(|state| state.quick);
+    let verdict = if quick { "a tiny model of other data, not comparable".into() } else { ours.verdict(row.published) };
+    let cell = |x: Option<f64>| x.map_or("\u{2013}".into(), |x| format!("{x:.2}"));
+    format!(
+        "| {} | {published} | {} | {} | {} | {verdict} |",
+        row.model,
+        cell(ours.value),
+        cell(ours.low),
+        cell(ours.high)
+    )
+}
+
+/// What stands beside a published figure.
+struct Ours {
+    value: Option<f64>,
+    low: Option<f64>,
+    high: Option<f64>,
+}
+
+impl Ours {
+    fn new(evaluation: &Value, figure: Figure) -> Self {
+        let likelihood = &evaluation["mean_log_prob"];
+        let bound = likelihood["side"] == "lower";
+        let high = likelihood["high"].as_f64().filter(|_| !bound);
+        match figure {
+            Figure::MeanLogProb => Self { value: likelihood["value"].as_f64(), low: likelihood["low"].as_f64(), high },
+            Figure::Elbo => Self { value: evaluation["elbo"].as_f64(), low: evaluation["elbo"].as_f64(), high },
+        }
+    }
+
+    /// The published figure counts as reached when our lower side is above it.
+    fn verdict(&self, published: f64) -> String {
+        match (self.value, self.low) {
+            (Some(value), Some(low)) if low >= published => format!("above it by {:.2}", value - published),
+            (Some(value), Some(_)) if value >= published => "above it, but our lower side is not".into(),
+            (Some(value), _) => format!("**short by {:.2}**", published - value),
+            _ => "not a number".into(),
+        }
+    }
+}
+
+fn details(row: &Row, state: Option<&State>) -> String {
+    let mut text = format!("\n### {}\n\n", row.model);
+    let _ = writeln!(text, "- Data: {}.", row.data);
+    let _ = writeln!(text, "- Published: {}, {}.", row.published, row.how);
+    let _ = writeln!(text, "- Training: `dgm train --config recipes/{}.toml --data-dir DATA --out RUN`", row.recipe);
+    let options = if state.is_some_and(|state| state.quick) { &row.quick } else { &row.eval };
+    let _ = writeln!(text, "- Measuring: `dgm eval RUN/model.gm {} --data-dir DATA`", options.join(" "));
+    let Some((state, evaluation)) = state.and_then(|state| Some((state, state.evaluation.as_ref()?))) else {
+        return text;
+    };
+    let _ = writeln!(text, "- Method: {}{}.", method(evaluation), behind(evaluation));
+    let binarise = evaluation["data"]["binarise"].as_str().unwrap_or("unknown");
+    let rows = &evaluation["data"]["rows"];
+    let _ = writeln!(
+        text,
+        "- Test rows: {rows}, binarise `{binarise}`; seed {} in training, {} in measuring.",
+        state.seed, evaluation["seed"]
+    );
+    let seconds = evaluation["seconds"].as_f64().unwrap_or(f64::NAN);
+    let _ = writeln!(text, "- Time: {:.1} s of training, {seconds:.1} s of measuring.", state.train_seconds);
+    let _ = writeln!(text, "- {}; commit {}; {}.", state.machine, state.commit, state.date);
+    for warning in evaluation["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let _ = writeln!(text, "- Warning: {warning}.");
+    }
+    text
+}
+
+fn method(evaluation: &Value) -> &str {
+    evaluation["mean_log_prob"]["method"].as_str().unwrap_or("unknown")
+}
+
+/// How much work the figure rests on.
+fn behind(evaluation: &Value) -> String {
+    let mut text = String::new();
+    let z = &evaluation["log_partition"];
+    if let (Some(runs), Some(temperatures), Some(ess)) =
+        (z["runs"].as_u64(), z["temperatures"].as_u64(), z["ess"].as_f64())
+    {
+        let _ = write!(text, ", {runs} runs of {temperatures} temperatures, effective sample size {ess:.1}");
+    }
+    if let Some(walks) = evaluation["lower_bound"]["walks"].as_u64() {
+        let _ = write!(text, ", {walks} walks back from the data");
+    }
+    if let Some(samples) = evaluation["importance_weighted"]["samples"].as_u64() {
+        let _ = write!(text, ", {samples} draws a row");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn row(figure: &str) -> Row {
+        toml::from_str(&format!(
+            "recipe = 'rbm'\nmodel = 'RBM'\ndata = 'rows'\npublished = -86.0\nhow = 'exact'\nsource = ['key', 'Name 2008']\n\
+             figure = '{figure}'\neval = ['--data', 'digits']\nquick = []\n"
+        ))
+        .unwrap()
+    }
+
+    fn state(evaluation: Value) -> State {
+        serde_json::from_value(json!({
+            "schema": "gm-reproduce/1", "recipe": "rbm", "quick": false, "seed": 1, "train_seconds": 12.34,
+            "commit": "abc", "machine": "a machine", "date": "2026-11-24", "evaluation": evaluation,
+        }))
+        .unwrap()
+    }
+
+    fn cells(figure: &str, evaluation: Value) -> Vec<String> {
+        let line = line(&row(figure), Some(&state(evaluation)));
+        line.split('|').skip(3).map(|cell| cell.trim().to_owned()).take(4).collect()
+    }
+
+    #[test]
+    fn table_rows_say_whether_they_reach_the_published_figure() {
+        let p = |value: f64, low: f64| json!({"mean_log_prob": {"value": value, "low": low, "high": value + 0.5, "side": "estimate", "method": "ais"}, "elbo": -87.25});
+        assert_eq!(cells("mean_log_prob", p(-84.0, -85.0)), ["-84.00", "-85.00", "-83.50", "above it by 2.00"]);
+        assert_eq!(cells("mean_log_prob", p(-85.5, -86.5))[3], "above it, but our lower side is not");
+        assert_eq!(cells("mean_log_prob", p(-87.0, -88.0))[3], "**short by 1.00**");
+        assert_eq!(cells("elbo", p(-84.0, -85.0)), ["-87.25", "-87.25", "-83.50", "**short by 1.25**"]);
+        let bound =
+            json!({"mean_log_prob": {"value": -80.0, "low": -80.1, "high": -79.9, "side": "lower", "method": "x"}});
+        assert_eq!(cells("mean_log_prob", bound)[2], "\u{2013}");
+        let broken =
+            json!({"mean_log_prob": {"value": null, "low": null, "high": null, "side": "estimate", "method": "ais"}});
+        assert_eq!(cells("mean_log_prob", broken)[3], "not a number");
+    }
+
+    #[test]
+    fn table_tiny_models_are_compared_with_nothing() {
+        let p = json!({"mean_log_prob": {"value": -20.0, "low": -21.0, "high": -19.0, "side": "estimate", "method": "ais"}});
+        let tiny = State { quick: true, ..state(p) };
+        let text = render(&[row("mean_log_prob")], &[Some(tiny)]);
+        assert!(text.contains("| -20.00 | -21.00 | -19.00 | a tiny model of other data, not comparable |"), "{text}");
+    }
+
+    #[test]
+    fn table_rows_without_figures_stay() {
+        let text = render(&[row("elbo")], &[None]);
+        assert!(
+            text.contains("| RBM | -86 ([Name 2008](references.md#key)) | not measured by this command yet |"),
+            "{text}"
+        );
+        let evaluation = json!({
+            "data": {"rows": 7, "binarise": "none"}, "seconds": 3.0, "seed": 0, "warnings": ["few runs decide"],
+            "mean_log_prob": {"value": -84.0, "low": -85.0, "high": -83.0, "side": "estimate", "method": "ais and raise"},
+            "log_partition": {"runs": 10, "temperatures": 100, "ess": 9.5}, "lower_bound": {"walks": 10},
+        });
+        let text = render(&[row("mean_log_prob")], &[Some(state(evaluation))]);
+        for words in [
+            "Method: ais and raise, 10 runs of 100 temperatures, effective sample size 9.5, 10 walks back from the data.",
+            "12.3 s of training, 3.0 s of measuring",
+            "Test rows: 7, binarise `none`; seed 1 in training, 0 in measuring.",
+            "a machine; commit abc; 2026-11-24.",
+            "Warning: few runs decide.",
+        ] {
+            assert!(text.contains(words), "no `{words}` in\n{text}");
+        }
+    }
+}
