@@ -144,7 +144,10 @@ fn rejects_options_that_do_not_belong() {
             "recognition, gibbs or exact for a dbn",
         ),
         ("sample small/model.gm --label 1", "a model with label units"),
-        ("complete small/model.gm --data bars-and-stripes:2 --rows 0-3 --mask left --method gibbs --out c.npy", "--method"),
+        (
+            "complete small/model.gm --data bars-and-stripes:2 --rows 0-3 --mask left --method gibbs --out c.npy",
+            "--method",
+        ),
     ] {
         let refused = workshop.refuses(&words(line));
         assert!(refused.contains(text), "{refused}");

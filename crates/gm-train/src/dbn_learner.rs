@@ -16,9 +16,10 @@ use crate::metrics::Figures;
 use crate::rate::Clock;
 use crate::rbm_learner::{RbmLearner, mean, rms};
 
-/// Runs and temperatures of annealing when a network in training is looked at.
-const WATCHED_RUNS: usize = 20;
-const WATCHED_TEMPERATURES: usize = 500;
+/// Runs and temperatures of annealing when a network in training is looked at, and at the end of a layer, whose bound is
+/// compared with that of the next.
+const WATCHED: (usize, usize) = (20, 1_000);
+const COMPARED: (usize, usize) = (100, 5_000);
 
 /// Draws of the recognition net for each row that is looked at.
 const WATCHED_SAMPLES: usize = 20;
@@ -258,12 +259,12 @@ fn row_means(values: &Matrix) -> Vec<f32> {
     values.row_iter().map(|row| (row.iter().map(|&x| f64::from(x)).sum::<f64>() / columns) as f32).collect()
 }
 
-/// log Z of the machine of a network in training: exact where it is small, else by a short annealing.
-fn watched_log_partition(dbn: &Dbn, probe: &Probe, rows: &BitMatrix) -> Result<f64> {
-    if dbn.enumerable_units() <= probe.exact_units {
+/// log Z of the machine of a network in training: exact where it is small, else by annealing.
+fn log_partition(dbn: &Dbn, exact_units: usize, rows: &BitMatrix, (runs, temperatures): (usize, usize)) -> Result<f64> {
+    if dbn.enumerable_units() <= exact_units {
         return Ok(dbn.log_partition()?);
     }
-    let settings = AisSettings { runs: WATCHED_RUNS, schedule: Schedule::Linear(WATCHED_TEMPERATURES) };
+    let settings = AisSettings { runs, schedule: Schedule::Graded(temperatures) };
     let base = dbn.base_rates(rows)?;
     Ok(dbn.log_partition_ais(&settings, Some(&base), &Streams::new(0), &mut unwatched)?.log_partition.value)
 }
@@ -376,9 +377,10 @@ impl Learner for DbnLearner {
         let (train, valid) = (probe.train.bits(), probe.valid.bits());
         let rows = |batch: &BitMatrix| batch.narrowed(dbn.visible());
         let (v_train, v_valid) = (rows(train), rows(valid));
-        let log_partition = watched_log_partition(&dbn, probe, &v_train)?;
-        let (elbo, weighted) = self.bounds(&dbn, &v_valid, log_partition)?;
-        let (train_elbo, _) = self.bounds(&dbn, &v_train, log_partition)?;
+        let effort = if self.is_complete() { COMPARED } else { WATCHED };
+        let log_z = log_partition(&dbn, probe.exact_units, &v_train, effort)?;
+        let (elbo, weighted) = self.bounds(&dbn, &v_valid, log_z)?;
+        let (train_elbo, _) = self.bounds(&dbn, &v_train, log_z)?;
         let (couplings, top) = (dbn.couplings(), dbn.top());
         let lower = |batch: &BitMatrix, v: BitMatrix| {
             let mut layers = couplings.recognise(&dbn, v, &Streams::new(0));
@@ -390,13 +392,13 @@ impl Learner for DbnLearner {
             ("elbo", elbo),
             ("importance_weighted", weighted),
             ("train_elbo", train_elbo),
-            ("log_partition", log_partition),
+            ("log_partition", log_z),
             ("free_energy_gap", gap),
             ("weight_rms", rms(top.weights().as_slice())),
         ]);
         if self.enumerable_units() <= probe.exact_units && dbn.enumerable_units() <= probe.exact_units {
-            figures.push("log_likelihood", mean(&dbn.log_prob(&v_valid, log_partition)?));
-            figures.push("train_log_likelihood", mean(&dbn.log_prob(&v_train, log_partition)?));
+            figures.push("log_likelihood", mean(&dbn.log_prob(&v_valid, log_z)?));
+            figures.push("train_log_likelihood", mean(&dbn.log_prob(&v_train, log_z)?));
         }
         if dbn.labels().is_some() {
             figures.push("error_rate", error_rate(&dbn, valid)?);
@@ -404,8 +406,8 @@ impl Learner for DbnLearner {
         if self.complete && dbn.depth() < self.settings.hidden.len() {
             // What the next layer begins with.
             let next = self.grown(&dbn, train, streams)?;
-            let log_partition = watched_log_partition(&next, probe, &v_train)?;
-            figures.push("next_elbo", self.bounds(&next, &v_valid, log_partition)?.0);
+            let log_z = log_partition(&next, probe.exact_units, &v_train, effort)?;
+            figures.push("next_elbo", self.bounds(&next, &v_valid, log_z)?.0);
         }
         Ok(figures)
     }
