@@ -123,16 +123,26 @@ impl Rows {
     ///
     /// [`gm_train::Error`] naming the data and what is wrong with them.
     pub(crate) fn load(&self, part: Part) -> Result<Examples> {
+        let (source, split) = self.split(part)?;
+        let binarise = self.binarise.unwrap_or_else(|| split.evaluation_binarise());
+        let bits = split.to_bits(binarise)?;
+        let binarise = if split.is_binary() { Binarise::None } else { binarise }.to_string();
+        let about = About { source, split: part.to_string(), rows: split.len(), binarise };
+        Ok(Examples { split, bits, about })
+    }
+
+    /// The name of the data and the chosen rows.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_train::Error`] naming the data and what is wrong with them.
+    pub(crate) fn split(&self, part: Part) -> Result<(String, Split)> {
         let (spec, options) = (DataSpec::parse(&self.data)?, self.folders.options(self.binarise));
         let split = match part {
             Part::Split(name) => load(&spec, &options)?.split(name).clone(),
             Part::All => load_rows(&spec, &options)?,
         };
-        let binarise = self.binarise.unwrap_or_else(|| split.evaluation_binarise());
-        let bits = split.to_bits(binarise)?;
-        let binarise = if split.is_binary() { Binarise::None } else { binarise }.to_string();
-        let about = About { source: spec.to_string(), split: part.to_string(), rows: split.len(), binarise };
-        Ok(Examples { split, bits, about })
+        Ok((spec.to_string(), split))
     }
 
     /// Loads all splits.
@@ -162,9 +172,18 @@ impl Rows {
 ///
 /// [`Error::Units`] when the model has other visible units.
 pub(crate) fn check_units(model: &Model, path: &Path, source: &str, units: usize) -> Result<()> {
-    match model.visible() == units {
+    check_input(model.visible(), path, source, units)
+}
+
+/// Refuses data of other units than the file's model takes.
+///
+/// # Errors
+///
+/// [`Error::Units`].
+pub(crate) fn check_input(model: usize, path: &Path, source: &str, units: usize) -> Result<()> {
+    match model == units {
         true => Ok(()),
-        false => Err(Error::Units { path: path.into(), model: model.visible(), data: source.into(), units }),
+        false => Err(Error::Units { path: path.into(), model, data: source.into(), units }),
     }
 }
 

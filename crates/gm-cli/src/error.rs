@@ -139,6 +139,7 @@ fn option_of(arg: &str) -> Option<&'static str> {
         "batch_size" => "set it with --batch-size",
         "learning_rate" => "set it with --learning-rate",
         "momentum" => "set it with --momentum",
+        "dropout" => "set it with --dropout",
         "chains" => "set it with --chains",
         "k" => "set it with --k",
         "init_scale" => "set it with --init-scale",
@@ -159,6 +160,13 @@ fn train_remedy(error: &gm_train::Error) -> Option<&'static str> {
         Train::OutOfRange { .. } => Some("the flag is --binarise threshold:T"),
         Train::GreyLevels { .. } => Some("the flag is --binarise"),
         Train::Unknown { what: "data set", .. } => Some("`dgm data list` shows them; files are given by path"),
+        Train::File { source: FileError::WrongKind { found, .. }, .. } if found == "classifier" => {
+            Some("`dgm eval`, `dgm infer`, `dgm inspect` and `dgm convert` take classifiers")
+        }
+        Train::NoLabels { .. } => Some(
+            "labels are a labels-idx1-ubyte file beside the images, a csv column `label`, an npz array `labels` or the first \
+             word of libsvm lines",
+        ),
         Train::File { source: FileError::NewerVersion { .. }, .. } => Some("use a newer dgm"),
         Train::RunExists { .. } => Some("the flags are --resume RUN and --out RUN"),
         Train::NoRun { .. } => Some("`dgm train rbm --data SPEC --out RUN` begins one"),

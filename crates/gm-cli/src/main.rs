@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod book;
+mod classes;
 mod commands;
 mod console;
 mod data;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use gm_core::ModelData;
-use gm_train::Model;
+use gm_core::{ModelData, ModelKind};
+use gm_train::{Classifier, Model};
 
 use crate::error::Result;
 
@@ -22,9 +22,43 @@ pub(crate) fn load_data(path: &Path) -> Result<ModelData> {
 ///
 /// [`gm_train::Error`] naming the file and what is wrong with it.
 pub(crate) fn load(path: &Path) -> Result<Model> {
-    let named = |error| match error {
+    of_data(load_data(path)?, path)
+}
+
+/// A model of a file's content.
+///
+/// # Errors
+///
+/// [`gm_train::Error`] naming the file and what is wrong with it.
+pub(crate) fn of_data(data: ModelData, path: &Path) -> Result<Model> {
+    Ok(Model::from_data(data).map_err(in_file(path))?)
+}
+
+/// A classifier, or another model.
+pub(crate) enum Either {
+    /// A feed-forward net that classifies.
+    Classifier(Classifier),
+    /// A generative model.
+    Model(Model),
+}
+
+/// Loads a classifier or any model that can be computed with.
+///
+/// # Errors
+///
+/// [`gm_train::Error`] naming the file and what is wrong with it.
+pub(crate) fn load_either(path: &Path) -> Result<Either> {
+    let data = load_data(path)?;
+    if data.kind == ModelKind::Classifier {
+        return Ok(Either::Classifier(Classifier::from_data(data).map_err(in_file(path))?));
+    }
+    of_data(data, path).map(Either::Model)
+}
+
+/// Says which file was refused.
+fn in_file(path: &Path) -> impl FnOnce(gm_train::Error) -> gm_train::Error {
+    move |error| match error {
         gm_train::Error::Core(gm_core::Error::File(error)) => gm_train::Error::file(path)(error),
         other => other,
-    };
-    Ok(Model::from_data(load_data(path)?).map_err(named)?)
+    }
 }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use gm_core::{Stack, Streams};
+use gm_core::{Matrix, ModelData, ModelKind, Streams};
 use gm_train::{Binarise, DataConfig, EpochRecord, Event, Figures, Model, Observer, Outcome, Run};
 use image::RgbImage;
 use serde::Serialize;
@@ -95,7 +95,8 @@ fn short(figures: &Figures) -> String {
         ("free_energy_gap", "gap"),
     ];
     let text = |(name, label): &(&str, &str)| figures.get(name).map(|value| format!(", {label} {value:.2}"));
-    shown.iter().filter_map(text).take(2).collect()
+    let errors = figures.get("error_rate").map(|share| format!(", errors {:.2} %", 100.0 * share));
+    errors.into_iter().chain(shown.iter().filter_map(text)).take(2).collect()
 }
 
 #[derive(Serialize)]
@@ -206,10 +207,16 @@ impl Document {
             ("train_importance_weighted", "training bound"),
             ("pseudo_log_likelihood", "validation pseudo log p"),
             ("free_energy_gap", "free energy gap"),
+            ("cross_entropy", "validation cross-entropy"),
         ];
         for (name, label) in figures {
             if let Some(value) = self.figures.get(name).and_then(Value::as_f64) {
                 listing.add(label, format!("{value:.3} nats"));
+            }
+        }
+        for (name, label) in [("error_rate", "validation errors"), ("train_error_rate", "training errors")] {
+            if let Some(value) = self.figures.get(name).and_then(Value::as_f64) {
+                listing.add(label, format!("{:.2} %", 100.0 * value));
             }
         }
         for file in &self.files {
@@ -262,11 +269,15 @@ pub(crate) fn history(path: &Path) -> Result<Vec<Value>> {
 /// Draws samples, filters and learning curves into the run's folder, and lists all files.
 fn draw(folder: &Path, history: &[Value], shape: Shape, seed: u64) -> Result<Vec<PathBuf>> {
     let path = folder.join("model.gm");
-    let model = model::load(&path)?;
+    let data = model::load_data(&path)?;
     let [samples, filters, curves] = ["samples/final.png", "filters.png", "curves.png"].map(|name| folder.join(name));
-    save_picture(&samples, &draw_samples(&model, 100, 10, shape, &Streams::new(seed)))?;
-    save_picture(&filters, &draw_filters(model.stack(), FILTERS, 20, shape))?;
+    save_picture(&filters, &draw_filters(&filters_of(&data), FILTERS, 20, shape))?;
     save_picture(&curves, &draw_curves(history)?)?;
+    if data.kind == ModelKind::Classifier {
+        return Ok(vec![path, filters, curves]);
+    }
+    let model = model::of_data(data, &path)?;
+    save_picture(&samples, &draw_samples(&model, 100, 10, shape, &Streams::new(seed)))?;
     Ok(vec![path, samples, filters, curves])
 }
 
@@ -287,9 +298,15 @@ pub(crate) fn draw_samples(model: &Model, count: usize, columns: usize, shape: S
     picture::samples(&means, shape, Some(columns))
 }
 
+/// The weights between the data and the first hidden layer; without those of means that join the input of a classifier.
+pub(crate) fn filters_of(data: &ModelData) -> Matrix {
+    let joined = data.features.as_ref().map_or(0, |features| features.bias(2).len());
+    let weights = data.stack.weights(0);
+    weights.rows(0, weights.nrows() - joined).into_owned()
+}
+
 /// The weights of units of the first hidden layer, those with the largest norm first.
-pub(crate) fn draw_filters(stack: &Stack, count: usize, columns: usize, shape: Shape) -> RgbImage {
-    let weights = stack.weights(0);
+pub(crate) fn draw_filters(weights: &Matrix, count: usize, columns: usize, shape: Shape) -> RgbImage {
     let mut order: Vec<usize> = (0..weights.ncols()).collect();
     order.sort_by(|&a, &b| weights.column(b).norm().total_cmp(&weights.column(a).norm()));
     order.truncate(count);
@@ -307,7 +324,10 @@ pub(crate) fn draw_curves(history: &[Value]) -> Result<RgbImage> {
         Curve { name: name.into(), points: history.iter().filter_map(point).collect() }
     };
     let has = |field: &str| history.iter().any(|line| line.get(field).is_some());
-    let (title, curves) = if has("log_likelihood") {
+    let (title, curves) = if has("cross_entropy") {
+        let valid = curve("cross_entropy", "validation rows", 1.0);
+        ("Cross-entropy of the labels", vec![curve("train_cross_entropy", "training rows", 1.0), valid])
+    } else if has("log_likelihood") {
         let exact = curve("log_likelihood", "validation rows", 1.0);
         ("Log-likelihood, exact", vec![curve("train_log_likelihood", "training rows", 1.0), exact])
     } else if has("train_elbo") {
@@ -329,6 +349,10 @@ pub(crate) fn draw_curves(history: &[Value]) -> Result<RgbImage> {
     let nats = "nats per example";
     let left = chart(title, nats, curves).draw(660, 460)?;
     let right = match has("free_energy_gap") {
+        _ if has("error_rate") => {
+            let valid = curve("error_rate", "validation rows", 100.0);
+            chart("Errors", "per cent", vec![curve("train_error_rate", "training rows", 100.0), valid])
+        }
         true => chart("Free energy gap", nats, vec![curve("free_energy_gap", "validation - training", 1.0)]),
         false => chart("Effective sample size of the weights", "draws", vec![curve("ess", "validation rows", 1.0)]),
     };

@@ -1,5 +1,7 @@
 //! Inputs of a layer from real-valued neighbours, and their co-activations, by dense products.
 
+use std::ops::Range;
+
 use nalgebra::{DMatrixView, DMatrixViewMut, Dyn};
 use rayon::prelude::*;
 
@@ -42,9 +44,13 @@ fn add_transposed(weights: &Matrix, x: &DMatrixView<'_, f32>, out: &mut DMatrixV
     if rows.min(columns).min(x.ncols()) < SMALL {
         return out.gemm_tr(1.0, weights, x, 1.0);
     }
-    let turned: DMatrixView<'_, f32, Dyn, Dyn> =
-        DMatrixView::from_slice_with_strides(weights.as_slice(), columns, rows, rows, 1);
-    out.gemm(1.0, &turned, x, 1.0);
+    out.gemm(1.0, &turned(weights), x, 1.0);
+}
+
+/// The transpose without a copy, for the fast product only: nalgebra's own wants the numbers of a column side by side.
+fn turned(matrix: &Matrix) -> DMatrixView<'_, f32, Dyn, Dyn> {
+    let (rows, columns) = matrix.shape();
+    DMatrixView::from_slice_with_strides(matrix.as_slice(), columns, rows, rows, 1)
 }
 
 /// bias + W x for every column x.
@@ -167,6 +173,109 @@ pub fn dense_coactivations_into(x: &Matrix, y: &Matrix, scale: f32, out: &mut Ma
 /// Units of the upper layer whose co-activations are one product.
 const PAIRS: usize = 128;
 
+/// bias' + x W for every row x, for batches that hold a sample a row.
+///
+/// # Shapes
+///
+/// `weights` is `[below, above]`, `x` `[samples, below]`, `bias` `[above]`; the result is `[samples, above]`.
+///
+/// # Numerics
+///
+/// Blocks of units run in parallel, so that each weight is read once however many samples there are; the bits do not
+/// depend on the number of threads.
+///
+/// # Panics
+///
+/// When shapes disagree.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, dense_rows_up};
+///
+/// let inputs = dense_rows_up(&Matrix::from_row_slice(2, 1, &[1.0, 2.0]), &Matrix::from_element(1, 2, 0.5), &[0.25]);
+/// assert_eq!(inputs[(0, 0)], 1.75);
+/// ```
+#[must_use]
+pub fn dense_rows_up(weights: &Matrix, x: &Matrix, bias: &[f32]) -> Matrix {
+    assert_eq!((x.ncols(), bias.len()), weights.shape(), "shapes of a layer's inputs");
+    let mut out = Matrix::from_fn(x.nrows(), bias.len(), |_, unit| bias[unit]);
+    by_columns(&mut out, |columns, out| out.gemm(1.0, x, &weights.columns_range(columns), 1.0));
+    out
+}
+
+/// x W' for every row x, for batches that hold a sample a row.
+///
+/// # Shapes
+///
+/// `weights` is `[below, above]`, `x` `[samples, above]`; the result is `[samples, below]`.
+///
+/// # Panics
+///
+/// When shapes disagree.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, dense_rows_down};
+///
+/// let below = dense_rows_down(&Matrix::from_row_slice(2, 1, &[1.0, 2.0]), &Matrix::from_element(1, 1, 0.5));
+/// assert_eq!(below.as_slice(), [0.5, 1.0]);
+/// ```
+#[must_use]
+pub fn dense_rows_down(weights: &Matrix, x: &Matrix) -> Matrix {
+    assert_eq!(x.ncols(), weights.ncols(), "shapes of a layer's inputs");
+    if weights.nrows().min(weights.ncols()).min(x.nrows()) < SMALL {
+        return x * weights.transpose();
+    }
+    let (turned, mut out) = (turned(weights), Matrix::zeros(x.nrows(), weights.nrows()));
+    by_columns(&mut out, |columns, out| out.gemm(1.0, x, &turned.columns_range(columns), 0.0));
+    out
+}
+
+/// The co-activations sum_s x_s y_s' of two real-valued layers, for batches that hold a sample a row.
+///
+/// # Shapes
+///
+/// `x` is `[samples, units of x]`, `y` `[samples, units of y]`, `out` `[units of x, units of y]`; its old values are lost.
+///
+/// # Panics
+///
+/// When shapes disagree.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, dense_rows_coactivations_into};
+///
+/// let mut out = Matrix::zeros(2, 1);
+/// let (x, y) = (Matrix::from_row_slice(2, 2, &[1.0, 0.0, 0.5, 2.0]), Matrix::from_row_slice(2, 1, &[1.0, 0.5]));
+/// dense_rows_coactivations_into(&x, &y, &mut out);
+/// assert_eq!(out.as_slice(), [1.25, 1.0]);
+/// ```
+pub fn dense_rows_coactivations_into(x: &Matrix, y: &Matrix, out: &mut Matrix) {
+    assert_eq!(x.nrows(), y.nrows(), "the two layers have as many samples");
+    assert_eq!(out.shape(), (x.ncols(), y.ncols()), "shape of the co-activations");
+    if x.ncols().min(y.ncols()).min(x.nrows()) < SMALL {
+        return out.gemm(1.0, &x.transpose(), y, 0.0);
+    }
+    let turned = turned(x);
+    by_columns(out, |columns, out| out.gemm(1.0, &turned, &y.columns_range(columns), 0.0));
+}
+
+/// Columns of a product that are one task at most.
+const COLUMNS: usize = 256;
+
+/// Computes blocks of columns of about equal width in parallel.
+fn by_columns(out: &mut Matrix, product: impl Fn(Range<usize>, &mut DMatrixViewMut<'_, f32>) + Sync) {
+    let (rows, columns) = out.shape();
+    let width = columns.div_ceil(columns.div_ceil(COLUMNS).max(1));
+    out.as_mut_slice().par_chunks_mut((rows * width).max(1)).enumerate().for_each(|(block, out)| {
+        let (first, count) = (block * width, out.len() / rows);
+        product(first..first + count, &mut DMatrixViewMut::from_slice(out, rows, count));
+    });
+}
+
 /// 1 / (1 + exp(-x)) of every element, in place.
 ///
 /// # Examples
@@ -198,6 +307,22 @@ mod tests {
             let up = w.tr_mul(&x).add_scalar(0.5);
             assert_eq!(dense_inputs_up(&w, &x, &vec![0.5; m]), up);
             assert_eq!(dense_inputs_down(&w, &y, &vec![0.5; n]), (&w * &y).add_scalar(0.5));
+        }
+    }
+
+    #[test]
+    fn oracle_products_of_rows_equal_the_whole_product() {
+        for (samples, n, m) in [(0, 5, 3), (1, 5, 3), (3, 600, 7), (130, 9, 600)] {
+            let w = Matrix::from_fn(n, m, |i, j| i as f32 - 2.0 * j as f32);
+            let (x, y) = (
+                Matrix::from_fn(samples, n, |s, i| ((i + s) % 7) as f32),
+                Matrix::from_fn(samples, m, |s, i| ((i * s) % 5) as f32),
+            );
+            let mut pairs = Matrix::from_element(n, m, f32::NAN);
+            dense_rows_coactivations_into(&x, &y, &mut pairs);
+            assert_eq!(pairs, x.transpose() * &y);
+            assert_eq!(dense_rows_up(&w, &x, &vec![0.5; m]), (&x * &w).add_scalar(0.5));
+            assert_eq!(dense_rows_down(&w, &y), &y * w.transpose());
         }
     }
 }

@@ -286,10 +286,10 @@ mod tests {
                     format: "json",
                     name: "model".into(),
                     found: "cnn".into(),
-                    expected: "rbm, sbn, dbm or dbn",
+                    expected: "rbm, sbn, dbm, dbn or classifier",
                 }
                 .into(),
-                "json file: `model` is cnn, expected rbm, sbn, dbm or dbn",
+                "json file: `model` is cnn, expected rbm, sbn, dbm, dbn or classifier",
             ),
             (
                 FileError::Decode { format: "json", detail: "line 1".into() }.into(),

@@ -27,7 +27,8 @@ pub use anneal::{AisSettings, Annealed, AnnealedPath, Progress, Schedule, anneal
 pub use batch::{Batch, BatchRef};
 pub use bits::BitMatrix;
 pub use dense::{
-    dense_add_down, dense_add_up, dense_coactivations_into, dense_inputs_down, dense_inputs_up, logistic_in_place,
+    dense_add_down, dense_add_up, dense_coactivations_into, dense_inputs_down, dense_inputs_up,
+    dense_rows_coactivations_into, dense_rows_down, dense_rows_up, logistic_in_place,
 };
 pub use diagnostics::{autocorrelation_time, effective_sample_size, split_r_hat};
 pub use engine::{

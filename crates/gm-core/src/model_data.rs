@@ -47,6 +47,8 @@ pub struct ModelData {
     pub recognition: Option<Recognition>,
     /// The variance of each visible unit, `[n_0]`, with Gaussian visible units only.
     pub visible_variance: Option<Vector>,
+    /// The deep Boltzmann machine whose means of its second hidden layer join the input of a classifier, of those that have one.
+    pub features: Option<Stack>,
     /// How data are standardised before the model sees them, with Gaussian visible units only.
     pub standardise: Option<Standardise>,
     /// The label units of a deep belief network that has them.
@@ -74,10 +76,22 @@ impl ModelData {
         visible_variance: Option<Vector>,
         metadata: BTreeMap<String, String>,
     ) -> Result<Self> {
-        let (standardise, labels) = (None, None);
-        let model = Self { kind, visible, stack, recognition, visible_variance, standardise, labels, metadata };
+        let (features, standardise, labels) = (None, None, None);
+        let model =
+            Self { kind, visible, stack, recognition, visible_variance, features, standardise, labels, metadata };
         model.check()?;
         Ok(model)
+    }
+
+    /// The same classifier, with a deep Boltzmann machine whose means join its input.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn with_features(mut self, features: Option<Stack>) -> Result<Self> {
+        self.features = features;
+        self.check()?;
+        Ok(self)
     }
 
     /// The same model, of data that are standardised.
@@ -138,6 +152,7 @@ impl ModelData {
         }
         self.stack.check_finite()?;
         self.check_recognition()?;
+        self.check_input()?;
         self.check_visible()?;
         self.check_labels()?;
         match self.metadata.keys().find(|key| RESERVED.contains(&key.as_str())) {
@@ -228,6 +243,7 @@ impl ModelData {
             ModelKind::Rbm | ModelKind::Dbm => {
                 return Err(param("recognition", "present", "none for an undirected model"));
             }
+            ModelKind::Classifier => return Err(param("recognition", "present", "none for a classifier")),
             ModelKind::Sbn => self.stack.depth(),
             ModelKind::Dbn => self.stack.depth() - 1,
         };
@@ -246,6 +262,23 @@ impl ModelData {
             return Err(param("labels", "present", "none but in a deep belief network"));
         }
         labels.check(OP, self.stack.bias(self.stack.depth()).len())
+    }
+
+    /// A classifier has no biases on its input, and features join the rows of data there.
+    fn check_input(&self) -> Result<()> {
+        if self.kind == ModelKind::Classifier && self.stack.bias(0).iter().any(|&b| b != 0.0) {
+            return Err(param("bias.0", "not zero", "zeros, or none in files, for a classifier"));
+        }
+        let Some(features) = &self.features else { return Ok(()) };
+        if self.kind != ModelKind::Classifier {
+            return Err(param("features", "present", "none unless the model is a classifier"));
+        }
+        features.check_finite()?;
+        if features.depth() < 2 {
+            return Err(param("features", "one hidden layer", "two hidden layers or more"));
+        }
+        let joined = features.bias(0).len() + features.bias(2).len();
+        check_len(OP, "weights.0", "rows", self.stack.bias(0).len(), joined)
     }
 
     fn check_visible(&self) -> Result<()> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Which joint distribution a stack of layers has.
+/// What the layers of a stack are to each other: which joint distribution they have, or that each is computed from the one below.
 ///
 /// # Examples
 ///
@@ -28,14 +28,16 @@ pub enum ModelKind {
     Dbm,
     /// Deep belief network.
     Dbn,
+    /// Feed-forward net whose last layer gives the probabilities of classes.
+    Classifier,
 }
 
 impl ModelKind {
     /// The names that [`from_str`](str::parse) understands.
-    pub const ALLOWED: &'static str = "rbm, sbn, dbm or dbn";
+    pub const ALLOWED: &'static str = "rbm, sbn, dbm, dbn or classifier";
 
-    /// All four.
-    pub const ALL: [Self; 4] = [Self::Rbm, Self::Sbn, Self::Dbm, Self::Dbn];
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Rbm, Self::Sbn, Self::Dbm, Self::Dbn, Self::Classifier];
 
     /// The name in files and commands.
     #[must_use]
@@ -45,10 +47,11 @@ impl ModelKind {
             Self::Sbn => "sbn",
             Self::Dbm => "dbm",
             Self::Dbn => "dbn",
+            Self::Classifier => "classifier",
         }
     }
 
-    /// The number that stands for the model in the header of a file, 1 to 4.
+    /// The number that stands for the model in the header of a file, 1 to 5.
     #[must_use]
     pub fn code(self) -> u32 {
         match self {
@@ -56,6 +59,7 @@ impl ModelKind {
             Self::Sbn => 2,
             Self::Dbm => 3,
             Self::Dbn => 4,
+            Self::Classifier => 5,
         }
     }
 
@@ -180,7 +184,7 @@ mod tests {
             assert_eq!(ModelKind::from_code(kind.code()), Some(kind));
         }
         assert_eq!(ModelKind::from_code(0), None);
-        assert_eq!(ModelKind::from_code(5), None);
+        assert_eq!(ModelKind::from_code(6), None);
         for text in ["bernoulli", "gaussian", "softmax:2", "softmax:31", "bernoulli+softmax:10"] {
             assert_eq!(text.parse::<VisibleKind>().unwrap().to_string(), text);
         }
@@ -190,7 +194,7 @@ mod tests {
     fn rejects_unknown_names_with_the_list() {
         assert_eq!(
             "rmb".parse::<ModelKind>().unwrap_err().to_string(),
-            "ModelKind::from_str: `model` is rmb, allowed: rbm, sbn, dbm or dbn"
+            "ModelKind::from_str: `model` is rmb, allowed: rbm, sbn, dbm, dbn or classifier"
         );
         for text in ["", "Gaussian", "softmax", "softmax:1", "softmax:-2", "softmax:2x", "bernoulli+softmax:1"] {
             assert_eq!(

@@ -62,6 +62,9 @@ fn build(layers: &[usize], (kind, has_net, visible): (ModelKind, bool, VisibleKi
     let mut pool = pool.iter().copied().cycle();
     let mut stack = Stack::zeros(layers).unwrap();
     stack.tensors_mut().flatten().for_each(|x| *x = pool.next().unwrap());
+    if kind == ModelKind::Classifier {
+        stack.bias_mut(0).fill(0.0);
+    }
     let directed = match kind {
         ModelKind::Sbn => layers.len() - 1,
         ModelKind::Dbn => layers.len() - 2,
@@ -76,7 +79,13 @@ fn build(layers: &[usize], (kind, has_net, visible): (ModelKind, bool, VisibleKi
     let variance =
         (visible == VisibleKind::Gaussian).then(|| Vector::from_fn(layers[0], |_, _| positive(pool.next().unwrap())));
     let metadata = BTreeMap::from([("source".into(), "a \"b\" \u{e9}".into()), ("zeta".into(), String::new())]);
-    ModelData::new(kind, visible, stack, net, variance, metadata).unwrap()
+    let joined = |pool: &mut dyn Iterator<Item = f32>| {
+        let mut features = Stack::zeros(&[layers[0] - 1, 2, 1]).unwrap();
+        features.tensors_mut().flatten().for_each(|x| *x = pool.next().unwrap());
+        features
+    };
+    let features = (kind == ModelKind::Classifier && has_net && layers[0] > 1).then(|| joined(&mut pool));
+    ModelData::new(kind, visible, stack, net, variance, metadata).unwrap().with_features(features).unwrap()
 }
 
 fn models() -> impl Strategy<Value = ModelData> {
@@ -149,6 +158,29 @@ fn stable_bytes_of_a_tiny_model() {
     let text = [Format::Safetensors, Format::Json].map(hash);
     assert_eq!(text[0], "a2ec174ac941c1c13a644b6cf2d8d72ab7d1df53f998b0b89074b1f9cb70c99b");
     assert_eq!(text[1], "981b0b31ae2f8bb65a4a64462b9bc4d301b064746cf8b542df014c78297a3541");
+}
+
+#[test]
+fn table_a_classifier_has_no_biases_on_its_input() {
+    let text = r#"{"model": "classifier", "metadata": {"hidden_units": "relu"},
+        "tensors": {"weights.0": [[1, 2], [3, 4]], "bias.1": [5, 6], "features.weights.0": [[7]], "features.weights.1": [[8]],
+                    "features.bias.0": [9], "features.bias.1": [10], "features.bias.2": [11]}}"#;
+    let model = ModelData::read_as(Format::Json, text.as_bytes()).unwrap();
+    assert_eq!((model.kind, model.stack.bias(0).as_slice()), (ModelKind::Classifier, &[0.0, 0.0][..]));
+    assert_eq!(model.features.as_ref().map(|stack| stack.layers()), Some(vec![1, 1, 1]));
+    let written = String::from_utf8(bytes_of(&model, Format::Json)).unwrap();
+    assert!(!written.contains("\"bias.0\"") && written.contains("\"features.bias.0\""), "{written}");
+    let refused = |from: &str, to: &str| refusal_text(Format::Json, text.replace(from, to).as_bytes());
+    assert_eq!(refused("\"bias.1\": [5, 6], ", ""), "json file lacks `bias.1`");
+    let error = refused("\"weights.0\": [[1, 2], [3, 4]]", "\"weights.0\": [[1, 2]]");
+    assert_eq!(error, "ModelData::new: `weights.0` has rows 1, expected 2");
+    let error = refused("\"bias.1\": [5, 6]", "\"bias.0\": [1, 0], \"bias.1\": [5, 6]");
+    assert!(error.contains("`bias.0` is not part of such a stack"), "{error}");
+    let biased = Stack::new(vec![Matrix::zeros(2, 2)], vec![Vector::from_element(2, 1.0), Vector::zeros(2)]).unwrap();
+    let error = ModelData::from_stack(ModelKind::Classifier, biased).unwrap_err().to_string();
+    assert_eq!(error, "ModelData::new: `bias.0` is not zero, allowed: zeros, or none in files, for a classifier");
+    let rbm = tiny().with_features(Some(Stack::zeros(&[2, 1, 1]).unwrap())).unwrap_err().to_string();
+    assert_eq!(rbm, "ModelData::new: `features` is present, allowed: none unless the model is a classifier");
 }
 
 // The fixtures.
@@ -306,7 +338,7 @@ fn rejects_content_that_is_no_model() {
     let text = payload_refusal(|p| p.model = None);
     assert_eq!(text, "model file lacks `model`");
     let text = payload_refusal(|p| p.model = Some("cnn".into()));
-    assert_eq!(text, "model file: `model` is cnn, expected rbm, sbn, dbm or dbn");
+    assert_eq!(text, "model file: `model` is cnn, expected rbm, sbn, dbm, dbn or classifier");
     let text = payload_refusal(|p| p.visible = Some("poisson".into()));
     assert_eq!(
         text,
@@ -343,7 +375,7 @@ fn rejects_tensors_that_do_not_belong() {
         })
     };
     let known = "weights.L, bias.L, recognition.weights.L, recognition.bias.L, label.weights, label.bias, \
-                 visible_variance, visible_shift or visible_scale";
+                 features.weights.L, features.bias.L, visible_variance, visible_shift or visible_scale";
     assert_eq!(with("wieghts.1"), format!("model file: `wieghts.1` is not part of such a stack, expected {known}"));
     assert_eq!(with("bias.00"), format!("model file: `bias.00` is not part of such a stack, expected {known}"));
     assert_eq!(with("bias.2"), "model file lacks `weights.1`");
@@ -454,7 +486,7 @@ fn rejects_json_that_is_no_model() {
     assert!(json_refusal("4e0", "NaN").starts_with("json file cannot be decoded: expected value at line 1"));
     assert!(json_refusal("4e0", "\"4\"").starts_with("json file cannot be decoded: invalid type: string"));
     assert_eq!(json_refusal("4e0", "4e200"), "Stack::new: `weights.0` is inf at position 3, allowed: finite numbers");
-    assert_eq!(json_refusal("rbm", "rmb"), "json file: `model` is rmb, expected rbm, sbn, dbm or dbn");
+    assert_eq!(json_refusal("rbm", "rmb"), "json file: `model` is rmb, expected rbm, sbn, dbm, dbn or classifier");
     assert_eq!(json_refusal("\"model\"", "\"modle\""), "json file lacks `model`");
     assert_eq!(json_refusal("\"tensors\"", "\"tensor\""), "json file lacks `tensors`");
     assert_eq!(json_refusal("bias.1", "bias.l").split(',').next(), Some("json file lacks `bias.1`"));
@@ -505,7 +537,7 @@ fn rejects_safetensors_that_are_no_model() {
     let text = |header: &str, data: &[u8]| refusal_text(Format::Safetensors, &safetensors(header, data));
     assert_eq!(text(&safetensors_header("", "F32", 4), &[0; 12]), "safetensors file lacks `model`");
     let unknown = safetensors_header(&RBM.replace("rbm", "gan"), "F32", 4);
-    assert_eq!(text(&unknown, &[0; 12]), "safetensors file: `model` is gan, expected rbm, sbn, dbm or dbn");
+    assert_eq!(text(&unknown, &[0; 12]), "safetensors file: `model` is gan, expected rbm, sbn, dbm, dbn or classifier");
     let other = safetensors_header(&RBM.replace("{", r#"{"format": "gm/9", "#), "F32", 4);
     assert_eq!(text(&other, &[0; 12]), "safetensors file: `format` is gm/9, expected gm/1");
     let half = text(&safetensors_header(RBM, "F16", 2), &[0; 6]);
@@ -599,7 +631,7 @@ fn rejects_npz_that_are_no_model() {
     assert_eq!(text, "npz file: `modle` is of type |u1, expected of type float32 or float64 (<f4 or <f8)");
     assert_eq!(npz_refusal(0, "visible.npy", plain("|u1", "(9,)", b"bernoulli")), "npz file lacks `model`");
     let text = npz_refusal(0, "model.npy", plain("|u1", "(3,)", b"vae"));
-    assert_eq!(text, "npz file: `model` is vae, expected rbm, sbn, dbm or dbn");
+    assert_eq!(text, "npz file: `model` is vae, expected rbm, sbn, dbm, dbn or classifier");
     let text = npz_refusal(0, "model.npy", plain("<f4", "(1,)", &[0; 4]));
     assert_eq!(text, "npz file: `model` is of type <f4, expected text as an array of uint8");
     let text = npz_refusal(0, "README.txt", b"hello".to_vec());

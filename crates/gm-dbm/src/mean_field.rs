@@ -143,6 +143,35 @@ impl Dbm {
     }
 }
 
+impl Dbm {
+    /// [`mean_field`](Self::mean_field) of visible means, such as grey levels, in place of zeros and ones.
+    ///
+    /// # Shapes
+    ///
+    /// `v` is `[visible, samples]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`mean_field`](Self::mean_field).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Matrix, Stack};
+    /// use gm_dbm::{Dbm, MeanFieldSettings};
+    ///
+    /// let dbm = Dbm::from_stack(Stack::zeros(&[4, 3, 2])?)?;
+    /// let posterior = dbm.mean_field_of_means(&Matrix::from_element(4, 5, 0.3), &MeanFieldSettings::default())?;
+    /// assert_eq!(posterior.means[1][(1, 4)], 0.5);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn mean_field_of_means(&self, v: &Matrix, settings: &MeanFieldSettings) -> Result<MeanField> {
+        self.check_data("Dbm::mean_field_of_means", v.nrows())?;
+        settings.check()?;
+        Ok(by_blocks(self, &dense_inputs_up(self.weights(0), v, self.bias(1)), settings))
+    }
+}
+
 impl Couplings {
     /// [`Dbm::mean_field`] for a model that changes between batches.
     ///
@@ -151,20 +180,24 @@ impl Couplings {
     /// When `v` has other units than the visible layer.
     #[must_use]
     pub fn mean_field(&self, dbm: &Dbm, v: &BitMatrix, settings: &MeanFieldSettings) -> MeanField {
-        let from_v = self.given(dbm, 1, Some(v), None).inputs().to_matrix();
-        let size = block_size(v.samples());
-        let blocks: Vec<Block<'_>> = (0..v.samples().div_ceil(size))
-            .into_par_iter()
-            .map(|block| {
-                let count = size.min(v.samples() - block * size);
-                Block::new(dbm, from_v.columns(block * size, count).into_owned(), settings).run()
-            })
-            .collect();
-        MeanField {
-            means: (1..=dbm.depth()).map(|l| joined(dbm.units(l), v.samples(), &blocks, l)).collect(),
-            iterations: blocks.iter().map(|block| block.iterations).max().unwrap_or(0),
-            change: blocks.iter().map(|block| block.change).fold(0.0, f32::max),
-        }
+        by_blocks(dbm, &self.given(dbm, 1, Some(v), None).inputs().to_matrix(), settings)
+    }
+}
+
+/// Mean field of samples whose first hidden layer gets b_1 + W_0' v from below, `[n_1, samples]`.
+fn by_blocks(dbm: &Dbm, from_v: &Matrix, settings: &MeanFieldSettings) -> MeanField {
+    let (samples, size) = (from_v.ncols(), block_size(from_v.ncols()));
+    let blocks: Vec<Block<'_>> = (0..samples.div_ceil(size))
+        .into_par_iter()
+        .map(|block| {
+            let count = size.min(samples - block * size);
+            Block::new(dbm, from_v.columns(block * size, count).into_owned(), settings).run()
+        })
+        .collect();
+    MeanField {
+        means: (1..=dbm.depth()).map(|l| joined(dbm.units(l), samples, &blocks, l)).collect(),
+        iterations: blocks.iter().map(|block| block.iterations).max().unwrap_or(0),
+        change: blocks.iter().map(|block| block.change).fold(0.0, f32::max),
     }
 }
 

@@ -57,6 +57,13 @@ proptest! {
     }
 
     #[test]
+    fn law_mean_field_takes_bits_and_the_same_numbers_alike(dbm in models(), bits in any::<u64>()) {
+        let (v, settings) = (some_data(&dbm, bits, 3), MeanFieldSettings { iterations: 5, tolerance: 0.0, ..Default::default() });
+        let (a, b) = (dbm.mean_field(&v, &settings).unwrap(), dbm.mean_field_of_means(&v.to_matrix(), &settings).unwrap());
+        prop_assert!(a.means.iter().zip(&b.means).all(|(a, b)| (a - b).amax() < 1e-4));
+    }
+
+    #[test]
     fn law_turning_the_stack_over_keeps_the_partition_function(dbm in models()) {
         let (mut weights, mut biases) = dbm.stack().clone().into_parts();
         weights.reverse();

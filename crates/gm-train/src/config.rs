@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use gm_core::{Error as CoreError, ModelKind, Streams};
 use serde::{Deserialize, Serialize};
 
+use crate::classifier::ClassifierSettings;
 use crate::data::{Binarise, DataSpec, Dataset, LoadOptions, load};
 use crate::dbm_learner::DbmSettings;
 use crate::dbn_settings::DbnSettings;
@@ -86,6 +87,8 @@ pub enum ModelConfig {
     Dbm(DbmSettings),
     /// A deep belief network.
     Dbn(DbnSettings),
+    /// A feed-forward net that classifies.
+    Classifier(ClassifierSettings),
 }
 
 /// What every model's settings tell the trainer.
@@ -148,6 +151,7 @@ impl ModelConfig {
             Self::Sbn(settings) => settings,
             Self::Dbm(settings) => settings,
             Self::Dbn(settings) => settings,
+            Self::Classifier(settings) => settings,
         }
     }
 }
@@ -259,11 +263,15 @@ impl Config {
             *folder = absolute(folder)?;
         }
         config.data.binarise = Some(self.binarise(data));
-        if let ModelConfig::Dbn(settings) = &mut config.model {
-            if let Some(start) = &mut settings.start {
-                *start = absolute(start)?;
+        match &mut config.model {
+            ModelConfig::Dbn(settings) => {
+                if let Some(start) = &mut settings.start {
+                    *start = absolute(start)?;
+                }
+                settings.complete(data)?;
             }
-            settings.complete(data)?;
+            ModelConfig::Classifier(settings) => settings.complete(data)?,
+            _ => {}
         }
         Ok(config)
     }

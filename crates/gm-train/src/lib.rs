@@ -16,6 +16,7 @@
 //! ```
 
 mod checkpoint;
+mod classifier;
 mod config;
 mod data;
 mod dbm_learner;
@@ -41,6 +42,7 @@ mod sbn_learner;
 mod sbn_rule;
 mod trainer;
 
+pub use classifier::{Classifier, ClassifierLearner, ClassifierSettings, Dropout, HiddenUnits};
 pub use config::{Config, DataConfig, ModelConfig, ModelSettings};
 pub use data::{
     Binarise, DataSpec, Dataset, DatasetInfo, FileInfo, Levels, LoadOptions, Split, SplitInfo, SplitName, Values,
@@ -51,9 +53,9 @@ pub use dbn_learner::DbnLearner;
 pub use dbn_settings::{Backfit, DbnSettings, LayerInputs, LayerStart};
 pub use error::{Error, Result};
 pub use evaluate::{
-    DataReport, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, LogProbReport, LowerBound,
-    PartitionReport, PseudoReport, evaluate, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm,
-    evaluate_sbn,
+    ClassData, ClassReport, CrossEntropy, DataReport, ErrorRate, EvalData, EvalReport, EvalSettings, Exact,
+    ImportanceReport, LogProbReport, LowerBound, PartitionReport, PseudoReport, classify_dbn, evaluate,
+    evaluate_classifier, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm, evaluate_sbn,
 };
 pub use files::{load_model, save_model, write_atomically};
 pub use learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport};
@@ -68,7 +70,7 @@ pub use regularise::Regularise;
 pub use run::Run;
 pub use sbn_learner::{SbnLearner, SbnSettings};
 pub use sbn_rule::SbnRule;
-pub use trainer::{Fit, FitOptions, Outcome, fit_dbm, fit_dbn, fit_rbm, fit_rbm_with, fit_sbn};
+pub use trainer::{Fit, FitOptions, Outcome, fit_classifier, fit_dbm, fit_dbn, fit_rbm, fit_rbm_with, fit_sbn};
 
 /// The example of the crate's description runs with the tests.
 #[cfg(doctest)]

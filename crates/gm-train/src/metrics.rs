@@ -82,7 +82,8 @@ impl Serialize for Figures {
 /// | `weight_rms` | root mean square of the weights, those next to the data in deep models, those of the machine on top in deep belief networks |
 /// | `layers`, `log_partition`, `train_elbo` | hidden layers so far, log Z of the machine on top as a short annealing finds it, and the bound of training rows (deep belief networks) |
 /// | `next_elbo` | at the end of a layer: the bound of validation rows with which the next layer begins (deep belief networks) |
-/// | `error_rate` | share of validation rows whose class is not the most probable one (models with label units) |
+/// | `error_rate`, `train_error_rate` | share of validation and training rows whose most probable class is not their label (classifiers; of models with label units `error_rate` alone) |
+/// | `cross_entropy`, `train_cross_entropy` | mean -log p of the labels of validation and training rows, nats (classifiers) |
 /// | `log_likelihood`, `train_log_likelihood` | exact mean log p of validation and training rows, for models small enough |
 ///
 /// Validation and training rows are fixed random subsets of the two splits.

@@ -8,7 +8,7 @@ use gm_sbn::Sbn;
 
 use crate::error::Result;
 
-/// A model of any kind.
+/// A generative model of any kind; a [`Classifier`](crate::Classifier) is none.
 ///
 /// Exhaustive on purpose: a kind that is added shows every place that has to know it.
 ///
@@ -112,6 +112,10 @@ impl Model {
             ModelKind::Dbm => Self::Dbm(Dbm::from_data(data)?),
             ModelKind::Dbn => Self::Dbn(Dbn::from_data(data)?),
             ModelKind::Rbm => Self::Rbm(bernoulli(Rbm::from_data(data)?)?),
+            ModelKind::Classifier => {
+                let expected = "generative model (rbm, sbn, dbm or dbn)".into();
+                return Err(CoreError::from(FileError::WrongKind { expected, found: data.kind.to_string() }).into());
+            }
         })
     }
 

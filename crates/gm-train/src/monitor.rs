@@ -12,10 +12,11 @@ use crate::metrics::EpochRecord;
 
 /// Which figure ends a run before its last epoch.
 ///
-/// Written `never`, `log-likelihood`, `pseudo-likelihood`, `importance-weighted` or `free-energy-gap:LIMIT`. All are figures of the
+/// Written `never`, `log-likelihood`, `pseudo-likelihood`, `importance-weighted`, `error-rate`, `cross-entropy` or
+/// `free-energy-gap:LIMIT`. All are figures of the
 /// validation split, as [`EpochRecord`] describes them.
 ///
-/// - With a likelihood an epoch is good when it is better than all before.
+/// - With a likelihood, errors or cross-entropy an epoch is good when it is better than all before.
 /// - With the gap an epoch is good while the gap is at most the limit in nats. The gap is close to zero at the start
 ///   and grows, so that its smallest value says nothing.
 ///
@@ -39,12 +40,23 @@ pub enum StopOn {
     ImportanceWeighted,
     /// The stochastic log-pseudo-likelihood.
     PseudoLikelihood,
+    /// The share of errors, of classifiers.
+    ErrorRate,
+    /// The mean of -log p of the label, of classifiers.
+    CrossEntropy,
     /// The gap between the free energies of validation and training rows, with its limit in nats.
     FreeEnergyGap(f64),
 }
 
-const WORDS: [&str; 5] =
-    ["never", "log-likelihood", "pseudo-likelihood", "importance-weighted", "free-energy-gap:LIMIT"];
+const WORDS: [&str; 7] = [
+    "never",
+    "log-likelihood",
+    "pseudo-likelihood",
+    "importance-weighted",
+    "error-rate",
+    "cross-entropy",
+    "free-energy-gap:LIMIT",
+];
 
 impl StopOn {
     fn figure(self) -> Option<&'static str> {
@@ -53,6 +65,8 @@ impl StopOn {
             Self::LogLikelihood => Some("log_likelihood"),
             Self::PseudoLikelihood => Some("pseudo_log_likelihood"),
             Self::ImportanceWeighted => Some("importance_weighted"),
+            Self::ErrorRate => Some("error_rate"),
+            Self::CrossEntropy => Some("cross_entropy"),
             Self::FreeEnergyGap(_) => Some("free_energy_gap"),
         }
     }
@@ -67,6 +81,8 @@ impl FromStr for StopOn {
             None if text == "log-likelihood" => Ok(Self::LogLikelihood),
             None if text == "pseudo-likelihood" => Ok(Self::PseudoLikelihood),
             None if text == "importance-weighted" => Ok(Self::ImportanceWeighted),
+            None if text == "error-rate" => Ok(Self::ErrorRate),
+            None if text == "cross-entropy" => Ok(Self::CrossEntropy),
             Some(("free-energy-gap", limit)) => match limit.parse() {
                 Ok(limit) if f64::is_finite(limit) && limit > 0.0 => Ok(Self::FreeEnergyGap(limit)),
                 _ => Err(refused("stop_on", text, "free-energy-gap:LIMIT with a limit above 0 nats")),
@@ -83,6 +99,8 @@ impl fmt::Display for StopOn {
             Self::LogLikelihood => f.write_str("log-likelihood"),
             Self::PseudoLikelihood => f.write_str("pseudo-likelihood"),
             Self::ImportanceWeighted => f.write_str("importance-weighted"),
+            Self::ErrorRate => f.write_str("error-rate"),
+            Self::CrossEntropy => f.write_str("cross-entropy"),
             Self::FreeEnergyGap(limit) => write!(f, "free-energy-gap:{limit}"),
         }
     }
@@ -201,9 +219,13 @@ impl Stopping {
     ) -> Result<bool> {
         let Some(name) = settings.stop_on.figure() else { return Ok(false) };
         let value = record.figures.get(name).ok_or_else(|| refused("stop_on", settings.stop_on, NO_FIGURE))?;
+        let improves = |better: fn(f64, f64) -> bool| {
+            self.best.as_ref().is_none_or(|best| better(value, best.value)) && value.is_finite()
+        };
         let good = match settings.stop_on {
             StopOn::FreeEnergyGap(limit) => value <= limit,
-            _ => self.best.as_ref().is_none_or(|best| value > best.value) && value.is_finite(),
+            StopOn::ErrorRate | StopOn::CrossEntropy => improves(|new, old| new < old),
+            _ => improves(|new, old| new > old),
         };
         if good {
             self.best = Some(Best { epoch: record.epoch, value, parameters: parameters() });
@@ -239,6 +261,8 @@ mod tests {
         let (good, stopping) = judged(StopOn::FreeEnergyGap(1.0), "free_energy_gap", &[0.1, 1.2, 0.9, 1.1]);
         assert_eq!(good, [true, false, true, false]);
         assert_eq!((stopping.over, stopping.best.unwrap().epoch), (false, 3));
+        let (good, _) = judged(StopOn::ErrorRate, "error_rate", &[0.3, 0.2, 0.2, 0.1]);
+        assert_eq!(good, [true, true, false, true]);
         let (_, stopping) = judged(StopOn::Never, "anything", &[0.0; 9]);
         assert_eq!(stopping, Stopping::default());
     }
@@ -255,7 +279,9 @@ mod tests {
         let record = EpochRecord { epoch: 1, step: 1, seconds: 0.0, figures: Figures::default() };
         let refused = Stopping::default().judge(&settings, &record, ParametersState::default).unwrap_err();
         assert!(refused.to_string().starts_with("MonitorSettings: `stop_on` is log-likelihood, allowed: a figure"));
-        for text in ["never", "log-likelihood", "pseudo-likelihood", "free-energy-gap:2.5"] {
+        for text in
+            ["never", "log-likelihood", "pseudo-likelihood", "error-rate", "cross-entropy", "free-energy-gap:2.5"]
+        {
             assert_eq!(text.parse::<StopOn>().unwrap().to_string(), text);
         }
     }

@@ -67,8 +67,13 @@ impl Regularise {
 
     /// Scales down the weights into each unit of an upper layer whose norm exceeds the limit.
     pub fn limit_norms(&self, parameters: &mut Stack) {
+        self.limit_norms_from(0, parameters);
+    }
+
+    /// [`limit_norms`](Self::limit_norms) of the weights above a layer.
+    pub(crate) fn limit_norms_from(&self, first: usize, parameters: &mut Stack) {
         let Some(limit) = self.max_norm.map(f64::from) else { return };
-        for l in 0..parameters.depth() {
+        for l in first..parameters.depth() {
             let rows = parameters.weights(l).nrows();
             parameters.update_weights(l, |weights| {
                 weights.as_mut_slice().par_chunks_mut(rows).for_each(|column| limit_norm(column, limit));

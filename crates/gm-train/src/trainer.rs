@@ -12,6 +12,7 @@ use gm_sbn::Sbn;
 use rand::seq::index::sample;
 
 use crate::checkpoint::{Checkpoint, DataMark};
+use crate::classifier::{Classifier, ClassifierLearner, ClassifierSettings};
 use crate::config::ModelSettings;
 use crate::data::{Binarise, Dataset, Split};
 use crate::dbm_learner::{DbmLearner, DbmSettings};
@@ -282,6 +283,58 @@ pub fn fit_dbn(
     };
     let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
     Ok(Fit { model: learner.into_dbn(), outcome, history })
+}
+
+/// Trains a classifier in memory; [`Run`](crate::Run) trains on disk, with checkpoints.
+///
+/// Grey levels are taken as they are unless the options binarise them. The net starts from that of the options, else from the
+/// settings' model or random weights.
+///
+/// # Randomness
+///
+/// As [`fit_rbm`], and what [`ClassifierLearner`] says.
+///
+/// # Errors
+///
+/// As [`fit_rbm_with`], and [`Error::NoLabels`](crate::Error::NoLabels) for data without labels.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+/// use gm_train::{ClassifierSettings, Dataset, FitOptions, Unobserved, fit_classifier};
+///
+/// let bars = Dataset::builtin("bars-and-stripes:3")?;
+/// let settings = ClassifierSettings { hidden: vec![12], epochs: 100, batch_size: 4, ..Default::default() };
+/// let fit = fit_classifier(&bars, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved)?;
+/// // All 0 and all 1 are both bars and stripes, so that 2 of 16 rows cannot be told.
+/// assert_eq!(fit.history.last().and_then(|last| last.figures.get("error_rate")), Some(2.0 / 16.0));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+pub fn fit_classifier(
+    data: &Dataset,
+    settings: &ClassifierSettings,
+    options: &FitOptions<Classifier>,
+    streams: &Streams,
+    observer: &mut dyn Observer,
+) -> Result<Fit<Classifier>> {
+    let mut settings = settings.clone();
+    settings.complete(data)?;
+    settings.check()?;
+    let plan = Plan {
+        binarise: options.binarise.unwrap_or(Binarise::None),
+        reals: true,
+        ..options.plan(data, settings.epochs, settings.batch_size)
+    };
+    let net = match &options.start {
+        Some(net) => net.clone(),
+        None => settings.first(data.units(), streams)?,
+    };
+    let joined = settings.joined(data, plan.binarise, net.features())?;
+    let examples = Examples::new(&joined, &plan, streams)?;
+    let mut learner = ClassifierLearner::start_from(net, &settings)?;
+    let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
+    Ok(Fit { model: learner.into_net(), outcome, history })
 }
 
 /// Trains a learner in memory.

@@ -253,7 +253,7 @@ impl<'a> Gallery<'a> {
         let completed = completed(rbm, data, self.shape, &context.streams())?;
         let samples =
             training::draw_samples(&Model::Rbm(rbm.clone()), 3 * COMPLETED, COMPLETED, self.shape, &context.streams());
-        let filters = training::draw_filters(rbm.stack(), HIDDEN[0], COMPLETED, self.shape);
+        let filters = training::draw_filters(rbm.weights(), HIDDEN[0], COMPLETED, self.shape);
         self.keep("completed.png", &completed)?;
         self.keep("samples.png", &samples)?;
         self.keep("filters.png", &filters)?;

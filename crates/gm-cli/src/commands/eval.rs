@@ -8,20 +8,21 @@ use clap::{Args, ValueEnum};
 use gm_core::{AisSettings, ModelKind, Progress as Done, Schedule};
 use gm_sbn::BoundSettings;
 use gm_train::{
-    EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, Model, PartitionReport, SplitName, evaluate,
-    evaluate_partition,
+    ClassData, ClassReport, Classifier, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, Model,
+    PartitionReport, SplitName, classify_dbn, evaluate, evaluate_classifier, evaluate_partition,
 };
 use serde::Serialize;
 
-use super::Context;
+use super::{Context, refuse_given};
+use crate::classes::{self, Inputs};
 use crate::console::{Interrupt, Progress};
 use crate::data::{Folders, Part, Rows, check_units};
 use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
-use crate::model;
+use crate::model::{self, Either};
 use crate::output::{Listing, Report};
 
-/// Measures the mean log-likelihood of data, in nats
+/// Measures the mean log-likelihood of data, in nats, or how well a classifier tells labels
 ///
 /// Restricted Boltzmann machines: the partition function is enumerated when the smaller layer has up to 20 units (up to 30
 /// with --exact), and estimated by annealed importance sampling otherwise or when an --ais option is given. Annealing
@@ -33,6 +34,9 @@ use crate::output::{Listing, Report};
 ///
 /// Sigmoid belief nets: exact when up to 20 hidden units can be enumerated (30 with --exact), and bounded from below by the
 /// mean importance weight of --samples draws of the recognition net.
+///
+/// Classifiers, and with --classify deep belief networks with label units: the share of errors with its 95 % interval,
+/// cross-entropy, and which class is taken for which. Grey levels are taken as they are unless --binarise says otherwise.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm eval model.gm --data digits\n  \
     dgm eval model.gm --data mnist --split test --ais-runs 100 --ais-temperatures 14501 --seed 1\n  \
@@ -47,7 +51,7 @@ pub(crate) struct Eval {
     #[command(flatten)]
     folders: Folders,
     /// How grey levels become 0 and 1: `none`, `threshold[:T]` or `fixed[:SEED]`
-    /// [default: `none` for binary data, else `fixed:0`]
+    /// [default: `none` for binary data and classifiers, else `fixed:0`]
     #[arg(long, value_name = "HOW", requires = "data")]
     binarise: Option<gm_train::Binarise>,
     /// Which rows: train, valid, test or all [default: test]
@@ -74,7 +78,11 @@ pub(crate) struct Eval {
     /// Independent repeats of the bound, which show its spread [default: 1]
     #[arg(long, value_name = "N", requires = "data", value_parser = super::at_least_one)]
     repeats: Option<usize>,
-    /// Write log p of each row, or its bound, into this .npy or .csv file
+    /// Judge the label units of a deep belief network by the labels of the rows, instead of the likelihood
+    #[arg(long, requires = "data")]
+    #[arg(conflicts_with_all = ["exact", "ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "samples", "repeats"])]
+    classify: bool,
+    /// Write log p of each row, or its bound, or log p of its label, into this .npy or .csv file
     #[arg(long, value_name = "FILE", requires = "data")]
     per_example: Option<PathBuf>,
     /// Keep the JSON document in this .json file; `dgm report` shows those in a run folder
@@ -112,9 +120,14 @@ impl Eval {
         let target =
             self.per_example.as_ref().map(|path| Target::new(path, &[Kind::Npy, Kind::Csv], self.force)).transpose()?;
         let out = self.out.as_ref().map(|path| Target::new(path, &[Kind::Json], self.force)).transpose()?;
-        let model = model::load(&self.model)?;
-        self.check_options(&model)?;
-        let report = self.measure(&model, target.as_ref(), context)?;
+        let report = match model::load_either(&self.model)? {
+            Either::Classifier(net) => self.evaluate_classifier(&net, target.as_ref())?,
+            Either::Model(model) if self.classify => self.classify_by(&model, target.as_ref())?,
+            Either::Model(model) => {
+                self.check_options(&model)?;
+                self.measure(&model, target.as_ref(), context)?
+            }
+        };
         out.map_or(Ok(()), |out| out.write_text(report.document()))?;
         Ok(report)
     }
@@ -132,26 +145,75 @@ impl Eval {
         Report::new(summary(&report), &report)
     }
 
-    /// Refuses options that the model has no use for.
-    fn check_options(&self, model: &Model) -> Result<()> {
-        let annealing = [
+    /// How well a classifier tells the labels of the rows.
+    fn evaluate_classifier(&self, net: &Classifier, target: Option<&Target>) -> Result<Report> {
+        let exact = [("--exact", self.exact.then(|| "given".into()))];
+        refuse_given(self.annealing().iter().chain(&self.drawing()).chain(&exact), "none for a classifier")?;
+        self.judged((net.inputs(), net.classes()), target, |data| Ok(evaluate_classifier(net, data)?))
+    }
+
+    /// How well the label units of a model tell the labels of the rows.
+    fn classify_by(&self, model: &Model, target: Option<&Target>) -> Result<Report> {
+        match model {
+            Model::Dbn(dbn) if dbn.classes() > 0 => {
+                self.judged((dbn.visible(), dbn.classes()), target, |data| Ok(classify_dbn(dbn, data)?))
+            }
+            model => {
+                let value = format!("a {} without label units", model.kind());
+                let allowed = "a dbn trained with --labels, or a classifier".into();
+                Err(Error::Option { option: "--classify", value, allowed })
+            }
+        }
+    }
+
+    /// Judges labelled rows of so many units and classes.
+    fn judged(
+        &self,
+        (units, classes): (usize, usize),
+        target: Option<&Target>,
+        judge: impl FnOnce(&ClassData) -> Result<ClassReport>,
+    ) -> Result<Report> {
+        let Some(spec) = &self.data else {
+            let (value, allowed) = ("none".into(), "labelled rows to classify".into());
+            return Err(Error::Option { option: "--data", value, allowed });
+        };
+        let rows = Rows { data: spec.clone(), folders: self.folders.clone(), binarise: self.binarise };
+        let report = judge(&Inputs::load(&rows, self.part(), units, &self.model)?.labelled(classes)?)?;
+        if let Some(target) = target {
+            target.write_numbers(&report.log_probs)?;
+        }
+        Report::new(classes::summary(&report), &report)
+    }
+
+    fn part(&self) -> Part {
+        self.split.unwrap_or(Part::Split(SplitName::Test))
+    }
+
+    /// Options of annealing, with what was given.
+    fn annealing(&self) -> [(&'static str, Option<String>); 4] {
+        [
             ("--ais-runs", self.ais_runs.map(|n| n.to_string())),
             ("--ais-temperatures", self.ais_temperatures.map(|n| n.to_string())),
             ("--ais-schedule", self.ais_schedule.map(|how| format!("{how:?}").to_lowercase())),
             ("--raise-walks", self.raise_walks.map(|n| n.to_string())),
-        ];
-        let drawing =
-            [("--samples", self.samples.map(|n| n.to_string())), ("--repeats", self.repeats.map(|n| n.to_string()))];
+        ]
+    }
+
+    /// Options of importance weights, with what was given.
+    fn drawing(&self) -> [(&'static str, Option<String>); 2] {
+        [("--samples", self.samples.map(|n| n.to_string())), ("--repeats", self.repeats.map(|n| n.to_string()))]
+    }
+
+    /// Refuses options that the model has no use for.
+    fn check_options(&self, model: &Model) -> Result<()> {
+        let (annealing, drawing) = (self.annealing(), self.drawing());
         let (useless, allowed) = match model.kind() {
             ModelKind::Sbn => (&annealing[..], "none for a sbn, which has no partition function"),
             ModelKind::Dbm => (&drawing[1..], "none for a dbm"),
             ModelKind::Dbn => (&[][..], ""),
-            ModelKind::Rbm => (&drawing[..], "none for a model without recognition net"),
+            ModelKind::Rbm | ModelKind::Classifier => (&drawing[..], "none for a model without recognition net"),
         };
-        match useless.iter().find_map(|(option, given)| given.clone().map(|given| (*option, given))) {
-            Some((option, value)) => Err(Error::Option { option, value, allowed: allowed.into() }),
-            None => Ok(()),
-        }
+        refuse_given(useless.iter(), allowed)
     }
 
     fn settings(&self, context: &Context) -> EvalSettings {

@@ -3,23 +3,26 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use gm_core::Matrix;
-use gm_train::Model;
+use gm_core::{Matrix, ModelKind};
+use gm_train::{Classifier, Model};
 use serde::Serialize;
 
-use super::Context;
+use super::{Context, refuse_given};
+use crate::classes::Inputs;
 use crate::data::{About, Part, Rows};
 use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
-use crate::model;
+use crate::model::{self, Either};
 use crate::output::Report;
 use crate::posterior::Posterior;
 
-/// Computes E[h | v] for the rows of a data set
+/// Computes E[h | v] for the rows of a data set, or the probabilities of classes
 ///
 /// Exact for a restricted Boltzmann machine, whose hidden units are independent given the data. For a sigmoid belief net as
 /// --method says; for a deep Boltzmann machine by mean field, unless --method says gibbs or exact; for a deep belief network by
 /// one pass up of means, unless --method says gibbs or exact.
+///
+/// A classifier gives p(class | v), from grey levels as they are unless --binarise says otherwise.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_help = "Examples:\n  dgm infer model.gm --data digits --out h.npy\n  dgm infer model.gm --data rows.csv --split all --out h.csv\n  \
@@ -84,6 +87,17 @@ struct Document {
     mean_field_bound: Option<f64>,
 }
 
+/// What a classifier tells.
+#[derive(Serialize)]
+struct Probabilities {
+    schema: &'static str,
+    model: &'static str,
+    layers: Vec<usize>,
+    classes: usize,
+    data: About,
+    out: PathBuf,
+}
+
 impl Method {
     /// The method that suits a model.
     pub(crate) fn usual(model: &Model) -> Self {
@@ -114,7 +128,10 @@ impl Method {
 impl Infer {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
         let target = Target::new(&self.out, &[Kind::Npy, Kind::Csv], self.force)?;
-        let model = model::load(&self.model)?;
+        let model = match model::load_either(&self.model)? {
+            Either::Classifier(net) => return self.classify(&net, &target),
+            Either::Model(model) => model,
+        };
         let method = self.method.unwrap_or_else(|| Method::usual(&model));
         self.check(&model, method)?;
         let examples = self.rows.load_for(&model, &self.model, self.split)?;
@@ -145,6 +162,30 @@ impl Infer {
                 mean_field_bound: found.bound,
             },
         )
+    }
+
+    /// Writes the probability of each class.
+    fn classify(&self, net: &Classifier, target: &Target) -> Result<Report> {
+        let given = [
+            ("--method", self.method.map(Method::name)),
+            ("--samples", self.samples.map(|n| n.to_string())),
+            ("--steps", self.steps.map(|n| n.to_string())),
+        ];
+        refuse_given(given.iter(), "none for a classifier")?;
+        let inputs = Inputs::load(&self.rows, self.split, net.inputs(), &self.model)?;
+        let probs = net.log_class_probs(inputs.values()?.view())?.map(f32::exp);
+        target.write_values(&probs)?;
+        let (rows, classes) = (probs.ncols(), net.classes());
+        let text = format!("{}: p(class | v) of {rows} rows and {classes} classes", self.out.display());
+        let document = Probabilities {
+            schema: "gm-infer/1",
+            model: ModelKind::Classifier.as_str(),
+            layers: net.stack().layers(),
+            classes,
+            data: inputs.about,
+            out: self.out.clone(),
+        };
+        Report::new(text, &document)
     }
 
     /// Refuses options that the method would not look at, and methods that the model does not have.

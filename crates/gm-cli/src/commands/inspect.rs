@@ -12,6 +12,7 @@ use crate::files::{Kind, Target};
 use crate::model;
 use crate::output::{Listing, Report, table};
 use crate::picture;
+use crate::training::filters_of;
 
 /// Shows a model's shapes, ranges, weight spectrum and filters
 #[derive(Args, Clone, Debug)]
@@ -177,8 +178,8 @@ impl Inspect {
         let target = self.filters.as_ref().map(|path| Target::new(path, &[Kind::Png], self.force)).transpose()?;
         let data = model::load_data(&self.model)?;
         if let Some(target) = target {
-            let weights = data.stack.weights(0);
-            target.write_picture(&picture::filters(weights, picture::shape_of(weights.nrows(), None), None))?;
+            let weights = filters_of(&data);
+            target.write_picture(&picture::filters(&weights, picture::shape_of(weights.nrows(), None), None))?;
         }
         let posterior = self.posterior.as_ref().map(|seen| self.explain(&data, seen)).transpose()?;
         let document = Document {
@@ -186,10 +187,10 @@ impl Inspect {
             model: data.kind.to_string(),
             visible: data.visible.to_string(),
             layers: data.stack.layers(),
-            parameters: data.stack.parameters(),
+            parameters: tensors(&data).iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum(),
             tensors: tensors(&data),
             spectra: (0..data.stack.depth()).map(|l| Spectrum::new(l, data.stack.weights(l))).collect(),
-            units: (0..=data.stack.depth()).map(|l| Units::new(&data, l)).collect(),
+            units: unit_rows(&data),
             metadata: data.metadata.clone(),
             filters: self.filters.clone(),
             posterior,
@@ -213,7 +214,15 @@ pub(crate) fn tensors(data: &ModelData) -> Vec<Tensor> {
         None => vec![length],
     };
     let named = data.stack.tensor_names().into_iter().zip(data.stack.tensors());
+    // A feed-forward net has no biases on its input.
+    let named = named.filter(|(name, _)| data.kind != ModelKind::Classifier || name != "bias.0");
     named.map(|(name, values)| Tensor::new(shape(&name, values.len()), name, values)).collect()
+}
+
+/// What the parameters alone tell of units; nothing of a feed-forward net, whose inputs are no zeros and ones.
+fn unit_rows(data: &ModelData) -> Vec<Units> {
+    let layers = if data.kind == ModelKind::Classifier { 0 } else { data.stack.depth() + 1 };
+    (0..layers).map(|l| Units::new(data, l)).collect()
 }
 
 impl Tensor {
@@ -262,7 +271,7 @@ fn input_ranges(data: &ModelData, layer: usize) -> Vec<(f32, f32)> {
     let undirected = |layer: usize| match data.kind {
         ModelKind::Rbm | ModelKind::Dbm => true,
         ModelKind::Dbn => layer + 1 >= top,
-        ModelKind::Sbn => false,
+        ModelKind::Sbn | ModelKind::Classifier => false,
     };
     let bias = data.stack.bias(layer).as_slice();
     let mut ranges: Vec<(f32, f32)> = bias.iter().map(|&b| (b, b)).collect();
@@ -302,7 +311,8 @@ impl Document {
                 head.add(when, format!("on with {p:.4} and {q:.4}, correlation {correlation:+.4}"));
             }
         }
-        head.text() + "\n" + &self.tensor_table() + "\n" + &self.unit_table() + "\n" + &self.spectrum_lines()
+        let units = if self.units.is_empty() { String::new() } else { self.unit_table() + "\n" };
+        head.text() + "\n" + &self.tensor_table() + "\n" + &units + &self.spectrum_lines()
     }
 
     fn tensor_table(&self) -> String {

@@ -5,6 +5,7 @@ mod convert;
 mod data;
 mod demo;
 mod eval;
+mod finetune;
 mod infer;
 mod inspect;
 mod report;
@@ -18,7 +19,7 @@ pub(crate) use eval::{examples, label, watched};
 pub(crate) use infer::Method;
 pub(crate) use inspect::{Spectrum, Tensor, Units, tensors};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::output::Report;
 
 /// What dgm can do.
@@ -28,6 +29,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Data(data::Data),
     Train(train::Train),
+    Finetune(Box<finetune::Finetune>),
     Eval(eval::Eval),
     Sample(sample::Sample),
     Infer(infer::Infer),
@@ -69,6 +71,7 @@ impl Command {
             Self::Demo(demo) => demo.run(context),
             Self::Data(data) => data.run(),
             Self::Train(train) => train.run(context),
+            Self::Finetune(finetune) => finetune.run(context),
             Self::Eval(eval) => eval.run(context),
             Self::Sample(sample) => sample.run(context),
             Self::Infer(infer) => infer.run(context),
@@ -91,5 +94,16 @@ fn at_least_one(text: &str) -> std::result::Result<usize, String> {
         Ok(0) => Err("must be 1 or more".into()),
         Ok(count) => Ok(count),
         Err(error) => Err(format!("{error}")),
+    }
+}
+
+/// Refuses the first option that was given.
+fn refuse_given<'a>(
+    mut options: impl Iterator<Item = &'a (&'static str, Option<String>)>,
+    allowed: &str,
+) -> Result<()> {
+    match options.find_map(|(option, given)| given.clone().map(|given| (*option, given))) {
+        Some((option, value)) => Err(Error::Option { option, value, allowed: allowed.into() }),
+        None => Ok(()),
     }
 }

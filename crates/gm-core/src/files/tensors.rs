@@ -12,8 +12,8 @@ use crate::stack::{Matrix, Stack, Vector};
 use crate::units::{ModelKind, VisibleKind};
 use crate::visible::Standardise;
 
-const KNOWN: &str = "weights.L, bias.L, recognition.weights.L, recognition.bias.L, label.weights, \
-                     label.bias, visible_variance, visible_shift or visible_scale";
+const KNOWN: &str = "weights.L, bias.L, recognition.weights.L, recognition.bias.L, label.weights, label.bias, \
+                     features.weights.L, features.bias.L, visible_variance, visible_shift or visible_scale";
 
 /// Numbers in rows, the last index the fastest, as NumPy has them by default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,12 +54,10 @@ pub(crate) struct Parts {
 impl From<&ModelData> for Parts {
     fn from(model: &ModelData) -> Self {
         let mut tensors = BTreeMap::new();
-        let mut add = |name: String, tensor| tensors.insert(name, tensor);
-        for l in 0..model.stack.depth() {
-            add(format!("weights.{l}"), Tensor::from_matrix(model.stack.weights(l)));
-        }
-        for l in 0..=model.stack.depth() {
-            add(format!("bias.{l}"), Tensor::from_vector(model.stack.bias(l)));
+        let mut add = |name: String, tensor| drop(tensors.insert(name, tensor));
+        add_stack("", &model.stack, usize::from(model.kind == ModelKind::Classifier), &mut add);
+        if let Some(features) = &model.features {
+            add_stack("features.", features, 0, &mut add);
         }
         if let Some(net) = &model.recognition {
             for l in 0..net.depth() {
@@ -87,6 +85,16 @@ impl From<&ModelData> for Parts {
     }
 }
 
+/// Adds the tensors of a stack, with biases from layer `first_bias` on.
+fn add_stack(prefix: &str, stack: &Stack, first_bias: usize, add: &mut impl FnMut(String, Tensor)) {
+    for l in 0..stack.depth() {
+        add(format!("{prefix}weights.{l}"), Tensor::from_matrix(stack.weights(l)));
+    }
+    for l in first_bias..=stack.depth() {
+        add(format!("{prefix}bias.{l}"), Tensor::from_vector(stack.bias(l)));
+    }
+}
+
 impl From<ModelData> for Parts {
     fn from(model: ModelData) -> Self {
         Self::from(&model)
@@ -111,13 +119,15 @@ impl Parts {
             None => VisibleKind::Bernoulli,
         };
         let mut shelf = Shelf { format, tensors: self.tensors };
-        let stack = shelf.take_stack()?;
+        let stack = shelf.take_stack("", kind != ModelKind::Classifier)?;
+        let features = shelf.take_features()?;
         let recognition = shelf.take_recognition()?;
         let visible_variance = shelf.take_optional_vector("visible_variance")?;
         let standardise = shelf.take_standardise()?;
         let labels = shelf.take_labels()?;
         shelf.refuse_rest()?;
         ModelData::new(kind, visible, stack, recognition, visible_variance, self.metadata)?
+            .with_features(features)?
             .with_standardise(standardise)?
             .with_labels(labels)
     }
@@ -139,11 +149,20 @@ struct Shelf {
 }
 
 impl Shelf {
-    fn take_stack(&mut self) -> Result<Stack> {
-        let depth = self.depth("");
-        let weights = (0..depth).map(|l| self.take_matrix(&format!("weights.{l}"))).collect::<Result<_>>()?;
-        let biases = (0..=depth).map(|l| self.take_vector(&format!("bias.{l}"))).collect::<Result<_>>()?;
+    /// Layers of which the first has biases, or none, which are 0 then.
+    fn take_stack(&mut self, prefix: &str, biased: bool) -> Result<Stack> {
+        let depth = self.depth(prefix);
+        let weights = (0..depth).map(|l| self.take_matrix(&format!("{prefix}weights.{l}")));
+        let weights: Vec<Matrix> = weights.collect::<Result<_>>()?;
+        let unbiased = (!biased).then(|| Ok(Vector::zeros(weights[0].nrows())));
+        let taken = (usize::from(!biased)..=depth).map(|l| self.take_vector(&format!("{prefix}bias.{l}")));
+        let biases = unbiased.into_iter().chain(taken).collect::<Result<_>>()?;
         Stack::new(weights, biases)
+    }
+
+    fn take_features(&mut self) -> Result<Option<Stack>> {
+        let present = self.tensors.keys().any(|name| name.starts_with("features."));
+        present.then(|| self.take_stack("features.", true)).transpose()
     }
 
     fn take_recognition(&mut self) -> Result<Option<Recognition>> {

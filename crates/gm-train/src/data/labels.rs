@@ -1,7 +1,8 @@
 //! Labels: how many classes they tell, and labels as units behind the others.
 
-use gm_core::{BitMatrix, Error as CoreError, Matrix};
+use gm_core::{Batch, BitMatrix, Error as CoreError, Matrix};
 
+use super::binarise::Binarise;
 use super::dataset::{Dataset, SplitName};
 use super::split::{Levels, Split, Values};
 use crate::error::{Error, Result};
@@ -22,8 +23,7 @@ impl Dataset {
     pub fn classes(&self) -> Result<usize> {
         let mut highest = 1;
         for split in [SplitName::Train, SplitName::Valid] {
-            let labels = self.split(split).labels().ok_or_else(|| self.without_labels(split))?;
-            highest = labels.iter().copied().fold(highest, u16::max);
+            highest = self.labels(split, usize::MAX)?.iter().copied().fold(highest, u16::max);
         }
         Ok(usize::from(highest) + 1)
     }
@@ -46,14 +46,7 @@ impl Dataset {
     /// # Ok::<(), gm_train::Error>(())
     /// ```
     pub fn labels(&self, split: SplitName, classes: usize) -> Result<&[u16]> {
-        let labels = self.split(split).labels().ok_or_else(|| self.without_labels(split))?;
-        match labels.iter().position(|&label| usize::from(label) >= classes) {
-            None => Ok(labels),
-            Some(row) => {
-                let (name, split, label) = (self.source.clone(), split.to_string(), labels[row]);
-                Err(Error::Label { name, split, row: row + 1, label, classes })
-            }
-        }
+        self.split(split).labels_below(&self.source, &split.to_string(), classes)
     }
 
     /// The data with a group of `classes` units behind the others, of which the one of the example's class is on.
@@ -90,13 +83,31 @@ impl Dataset {
         };
         Self::new(self.source.clone(), part(SplitName::Train)?, part(SplitName::Valid)?, part(SplitName::Test)?)
     }
-
-    fn without_labels(&self, split: SplitName) -> Error {
-        Error::NoLabels { name: self.source.clone(), split: split.to_string() }
-    }
 }
 
 impl Split {
+    /// The label of each example, below `classes`; source and split are for error texts.
+    pub(crate) fn labels_below(&self, source: &str, split: &str, classes: usize) -> Result<&[u16]> {
+        let (name, split) = (source.to_owned(), split.to_owned());
+        let Some(labels) = self.labels() else { return Err(Error::NoLabels { name, split }) };
+        match labels.iter().position(|&label| usize::from(label) >= classes) {
+            None => Ok(labels),
+            Some(row) => Err(Error::Label { name, split, row: row + 1, label: labels[row], classes }),
+        }
+    }
+
+    /// All examples for a model that takes grey levels as they are: numbers unless they are binarised.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::GreyLevels`] for `Dynamic`, which has no single answer.
+    pub fn batch(&self, binarise: Binarise) -> Result<Batch> {
+        if self.is_binary() || binarise != Binarise::None {
+            return Ok(self.to_bits(binarise)?.into());
+        }
+        Ok(self.to_matrix(&(0..self.len() as u32).collect::<Vec<_>>()).into())
+    }
+
     /// The examples with a group of units behind the others, of which one is on, or none.
     fn joined(&self, classes: usize, class_of: impl Fn(usize) -> Option<usize>) -> Result<Self> {
         let units = self.units();
@@ -122,7 +133,6 @@ impl Split {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Binarise;
 
     /// Six rows of two units, of every kind of values, with labels 0, 1, 2, 0, 1, 2.
     fn kinds() -> [Values; 3] {

@@ -1,5 +1,6 @@
 //! Likelihoods of held-out data, as a report that says how they were measured.
 
+mod classes;
 mod dbm;
 mod dbn;
 mod rbm;
@@ -17,6 +18,7 @@ use crate::data::{Binarise, Dataset, SplitName};
 use crate::error::{Error, Result};
 use crate::model::Model;
 
+pub use classes::{ClassData, ClassReport, CrossEntropy, ErrorRate, classify_dbn, evaluate_classifier};
 pub use dbm::evaluate_dbm;
 pub use dbn::evaluate_dbn;
 pub use rbm::evaluate_rbm;

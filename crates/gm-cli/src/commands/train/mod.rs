@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, Subcommand};
 use gm_train::{
-    Binarise, Config, DataConfig, DataSpec, ModelConfig, ModelSettings, MonitorSettings, Rate, Regularise, Run, StopOn,
-    load,
+    Binarise, Config, DataConfig, DataSpec, Dataset, ModelConfig, ModelSettings, MonitorSettings, Rate, Regularise,
+    Run, StopOn, load,
 };
 
 use super::{Context, plain};
@@ -57,9 +57,19 @@ enum Model {
 }
 
 /// What the options of every model tell.
-trait Options {
+pub(super) trait Options {
     /// The options that all models share.
     fn shared(&self) -> &Shared;
+
+    /// Refuses options and data that do not go together.
+    fn check(&self, _data: &Dataset) -> Result<()> {
+        Ok(())
+    }
+
+    /// Rows that are looked at, if not as many as usual.
+    fn watched(&self) -> Option<usize> {
+        None
+    }
 
     /// The library's settings for data of so many rows, with defaults that suit them.
     fn settings(&self, rows: usize) -> Result<ModelConfig>;
@@ -70,29 +80,29 @@ trait Options {
 
 /// Options of training that all models share.
 #[derive(Args, Clone, Debug)]
-struct Shared {
+pub(super) struct Shared {
     /// Data: a built-in name (`digits`), a known set (`mnist`) or the path of a file or folder
-    #[arg(long, value_name = "SPEC")]
-    data: String,
+    #[arg(long, value_name = "SPEC", required = true)]
+    data: Option<String>,
     #[command(flatten)]
-    folders: Folders,
+    pub(super) folders: Folders,
     /// How grey levels become 0 and 1: `none`, `threshold[:T]`, `fixed[:SEED]` or `dynamic`
     /// [default: `none` for binary data, else `dynamic`]
     #[arg(long, value_name = "HOW")]
     binarise: Option<Binarise>,
     /// Passes over the training rows [default: as many as make about 30000 updates]
     #[arg(long, value_name = "N")]
-    epochs: Option<u64>,
+    pub(super) epochs: Option<u64>,
     /// Rows of an update [default: 100]
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
     /// How the learning rate changes: constant, linear (to zero), exponential:F (an epoch), steps:E,F or inverse:E
     /// [default: linear]
     #[arg(long, value_name = "HOW")]
-    rate_schedule: Option<Rate>,
+    pub(super) rate_schedule: Option<Rate>,
     /// Epochs in which the learning rate rises to its value [default: 0]
     #[arg(long, value_name = "X")]
-    warm_up: Option<f64>,
+    pub(super) warm_up: Option<f64>,
     /// Penalty on the absolute values of weights [default: 0]
     #[arg(long, value_name = "X")]
     l1: Option<f32>,
@@ -117,10 +127,10 @@ struct Shared {
     checkpoint_every: Option<u64>,
     /// The folder of the run; it must not hold one [default: runs/ and the names of model and data]
     #[arg(long, value_name = "RUN")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
     /// Leave out report.html, which is written at the end
     #[arg(long)]
-    no_report: bool,
+    pub(super) no_report: bool,
 }
 
 /// Updates that the default number of epochs aims at.
@@ -133,28 +143,11 @@ const EXACT: usize = 16;
 impl Train {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
         if let Some(folder) = &self.resume {
-            if let Some(folder) = &self.folders.data_dir {
-                let allowed = "none with --resume, the run keeps its data".into();
-                return Err(Error::Option { option: "--data-dir", value: folder.display().to_string(), allowed });
-            }
-            if let Some(seed) = context.seed {
-                let allowed = "none with --resume, the run keeps its seed".into();
-                return Err(Error::Option { option: "--seed", value: seed.to_string(), allowed });
-            }
-            return training::run(Run::resume(folder)?, !self.no_report);
+            return resume(folder, &self.folders, !self.no_report, context);
         }
         if let Some(path) = &self.config {
-            let mut config = Config::read(path)?;
-            config.seed = context.seed.unwrap_or(config.seed);
-            let options = self.folders.options(config.data.binarise);
-            if self.folders.data_dir.is_some() || config.data.data_dir.is_none() {
-                config.data.data_dir = options.data_dir;
-            }
-            config.data.cache_dir = config.data.cache_dir.or(options.cache_dir);
-            // Our own pool is as large as --threads says.
-            config.threads = if context.threads { 0 } else { config.threads };
             let folder = self.out.clone().unwrap_or_else(|| default_folder("", &path.display().to_string()));
-            return training::run(Run::create(folder, &config)?, !self.no_report);
+            return training::run(Run::create(folder, &configured(path, &self.folders, context)?)?, !self.no_report);
         }
         match &self.model {
             Some(Model::Rbm(options)) => start(options.as_ref(), context),
@@ -171,24 +164,54 @@ impl Train {
 }
 
 /// A folder below `runs` named after data or a file.
-fn default_folder(model: &str, data: &str) -> PathBuf {
+pub(super) fn default_folder(model: &str, data: &str) -> PathBuf {
     let stem = Path::new(data).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     Path::new("runs").join(format!("{model}{}", plain(&stem)))
 }
 
+/// Continues an interrupted run.
+pub(super) fn resume(folder: &Path, folders: &Folders, report: bool, context: &Context) -> Result<Report> {
+    if let Some(folder) = &folders.data_dir {
+        let allowed = "none with --resume, the run keeps its data".into();
+        return Err(Error::Option { option: "--data-dir", value: folder.display().to_string(), allowed });
+    }
+    if let Some(seed) = context.seed {
+        let allowed = "none with --resume, the run keeps its seed".into();
+        return Err(Error::Option { option: "--seed", value: seed.to_string(), allowed });
+    }
+    training::run(Run::resume(folder)?, report)
+}
+
+/// The configuration in a file, with what the command line says of seed and folders of data.
+pub(super) fn configured(path: &Path, folders: &Folders, context: &Context) -> Result<Config> {
+    let mut config = Config::read(path)?;
+    config.seed = context.seed.unwrap_or(config.seed);
+    let options = folders.options(config.data.binarise);
+    if folders.data_dir.is_some() || config.data.data_dir.is_none() {
+        config.data.data_dir = options.data_dir;
+    }
+    config.data.cache_dir = config.data.cache_dir.or(options.cache_dir);
+    // Our own pool is as large as --threads says.
+    config.threads = if context.threads { 0 } else { config.threads };
+    Ok(config)
+}
+
 /// Starts a new run.
-fn start(options: &dyn Options, context: &Context) -> Result<Report> {
+pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> {
     let shared = options.shared();
+    let spec = shared.data.as_deref().unwrap_or_default();
     let load_options = shared.folders.options(shared.binarise);
-    let data = load(&DataSpec::parse(&shared.data)?, &load_options)?;
+    let data = load(&DataSpec::parse(spec)?, &load_options)?;
+    options.check(&data)?;
     let model = options.settings(data.train.len())?;
     let kind = model.settings().kind();
-    let folder = shared.out.clone().unwrap_or_else(|| default_folder(&format!("{kind}-"), &shared.data));
-    let mut config = Config::new(shared.data.clone(), model);
+    let folder = shared.out.clone().unwrap_or_else(|| default_folder(&format!("{kind}-"), spec));
+    let mut config = Config::new(spec, model);
     config.seed = context.seed();
     config.checkpoint_every = shared.checkpoint_every.unwrap_or(config.checkpoint_every);
     let settings = config.model.settings();
     config.monitor = shared.monitor(settings.epochs(), options.stop_on(settings, data.units()));
+    config.monitor.rows = options.watched().unwrap_or(config.monitor.rows);
     config.data = DataConfig {
         data_dir: load_options.data_dir,
         cache_dir: load_options.cache_dir,
@@ -200,7 +223,7 @@ fn start(options: &dyn Options, context: &Context) -> Result<Report> {
 
 impl Shared {
     /// Rows of an update.
-    fn batch_size(&self) -> usize {
+    pub(super) fn batch_size(&self) -> usize {
         self.batch_size.unwrap_or(100)
     }
 
@@ -210,7 +233,7 @@ impl Shared {
         self.epochs.unwrap_or(UPDATES.div_ceil(updates))
     }
 
-    fn regularise(&self) -> Regularise {
+    pub(super) fn regularise(&self) -> Regularise {
         Regularise { l1: self.l1.unwrap_or(0.0), l2: self.l2.unwrap_or(0.0), max_norm: self.max_norm }
     }
 

@@ -1,0 +1,77 @@
+//! Classification in commands: its data, and reports of how well classes are told.
+
+use std::path::Path;
+
+use gm_core::Batch;
+use gm_train::{Binarise, ClassData, ClassReport, Split};
+
+use crate::data::{About, Part, Rows, check_input};
+use crate::error::Result;
+use crate::output::{Listing, table};
+
+/// Rows to classify, with grey levels as they are unless they are to be binarised.
+pub(crate) struct Inputs {
+    /// The rows.
+    pub(crate) split: Split,
+    /// What a report says.
+    pub(crate) about: About,
+    binarise: Binarise,
+}
+
+impl Inputs {
+    /// Loads the chosen rows.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_train::Error`] naming the data and what is wrong with them, [`crate::error::Error::Units`] when the model takes
+    /// rows of other units.
+    pub(crate) fn load(rows: &Rows, part: Part, units: usize, path: &Path) -> Result<Self> {
+        let (source, split) = rows.split(part)?;
+        check_input(units, path, &source, split.units())?;
+        let binarise = if split.is_binary() { Binarise::None } else { rows.binarise.unwrap_or(Binarise::None) };
+        let about = About { source, split: part.to_string(), rows: split.len(), binarise: binarise.to_string() };
+        Ok(Self { split, about, binarise })
+    }
+
+    /// Their values.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_train::Error::GreyLevels`] for a binarisation that does not give one answer.
+    pub(crate) fn values(&self) -> Result<Batch> {
+        Ok(self.split.batch(self.binarise)?)
+    }
+
+    /// The rows with their labels.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_train::Error::NoLabels`] and [`gm_train::Error::Label`].
+    pub(crate) fn labelled(&self, classes: usize) -> Result<ClassData> {
+        let about = &self.about;
+        Ok(ClassData::from_split(&about.source, &about.split, &self.split, self.binarise, classes)?)
+    }
+}
+
+/// A report for people.
+pub(crate) fn summary(report: &ClassReport) -> String {
+    let (data, rate, loss) = (&report.data, &report.error_rate, &report.cross_entropy);
+    let mut listing = Listing::default();
+    listing.add("model", format!("{} {:?}", report.model, report.layers));
+    listing
+        .add("data", format!("{}, {} split, {} rows, binarise {}", data.source, data.split, data.rows, data.binarise));
+    let [value, low, high] = [rate.value, rate.low, rate.high].map(|share| 100.0 * share);
+    listing.add("error rate", format!("{value:.2} %, {low:.2} to {high:.2} % (95 %), {} errors", report.errors));
+    listing.add("cross-entropy", format!("{:.4} +- {:.4} nats", loss.value, loss.std_error));
+    listing.add("time", format!("{:.1} s, {} threads", report.seconds, report.threads));
+    format!("{}\nrows of each label by the class they were taken for\n{}", listing.text(), confusion(report))
+}
+
+fn confusion(report: &ClassReport) -> String {
+    let classes = 0..report.confusion.len();
+    let mut rows = vec![std::iter::once("label".into()).chain(classes.map(|class| class.to_string())).collect()];
+    for (label, counts) in report.confusion.iter().enumerate() {
+        rows.push(std::iter::once(label.to_string()).chain(counts.iter().map(ToString::to_string)).collect::<Vec<_>>());
+    }
+    table(&rows)
+}

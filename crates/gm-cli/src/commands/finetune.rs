@@ -1,0 +1,217 @@
+//! `dgm finetune`: feed-forward nets that classify, from a model's weights or random ones.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, ArgMatches, Args, Command, FromArgMatches};
+use gm_train::{
+    ClassifierSettings, Dataset, Dropout, HiddenUnits, ModelConfig, ModelSettings, OptimiserSettings, Run, StopOn,
+};
+
+use super::Context;
+use super::train::{self, Options, Shared};
+use crate::data::check_input;
+use crate::error::{Error, Result};
+use crate::model;
+use crate::output::Report;
+use crate::training;
+
+/// Trains a feed-forward net to tell classes apart, from a model's weights or from random ones
+///
+/// The net has the model's weights from the data up, and on top a softmax layer that is new. All of it learns by backpropagation from
+/// the labels of the data. Grey levels are taken as they are. From a deep Boltzmann machine the mean-field means of its second
+/// hidden layer join the input. The model at the end is that of the last epoch, with --early-stopping that of the best one.
+#[derive(Args, Clone, Debug)]
+#[command(group(ArgGroup::new("what").args(["model", "random", "config", "resume"]).required(true).multiple(true)))]
+#[command(after_help = "Examples:\n  dgm finetune runs/rbm-digits/model.gm --data digits\n  \
+    dgm finetune dbm.gm --data mnist --epochs 30 --head-epochs 3 --dropout 0.2,0.5 --out runs/tuned\n  \
+    dgm finetune --random --hidden 500,500,2000 --units relu --optimiser adam --data mnist\n  \
+    dgm finetune rbm.gm --data digits --freeze\n  dgm finetune dbn.gm --config recipes/finetune-dbn.toml --out runs/tuned\n  dgm eval runs/tuned/model.gm --data mnist")]
+pub(crate) struct Finetune {
+    /// The file of a rbm, sbn, dbm or dbn to start from; with --config in place of the one named there
+    #[arg(conflicts_with = "resume")]
+    model: Option<PathBuf>,
+    /// Start from random weights instead, with the layers of --hidden
+    #[arg(long, conflicts_with_all = ["model", "config", "resume"])]
+    random: bool,
+    /// Train as this file says, such as the config.toml of another run
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    config: Option<PathBuf>,
+    /// Continue the interrupted run in this folder
+    #[arg(long, value_name = "RUN")]
+    resume: Option<PathBuf>,
+    #[command(flatten)]
+    new: NewRun,
+}
+
+/// The options of a run that is neither resumed nor configured by a file.
+#[derive(Args, Clone, Debug)]
+struct Settings {
+    #[command(flatten)]
+    shared: Shared,
+    /// Units of each hidden layer of a net of random weights, from the one next to the data up, such as 500,500,2000
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    hidden: Option<Vec<usize>>,
+    /// What hidden units make of their inputs: sigmoid or relu [default: sigmoid]
+    #[arg(long, value_name = "KIND")]
+    units: Option<HiddenUnits>,
+    /// Shares of input and hidden units that are left out of each update, such as 0.2,0.5 [default: 0,0]
+    #[arg(long, value_name = "INPUT,HIDDEN")]
+    dropout: Option<Dropout>,
+    /// Epochs at the start in which the softmax layer learns alone [default: 0]
+    #[arg(long, value_name = "N", conflicts_with = "freeze")]
+    head_epochs: Option<u64>,
+    /// Let the softmax layer learn alone to the end: logistic regression on the features of the model
+    #[arg(long)]
+    freeze: bool,
+    /// The first learning rate [default: 0.1, with adam 0.001]
+    #[arg(long, value_name = "X")]
+    learning_rate: Option<f64>,
+    /// How a gradient becomes an update: `sgd`, `momentum:M`, `nesterov:M` or `adam[:B1,B2]` [default: momentum:0.9]
+    #[arg(long, value_name = "HOW")]
+    optimiser: Option<OptimiserSettings>,
+    /// Standard deviation of random weights [default: what suits the units]
+    #[arg(long, value_name = "X", requires = "random")]
+    init_scale: Option<f32>,
+}
+
+/// [`Settings`] that exclude --config and --resume, with the defaults of classifiers in their descriptions.
+#[derive(Clone, Debug)]
+struct NewRun(Settings);
+
+/// Options that go with --config as well.
+const BESIDE_CONFIG: [&str; 2] = ["out", "data_dir"];
+
+/// Options that go with --config and --resume.
+const BESIDE_BOTH: &str = "no_report";
+
+impl Args for NewRun {
+    fn augment_args(command: Command) -> Command {
+        let before: Vec<_> = command.get_arguments().map(|arg| arg.get_id().clone()).collect();
+        let command = Settings::augment_args(command);
+        let new: Vec<_> = command.get_arguments().map(|arg| arg.get_id().clone()).collect();
+        let new = new.into_iter().filter(|id| !before.contains(id) && id.as_str() != BESIDE_BOTH);
+        let command = new.fold(command, |command, id| {
+            let beside = BESIDE_CONFIG.contains(&id.as_str());
+            command.mut_arg(id, |arg| match beside {
+                true => arg.conflicts_with("resume"),
+                false => arg.conflicts_with_all(["config", "resume"]),
+            })
+        });
+        command
+            .mut_arg("data", |arg| arg.required(false).required_unless_present_any(["config", "resume"]))
+            .mut_arg("binarise", |arg| {
+                arg.help(
+                    "How grey levels become 0 and 1, if they do: `none`, `threshold[:T]`, `fixed[:SEED]` or `dynamic` \
+                     [default: `none`]",
+                )
+            })
+            .mut_arg("epochs", |arg| arg.help("Passes over the training rows [default: 50]"))
+            .mut_arg("stop_on", |arg| {
+                arg.help("What --early-stopping judges by: error-rate or cross-entropy [default: error-rate]")
+            })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for NewRun {
+    fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
+        Settings::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> std::result::Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
+/// Rows of the training and of the validation split that are looked at.
+const WATCHED: usize = 10_000;
+
+impl Finetune {
+    pub(super) fn run(&self, context: &Context) -> Result<Report> {
+        let shared = self.shared();
+        if let Some(folder) = &self.resume {
+            return train::resume(folder, &shared.folders, !shared.no_report, context);
+        }
+        if let Some(path) = &self.config {
+            let mut config = train::configured(path, &shared.folders, context)?;
+            self.start_from(&mut config.model)?;
+            let usual = || train::default_folder("", &path.display().to_string());
+            let folder = shared.out.clone().unwrap_or_else(usual);
+            return training::run(Run::create(folder, &config)?, !shared.no_report);
+        }
+        train::start(self, context)
+    }
+
+    /// Has a configured classifier start from the model given.
+    fn start_from(&self, model: &mut ModelConfig) -> Result<()> {
+        match (&self.model, model) {
+            (Some(path), ModelConfig::Classifier(settings)) => settings.start = Some(path.clone()),
+            (Some(path), other) => {
+                let (value, kind) = (path.display().to_string(), other.settings().kind());
+                let allowed = format!("none with a configuration that trains a {kind}");
+                return Err(Error::Option { option: "MODEL", value, allowed });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Refuses what only a net of random weights has a use for.
+    fn check_random(&self) -> Result<()> {
+        match (&self.model, &self.new.0.hidden) {
+            (Some(_), Some(hidden)) => {
+                let value = training::dashed(hidden);
+                let allowed = "together with --random only, a model has layers of its own".into();
+                Err(Error::Option { option: "--hidden", value, allowed })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Options for Finetune {
+    fn shared(&self) -> &Shared {
+        &self.new.0.shared
+    }
+
+    fn check(&self, data: &Dataset) -> Result<()> {
+        self.check_random()?;
+        let Some(path) = &self.model else { return Ok(()) };
+        let model = model::load_data(path)?;
+        check_input(model.stack.bias(0).len(), path, &data.source, data.units())
+    }
+
+    fn settings(&self, _rows: usize) -> Result<ModelConfig> {
+        let (usual, shared, given) = (ClassifierSettings::default(), self.shared(), &self.new.0);
+        let (epochs, optimiser) = (shared.epochs.unwrap_or(usual.epochs), given.optimiser.unwrap_or(usual.optimiser));
+        let rate = if matches!(optimiser, OptimiserSettings::Adam { .. }) { 0.001 } else { usual.learning_rate };
+        let head_epochs = if given.freeze { epochs } else { given.head_epochs.unwrap_or(usual.head_epochs) };
+        Ok(ModelConfig::Classifier(ClassifierSettings {
+            start: self.model.clone(),
+            hidden: given.hidden.clone().unwrap_or_default(),
+            units: given.units.unwrap_or(usual.units),
+            head_epochs,
+            epochs,
+            batch_size: shared.batch_size(),
+            learning_rate: given.learning_rate.unwrap_or(rate),
+            schedule: shared.rate_schedule.unwrap_or(usual.schedule),
+            warm_up: shared.warm_up.unwrap_or(usual.warm_up),
+            optimiser,
+            dropout: given.dropout.unwrap_or(usual.dropout),
+            init_scale: given.init_scale,
+            regularise: shared.regularise(),
+            ..usual
+        }))
+    }
+
+    fn stop_on(&self, _settings: &dyn ModelSettings, _visible: usize) -> StopOn {
+        StopOn::ErrorRate
+    }
+
+    fn watched(&self) -> Option<usize> {
+        Some(WATCHED)
+    }
+}
