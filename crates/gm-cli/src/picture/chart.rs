@@ -178,7 +178,8 @@ fn short(x: f64) -> String {
         size if size > 1e-9 => (2.0 - size.log10().floor()) as usize,
         _ => 0,
     };
-    let text = format!("{x:.decimals$}");
+    // What is 0 but for rounding has no sign.
+    let text = format!("{:.decimals$}", if x.abs() > 1e-9 { x } else { 0.0 });
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => text,
@@ -192,8 +193,8 @@ mod tests {
     #[test]
     fn table_axis_numbers() {
         assert_eq!(
-            [-20.0, 1500.0, 0.25, 0.0, 0.0004, -0.123456].map(short),
-            ["-20", "1500", "0.25", "0", "0.0004", "-0.123"].map(String::from)
+            [-20.0, 1500.0, 0.25, 0.0, -1e-17, 0.0004, -0.123456].map(short),
+            ["-20", "1500", "0.25", "0", "0", "0.0004", "-0.123"].map(String::from)
         );
     }
 

@@ -16,6 +16,18 @@ struct Mark {
     high: Option<f64>,
 }
 
+impl Mark {
+    /// The value, and what it bounds: a bound has an error of its own, so that its lower end is what holds.
+    fn words(&self) -> String {
+        let value = self.value;
+        match self.high {
+            Some(_) => format!("{value:.2}"),
+            None if self.low < value => format!("{value:.2}, {:.2} or more", self.low),
+            None => format!("{value:.2} or more"),
+        }
+    }
+}
+
 /// All evaluations of a run.
 pub(super) fn section(folder: &Folder) -> Markup {
     if folder.evaluations.is_empty() {
@@ -116,7 +128,7 @@ fn row(mark: &Mark, scale: &Scale, i: usize) -> Markup {
     // What lies above a bound is open, and fades.
     let opacity = if mark.high.is_some() { "0.45" } else { "0.16" };
     html! {
-        text x=(MARGIN) y=(top + 17.0) { (mark.name) ": " (format!("{:.2}", mark.value)) @if mark.high.is_none() { " or more" } }
+        text x=(MARGIN) y=(top + 17.0) { (mark.name) ": " (mark.words()) }
         rect x=(coordinate(low)) y=(middle - 5.0) width=(coordinate((high - low).max(2.0))) height="10" rx="3" fill=(colour) opacity=(opacity) {}
         @if mark.high.is_none() && mark.value > mark.low {
             rect x=(coordinate(low)) y=(middle - 5.0) width=(coordinate((value - low).max(2.0))) height="10" rx="3" fill=(colour) opacity="0.45" {}
@@ -235,7 +247,7 @@ mod tests {
         let text = one("eval.json", &both).into_string();
         assert!(
             text.contains("a&lt;b")
-                && text.contains("-2.50 or more")
+                && text.contains("-2.50, -2.80 or more")
                 && text.contains("interval (ais and raise): -2.00")
         );
         let bound = evaluation(
