@@ -143,9 +143,11 @@ pub(crate) fn run(run: Run, report: bool) -> Result<Report> {
         binarise: config.data.binarise.map(|binarise| binarise.to_string()).unwrap_or_default(),
         options: data_options(&config.data),
     };
-    let held_out = if report { HeldOut::of(data, config.data.binarise)? } else { None };
     let settings = config.model.settings();
     let (kind, layers) = (settings.kind(), run.layers());
+    // A report shows what a generative model has learnt.
+    let report = report && kind != ModelKind::Classifier;
+    let held_out = if report { HeldOut::of(data, config.data.binarise)? } else { None };
     let mut watcher = Watcher::new(format!("{kind} {}", dashed(&layers)));
     let outcome = run.train(&mut watcher)?;
     let shape = picture::shape_of(visible, image);

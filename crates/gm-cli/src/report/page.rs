@@ -1,6 +1,7 @@
 //! The page around the sections.
 
-use gm_core::{ModelKind, Streams};
+use gm_core::Streams;
+use gm_train::Model;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::folder::Folder;
@@ -49,7 +50,7 @@ pub(super) fn render(folder: &Folder, streams: &Streams) -> Result<String> {
 }
 
 fn title(folder: &Folder) -> String {
-    format!("{} {} on {}", name(folder.model.kind()), dashed(&folder.model.layers()), folder.config.data.spec)
+    format!("{} {} on {}", name(&folder.model), dashed(&folder.model.layers()), folder.config.data.spec)
 }
 
 fn lead(folder: &Folder) -> String {
@@ -91,12 +92,12 @@ fn sections(folder: &Folder, streams: &Streams) -> Result<Vec<Section>> {
     Ok(sections)
 }
 
-fn name(kind: ModelKind) -> &'static str {
-    match kind {
-        ModelKind::Rbm => "Restricted Boltzmann machine",
-        ModelKind::Sbn => "Sigmoid belief net",
-        ModelKind::Dbm => "Deep Boltzmann machine",
-        ModelKind::Dbn => "Deep belief network",
+fn name(model: &Model) -> &'static str {
+    match model {
+        Model::Rbm(_) => "Restricted Boltzmann machine",
+        Model::Sbn(_) => "Sigmoid belief net",
+        Model::Dbm(_) => "Deep Boltzmann machine",
+        Model::Dbn(_) => "Deep belief network",
     }
 }
 
@@ -105,7 +106,7 @@ fn indexed(symbol: &str, index: &str) -> Markup {
 }
 
 /// The joint distribution, and what it means for whoever uses the model.
-fn joint(kind: ModelKind) -> (Markup, &'static str) {
+fn joint(model: &Model) -> (Markup, &'static str) {
     let x = |l: &str| indexed("x", l);
     let b = |l: &str| indexed("b", l);
     let sum = || indexed("\u{2211}", "l");
@@ -114,23 +115,23 @@ fn joint(kind: ModelKind) -> (Markup, &'static str) {
             (indexed("\u{220f}", over)) " Ber(" (x("l")) "; \u{3c3}(" (indexed("W", "l")) " " (x("l+1")) " + " (b("l")) "))"
         }
     };
-    match kind {
-        ModelKind::Rbm => (
+    match model {
+        Model::Rbm(_) => (
             html! { "p(v, h) = exp(a\u{2032}v + b\u{2032}h + v\u{2032}W h) / Z" },
             "Undirected, one hidden layer. Hidden units are independent given the data, so that inference is exact and block Gibbs \
              sampling draws a whole layer at once. The likelihood needs the partition function Z.",
         ),
-        ModelKind::Sbn => (
+        Model::Sbn(_) => (
             html! { "p(x) = Ber(" (x("L")) "; \u{3c3}(" (b("L")) ")) " (product("l<L")) },
             "Directed, from the top layer down. Samples are drawn in one pass; inference is hard, since causes explain each other away. \
              The likelihood is bounded from below by draws of the recognition net.",
         ),
-        ModelKind::Dbm => (
+        Model::Dbm(_) => (
             html! { "p(x) = exp(" (sum()) (b("l")) "\u{2032}" (x("l")) " + " (sum()) (x("l")) "\u{2032}" (indexed("W", "l")) (x("l+1")) ") / Z" },
             "Undirected, several hidden layers. Odd and even layers are drawn in turn; the posterior is approached by mean field. The \
              likelihood needs the partition function Z.",
         ),
-        ModelKind::Dbn => (
+        Model::Dbn(_) => (
             html! { "p(x) = RBM(" (x("L-1")) ", " (x("L")) ") " (product("l<L-1")) },
             "A restricted Boltzmann machine on top of a sigmoid belief net. Samples come from a chain at the top and one pass down; an \
              upward pass approaches the posterior.",
@@ -139,7 +140,7 @@ fn joint(kind: ModelKind) -> (Markup, &'static str) {
 }
 
 fn about(folder: &Folder) -> Markup {
-    let (formula, words) = joint(folder.model.kind());
+    let (formula, words) = joint(&folder.model);
     let (config, layers) = (&folder.config, folder.model.layers());
     let binarise = config.data.binarise.map(|binarise| binarise.to_string()).unwrap_or_default();
     let settings = config.model.settings();

@@ -27,7 +27,7 @@ pub(super) fn filter_pictures(stack: &Stack, shape: Shape) -> Result<Markup> {
         false => format!("all {units} units, those with the largest weights first"),
     };
     let text = format!("Weights of {}: red pixels switch a unit on, blue ones off.", shown(stack.weights(0).ncols()));
-    let first = figure::pixels("First hidden layer", &text, &draw_filters(stack, FILTERS, 10, shape))?;
+    let first = figure::pixels("First hidden layer", &text, &draw_filters(stack.weights(0), FILTERS, 10, shape))?;
     let deeper = (1..stack.depth()).map(|l| {
         let through = through(stack, l);
         let text = format!(
