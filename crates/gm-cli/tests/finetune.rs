@@ -141,6 +141,7 @@ fn rejects_what_does_not_go_together() {
             "run/model.gm: the file holds a classifier, expected a generative model (rbm, sbn, dbm or dbn); `dgm eval`",
         ),
         ("complete run/model.gm --data digits --mask left --out c.npy", "the file holds a classifier"),
+        ("report run", "the file holds a classifier"),
         ("finetune run/model.gm --data digits --out no", "the file holds a classifier, expected a model to start from"),
         ("convert run/model.gm rbm.gm --to rbm", "convert_model: `to` is rbm for a classifier"),
         ("eval run/model.gm", "--data: none, allowed: labelled rows to classify"),
@@ -167,8 +168,9 @@ fn rejects_what_does_not_go_together() {
         ),
         (
             "finetune model.gm --config rbm.toml",
-            "MODEL: model.gm, allowed: none with a configuration that trains a rbm",
+            "--config: one that trains a rbm, allowed: one that trains a classifier",
         ),
+        ("finetune model.gm --data digits --no-report --out no", "--no-report: given, allowed: none for a classifier"),
         ("finetune --resume run", "run: the run is finished after 1 epochs"),
         (
             "finetune model.gm --data digits --early-stopping 3 --stop-on log-likelihood --out no",

@@ -81,15 +81,12 @@ struct NewRun(Settings);
 /// Options that go with --config as well.
 const BESIDE_CONFIG: [&str; 2] = ["out", "data_dir"];
 
-/// Options that go with --config and --resume.
-const BESIDE_BOTH: &str = "no_report";
-
 impl Args for NewRun {
     fn augment_args(command: Command) -> Command {
         let before: Vec<_> = command.get_arguments().map(|arg| arg.get_id().clone()).collect();
         let command = Settings::augment_args(command);
         let new: Vec<_> = command.get_arguments().map(|arg| arg.get_id().clone()).collect();
-        let new = new.into_iter().filter(|id| !before.contains(id) && id.as_str() != BESIDE_BOTH);
+        let new = new.into_iter().filter(|id| !before.contains(id));
         let command = new.fold(command, |command, id| {
             let beside = BESIDE_CONFIG.contains(&id.as_str());
             command.mut_arg(id, |arg| match beside {
@@ -105,6 +102,7 @@ impl Args for NewRun {
                      [default: `none`]",
                 )
             })
+            .mut_arg("no_report", |arg| arg.hide(true))
             .mut_arg("epochs", |arg| arg.help("Passes over the training rows [default: 50]"))
             // Reports are of generative models.
             .mut_arg("no_report", |arg| arg.hide(true))
@@ -134,29 +132,32 @@ const WATCHED: usize = 10_000;
 impl Finetune {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
         let shared = self.shared();
+        if shared.no_report {
+            let (value, allowed) = ("given".into(), "none for a classifier, which has no report".into());
+            return Err(Error::Option { option: "--no-report", value, allowed });
+        }
         if let Some(folder) = &self.resume {
-            return train::resume(folder, &shared.folders, !shared.no_report, context);
+            return train::resume(folder, &shared.folders, false, context);
         }
         if let Some(path) = &self.config {
             let mut config = train::configured(path, &shared.folders, context)?;
             self.start_from(&mut config.model)?;
             let usual = || train::default_folder("", &path.display().to_string());
             let folder = shared.out.clone().unwrap_or_else(usual);
-            return training::run(Run::create(folder, &config)?, !shared.no_report);
+            return training::run(Run::create(folder, &config)?, false);
         }
         train::start(self, context)
     }
 
-    /// Has a configured classifier start from the model given.
+    /// Has a configured classifier start from the model given, and refuses other configurations.
     fn start_from(&self, model: &mut ModelConfig) -> Result<()> {
-        match (&self.model, model) {
-            (Some(path), ModelConfig::Classifier(settings)) => settings.start = Some(path.clone()),
-            (Some(path), other) => {
-                let (value, kind) = (path.display().to_string(), other.settings().kind());
-                let allowed = format!("none with a configuration that trains a {kind}");
-                return Err(Error::Option { option: "MODEL", value, allowed });
+        match model {
+            ModelConfig::Classifier(settings) => settings.start = self.model.clone().or(settings.start.take()),
+            other => {
+                let value = format!("one that trains a {}", other.settings().kind());
+                let allowed = "one that trains a classifier; `dgm train --config` takes others".into();
+                return Err(Error::Option { option: "--config", value, allowed });
             }
-            _ => {}
         }
         Ok(())
     }
