@@ -376,21 +376,26 @@ impl Dbn {
     }
 
     /// The machine on top, over (x_(L-1), x_L); label units are a group of its visible units, behind the others.
+    ///
+    /// # Panics
+    ///
+    /// Never: layers and label units have been checked.
     #[must_use]
     pub fn top(&self) -> Rbm {
-        let last = self.depth() - 1;
+        let (last, classes) = (self.depth() - 1, self.classes());
         let (w, b, c) = (self.stack.weights(last), self.stack.bias(last), self.stack.bias(last + 1));
+        let (units, sizes) = (w.nrows(), [w.nrows() + classes, w.ncols()]);
+        // Copied, not checked again: whoever trains has to be told of NaN by name, not here.
+        let mut stack = Stack::zeros(&sizes).expect("layers of a stack have units");
+        stack.update_weights(0, |to| to.rows_mut(0, units).copy_from(w));
+        stack.bias_mut(0)[..units].copy_from_slice(b.as_slice());
+        stack.bias_mut(1).copy_from_slice(c.as_slice());
         let Some(labels) = &self.labels else {
-            return Rbm::new(w.clone(), b.clone(), c.clone()).expect("a stack has been checked");
+            return Rbm::from_stack(stack).expect("a stack of one matrix");
         };
-        let (units, classes) = (w.nrows(), labels.classes());
-        let mut weights = Matrix::zeros(units + classes, w.ncols());
-        weights.rows_mut(0, units).copy_from(w);
-        weights.rows_mut(units, classes).copy_from(labels.weights());
-        let bias = b.as_slice().iter().chain(labels.bias().as_slice()).copied();
-        let bias = Vector::from_iterator(units + classes, bias);
+        stack.update_weights(0, |to| to.rows_mut(units, classes).copy_from(labels.weights()));
+        stack.bias_mut(0)[units..].copy_from_slice(labels.bias().as_slice());
         let kind = VisibleKind::Labelled { classes };
-        let stack = Stack::new(vec![weights], vec![bias, c.clone()]).expect("stack and labels have been checked");
         let kinds = VisibleUnits::new(kind, units + classes, None).expect("label units have been checked");
         Rbm::with_units(stack, kinds).expect("as many units as were joined")
     }

@@ -349,3 +349,22 @@ fn law_every_layer_of_a_run_is_kept_as_a_model() {
     assert_eq!(lines.matches("\"next_elbo\"").count(), 1);
     assert!(lines.contains("\"error_rate\""));
 }
+
+#[test]
+fn rejects_training_that_has_gone_astray_by_name() {
+    // Rates that no machine survives, in the first stage and in the last.
+    let layers = DbnSettings { learning_rate: vec![1e30], epochs: vec![3], ..small() };
+    let together = DbnSettings {
+        epochs: vec![1],
+        backfit: Backfit::UpDown,
+        backfit_learning_rate: 1e30,
+        backfit_optimiser: "sgd".parse().expect("an optimiser"),
+        ..small()
+    };
+    for settings in [layers, together] {
+        let options = FitOptions::default();
+        let error = fit_dbn(&bars(), &settings, &options, &Streams::new(1), &mut Unobserved).unwrap_err().to_string();
+        assert!(error.starts_with("training diverged at update "), "{error}");
+        assert!(error.contains("lower the learning rate"), "{error}");
+    }
+}

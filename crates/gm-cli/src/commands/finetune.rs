@@ -104,8 +104,6 @@ impl Args for NewRun {
             })
             .mut_arg("no_report", |arg| arg.hide(true))
             .mut_arg("epochs", |arg| arg.help("Passes over the training rows [default: 50]"))
-            // Reports are of generative models.
-            .mut_arg("no_report", |arg| arg.hide(true))
             .mut_arg("stop_on", |arg| {
                 arg.help("What --early-stopping judges by: error-rate or cross-entropy [default: error-rate]")
             })
