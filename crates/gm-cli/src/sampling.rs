@@ -305,6 +305,7 @@ impl Watched for DbnWalk<'_> {
                 .expect("classes that were checked"),
             None => self.sampler.run(&mut self.chains, sweeps, &self.streams),
         };
+        self.pass_down();
         info.flips
     }
 
@@ -316,7 +317,6 @@ impl Watched for DbnWalk<'_> {
 impl Chain for DbnWalk<'_> {
     fn advance(&mut self, sweeps: usize) -> Result<()> {
         self.run(sweeps);
-        self.pass_down();
         Ok(())
     }
 
@@ -523,5 +523,28 @@ impl Diagnostics {
             self.split_r_hat,
             100.0 * self.flips
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gm_core::{Stack, Vector};
+
+    #[test]
+    fn table_states_of_a_belief_network_are_those_after_the_sweeps() {
+        // The machine has its lower units all on or all off, and each visible unit copies one of them.
+        let weights = vec![Matrix::from_diagonal_element(4, 4, 40.0), Matrix::from_element(4, 4, 6.0)];
+        let biases = [-20.0, -12.0, -12.0].map(|bias| Vector::from_element(4, bias));
+        let dbn = Dbn::new(Stack::new(weights, biases.into()).unwrap(), None).unwrap();
+        let mut walk = DbnWalk::new(&dbn, 100, None, &Streams::new(1));
+        let low = |walk: &DbnWalk<'_>| walk.states().ones_per_sample().iter().filter(|&&on| on == 0).count();
+        assert_eq!(low(&walk), 100, "chains begin at the biases alone");
+        walk.chains.v = BitMatrix::from_fn(4, 100, |_, _| true).into();
+        walk.chains.h = BitMatrix::from_fn(4, 100, |_, _| true);
+        walk.run(3);
+        let all = walk.states().ones_per_sample().iter().filter(|&&on| on == 4).count();
+        assert!(all > 90, "{all} of 100 chains show what they hold");
+        assert_eq!(walk.means().map(f32::round), walk.states().to_matrix());
     }
 }

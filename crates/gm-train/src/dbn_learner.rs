@@ -285,16 +285,13 @@ impl Learner for DbnLearner {
         }
         self.complete = within.step + 1 == within.total;
         let stage_streams = self.streams_of_stage(streams);
-        let inputs = match self.work {
-            Work::Layer(_) => self.inputs(batch, within.step, &stage_streams),
-            _ => Batch::Bits(batch.clone()),
-        };
+        if let Work::Together(together) = &mut self.work {
+            return together.step((&mut self.dbn, &mut self.couplings), batch, &within, &stage_streams);
+        }
+        let inputs = self.inputs(batch, within.step, &stage_streams);
         match &mut self.work {
             Work::Layer(learner) => learner.learn(inputs.view(), &within, &stage_streams),
-            Work::Together(together) => {
-                together.step((&mut self.dbn, &mut self.couplings), batch, &within, &stage_streams)
-            }
-            Work::Nothing => Ok(StepReport { learning_rate: 0.0, figures: Figures::default() }),
+            _ => Ok(StepReport { learning_rate: 0.0, figures: Figures::default() }),
         }
     }
 
