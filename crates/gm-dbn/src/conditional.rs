@@ -161,4 +161,27 @@ impl Dbn {
         }
         means
     }
+
+    /// The average over samples of [`means_up_from_v`](Self::means_up_from_v), `[n_l]` for each hidden layer.
+    ///
+    /// # Panics
+    ///
+    /// When `v` has other units than the visible layer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack};
+    ///
+    /// let dbn = gm_dbn::Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
+    /// assert_eq!(dbn.averages_up_from_v(&BitMatrix::zeros(4, 7))[1], [0.5; 2]);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn averages_up_from_v(&self, v: &BitMatrix) -> Vec<Vec<f32>> {
+        let samples = v.samples().max(1) as f64;
+        let average = |row: &[f32]| (row.iter().map(|&x| f64::from(x)).sum::<f64>() / samples) as f32;
+        let of_layer = |means: &Matrix| means.transpose().as_slice().chunks(v.samples().max(1)).map(average).collect();
+        self.means_up_from_v(&v.to_matrix()).iter().map(of_layer).collect()
+    }
 }

@@ -129,7 +129,7 @@ impl Sampler<'_> {
         self.couplings.top.chains(count, streams)
     }
 
-    /// Chains that start from what the recognition net makes of data.
+    /// Chains that start from what the recognition net makes of data, label units from the most probable class.
     ///
     /// # Randomness
     ///
@@ -142,17 +142,19 @@ impl Sampler<'_> {
         gm_core::check_len("Sampler::chains_from", "data", "units", v.units(), self.dbn.visible())?;
         let mut layers = self.couplings.recognise(self.dbn, v, &streams.fork(Purpose::Start, 2));
         let x = layers.pop().unwrap_or_else(|| BitMatrix::zeros(0, 0));
-        let chains = self.couplings.top.chains_from(self.with_class(&x, 0), streams);
-        Ok(chains)
+        Ok(self.couplings.top.chains_from(self.with_classes(&x)?, streams))
     }
 
-    /// States of the lower layer of the machine with a class behind, where there are label units.
-    fn with_class(&self, x: &BitMatrix, class: usize) -> BitMatrix {
+    /// States of the lower layer of the machine with their most probable class behind, where there are label units.
+    fn with_classes(&self, x: &BitMatrix) -> Result<BitMatrix> {
         let mut wider = x.widened(self.dbn.classes());
         if self.dbn.classes() > 0 {
-            (0..x.samples()).for_each(|sample| wider.set(x.units() + class, sample, true));
+            let log_p = self.couplings.top.log_class_probs(&wider)?;
+            for (sample, log_p) in log_p.column_iter().enumerate() {
+                wider.set(x.units() + log_p.imax(), sample, true);
+            }
         }
-        wider
+        Ok(wider)
     }
 
     /// Makes sweeps in the machine on top.

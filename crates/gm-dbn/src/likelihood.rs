@@ -54,7 +54,7 @@ impl Dbn {
         self.check_data("Dbn::base_rates", data)?;
         let mut means = match self.depth() {
             1 => data.unit_counts().iter().map(|&on| (on as f64 / data.samples() as f64) as f32).collect(),
-            depth => row_means(&self.means_up_from_v(&data.to_matrix())[depth - 2]),
+            depth => self.averages_up_from_v(data).swap_remove(depth - 2),
         };
         means.resize(means.len() + self.classes(), 0.5);
         Ok(base_rate_bias(&means))
@@ -88,12 +88,12 @@ impl Dbn {
         self.top().log_partition_ais(settings, base, streams, watch)
     }
 
-    /// What walks back from given states of the lower layer of the machine, `[n_(L-1), samples]`, say of log Z, one number
-    /// each: above it in expectation. With draws of the recognition net they come from data, not from the machine (RAISE).
+    /// What walks back from given states of the lower layer of the machine, with label units behind if it has them, say of
+    /// log Z, one number each: above it in expectation. With draws of the recognition net they come from data, not from the machine (RAISE).
     ///
     /// # Errors
     ///
-    /// As [`Rbm::log_prob_raise`](gm_rbm::Rbm::log_prob_raise), and [`gm_core::Error::Param`] for a network with label units.
+    /// As [`Rbm::log_prob_raise`](gm_rbm::Rbm::log_prob_raise).
     ///
     /// # Source
     ///
@@ -245,9 +245,4 @@ impl Dbn {
         let chains = couplings.top.exact_samples(count, streams)?;
         Ok(couplings.descend(self, chains.v.bits(), &streams.fork(Purpose::Noise, 0)))
     }
-}
-
-fn row_means(values: &Matrix) -> Vec<f32> {
-    let columns = values.ncols().max(1) as f64;
-    values.row_iter().map(|row| (row.iter().map(|&x| f64::from(x)).sum::<f64>() / columns) as f32).collect()
 }

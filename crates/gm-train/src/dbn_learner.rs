@@ -169,8 +169,7 @@ impl DbnLearner {
     /// A network with one layer more.
     fn grown(&self, dbn: &Dbn, batch: &BitMatrix, streams: &Streams) -> Result<Dbn> {
         let units = self.settings.hidden[dbn.depth()];
-        let v = batch.narrowed(dbn.visible()).to_matrix();
-        let means = dbn.means_up_from_v(&v).pop().map(|means| row_means(&means)).unwrap_or_default();
+        let means = dbn.averages_up_from_v(&batch.narrowed(dbn.visible())).swap_remove(dbn.depth() - 1);
         let growth = self.settings.growth(units, dbn);
         let grown = dbn.grown(units, growth, self.settings.init_scale, &means, streams)?;
         labelled(grown, dbn.depth() + 1, &self.settings, &self.visible_means)
@@ -181,9 +180,9 @@ impl DbnLearner {
         if self.dbn.depth() == 1 {
             return self.visible_means[..self.dbn.visible() + self.dbn.classes()].to_vec();
         }
-        let v = batch.narrowed(self.dbn.visible()).to_matrix();
-        let means = self.dbn.means_up_from_v(&v).swap_remove(self.dbn.depth() - 2);
-        row_means(&means).into_iter().chain(self.label_means().iter().copied()).collect()
+        let v = batch.narrowed(self.dbn.visible());
+        let means = self.dbn.averages_up_from_v(&v).swap_remove(self.dbn.depth() - 2);
+        means.into_iter().chain(self.label_means().iter().copied()).collect()
     }
 
     /// Means of the label units, of a machine that has them.
@@ -252,11 +251,6 @@ fn joined_in_turn(states: &BitMatrix, classes: usize, count: usize) -> BitMatrix
         joined.set(states.units() + chain % classes, chain, true);
     }
     joined
-}
-
-fn row_means(values: &Matrix) -> Vec<f32> {
-    let columns = values.ncols().max(1) as f64;
-    values.row_iter().map(|row| (row.iter().map(|&x| f64::from(x)).sum::<f64>() / columns) as f32).collect()
 }
 
 /// log Z of the machine of a network in training: exact where it is small, else by annealing.

@@ -8,7 +8,7 @@ use gm_dbm::{Dbm, MeanField, MeanFieldSettings};
 use rand::seq::index::sample;
 
 use super::{
-    EvalData, EvalReport, EvalSettings, ImportanceReport, LogProbReport, LowerBound, PartitionReport, annealed, exact,
+    EvalData, EvalReport, EvalSettings, ImportanceReport, LowerBound, annealed, exact, from_both_sides,
     partition_warnings,
 };
 use crate::error::Result;
@@ -70,10 +70,10 @@ pub fn evaluate_dbm(
     let (importance, weighted) = importance(dbm, (data, &posterior), settings, partition.value, &streams, watch)?;
     let walks = partition.runs.is_some() && settings.raise_walks > 0;
     let log_z = walks.then(|| log_z_from_data(dbm, data, settings, base.as_deref(), &streams, watch)).transpose()?;
-    let lower = log_z.as_ref().map(|log_z| lower_bound(mean(&bounds) + partition.value, log_z));
+    let lower = log_z.as_ref().map(|log_z| LowerBound::new(mean(&bounds) + partition.value, log_z));
     let exact_rows = settings.exact.enumerates(dbm.enumerable_hidden_units()) && partition.runs.is_none();
     let log_probs = if exact_rows { dbm.log_prob(&data.rows, partition.value)? } else { weighted };
-    let mean_log_prob = mean_log_prob(&log_probs, exact_rows, &partition, lower.as_ref());
+    let mean_log_prob = from_both_sides(mean(&log_probs), exact_rows, &partition, lower.as_ref());
     let report = EvalReport::new(ModelKind::Dbm, dbm.layers(), data, mean_log_prob, settings.seed);
     Ok(EvalReport {
         elbo: Some(mean(&bounds)),
@@ -145,28 +145,6 @@ fn log_z_from_data(
 /// The bounds of mean field without log Z.
 fn unnormalised_bounds(dbm: &Dbm, v: &BitMatrix) -> Result<Vec<f64>> {
     Ok(dbm.mean_field(v, &MeanFieldSettings::default())?.bound(dbm, v, 0.0))
-}
-
-fn lower_bound(unnormalised: f64, log_z: &Estimate) -> LowerBound {
-    let (value, std_error) = (unnormalised - log_z.value, log_z.std_error);
-    LowerBound { value, std_error, low: value - 3.0 * std_error, method: log_z.method, walks: log_z.samples }
-}
-
-fn mean_log_prob(
-    log_probs: &[f64],
-    exact: bool,
-    partition: &PartitionReport,
-    lower: Option<&LowerBound>,
-) -> LogProbReport {
-    let value = mean(log_probs);
-    let (low, high) = (value + (partition.value - partition.high), value + (partition.value - partition.low));
-    let (side, method) = match (exact, partition.runs, lower) {
-        (true, ..) => ("exact", "exact"),
-        (_, None, _) => ("lower", "importance-weighted"),
-        (_, _, None) => ("estimate", "ais and importance-weighted"),
-        (_, _, Some(_)) => ("estimate", "ais, importance-weighted and raise"),
-    };
-    LogProbReport { value, low: lower.map_or(low, |lower| lower.low.min(value)), high, side, method }
 }
 
 /// Mean variational free energy of the rows minus that of training rows.

@@ -9,8 +9,8 @@ use gm_dbn::Dbn;
 use rand::seq::index::sample;
 
 use super::{
-    EvalData, EvalReport, EvalSettings, LogProbReport, LowerBound, PartitionReport, annealed, exact,
-    importance_of_bounds, partition_warnings,
+    EvalData, EvalReport, EvalSettings, LowerBound, annealed, exact, from_both_sides, importance_of_bounds,
+    partition_warnings,
 };
 use crate::error::Result;
 use crate::rbm_learner::mean;
@@ -74,8 +74,8 @@ pub fn evaluate_dbn(
     let is_exact = settings.exact.enumerates(directed) && partition.runs.is_none();
     let log_probs = if is_exact { dbn.log_prob(&data.rows, partition.value)? } else { bounds.rows() };
     let value = mean(&log_probs);
-    let lower = log_z.map(|log_z| lower_bound(value + partition.value, &log_z));
-    let mean_log_prob = mean_log_prob(value, is_exact, &partition, lower.as_ref());
+    let lower = log_z.map(|log_z| LowerBound::new(value + partition.value, &log_z));
+    let mean_log_prob = from_both_sides(value, is_exact, &partition, lower.as_ref());
     let report = EvalReport::new(ModelKind::Dbn, dbn.layers(), data, mean_log_prob, settings.seed);
     Ok(EvalReport {
         elbo: Some(mean(&bounds.elbo)),
@@ -108,20 +108,4 @@ fn log_z_from_data(
     let streams = streams.fork(Purpose::Evaluate, 3);
     let log_z = dbn.log_partition_raise(x.bits(), &settings.ais.schedule, base, &streams, watch)?;
     Ok(Estimate::mean(&log_z, Side::Upper, "raise"))
-}
-
-fn lower_bound(unnormalised: f64, log_z: &Estimate) -> LowerBound {
-    let (value, std_error) = (unnormalised - log_z.value, log_z.std_error);
-    LowerBound { value, std_error, low: value - 3.0 * std_error, method: log_z.method, walks: log_z.samples }
-}
-
-fn mean_log_prob(value: f64, exact: bool, partition: &PartitionReport, lower: Option<&LowerBound>) -> LogProbReport {
-    let (low, high) = (value + (partition.value - partition.high), value + (partition.value - partition.low));
-    let (side, method) = match (exact, partition.runs, lower) {
-        (true, ..) => ("exact", "exact"),
-        (_, None, _) => ("lower", "importance-weighted"),
-        (_, _, None) => ("estimate", "ais and importance-weighted"),
-        (_, _, Some(_)) => ("estimate", "ais, importance-weighted and raise"),
-    };
-    LogProbReport { value, low: lower.map_or(low, |lower| lower.low.min(value)), high, side, method }
 }

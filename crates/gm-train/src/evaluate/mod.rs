@@ -6,7 +6,7 @@ mod dbn;
 mod rbm;
 mod sbn;
 
-use gm_core::{AisSettings, Annealed, BitMatrix, Error as CoreError, ModelKind, Progress, Purpose, Streams};
+use gm_core::{AisSettings, Annealed, BitMatrix, Error as CoreError, Estimate, ModelKind, Progress, Purpose, Streams};
 use gm_sbn::BoundSettings;
 use rand::seq::index::sample;
 use serde::Serialize;
@@ -458,6 +458,26 @@ fn annealed(settings: &EvalSettings, found: &Annealed) -> PartitionReport {
         temperatures: Some(found.temperatures),
         ess: Some(found.ess),
     }
+}
+
+impl LowerBound {
+    /// A mean of bounds without log Z, less what walks back from data say of log Z.
+    fn new(unnormalised: f64, log_z: &Estimate) -> Self {
+        let (value, std_error) = (unnormalised - log_z.value, log_z.std_error);
+        Self { value, std_error, low: value - 3.0 * std_error, method: log_z.method, walks: log_z.samples }
+    }
+}
+
+/// Mean log p of a model whose rows are exact or weighted by importance, with log Z from both sides.
+fn from_both_sides(value: f64, exact: bool, partition: &PartitionReport, lower: Option<&LowerBound>) -> LogProbReport {
+    let (low, high) = (value + (partition.value - partition.high), value + (partition.value - partition.low));
+    let (side, method) = match (exact, partition.runs, lower) {
+        (true, ..) => ("exact", "exact"),
+        (_, None, _) => ("lower", "importance-weighted"),
+        (_, _, None) => ("estimate", "ais and importance-weighted"),
+        (_, _, Some(_)) => ("estimate", "ais, importance-weighted and raise"),
+    };
+    LogProbReport { value, low: lower.map_or(low, |lower| lower.low.min(value)), high, side, method }
 }
 
 /// What should make a reader doubt an annealed log Z, a mean log p that rests on it, and a lower bound so far below.

@@ -112,9 +112,7 @@ fn lower_bound(
     let bounds = rbm.log_prob_raise(&v, &ais, base.as_deref(), &streams.fork(Purpose::Evaluate, 3), watch)?;
     let log_z: Vec<f64> = rbm.free_energy(&v).iter().zip(&bounds).map(|(f, bound)| -f - bound).collect();
     let log_z = Estimate::mean(&log_z, Side::Upper, "raise");
-    let value = -mean(&rbm.free_energy(&data.rows)) - log_z.value;
-    let (std_error, low) = (log_z.std_error, value - 3.0 * log_z.std_error);
-    Ok(LowerBound { value, std_error, low, method: log_z.method, walks: walks.len() })
+    Ok(LowerBound::new(-mean(&rbm.free_energy(&data.rows)), &log_z))
 }
 
 fn mean_log_prob(log_probs: &[f64], partition: &PartitionReport, lower: Option<&LowerBound>) -> LogProbReport {
