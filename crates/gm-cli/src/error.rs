@@ -71,6 +71,14 @@ pub(crate) enum Error {
         /// Their units.
         units: usize,
     },
+    /// A server did not give a file.
+    #[error("{address}: {detail}")]
+    Download {
+        /// The file's address.
+        address: String,
+        /// What happened.
+        detail: String,
+    },
     /// A picture could not be drawn.
     #[error("drawing a picture: {detail}")]
     Picture {
@@ -99,6 +107,9 @@ impl Error {
             Self::NoModel { .. } => Some("`dgm train --resume RUN` finishes the run"),
             Self::Units { .. } => {
                 Some("give the data the model was trained on; `dgm data info SPEC` and `dgm inspect MODEL` show both")
+            }
+            Self::Download { .. } => {
+                Some("the same command goes on where it stopped; --mirror URL names another server")
             }
             Self::Core(error) | Self::Train(gm_train::Error::Core(error)) => core_remedy(error),
             Self::Train(error) => train_remedy(error),
@@ -156,7 +167,9 @@ fn option_of(arg: &str) -> Option<&'static str> {
 fn train_remedy(error: &gm_train::Error) -> Option<&'static str> {
     use gm_train::Error as Train;
     match error {
-        Train::NotFound { .. } => Some("name the folder that holds it with --data-dir or DGM_DATA"),
+        Train::NotFound { .. } => {
+            Some("name the folder that holds it with --data-dir or DGM_DATA, or get it with `dgm data fetch`")
+        }
         Train::OutOfRange { .. } => Some("the flag is --binarise threshold:T"),
         Train::GreyLevels { .. } => Some("the flag is --binarise"),
         Train::Unknown { what: "data set", .. } => Some("`dgm data list` shows them; files are given by path"),

@@ -6,6 +6,7 @@ mod classes;
 mod commands;
 mod console;
 mod data;
+mod download;
 mod error;
 mod files;
 mod mask;

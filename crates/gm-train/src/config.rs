@@ -11,7 +11,7 @@ use crate::dbm_learner::DbmSettings;
 use crate::dbn_settings::DbnSettings;
 use crate::error::{Error, Result};
 use crate::learner::Learner;
-use crate::monitor::MonitorSettings;
+use crate::monitor::{MonitorSettings, StopOn};
 use crate::rbm_learner::RbmSettings;
 use crate::sbn_learner::SbnSettings;
 
@@ -72,6 +72,9 @@ pub struct DataConfig {
     /// Units of a libsvm file; the highest index if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub units: Option<usize>,
+    /// Whether the validation rows are learnt from as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub learn_validation: bool,
 }
 
 /// What learns.
@@ -222,6 +225,11 @@ impl Config {
             let (value, allowed) = (value.to_string(), "whole numbers below 2^63");
             return Err(CoreError::Param { op: "Config", arg, value, allowed }.into());
         }
+        if self.data.learn_validation && self.monitor.stop_on != StopOn::Never {
+            let (value, allowed) =
+                ("true".into(), "false with early stopping, which needs rows that are not learnt from");
+            return Err(CoreError::Param { op: "Config", arg: "learn_validation", value, allowed }.into());
+        }
         self.model.settings().check()?;
         self.monitor.check()
     }
@@ -239,7 +247,8 @@ impl Config {
             binarise: data.binarise,
             units: data.units,
         };
-        load(&DataSpec::parse(&data.spec)?, &options)
+        let loaded = load(&DataSpec::parse(&data.spec)?, &options)?;
+        if data.learn_validation { loaded.learning_validation() } else { Ok(loaded) }
     }
 
     /// How grey levels become zeros and ones, if they do.
@@ -269,6 +278,12 @@ impl Config {
                     *start = absolute(start)?;
                 }
                 settings.complete(data)?;
+            }
+            ModelConfig::Dbm(settings) => {
+                if let Some(start) = &mut settings.start {
+                    *start = absolute(start)?;
+                }
+                settings.start_model(data.units())?;
             }
             ModelConfig::Classifier(settings) => settings.complete(data)?,
             _ => {}
@@ -318,6 +333,17 @@ mod tests {
     }
 
     #[test]
+    fn table_validation_rows_are_learnt_from_when_asked_for() {
+        let text = "[data]\nspec = 'digits'\nlearn_validation = true\n[model]\nkind = 'rbm'\n";
+        let config = Config::parse(text).unwrap();
+        let (all, usual) = (config.load_data().unwrap(), Dataset::builtin("digits").unwrap());
+        assert_eq!(all.train.len(), usual.train.len() + usual.valid.len());
+        assert_eq!((&all.valid, &all.test), (&usual.valid, &usual.test));
+        assert_eq!(all.train.labels().unwrap()[usual.train.len()..], *usual.valid.labels().unwrap());
+        assert!(config.to_toml().contains("learn_validation = true"));
+    }
+
+    #[test]
     fn rejects_values_and_fields_out_of_range() {
         let error = |text: &str| Config::parse(text).unwrap_err().to_string();
         let model = "[data]\nspec = 'digits'\n[model]\nkind = 'rbm'\n";
@@ -331,6 +357,11 @@ mod tests {
             config.check().unwrap_err().to_string().starts_with("Config: `seed` is 18446744073709551615, allowed:")
         );
         config.seed = 0;
+        config.data.learn_validation = true;
+        config.monitor.stop_on = StopOn::LogLikelihood;
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.contains("`learn_validation` is true, allowed: false with early stopping"), "{error}");
+        config.data.learn_validation = false;
         config.model = ModelConfig::Rbm(RbmSettings { batch_size: usize::MAX, ..Default::default() });
         assert!(config.check().unwrap_err().to_string().starts_with("Config: `batch_size` is 18446744073709551615"));
     }

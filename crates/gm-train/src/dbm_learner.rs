@@ -1,15 +1,19 @@
 //! Deep Boltzmann machines in training.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use gm_core::{Batch, BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Stack, Streams, check_len};
 use gm_dbm::{Chains, Couplings, DataPhase, Dbm, MeanField, MeanFieldSettings, Offsets, gradient_into};
+use gm_dbn::Dbn;
+use gm_rbm::Rbm;
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelSettings;
 use crate::dbm_pretrain::{Pretraining, Scales};
 use crate::error::{Error, Result};
+use crate::files::load_model;
 use crate::learner::{
     BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport, binary, check_layers,
 };
@@ -94,6 +98,10 @@ pub struct DbmSettings {
     pub hidden: Vec<usize>,
     /// What comes before all layers are trained together.
     pub pretrain: Pretrain,
+    /// A file with a machine of the first of these layers, or of all: a restricted or deep Boltzmann machine, or a deep belief
+    /// network, whose middle matrices are halved as in 2009. Layers above it begin with small weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<PathBuf>,
     /// Passes over the training split for each stage of pretraining.
     pub pretrain_epochs: u64,
     /// The first learning rate of each stage of pretraining.
@@ -142,6 +150,7 @@ impl Default for DbmSettings {
         Self {
             hidden: vec![500, 1000],
             pretrain: Pretrain::Grow,
+            start: None,
             pretrain_epochs: 10,
             pretrain_learning_rate: 0.1,
             epochs: 100,
@@ -182,10 +191,43 @@ impl DbmSettings {
             let value = format!("2012 with {} hidden layers", self.hidden.len());
             return Err(refused("pretrain", value, "2012 with two hidden layers"));
         }
+        if self.start.is_some() && self.pretrain != Pretrain::None {
+            return Err(refused("pretrain", self.pretrain, "none with a model to start from"));
+        }
         self.check_rates()?;
         self.optimiser.check()?;
         self.regularise.check()?;
         Ok(self.mean_field().check()?)
+    }
+
+    /// The model to start from, where one is named.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load_model`], and [`gm_core::Error::Param`] for a model of another kind or with other layers.
+    pub(crate) fn start_model(&self, visible: usize) -> Result<Option<Dbm>> {
+        let Some(path) = &self.start else { return Ok(None) };
+        let data = load_model(path)?;
+        let model = match data.kind {
+            ModelKind::Dbm => Dbm::from_data(data)?,
+            ModelKind::Rbm => Dbm::from_rbm(Rbm::from_data(data)?),
+            ModelKind::Dbn => from_dbn(Dbn::from_data(data)?)?,
+            kind => {
+                return Err(refused("start", format!("a {kind}"), "a file with a machine or a deep belief network"));
+            }
+        };
+        self.check_start(&model, visible)?;
+        Ok(Some(model))
+    }
+
+    /// Refuses a model to start from that these settings do not extend.
+    fn check_start(&self, model: &Dbm, visible: usize) -> Result<()> {
+        let wanted: Vec<usize> = std::iter::once(visible).chain(self.hidden.iter().copied()).collect();
+        if !wanted.starts_with(&model.layers()) {
+            let value = format!("a model with layers {:?} for {wanted:?}", model.layers());
+            return Err(refused("start", value, "a model whose layers are the first ones of those wanted"));
+        }
+        Ok(())
     }
 
     fn check_rates(&self) -> Result<()> {
@@ -307,6 +349,15 @@ impl ModelSettings for DbmSettings {
     }
 }
 
+/// A deep belief network without label units as a deep Boltzmann machine of the same layers.
+fn from_dbn(dbn: Dbn) -> Result<Dbm> {
+    if dbn.classes() > 0 {
+        let value = format!("a dbn with {} label units", dbn.classes());
+        return Err(refused("start", value, "a deep belief network without label units"));
+    }
+    Ok(Dbm::compose(dbn.stack().clone())?)
+}
+
 fn refused(arg: &'static str, value: impl fmt::Display, allowed: &'static str) -> Error {
     CoreError::Param { op: "DbmSettings", arg, value: value.to_string(), allowed }.into()
 }
@@ -352,6 +403,9 @@ impl DbmLearner {
     /// ```
     pub fn new(visible_means: &[f32], settings: &DbmSettings, streams: &Streams) -> Result<Self> {
         settings.check()?;
+        if let Some(dbm) = settings.start_model(visible_means.len())? {
+            return Self::start_from(dbm, visible_means, settings, streams);
+        }
         let hidden = &settings.hidden[..settings.depth_in(0)];
         let dbm = Dbm::initial(visible_means, hidden, settings.init_scale, streams)?;
         Self::at_stage(dbm, visible_means, settings, 0, streams)
@@ -359,16 +413,23 @@ impl DbmLearner {
 
     /// A given model, to be trained with all layers together on data of the given means, `[visible]`, without pretraining.
     ///
+    /// Where it has fewer hidden layers than the settings, the others are put on top with small random weights, which leave its
+    /// p(v) nearly as it was. The chains make 500 sweeps before the first update, so that they are where the model is.
+    ///
     /// # Errors
     ///
-    /// Those of [`DbmSettings::check`], [`gm_core::Error::Shape`] when model, means and settings disagree on units.
+    /// Those of [`DbmSettings::check`], [`gm_core::Error::Param`] for a model whose layers are not the first ones of the
+    /// settings, [`gm_core::Error::Shape`] when model and means disagree on units.
     pub fn start_from(dbm: Dbm, visible_means: &[f32], settings: &DbmSettings, streams: &Streams) -> Result<Self> {
         const OP: &str = "DbmLearner::start_from";
+        let settings = DbmSettings { pretrain: Pretrain::None, ..settings.clone() };
         settings.check()?;
         check_len(OP, "visible_means", "length", visible_means.len(), dbm.visible())?;
-        check_layers(OP, dbm.stack(), &layers_of(visible_means, &settings.hidden))?;
-        let settings = DbmSettings { pretrain: Pretrain::None, ..settings.clone() };
-        Self::at_stage(dbm, visible_means, &settings, 0, streams)
+        settings.check_start(&dbm, visible_means.len())?;
+        let dbm = extended(&dbm, visible_means, &settings.hidden, settings.init_scale, streams)?;
+        let mut learner = Self::at_stage(dbm, visible_means, &settings, 0, streams)?;
+        learner.couplings.run(&learner.dbm, &mut learner.chains, BURN_IN, streams);
+        Ok(learner)
     }
 
     fn at_stage(
@@ -414,15 +475,7 @@ impl DbmLearner {
     /// Goes on to a stage: adds a layer where the machine grows, and begins optimiser and upper chains anew.
     fn enter(&mut self, stage: usize, streams: &Streams) -> Result<()> {
         let hidden = &self.settings.hidden[..self.settings.depth_in(stage)];
-        let grown = Dbm::initial(&self.visible_means, hidden, self.settings.init_scale, streams)?;
-        let (mut weights, mut biases) = grown.into_stack().into_parts();
-        for (l, weights) in weights.iter_mut().enumerate().take(self.dbm.depth()) {
-            weights.copy_from(self.dbm.weights(l));
-        }
-        for (l, bias) in biases.iter_mut().enumerate().take(self.dbm.depth() + 1) {
-            bias.copy_from_slice(self.dbm.bias(l));
-        }
-        let dbm = Dbm::from_stack(Stack::new(weights, biases)?)?;
+        let dbm = extended(&self.dbm, &self.visible_means, hidden, self.settings.init_scale, streams)?;
         let (mut offsets, mut chains) = (self.offsets.clone(), self.chains.clone());
         let settings = self.settings.clone();
         *self = Self::at_stage(dbm, &self.visible_means.clone(), &settings, stage, streams)?;
@@ -485,6 +538,21 @@ impl DbmLearner {
         };
         (0..v.samples()).map(of_sample).sum::<f64>() / v.samples() as f64
     }
+}
+
+/// Sweeps of the chains before the first update of a model that was trained before.
+const BURN_IN: usize = 500;
+
+/// A machine with further hidden layers of small random weights on top.
+fn extended(dbm: &Dbm, visible_means: &[f32], hidden: &[usize], scale: f32, streams: &Streams) -> Result<Dbm> {
+    let (mut weights, mut biases) = Dbm::initial(visible_means, hidden, scale, streams)?.into_stack().into_parts();
+    for (l, weights) in weights.iter_mut().enumerate().take(dbm.depth()) {
+        weights.copy_from(dbm.weights(l));
+    }
+    for (l, bias) in biases.iter_mut().enumerate().take(dbm.depth() + 1) {
+        bias.copy_from_slice(dbm.bias(l));
+    }
+    Ok(Dbm::from_stack(Stack::new(weights, biases)?)?)
 }
 
 /// Units that have to be enumerated for log Z or for log p(v) given it, whichever are more.

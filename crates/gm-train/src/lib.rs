@@ -45,8 +45,8 @@ mod trainer;
 pub use classifier::{Classifier, ClassifierLearner, ClassifierSettings, Dropout, HiddenUnits};
 pub use config::{Config, DataConfig, ModelConfig, ModelSettings};
 pub use data::{
-    Binarise, DataSpec, Dataset, DatasetInfo, FileInfo, Levels, LoadOptions, Split, SplitInfo, SplitName, Values,
-    datasets, epoch_order, load, load_rows,
+    Binarise, DataSpec, Dataset, DatasetInfo, FileInfo, Levels, LoadOptions, SourceInfo, Split, SplitInfo, SplitName,
+    Values, datasets, epoch_order, load, load_rows,
 };
 pub use dbm_learner::{DbmLearner, DbmSettings, Pretrain};
 pub use dbn_learner::DbnLearner;

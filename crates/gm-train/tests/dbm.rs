@@ -6,7 +6,8 @@ use gm_core::{AisSettings, BitMatrix, Schedule, Stack, Streams, unwatched};
 use gm_dbm::Dbm;
 use gm_train::{
     Clock, Config, Dataset, DbmLearner, DbmSettings, EvalData, EvalSettings, Event, Exact, FitOptions, Learner,
-    ModelConfig, Outcome, Pretrain, Run, SplitName, Unobserved, evaluate_dbm, fit_dbm,
+    ModelConfig, Outcome, Pretrain, RbmSettings, Run, SplitName, Unobserved, evaluate_dbm, fit_dbm, fit_rbm,
+    save_model,
 };
 
 fn small(pretrain: Pretrain) -> DbmSettings {
@@ -146,7 +147,42 @@ fn rejects_each_setting_out_of_range() {
     let other = Dbm::from_stack(Stack::zeros(&[4, 3, 3]).unwrap()).unwrap();
     let settings = DbmSettings { hidden: vec![3, 2], ..DbmSettings::default() };
     let error = DbmLearner::start_from(other, &[0.5; 4], &settings, &Streams::new(0)).unwrap_err();
-    assert_eq!(error.to_string(), "DbmLearner::start_from: `layer 2` has units 3, expected 2");
+    assert_eq!(
+        error.to_string(),
+        "DbmSettings: `start` is a model with layers [4, 3, 3] for [4, 3, 2], allowed: a model whose layers are the first ones of \
+         those wanted"
+    );
+    let settings = DbmSettings { start: Some("rbm.gm".into()), ..settings };
+    let error = settings.check().unwrap_err().to_string();
+    assert_eq!(error, "DbmSettings: `pretrain` is grow, allowed: none with a model to start from");
+}
+
+#[test]
+fn law_training_goes_on_from_a_model_in_a_file() {
+    let bars = Dataset::builtin("bars-and-stripes:3").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let settings = RbmSettings { hidden: 6, epochs: 300, batch_size: 16, chains: 50, ..RbmSettings::default() };
+    let rbm = fit_rbm(&bars, &settings, &Streams::new(7), &mut Unobserved).unwrap().model;
+    let path = folder.path().join("rbm.gm");
+    save_model(&path, &rbm.to_data().unwrap()).unwrap();
+    let rows = EvalData::from_dataset(&bars, SplitName::Train, None).unwrap().rows;
+    let before = exact(&Dbm::from_rbm(rbm), &rows);
+    let settings = DbmSettings {
+        start: Some(path),
+        hidden: vec![6, 4],
+        init_scale: 0.001,
+        learning_rate: 1e-9,
+        epochs: 1,
+        ..small(Pretrain::None)
+    };
+    let fit = |settings: &DbmSettings| {
+        fit_dbm(&bars, settings, &FitOptions::default(), &Streams::new(7), &mut Unobserved).unwrap().model
+    };
+    let grown = fit(&settings);
+    assert_eq!(grown.layers(), [9, 6, 4]);
+    assert!((exact(&grown, &rows) - before).abs() < 1e-3, "a new layer leaves log p as it was");
+    let trained = fit(&DbmSettings { learning_rate: 0.1, epochs: 600, init_scale: 0.1, ..settings });
+    assert!(exact(&trained, &rows) > before, "all layers together learn more");
 }
 
 #[test]

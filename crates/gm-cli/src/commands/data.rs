@@ -1,18 +1,23 @@
-//! `dgm data`: what data there are, and what is in them.
+//! `dgm data`: what data there are, what is in them, and how to get them.
+
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use gm_train::{DatasetInfo, SplitInfo, SplitName, datasets};
+use gm_train::{DatasetInfo, FileInfo, SplitInfo, SplitName, datasets};
 use serde::Serialize;
 
+use crate::console::Progress;
 use crate::data::{Folders, Rows};
-use crate::error::Result;
+use crate::download::{Download, Found, Wanted};
+use crate::error::{Error, Result};
 use crate::output::{Listing, Report, table};
 
-/// Shows data sets
+/// Shows and fetches data sets
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Data {
     List(List),
     Info(Info),
+    Fetch(Fetch),
 }
 
 impl Data {
@@ -20,6 +25,7 @@ impl Data {
         match self {
             Self::List(list) => list.run(),
             Self::Info(info) => info.run(),
+            Self::Fetch(fetch) => fetch.run(),
         }
     }
 }
@@ -133,4 +139,118 @@ impl InfoDocument {
         }
         head.text() + "\n" + &table(&rows)
     }
+}
+
+/// Fetches the files of a known data set
+///
+/// They go into a folder of the set's name in --data-dir, DGM_DATA or the user's cache. Each file is kept only when its size
+/// and its SHA-256 are right; what is there already is not fetched again, and an interrupted download goes on where it stopped.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  dgm data fetch mnist\n  dgm data fetch binarized_mnist --data-dir ~/data\n  \
+    dgm data fetch caltech101_silhouettes_28 --mirror https://example.org/data")]
+pub(crate) struct Fetch {
+    /// The name of a known data set, such as `mnist`
+    name: String,
+    #[command(flatten)]
+    folders: Folders,
+    /// A server that has the files at URL/NAME/FILE, with the names and checksums of `dgm data list --json`
+    #[arg(long, value_name = "URL")]
+    mirror: Option<String>,
+}
+
+#[derive(Serialize)]
+struct FetchDocument {
+    schema: &'static str,
+    name: &'static str,
+    folder: PathBuf,
+    files: Vec<Fetched>,
+}
+
+#[derive(Serialize)]
+struct Fetched {
+    name: &'static str,
+    bytes: u64,
+    sha256: &'static str,
+    /// Whether it was there before.
+    present: bool,
+}
+
+impl Fetch {
+    fn run(&self) -> Result<Report> {
+        let info = self.info()?;
+        let options = self.folders.options(None);
+        let home = options.data_dir.or(options.cache_dir).ok_or_else(|| Error::Option {
+            option: "--data-dir",
+            value: "nothing".into(),
+            allowed: "a folder, where neither DGM_DATA nor HOME is set".into(),
+        })?;
+        let folder = home.join(info.name);
+        let files = self.fetch(info, &folder)?;
+        let text = files.iter().map(|file| {
+            let how = if file.present { "was there" } else { "fetched" };
+            vec![file.name.to_string(), format!("{} bytes", file.bytes), how.into()]
+        });
+        let rows: Vec<Vec<String>> = text.collect();
+        let text = format!("{}{} is in {}\n", table(&rows), info.name, folder.display());
+        Report::new(text, &FetchDocument { schema: "gm-data-fetch/1", name: info.name, folder, files })
+    }
+
+    /// The set that is meant, which must have files.
+    fn info(&self) -> Result<&'static DatasetInfo> {
+        let known: Vec<&'static DatasetInfo> = datasets().iter().filter(|set| !set.is_builtin()).collect();
+        let names: Vec<&str> = known.iter().map(|set| set.name).collect();
+        match known.into_iter().find(|set| set.name == self.name) {
+            Some(info) => Ok(info),
+            None => Err(gm_train::Error::unknown("data set with files", &self.name, &names).into()),
+        }
+    }
+
+    /// Fetches from the mirror, else from the first server that has all files.
+    fn fetch(&self, info: &'static DatasetInfo, folder: &Path) -> Result<Vec<Fetched>> {
+        let mirror =
+            self.mirror.as_ref().map(|mirror| (format!("{}/{}", mirror.trim_end_matches('/'), info.name), info.files));
+        let usual = info.sources.iter().map(|source| (source.server.to_owned(), source.files));
+        let servers: Vec<_> = match mirror {
+            Some(mirror) => vec![mirror],
+            None => usual.collect(),
+        };
+        std::fs::create_dir_all(folder).map_err(Error::io("creating", folder))?;
+        let mut failure = Error::Option {
+            option: "--mirror",
+            value: "nothing".into(),
+            allowed: format!(
+                "a server with the files of {}, since none is known that has them in a format dgm reads",
+                info.name
+            ),
+        };
+        for (server, files) in servers {
+            match fetch_all(&server, files, folder) {
+                Err(error @ Error::Download { .. }) => {
+                    tracing::warn!("{error}");
+                    failure = error;
+                }
+                settled => return settled,
+            }
+        }
+        Err(failure)
+    }
+}
+
+/// Fetches all files of a folder on a server.
+fn fetch_all(server: &str, files: &'static [FileInfo], folder: &Path) -> Result<Vec<Fetched>> {
+    let download = Download::new(server, folder);
+    let mut progress = Progress::new("bytes", files.iter().map(|file| file.bytes).sum());
+    let (mut before, mut fetched) = (0, vec![]);
+    for file in files {
+        let found = download.file(Wanted::from(file), |there| progress.set(before + there, file.name))?;
+        before += file.bytes;
+        progress.set(before, file.name);
+        fetched.push(Fetched {
+            name: file.name,
+            bytes: file.bytes,
+            sha256: file.sha256,
+            present: found == Found::Present,
+        });
+    }
+    Ok(fetched)
 }

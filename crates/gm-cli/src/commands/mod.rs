@@ -10,6 +10,7 @@ mod infer;
 mod inspect;
 mod report;
 mod sample;
+mod shell;
 mod train;
 
 use clap::Subcommand;
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Inspect(inspect::Inspect),
     Report(report::ReportPage),
     Convert(convert::Convert),
+    Completions(shell::Completions),
+    Man(shell::Man),
 }
 
 /// Options that every command has.
@@ -79,6 +82,8 @@ impl Command {
             Self::Inspect(inspect) => inspect.run(),
             Self::Report(report) => report.run(context),
             Self::Convert(convert) => convert.run(),
+            Self::Completions(completions) => completions.run(),
+            Self::Man(man) => man.run(),
         }
     }
 }

@@ -93,6 +93,25 @@ impl Dataset {
         Self::new(source, part(|r| r < 4)?, part(|r| r == 4)?, part(|r| r == 5)?)
     }
 
+    /// The same, with the validation rows behind the training rows as well, for a last training with settings that are chosen.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoRows`] never for a data set that exists.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let digits = gm_train::Dataset::builtin("digits")?.learning_validation()?;
+    /// assert_eq!((digits.train.len(), digits.valid.len()), (1498, 299));
+    /// # Ok::<(), gm_train::Error>(())
+    /// ```
+    pub fn learning_validation(mut self) -> Result<Self> {
+        let origin = self.train.origin();
+        self.train = Split::concat(&[&self.train, &self.valid])?.with_origin(origin);
+        Ok(self)
+    }
+
     /// Joins the splits that files give, and derives the missing ones as [`load`](super::load) says.
     pub(super) fn complete(source: String, splits: Parts<Split>) -> Result<Self> {
         let train = splits.train;

@@ -1,13 +1,14 @@
-//! A folder of IDX files under the names of MNIST.
+//! A folder of IDX files under the names of MNIST, or of text files under those of the binarised MNIST.
 
 use std::path::{Path, PathBuf};
 
-use super::idx;
 use super::table::{Parts, Table};
+use super::{idx, text};
 use crate::error::{Error, Result};
 
 /// Reads `train-`, `valid-` and `test-` (or `t10k-`) `images-idx3-ubyte.gz` or `images-idx2-ubyte.gz` and
-/// `labels-idx1-ubyte.gz`, all of them also without `.gz`; only the training images are required.
+/// `labels-idx1-ubyte.gz`, all of them also without `.gz`, else `binarized_mnist_train.amat` and so on; only the training
+/// images are required.
 pub(super) fn read(folder: &Path) -> Result<Parts<Table>> {
     let train = part(folder, &["train"])?.ok_or_else(|| Error::NoTrainFile { folder: folder.into() })?;
     Ok(Parts { train, valid: part(folder, &["valid"])?, test: part(folder, &["test", "t10k"])? })
@@ -22,7 +23,8 @@ fn part(folder: &Path, prefixes: &[&str]) -> Result<Option<Table>> {
         }
         return Ok(Some(table));
     }
-    Ok(None)
+    let texts = prefixes.iter().map(|prefix| folder.join(format!("binarized_mnist_{prefix}.amat")));
+    texts.into_iter().find(|path| path.is_file()).map(|path| text::read_amat(&path)).transpose()
 }
 
 fn find(folder: &Path, prefix: &str, names: &[&str]) -> Option<PathBuf> {

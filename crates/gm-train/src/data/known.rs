@@ -14,6 +14,16 @@ pub struct FileInfo {
     pub sha256: &'static str,
 }
 
+/// A server that has the files of a data set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SourceInfo {
+    /// The address of the folder, without a slash at the end.
+    pub server: &'static str,
+    /// The files there, which may be of another format than those of [`DatasetInfo::files`] with the same content.
+    pub files: &'static [FileInfo],
+}
+
 /// A data set known by name.
 ///
 /// # Examples
@@ -42,6 +52,8 @@ pub struct DatasetInfo {
     pub licence: &'static str,
     /// Its files in the folder of its name; none for built-in sets.
     pub files: &'static [FileInfo],
+    /// Servers that have it, the first one to be tried first.
+    pub sources: &'static [SourceInfo],
 }
 
 impl DatasetInfo {
@@ -73,6 +85,7 @@ static DATASETS: [DatasetInfo; 6] = [
         origin: "E. Alpaydin, C. Kaynak: Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998",
         licence: "CC BY 4.0",
         files: &[],
+        sources: &[],
     },
     DatasetInfo {
         name: "bars-and-stripes:D",
@@ -83,6 +96,7 @@ static DATASETS: [DatasetInfo; 6] = [
         origin: "after D. J. C. MacKay: Information Theory, Inference, and Learning Algorithms, 2003",
         licence: "generated",
         files: &[],
+        sources: &[],
     },
     DatasetInfo {
         name: "shifter:N",
@@ -93,6 +107,7 @@ static DATASETS: [DatasetInfo; 6] = [
         origin: "after G. E. Hinton, T. J. Sejnowski: Learning and relearning in Boltzmann machines, 1986",
         licence: "generated",
         files: &[],
+        sources: &[],
     },
     DatasetInfo {
         name: "mnist",
@@ -104,6 +119,7 @@ static DATASETS: [DatasetInfo; 6] = [
         origin: "Y. LeCun, C. Cortes, C. J. C. Burges: The MNIST database of handwritten digits, 1998",
         licence: "CC BY-SA 3.0 as widely redistributed; none comes with the files",
         files: &MNIST,
+        sources: &MNIST_SOURCES,
     },
     DatasetInfo {
         name: "binarized_mnist",
@@ -115,6 +131,7 @@ static DATASETS: [DatasetInfo; 6] = [
                  as distributed by H. Larochelle",
         licence: "none stated; derived from MNIST",
         files: &BINARIZED_MNIST,
+        sources: &BINARIZED_MNIST_SOURCES,
     },
     DatasetInfo {
         name: "caltech101_silhouettes_28",
@@ -126,6 +143,8 @@ static DATASETS: [DatasetInfo; 6] = [
                  learning, 2010; outlines from L. Fei-Fei, R. Fergus, P. Perona, 2004",
         licence: "none stated for the silhouettes; Caltech 101 is CC BY 4.0",
         files: &CALTECH,
+        // Its home has it as a MATLAB file alone.
+        sources: &[],
     },
 ];
 
@@ -138,6 +157,23 @@ static MNIST: [FileInfo; 4] = [
     file("train-labels-idx1-ubyte.gz", 28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
     file("t10k-images-idx3-ubyte.gz", 1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
     file("t10k-labels-idx1-ubyte.gz", 4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+];
+
+static MNIST_SOURCES: [SourceInfo; 2] = [
+    SourceInfo { server: "https://ossci-datasets.s3.amazonaws.com/mnist", files: &MNIST },
+    SourceInfo { server: "https://storage.googleapis.com/cvdf-datasets/mnist", files: &MNIST },
+];
+
+static BINARIZED_MNIST_SOURCES: [SourceInfo; 1] = [SourceInfo {
+    server: "http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist",
+    files: &BINARIZED_MNIST_TEXT,
+}];
+
+/// As distributed: a row a line, values separated by spaces.
+static BINARIZED_MNIST_TEXT: [FileInfo; 3] = [
+    file("binarized_mnist_train.amat", 78_400_000, "ad693b29f94c14277b095f5238ddefbbdaaae0939789dd2f4f0205278cee3e4d"),
+    file("binarized_mnist_valid.amat", 15_680_000, "1de3d397c40fe8eeb33dafd4099a1f665ec01e96d9be234aaeeac8a34930e2e2"),
+    file("binarized_mnist_test.amat", 15_680_000, "e6687bfea3f820c174f33b7865140b2a2dd2930ef786f35d45795fc193b5ab2c"),
 ];
 
 static BINARIZED_MNIST: [FileInfo; 3] = [

@@ -17,6 +17,6 @@ mod text;
 pub use binarise::Binarise;
 pub use dataset::{Dataset, SplitName};
 pub use info::SplitInfo;
-pub use known::{DatasetInfo, FileInfo, datasets};
+pub use known::{DatasetInfo, FileInfo, SourceInfo, datasets};
 pub use spec::{DataSpec, LoadOptions, load, load_rows};
 pub use split::{Levels, Split, Values, epoch_order};

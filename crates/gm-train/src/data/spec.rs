@@ -148,7 +148,8 @@ impl LoadOptions {
 /// taken to be square.
 ///
 /// **Folders** hold `train-`, `valid-` and `test-` (or `t10k-`) `images-idx3-ubyte.gz` or `images-idx2-ubyte.gz`, and
-/// `labels-idx1-ubyte.gz` if there are labels, all of them also without `.gz`. **npz** files hold arrays `train`,
+/// `labels-idx1-ubyte.gz` if there are labels, all of them also without `.gz`; or `binarized_mnist_train.amat`,
+/// `binarized_mnist_valid.amat` and `binarized_mnist_test.amat`. **npz** files hold arrays `train`,
 /// `valid`, `test` (or `train_images`, `x_train` and so on) and `train_labels` or `y_train` and so on, or a single
 /// array with `labels` or `y`. **csv** files may have a header; its column `label` holds labels.
 ///

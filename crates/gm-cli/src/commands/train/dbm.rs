@@ -1,9 +1,11 @@
 //! `dgm train dbm`: the options of deep Boltzmann machines.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use gm_train::{DbmSettings, ModelConfig, ModelSettings, OptimiserSettings, Pretrain, StopOn};
 
-use super::{EXACT, Options, Shared};
+use super::{EXACT, Options, Shared, model_of};
 use crate::error::{Error, Result};
 
 /// Trains a deep Boltzmann machine
@@ -13,13 +15,18 @@ use crate::error::{Error, Result};
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm train dbm --data digits --hidden 100,50\n  \
     dgm train dbm --data bars-and-stripes:3 --hidden 8,4 --pretrain none --learning-rate 0.2 --out runs/bars\n  \
-    dgm train dbm --data mnist --data-dir ~/data --hidden 500,1000 --pretrain grow --pretrain-epochs 5 --epochs 100")]
+    dgm train dbm --data mnist --data-dir ~/data --hidden 500,1000 --pretrain grow --pretrain-epochs 5 --epochs 100\n  \
+    dgm train dbm --data digits --hidden 100,50 --extend runs/rbm-digits --learning-rate 0.02 --out runs/deeper")]
 pub(super) struct DbmOptions {
     #[command(flatten)]
     shared: Shared,
     /// Units of each hidden layer, from the one next to the data up, such as 500,1000 [default: 500,1000]
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
+    /// Start from this run, run folder or model file, whose layers are the first ones of --hidden: a rbm, a dbm, or a dbn (its
+    /// middle matrices are halved); then nothing is pretrained
+    #[arg(long, value_name = "RUN", conflicts_with = "pretrain")]
+    extend: Option<PathBuf>,
     /// What comes before all layers learn together: `none`, `grow` (machines of one, two, ... layers, each from the one before),
     /// `2009` (each matrix on its own, with doubled input) or `2012` (the same with other weights) [default: grow]
     #[arg(long, value_name = "HOW")]
@@ -69,7 +76,8 @@ impl Options for DbmOptions {
 
     fn settings(&self, rows: usize) -> Result<ModelConfig> {
         let (usual, shared) = (DbmSettings::default(), &self.shared);
-        let (pretrain, epochs) = (self.pretrain.unwrap_or(usual.pretrain), shared.epochs(rows));
+        let usual_pretrain = if self.extend.is_some() { Pretrain::None } else { usual.pretrain };
+        let (pretrain, epochs) = (self.pretrain.unwrap_or(usual_pretrain), shared.epochs(rows));
         if pretrain == Pretrain::None {
             unused("--pretrain-epochs", self.pretrain_epochs)?;
             unused("--pretrain-learning-rate", self.pretrain_learning_rate)?;
@@ -77,6 +85,7 @@ impl Options for DbmOptions {
         Ok(ModelConfig::Dbm(DbmSettings {
             hidden: self.hidden.clone().unwrap_or(usual.hidden),
             pretrain,
+            start: self.extend.as_deref().map(model_of),
             pretrain_epochs: self.pretrain_epochs.unwrap_or(epochs.div_ceil(10)),
             pretrain_learning_rate: self.pretrain_learning_rate.unwrap_or(usual.pretrain_learning_rate),
             epochs,
@@ -112,9 +121,11 @@ const GAP: f64 = 5.0;
 /// Refuses an option of pretraining where there is none.
 fn unused<T: ToString>(option: &'static str, value: Option<T>) -> Result<()> {
     match value {
-        Some(value) => {
-            Err(Error::Option { option, value: value.to_string(), allowed: "none with --pretrain none".into() })
-        }
+        Some(value) => Err(Error::Option {
+            option,
+            value: value.to_string(),
+            allowed: "none with --pretrain none or --extend".into(),
+        }),
         None => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use gm_train::{
     Algorithm, Backfit, DbnSettings, LayerInputs, LayerStart, ModelConfig, ModelSettings, OptimiserSettings, StopOn,
 };
 
-use super::{EXACT, Options, Shared};
+use super::{EXACT, Options, Shared, model_of};
 use crate::error::{Error, Result};
 
 /// Trains a deep belief network
@@ -102,7 +102,7 @@ impl Options for DbnOptions {
             hidden: self.hidden.clone().unwrap_or(usual.hidden),
             labels: self.labels,
             classes: 0,
-            start: self.extend.as_ref().map(|path| if path.is_dir() { path.join("model.gm") } else { path.clone() }),
+            start: self.extend.as_deref().map(model_of),
             start_layers: 0,
             layer_start: self.layer_start.unwrap_or(usual.layer_start),
             inputs: self.inputs.unwrap_or(usual.inputs),

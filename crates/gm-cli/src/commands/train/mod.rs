@@ -90,6 +90,10 @@ pub(super) struct Shared {
     /// [default: `none` for binary data, else `dynamic`]
     #[arg(long, value_name = "HOW")]
     binarise: Option<Binarise>,
+    /// Learn from the validation rows as well, once settings are chosen; what is said of validation rows is then of rows that
+    /// were learnt from
+    #[arg(long, conflicts_with = "early_stopping")]
+    learn_validation: bool,
     /// Passes over the training rows [default: as many as make about 30000 updates]
     #[arg(long, value_name = "N")]
     pub(super) epochs: Option<u64>,
@@ -169,6 +173,11 @@ pub(super) fn default_folder(model: &str, data: &str) -> PathBuf {
     Path::new("runs").join(format!("{model}{}", plain(&stem)))
 }
 
+/// The model file of a run folder; other paths are those of model files.
+fn model_of(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("model.gm") } else { path.to_path_buf() }
+}
+
 /// Continues an interrupted run.
 pub(super) fn resume(folder: &Path, folders: &Folders, report: bool, context: &Context) -> Result<Report> {
     if let Some(folder) = &folders.data_dir {
@@ -201,7 +210,10 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
     let shared = options.shared();
     let spec = shared.data.as_deref().unwrap_or_default();
     let load_options = shared.folders.options(shared.binarise);
-    let data = load(&DataSpec::parse(spec)?, &load_options)?;
+    let mut data = load(&DataSpec::parse(spec)?, &load_options)?;
+    if shared.learn_validation {
+        data = data.learning_validation()?;
+    }
     options.check(&data)?;
     let model = options.settings(data.train.len())?;
     let kind = model.settings().kind();
@@ -216,6 +228,7 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
         data_dir: load_options.data_dir,
         cache_dir: load_options.cache_dir,
         binarise: shared.binarise,
+        learn_validation: shared.learn_validation,
         ..config.data
     };
     training::run(Run::create_with(folder, &config, data)?, !shared.no_report)
