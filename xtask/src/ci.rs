@@ -23,6 +23,8 @@ const DGM: &[&str] = &[
     "inspect OUT/run/model.gm",
     "report OUT/run --data bars-and-stripes:3",
     "convert OUT/run/model.gm OUT/model.safetensors",
+    "completions bash",
+    "man --out OUT/man",
     "train sbn --data bars-and-stripes:3 --hidden 5,2 --epochs 20 --seed 1 --out OUT/belief",
     "eval OUT/belief/model.gm --data bars-and-stripes:3 --samples 200 --repeats 2 --json",
     "infer OUT/belief/model.gm --data bars-and-stripes:3 --method gibbs --out OUT/hidden.npy",

@@ -350,3 +350,20 @@ fn stable_the_seed_decides() {
     assert_eq!(model(1), model(1));
     assert_ne!(model(1), model(2));
 }
+
+#[test]
+fn table_recipes_are_sound_configurations() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+    let Ok(files) = std::fs::read_dir(&folder) else {
+        println!("skipped: no {} beside this crate", folder.display());
+        return;
+    };
+    let paths = files.map(|file| file.unwrap().path()).filter(|path| !path.ends_with("reproduce.toml"));
+    let mut recipes = 0;
+    for path in paths {
+        let config = gm_train::Config::read(&path).unwrap();
+        assert!(config.check().is_ok(), "{}: {:?}", path.display(), config.check());
+        recipes += 1;
+    }
+    assert!(recipes >= 10, "only {recipes} recipes were found");
+}
