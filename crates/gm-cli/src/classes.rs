@@ -7,7 +7,7 @@ use gm_train::{Binarise, ClassData, ClassReport, Split};
 
 use crate::data::{About, Part, Rows, check_input};
 use crate::error::Result;
-use crate::output::{Listing, table};
+use crate::output::{Listing, table, threads_of};
 
 /// Rows to classify, with grey levels as they are unless they are to be binarised.
 pub(crate) struct Inputs {
@@ -63,7 +63,7 @@ pub(crate) fn summary(report: &ClassReport) -> String {
     let [value, low, high] = [rate.value, rate.low, rate.high].map(|share| 100.0 * share);
     listing.add("error rate", format!("{value:.2} %, {low:.2} to {high:.2} % (95 %), {} errors", report.errors));
     listing.add("cross-entropy", format!("{:.4} +- {:.4} nats", loss.value, loss.std_error));
-    listing.add("time", format!("{:.1} s, {} threads", report.seconds, report.threads));
+    listing.add("time", format!("{:.1} s, {}", report.seconds, threads_of(report.threads)));
     format!("{}\nrows of each label by the class they were taken for\n{}", listing.text(), confusion(report))
 }
 

@@ -52,6 +52,11 @@ impl Report {
     }
 }
 
+/// A number of threads, as text.
+pub(crate) fn threads_of(count: usize) -> String {
+    if count == 1 { "1 thread".into() } else { format!("{count} threads") }
+}
+
 /// Lines of a name and a value each, with the values below one another.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Listing {

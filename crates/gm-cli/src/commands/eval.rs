@@ -20,7 +20,7 @@ use crate::data::{Folders, Part, Rows, check_units};
 use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
 use crate::model::{self, Either};
-use crate::output::{Listing, Report};
+use crate::output::{Listing, Report, threads_of};
 
 /// Measures the mean log-likelihood of data, in nats, or how well a classifier tells labels
 ///
@@ -353,7 +353,7 @@ pub(super) fn summary(report: &EvalReport) -> String {
     if let Some(gap) = report.free_energy_gap {
         listing.add("free energy gap", format!("{gap:.4} nats above training rows"));
     }
-    listing.add("time", format!("{:.1} s, {} threads, seed {}", report.seconds, report.threads, report.seed));
+    listing.add("time", format!("{:.1} s, {}, seed {}", report.seconds, threads_of(report.threads), report.seed));
     listing.text()
 }
 

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::figure;
 use super::{Evaluation, Folder};
+use crate::output::threads_of;
 use crate::training::{data_options, quoted};
 
 /// One line of the picture, in nats.
@@ -63,7 +64,7 @@ fn one(name: &str, evaluation: &Evaluation) -> Markup {
         @for warning in &evaluation.warnings { p.note { (warning) } }
         (table(evaluation, &marks))
         p.lead {
-            (name) ": " (format!("{:.1}", evaluation.seconds)) " s on " (evaluation.threads) " threads, seed " (evaluation.seed)
+            (name) ": " (format!("{:.1}", evaluation.seconds)) " s on " (threads_of(evaluation.threads)) ", seed " (evaluation.seed)
         }
     }
 }
