@@ -14,7 +14,7 @@ pub(crate) struct Row {
     pub(crate) recipe: String,
     pub(crate) model: String,
     pub(crate) data: String,
-    /// Nats per test example.
+    /// Nats per test example, or per cent of errors.
     pub(crate) published: f64,
     /// How the published figure was measured.
     pub(crate) how: String,
@@ -35,6 +35,20 @@ pub(crate) enum Figure {
     MeanLogProb,
     /// The bound of one draw or of mean field.
     Elbo,
+    /// The share of errors with its interval.
+    ErrorRate,
+}
+
+impl Figure {
+    /// Whether a greater figure is a better one.
+    pub(crate) fn rises(self) -> bool {
+        self != Self::ErrorRate
+    }
+
+    /// What stands behind a figure.
+    pub(crate) fn unit(self) -> &'static str {
+        if self == Self::ErrorRate { " %" } else { "" }
+    }
 }
 
 #[derive(Deserialize)]
@@ -70,7 +84,8 @@ mod tests {
         for row in &rows {
             assert!(root().join(format!("recipes/{}.toml", row.recipe)).is_file(), "{}", row.recipe);
             assert!(bibliography.contains(&format!("{{{},", row.source.0)), "{}", row.source.0);
-            assert!(row.published < 0.0 && row.quick.iter().any(|word| word == "digits"), "{}", row.recipe);
+            assert_eq!(row.published < 0.0, row.figure.rises(), "{}", row.recipe);
+            assert!(row.quick.iter().any(|word| word == "digits"), "{}", row.recipe);
         }
         let mut names: Vec<&str> = rows.iter().map(|row| row.recipe.as_str()).collect();
         names.sort_unstable();

@@ -11,8 +11,8 @@ const HEAD: &str = "# Results
 
 This chapter is written by `cargo xtask reproduce --data-dir DIR` from figures that it measured; nothing here is typed by hand. Likelihoods are nats per
 example of the full test set, natural logarithms, higher is better. *Ours* is the best single number, *from* and *to* are its two sides: three
-standard errors of annealing above and, where there is one, the lower end of a lower bound below. A bound from below has no upper side. A row that falls
-short of what was published stays in the table and says so.
+standard errors of annealing above and, where there is one, the lower end of a lower bound below. A bound from below has no upper side. Rows in per cent are
+shares of errors on the full test set, lower is better, with their 95 % interval. A row that falls short of what was published stays in the table and says so.
 
 | model | published | ours | from | to | compared with the published figure |
 |---|---|---|---|---|---|
@@ -33,14 +33,18 @@ pub(crate) fn render(rows: &[Row], states: &[Option<State>]) -> String {
 }
 
 fn line(row: &Row, state: Option<&State>) -> String {
-    let published = format!("{} ([{}](references.md#{}))", row.published, row.source.1, row.source.0);
+    let unit = row.figure.unit();
+    let published = format!("{}{unit} ([{}](references.md#{}))", row.published, row.source.1, row.source.0);
     let Some(evaluation) = state.and_then(|state| state.evaluation.as_ref()) else {
         return format!("| {} | {published} | not measured by this command yet | | | |", row.model);
     };
     let ours = Ours::new(evaluation, row.figure);
     let quick = state.is_some_and(|state| state.quick);
-    let verdict = if quick { "a tiny model of other data, not comparable".into() } else { ours.verdict(row.published) };
-    let cell = |x: Option<f64>| x.map_or("\u{2013}".into(), |x| format!("{x:.2}"));
+    let verdict = match quick {
+        true => "a tiny model of other data, not comparable".into(),
+        false => ours.verdict(row.published, row.figure),
+    };
+    let cell = |x: Option<f64>| x.map_or("\u{2013}".into(), |x| format!("{x:.2}{unit}"));
     format!(
         "| {} | {published} | {} | {} | {} | {verdict} |",
         row.model,
@@ -65,16 +69,22 @@ impl Ours {
         match figure {
             Figure::MeanLogProb => Self { value: likelihood["value"].as_f64(), low: likelihood["low"].as_f64(), high },
             Figure::Elbo => Self { value: evaluation["elbo"].as_f64(), low: evaluation["elbo"].as_f64(), high },
+            Figure::ErrorRate => {
+                let per_cent = |field: &str| evaluation["error_rate"][field].as_f64().map(|share| 100.0 * share);
+                Self { value: per_cent("value"), low: per_cent("low"), high: per_cent("high") }
+            }
         }
     }
 
-    /// The published figure counts as reached when our lower side is above it.
-    fn verdict(&self, published: f64) -> String {
-        match (self.value, self.low) {
-            (Some(value), Some(low)) if low >= published => format!("above it by {:.2}", value - published),
-            (Some(value), Some(_)) if value >= published => "above it, but our lower side is not".into(),
-            (Some(value), _) => format!("**short by {:.2}**", published - value),
-            _ => "not a number".into(),
+    /// The published figure counts as reached when our worse side is better than it.
+    fn verdict(&self, published: f64, figure: Figure) -> String {
+        let (worse, better, sign) = if figure.rises() { (self.low, "above", 1.0) } else { (self.high, "below", -1.0) };
+        let (Some(value), Some(worse)) = (self.value, worse) else { return "not a number".into() };
+        let by = format!("{:.2}{}", (value - published).abs(), figure.unit());
+        match (sign * (value - published) >= 0.0, sign * (worse - published) >= 0.0) {
+            (true, true) => format!("{better} it by {by}"),
+            (true, false) => format!("{better} it, but our worse side is not"),
+            _ => format!("**short by {by}**"),
         }
     }
 }
@@ -82,7 +92,7 @@ impl Ours {
 fn details(row: &Row, state: Option<&State>) -> String {
     let mut text = format!("\n### {}\n\n", row.model);
     let _ = writeln!(text, "- Data: {}.", row.data);
-    let _ = writeln!(text, "- Published: {}, {}.", row.published, row.how);
+    let _ = writeln!(text, "- Published: {}{}, {}.", row.published, row.figure.unit(), row.how);
     let _ = writeln!(text, "- Training: `dgm train --config recipes/{}.toml --data-dir DATA --out RUN`", row.recipe);
     let options = if state.is_some_and(|state| state.quick) { &row.quick } else { &row.eval };
     let _ = writeln!(text, "- Measuring: `dgm eval RUN/model.gm {} --data-dir DATA`", options.join(" "));
@@ -94,8 +104,9 @@ fn details(row: &Row, state: Option<&State>) -> String {
     let rows = &evaluation["data"]["rows"];
     let _ = writeln!(
         text,
-        "- Test rows: {rows}, binarise `{binarise}`; seed {} in training, {} in measuring.",
-        state.seed, evaluation["seed"]
+        "- Test rows: {rows}, binarise `{binarise}`; seed {} in training{}.",
+        state.seed,
+        evaluation["seed"].as_u64().map_or(String::new(), |seed| format!(", {seed} in measuring"))
     );
     let seconds = evaluation["seconds"].as_f64().unwrap_or(f64::NAN);
     let _ = writeln!(text, "- Time: {:.1} s of training, {seconds:.1} s of measuring.", state.train_seconds);
@@ -107,7 +118,8 @@ fn details(row: &Row, state: Option<&State>) -> String {
 }
 
 fn method(evaluation: &Value) -> &str {
-    evaluation["mean_log_prob"]["method"].as_str().unwrap_or("unknown")
+    let of = |field: &str| evaluation[field]["method"].as_str();
+    of("mean_log_prob").or(of("error_rate")).unwrap_or("unknown")
 }
 
 /// How much work the figure rests on.
@@ -158,7 +170,7 @@ mod tests {
     fn table_rows_say_whether_they_reach_the_published_figure() {
         let p = |value: f64, low: f64| json!({"mean_log_prob": {"value": value, "low": low, "high": value + 0.5, "side": "estimate", "method": "ais"}, "elbo": -87.25});
         assert_eq!(cells("mean_log_prob", p(-84.0, -85.0)), ["-84.00", "-85.00", "-83.50", "above it by 2.00"]);
-        assert_eq!(cells("mean_log_prob", p(-85.5, -86.5))[3], "above it, but our lower side is not");
+        assert_eq!(cells("mean_log_prob", p(-85.5, -86.5))[3], "above it, but our worse side is not");
         assert_eq!(cells("mean_log_prob", p(-87.0, -88.0))[3], "**short by 1.00**");
         assert_eq!(cells("elbo", p(-84.0, -85.0)), ["-87.25", "-87.25", "-83.50", "**short by 1.25**"]);
         let bound =
@@ -167,6 +179,20 @@ mod tests {
         let broken =
             json!({"mean_log_prob": {"value": null, "low": null, "high": null, "side": "estimate", "method": "ais"}});
         assert_eq!(cells("mean_log_prob", broken)[3], "not a number");
+    }
+
+    #[test]
+    fn table_rows_of_errors_are_in_per_cent_and_better_when_lower() {
+        let errors = |value: f64| json!({"error_rate": {"value": value, "low": value - 0.002, "high": value + 0.002, "method": "wilson"}});
+        let cells = |value: f64| {
+            let row = Row { published: 1.25, ..row("error_rate") };
+            let line = line(&row, Some(&state(errors(value))));
+            line.split('|').skip(2).map(|cell| cell.trim().to_owned()).take(5).collect::<Vec<_>>()
+        };
+        let published = "1.25 % ([Name 2008](references.md#key))";
+        assert_eq!(cells(0.01), [published, "1.00 %", "0.80 %", "1.20 %", "below it by 0.25 %"]);
+        assert_eq!(cells(0.012)[4], "below it, but our worse side is not");
+        assert_eq!(cells(0.03)[4], "**short by 1.75 %**");
     }
 
     #[test]
