@@ -30,7 +30,7 @@ impl Folders {
 
     /// How to load data from there.
     pub(crate) fn options(&self, binarise: Option<Binarise>) -> LoadOptions {
-        LoadOptions { data_dir: self.given(), cache_dir: cache(), binarise, units: None }
+        LoadOptions { data_dir: self.given(), cache_dir: cache(), binarise, ..LoadOptions::default() }
     }
 }
 

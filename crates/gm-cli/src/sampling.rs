@@ -1,10 +1,10 @@
 //! Markov chains of a model, run with progress, and how well they mix.
 
 use clap::ValueEnum;
-use gm_core::{BitMatrix, Matrix, Purpose, Streams, autocorrelation_time, effective_sample_size, split_r_hat};
+use gm_core::{Beta, BitMatrix, Matrix, Purpose, Streams, autocorrelation_time, effective_sample_size, split_r_hat};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
-use gm_rbm::{Chains, Clamp, Rbm, Sampler};
+use gm_rbm::{Chains, Clamp, Rbm, Replicas, Sampler};
 use gm_sbn::Sbn;
 use gm_train::Model;
 use serde::Serialize;
@@ -97,13 +97,35 @@ impl<'a> SbnWalk<'a> {
     }
 }
 
-impl Chain for SbnWalk<'_> {
-    fn advance(&mut self, sweeps: usize) -> Result<()> {
+impl Watched for SbnWalk<'_> {
+    fn quantity(&self) -> &'static str {
+        "log p of all layers"
+    }
+
+    fn run(&mut self, sweeps: usize) -> f64 {
         let (chains, clamp) = (&mut self.chains, Some(&self.clamp));
-        match self.kernel {
-            Kernel::Importance => self.sbn.resample(chains, clamp, (sweeps, PROPOSALS), &self.streams)?,
+        let info = match self.kernel {
+            Kernel::Importance => self
+                .sbn
+                .resample(chains, clamp, (sweeps, PROPOSALS), &self.streams)
+                .expect("a net whose recognition net was found when the chains were started"),
             Kernel::Gibbs => self.sbn.gibbs(chains, clamp, sweeps, &self.streams),
         };
+        info.flips
+    }
+
+    fn quantities(&self) -> Vec<f64> {
+        self.sbn.log_joint(&self.chains.layers)
+    }
+
+    fn alike(&self) -> bool {
+        false
+    }
+}
+
+impl Chain for SbnWalk<'_> {
+    fn advance(&mut self, sweeps: usize) -> Result<()> {
+        self.run(sweeps);
         Ok(())
     }
 
@@ -219,13 +241,21 @@ pub(crate) struct DbmWalk<'a> {
     sampler: gm_dbm::Sampler<'a>,
     chains: gm_dbm::Chains,
     clamp: Option<Clamp>,
+    /// The inverse temperature, if not the model's own.
+    beta: Option<f32>,
     streams: Streams,
 }
 
 impl<'a> DbmWalk<'a> {
     /// Starts chains anywhere, or where units are given, there.
     pub(crate) fn new(dbm: &'a Dbm, count: usize, clamp: Option<Clamp>, streams: &Streams) -> Self {
-        Self { dbm, sampler: dbm.sampler(), chains: dbm.chains(count, streams), clamp, streams: streams.clone() }
+        let (sampler, chains) = (dbm.sampler(), dbm.chains(count, streams));
+        Self { dbm, sampler, chains, clamp, beta: None, streams: streams.clone() }
+    }
+
+    /// The same chains at an inverse temperature; given units are no more given.
+    pub(crate) fn heated(self, beta: f32) -> Self {
+        Self { clamp: None, beta: Some(beta), ..self }
     }
 }
 
@@ -235,15 +265,21 @@ impl Watched for DbmWalk<'_> {
     }
 
     fn run(&mut self, sweeps: usize) -> f64 {
-        let info = match &self.clamp {
-            Some(clamp) => self.sampler.run_clamped(&mut self.chains, clamp, sweeps, &self.streams),
-            None => self.sampler.run(&mut self.chains, sweeps, &self.streams),
+        let (chains, streams) = (&mut self.chains, &self.streams);
+        let info = match (&self.clamp, self.beta) {
+            (Some(clamp), _) => self.sampler.run_clamped(chains, clamp, sweeps, streams),
+            (None, Some(beta)) => self.sampler.run_tempered(chains, Beta::Same(beta), sweeps, streams),
+            (None, None) => self.sampler.run(chains, sweeps, streams),
         };
         info.flips
     }
 
     fn quantities(&self) -> Vec<f64> {
         self.dbm.energy(&self.chains.layers)
+    }
+
+    fn alike(&self) -> bool {
+        self.clamp.is_none()
     }
 }
 
@@ -364,9 +400,27 @@ impl<'a> DbnPosteriorWalk<'a> {
 /// Sweeps before samples stand in for units that are not given.
 const SETTLED: usize = 100;
 
+impl Watched for DbnPosteriorWalk<'_> {
+    fn quantity(&self) -> &'static str {
+        "log p of all layers"
+    }
+
+    fn run(&mut self, sweeps: usize) -> f64 {
+        self.dbn.gibbs(&mut self.chains, Some(&self.clamp), sweeps, &self.streams).flips
+    }
+
+    fn quantities(&self) -> Vec<f64> {
+        self.dbn.log_joint(self.chains.layers(), 0.0)
+    }
+
+    fn alike(&self) -> bool {
+        false
+    }
+}
+
 impl Chain for DbnPosteriorWalk<'_> {
     fn advance(&mut self, sweeps: usize) -> Result<()> {
-        self.dbn.gibbs(&mut self.chains, Some(&self.clamp), sweeps, &self.streams);
+        self.run(sweeps);
         Ok(())
     }
 
@@ -391,6 +445,19 @@ pub(crate) trait Watched: Chain {
     /// What is watched, of each chain.
     fn quantities(&self) -> Vec<f64>;
 
+    /// Whether all chains have the same distribution, so that they can be compared with each other.
+    fn alike(&self) -> bool {
+        true
+    }
+
+    /// Ends whatever is still adapted, before chains are watched.
+    fn settle(&mut self) {}
+
+    /// Shares of swaps made between neighbouring temperatures, of chains at several.
+    fn swaps(&self) -> Option<Vec<f64>> {
+        None
+    }
+
     /// Makes sweeps and watches the chains in the second half of them; no diagnostics for very few sweeps.
     ///
     /// # Errors
@@ -405,6 +472,7 @@ pub(crate) trait Watched: Chain {
             self.run(interval.min(first - done));
             progress.set(done as u64, "");
         }
+        self.settle();
         let looks = watched / interval;
         let mut traces = vec![Vec::with_capacity(looks); self.quantities().len()];
         let mut flips = 0.0;
@@ -418,18 +486,39 @@ pub(crate) trait Watched: Chain {
             return Ok(None);
         }
         let times: f64 = traces.iter().map(|trace| autocorrelation_time(trace)).sum();
+        let (ess, split_r_hat) = if self.alike() { together(&traces)? } else { apart(&traces)? };
+        let swaps = self.swaps();
         Ok(Some(Diagnostics {
             quantity: self.quantity(),
             chains: traces.len(),
+            compared: self.alike(),
             sweeps: looks * interval,
             autocorrelation_time: times / traces.len() as f64 * interval as f64,
-            ess: effective_sample_size(&traces)?,
-            split_r_hat: split_r_hat(&traces)?,
+            ess,
+            split_r_hat,
             flips,
+            swap_acceptance: swaps.as_ref().map(|shares| shares.iter().sum::<f64>() / shares.len() as f64),
+            lowest_swap_acceptance: swaps.map(|shares| shares.into_iter().fold(1.0, f64::min)),
             interval,
             traces,
         }))
     }
+}
+
+/// Effective sample size and split R-hat of chains that have the same distribution.
+fn together(traces: &[Vec<f64>]) -> Result<(f64, f64)> {
+    Ok((effective_sample_size(traces)?, split_r_hat(traces)?))
+}
+
+/// Effective sample size of chains that each have a distribution of their own, in all, and mean R-hat of their halves.
+fn apart(traces: &[Vec<f64>]) -> Result<(f64, f64)> {
+    let (mut ess, mut r_hat) = (0.0, 0.0);
+    for trace in traces {
+        let alone = together(std::slice::from_ref(trace))?;
+        ess += alone.0;
+        r_hat += alone.1 / traces.len() as f64;
+    }
+    Ok((ess, r_hat))
 }
 
 /// Chains of a restricted Boltzmann machine, free or with given visible units.
@@ -439,6 +528,8 @@ pub(crate) struct Walk<'a> {
     sampler: Sampler<'a>,
     chains: Chains,
     clamp: Option<Clamp>,
+    /// The inverse temperature, if not the model's own.
+    beta: Option<f32>,
     streams: Streams,
 }
 
@@ -448,6 +539,8 @@ pub(crate) struct Diagnostics {
     /// What was watched.
     pub(crate) quantity: &'static str,
     pub(crate) chains: usize,
+    /// Whether the chains have the same distribution; if not, each was judged alone.
+    pub(crate) compared: bool,
     /// Sweeps over which the chains were watched.
     pub(crate) sweeps: usize,
     /// Sweeps that are worth one independent draw of a chain, on average over chains.
@@ -457,6 +550,12 @@ pub(crate) struct Diagnostics {
     pub(crate) split_r_hat: f64,
     /// Share of visible units that a sweep changes.
     pub(crate) flips: f64,
+    /// Share of swaps made between neighbouring temperatures, on average, of chains at several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) swap_acceptance: Option<f64>,
+    /// The same, of the pair with the fewest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lowest_swap_acceptance: Option<f64>,
     /// Sweeps from one look to the next.
     #[serde(skip)]
     pub(crate) interval: usize,
@@ -469,7 +568,12 @@ impl<'a> Walk<'a> {
     /// Starts chains anywhere, or where units are given, there.
     pub(crate) fn new(rbm: &'a Rbm, count: usize, clamp: Option<Clamp>, streams: &Streams) -> Self {
         let chains = rbm.chains(count, streams);
-        Self { rbm, sampler: rbm.sampler(), chains, clamp, streams: streams.clone() }
+        Self { rbm, sampler: rbm.sampler(), chains, clamp, beta: None, streams: streams.clone() }
+    }
+
+    /// The same chains at an inverse temperature; given units are no more given.
+    pub(crate) fn heated(self, beta: f32) -> Self {
+        Self { clamp: None, beta: Some(beta), ..self }
     }
 }
 
@@ -479,15 +583,21 @@ impl Watched for Walk<'_> {
     }
 
     fn run(&mut self, sweeps: usize) -> f64 {
-        let info = match &self.clamp {
-            Some(clamp) => self.sampler.run_clamped(&mut self.chains, clamp, sweeps, &self.streams),
-            None => self.sampler.run(&mut self.chains, sweeps, &self.streams),
+        let (chains, streams) = (&mut self.chains, &self.streams);
+        let info = match (&self.clamp, self.beta) {
+            (Some(clamp), _) => self.sampler.run_clamped(chains, clamp, sweeps, streams),
+            (None, Some(beta)) => self.sampler.run_tempered(chains, Beta::Same(beta), sweeps, streams),
+            (None, None) => self.sampler.run(chains, sweeps, streams),
         };
         info.flips
     }
 
     fn quantities(&self) -> Vec<f64> {
         self.rbm.free_energy(&self.chains.v)
+    }
+
+    fn alike(&self) -> bool {
+        self.clamp.is_none()
     }
 }
 
@@ -510,19 +620,131 @@ impl Chain for Walk<'_> {
     }
 }
 
+/// Chains of a restricted Boltzmann machine at several temperatures, free or with given visible units.
+#[derive(Debug)]
+pub(crate) struct TemperedWalk<'a> {
+    rbm: &'a Rbm,
+    sampler: Sampler<'a>,
+    replicas: Replicas,
+    /// For all replicas.
+    clamp: Option<Clamp>,
+    /// The chains at the model's own temperature.
+    coldest: Chains,
+    /// Whether temperatures stay where they are.
+    settled: bool,
+    streams: Streams,
+}
+
+/// Sweeps between two moves of the temperatures, and how far they move.
+const MOVE_EVERY: usize = 20;
+const MOVE_RATE: f64 = 0.5;
+
+impl<'a> TemperedWalk<'a> {
+    /// Starts so many chains at each temperature.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] for fewer than two temperatures.
+    pub(crate) fn new(
+        rbm: &'a Rbm,
+        count: usize,
+        temperatures: usize,
+        clamp: Option<Clamp>,
+        streams: &Streams,
+    ) -> Result<Self> {
+        let replicas = rbm.replicas(count, temperatures, None, streams)?;
+        let copies: Vec<usize> = (0..temperatures * count).map(|replica| replica % count).collect();
+        let clamp = clamp.map(|clamp| Clamp { mask: clamp.mask.select(&copies), values: clamp.values.select(&copies) });
+        let (sampler, coldest) = (rbm.sampler(), replicas.coldest());
+        Ok(Self { rbm, sampler, replicas, clamp, coldest, settled: false, streams: streams.clone() })
+    }
+
+    fn sweep(&mut self, sweeps: usize) -> f64 {
+        let (replicas, streams) = (&mut self.replicas, &self.streams);
+        let info = match &self.clamp {
+            Some(clamp) => self.sampler.run_tempering_clamped(replicas, clamp, sweeps, streams),
+            None => self.sampler.run_tempering(replicas, sweeps, streams),
+        };
+        info.flips
+    }
+}
+
+impl Watched for TemperedWalk<'_> {
+    fn quantity(&self) -> &'static str {
+        "free energy"
+    }
+
+    fn run(&mut self, sweeps: usize) -> f64 {
+        let mut flips = 0.0;
+        for done in (0..sweeps).step_by(MOVE_EVERY) {
+            let some = MOVE_EVERY.min(sweeps - done);
+            flips += self.sweep(some) * some as f64 / sweeps as f64;
+            if !self.settled && some == MOVE_EVERY {
+                self.replicas.adapt(MOVE_RATE);
+            }
+        }
+        self.coldest = self.replicas.coldest();
+        flips
+    }
+
+    fn quantities(&self) -> Vec<f64> {
+        self.rbm.free_energy(&self.coldest.v)
+    }
+
+    fn alike(&self) -> bool {
+        self.clamp.is_none()
+    }
+
+    fn settle(&mut self) {
+        self.settled = true;
+    }
+
+    fn swaps(&self) -> Option<Vec<f64>> {
+        Some(self.replicas.acceptance())
+    }
+}
+
+impl Chain for TemperedWalk<'_> {
+    fn advance(&mut self, sweeps: usize) -> Result<()> {
+        self.settled = true;
+        self.run(sweeps);
+        Ok(())
+    }
+
+    fn states(&self) -> &BitMatrix {
+        self.coldest.v.bits()
+    }
+
+    fn means(&self) -> Matrix {
+        let means = self.sampler.couplings().mean_v_from_h(self.rbm, &self.coldest.h).to_matrix();
+        match &self.clamp {
+            Some(clamp) => with_given(means, &clamp.mask, clamp.values.bits()),
+            None => means,
+        }
+    }
+}
+
 impl Diagnostics {
     /// A line for people.
     pub(crate) fn text(&self) -> String {
-        format!(
+        let mut text = format!(
             "{} chains watched for {} sweeps: autocorrelation time {:.0} sweeps, {:.0} independent draws, split R-hat {:.3}, \
-             {:.1} % of units change per sweep\n",
+             {:.1} % of units change per sweep",
             self.chains,
             self.sweeps,
             self.autocorrelation_time,
             self.ess,
             self.split_r_hat,
             100.0 * self.flips
-        )
+        );
+        if !self.compared {
+            text += "; each chain by itself, since each has other values given";
+        }
+        if let (Some(mean), Some(lowest)) = (self.swap_acceptance, self.lowest_swap_acceptance) {
+            let (mean, lowest) = (100.0 * mean, 100.0 * lowest);
+            text += &format!("; {mean:.0} % of swaps between temperatures made, {lowest:.0} % at least");
+        }
+        text + "\n"
     }
 }
 

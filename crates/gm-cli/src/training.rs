@@ -89,6 +89,7 @@ impl Observer for Watcher {
 fn short(figures: &Figures) -> String {
     let shown = [
         ("log_likelihood", "log p"),
+        ("estimated_log_likelihood", "log p about"),
         ("importance_weighted", "bound"),
         ("elbo", "elbo"),
         ("pseudo_log_likelihood", "pseudo log p"),
@@ -204,6 +205,8 @@ impl Document {
         let figures = [
             ("log_likelihood", "validation log p"),
             ("train_log_likelihood", "training log p"),
+            ("estimated_log_likelihood", "validation log p"),
+            ("train_estimated_log_likelihood", "training log p"),
             ("elbo", "validation elbo"),
             ("importance_weighted", "validation bound"),
             ("train_importance_weighted", "training bound"),
@@ -213,8 +216,21 @@ impl Document {
         ];
         for (name, label) in figures {
             if let Some(value) = self.figures.get(name).and_then(Value::as_f64) {
-                listing.add(label, format!("{value:.3} nats"));
+                let about = if name.contains("estimated") { "about " } else { "" };
+                listing.add(label, format!("{about}{value:.3} nats"));
             }
+        }
+        if let Some(error) = self.figures.get("log_partition_error").and_then(Value::as_f64) {
+            listing.add(
+                "",
+                format!("log Z +- {error:.2} by chains along training, which may err by more: measure with dgm eval"),
+            );
+        }
+        if let [Some(mean), Some(lowest)] =
+            ["swap_acceptance", "lowest_swap_acceptance"].map(|name| self.figures.get(name).and_then(Value::as_f64))
+        {
+            let (mean, lowest) = (100.0 * mean, 100.0 * lowest);
+            listing.add("swaps", format!("{mean:.0} % made between neighbouring temperatures, {lowest:.0} % at least"));
         }
         for (name, label) in [("error_rate", "validation errors"), ("train_error_rate", "training errors")] {
             if let Some(value) = self.figures.get(name).and_then(Value::as_f64) {
@@ -332,6 +348,10 @@ pub(crate) fn draw_curves(history: &[Value]) -> Result<RgbImage> {
     } else if has("log_likelihood") {
         let exact = curve("log_likelihood", "validation rows", 1.0);
         ("Log-likelihood, exact", vec![curve("train_log_likelihood", "training rows", 1.0), exact])
+    } else if has("estimated_log_likelihood") {
+        let valid = curve("estimated_log_likelihood", "validation rows", 1.0);
+        let train = curve("train_estimated_log_likelihood", "training rows", 1.0);
+        ("Log-likelihood, ln Z estimated along training", vec![train, valid])
     } else if has("train_elbo") {
         let bound = curve("elbo", "validation rows", 1.0);
         ("Evidence lower bound", vec![curve("train_elbo", "training rows", 1.0), bound])

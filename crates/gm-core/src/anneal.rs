@@ -36,6 +36,13 @@ pub enum Schedule {
     ///
     /// `salakhutdinov2008quantitative`, section 4.
     Graded(usize),
+    /// So many values that a pilot run chooses for the path at hand, so that each step adds equally much to the variance of
+    /// the log-weights; a tenth of them are evenly spaced all the same.
+    ///
+    /// # Source
+    ///
+    /// `gelman1998simulating`.
+    Adaptive(usize),
     /// The given values, from 0 to 1.
     Custom(Vec<f64>),
 }
@@ -45,7 +52,8 @@ impl Schedule {
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] for fewer than 2 temperatures, or custom values that do not rise from 0 to 1.
+    /// [`Error::Param`] for fewer than 2 temperatures, custom values that do not rise from 0 to 1, or an adaptive schedule, whose
+    /// values depend on a path.
     ///
     /// # Examples
     ///
@@ -60,9 +68,10 @@ impl Schedule {
     pub fn betas(&self) -> Result<Vec<f64>> {
         let refuse = |value: String, allowed| Err(Error::Param { op: "Schedule", arg: "temperatures", value, allowed });
         match self {
-            Self::Linear(n) | Self::Graded(n) if *n < 2 => refuse(n.to_string(), "2 or more"),
+            Self::Linear(n) | Self::Graded(n) | Self::Adaptive(n) if *n < 2 => refuse(n.to_string(), "2 or more"),
             Self::Linear(n) => Ok((0..*n).map(|k| k as f64 / (*n - 1) as f64).collect()),
             Self::Graded(n) => Ok((0..*n).map(|k| graded(k as f64 / (*n - 1) as f64)).collect()),
+            Self::Adaptive(_) => refuse("adaptive".into(), "a schedule that depends on no path"),
             Self::Custom(betas) => {
                 let rises = betas.windows(2).all(|pair| pair[0] < pair[1]);
                 if rises && betas.first() == Some(&0.0) && betas.last() == Some(&1.0) {
@@ -79,6 +88,7 @@ impl Schedule {
         match self {
             Self::Linear(_) => "linear",
             Self::Graded(_) => "graded",
+            Self::Adaptive(_) => "adaptive",
             Self::Custom(_) => "custom",
         }
     }
@@ -143,7 +153,8 @@ pub struct Progress {
 ///
 /// # Randomness
 ///
-/// Temperature k uses the family [`Purpose::Anneal`] k of `streams`.
+/// Temperature k uses the family [`Purpose::Anneal`] k of `streams`, the pilot of an adaptive schedule such families below
+/// [`Purpose::Anneal`] 2^64 - 2.
 ///
 /// # Errors
 ///
@@ -161,7 +172,7 @@ pub fn anneal<P: AnnealedPath>(
     if settings.runs == 0 {
         return Err(Error::Param { op: OP, arg: "runs", value: "0".into(), allowed: "1 or more" });
     }
-    let betas = rounded(&settings.schedule)?;
+    let betas = temperatures(path, &settings.schedule, streams, watch)?;
     let mut chains = path.start(settings.runs, &streams.fork(Purpose::Anneal, 0));
     let mut log_weights = vec![path.log_base_partition(); settings.runs];
     walk(path, &mut chains, &betas, streams, &mut log_weights, watch)?;
@@ -205,7 +216,7 @@ pub fn anneal_back<P: AnnealedPath>(
     if count == 0 {
         return Err(Error::Empty { op: OP, arg: "chains" });
     }
-    let mut betas = rounded(schedule)?;
+    let mut betas = temperatures(path, schedule, streams, watch)?;
     betas.reverse();
     let mut log_weights = vec![-path.log_base_partition(); count];
     // A move at beta = 1, which adds nothing to the weights.
@@ -222,9 +233,69 @@ pub fn anneal_back<P: AnnealedPath>(
 
 const OP: &str = "annealed importance sampling";
 
+/// The temperatures of a schedule on a path.
+fn temperatures<P: AnnealedPath>(
+    path: &P,
+    schedule: &Schedule,
+    streams: &Streams,
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Vec<f64>> {
+    let Schedule::Adaptive(count @ 2..) = *schedule else { return Ok(rounded(schedule.betas()?)) };
+    let pilot = rounded(Schedule::Graded((count / PILOT_SHARE).clamp(PILOT_LEAST, PILOT_MOST)).betas()?);
+    let streams = streams.fork(Purpose::Anneal, u64::MAX - 1);
+    let mut chains = path.start(PILOT_RUNS, &streams.fork(Purpose::Anneal, 0));
+    let mut lengths = Vec::with_capacity(pilot.len() - 1);
+    for (k, pair) in pilot.windows(2).enumerate() {
+        let mut gains = vec![0.0; PILOT_RUNS];
+        path.advance(&mut chains, pair[0], pair[1], &streams.fork(Purpose::Anneal, k as u64 + 1), &mut gains);
+        lengths.push(deviation(&gains));
+        if watch(Progress { done: 0, total: count - 1 }).is_break() {
+            return Err(Error::Interrupted { op: OP });
+        }
+    }
+    Ok(rounded(equal_parts(&pilot, &lengths, count)))
+}
+
+/// Runs of a pilot, and its temperatures: so many times fewer than those of the schedule, within limits.
+const PILOT_RUNS: usize = 64;
+const PILOT_SHARE: usize = 10;
+const PILOT_LEAST: usize = 50;
+const PILOT_MOST: usize = 1_000;
+
+/// The share of an adaptive schedule that is evenly spaced, in case the pilot has overlooked something.
+const EVEN: f64 = 0.1;
+
+/// Standard deviation.
+fn deviation(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0)).sqrt()
+}
+
+/// So many values from 0 to 1 between which equal shares of the lengths lie.
+fn equal_parts(knots: &[f64], lengths: &[f64], count: usize) -> Vec<f64> {
+    let total = lengths.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+    let mut passed = vec![0.0];
+    for (pair, length) in knots.windows(2).zip(lengths) {
+        passed.push(passed[passed.len() - 1] + (1.0 - EVEN) * length / total + EVEN * (pair[1] - pair[0]));
+    }
+    let whole = passed[passed.len() - 1];
+    let mut k = 0;
+    let place = |i: usize| {
+        let wanted = whole * i as f64 / (count - 1) as f64;
+        while k + 2 < passed.len() && passed[k + 1] < wanted {
+            k += 1;
+        }
+        let share = (wanted - passed[k]) / (passed[k + 1] - passed[k]);
+        knots[k] + share * (knots[k + 1] - knots[k])
+    };
+    let mut betas: Vec<f64> = (0..count).map(place).collect();
+    betas[count - 1] = 1.0;
+    betas
+}
+
 /// The kernels take single-precision temperatures; the weights must follow the very same path.
-fn rounded(schedule: &Schedule) -> Result<Vec<f64>> {
-    Ok(schedule.betas()?.into_iter().map(|beta| f64::from(beta as f32)).collect())
+fn rounded(betas: Vec<f64>) -> Vec<f64> {
+    betas.into_iter().map(|beta| f64::from(beta as f32)).collect()
 }
 
 fn walk<P: AnnealedPath>(
@@ -381,6 +452,50 @@ mod tests {
         let settings = AisSettings { runs: 1, schedule: Schedule::Custom(vec![0.0, 0.5, 1.0]) };
         let stopped = anneal(&Coin(1.0), &settings, &Streams::new(0), &mut |_| ControlFlow::Break(()));
         assert_eq!(stopped.unwrap_err().to_string(), "annealed importance sampling: stopped on request");
+    }
+
+    #[test]
+    fn stat_mean_adaptive_temperatures_weigh_right_from_both_sides() {
+        // Five standard errors of 4,000 runs: alpha below 1e-6.
+        let (path, truth, schedule) = (Coin(6.0), (1.0 + 6.0_f64.exp()).ln(), Schedule::Adaptive(20));
+        let streams = Streams::new(8);
+        let settings = AisSettings { runs: 4_000, schedule: schedule.clone() };
+        let forth = anneal(&path, &settings, &streams, &mut unwatched).unwrap();
+        let model = streams.fork(Purpose::Exact, 0);
+        let exact: Vec<bool> = (0..4_000).map(|run| draw(crate::numerics::logistic_f64(6.0), &model, run)).collect();
+        let back = anneal_back(&path, (exact, 4_000), &schedule, &streams, &mut unwatched).unwrap();
+        for found in [&forth, &back] {
+            let estimate = &found.log_partition;
+            assert!((estimate.value - truth).abs() < 5.0 * estimate.std_error, "{estimate:?} against {truth}");
+            assert_eq!((found.temperatures, found.schedule), (20, "adaptive"));
+        }
+    }
+
+    #[test]
+    fn law_adaptive_steps_are_equally_long() {
+        // The length of a step is its width times the standard deviation of the slope, c sqrt(p (1 - p)).
+        let (c, count) = (12.0, 40);
+        let betas = temperatures(&Coin(c), &Schedule::Adaptive(count), &Streams::new(9), &mut unwatched).unwrap();
+        assert!(betas.windows(2).all(|pair| pair[0] < pair[1]));
+        assert_eq!((betas.len(), betas[0], betas[count - 1]), (count, 0.0, 1.0));
+        let length = |pair: &[f64]| {
+            let p = crate::numerics::logistic_f64(c * (pair[0] + pair[1]) / 2.0);
+            (1.0 - EVEN) * c * (p * (1.0 - p)).sqrt() * (pair[1] - pair[0])
+        };
+        // Where the slope hardly varies the even share rules, so that the first half is looked at.
+        let lengths: Vec<f64> = betas[..count / 2].windows(2).map(length).collect();
+        let mean = lengths.iter().sum::<f64>() / lengths.len() as f64;
+        assert!(lengths.iter().all(|length| (length / mean - 1.0).abs() < 0.4), "{lengths:?}");
+        assert!(betas[count / 2] < 0.3, "most of the way lies early: {betas:?}");
+    }
+
+    #[test]
+    fn rejects_the_values_of_an_adaptive_schedule_without_a_path() {
+        let error = Schedule::Adaptive(10).betas().unwrap_err().to_string();
+        assert_eq!(error, "Schedule: `temperatures` is adaptive, allowed: a schedule that depends on no path");
+        let settings = AisSettings { runs: 1, schedule: Schedule::Adaptive(1) };
+        let error = anneal(&Coin(1.0), &settings, &Streams::new(0), &mut unwatched).unwrap_err().to_string();
+        assert_eq!(error, "Schedule: `temperatures` is 1, allowed: 2 or more");
     }
 
     #[test]

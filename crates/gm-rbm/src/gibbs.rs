@@ -225,7 +225,14 @@ impl Couplings {
         StepInfo { sweeps, flips: (before as f64 * first.flips + last) / sweeps as f64 }
     }
 
-    fn sweep_with(&self, rbm: &Rbm, chains: &mut Chains, sweeps: usize, streams: &Streams, how: How<'_>) -> StepInfo {
+    pub(crate) fn sweep_with(
+        &self,
+        rbm: &Rbm,
+        chains: &mut Chains,
+        sweeps: usize,
+        streams: &Streams,
+        how: How<'_>,
+    ) -> StepInfo {
         let (mut v_before, mut h_before) = (chains.v.clone(), chains.h.clone());
         let mut flips = 0.0;
         for _ in 0..sweeps {
@@ -258,7 +265,7 @@ impl Chains {
 
 /// How sweeps draw.
 #[derive(Clone, Copy, Default)]
-struct How<'a> {
-    heat: Option<Heat<'a>>,
-    clamp: Option<&'a Clamp>,
+pub(crate) struct How<'a> {
+    pub(crate) heat: Option<Heat<'a>>,
+    pub(crate) clamp: Option<&'a Clamp>,
 }

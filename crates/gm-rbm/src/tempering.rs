@@ -1,10 +1,12 @@
 //! Parallel tempering: replicas at several temperatures that exchange their states.
 
-use gm_core::{Batch, Beta, Error, Purpose, Result, Streams};
+use std::ops::ControlFlow;
+
+use gm_core::{Batch, Beta, Error, Progress, Purpose, Result, Streams};
 use rand::RngExt;
 
 use crate::conditional::{Couplings, Heat};
-use crate::gibbs::{Chains, Sampler};
+use crate::gibbs::{Chains, Clamp, How, Sampler};
 use crate::model::{Rbm, widened};
 
 /// The same chains at falling inverse temperatures, from the model at 1 to independent units at 0.
@@ -208,6 +210,82 @@ impl Sampler<'_> {
     }
 }
 
+/// Sweeps between two moves of the temperatures, and how far they move.
+const ADAPT_EVERY: usize = 20;
+const ADAPT_RATE: f64 = 0.5;
+
+impl Sampler<'_> {
+    /// [`run_tempering`](Self::run_tempering) with clamped visible units, `[visible, replicas]`: every replica of a chain keeps
+    /// the same values.
+    ///
+    /// # Panics
+    ///
+    /// When the replicas or the clamp belong to other layer sizes.
+    pub fn run_tempering_clamped(
+        &self,
+        replicas: &mut Replicas,
+        clamp: &Clamp,
+        sweeps: usize,
+        streams: &Streams,
+    ) -> TemperingInfo {
+        self.couplings().run_replicas_with(self.rbm(), replicas, Some(clamp), sweeps, streams)
+    }
+
+    /// Lets replicas come to equilibrium: temperatures move with [`Replicas::adapt`] during the first half of the sweeps and
+    /// stay during the second, of which the swaps are told.
+    ///
+    /// # Randomness
+    ///
+    /// As [`run_tempering`](Self::run_tempering).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`] when `watch` breaks.
+    ///
+    /// # Panics
+    ///
+    /// When the replicas belong to other layer sizes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Stack, Streams, unwatched};
+    ///
+    /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[6, 4])?)?;
+    /// let streams = Streams::new(1);
+    /// let mut replicas = rbm.replicas(20, 3, None, &streams)?;
+    /// let info = rbm.sampler().settle(&mut replicas, 100, &streams, &mut unwatched)?;
+    /// assert_eq!((info.sweeps, replicas.chains().sweeps), (60, 100));
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn settle(
+        &self,
+        replicas: &mut Replicas,
+        sweeps: usize,
+        streams: &Streams,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<TemperingInfo> {
+        let mut look = |done| match watch(Progress { done, total: sweeps }) {
+            ControlFlow::Break(()) => Err(Error::Interrupted { op: "parallel tempering" }),
+            ControlFlow::Continue(()) => Ok(()),
+        };
+        let moves = sweeps / 2 / ADAPT_EVERY;
+        for made in 1..=moves {
+            self.run_tempering(replicas, ADAPT_EVERY, streams);
+            replicas.adapt(ADAPT_RATE);
+            look(made * ADAPT_EVERY)?;
+        }
+        let (first, mut flips) = (moves * ADAPT_EVERY, 0.0);
+        for done in (first..sweeps).step_by(ADAPT_EVERY) {
+            let some = ADAPT_EVERY.min(sweeps - done);
+            flips += self.run_tempering(replicas, some, streams).flips * some as f64;
+            look(done + some)?;
+        }
+        let sweeps = sweeps - first;
+        Ok(TemperingInfo { sweeps, flips: flips / sweeps.max(1) as f64, acceptance: replicas.acceptance() })
+    }
+}
+
 impl Couplings {
     /// [`Sampler::run_tempering`] for a model that changes between runs.
     ///
@@ -215,6 +293,17 @@ impl Couplings {
     ///
     /// When the replicas belong to other layer sizes.
     pub fn run_replicas(&self, rbm: &Rbm, replicas: &mut Replicas, sweeps: usize, streams: &Streams) -> TemperingInfo {
+        self.run_replicas_with(rbm, replicas, None, sweeps, streams)
+    }
+
+    fn run_replicas_with(
+        &self,
+        rbm: &Rbm,
+        replicas: &mut Replicas,
+        clamp: Option<&Clamp>,
+        sweeps: usize,
+        streams: &Streams,
+    ) -> TemperingInfo {
         let count = replicas.count;
         let betas: Vec<f32> = replicas.betas.iter().flat_map(|&beta| std::iter::repeat_n(beta, count)).collect();
         let mut flips = 0.0;
@@ -222,7 +311,8 @@ impl Couplings {
         for _ in 0..sweeps {
             let sweep = replicas.chains.sweeps;
             let heat = Heat { beta: Beta::Each(&betas), base: Some(&replicas.base) };
-            flips += self.run_heated(rbm, &mut replicas.chains, heat, 1, streams).flips;
+            let how = How { heat: Some(heat), clamp };
+            flips += self.sweep_with(rbm, &mut replicas.chains, 1, streams, how).flips;
             self.swap(rbm, replicas, (sweep % 2) as usize, &streams.fork(Purpose::Swap, sweep));
         }
         let made =

@@ -201,6 +201,29 @@ fn stat_mean_both_sides_bracket_the_exact_partition_function() {
     assert!(misses[0] <= 32 && misses[1] <= 13 && misses[2] <= 5, "beyond 1, 2 and 3 standard errors: {misses:?}");
 }
 
+/// Chains that parallel tempering leaves, and temperatures that a pilot chooses, in place of exact draws and even steps.
+#[test]
+fn stat_mean_tempered_samples_and_adaptive_temperatures_bracket_the_exact_partition_function() {
+    // As above: 48 estimates, six standard errors.
+    let settings = AisSettings { runs: 1_000, schedule: Schedule::Adaptive(60) };
+    let mut misses = [0; 3];
+    for (case, rbm) in zoo() {
+        let (streams, exact) = (Streams::new(200 + case), rbm.log_partition().unwrap());
+        let forward = rbm.log_partition_ais(&settings, None, &streams, &mut unwatched).unwrap();
+        let mut replicas = rbm.replicas(settings.runs, 6, None, &streams).unwrap();
+        rbm.sampler().settle(&mut replicas, 200, &streams, &mut unwatched).unwrap();
+        let model = replicas.coldest().v;
+        let back = rbm.log_partition_reverse_ais(&model, &settings.schedule, None, &streams, &mut unwatched).unwrap();
+        assert_eq!((forward.schedule, back.schedule, back.temperatures), ("adaptive", "adaptive", 60));
+        for estimate in [&forward.log_partition, &back.log_partition] {
+            let far = deviation(estimate, exact).abs();
+            assert!(far < FAR, "model {case}: {estimate:?} against {exact}");
+            [1.0, 2.0, 3.0].iter().zip(&mut misses).for_each(|(errors, miss)| *miss += usize::from(far > *errors));
+        }
+    }
+    assert!(misses[0] <= 32 && misses[1] <= 13 && misses[2] <= 5, "beyond 1, 2 and 3 standard errors: {misses:?}");
+}
+
 #[test]
 fn stat_mean_raise_is_a_tight_lower_bound() {
     for (case, rbm) in zoo() {

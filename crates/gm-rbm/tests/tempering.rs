@@ -4,7 +4,7 @@ mod common;
 
 use common::{joint_of, parameters, rbm_of, unpack};
 use gm_core::{Beta, BitMatrix, Matrix, Purpose, Streams, Vector};
-use gm_rbm::{Chains, Rbm, Replicas, Trajectory};
+use gm_rbm::{Chains, Clamp, Rbm, Replicas, Trajectory};
 use gm_testkit::{Fixture, Joint, check_joint_draws};
 
 const ALPHA: f64 = 1e-6;
@@ -90,6 +90,61 @@ fn stat_mean_tempering_crosses_between_modes_that_gibbs_does_not_leave() {
     // Half of 200 independent chains, within five standard deviations.
     let share = share_on(replicas.coldest().v.bits());
     assert!((share - 0.5).abs() < 5.0 * 0.5 / (chains as f64).sqrt(), "share {share}");
+}
+
+/// Units 0 and 3 are given, on and off.
+const GIVEN: [(usize, bool); 2] = [(0, true), (3, false)];
+
+fn clamp_of(samples: usize) -> Clamp {
+    let is_given = |unit: usize| GIVEN.iter().any(|(known, _)| *known == unit);
+    Clamp {
+        mask: BitMatrix::from_fn(6, samples, |unit, _| is_given(unit)),
+        values: BitMatrix::from_fn(6, samples, |unit, _| GIVEN.contains(&(unit, true))).into(),
+    }
+}
+
+/// The greatest deviation of the counts of the 16 states with the given units from the enumerated conditional probabilities,
+/// in standard deviations.
+fn farthest(rbm: &Rbm, v: &BitMatrix) -> f64 {
+    let states = BitMatrix::from_fn(6, 64, |unit, state| state >> unit & 1 == 1);
+    let kept = (0..64).filter(|state| GIVEN.iter().all(|(unit, on)| (state >> unit & 1 == 1) == *on));
+    let energies = rbm.free_energy(&states);
+    let weights: Vec<(usize, f64)> = kept.map(|state| (state, (-energies[state]).exp())).collect();
+    let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
+    let mut counts = [0.0; 64];
+    for sample in 0..v.samples() {
+        counts[(0..6).filter(|&unit| v.get(unit, sample)).map(|unit| 1 << unit).sum::<usize>()] += 1.0;
+    }
+    let n = v.samples() as f64;
+    let far = |(state, weight): &(usize, f64)| {
+        let p = weight / total;
+        ((counts[*state] - n * p) / (n * p * (1.0 - p)).sqrt()).abs()
+    };
+    weights.iter().map(far).fold(0.0, f64::max)
+}
+
+/// Chains with given units follow the conditional distribution, whatever states they exchange. 16 binomial counts within six
+/// standard deviations: 16 times 2e-9.
+#[test]
+fn stat_cond_clamped_tempering_draws_the_free_units_given_the_others() {
+    let (rbm, base) = small();
+    let streams = Streams::new(41);
+    let mut replicas = rbm.replicas(SAMPLES, 3, Some(&base), &streams).unwrap();
+    rbm.sampler().run_tempering_clamped(&mut replicas, &clamp_of(3 * SAMPLES), 60, &streams);
+    let far = farthest(&rbm, replicas.coldest().v.bits());
+    assert!(far < 6.0, "{far} standard deviations, seed 41, n {SAMPLES}");
+}
+
+/// Free chains into which the given values are put at the end.
+#[test]
+fn planted_cond_values_put_in_afterwards_are_found_out() {
+    let (rbm, base) = small();
+    let streams = Streams::new(41);
+    let mut replicas = rbm.replicas(SAMPLES, 3, Some(&base), &streams).unwrap();
+    rbm.sampler().run_tempering(&mut replicas, 60, &streams);
+    let (mut v, clamp) = (replicas.coldest().v.bits().clone(), clamp_of(SAMPLES));
+    v.replace_where(&clamp.mask, clamp.values.bits());
+    assert!(farthest(&rbm, &v) > 6.0);
 }
 
 #[test]

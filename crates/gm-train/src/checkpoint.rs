@@ -15,7 +15,7 @@ use crate::files::{UNFINISHED, write_atomically};
 use crate::learner::LearnerState;
 use crate::monitor::Stopping;
 
-const CHECKPOINT: EnvelopeKind = EnvelopeKind { magic: *b"gm-ckpt\n", version: 2, name: "checkpoint" };
+const CHECKPOINT: EnvelopeKind = EnvelopeKind { magic: *b"gm-ckpt\n", version: 3, name: "checkpoint" };
 
 /// Checkpoints that are kept, so that a damaged one costs little.
 const KEPT: usize = 2;

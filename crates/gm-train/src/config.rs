@@ -75,6 +75,9 @@ pub struct DataConfig {
     /// Whether the validation rows are learnt from as well.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub learn_validation: bool,
+    /// A file of numbers, one a training row, that say how much the row counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
 }
 
 /// What learns.
@@ -246,6 +249,7 @@ impl Config {
             cache_dir: data.cache_dir.clone(),
             binarise: data.binarise,
             units: data.units,
+            weights: data.weights.clone(),
         };
         let loaded = load(&DataSpec::parse(&data.spec)?, &options)?;
         if data.learn_validation { loaded.learning_validation() } else { Ok(loaded) }
@@ -268,7 +272,10 @@ impl Config {
         if let DataSpec::Path(path) = DataSpec::parse(&config.data.spec)? {
             config.data.spec = absolute(&path)?.display().to_string();
         }
-        for folder in [&mut config.data.data_dir, &mut config.data.cache_dir].into_iter().flatten() {
+        let data_config = &mut config.data;
+        for folder in
+            [&mut data_config.data_dir, &mut data_config.cache_dir, &mut data_config.weights].into_iter().flatten()
+        {
             *folder = absolute(folder)?;
         }
         config.data.binarise = Some(self.binarise(data));

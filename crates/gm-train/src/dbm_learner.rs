@@ -21,7 +21,7 @@ use crate::metrics::Figures;
 use crate::optimiser::{Optimiser, OptimiserSettings};
 use crate::rate::{Clock, Rate, warm_up};
 use crate::rbm_learner::{mean, rms};
-use crate::regularise::Regularise;
+use crate::regularise::{Regularise, pull_to_share};
 
 /// What comes before all layers are trained together.
 ///
@@ -508,8 +508,7 @@ impl DbmLearner {
     fn pull_to_sparsity(&mut self, averages: &[Vec<f32>]) {
         let Some(target) = self.settings.sparsity else { return };
         for (l, averages) in averages.iter().enumerate().skip(1) {
-            let biases = self.gradient.bias_mut(l).iter_mut();
-            biases.zip(averages).for_each(|(g, mean)| *g += self.settings.sparsity_cost * (target - mean));
+            pull_to_share(self.gradient.bias_mut(l), averages, target, self.settings.sparsity_cost);
         }
     }
 
@@ -645,6 +644,7 @@ impl Learner for DbmLearner {
             optimiser: self.optimiser.state().clone(),
             offsets: self.offsets.layers.clone(),
             chains: vec![ChainsState { sweeps: self.chains.sweeps, layers }],
+            numbers: vec![],
             stage: self.stage as u64,
         }
     }

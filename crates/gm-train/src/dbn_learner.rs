@@ -134,7 +134,7 @@ impl DbnLearner {
         }
         // What the chains of the machine below have in their hidden layer are states of the new machine's visible one.
         let carried = match &self.work {
-            Work::Layer(learner) => learner.chains().map(|chains| chains.h.clone()),
+            Work::Layer(learner) => learner.chains().map(|chains| chains.h),
             _ => None,
         };
         if self.settings.start_layers + stage >= self.dbn.depth() {
@@ -146,7 +146,7 @@ impl DbnLearner {
         if self.dbn.depth() > 1 {
             let streams = self.streams_of_stage(streams);
             let states = carried.unwrap_or_else(|| self.recognised(batch, &streams));
-            learner.start_chains(&joined_in_turn(&states, self.dbn.classes(), self.settings.chains), &streams);
+            learner.start_chains(&joined_in_turn(&states, self.dbn.classes(), self.settings.chains), &streams)?;
         }
         self.work = Work::Layer(Box::new(learner));
         Ok(())

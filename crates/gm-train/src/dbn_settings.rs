@@ -196,8 +196,10 @@ pub struct DbnSettings {
     pub algorithm: Algorithm,
     /// Sweeps for each update of a machine.
     pub steps: usize,
-    /// Persistent chains.
+    /// Persistent chains; with parallel tempering so many at each temperature.
     pub chains: usize,
+    /// Temperatures of parallel tempering.
+    pub temperatures: usize,
     /// Whether the gradient of machines is that of the centred parameters.
     pub centred: bool,
     /// How fast offsets of hidden layers follow the batches; those of the data stay at the means of the training split.
@@ -266,6 +268,7 @@ impl Default for DbnSettings {
             algorithm: rbm.algorithm,
             steps: rbm.steps,
             chains: rbm.chains,
+            temperatures: rbm.temperatures,
             centred: rbm.centred,
             hidden_offset_rate: rbm.hidden_offset_rate,
             epochs: vec![50],
@@ -393,6 +396,7 @@ impl DbnSettings {
             algorithm: self.algorithm,
             steps: self.steps,
             chains: self.chains,
+            temperatures: self.temperatures,
             centred: self.centred,
             // The data of upper layers have no means that are known beforehand.
             visible_offset_rate: if layer == 0 { 0.0 } else { self.hidden_offset_rate },
@@ -405,6 +409,9 @@ impl DbnSettings {
             optimiser: self.optimiser,
             init_scale: self.init_scale,
             regularise: self.regularise,
+            // The bound of the network has an annealed log Z.
+            log_z_chains: 0,
+            ..RbmSettings::default()
         }
     }
 
@@ -499,6 +506,7 @@ impl ModelSettings for DbnSettings {
         let others = [
             ("steps", self.steps as u64),
             ("chains", self.chains as u64),
+            ("temperatures", self.temperatures as u64),
             ("batch_size", self.batch_size as u64),
             ("backfit_epochs", self.backfit_epochs),
             ("backfit_samples", self.backfit_samples as u64),

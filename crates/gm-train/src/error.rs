@@ -141,6 +141,14 @@ pub enum Error {
         /// Labels.
         labels: usize,
     },
+    /// A file of weights does not suit the training examples.
+    #[error("{}: {reason}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// Classes were to be learnt or judged from data without labels.
     #[error("{name}: the {split} split has no labels")]
     NoLabels {

@@ -42,6 +42,14 @@ pub trait Learner: Send {
     /// Whatever the model refuses.
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport>;
 
+    /// Whether rows may have weights.
+    fn takes_weights(&self) -> bool {
+        false
+    }
+
+    /// Takes the weights of the rows of the next batch, which are 1 on average over the training split.
+    fn weigh(&mut self, _weights: Vec<f32>) {}
+
     /// Weights and biases that updates change; of a model that is trained layer by layer those of the layer.
     fn stack(&self) -> &Stack;
 
@@ -112,8 +120,10 @@ pub struct LearnerState {
     pub optimiser: OptimiserState,
     /// Running offsets or other vectors, one for each layer that has them.
     pub offsets: Vec<Vec<f32>>,
-    /// Persistent chains.
+    /// Persistent chains, and those that estimate log Z.
     pub chains: Vec<ChainsState>,
+    /// Numbers of those chains: temperatures, biases and swaps of replicas, then log-weights.
+    pub numbers: Vec<Vec<f64>>,
     /// The stage of a model that is trained in stages, from 0.
     pub stage: u64,
 }

@@ -31,6 +31,7 @@ mod guard;
 mod learner;
 mod metrics;
 mod model;
+mod model_chains;
 mod monitor;
 mod observer;
 mod optimiser;
@@ -54,8 +55,9 @@ pub use dbn_settings::{Backfit, DbnSettings, LayerInputs, LayerStart};
 pub use error::{Error, Result};
 pub use evaluate::{
     ClassData, ClassReport, CrossEntropy, DataReport, ErrorRate, EvalData, EvalReport, EvalSettings, Exact,
-    ImportanceReport, LogProbReport, LowerBound, PartitionReport, PseudoReport, classify_dbn, evaluate,
-    evaluate_classifier, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm, evaluate_sbn,
+    ImportanceReport, LogProbReport, LowerBound, PartitionReport, PseudoReport, ReverseReport, TemperingSettings,
+    classify_dbn, evaluate, evaluate_classifier, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm,
+    evaluate_sbn,
 };
 pub use files::{load_model, save_model, write_atomically};
 pub use learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport};

@@ -84,6 +84,9 @@ impl Serialize for Figures {
 /// | `next_elbo` | at the end of a layer: the bound of validation rows with which the next layer begins (deep belief networks) |
 /// | `error_rate`, `train_error_rate` | share of validation and training rows whose most probable class is not their label (classifiers; of models with label units `error_rate` alone) |
 /// | `cross_entropy`, `train_cross_entropy` | mean -log p of the labels of validation and training rows, nats (classifiers) |
+/// | `swap_acceptance`, `lowest_swap_acceptance` | share of the offered swaps that were made since temperatures moved last: mean over the pairs of neighbouring temperatures, and of the pair with the fewest (parallel tempering) |
+/// | `estimated_log_likelihood`, `train_estimated_log_likelihood` | mean log p of validation and training rows with log Z as chains along training find it; above the truth in expectation (restricted Boltzmann machines too large to enumerate) |
+/// | `log_partition`, `log_partition_error` | that log Z and its standard error, which knows nothing of modes that no chain has found (the same) |
 /// | `log_likelihood`, `train_log_likelihood` | exact mean log p of validation and training rows, for models small enough |
 ///
 /// Validation and training rows are fixed random subsets of the two splits.

@@ -12,9 +12,8 @@ use crate::metrics::EpochRecord;
 
 /// Which figure ends a run before its last epoch.
 ///
-/// Written `never`, `log-likelihood`, `pseudo-likelihood`, `importance-weighted`, `error-rate`, `cross-entropy` or
-/// `free-energy-gap:LIMIT`. All are figures of the
-/// validation split, as [`EpochRecord`] describes them.
+/// Written `never`, `log-likelihood`, `estimated-log-likelihood`, `pseudo-likelihood`, `importance-weighted`, `error-rate`,
+/// `cross-entropy` or `free-energy-gap:LIMIT`. All are figures of the validation split, as [`EpochRecord`] describes them.
 ///
 /// - With a likelihood, errors or cross-entropy an epoch is good when it is better than all before.
 /// - With the gap an epoch is good while the gap is at most the limit in nats. The gap is close to zero at the start
@@ -36,6 +35,9 @@ pub enum StopOn {
     Never,
     /// The exact mean log-likelihood, of models that enumerate up to 20 units for it.
     LogLikelihood,
+    /// The mean log-likelihood with log Z estimated along training, of restricted Boltzmann machines that are too large to
+    /// enumerate.
+    EstimatedLogLikelihood,
     /// The importance-weighted bound, of models with a recognition net.
     ImportanceWeighted,
     /// The stochastic log-pseudo-likelihood.
@@ -48,9 +50,10 @@ pub enum StopOn {
     FreeEnergyGap(f64),
 }
 
-const WORDS: [&str; 7] = [
+const WORDS: [&str; 8] = [
     "never",
     "log-likelihood",
+    "estimated-log-likelihood",
     "pseudo-likelihood",
     "importance-weighted",
     "error-rate",
@@ -63,6 +66,7 @@ impl StopOn {
         match self {
             Self::Never => None,
             Self::LogLikelihood => Some("log_likelihood"),
+            Self::EstimatedLogLikelihood => Some("estimated_log_likelihood"),
             Self::PseudoLikelihood => Some("pseudo_log_likelihood"),
             Self::ImportanceWeighted => Some("importance_weighted"),
             Self::ErrorRate => Some("error_rate"),
@@ -79,6 +83,7 @@ impl FromStr for StopOn {
         match text.split_once(':') {
             None if text == "never" => Ok(Self::Never),
             None if text == "log-likelihood" => Ok(Self::LogLikelihood),
+            None if text == "estimated-log-likelihood" => Ok(Self::EstimatedLogLikelihood),
             None if text == "pseudo-likelihood" => Ok(Self::PseudoLikelihood),
             None if text == "importance-weighted" => Ok(Self::ImportanceWeighted),
             None if text == "error-rate" => Ok(Self::ErrorRate),
@@ -97,6 +102,7 @@ impl fmt::Display for StopOn {
         match self {
             Self::Never => f.write_str("never"),
             Self::LogLikelihood => f.write_str("log-likelihood"),
+            Self::EstimatedLogLikelihood => f.write_str("estimated-log-likelihood"),
             Self::PseudoLikelihood => f.write_str("pseudo-likelihood"),
             Self::ImportanceWeighted => f.write_str("importance-weighted"),
             Self::ErrorRate => f.write_str("error-rate"),
@@ -279,9 +285,15 @@ mod tests {
         let record = EpochRecord { epoch: 1, step: 1, seconds: 0.0, figures: Figures::default() };
         let refused = Stopping::default().judge(&settings, &record, ParametersState::default).unwrap_err();
         assert!(refused.to_string().starts_with("MonitorSettings: `stop_on` is log-likelihood, allowed: a figure"));
-        for text in
-            ["never", "log-likelihood", "pseudo-likelihood", "error-rate", "cross-entropy", "free-energy-gap:2.5"]
-        {
+        for text in [
+            "never",
+            "log-likelihood",
+            "estimated-log-likelihood",
+            "pseudo-likelihood",
+            "error-rate",
+            "cross-entropy",
+            "free-energy-gap:2.5",
+        ] {
             assert_eq!(text.parse::<StopOn>().unwrap().to_string(), text);
         }
     }

@@ -100,6 +100,23 @@ impl OptimiserSettings {
         Ok(())
     }
 
+    /// The same with another share of the last update that is repeated; Adam stays as it is.
+    #[must_use]
+    pub fn with_momentum(self, momentum: f32) -> Self {
+        match self {
+            Self::Sgd { nesterov, .. } => Self::Sgd { momentum, nesterov },
+            adam @ Self::Adam { .. } => adam,
+        }
+    }
+
+    /// [`with_momentum`](Self::with_momentum) if it is more than now.
+    pub(crate) fn with_momentum_of_at_least(self, momentum: f32) -> Self {
+        match self {
+            Self::Sgd { momentum: now, .. } if now < momentum => self.with_momentum(momentum),
+            other => other,
+        }
+    }
+
     /// Running tensors that this optimiser keeps for each parameter.
     fn slots(&self) -> usize {
         match *self {
@@ -244,6 +261,14 @@ impl Optimiser {
             }
         }
         Ok(Self { settings, state })
+    }
+
+    /// Repeats another share of the last update from now on; an optimiser that began without momentum, and Adam, stay as they
+    /// are.
+    pub fn set_momentum(&mut self, momentum: f32) {
+        if self.settings.slots() > 0 {
+            self.settings = self.settings.with_momentum(momentum);
+        }
     }
 
     /// What has to be saved to continue.

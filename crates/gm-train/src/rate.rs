@@ -116,6 +116,11 @@ pub fn warm_up(epochs: f64, clock: &Clock) -> f64 {
     if updates > 0.0 { ((clock.step + 1) as f64 / updates).min(1.0) } else { 1.0 }
 }
 
+/// The number that holds at an update: the first one, or the last of the later ones whose epoch has come.
+pub(crate) fn in_force<T: Copy>(first: T, later: &[(u64, T)], clock: &Clock) -> T {
+    later.iter().rev().find(|(epoch, _)| *epoch <= clock.epoch()).map_or(first, |(_, number)| *number)
+}
+
 impl FromStr for Rate {
     type Err = Error;
 
@@ -200,6 +205,12 @@ mod tests {
         for text in ["linear:3", "inverse:0", "inverse:NaN", "steps:0,0.5", "steps:3", "exponential"] {
             assert!(error(text).starts_with(&format!("Rate: `schedule` is {text}, allowed: ")), "{text}");
         }
+    }
+
+    #[test]
+    fn table_later_numbers_hold_from_their_epoch_on() {
+        let at = |step| in_force(1, &[(2, 5), (3, 10)], &Clock { step, total: 40, per_epoch: 10 });
+        assert_eq!([at(0), at(19), at(20), at(29), at(30), at(39)], [1, 1, 5, 5, 10, 10]);
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::str::FromStr;
 use gm_core::{
     Batch, BatchRef, BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Stack, Streams, check_len,
 };
-use gm_rbm::{Chains, Couplings, Offsets, Phase, Rbm, contrastive_divergence, free_energy_gap, gradient_into};
+use gm_rbm::{
+    Chains, Couplings, Offsets, Phase, Rbm, Trajectory, contrastive_divergence, free_energy_gap, gradient_into,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelSettings;
@@ -15,16 +17,27 @@ use crate::learner::{
     BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport, binary, check_layers,
 };
 use crate::metrics::Figures;
+use crate::model_chains::{ModelChains, restore_trajectory, trajectory_state};
 use crate::optimiser::{Optimiser, OptimiserSettings};
-use crate::rate::{Clock, Rate, warm_up};
-use crate::regularise::Regularise;
+use crate::rate::{Clock, Rate, in_force, warm_up};
+use crate::regularise::{Regularise, pull_to_share};
 
 /// The most units of the smaller layer for training on the exact gradient.
 const EXACT_GRADIENT_LIMIT: usize = 20;
 
+/// The units of the smaller layer up to which log Z is enumerated at each look, so that no chains have to follow it.
+const ENUMERATED: usize = 12;
+
+/// Updates from one move of the chains that know log Z to the next.
+const FOLLOW_EVERY: u64 = 5;
+
+/// Steps from a model without weights to one with small random weights, and to one that has been trained.
+const SHORT_WAY: usize = 20;
+const LONG_WAY: usize = 2_000;
+
 /// Where the statistics of the model come from.
 ///
-/// Written `cd`, `pcd` or `exact`.
+/// Written `cd`, `pcd`, `pt` or `exact`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Algorithm {
@@ -32,6 +45,8 @@ pub enum Algorithm {
     Cd,
     /// Persistent contrastive divergence: chains go on from update to update.
     Pcd,
+    /// Parallel tempering: persistent chains at several temperatures that exchange their states.
+    Pt,
     /// Enumeration of the smaller layer, which may have up to 20 units.
     Exact,
 }
@@ -43,8 +58,9 @@ impl FromStr for Algorithm {
         match text {
             "cd" => Ok(Self::Cd),
             "pcd" => Ok(Self::Pcd),
+            "pt" => Ok(Self::Pt),
             "exact" => Ok(Self::Exact),
-            _ => Err(Error::unknown("algorithm", text, &["cd", "pcd", "exact"])),
+            _ => Err(Error::unknown("algorithm", text, &["cd", "pcd", "pt", "exact"])),
         }
     }
 }
@@ -54,6 +70,7 @@ impl fmt::Display for Algorithm {
         f.write_str(match self {
             Self::Cd => "cd",
             Self::Pcd => "pcd",
+            Self::Pt => "pt",
             Self::Exact => "exact",
         })
     }
@@ -94,8 +111,12 @@ pub struct RbmSettings {
     pub algorithm: Algorithm,
     /// Sweeps for each update (k of CD-k and PCD-k).
     pub steps: usize,
-    /// Persistent chains.
+    /// Other numbers of sweeps, each with the epoch, counted from 0, from which it holds.
+    pub later_steps: Vec<(u64, usize)>,
+    /// Persistent chains; with parallel tempering so many at each temperature.
     pub chains: usize,
+    /// Temperatures of parallel tempering; they move towards equal shares of swaps.
+    pub temperatures: usize,
     /// Whether the gradient is that of the centred parameters.
     pub centred: bool,
     /// How fast the visible offsets follow the batches; with 0 they stay at the means of the training split.
@@ -114,20 +135,32 @@ pub struct RbmSettings {
     pub warm_up: f64,
     /// How a gradient becomes an update.
     pub optimiser: OptimiserSettings,
+    /// Other shares of the last update that is repeated, each with the epoch, counted from 0, from which it holds; not for Adam.
+    pub later_momentum: Vec<(u64, f32)>,
     /// Standard deviation of the first weights.
     pub init_scale: f32,
+    /// Share of examples for which a hidden unit should be on; none if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sparsity: Option<f32>,
+    /// How strongly hidden biases are pulled towards that share.
+    pub sparsity_cost: f32,
+    /// Chains that estimate log Z along training, of models too large to enumerate; 0 for no estimate.
+    pub log_z_chains: usize,
     /// Penalties on weights.
     pub regularise: Regularise,
 }
 
 impl Default for RbmSettings {
-    /// 500 hidden units, centred PCD-1 with 500 chains, 100 epochs in batches of 200, plain ascent at rates from 0.1 to 0.
+    /// 500 hidden units, centred PCD-1 with 500 chains, 100 epochs in batches of 200, plain ascent at rates from 0.1 to 0; 10
+    /// temperatures if there are several, and 100 chains that estimate log Z.
     fn default() -> Self {
         Self {
             hidden: 500,
             algorithm: Algorithm::Pcd,
             steps: 1,
+            later_steps: Vec::new(),
             chains: 500,
+            temperatures: 10,
             centred: true,
             visible_offset_rate: 0.0,
             hidden_offset_rate: 0.01,
@@ -137,7 +170,11 @@ impl Default for RbmSettings {
             schedule: Rate::Linear,
             warm_up: 0.0,
             optimiser: OptimiserSettings::default(),
+            later_momentum: Vec::new(),
             init_scale: 0.01,
+            sparsity: None,
+            sparsity_cost: 0.1,
+            log_z_chains: 100,
             regularise: Regularise::default(),
         }
     }
@@ -156,28 +193,68 @@ impl RbmSettings {
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
             return Err(refused("learning_rate", self.learning_rate, "finite numbers above 0"));
         }
-        for (arg, value) in [("warm_up", self.warm_up), ("init_scale", self.init_scale.into())] {
+        let positive = [
+            ("warm_up", self.warm_up),
+            ("init_scale", self.init_scale.into()),
+            ("sparsity_cost", self.sparsity_cost.into()),
+        ];
+        for (arg, value) in positive {
             if !(value >= 0.0 && value.is_finite()) {
                 return Err(refused(arg, value, "finite numbers of 0 or more"));
             }
         }
-        for (arg, value) in
-            [("visible_offset_rate", self.visible_offset_rate), ("hidden_offset_rate", self.hidden_offset_rate)]
-        {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(refused(arg, value, "0 to 1"));
-            }
+        let shares = [
+            ("visible_offset_rate", self.visible_offset_rate),
+            ("hidden_offset_rate", self.hidden_offset_rate),
+            ("sparsity", self.sparsity.unwrap_or(0.5)),
+        ];
+        if let Some((arg, value)) = shares.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
+            return Err(refused(arg, value, "0 to 1"));
         }
+        if self.algorithm == Algorithm::Pt && self.temperatures < 2 {
+            return Err(refused("temperatures", self.temperatures, "2 or more"));
+        }
+        self.check_changes()?;
         self.optimiser.check()?;
         self.regularise.check()
     }
 
+    /// Refuses later numbers whose epochs do not rise, or that are out of range themselves.
+    fn check_changes(&self) -> Result<()> {
+        let steps: Vec<u64> = self.later_steps.iter().map(|(epoch, _)| *epoch).collect();
+        let momentum: Vec<u64> = self.later_momentum.iter().map(|(epoch, _)| *epoch).collect();
+        for (arg, epochs) in [("later_steps", steps), ("later_momentum", momentum)] {
+            let rises = epochs.windows(2).all(|pair| pair[0] < pair[1]);
+            if !rises || epochs.first() == Some(&0) {
+                return Err(refused(arg, format!("from epochs {epochs:?}"), "epochs that rise from 1"));
+            }
+        }
+        if self.later_steps.iter().any(|(_, steps)| *steps == 0) {
+            return Err(refused("later_steps", 0, "1 or more"));
+        }
+        match (self.optimiser, self.later_momentum.is_empty()) {
+            (OptimiserSettings::Adam { .. }, false) => {
+                Err(refused("later_momentum", "given for adam", "none for adam"))
+            }
+            _ => {
+                self.later_momentum.iter().try_for_each(|(_, momentum)| self.optimiser.with_momentum(*momentum).check())
+            }
+        }
+    }
+
+    /// The optimiser with memory enough for every momentum of the run.
+    fn optimiser(&self) -> OptimiserSettings {
+        let momentum = self.later_momentum.iter().map(|(_, momentum)| *momentum);
+        momentum.fold(self.optimiser, OptimiserSettings::with_momentum_of_at_least)
+    }
+
     /// The whole numbers, none of which may be 0.
-    fn counts(&self) -> [(&'static str, u64); 5] {
+    fn counts(&self) -> [(&'static str, u64); 6] {
         [
             ("hidden", self.hidden as u64),
             ("steps", self.steps as u64),
             ("chains", self.chains as u64),
+            ("temperatures", self.temperatures as u64),
             ("epochs", self.epochs),
             ("batch_size", self.batch_size as u64),
         ]
@@ -185,6 +262,14 @@ impl RbmSettings {
 
     fn rate(&self, clock: &Clock) -> f64 {
         self.learning_rate * self.schedule.factor(clock) * warm_up(self.warm_up, clock)
+    }
+
+    /// The share of the last update that is repeated, of optimisers that repeat one.
+    fn momentum(&self, clock: &Clock) -> Option<f32> {
+        match self.optimiser {
+            OptimiserSettings::Sgd { momentum, .. } => Some(in_force(momentum, &self.later_momentum, clock)),
+            OptimiserSettings::Adam { .. } => None,
+        }
     }
 }
 
@@ -227,7 +312,9 @@ fn refused(arg: &'static str, value: impl fmt::Display, allowed: &'static str) -
 /// # Randomness
 ///
 /// Weights from [`Purpose::Initialise`], first states of the chains from [`Purpose::Start`]; sweep t of the chains from
-/// family t of [`Purpose::Chains`]; contrastive divergence at update t from family t of [`Purpose::Data`].
+/// family t of [`Purpose::Chains`], swaps after it from family t of [`Purpose::Swap`]; contrastive divergence at update t from
+/// family t of [`Purpose::Data`]; the chains that estimate log Z as [`Trajectory`] says, after update t in family t of
+/// [`Purpose::Evaluate`].
 #[derive(Clone, Debug)]
 pub struct RbmLearner {
     settings: RbmSettings,
@@ -235,10 +322,14 @@ pub struct RbmLearner {
     couplings: Couplings,
     optimiser: Optimiser,
     offsets: Offsets,
-    chains: Option<Chains>,
+    chains: Option<ModelChains>,
+    /// Chains that know log Z, where it is not enumerated.
+    trajectory: Option<Trajectory>,
     data: Phase,
     model: Phase,
     gradient: Stack,
+    /// Weights of the rows of the next batch.
+    weights: Option<Vec<f32>>,
 }
 
 impl RbmLearner {
@@ -250,7 +341,7 @@ impl RbmLearner {
     pub fn new(visible_means: &[f32], settings: &RbmSettings, streams: &Streams) -> Result<Self> {
         settings.check()?;
         let rbm = Rbm::initial(visible_means, settings.hidden, settings.init_scale, streams)?;
-        Self::start_from(rbm, visible_means, settings, streams)
+        Self::start(rbm, visible_means, settings, SHORT_WAY, streams)
     }
 
     /// A given model, to be trained further on data of the given means, `[visible]`.
@@ -273,6 +364,11 @@ impl RbmLearner {
     /// # Ok::<(), gm_train::Error>(())
     /// ```
     pub fn start_from(rbm: Rbm, visible_means: &[f32], settings: &RbmSettings, streams: &Streams) -> Result<Self> {
+        Self::start(rbm, visible_means, settings, LONG_WAY, streams)
+    }
+
+    /// A model in training; log Z is followed from a model without weights in so many steps.
+    fn start(rbm: Rbm, visible_means: &[f32], settings: &RbmSettings, way: usize, streams: &Streams) -> Result<Self> {
         const OP: &str = "RbmLearner::start_from";
         settings.check()?;
         check_len(OP, "visible_means", "length", visible_means.len(), rbm.visible())?;
@@ -288,10 +384,15 @@ impl RbmLearner {
         }
         let couplings = rbm.couplings();
         let idle = Phase::new(&rbm, &couplings, &BitMatrix::zeros(rbm.visible(), 1));
-        let chains = (settings.algorithm == Algorithm::Pcd).then(|| rbm.chains(settings.chains, streams));
+        let chains = ModelChains::new(&rbm, visible_means, settings, streams)?;
+        let followed = settings.log_z_chains > 0 && rbm.enumerable_units() > ENUMERATED;
+        let follow = || Trajectory::start(&rbm, settings.log_z_chains, way, streams);
+        let trajectory = followed.then(follow).transpose()?;
         Ok(Self {
             settings: settings.clone(),
-            optimiser: Optimiser::new(settings.optimiser, rbm.stack()),
+            trajectory,
+            weights: None,
+            optimiser: Optimiser::new(settings.optimiser(), rbm.stack()),
             offsets: Offsets { visible: visible_means.to_vec(), hidden: vec![0.5; rbm.hidden()] },
             gradient: rbm.stack().clone(),
             data: idle.clone(),
@@ -315,49 +416,85 @@ impl RbmLearner {
     }
 
     /// Lets the persistent chains, where there are any, start again from given visible states.
-    pub(crate) fn start_chains(&mut self, v: &BitMatrix, streams: &Streams) {
-        if self.chains.is_some() {
-            self.chains = Some(self.rbm.chains_from(v.clone(), streams));
+    pub(crate) fn start_chains(&mut self, v: &BitMatrix, streams: &Streams) -> Result<()> {
+        match &mut self.chains {
+            Some(chains) => chains.start_at(&self.rbm, v, streams),
+            None => Ok(()),
         }
     }
 
-    /// The persistent chains, where there are any.
+    /// The persistent chains at the model's own temperature, where there are any.
     #[must_use]
-    pub fn chains(&self) -> Option<&Chains> {
-        self.chains.as_ref()
+    pub fn chains(&self) -> Option<Chains> {
+        self.chains.as_ref().map(ModelChains::coldest)
     }
 
-    /// Computes the gradient of the mean log-likelihood of a batch, and how many units of the chains flipped.
-    fn ascend(&mut self, batch: BatchRef<'_>, clock: &Clock, streams: &Streams) -> Result<Option<f64>> {
+    /// Computes the gradient of the mean log-likelihood of a batch of rows with weights; figures of the chains.
+    fn ascend(
+        &mut self,
+        batch: BatchRef<'_>,
+        weights: Option<&[f32]>,
+        clock: &Clock,
+        streams: &Streams,
+    ) -> Result<Figures> {
         self.data.refill(&self.rbm, &self.couplings, batch);
-        let k = self.settings.steps;
-        let mut flips = None;
+        if let Some(weights) = weights {
+            self.data.weigh(weights);
+        }
+        let k = in_force(self.settings.steps, &self.settings.later_steps, clock);
+        let mut figures = Figures::default();
         match (self.settings.algorithm, &mut self.chains) {
-            (Algorithm::Pcd, Some(chains)) => {
-                flips = Some(self.couplings.run_into_phase(&self.rbm, chains, k, streams, &mut self.model).flips);
-            }
             (Algorithm::Exact, _) => {
                 self.rbm.exact_gradient_into(&self.data, &mut self.gradient)?;
+                return Ok(figures);
+            }
+            (_, Some(chains)) => {
+                figures = chains.advance((&self.rbm, &self.couplings), k, clock.step, streams, &mut self.model);
             }
             _ => {
                 let streams = streams.fork(Purpose::Data, clock.step);
                 contrastive_divergence(&self.rbm, &self.couplings, (batch, &self.data), k, &streams, &mut self.model);
+                // A chain counts as much as the row from which it came.
+                if let Some(weights) = weights {
+                    self.model.weigh(weights);
+                }
             }
         }
-        if self.settings.algorithm != Algorithm::Exact {
-            gradient_into(&self.data, &self.model, &mut self.gradient);
-        }
-        Ok(flips)
+        gradient_into(&self.data, &self.model, &mut self.gradient);
+        Ok(figures)
     }
 
     /// Updates the parameters from a batch of states, or of means of binary units.
     pub(crate) fn learn(&mut self, batch: BatchRef<'_>, clock: &Clock, streams: &Streams) -> Result<StepReport> {
-        let flips = self.ascend(batch, clock, streams)?;
+        let weights = self.weights.take();
+        // Statistics take weights as shares of the batch, and a batch of heavy rows counts for more than one of light rows.
+        let share = weights.as_ref().map_or(1.0, |weights| mean(&widened(weights)));
+        let figures = self.ascend(batch, weights.as_deref().filter(|_| share > 0.0), clock, streams)?;
+        if weights.is_some() {
+            self.gradient.tensors_mut().flatten().for_each(|g| *g *= share as f32);
+        }
+        if let Some(target) = self.settings.sparsity {
+            let bias = self.gradient.bias_mut(1);
+            pull_to_share(bias, self.data.hidden_means(), target, self.settings.sparsity_cost);
+        }
         self.centre();
         let rate = self.settings.rate(clock);
+        if let Some(momentum) = self.settings.momentum(clock) {
+            self.optimiser.set_momentum(momentum);
+        }
         self.optimiser.apply(self.rbm.stack_mut(), &self.gradient, rate as f32, &self.settings.regularise);
         self.couplings.refresh(&self.rbm);
-        Ok(StepReport { learning_rate: rate, figures: Figures::new(flips.map(|flips| ("chain_flips", flips))) })
+        self.follow(clock, streams);
+        Ok(StepReport { learning_rate: rate, figures })
+    }
+
+    /// Lets the chains that know log Z follow the model now and then, and at the end of an epoch, when it is looked at.
+    fn follow(&mut self, clock: &Clock, streams: &Streams) {
+        let made = clock.step + 1;
+        let due = made.is_multiple_of(FOLLOW_EVERY) || made.is_multiple_of(clock.per_epoch.max(1));
+        if let Some(trajectory) = self.trajectory.as_mut().filter(|_| due) {
+            trajectory.follow(&self.rbm, &self.couplings, &streams.fork(Purpose::Evaluate, clock.step));
+        }
     }
 
     fn centre(&mut self) {
@@ -379,6 +516,10 @@ impl RbmLearner {
     }
 }
 
+fn widened(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&x| f64::from(x)).collect()
+}
+
 pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
@@ -392,6 +533,14 @@ impl Learner for RbmLearner {
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
         let batch = binary("RbmLearner::step", batch, self.rbm.visible())?;
         self.learn(batch.into(), clock, streams)
+    }
+
+    fn takes_weights(&self) -> bool {
+        true
+    }
+
+    fn weigh(&mut self, weights: Vec<f32>) {
+        self.weights = Some(weights);
     }
 
     fn stack(&self) -> &Stack {
@@ -411,7 +560,10 @@ impl Learner for RbmLearner {
     }
 
     fn judged_by(&self) -> &'static [&'static str] {
-        &["pseudo_log_likelihood", "free_energy_gap"]
+        match self.trajectory {
+            Some(_) => &["estimated_log_likelihood", "pseudo_log_likelihood", "free_energy_gap"],
+            None => &["pseudo_log_likelihood", "free_energy_gap"],
+        }
     }
 
     fn model(&self) -> Result<ModelData> {
@@ -433,15 +585,26 @@ impl Learner for RbmLearner {
             figures.push("log_likelihood", mean(&self.rbm.log_prob(valid, log_partition)));
             figures.push("train_log_likelihood", mean(&self.rbm.log_prob(train, log_partition)));
         }
+        if let Some(trajectory) = &self.trajectory {
+            let log_partition = trajectory.log_partition();
+            figures.push("estimated_log_likelihood", mean(&self.rbm.log_prob(valid, log_partition.value)));
+            figures.push("train_estimated_log_likelihood", mean(&self.rbm.log_prob(train, log_partition.value)));
+            figures.push("log_partition", log_partition.value);
+            figures.push("log_partition_error", log_partition.std_error);
+        }
         Ok(figures)
     }
 
     fn state(&self) -> LearnerState {
+        let (mut chains, mut numbers): (Vec<_>, Vec<_>) = self.chains.iter().map(ModelChains::state).unzip();
+        chains.extend(self.trajectory.iter().map(trajectory_state));
+        numbers.extend(self.trajectory.iter().map(Trajectory::numbers));
         LearnerState {
             parameters: ParametersState::new(self.rbm.stack(), None),
             optimiser: self.optimiser.state().clone(),
             offsets: vec![self.offsets.visible.clone(), self.offsets.hidden.clone()],
-            chains: self.chains.iter().map(chains_state).collect(),
+            chains,
+            numbers: numbers.concat(),
             stage: 0,
         }
     }
@@ -450,7 +613,7 @@ impl Learner for RbmLearner {
         const OP: &str = "RbmLearner::restore";
         let (visible, hidden) = (self.rbm.visible(), self.rbm.hidden());
         self.set_parameters(state.parameters)?;
-        self.optimiser = Optimiser::resume(self.settings.optimiser, self.rbm.stack(), state.optimiser)?;
+        self.optimiser = Optimiser::resume(self.settings.optimiser(), self.rbm.stack(), state.optimiser)?;
         check_len(OP, "offsets", "layers", state.offsets.len(), 2)?;
         let mut offsets = state.offsets.into_iter();
         let mut next = |units| -> Result<Vec<f32>> {
@@ -459,9 +622,16 @@ impl Learner for RbmLearner {
             Ok(values)
         };
         self.offsets = Offsets { visible: next(visible)?, hidden: next(hidden)? };
-        check_len(OP, "chains", "length", state.chains.len(), usize::from(self.chains.is_some()))?;
-        self.chains =
-            state.chains.into_iter().next().map(|chains| restore_chains(chains, [visible, hidden])).transpose()?;
+        let expected = usize::from(self.chains.is_some()) + usize::from(self.trajectory.is_some());
+        check_len(OP, "chains", "length", state.chains.len(), expected)?;
+        let (mut chains, mut numbers) = (state.chains.into_iter(), state.numbers.into_iter());
+        let mut next = || chains.next().unwrap_or_default();
+        if let Some(chains) = &mut self.chains {
+            chains.restore(next(), [visible, hidden], &mut numbers)?;
+        }
+        if let Some(trajectory) = &mut self.trajectory {
+            *trajectory = restore_trajectory(next(), visible, &mut numbers)?;
+        }
         Ok(())
     }
 }
@@ -515,7 +685,7 @@ mod tests {
         }
         assert_eq!(
             "pdc".parse::<Algorithm>().unwrap_err().to_string(),
-            "unknown algorithm `pdc`, did you mean `pcd`?; known: cd, pcd, exact"
+            "unknown algorithm `pdc`, did you mean `pcd`?; known: cd, pcd, pt, exact"
         );
     }
 

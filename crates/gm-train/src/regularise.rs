@@ -82,6 +82,15 @@ impl Regularise {
     }
 }
 
+/// Adds cost (target - mean) to the gradient of each bias of a layer with these means: sparsity, where the target is low.
+///
+/// # Source
+///
+/// `lee2008sparse`, section 3.
+pub(crate) fn pull_to_share(gradient: &mut [f32], means: &[f32], target: f32, cost: f32) {
+    gradient.iter_mut().zip(means).for_each(|(g, mean)| *g += cost * (target - mean));
+}
+
 fn limit_norm(column: &mut [f32], limit: f64) {
     let norm = column.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>().sqrt();
     if norm > limit {
@@ -98,6 +107,13 @@ mod tests {
     fn table_pull_is_towards_zero() {
         let penalty = Regularise { l1: 0.5, l2: 0.25, max_norm: None };
         assert_eq!([-2.0, 0.0, 2.0].map(|w| penalty.pull(w)), [1.0, 0.0, -1.0]);
+    }
+
+    #[test]
+    fn table_sparsity_pulls_towards_its_share() {
+        let mut gradient = [0.0, 1.0];
+        pull_to_share(&mut gradient, &[0.5, 0.25], 0.25, 2.0);
+        assert_eq!(gradient, [-0.5, 1.0]);
     }
 
     #[test]

@@ -90,8 +90,9 @@ impl Run {
         config.check()?;
         // Whatever the learner refuses is refused before anything is written.
         let prepared = config.prepare(&data)?;
-        let (learner, _, plan) = begin(&config, prepared.as_ref().unwrap_or(&data))?;
+        let (learner, examples, plan) = begin(&config, prepared.as_ref().unwrap_or(&data))?;
         plan.monitor.check_rule(learner.as_ref())?;
+        examples.check_weights(learner.as_ref())?;
         make(folder)?;
         let _lock = lock(folder)?;
         // Another process may have been here since; and whatever interrupts the rest, the run can be resumed.

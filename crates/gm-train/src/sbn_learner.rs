@@ -471,6 +471,7 @@ impl Learner for SbnLearner {
             optimiser: self.optimiser.state().clone(),
             offsets: baseline_tensors(&self.baseline).map(<[f32]>::to_vec).chain(moments).collect(),
             chains: Vec::new(),
+            numbers: Vec::new(),
             stage: 0,
         }
     }

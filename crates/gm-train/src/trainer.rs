@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use gm_core::{Batch, BitMatrix, ModelData, Purpose, Streams};
+use gm_core::{Batch, BitMatrix, Error as CoreError, ModelData, Purpose, Streams};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
 use gm_rbm::Rbm;
@@ -384,8 +384,10 @@ impl<'a> Examples<'a> {
         let drawn_anew = binarise == Binarise::Dynamic && !split.is_binary();
         let fixed = if reals || drawn_anew { None } else { Some(split.to_bits(binarise)?) };
         let means = match &fixed {
-            Some(bits) => bits.unit_counts().iter().map(|&n| (n as f64 / split.len() as f64) as f32).collect(),
-            None => split.unit_means(),
+            Some(bits) if split.weights().is_none() => {
+                bits.unit_counts().iter().map(|&n| (n as f64 / split.len() as f64) as f32).collect()
+            }
+            _ => split.unit_means(),
         };
         let probe = Probe {
             train: watched(split, plan, &streams.fork(Purpose::Choose, 1))?,
@@ -393,6 +395,19 @@ impl<'a> Examples<'a> {
             exact_units: plan.monitor.exact_units(),
         };
         Ok(Self { split, binarise, reals, fixed, means, probe })
+    }
+
+    /// Refuses weights of rows for a model that cannot use them.
+    pub(crate) fn check_weights(&self, learner: &dyn Learner) -> Result<()> {
+        if self.split.weights().is_none() || learner.takes_weights() {
+            return Ok(());
+        }
+        let (op, arg, value) = ("training", "weights", "given".into());
+        Err(CoreError::Param { op, arg, value, allowed: "none but for restricted Boltzmann machines" }.into())
+    }
+
+    fn weights(&self, rows: &[u32]) -> Option<Vec<f32>> {
+        self.split.weights().map(|weights| rows.iter().map(|&row| weights[row as usize]).collect())
     }
 
     fn batch(&self, rows: &[u32], streams: &Streams) -> Result<Batch> {
@@ -500,6 +515,7 @@ impl<'a> Trainer<'a> {
         streams: Streams,
     ) -> Result<Self> {
         plan.monitor.check_rule(learner)?;
+        examples.check_weights(learner)?;
         let order = (u64::MAX, Vec::new());
         let (stopping, began) = (Stopping::default(), Instant::now());
         Ok(Self {
@@ -575,7 +591,10 @@ impl<'a> Trainer<'a> {
 
     fn update(&mut self) -> Result<StepReport> {
         let clock = self.clock();
-        let batch = self.batch(&clock)?;
+        let (batch, weights) = self.batch(&clock)?;
+        if let Some(weights) = weights {
+            self.learner.weigh(weights);
+        }
         let report = self.learner.step(&batch, &clock, &self.streams)?;
         self.step += 1;
         self.made += batch.samples() as u64;
@@ -583,14 +602,15 @@ impl<'a> Trainer<'a> {
         Ok(report)
     }
 
-    /// The examples of an update: the epoch's order cut into batches that differ by at most one.
-    fn batch(&mut self, clock: &Clock) -> Result<Batch> {
+    /// The examples of an update with their weights: the epoch's order cut into batches that differ by at most one.
+    fn batch(&mut self, clock: &Clock) -> Result<(Batch, Option<Vec<f32>>)> {
         if self.order.0 != clock.epoch() {
             self.order = (clock.epoch(), self.examples.split.epoch_order(&self.streams, clock.epoch()));
         }
         let cut = |i: u64| (i * self.rows() as u64 / clock.per_epoch) as usize;
         let rows = &self.order.1[cut(clock.within_epoch())..cut(clock.within_epoch() + 1)];
-        self.examples.batch(rows, &self.streams.fork(Purpose::Binarise, clock.step))
+        let batch = self.examples.batch(rows, &self.streams.fork(Purpose::Binarise, clock.step))?;
+        Ok((batch, self.examples.weights(rows)))
     }
 
     fn progress(&self) -> Event<'static> {

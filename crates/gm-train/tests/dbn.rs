@@ -308,6 +308,7 @@ fn stat_mean_evaluation_brackets_the_exact_value() {
         raise_walks: 500,
         bound: BoundSettings { samples: 2_000, repeats: 1 },
         seed: 1,
+        ..Default::default()
     };
     let report = evaluate_dbn(&dbn, &data, &settings, &mut unwatched).unwrap();
     let (p, truth) = (&report.mean_log_prob, exactly.mean_log_prob.value);

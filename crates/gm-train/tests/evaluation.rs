@@ -7,8 +7,8 @@ use gm_core::{AisSettings, BitMatrix, Error as CoreError, Matrix, Schedule, Stre
 use gm_rbm::Rbm;
 use gm_testkit::{Fixture, assert_all_close, assert_close};
 use gm_train::{
-    Algorithm, Binarise, Error, EvalData, EvalReport, EvalSettings, Exact, Rate, RbmSettings, SplitName, Unobserved,
-    evaluate_rbm, fit_rbm,
+    Algorithm, Binarise, Error, EvalData, EvalReport, EvalSettings, Exact, Rate, RbmSettings, SplitName,
+    TemperingSettings, Unobserved, evaluate_rbm, fit_rbm,
 };
 use serde_json::Value;
 
@@ -100,6 +100,53 @@ fn table_the_document_has_the_fields_of_its_schema() {
     let alone = json(&evaluate(&rbm, &alone, &EvalSettings::default()));
     assert!(!names(&alone).contains(&"free_energy_gap"));
     assert_eq!(alone["data"]["binarise"], "none");
+}
+
+/// Walks back from samples got by parallel tempering: the other side of log Z, in the report and in the interval.
+#[test]
+fn oracle_the_interval_from_both_sides_holds_the_exact_value() {
+    let digits = builtin("digits");
+    let data = EvalData::from_dataset(&digits, SplitName::Test, None).unwrap();
+    for (case, schedule) in
+        [Schedule::Linear(300), Schedule::Adaptive(300), Schedule::Graded(300)].into_iter().enumerate()
+    {
+        let rbm = wave(64, 9, 0.2 + 0.1 * case as f32);
+        let exact = evaluate(&rbm, &data, &EvalSettings::default());
+        let tempering = TemperingSettings { temperatures: 6, sweeps: 200 };
+        let settings = EvalSettings { reverse_runs: 100, tempering, ..annealed(100, schedule) };
+        let found = evaluate(&rbm, &data, &settings);
+        let reverse = found.reverse_log_partition.as_ref().unwrap();
+        let (truth, p) = (exact.log_partition.unwrap().value, &found.mean_log_prob);
+        assert!((reverse.value - truth).abs() < 6.0 * reverse.std_error, "{reverse:?} against {truth}");
+        assert!(reverse.low < truth && truth < reverse.high, "{reverse:?} against {truth}");
+        assert!(p.low <= exact.mean_log_prob.value && exact.mean_log_prob.value <= p.high, "{p:?}");
+        assert_eq!((p.method, found.warnings.len()), ("ais, raise and reverse ais", 0), "{:?}", found.warnings);
+        assert_eq!(
+            (reverse.method, reverse.runs, reverse.temperatures, reverse.sweeps),
+            ("reverse ais", 100, 300, 200)
+        );
+        assert!(0.0 < reverse.lowest_swap_acceptance && reverse.lowest_swap_acceptance <= reverse.swap_acceptance);
+        let alone = evaluate(&rbm, &data, &EvalSettings { raise_walks: 0, ..settings });
+        assert_eq!(alone.mean_log_prob.method, "ais and reverse ais");
+        assert!(alone.mean_log_prob.low < p.value);
+    }
+}
+
+#[test]
+fn table_walks_that_disagree_earn_a_warning() {
+    let data = EvalData::from_rows("rows", BitMatrix::zeros(12, 3));
+    let tempering = TemperingSettings { temperatures: 2, sweeps: 1 };
+    let settings = EvalSettings { reverse_runs: 50, tempering, raise_walks: 0, ..annealed(50, Schedule::Linear(3)) };
+    let found = evaluate(&opposed(12, 1.0), &data, &settings);
+    let text = "walks forth and back find values of log Z that are";
+    assert!(found.warnings.iter().any(|warning| warning.starts_with(text)), "{:?}", found.warnings);
+    let refused = evaluate_rbm(
+        &opposed(12, 1.0),
+        &data,
+        &EvalSettings { tempering: TemperingSettings { temperatures: 1, sweeps: 1 }, ..settings },
+        &mut unwatched,
+    );
+    assert_eq!(refused.unwrap_err().to_string(), "Rbm::replicas: `temperatures` is 1, allowed: 2 or more");
 }
 
 #[test]

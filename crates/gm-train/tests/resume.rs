@@ -96,7 +96,18 @@ fn all_kinds() -> Vec<(&'static str, Config)> {
     let mut threshold =
         digits(RbmSettings { centred: false, steps: 3, schedule: Rate::Inverse(1.0), ..Default::default() });
     (threshold.data.binarise, threshold.monitor.every) = (Some(Binarise::Threshold(0.4)), 2);
-    vec![("pcd", pcd()), ("cd", digits(momentum)), ("exact", fixed), ("plain", threshold)]
+    let changing = RbmSettings {
+        algorithm: Algorithm::Pt,
+        temperatures: 4,
+        later_steps: vec![(1, 2)],
+        later_momentum: vec![(2, 0.5)],
+        sparsity: Some(0.2),
+        log_z_chains: 20,
+        ..Default::default()
+    };
+    let mut tempered = digits(changing);
+    settings_of(&mut tempered).hidden = 14;
+    vec![("pcd", pcd()), ("cd", digits(momentum)), ("exact", fixed), ("plain", threshold), ("pt", tempered)]
 }
 
 /// Sigmoid belief nets by rules that remember something, and by one that does not.

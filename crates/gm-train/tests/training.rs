@@ -325,10 +325,18 @@ fn rejects_grey_levels_without_binarisation_and_too_large_an_enumeration() {
 
 #[test]
 fn stable_results_do_not_depend_on_threads() {
-    for algorithm in [Algorithm::Cd, Algorithm::Pcd, Algorithm::Exact] {
+    for algorithm in [Algorithm::Cd, Algorithm::Pcd, Algorithm::Pt, Algorithm::Exact] {
         let hidden = if algorithm == Algorithm::Exact { 10 } else { 70 };
-        let rbm =
-            RbmSettings { hidden, algorithm, steps: 2, epochs: 2, chains: 300, batch_size: 150, ..Default::default() };
+        let rbm = RbmSettings {
+            hidden,
+            algorithm,
+            temperatures: 3,
+            steps: 2,
+            epochs: 2,
+            chains: 300,
+            batch_size: 150,
+            ..Default::default()
+        };
         let run = |threads| {
             let folder = tempfile::tempdir().expect("a temporary folder");
             let config = gm_train::Config { threads, ..config("digits", rbm.clone()) };

@@ -9,7 +9,8 @@ use gm_core::{AisSettings, ModelKind, Progress as Done, Schedule};
 use gm_sbn::BoundSettings;
 use gm_train::{
     ClassData, ClassReport, Classifier, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, Model,
-    PartitionReport, SplitName, classify_dbn, evaluate, evaluate_classifier, evaluate_partition,
+    PartitionReport, ReverseReport, SplitName, TemperingSettings, classify_dbn, evaluate, evaluate_classifier,
+    evaluate_partition,
 };
 use serde::Serialize;
 
@@ -26,8 +27,8 @@ use crate::output::{Listing, Report, threads_of};
 ///
 /// Restricted Boltzmann machines: the partition function is enumerated when the smaller layer has up to 20 units (up to 30
 /// with --exact), and estimated by annealed importance sampling otherwise or when an --ais option is given. Annealing
-/// overrates a model; walks back from rows of the data (RAISE) underrate it and give the lower end of the interval. Without
-/// --data only the partition function is computed.
+/// overrates a model; walks back from rows of the data (RAISE) underrate it and give the lower end of the interval, as do with
+/// --reverse-runs walks back from samples of the model that parallel tempering draws. Without --data only the partition function is computed.
 ///
 /// Deep Boltzmann machines: the same, with the smaller half of the layers enumerated or annealed. log p is the mean importance
 /// weight of --samples draws of mean field; elbo is the bound of mean field itself.
@@ -58,7 +59,7 @@ pub(crate) struct Eval {
     #[arg(long, requires = "data")]
     split: Option<Part>,
     /// Enumerate the partition function, or fail where that is impossible
-    #[arg(long, conflicts_with_all = ["ais_runs", "ais_temperatures", "ais_schedule", "raise_walks"])]
+    #[arg(long, conflicts_with_all = ["ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "reverse_runs"])]
     exact: bool,
     /// Runs of annealed importance sampling [default: 100]
     #[arg(long, value_name = "N")]
@@ -72,6 +73,15 @@ pub(crate) struct Eval {
     /// Walks back from rows of the data, for a lower bound beside annealing; 0 for none [default: 100]
     #[arg(long, value_name = "N", requires = "data")]
     raise_walks: Option<usize>,
+    /// Walks back from samples of the model, for log Z from its other side; 0 for none [default: 0]
+    #[arg(long, value_name = "N", requires = "data")]
+    reverse_runs: Option<usize>,
+    /// Sweeps of the parallel tempering that draws those samples [default: 2000]
+    #[arg(long, value_name = "N", requires = "reverse_runs")]
+    reverse_sweeps: Option<usize>,
+    /// Temperatures of that parallel tempering [default: 20]
+    #[arg(long, value_name = "N", requires = "reverse_runs")]
+    reverse_temperatures: Option<usize>,
     /// Draws of the recognition net or of mean field for each row, for the importance-weighted bound [default: 1000]
     #[arg(long, value_name = "K", requires = "data", value_parser = super::at_least_one)]
     samples: Option<usize>,
@@ -80,7 +90,7 @@ pub(crate) struct Eval {
     repeats: Option<usize>,
     /// Judge the label units of a deep belief network by the labels of the rows, instead of the likelihood
     #[arg(long, requires = "data")]
-    #[arg(conflicts_with_all = ["exact", "ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "samples", "repeats"])]
+    #[arg(conflicts_with_all = ["exact", "ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "reverse_runs", "samples", "repeats"])]
     classify: bool,
     /// Write log p of each row, or its bound, or log p of its label, into this .npy or .csv file
     #[arg(long, value_name = "FILE", requires = "data")]
@@ -100,6 +110,8 @@ enum Spacing {
     Linear,
     /// Finer towards the model.
     Graded,
+    /// Chosen by a pilot run, so that each step adds equally much to the variance.
+    Adaptive,
 }
 
 /// An evaluation without data.
@@ -148,7 +160,8 @@ impl Eval {
     /// How well a classifier tells the labels of the rows.
     fn evaluate_classifier(&self, net: &Classifier, target: Option<&Target>) -> Result<Report> {
         let exact = [("--exact", self.exact.then(|| "given".into()))];
-        refuse_given(self.annealing().iter().chain(&self.drawing()).chain(&exact), "none for a classifier")?;
+        let given = self.annealing().into_iter().chain(self.reverse()).chain(self.drawing()).chain(exact);
+        refuse_given(given.collect::<Vec<_>>().iter(), "none for a classifier")?;
         self.judged((net.inputs(), net.classes()), target, |data| Ok(evaluate_classifier(net, data)?))
     }
 
@@ -199,6 +212,11 @@ impl Eval {
         ]
     }
 
+    /// Options of walks back from samples, with what was given.
+    fn reverse(&self) -> [(&'static str, Option<String>); 1] {
+        [("--reverse-runs", self.reverse_runs.map(|n| n.to_string()))]
+    }
+
     /// Options of importance weights, with what was given.
     fn drawing(&self) -> [(&'static str, Option<String>); 2] {
         [("--samples", self.samples.map(|n| n.to_string())), ("--repeats", self.repeats.map(|n| n.to_string()))]
@@ -213,6 +231,9 @@ impl Eval {
             ModelKind::Dbn => (&[][..], ""),
             ModelKind::Rbm | ModelKind::Classifier => (&drawing[..], "none for a model without recognition net"),
         };
+        if model.kind() != ModelKind::Rbm {
+            refuse_given(self.reverse().iter(), &format!("none for a {}", model.kind()))?;
+        }
         refuse_given(useless.iter(), allowed)
     }
 
@@ -220,7 +241,8 @@ impl Eval {
         let asked = self.ais_runs.is_some()
             || self.ais_temperatures.is_some()
             || self.ais_schedule.is_some()
-            || self.raise_walks.is_some();
+            || self.raise_walks.is_some()
+            || self.reverse_runs.is_some();
         let exact = match (self.exact, asked) {
             (true, _) => Exact::Yes,
             (_, true) => Exact::No,
@@ -230,6 +252,7 @@ impl Eval {
         let temperatures = self.ais_temperatures.unwrap_or(14_501);
         let schedule = match self.ais_schedule {
             Some(Spacing::Linear) => Schedule::Linear(temperatures),
+            Some(Spacing::Adaptive) => Schedule::Adaptive(temperatures),
             _ => Schedule::Graded(temperatures),
         };
         let ais = AisSettings { runs: self.ais_runs.unwrap_or(usual.runs), schedule };
@@ -239,7 +262,13 @@ impl Eval {
             samples: self.samples.unwrap_or(usual.samples),
             repeats: self.repeats.unwrap_or(usual.repeats),
         };
-        EvalSettings { exact, ais, raise_walks, bound, seed: context.seed() }
+        let usual = EvalSettings::default();
+        let tempering = TemperingSettings {
+            temperatures: self.reverse_temperatures.unwrap_or(usual.tempering.temperatures),
+            sweeps: self.reverse_sweeps.unwrap_or(usual.tempering.sweeps),
+        };
+        let reverse_runs = self.reverse_runs.unwrap_or(usual.reverse_runs);
+        EvalSettings { exact, ais, raise_walks, reverse_runs, tempering, bound, seed: context.seed() }
     }
 
     /// The report of a model without data: its partition function.
@@ -347,6 +376,9 @@ pub(super) fn summary(report: &EvalReport) -> String {
     if let Some(z) = &report.log_partition {
         add_partition(&mut listing, z);
     }
+    if let Some(reverse) = &report.reverse_log_partition {
+        add_reverse(&mut listing, reverse);
+    }
     if let Some(pseudo) = &report.log_pseudo_likelihood {
         listing.add("pseudo log p", format!("{:.4} +- {:.4} nats ({})", pseudo.value, pseudo.std_error, pseudo.method));
     }
@@ -364,6 +396,16 @@ fn add_bound(listing: &mut Listing, bound: &ImportanceReport) {
         listing.add("", format!("standard deviation {spread:.4} over {} repeats", bound.repeats));
     }
     listing.add("", format!("effective sample size {:.1}, below {:.2} for 5 % of the rows", bound.ess, bound.low_ess));
+}
+
+fn add_reverse(listing: &mut Listing, z: &ReverseReport) {
+    listing.add("from above", format!("{:.4}, {:.4} to {:.4} ({})", z.value, z.low, z.high, z.method));
+    let samples = format!("{} samples after {} sweeps of parallel tempering", z.runs, z.sweeps);
+    let (mean, lowest) = (100.0 * z.swap_acceptance, 100.0 * z.lowest_swap_acceptance);
+    listing.add(
+        "",
+        format!("{samples}, {mean:.0} % of swaps made, {lowest:.0} % at least; effective sample size {:.1}", z.ess),
+    );
 }
 
 fn add_partition(listing: &mut Listing, z: &PartitionReport) {

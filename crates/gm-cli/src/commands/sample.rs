@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use gm_core::{BitMatrix, Matrix};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
@@ -18,17 +18,21 @@ use crate::mask::{Mask, given};
 use crate::model;
 use crate::output::Report;
 use crate::picture::{self, Shape};
-use crate::sampling::{self, Chain, DbmWalk, DbnPosteriorWalk, DbnWalk, Diagnostics, Kernel, SbnWalk, Walk, Watched};
+use crate::sampling::{
+    self, Chain, DbmWalk, DbnPosteriorWalk, DbnWalk, Diagnostics, Kernel, SbnWalk, TemperedWalk, Walk, Watched,
+};
 
 /// Draws samples of a model
 ///
-/// A restricted Boltzmann machine is sampled by block Gibbs sampling, with diagnostics of the chains; they are left out with
-/// --clamp, where each chain has a distribution of its own. A sigmoid belief net is sampled from the top layer down, without
+/// A restricted Boltzmann machine is sampled by block Gibbs sampling or, with --method tempering, by parallel tempering. Chains are
+/// watched in the second half of their first sweeps, and diagnostics are printed with the samples; with --clamp each chain has a
+/// distribution of its own and is judged alone. A sigmoid belief net is sampled from the top layer down, without
 /// chains, and with --clamp by chains on its hidden units. A deep belief network is sampled by chains in the machine on top, with
 /// one pass down for each sample.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm sample model.gm -n 100 --out samples.png\n  \
     dgm sample model.gm -n 5000 --chains 100 --thin 50 --out samples.npy\n  \
+    dgm sample model.gm -n 100 --method tempering --temperatures 20 --out samples.png\n  \
     dgm sample model.gm -n 20 --clamp given.npy --mask bottom --means --out completed.png")]
 pub(crate) struct Sample {
     /// A model file
@@ -57,15 +61,42 @@ pub(crate) struct Sample {
     /// The units that are not kept: left, right, top, bottom, random:P or a file of ones where units are free
     #[arg(long, value_name = "WHICH", requires = "clamp")]
     mask: Option<Mask>,
-    /// How hidden units are drawn with --clamp, for a sigmoid belief net [default: importance with a recognition net]
-    #[arg(long, value_name = "HOW", requires = "clamp")]
-    method: Option<Kernel>,
+    /// How states are drawn [default: gibbs; for a sigmoid belief net with --clamp importance, if it has a recognition net]
+    #[arg(long, value_name = "HOW")]
+    method: Option<Method>,
+    /// Temperatures of --method tempering, which move towards equal shares of swaps until chains are watched [default: 10]
+    #[arg(long, value_name = "N", requires = "method")]
+    temperatures: Option<usize>,
+    /// Sample a rbm or dbm at this inverse temperature: 1 is the model, 0 noise, between them modes are closer to each other
+    #[arg(long, value_name = "X", conflicts_with_all = ["clamp", "means", "method", "label"])]
+    beta: Option<f32>,
     /// Draw pictures of these classes in turn, such as 3 or 0,1,2, with a model that has label units
     #[arg(long, value_name = "CLASS,...", value_delimiter = ',')]
     label: Option<Vec<usize>>,
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
+}
+
+/// How states are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Method {
+    /// Block Gibbs sampling; unit by unit in a sigmoid belief net.
+    Gibbs,
+    /// Parallel tempering, of a restricted Boltzmann machine.
+    Tempering,
+    /// Importance resampling of draws of the recognition net, of a sigmoid belief net with --clamp.
+    Importance,
+}
+
+impl Method {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gibbs => "gibbs",
+            Self::Tempering => "tempering",
+            Self::Importance => "importance",
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -92,6 +123,9 @@ struct Document {
     values: Option<Vec<Vec<f32>>>,
 }
 
+/// Temperatures of parallel tempering unless told.
+const TEMPERATURES: usize = 10;
+
 /// Above this split R-hat chains have not forgotten where they began.
 const MIXED: f64 = 1.05;
 
@@ -113,6 +147,7 @@ impl Sample {
             let value = labels.first().map_or_else(String::new, ToString::to_string);
             return Err(refused("--label", value, "a model with label units"));
         }
+        self.check_heat(&model)?;
         let drawn = match &model {
             Model::Rbm(rbm) => self.sample_rbm(rbm, context)?,
             Model::Sbn(sbn) => self.sample_sbn(sbn, context)?,
@@ -146,28 +181,59 @@ impl Sample {
         )
     }
 
-    fn sample_rbm(&self, rbm: &Rbm, context: &Context) -> Result<Drawn> {
-        if let Some(kernel) = self.method {
-            return Err(refused("--method", kernel.name(), "none for a rbm, whose layers are drawn whole"));
+    /// Refuses temperatures out of range, or where there are none.
+    fn check_heat(&self, model: &Model) -> Result<()> {
+        if let Some(temperatures) = self.temperatures.filter(|_| self.method != Some(Method::Tempering)) {
+            return Err(refused("--temperatures", temperatures, "together with --method tempering only"));
         }
+        match self.beta {
+            Some(beta) if !matches!(model, Model::Rbm(_) | Model::Dbm(_)) => {
+                Err(refused("--beta", beta, &format!("none for a {}", model.kind())))
+            }
+            Some(beta) if !(0.0..=1.0).contains(&beta) => Err(refused("--beta", beta, "0 to 1")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses methods but those that the model has.
+    fn check_method(&self, known: &[Method], allowed: &str) -> Result<()> {
+        match self.method.filter(|method| !known.contains(method)) {
+            Some(method) => Err(refused("--method", method.name(), allowed)),
+            None => Ok(()),
+        }
+    }
+
+    fn sample_rbm(&self, rbm: &Rbm, context: &Context) -> Result<Drawn> {
+        self.check_method(&[Method::Gibbs, Method::Tempering], "gibbs or tempering for a rbm")?;
         let chains = self.chains.unwrap_or(self.count).min(self.count);
         let clamp = self.clamp(rbm.visible(), chains, context)?;
-        self.by_gibbs(&mut Walk::new(rbm, chains, clamp, &context.streams()), chains)
+        if self.method == Some(Method::Tempering) {
+            let temperatures = self.temperatures.unwrap_or(TEMPERATURES);
+            let mut walk = TemperedWalk::new(rbm, chains, temperatures, clamp, &context.streams())?;
+            return self.by_chains(&mut walk, chains, "parallel tempering");
+        }
+        let walk = Walk::new(rbm, chains, clamp, &context.streams());
+        let mut walk = match self.beta {
+            Some(beta) => walk.heated(beta),
+            None => walk,
+        };
+        self.by_gibbs(&mut walk, chains)
     }
 
     fn sample_dbm(&self, dbm: &Dbm, context: &Context) -> Result<Drawn> {
-        if let Some(kernel) = self.method {
-            return Err(refused("--method", kernel.name(), "none for a dbm, whose layers are drawn whole"));
-        }
+        self.check_method(&[Method::Gibbs], "gibbs for a dbm")?;
         let chains = self.chains.unwrap_or(self.count).min(self.count);
         let clamp = self.clamp(dbm.visible(), chains, context)?;
-        self.by_gibbs(&mut DbmWalk::new(dbm, chains, clamp, &context.streams()), chains)
+        let walk = DbmWalk::new(dbm, chains, clamp, &context.streams());
+        let mut walk = match self.beta {
+            Some(beta) => walk.heated(beta),
+            None => walk,
+        };
+        self.by_gibbs(&mut walk, chains)
     }
 
     fn sample_dbn(&self, dbn: &Dbn, context: &Context) -> Result<Drawn> {
-        if let Some(kernel) = self.method {
-            return Err(refused("--method", kernel.name(), "none for a dbn, which has one way"));
-        }
+        self.check_method(&[Method::Gibbs], "gibbs for a dbn")?;
         let chains = self.chains.unwrap_or(self.count).min(self.count);
         let Some(clamp) = self.clamp(dbn.visible(), chains, context)? else {
             let classes = self.classes(dbn, chains)?;
@@ -177,15 +243,7 @@ impl Sample {
             return Err(refused("--label", "given", "none together with --clamp"));
         }
         let mut walk = DbnPosteriorWalk::new(dbn, clamp, &context.streams())?;
-        let steps = self.steps.unwrap_or(100);
-        walk.advance(steps)?;
-        let (values, thin) = self.collect(&mut walk, chains)?;
-        Ok(Drawn {
-            values,
-            method: "Gibbs sampling of all layers",
-            chains: Some([chains, steps, thin]),
-            diagnostics: None,
-        })
+        self.after_watching(&mut walk, chains, self.steps.unwrap_or(100), "Gibbs sampling of all layers")
     }
 
     /// The class of each chain: those asked for, in turn.
@@ -199,18 +257,33 @@ impl Sample {
     }
 
     fn by_gibbs(&self, walk: &mut impl Watched, chains: usize) -> Result<Drawn> {
-        let steps = self.steps.unwrap_or(1_000);
-        let diagnostics = walk.run_watched(steps)?.filter(|_| self.clamp.is_none());
-        if diagnostics.as_ref().is_some_and(|d| d.split_r_hat > MIXED) {
+        self.by_chains(walk, chains, "block Gibbs sampling")
+    }
+
+    fn by_chains(&self, walk: &mut impl Watched, chains: usize, method: &'static str) -> Result<Drawn> {
+        self.after_watching(walk, chains, self.steps.unwrap_or(1_000), method)
+    }
+
+    /// Samples of chains after so many sweeps, in the second half of which they were watched.
+    fn after_watching(
+        &self,
+        walk: &mut impl Watched,
+        chains: usize,
+        steps: usize,
+        method: &'static str,
+    ) -> Result<Drawn> {
+        let diagnostics = walk.run_watched(steps)?;
+        if diagnostics.as_ref().is_some_and(|d| d.compared && d.split_r_hat > MIXED) {
             tracing::warn!("the chains still differ from each other (split R-hat above {MIXED}); raise --steps");
         }
         let (values, thin) = self.collect(walk, chains)?;
-        Ok(Drawn { values, method: "block Gibbs sampling", chains: Some([chains, steps, thin]), diagnostics })
+        Ok(Drawn { values, method, chains: Some([chains, steps, thin]), diagnostics })
     }
 
     fn sample_sbn(&self, sbn: &Sbn, context: &Context) -> Result<Drawn> {
         let chains = self.chains.unwrap_or(self.count).min(self.count);
         let Some(clamp) = self.clamp(sbn.visible(), chains, context)? else {
+            self.check_method(&[], "none for a sbn without --clamp, whose samples are independent")?;
             for (option, given) in [("--steps", self.steps), ("--thin", self.thin), ("--chains", self.chains)] {
                 if let Some(given) = given {
                     return Err(refused(
@@ -223,12 +296,14 @@ impl Sample {
             let values = sampling::ancestral(sbn, self.count, self.means, &context.streams());
             return Ok(Drawn { values, method: "ancestral sampling", chains: None, diagnostics: None });
         };
-        let kernel = Kernel::of(self.method, sbn);
+        self.check_method(&[Method::Gibbs, Method::Importance], "gibbs or importance for a sbn")?;
+        let asked = self.method.map(|method| match method {
+            Method::Importance => Kernel::Importance,
+            _ => Kernel::Gibbs,
+        });
+        let kernel = Kernel::of(asked, sbn);
         let mut walk = SbnWalk::new(sbn, clamp, kernel, &context.streams())?;
-        let steps = self.steps.unwrap_or(100);
-        walk.advance(steps)?;
-        let (values, thin) = self.collect(&mut walk, chains)?;
-        Ok(Drawn { values, method: kernel.name(), chains: Some([chains, steps, thin]), diagnostics: None })
+        self.after_watching(&mut walk, chains, self.steps.unwrap_or(100), kernel.name())
     }
 
     fn clamp(&self, visible: usize, chains: usize, context: &Context) -> Result<Option<Clamp>> {

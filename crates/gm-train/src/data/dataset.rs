@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use gm_core::Error as CoreError;
+
 use super::spec::DataSpec;
 use super::split::Split;
 use super::table::Parts;
@@ -90,14 +92,14 @@ impl Dataset {
         }
         let part =
             |keep: fn(usize) -> bool| rows.select(&(0..rows.len()).filter(|&row| keep(row % 6)).collect::<Vec<_>>());
-        Self::new(source, part(|r| r < 4)?, part(|r| r == 4)?, part(|r| r == 5)?)
+        Self::new(source, part(is_trained_on)?, part(|r| r == 4)?, part(|r| r == 5)?)
     }
 
     /// The same, with the validation rows behind the training rows as well, for a last training with settings that are chosen.
     ///
     /// # Errors
     ///
-    /// [`Error::NoRows`] never for a data set that exists.
+    /// [`gm_core::Error::Param`] for training rows with weights, since validation rows have none.
     ///
     /// # Examples
     ///
@@ -107,6 +109,11 @@ impl Dataset {
     /// # Ok::<(), gm_train::Error>(())
     /// ```
     pub fn learning_validation(mut self) -> Result<Self> {
+        if self.train.weights().is_some() {
+            let (op, arg, value) = ("Dataset::learning_validation", "weights", "given".into());
+            let allowed = "none where validation rows, which have no weights, are learnt from";
+            return Err(CoreError::Param { op, arg, value, allowed }.into());
+        }
         let origin = self.train.origin();
         self.train = Split::concat(&[&self.train, &self.valid])?.with_origin(origin);
         Ok(self)
@@ -153,6 +160,11 @@ fn last_sixth(source: &str, rows: &Split) -> Result<(Split, Split)> {
     let kept = rows.len() - rows.len() / 6;
     let range = |from, to| rows.select(&(from..to).collect::<Vec<_>>());
     Ok((range(0, kept)?, range(kept, rows.len())?))
+}
+
+/// Whether [`Dataset::every_sixth`] keeps a row for training.
+pub(super) fn is_trained_on(row: usize) -> bool {
+    row % 6 < 4
 }
 
 /// One of the three splits, written `train`, `valid` or `test`.

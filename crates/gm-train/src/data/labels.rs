@@ -126,7 +126,11 @@ impl Split {
                 if unit < units { means[(unit, row)] } else { f32::from(u8::from(is_on(unit, row))) }
             })),
         };
-        Self::new(values, self.labels().map(<[u16]>::to_vec))
+        let joined = Self::new(values, self.labels().map(<[u16]>::to_vec))?;
+        match self.weights() {
+            Some(weights) => joined.with_weights(weights.to_vec()),
+            None => Ok(joined),
+        }
     }
 }
 

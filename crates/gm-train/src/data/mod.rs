@@ -13,6 +13,7 @@ mod spec;
 mod split;
 mod table;
 mod text;
+mod weights;
 
 pub use binarise::Binarise;
 pub use dataset::{Dataset, SplitName};

@@ -13,6 +13,7 @@ use super::dataset::Dataset;
 use super::known;
 use super::split::Split;
 use super::table::{Parts, Table, pack_all};
+use super::weights::{Cut, weighted};
 use super::{builtin, folder, idx, npy, text};
 use crate::error::{Error, Result};
 
@@ -119,6 +120,8 @@ pub struct LoadOptions {
     pub binarise: Option<Binarise>,
     /// Units of a libsvm file; the highest index if absent.
     pub units: Option<usize>,
+    /// A file of numbers, one a training row, that say how much the row counts in training.
+    pub weights: Option<PathBuf>,
 }
 
 impl LoadOptions {
@@ -178,10 +181,22 @@ pub fn load(spec: &DataSpec, options: &LoadOptions) -> Result<Dataset> {
     let path = match spec {
         DataSpec::Known(name) => options.find(name)?,
         DataSpec::Path(path) => path.clone(),
-        builtin => return builtin::load(builtin),
+        builtin => {
+            let data = builtin::load(builtin)?;
+            let cut = Cut { rows: data.train.len(), given: [true; 2] };
+            return with_weights(data, cut, options);
+        }
     };
     let splits = pack_all(read(&path, options)?, options.threshold())?;
-    Dataset::complete(spec.to_string(), splits)
+    let cut = Cut { rows: splits.train.len(), given: [splits.valid.is_some(), splits.test.is_some()] };
+    with_weights(Dataset::complete(spec.to_string(), splits)?, cut, options)
+}
+
+fn with_weights(data: Dataset, cut: Cut, options: &LoadOptions) -> Result<Dataset> {
+    match &options.weights {
+        Some(path) => weighted(data, path, cut),
+        None => Ok(data),
+    }
 }
 
 /// Loads all rows of a data set as one split, in the order of the file; of several files, training,
@@ -214,7 +229,7 @@ pub fn load_rows(spec: &DataSpec, options: &LoadOptions) -> Result<Split> {
     Split::concat(&splits.iter().collect::<Vec<_>>())
 }
 
-fn read(path: &Path, options: &LoadOptions) -> Result<Parts<Table>> {
+pub(super) fn read(path: &Path, options: &LoadOptions) -> Result<Parts<Table>> {
     if path.is_dir() {
         return folder::read(path);
     }

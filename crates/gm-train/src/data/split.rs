@@ -172,6 +172,8 @@ pub struct Split {
     labels: Option<Vec<u16>>,
     image: Option<(usize, usize)>,
     origin: u64,
+    /// How much each example counts, 1 on average.
+    weights: Option<Vec<f32>>,
 }
 
 impl Split {
@@ -202,7 +204,7 @@ impl Split {
         if let Values::Reals(means) = &values {
             check_range(name, means)?;
         }
-        Ok(Self { values, labels, image: None, origin: 0 })
+        Ok(Self { values, labels, image: None, origin: 0, weights: None })
     }
 
     /// Says that units are the pixels of a picture, row by row.
@@ -258,6 +260,46 @@ impl Split {
         self.image
     }
 
+    /// Gives each example a weight in training; only their ratios matter.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Shape`] when there is not one weight an example, [`gm_core::Error::Param`] for a weight that is negative
+    /// or not finite, or when all are 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::BitMatrix;
+    /// use gm_train::{Split, Values};
+    ///
+    /// let bits = BitMatrix::from_fn(1, 4, |_, sample| sample == 0);
+    /// let split = Split::new(Values::Bits(bits), None)?.with_weights(vec![3.0, 1.0, 1.0, 1.0])?;
+    /// assert_eq!((split.weights(), split.unit_means()), (Some(&[2.0, 2.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0][..]), vec![0.5]));
+    /// # Ok::<(), gm_train::Error>(())
+    /// ```
+    pub fn with_weights(mut self, weights: Vec<f32>) -> Result<Self> {
+        const OP: &str = "Split::with_weights";
+        check_len(OP, "weights", "length", weights.len(), self.len())?;
+        let refuse = |value, allowed| CoreError::Param { op: OP, arg: "weights", value, allowed };
+        if let Some(row) = weights.iter().position(|weight| !(*weight >= 0.0 && weight.is_finite())) {
+            let value = format!("{} in row {}", weights[row], row + 1);
+            return Err(refuse(value, "finite numbers of 0 or more").into());
+        }
+        let mean = weights.iter().map(|&weight| f64::from(weight)).sum::<f64>() / weights.len() as f64;
+        if mean == 0.0 {
+            return Err(refuse("0 in every row".into(), "some above 0").into());
+        }
+        self.weights = Some(weights.into_iter().map(|weight| (f64::from(weight) / mean) as f32).collect());
+        Ok(self)
+    }
+
+    /// The weight of each example, 1 on average, if they differ.
+    #[must_use]
+    pub fn weights(&self) -> Option<&[f32]> {
+        self.weights.as_deref()
+    }
+
     /// Whether all values are 0 or 1, so that nothing has to be binarised.
     #[must_use]
     pub fn is_binary(&self) -> bool {
@@ -276,7 +318,8 @@ impl Split {
     pub fn select(&self, rows: &[usize]) -> Result<Self> {
         let labels = self.labels.as_ref().map(|labels| rows.iter().map(|&row| labels[row]).collect());
         let chosen = Self::named("Split::select", self.values.select(rows), labels)?;
-        Ok(Self { image: self.image, origin: self.origin, ..chosen })
+        let weights = self.weights.as_ref().map(|weights| rows.iter().map(|&row| weights[row]).collect());
+        Ok(Self { image: self.image, origin: self.origin, weights, ..chosen })
     }
 
     /// The probabilities of the chosen examples, [units, rows]; of binary data, the data.
@@ -307,9 +350,16 @@ impl Split {
         }
     }
 
-    /// The mean of each unit over all examples.
+    /// The mean of each unit over all examples, each with its weight.
     #[must_use]
     pub fn unit_means(&self) -> Vec<f32> {
+        match &self.weights {
+            Some(weights) => self.weighted_means(weights),
+            None => self.plain_means(),
+        }
+    }
+
+    fn plain_means(&self) -> Vec<f32> {
         let mut sums = vec![0.0; self.units()];
         match &self.values {
             Values::Bits(bits) => {
@@ -337,6 +387,16 @@ impl Split {
         epoch_order(self.len() as u32, streams, epoch)
     }
 
+    /// Means of all units for weights that are 1 on average.
+    pub(super) fn weighted_means(&self, weights: &[f32]) -> Vec<f32> {
+        let mut sums = vec![0.0; self.units()];
+        for (row, &weight) in weights.iter().enumerate() {
+            let means = self.to_matrix(&[row as u32]);
+            sums.iter_mut().zip(&means).for_each(|(sum, &mean)| *sum += f64::from(weight) * f64::from(mean));
+        }
+        sums.into_iter().map(|sum: f64| (sum / self.len() as f64) as f32).collect()
+    }
+
     /// Adds all values, in order, to a digest.
     pub(crate) fn digest_into(&self, digest: &mut Sha256) {
         let kind = match &self.values {
@@ -350,6 +410,7 @@ impl Split {
             Values::Levels(levels) => digest.update(&levels.data),
             Values::Reals(means) => means.iter().for_each(|mean| digest.update(mean.to_le_bytes())),
         }
+        self.weights.iter().flatten().for_each(|weight| digest.update(weight.to_le_bytes()));
     }
 
     /// The examples of several splits, one after the other.

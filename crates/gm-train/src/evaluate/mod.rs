@@ -68,6 +68,10 @@ pub struct EvalSettings {
     pub ais: AisSettings,
     /// Walks back from random rows for a lower bound, when log Z is annealed; 0 for none.
     pub raise_walks: usize,
+    /// Walks back from samples of the model, when log Z of a restricted Boltzmann machine is annealed; 0 for none.
+    pub reverse_runs: usize,
+    /// How those samples are got.
+    pub tempering: TemperingSettings,
     /// Draws of the recognition net for importance weights, for models with one.
     pub bound: BoundSettings,
     /// The seed of all random numbers but those of the binarisation.
@@ -82,9 +86,27 @@ impl Default for EvalSettings {
             exact: Exact::Auto,
             ais: AisSettings::default(),
             raise_walks: 100,
+            reverse_runs: 0,
+            tempering: TemperingSettings::default(),
             bound: BoundSettings::default(),
             seed: 0,
         }
+    }
+}
+
+/// How samples of a model are got by parallel tempering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TemperingSettings {
+    /// Temperatures, which move during the first half of the sweeps.
+    pub temperatures: usize,
+    /// Sweeps at each of them.
+    pub sweeps: usize,
+}
+
+impl Default for TemperingSettings {
+    /// 2,000 sweeps at 20 temperatures.
+    fn default() -> Self {
+        Self { temperatures: 20, sweeps: 2_000 }
     }
 }
 
@@ -165,6 +187,9 @@ pub struct EvalReport {
     /// log Z, of models that have one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_partition: Option<PartitionReport>,
+    /// log Z from its other side, when walks back from samples of the model were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverse_log_partition: Option<ReverseReport>,
     /// Mean log p over the rows.
     pub mean_log_prob: LogProbReport,
     /// Mean log p from its lower side, when annealed.
@@ -232,6 +257,33 @@ pub struct PartitionReport {
     pub ess: Option<f64>,
 }
 
+/// log Z by walks back from samples of the model: above the truth in expectation as far as the samples are the model's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReverseReport {
+    /// The estimate.
+    pub value: f64,
+    /// One standard error.
+    pub std_error: f64,
+    /// The lower end of three standard errors.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+    /// `reverse ais`.
+    pub method: &'static str,
+    /// Walks, one from each sample.
+    pub runs: usize,
+    /// Temperatures of the walks.
+    pub temperatures: usize,
+    /// Effective sample size of their weights.
+    pub ess: f64,
+    /// Sweeps of parallel tempering before the samples were taken.
+    pub sweeps: usize,
+    /// Share of the offered swaps that were made, mean over the pairs of neighbouring temperatures.
+    pub swap_acceptance: f64,
+    /// The same, of the pair with the fewest.
+    pub lowest_swap_acceptance: f64,
+}
+
 /// Mean log p with its interval.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LogProbReport {
@@ -243,7 +295,8 @@ pub struct LogProbReport {
     pub high: f64,
     /// `exact`, `estimate` when log Z is annealed, or `lower` for a bound.
     pub side: &'static str,
-    /// `exact`, `ais`, `ais and raise` for an interval from both sides, or `importance-weighted`.
+    /// `exact`, `ais`, `ais and raise`, `ais and reverse ais` or `ais, raise and reverse ais` for an interval from both sides, or
+    /// `importance-weighted`.
     pub method: &'static str,
 }
 
@@ -387,6 +440,7 @@ impl EvalReport {
                 binarise: data.binarise.to_string(),
             },
             log_partition: None,
+            reverse_log_partition: None,
             mean_log_prob,
             lower_bound: None,
             elbo: None,

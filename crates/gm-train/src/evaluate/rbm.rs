@@ -8,8 +8,8 @@ use gm_rbm::{Rbm, base_rate_bias, free_energy_gap};
 use rand::seq::index::sample;
 
 use super::{
-    EvalData, EvalReport, EvalSettings, LogProbReport, LowerBound, PartitionReport, PseudoReport, annealed, exact,
-    partition_warnings,
+    EvalData, EvalReport, EvalSettings, LogProbReport, LowerBound, PartitionReport, PseudoReport, ReverseReport,
+    WIDE_INTERVAL, annealed, exact, partition_warnings,
 };
 use crate::error::Result;
 use crate::rbm_learner::mean;
@@ -20,12 +20,13 @@ const PSEUDO_LIMIT: usize = 200_000_000;
 /// Measures the likelihood of data under a restricted Boltzmann machine.
 ///
 /// mean log p = -mean F(v) - log Z, with log Z enumerated or annealed from the independent model of the
-/// training means. Annealing leans upwards in log p; walks back from random rows (RAISE) give the lower end of the interval.
+/// training means. Annealing leans upwards in log p; walks back from random rows (RAISE) give the lower end of the interval, as
+/// do walks back from samples of the model got by parallel tempering, if asked for.
 ///
 /// # Randomness
 ///
 /// Family 0 of [`Purpose::Evaluate`] for annealing, family 1 for the pseudo-likelihood, families 2 and 3 for the choice of
-/// rows and the walks back, of the settings' seed.
+/// rows and the walks back, families 5 and 6 for samples of the model and the walks back from them, of the settings' seed.
 ///
 /// # Errors
 ///
@@ -63,14 +64,19 @@ pub fn evaluate_rbm(
     let log_probs = rbm.log_prob(&data.rows, partition.value);
     let annealed = partition.runs.is_some() && settings.raise_walks > 0;
     let lower_bound = annealed.then(|| lower_bound(rbm, data, settings, &streams, watch)).transpose()?;
-    let mean_log_prob = mean_log_prob(&log_probs, &partition, lower_bound.as_ref());
+    let back = partition.runs.is_some() && settings.reverse_runs > 0;
+    let reverse = back.then(|| reverse(rbm, data, settings, &streams, watch)).transpose()?;
+    let mean_log_prob = mean_log_prob(&log_probs, &partition, lower_bound.as_ref(), reverse.as_ref());
     let value = mean_log_prob.value;
+    let mut warnings = partition_warnings(&partition, value, lower_bound.as_ref().map(|lower| value - lower.value));
+    warnings.extend(reverse.as_ref().and_then(|reverse| disagreement(&partition, reverse)));
     let report = EvalReport::new(ModelKind::Rbm, rbm.stack().layers(), data, mean_log_prob, settings.seed);
     Ok(EvalReport {
         log_pseudo_likelihood: Some(pseudo_likelihood(rbm, &data.rows, &streams.fork(Purpose::Evaluate, 1))),
         free_energy_gap: data.train_rows.as_ref().map(|train| free_energy_gap(rbm, &data.rows, train)),
-        warnings: partition_warnings(&partition, value, lower_bound.as_ref().map(|lower| value - lower.value)),
+        warnings,
         lower_bound,
+        reverse_log_partition: reverse,
         log_partition: Some(partition),
         log_probs,
         seconds: began.elapsed().as_secs_f64(),
@@ -115,14 +121,71 @@ fn lower_bound(
     Ok(LowerBound::new(-mean(&rbm.free_energy(&data.rows)), &log_z))
 }
 
-fn mean_log_prob(log_probs: &[f64], partition: &PartitionReport, lower: Option<&LowerBound>) -> LogProbReport {
+/// log Z by walks back from where parallel tempering ends.
+fn reverse(
+    rbm: &Rbm,
+    data: &EvalData,
+    settings: &EvalSettings,
+    streams: &Streams,
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<ReverseReport> {
+    let base = data.train_means.as_deref().map(base_rate_bias);
+    let (tempering, family) = (settings.tempering, streams.fork(Purpose::Evaluate, 5));
+    let mut replicas = rbm.replicas(settings.reverse_runs, tempering.temperatures, base.as_deref(), &family)?;
+    let info = rbm.sampler().settle(&mut replicas, tempering.sweeps, &family, watch)?;
+    let (v, schedule) = (replicas.coldest().v, &settings.ais.schedule);
+    let family = streams.fork(Purpose::Evaluate, 6);
+    let found = rbm.log_partition_reverse_ais(&v, schedule, base.as_deref(), &family, watch)?;
+    let log_z = found.log_partition;
+    Ok(ReverseReport {
+        value: log_z.value,
+        std_error: log_z.std_error,
+        low: log_z.low,
+        high: log_z.high,
+        method: "reverse ais",
+        runs: settings.reverse_runs,
+        temperatures: found.temperatures,
+        ess: found.ess,
+        sweeps: tempering.sweeps,
+        swap_acceptance: mean(&info.acceptance),
+        lowest_swap_acceptance: info.acceptance.iter().copied().fold(1.0, f64::min),
+    })
+}
+
+/// A warning where walks forth and back do not agree on log Z.
+fn disagreement(partition: &PartitionReport, reverse: &ReverseReport) -> Option<String> {
+    let gap = reverse.value - partition.value;
+    let remedy = match gap {
+        // NaN is no agreement either.
+        gap if gap.abs() <= WIDE_INTERVAL => return None,
+        gap if gap < 0.0 => "the samples of the model are not in equilibrium: raise --reverse-sweeps",
+        _ => "anneal over more temperatures, and raise --reverse-sweeps",
+    };
+    Some(format!(
+        "walks forth and back find values of log Z that are {:.1} nats apart, more than 2: {remedy}",
+        gap.abs()
+    ))
+}
+
+fn mean_log_prob(
+    log_probs: &[f64],
+    partition: &PartitionReport,
+    lower: Option<&LowerBound>,
+    reverse: Option<&ReverseReport>,
+) -> LogProbReport {
     let value = mean(log_probs);
     let side = if partition.runs.is_some() { "estimate" } else { "exact" };
-    let (low, high) = (value + (partition.value - partition.high), value + (partition.value - partition.low));
-    match lower {
-        Some(lower) => LogProbReport { value, low: lower.low.min(value), high, side, method: "ais and raise" },
-        None => LogProbReport { value, low, high, side, method: partition.method },
-    }
+    let high = value + (partition.value - partition.low);
+    let below = [lower.map(|lower| lower.low), reverse.map(|reverse| value + (partition.value - reverse.high))];
+    let low = below.into_iter().flatten().reduce(f64::min);
+    let low = low.map_or(value + (partition.value - partition.high), |low| low.min(value));
+    let method = match (lower, reverse) {
+        (Some(_), Some(_)) => "ais, raise and reverse ais",
+        (Some(_), None) => "ais and raise",
+        (None, Some(_)) => "ais and reverse ais",
+        (None, None) => partition.method,
+    };
+    LogProbReport { value, low, high, side, method }
 }
 
 fn pseudo_likelihood(rbm: &Rbm, rows: &gm_core::BitMatrix, streams: &Streams) -> PseudoReport {

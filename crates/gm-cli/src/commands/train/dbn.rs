@@ -45,15 +45,19 @@ pub(super) struct DbnOptions {
     /// What machines above the first learn from: `samples` or `means` of the layers below [default: samples]
     #[arg(long, value_name = "WHAT")]
     inputs: Option<LayerInputs>,
-    /// Where the statistics of a machine come from: `cd`, `pcd` or `exact` (up to 20 units) [default: pcd]
+    /// Where the statistics of a machine come from: `cd`, `pcd`, `pt` (parallel tempering) or `exact` (up to 20 units)
+    /// [default: pcd]
     #[arg(long, value_name = "HOW")]
     algorithm: Option<Algorithm>,
     /// Sweeps for each update of a machine: k of CD-k and PCD-k [default: 1]
     #[arg(long, value_name = "N")]
     k: Option<usize>,
-    /// Persistent chains [default: 500]
+    /// Persistent chains, of parallel tempering so many at each temperature [default: 500]
     #[arg(long, value_name = "N")]
     chains: Option<usize>,
+    /// Temperatures of parallel tempering [default: 10]
+    #[arg(long, value_name = "N", requires = "algorithm")]
+    temperatures: Option<usize>,
     /// Use the plain gradient instead of the centred one
     #[arg(long)]
     no_centring: bool,
@@ -109,6 +113,7 @@ impl Options for DbnOptions {
             algorithm: self.algorithm.unwrap_or(usual.algorithm),
             steps: self.k.unwrap_or(usual.steps),
             chains: self.chains.unwrap_or(usual.chains),
+            temperatures: self.temperatures.unwrap_or(usual.temperatures),
             centred: !self.no_centring,
             epochs: self.layer_epochs.clone().unwrap_or_else(|| vec![shared.epochs(rows)]),
             batch_size: shared.batch_size(),

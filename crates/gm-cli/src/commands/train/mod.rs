@@ -1,5 +1,6 @@
 //! `dgm train`: training runs on disk, new ones and interrupted ones.
 
+mod course;
 mod dbm;
 mod dbn;
 mod rbm;
@@ -9,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, Subcommand};
 use gm_train::{
-    Binarise, Config, DataConfig, DataSpec, Dataset, ModelConfig, ModelSettings, MonitorSettings, Rate, Regularise,
-    Run, StopOn, load,
+    Binarise, Config, DataConfig, DataSpec, Dataset, LoadOptions, ModelConfig, ModelSettings, MonitorSettings, Rate,
+    Regularise, Run, StopOn, load,
 };
 
 use super::{Context, plain};
@@ -18,6 +19,7 @@ use crate::data::Folders;
 use crate::error::{Error, Result};
 use crate::output::Report;
 use crate::training;
+use course::Course;
 
 /// Trains a model in a run folder, or continues a run that was interrupted
 #[derive(Args, Clone, Debug)]
@@ -64,6 +66,11 @@ pub(super) trait Options {
     /// Refuses options and data that do not go together.
     fn check(&self, _data: &Dataset) -> Result<()> {
         Ok(())
+    }
+
+    /// A file with a weight for each training row, of models that take one.
+    fn weights(&self) -> Option<&PathBuf> {
+        None
     }
 
     /// Rows that are looked at, if not as many as usual.
@@ -119,8 +126,8 @@ pub(super) struct Shared {
     /// Stop after this many looks at the validation rows without a better one
     #[arg(long, value_name = "PATIENCE")]
     early_stopping: Option<u64>,
-    /// What --early-stopping judges by: log-likelihood, pseudo-likelihood, importance-weighted or free-energy-gap:LIMIT
-    /// [default: log-likelihood where it is exact, else what the model has]
+    /// What --early-stopping judges by: log-likelihood, estimated-log-likelihood, pseudo-likelihood, importance-weighted or
+    /// free-energy-gap:LIMIT [default: log-likelihood where it is exact, else what the model has]
     #[arg(long, value_name = "RULE", requires = "early_stopping")]
     stop_on: Option<StopOn>,
     /// Epochs from one look at training and validation rows to the next [default: 100 looks in all]
@@ -209,7 +216,8 @@ pub(super) fn configured(path: &Path, folders: &Folders, context: &Context) -> R
 pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> {
     let shared = options.shared();
     let spec = shared.data.as_deref().unwrap_or_default();
-    let load_options = shared.folders.options(shared.binarise);
+    let weights = options.weights().cloned();
+    let load_options = LoadOptions { weights, ..shared.folders.options(shared.binarise) };
     let mut data = load(&DataSpec::parse(spec)?, &load_options)?;
     if shared.learn_validation {
         data = data.learning_validation()?;
@@ -229,6 +237,7 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
         cache_dir: load_options.cache_dir,
         binarise: shared.binarise,
         learn_validation: shared.learn_validation,
+        weights: load_options.weights,
         ..config.data
     };
     training::run(Run::create_with(folder, &config, data)?, !shared.no_report)
