@@ -266,7 +266,7 @@ impl Optimiser {
     /// Repeats another share of the last update from now on; an optimiser that began without momentum, and Adam, stay as they
     /// are.
     pub fn set_momentum(&mut self, momentum: f32) {
-        if self.settings.slots() > 0 {
+        if !self.state.slots.is_empty() {
             self.settings = self.settings.with_momentum(momentum);
         }
     }

@@ -134,14 +134,18 @@ fn oracle_the_interval_from_both_sides_holds_the_exact_value() {
 
 #[test]
 fn table_walks_that_disagree_earn_a_warning() {
-    let data = EvalData::from_rows("rows", BitMatrix::zeros(12, 3));
+    // One step from units that are almost always off to units that are almost always on.
+    let zeros = gm_core::Stack::zeros(&[12, 2]).expect("two layers");
+    let bias = Vector::from_element(12, 3.0);
+    let rbm = Rbm::new(zeros.weights(0).clone(), bias, Vector::zeros(2)).expect("finite parameters");
+    let data = EvalData { train_means: Some(vec![0.01; 12]), ..EvalData::from_rows("rows", BitMatrix::zeros(12, 3)) };
     let tempering = TemperingSettings { temperatures: 2, sweeps: 1 };
-    let settings = EvalSettings { reverse_runs: 50, tempering, raise_walks: 0, ..annealed(50, Schedule::Linear(3)) };
-    let found = evaluate(&opposed(12, 1.0), &data, &settings);
+    let settings = EvalSettings { reverse_runs: 50, tempering, raise_walks: 0, ..annealed(50, Schedule::Linear(2)) };
+    let found = evaluate(&rbm, &data, &settings);
     let text = "walks forth and back find values of log Z that are";
     assert!(found.warnings.iter().any(|warning| warning.starts_with(text)), "{:?}", found.warnings);
     let refused = evaluate_rbm(
-        &opposed(12, 1.0),
+        &rbm,
         &data,
         &EvalSettings { tempering: TemperingSettings { temperatures: 1, sweeps: 1 }, ..settings },
         &mut unwatched,
