@@ -71,13 +71,17 @@ fn table_both_sides_of_log_z() {
     assert_eq!((&back["method"], &back["runs"], &back["sweeps"]), (&"reverse ais".into(), &30.into(), &100.into()));
     assert_eq!(found["mean_log_prob"]["method"], "ais, raise and reverse ais");
     let text = workshop.says(&words(line));
-    assert!(text.contains("from above") && text.contains("30 samples after 100 sweeps of parallel tempering"), "{text}");
+    assert!(
+        text.contains("from above") && text.contains("30 samples after 100 sweeps of parallel tempering"),
+        "{text}"
+    );
 }
 
 #[test]
 fn table_samples_by_tempering_and_at_a_temperature() {
     let workshop = Workshop::with_model();
-    let tempered = workshop.json(&words("sample model.gm -n 20 --steps 100 --method tempering --temperatures 4 --out a.npy"));
+    let tempered =
+        workshop.json(&words("sample model.gm -n 20 --steps 100 --method tempering --temperatures 4 --out a.npy"));
     assert_eq!((&tempered["method"], &tempered["chains"]), (&"parallel tempering".into(), &20.into()));
     let share = tempered["diagnostics"]["lowest_swap_acceptance"].as_f64();
     assert!(share.is_some_and(|share| share > 0.0 && share <= 1.0), "{tempered}");
@@ -96,7 +100,9 @@ fn table_clamped_chains_are_judged_one_by_one() {
     let workshop = Workshop::with_model();
     workshop.write("given.csv", format!("{}1\n", "0,".repeat(63)));
     for method in ["gibbs", "tempering"] {
-        let line = format!("sample model.gm -n 10 --steps 100 --clamp given.csv --mask bottom --method {method} --out {method}.npy");
+        let line = format!(
+            "sample model.gm -n 10 --steps 100 --clamp given.csv --mask bottom --method {method} --out {method}.npy"
+        );
         let found = workshop.json(&words(&line));
         assert_eq!(found["diagnostics"]["compared"], false);
         assert!(found["diagnostics"]["ess"].as_f64().is_some_and(|ess| ess > 0.0), "{found}");
@@ -110,7 +116,10 @@ fn rejects_options_that_do_not_go_together() {
     let workshop = Workshop::with_model();
     let refused = [
         ("train rbm --data digits --temperatures 3", "--temperatures: 3, allowed: together with --algorithm pt only"),
-        ("sample model.gm --temperatures 3 --method gibbs", "--temperatures: 3, allowed: together with --method tempering only"),
+        (
+            "sample model.gm --temperatures 3 --method gibbs",
+            "--temperatures: 3, allowed: together with --method tempering only",
+        ),
         ("sample model.gm --method importance", "--method: importance, allowed: gibbs or tempering for a rbm"),
         ("sample model.gm --beta 1.5", "--beta: 1.5, allowed: 0 to 1"),
         ("sample model.gm --method tempering --temperatures 1", "`temperatures` is 1, allowed: 2 or more"),
@@ -121,5 +130,9 @@ fn rejects_options_that_do_not_go_together() {
     }
     let misused = workshop.misused(&words("train rbm --data digits --k 1,5"));
     assert!(misused.contains("`5` has no epoch; a change is written N@E"), "{misused}");
-    assert!(workshop.misused(&words("eval model.gm --data digits --exact --reverse-runs 5")).contains("cannot be used with"));
+    assert!(
+        workshop
+            .misused(&words("eval model.gm --data digits --exact --reverse-runs 5"))
+            .contains("cannot be used with")
+    );
 }

@@ -42,7 +42,7 @@ fn law_training_approaches_the_data_with_and_without_pretraining() {
     // Independent pixels reach 9 ln 2 = 6.24 at best, the data themselves 2.60.
     for pretrain in [Pretrain::None, Pretrain::Grow, Pretrain::Rules2009, Pretrain::Rules2012] {
         let fit = fit_dbm(&bars, &small(pretrain), &FitOptions::default(), &Streams::new(3), &mut Unobserved).unwrap();
-        let found = exact(&fit.model, &rows);
+        let found = exact(&fit.model, rows.bits());
         assert!(found > -3.8, "{pretrain}: {found}");
         let last = fit.history.last().unwrap();
         assert_eq!(last.epoch, small(pretrain).total_epochs());
