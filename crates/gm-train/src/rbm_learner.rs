@@ -9,7 +9,7 @@ use gm_core::{
     VisibleKind, VisibleUnits, check_len,
 };
 use gm_rbm::{
-    Chains, Couplings, Offsets, Phase, Rbm, class_gradient_into, contrastive_divergence, free_energy_gap,
+    Chains, Couplings, Offsets, Phase, Rbm, Trajectory, class_gradient_into, contrastive_divergence, free_energy_gap,
     gradient_into, variance_gradient,
 };
 use serde::{Deserialize, Serialize};
