@@ -26,7 +26,7 @@ impl Inputs {
     /// [`gm_train::Error`] naming the data and what is wrong with them, [`crate::error::Error::Units`] when the model takes
     /// rows of other units.
     pub(crate) fn load(rows: &Rows, part: Part, units: usize, path: &Path) -> Result<Self> {
-        let (source, split) = rows.split(part)?;
+        let (source, split) = rows.split(part, gm_core::VisibleKind::Bernoulli)?;
         check_input(units, path, &source, split.units())?;
         let binarise = if split.is_binary() { Binarise::None } else { rows.binarise.unwrap_or(Binarise::None) };
         let about = About { source, split: part.to_string(), rows: split.len(), binarise: binarise.to_string() };

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use gm_core::BitMatrix;
-use gm_train::{Binarise, DataSpec, Dataset, LoadOptions, Model, Split, SplitName, load, load_rows};
+use gm_core::{Batch, VisibleKind};
+use gm_train::{Binarise, DataSpec, Dataset, LoadOptions, Model, Split, SplitName, load, load_rows, takes_numbers};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::picture::Shape;
+use crate::units::sites;
 
 /// The folder of known data sets, apart from `--data-dir`.
 const FOLDER: &str = "DGM_DATA";
@@ -90,6 +91,9 @@ pub(crate) struct Rows {
     /// [default: `none` for binary data, else `fixed:0`]
     #[arg(long, value_name = "HOW")]
     pub(crate) binarise: Option<Binarise>,
+    /// Exchange 0 and 1, and grey levels with their complements
+    #[arg(long)]
+    pub(crate) invert: bool,
 }
 
 /// Rows as a model sees them, with all that a report says about them.
@@ -97,8 +101,8 @@ pub(crate) struct Rows {
 pub(crate) struct Examples {
     /// The rows.
     pub(crate) split: Split,
-    /// Their binary values, [units, rows].
-    pub(crate) bits: BitMatrix,
+    /// Their values, [units, rows].
+    pub(crate) rows: Batch,
     /// What a report says.
     pub(crate) about: About,
 }
@@ -117,27 +121,31 @@ pub(crate) struct About {
 }
 
 impl Rows {
-    /// Loads the chosen rows.
+    /// How to load the data for visible units of a kind.
     ///
     /// # Errors
     ///
-    /// [`gm_train::Error`] naming the data and what is wrong with them.
-    pub(crate) fn load(&self, part: Part) -> Result<Examples> {
-        let (source, split) = self.split(part)?;
-        let binarise = self.binarise.unwrap_or_else(|| split.evaluation_binarise());
-        let bits = split.to_bits(binarise)?;
-        let binarise = if split.is_binary() { Binarise::None } else { binarise }.to_string();
-        let about = About { source, split: part.to_string(), rows: split.len(), binarise };
-        Ok(Examples { split, bits, about })
+    /// [`Error::Option`] for a binarisation of what is no zeros and ones.
+    fn options(&self, kind: VisibleKind) -> Result<LoadOptions> {
+        match self.binarise {
+            Some(binarise) if takes_numbers(kind) && binarise != Binarise::None => {
+                let (option, value) = ("--binarise", binarise.to_string());
+                Err(Error::Option { option, value, allowed: format!("none for {kind} visible units") })
+            }
+            binarise => {
+                Ok(LoadOptions { numbers: takes_numbers(kind), invert: self.invert, ..self.folders.options(binarise) })
+            }
+        }
     }
 
-    /// The name of the data and the chosen rows.
+    /// The name of the data and the chosen rows, for visible units of a kind.
     ///
     /// # Errors
     ///
-    /// [`gm_train::Error`] naming the data and what is wrong with them.
-    pub(crate) fn split(&self, part: Part) -> Result<(String, Split)> {
-        let (spec, options) = (DataSpec::parse(&self.data)?, self.folders.options(self.binarise));
+    /// [`gm_train::Error`] naming the data and what is wrong with them, [`Error::Option`] for a binarisation of what is no zeros
+    /// and ones.
+    pub(crate) fn split(&self, part: Part, kind: VisibleKind) -> Result<(String, Split)> {
+        let (spec, options) = (DataSpec::parse(&self.data)?, self.options(kind)?);
         let split = match part {
             Part::Split(name) => load(&spec, &options)?.split(name).clone(),
             Part::All => load_rows(&spec, &options)?,
@@ -145,24 +153,53 @@ impl Rows {
         Ok((spec.to_string(), split))
     }
 
-    /// Loads all splits.
+    /// Loads all splits, for visible units of a kind.
     ///
     /// # Errors
     ///
-    /// [`gm_train::Error`] naming the data and what is wrong with them.
-    pub(crate) fn dataset(&self) -> Result<Dataset> {
-        Ok(load(&DataSpec::parse(&self.data)?, &self.folders.options(self.binarise))?)
+    /// As [`split`](Self::split).
+    pub(crate) fn dataset(&self, kind: VisibleKind) -> Result<Dataset> {
+        Ok(load(&DataSpec::parse(&self.data)?, &self.options(kind)?)?)
     }
 
     /// Loads the chosen rows for a model.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load), and [`Error::Units`] when the model has other visible units.
+    /// As [`split`](Self::split), and [`Error::Units`] when the model has other visible units.
     pub(crate) fn load_for(&self, model: &Model, path: &Path, part: Part) -> Result<Examples> {
-        let examples = self.load(part)?;
-        check_units(model, path, &examples.about.source, examples.bits.units())?;
+        let kind = model.visible_kind();
+        let (source, split) = self.split(part, kind)?;
+        let examples = Examples::new(split, (source, part.to_string()), kind, self.binarise)?;
+        check_units(model, path, &examples.about.source, examples.rows.units())?;
         Ok(examples)
+    }
+}
+
+impl Examples {
+    /// Rows of the source and split of these names as visible units of a kind take them, binarised as evaluation does unless
+    /// told.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_train::Error`] for a binarisation that does not give one answer, and for values that are no categories.
+    pub(crate) fn new(
+        split: Split,
+        (source, name): (String, String),
+        kind: VisibleKind,
+        binarise: Option<Binarise>,
+    ) -> gm_train::Result<Self> {
+        let binarise = binarise.unwrap_or_else(|| split.evaluation_binarise());
+        let rows = split.rows_for(kind, binarise)?;
+        let plain = split.is_binary() || takes_numbers(kind);
+        let binarise = if plain { Binarise::None } else { binarise }.to_string();
+        let about = About { source, split: name, rows: split.len(), binarise };
+        Ok(Self { split, rows, about })
+    }
+
+    /// The shape in which to draw a row, of visible units of a kind.
+    pub(crate) fn shape(&self, kind: VisibleKind) -> Shape {
+        crate::picture::shape_of(sites(kind, self.rows.units()), self.split.image())
     }
 }
 
@@ -185,11 +222,6 @@ pub(crate) fn check_input(model: usize, path: &Path, source: &str, units: usize)
         true => Ok(()),
         false => Err(Error::Units { path: path.into(), model, data: source.into(), units }),
     }
-}
-
-/// The picture shape to draw a data set in.
-pub(crate) fn picture_shape(split: &Split) -> Shape {
-    crate::picture::shape_of(split.units(), split.image())
 }
 
 /// Chosen row numbers, such as `0,5,9` or `0-9`.
@@ -222,14 +254,14 @@ impl RowList {
     ///
     /// [`Error::Option`] when one is not there.
     pub(crate) fn choose(&self, examples: &Examples) -> Result<Examples> {
-        let rows = examples.bits.samples();
+        let rows = examples.rows.samples();
         if let Some(row) = self.0.iter().find(|&&row| row >= rows) {
             let allowed =
                 format!("0 to {} in the {} split of {}", rows - 1, examples.about.split, examples.about.source);
             return Err(Error::Option { option: "--rows", value: format!("row {row}"), allowed });
         }
         let about = About { rows: self.0.len(), ..examples.about.clone() };
-        Ok(Examples { split: examples.split.select(&self.0)?, bits: examples.bits.select(&self.0), about })
+        Ok(Examples { split: examples.split.select(&self.0)?, rows: examples.rows.select(&self.0), about })
     }
 }
 

@@ -17,6 +17,7 @@ mod posterior;
 mod report;
 mod sampling;
 mod training;
+mod units;
 
 use std::process::ExitCode;
 

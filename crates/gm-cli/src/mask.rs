@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use gm_core::{BitMatrix, Purpose, Streams};
-use gm_train::{DataSpec, LoadOptions, load_rows};
+use gm_core::{Batch, BitMatrix, Purpose, Streams, VisibleKind};
+use gm_train::{DataSpec, LoadOptions, load_rows, takes_numbers};
 use rand::RngExt;
 
 use crate::error::{Error, Result};
@@ -81,27 +81,35 @@ impl Mask {
                 let drawn: Vec<Vec<bool>> = (0..rows).map(drawn).collect();
                 Ok(BitMatrix::from_fn(units, rows, |unit, row| drawn[row][unit]))
             }
-            Self::File(path) => given("--mask", path.clone(), units, rows),
+            Self::File(path) => {
+                let found = given("--mask", path.clone(), (VisibleKind::Bernoulli, units), rows)?;
+                Ok(found.bits().clone())
+            }
         }
     }
 }
 
-/// Zeros and ones from a file, one row for all or one each, [units, rows].
+/// Values from a file for visible units of a kind, one row for all or one each, [units, rows].
 ///
 /// # Errors
 ///
 /// [`Error::Option`] when the file does not fit, [`gm_train::Error`] when it cannot be used.
-pub(crate) fn given(option: &'static str, path: PathBuf, units: usize, rows: usize) -> Result<BitMatrix> {
+pub(crate) fn given(
+    option: &'static str,
+    path: PathBuf,
+    (kind, units): (VisibleKind, usize),
+    rows: usize,
+) -> Result<Batch> {
     let name = path.display().to_string();
-    let split = load_rows(&DataSpec::Path(path), &LoadOptions::default())?;
-    let bits = split.to_bits(gm_train::Binarise::None)?;
-    if bits.units() != units || (bits.samples() != 1 && bits.samples() != rows) {
-        let value = format!("{name} has {} rows of {} values", bits.samples(), bits.units());
+    let options = LoadOptions { numbers: takes_numbers(kind), ..LoadOptions::default() };
+    let found = load_rows(&DataSpec::Path(path), &options)?.rows_for(kind, gm_train::Binarise::None)?;
+    if found.units() != units || (found.samples() != 1 && found.samples() != rows) {
+        let value = format!("{name} has {} rows of {} values", found.samples(), found.units());
         let allowed = if rows == 1 { format!("1 row of {units}") } else { format!("1 or {rows} rows of {units}") };
         return Err(Error::Option { option, value, allowed });
     }
-    let rows: Vec<usize> = (0..rows).map(|row| row % bits.samples()).collect();
-    Ok(bits.select(&rows))
+    let rows: Vec<usize> = (0..rows).map(|row| row % found.samples()).collect();
+    Ok(found.select(&rows))
 }
 
 #[cfg(test)]

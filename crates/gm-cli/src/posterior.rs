@@ -1,6 +1,6 @@
 //! Posterior means of the hidden units of deep models.
 
-use gm_core::{BitMatrix, Matrix, Streams};
+use gm_core::{Batch, BitMatrix, Matrix, Streams};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
 use gm_sbn::{MeanFieldSettings, Sbn};
@@ -25,16 +25,16 @@ impl Posterior {
     /// [`Error::Option`] for a method that the model does not have, and whatever the model refuses.
     pub(crate) fn new(
         model: &Model,
-        rows: &BitMatrix,
+        rows: &Batch,
         method: Method,
         (samples, steps): (usize, usize),
         streams: &Streams,
     ) -> Result<Self> {
         match model {
-            Model::Rbm(rbm) => Ok(Self::of(rbm.couplings().mean_h_from_v(rbm, rows).to_matrix())),
-            Model::Dbm(dbm) => Self::of_dbm(dbm, rows, method, steps, streams),
-            Model::Dbn(dbn) => Self::of_dbn(dbn, rows, method, steps, streams),
-            Model::Sbn(sbn) => Self::of_sbn(sbn, rows, method, (samples, steps), streams),
+            Model::Rbm(rbm) => Ok(Self::of(rbm.mean_h_of_rows(rows)?)),
+            Model::Dbm(dbm) => Self::of_dbm(dbm, rows.bits(), method, steps, streams),
+            Model::Dbn(dbn) => Self::of_dbn(dbn, rows.bits(), method, steps, streams),
+            Model::Sbn(sbn) => Self::of_sbn(sbn, rows.bits(), method, (samples, steps), streams),
         }
     }
 

@@ -1,7 +1,9 @@
 //! Markov chains of a model, run with progress, and how well they mix.
 
 use clap::ValueEnum;
-use gm_core::{Beta, BitMatrix, Matrix, Purpose, Streams, autocorrelation_time, effective_sample_size, split_r_hat};
+use gm_core::{
+    Batch, Beta, BitMatrix, Matrix, Purpose, Streams, autocorrelation_time, effective_sample_size, split_r_hat,
+};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
 use gm_rbm::{Chains, Clamp, Rbm, Replicas, Sampler};
@@ -26,10 +28,10 @@ pub(crate) trait Chain {
     /// Whatever the model refuses.
     fn advance(&mut self, sweeps: usize) -> Result<()>;
 
-    /// Visible states, [visible, chains].
-    fn states(&self) -> &BitMatrix;
+    /// Rows of data, [units, chains].
+    fn states(&self) -> Matrix;
 
-    /// Means of the visible units given the layer above, the given values where units are given, [visible, chains].
+    /// Means of such rows given the layer above, the given values where units are given, [units, chains].
     fn means(&self) -> Matrix;
 }
 
@@ -67,7 +69,7 @@ pub(crate) struct SbnWalk<'a> {
     couplings: gm_sbn::Couplings,
     chains: gm_sbn::Chains,
     clamp: gm_sbn::Clamp,
-    values: BitMatrix,
+    values: Batch,
     kernel: Kernel,
     streams: Streams,
 }
@@ -90,7 +92,7 @@ impl<'a> SbnWalk<'a> {
             couplings: sbn.couplings(),
             chains: sbn.chains_from(v, streams),
             clamp: gm_sbn::Clamp { mask: clamp.mask },
-            values: clamp.values.bits().clone(),
+            values: clamp.values,
             kernel,
             streams: streams.clone(),
         })
@@ -129,8 +131,8 @@ impl Chain for SbnWalk<'_> {
         Ok(())
     }
 
-    fn states(&self) -> &BitMatrix {
-        &self.chains.layers[0]
+    fn states(&self) -> Matrix {
+        self.chains.layers[0].to_matrix()
     }
 
     fn means(&self) -> Matrix {
@@ -167,26 +169,26 @@ const SETTLING: usize = 20;
 /// # Errors
 ///
 /// Whatever the model refuses.
-pub(crate) fn reconstructions(model: &Model, rows: &BitMatrix, streams: &Streams) -> Result<Matrix> {
+pub(crate) fn reconstructions(model: &Model, rows: &Batch, streams: &Streams) -> Result<Matrix> {
     match model {
         Model::Rbm(rbm) => {
-            let couplings = rbm.couplings();
-            let h = couplings.sample_h_from_v(rbm, rows, streams);
-            Ok(couplings.mean_v_from_h(rbm, &h).to_matrix())
+            let (couplings, v) = (rbm.couplings(), rbm.states_of_rows(rows, streams)?);
+            let h = couplings.sample_h_from_v(rbm, &v, streams);
+            Ok(rbm.rows_of_states(&couplings.mean_v_from_h(rbm, &h).to_matrix()))
         }
         Model::Dbm(dbm) => {
-            let (sampler, mut chains) = (dbm.sampler(), dbm.chains_from(rows.clone(), streams));
+            let (sampler, mut chains) = (dbm.sampler(), dbm.chains_from(rows.bits().clone(), streams));
             sampler.run_hidden(&mut chains, SETTLING, streams);
             Ok(sampler.couplings().mean(dbm, 0, &chains.layers).to_matrix())
         }
         Model::Dbn(dbn) => {
             let sampler = dbn.sampler();
-            let chains = sampler.chains_from(rows.clone(), streams)?;
+            let chains = sampler.chains_from(rows.bits().clone(), streams)?;
             // Behind the visible units of a machine on its own there may be label units.
             Ok(sampler.visible_means(&chains, streams).to_matrix().rows(0, dbn.visible()).into_owned())
         }
         Model::Sbn(sbn) => {
-            let mut chains = sbn.chains_from(rows.clone(), streams);
+            let mut chains = sbn.chains_from(rows.bits().clone(), streams);
             match Kernel::of(None, sbn) {
                 Kernel::Importance => sbn.resample(&mut chains, None, (SETTLING, PROPOSALS), streams)?,
                 Kernel::Gibbs => sbn.gibbs(&mut chains, None, SETTLING, streams),
@@ -225,13 +227,10 @@ pub(crate) fn ancestral(sbn: &Sbn, count: usize, means: bool, streams: &Streams)
 }
 
 /// Means with given values put in.
-fn with_given(mut means: Matrix, mask: &BitMatrix, values: &BitMatrix) -> Matrix {
-    for sample in 0..means.ncols() {
-        for unit in (0..means.nrows()).filter(|&unit| mask.get(unit, sample)) {
-            means[(unit, sample)] = f32::from(u8::from(values.get(unit, sample)));
-        }
-    }
-    means
+fn with_given(means: Matrix, mask: &BitMatrix, values: &Batch) -> Matrix {
+    let mut means = Batch::Reals(means);
+    means.replace_where(mask, &values.to_matrix().into());
+    means.to_matrix()
 }
 
 /// Chains of a deep Boltzmann machine, free or with given visible units.
@@ -289,14 +288,14 @@ impl Chain for DbmWalk<'_> {
         Ok(())
     }
 
-    fn states(&self) -> &BitMatrix {
-        &self.chains.layers[0]
+    fn states(&self) -> Matrix {
+        self.chains.layers[0].to_matrix()
     }
 
     fn means(&self) -> Matrix {
         let means = self.sampler.couplings().mean(self.dbm, 0, &self.chains.layers).to_matrix();
         match &self.clamp {
-            Some(clamp) => with_given(means, &clamp.mask, clamp.values.bits()),
+            Some(clamp) => with_given(means, &clamp.mask, &clamp.values),
             None => means,
         }
     }
@@ -356,8 +355,8 @@ impl Chain for DbnWalk<'_> {
         Ok(())
     }
 
-    fn states(&self) -> &BitMatrix {
-        &self.visible
+    fn states(&self) -> Matrix {
+        self.visible.to_matrix()
     }
 
     fn means(&self) -> Matrix {
@@ -372,7 +371,7 @@ pub(crate) struct DbnPosteriorWalk<'a> {
     dbn: &'a Dbn,
     chains: gm_dbn::Posterior,
     clamp: gm_sbn::Clamp,
-    values: BitMatrix,
+    values: Batch,
     streams: Streams,
 }
 
@@ -385,13 +384,13 @@ impl<'a> DbnPosteriorWalk<'a> {
     pub(crate) fn new(dbn: &'a Dbn, clamp: Clamp, streams: &Streams) -> Result<Self> {
         let mut walk = DbnWalk::new(dbn, clamp.values.samples(), None, streams);
         walk.advance(SETTLED)?;
-        let mut v = walk.states().clone();
+        let mut v = walk.visible;
         v.replace_where(&clamp.mask, clamp.values.bits());
         Ok(Self {
             dbn,
             chains: dbn.posterior_chains(v, streams)?,
             clamp: gm_sbn::Clamp { mask: clamp.mask },
-            values: clamp.values.bits().clone(),
+            values: clamp.values,
             streams: streams.clone(),
         })
     }
@@ -424,8 +423,8 @@ impl Chain for DbnPosteriorWalk<'_> {
         Ok(())
     }
 
-    fn states(&self) -> &BitMatrix {
-        &self.chains.layers()[0]
+    fn states(&self) -> Matrix {
+        self.chains.layers()[0].to_matrix()
     }
 
     fn means(&self) -> Matrix {
@@ -564,16 +563,45 @@ pub(crate) struct Diagnostics {
     pub(crate) traces: Vec<Vec<f64>>,
 }
 
+/// Given units of data as given units of the visible layer.
+fn clamp_of_states(rbm: &Rbm, Clamp { mask, values }: Clamp) -> Clamp {
+    let free = rbm.classes();
+    match values {
+        Batch::Bits(bits) => Clamp { mask: mask.widened(free), values: bits.widened(free).into() },
+        Batch::Reals(reals) => Clamp { mask, values: rbm.standardised(&reals).into_owned().into() },
+    }
+}
+
+/// The same given units, with a class for each chain that its label units keep.
+fn with_classes(rbm: &Rbm, clamp: Option<Clamp>, classes: &[usize]) -> Clamp {
+    let none = || BitMatrix::zeros(rbm.visible(), classes.len());
+    let mut clamp = clamp.unwrap_or_else(|| Clamp { mask: none(), values: none().into() });
+    for (chain, &chosen) in classes.iter().enumerate() {
+        for class in 0..rbm.classes() {
+            clamp.mask.set(rbm.row_units() + class, chain, true);
+            clamp.values.bits_mut().set(rbm.row_units() + class, chain, class == chosen);
+        }
+    }
+    clamp
+}
+
 impl<'a> Walk<'a> {
-    /// Starts chains anywhere, or where units are given, there.
+    /// Starts chains anywhere, of which units of the data may be given.
     pub(crate) fn new(rbm: &'a Rbm, count: usize, clamp: Option<Clamp>, streams: &Streams) -> Self {
         let chains = rbm.chains(count, streams);
+        let clamp = clamp.map(|clamp| clamp_of_states(rbm, clamp));
         Self { rbm, sampler: rbm.sampler(), chains, clamp, beta: None, streams: streams.clone() }
     }
 
     /// The same chains at an inverse temperature; given units are no more given.
     pub(crate) fn heated(self, beta: f32) -> Self {
         Self { clamp: None, beta: Some(beta), ..self }
+    }
+
+    /// Gives each chain a class, which its label units keep.
+    pub(crate) fn of_classes(mut self, classes: &[usize]) -> Self {
+        self.clamp = Some(with_classes(self.rbm, self.clamp.take(), classes));
+        self
     }
 }
 
@@ -607,16 +635,16 @@ impl Chain for Walk<'_> {
         Ok(())
     }
 
-    fn states(&self) -> &BitMatrix {
-        self.chains.v.bits()
+    fn states(&self) -> Matrix {
+        self.rbm.rows_of_states(&self.chains.v.to_matrix())
     }
 
     fn means(&self) -> Matrix {
         let means = self.sampler.couplings().mean_v_from_h(self.rbm, &self.chains.h).to_matrix();
-        match &self.clamp {
-            Some(clamp) => with_given(means, &clamp.mask, clamp.values.bits()),
+        self.rbm.rows_of_states(&match &self.clamp {
+            Some(clamp) => with_given(means, &clamp.mask, &clamp.values),
             None => means,
-        }
+        })
     }
 }
 
@@ -649,9 +677,14 @@ impl<'a> TemperedWalk<'a> {
         rbm: &'a Rbm,
         count: usize,
         temperatures: usize,
-        clamp: Option<Clamp>,
+        (clamp, classes): (Option<Clamp>, Option<&[usize]>),
         streams: &Streams,
     ) -> Result<Self> {
+        let clamp = clamp.map(|clamp| clamp_of_states(rbm, clamp));
+        let clamp = match classes {
+            Some(classes) => Some(with_classes(rbm, clamp, classes)),
+            None => clamp,
+        };
         let replicas = rbm.replicas(count, temperatures, None, streams)?;
         let copies: Vec<usize> = (0..temperatures * count).map(|replica| replica % count).collect();
         let clamp = clamp.map(|clamp| Clamp { mask: clamp.mask.select(&copies), values: clamp.values.select(&copies) });
@@ -711,16 +744,18 @@ impl Chain for TemperedWalk<'_> {
         Ok(())
     }
 
-    fn states(&self) -> &BitMatrix {
-        self.coldest.v.bits()
+    fn states(&self) -> Matrix {
+        self.rbm.rows_of_states(&self.coldest.v.to_matrix())
     }
 
     fn means(&self) -> Matrix {
         let means = self.sampler.couplings().mean_v_from_h(self.rbm, &self.coldest.h).to_matrix();
-        match &self.clamp {
-            Some(clamp) => with_given(means, &clamp.mask, clamp.values.bits()),
+        // The given values of the coldest chains are those of the first replicas.
+        let first: Vec<usize> = (0..means.ncols()).collect();
+        self.rbm.rows_of_states(&match &self.clamp {
+            Some(clamp) => with_given(means, &clamp.mask.select(&first), &clamp.values.select(&first)),
             None => means,
-        }
+        })
     }
 }
 
@@ -760,13 +795,13 @@ mod tests {
         let biases = [-20.0, -12.0, -12.0].map(|bias| Vector::from_element(4, bias));
         let dbn = Dbn::new(Stack::new(weights, biases.into()).unwrap(), None).unwrap();
         let mut walk = DbnWalk::new(&dbn, 100, None, &Streams::new(1));
-        let low = |walk: &DbnWalk<'_>| walk.states().ones_per_sample().iter().filter(|&&on| on == 0).count();
+        let low = |walk: &DbnWalk<'_>| walk.visible.ones_per_sample().iter().filter(|&&on| on == 0).count();
         assert_eq!(low(&walk), 100, "chains begin at the biases alone");
         walk.chains.v = BitMatrix::from_fn(4, 100, |_, _| true).into();
         walk.chains.h = BitMatrix::from_fn(4, 100, |_, _| true);
         walk.run(3);
-        let all = walk.states().ones_per_sample().iter().filter(|&&on| on == 4).count();
+        let all = walk.visible.ones_per_sample().iter().filter(|&&on| on == 4).count();
         assert!(all > 90, "{all} of 100 chains show what they hold");
-        assert_eq!(walk.means().map(f32::round), walk.states().to_matrix());
+        assert_eq!(walk.means().map(f32::round), walk.states());
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use gm_core::{Matrix, ModelData, ModelKind, Streams};
+use gm_core::{Matrix, ModelData, ModelKind, Streams, VisibleKind};
 use gm_train::{Binarise, DataConfig, EpochRecord, Event, Figures, Model, Observer, Outcome, Run};
 use image::RgbImage;
 use serde::Serialize;
@@ -17,6 +17,7 @@ use crate::output::{Listing, Report};
 use crate::picture::{self, Chart, Curve, Shape};
 use crate::report::{self, Folder, HeldOut};
 use crate::sampling::{self, Source};
+use crate::units::{filter_shape, levels};
 
 /// Watches training: shows progress, logs figures, and stops on a signal.
 #[derive(Debug)]
@@ -137,7 +138,12 @@ struct DataDocument {
 pub(crate) fn run(run: Run, report: bool) -> Result<Report> {
     let (folder, config) = (run.folder().to_path_buf(), run.config().clone());
     let data = run.data();
-    let (image, visible) = (data.train.image(), data.units());
+    let units = config.model.settings().visible_kind();
+    let visible = match units {
+        VisibleKind::Softmax { categories } => run.layers()[0] / categories,
+        _ => data.units(),
+    };
+    let image = data.train.image();
     let about = DataDocument {
         source: data.source.clone(),
         rows: data.train.len(),
@@ -148,7 +154,7 @@ pub(crate) fn run(run: Run, report: bool) -> Result<Report> {
     let (kind, layers) = (settings.kind(), run.layers());
     // A report shows what a generative model has learnt.
     let report = report && kind != ModelKind::Classifier;
-    let held_out = if report { HeldOut::of(data, config.data.binarise)? } else { None };
+    let held_out = if report { HeldOut::of(data, &config)? } else { None };
     let mut watcher = Watcher::new(format!("{kind} {}", dashed(&layers)));
     let outcome = run.train(&mut watcher)?;
     let shape = picture::shape_of(visible, image);
@@ -260,6 +266,9 @@ pub(crate) fn data_options(data: &DataConfig) -> String {
     if let Some(binarise) = data.binarise.filter(|how| !matches!(how, Binarise::None | Binarise::Dynamic)) {
         options += &format!(" --binarise {binarise}");
     }
+    if data.invert {
+        options += " --invert";
+    }
     options
 }
 
@@ -289,7 +298,8 @@ fn draw(folder: &Path, history: &[Value], shape: Shape, seed: u64) -> Result<Vec
     let path = folder.join("model.gm");
     let data = model::load_data(&path)?;
     let [samples, filters, curves] = ["samples/final.png", "filters.png", "curves.png"].map(|name| folder.join(name));
-    save_picture(&filters, &draw_filters(&filters_of(&data), FILTERS, 20, shape))?;
+    let weights = filters_of(&data);
+    save_picture(&filters, &draw_filters(&weights, FILTERS, 20, filter_shape(data.visible, shape, weights.nrows())))?;
     save_picture(&curves, &draw_curves(history)?)?;
     if data.kind == ModelKind::Classifier {
         return Ok(vec![path, filters, curves]);
@@ -313,12 +323,16 @@ pub(crate) fn draw_samples(model: &Model, count: usize, columns: usize, shape: S
             walk.means()
         }
     };
-    picture::samples(&means, shape, Some(columns))
+    picture::samples(&levels(model.visible_kind(), &means), shape, Some(columns))
 }
 
-/// The weights between the data and the first hidden layer; without those of means that join the input of a classifier.
+/// The weights between the data and the first hidden layer; without those of label units, and of means that join the input of
+/// a classifier.
 pub(crate) fn filters_of(data: &ModelData) -> Matrix {
-    let joined = data.features.as_ref().map_or(0, |features| features.bias(2).len());
+    let joined = match data.visible {
+        VisibleKind::Labelled { classes } => classes,
+        _ => data.features.as_ref().map_or(0, |features| features.bias(2).len()),
+    };
     let weights = data.stack.weights(0);
     weights.rows(0, weights.nrows() - joined).into_owned()
 }

@@ -219,8 +219,7 @@ impl Dbn {
             1 => v.clone(),
             depth => self.means_up_from_v(v).swap_remove(depth - 2),
         };
-        let units = lower.nrows();
-        self.top().log_class_probs(&lower.insert_rows(units, self.classes(), 0.0))
+        self.top().log_class_probs(&lower)
     }
 
     /// Independent exact draws of x_0, ..., x_(L-1), by enumeration of the smaller layer of the machine.

@@ -1,10 +1,9 @@
 //! Classes: a softmax group behind the other visible units, classified exactly and trained to discriminate.
 
 use gm_core::{
-    Activations, Batch, BatchRef, BitMatrix, Coactivation, Error, Groups, Matrix, Result, Stack, coactivations_into,
-    log_sum_exp, softplus,
+    Activations, BatchRef, BitMatrix, Coactivation, Error, Groups, Matrix, Result, Stack, coactivations_into,
+    log_sum_exp,
 };
-use rayon::prelude::*;
 
 use crate::conditional::Couplings;
 use crate::model::{Rbm, widened};
@@ -17,7 +16,7 @@ impl Rbm {
     ///
     /// # Shapes
     ///
-    /// `v` is `[visible, samples]`, bits or means of bits; the states of the group are not looked at.
+    /// `v` is `[visible, samples]`, bits or means of bits; the states of the group are not looked at and may be left out.
     ///
     /// # Errors
     ///
@@ -52,7 +51,7 @@ impl Rbm {
     ///
     /// # Shapes
     ///
-    /// `v` is `[visible, samples]`, bits or means of bits; the states of the group are not looked at.
+    /// `v` is `[visible, samples]`, bits or means of bits; the states of the group are not looked at and may be left out.
     ///
     /// # Errors
     ///
@@ -74,6 +73,7 @@ impl Rbm {
         let mut scores = self.class_scores("Rbm::log_class_weights", v)?;
         let mut bias = widened(self.visible_bias());
         bias[self.class_group()?.first()..].fill(0.0);
+        bias.truncate(v.units());
         for (scores, shared) in scores.iter_mut().zip(v.weighted_sums(&bias)) {
             scores.iter_mut().for_each(|score| *score += shared);
         }
@@ -82,20 +82,41 @@ impl Rbm {
 
     /// -F(v, y) but for what all classes share, `[samples][classes]`.
     fn class_scores(&self, op: &'static str, v: BatchRef<'_>) -> Result<Vec<Vec<f64>>> {
+        let (inputs, classes) = self.inputs_without_class(op, v)?;
+        Ok(classes.scores(&inputs))
+    }
+
+    /// E[h | v] with the class unknown, `[hidden, samples]`: sum_y p(y | v) s(b + W' v + U_y).
+    pub(crate) fn mean_h_of_any_class(&self, op: &'static str, v: BatchRef<'_>) -> Result<Matrix> {
+        let (inputs, classes) = self.inputs_without_class(op, v)?;
+        let probs: Vec<Vec<f64>> = classes.scores(&inputs).iter().map(|scores| probs(scores)).collect();
+        let mut mean = Matrix::zeros(self.hidden(), v.samples());
+        for k in 0..classes.bias.len() {
+            classes.add_scaled_means(k, &inputs, |sample| probs[sample][k] as f32, &mut mean);
+        }
+        Ok(mean)
+    }
+
+    /// b + W' v with the units of the group off, and the group.
+    fn inputs_without_class(&self, op: &'static str, v: BatchRef<'_>) -> Result<(Matrix, Classes)> {
         let group = self.class_group()?;
-        gm_core::check_len(op, "data", "units", v.units(), self.visible())?;
-        let inputs = match v.to_batch() {
-            Batch::Bits(bits) => self.couplings().inputs_h_from_v(self, &without(group, &bits)).to_matrix(),
-            Batch::Reals(mut means) => {
+        let more = if v.units() == group.first() { group.categories() } else { 0 };
+        gm_core::check_len(op, "data", "units", v.units() + more, self.visible())?;
+        let inputs = match v {
+            BatchRef::Bits(bits) => {
+                let plain = bits.narrowed(group.first()).widened(group.categories());
+                self.couplings().inputs_h_from_v(self, &plain).to_matrix()
+            }
+            BatchRef::Reals(means) => {
+                let mut means = means.clone().insert_rows(v.units(), more, 0.0);
                 means.rows_mut(group.first(), group.categories()).fill(0.0);
                 self.inputs_h_from_v(&means)
             }
         };
-        let classes = Classes::new(self, group);
-        Ok(inputs.as_slice().par_chunks(self.hidden()).map(|inputs| classes.scores(inputs)).collect())
+        Ok((inputs, Classes::new(self, group)))
     }
 
-    fn class_group(&self) -> Result<&Groups> {
+    pub(crate) fn class_group(&self) -> Result<&Groups> {
         self.units().groups().filter(|groups| groups.first() > 0).ok_or_else(|| Error::Param {
             op: "Rbm::log_class_probs",
             arg: "visible",
@@ -123,53 +144,50 @@ impl Rbm {
 /// `larochelle2008classification`, section 3.
 pub fn class_gradient_into(rbm: &Rbm, couplings: &Couplings, v: &BitMatrix, out: &mut Stack) -> Result<()> {
     let group = rbm.class_group()?;
-    let plain = without(group, v);
+    let plain = v.narrowed(group.first()).widened(group.categories());
     let inputs = couplings.inputs_h_from_v(rbm, &plain).to_matrix();
     let classes = Classes::new(rbm, group);
-    let samples: Vec<Sample> = inputs
-        .as_slice()
-        .par_chunks(rbm.hidden())
+    // [k = y] - p(k | v) of each sample.
+    let misses: Vec<Vec<f32>> = classes
+        .scores(&inputs)
+        .iter()
         .enumerate()
-        .map(|(sample, inputs)| classes.differences(inputs, group.category(v, 0, sample).expect("a class")))
+        .map(|(sample, scores)| {
+            let class = group.category(v, 0, sample).expect("a class");
+            let miss = |(k, p): (usize, f64)| f32::from(u8::from(k == class)) - p as f32;
+            probs(scores).into_iter().enumerate().map(miss).collect()
+        })
         .collect();
     let scale = 1.0 / v.samples().max(1) as f32;
-    let pull = Matrix::from_iterator(rbm.hidden(), samples.len(), samples.iter().flat_map(|s| s.pull.iter().copied()));
-    let y = Activations::from_matrix(&pull);
+    let mut pull = Matrix::zeros(rbm.hidden(), v.samples());
     let mut of_group = Matrix::zeros(group.categories(), rbm.hidden());
-    samples.iter().for_each(|sample| of_group += &sample.of_group * scale);
+    for k in 0..group.categories() {
+        let sums = classes.add_scaled_means(k, &inputs, |sample| misses[sample][k], &mut pull);
+        of_group.row_mut(k).iter_mut().zip(sums).for_each(|(to, sum)| *to = scale * sum);
+    }
+    let y = Activations::from_matrix(&pull);
     out.update_weights(0, |pairs| {
         coactivations_into(&[Coactivation { transposed: &plain.transposed(), y: &y, scale }], pairs);
         pairs.rows_mut(group.first(), group.categories()).copy_from(&of_group);
     });
     out.bias_mut(0).fill(0.0);
     for (k, unit) in group.units_of(0).enumerate() {
-        out.bias_mut(0)[unit] = scale * samples.iter().map(|sample| sample.misses[k]).sum::<f32>();
+        out.bias_mut(0)[unit] = scale * misses.iter().map(|misses| misses[k]).sum::<f32>();
     }
     let sums = y.unit_sums();
     out.bias_mut(1).iter_mut().zip(sums).for_each(|(to, sum)| *to = scale * sum as f32);
     Ok(())
 }
 
-/// The states with the units of a group off.
-fn without(group: &Groups, v: &BitMatrix) -> BitMatrix {
-    let mut plain = v.clone();
-    for sample in 0..v.samples() {
-        group.units_of(0).for_each(|unit| plain.set(unit, sample, false));
-    }
-    plain
+fn probs(scores: &[f64]) -> Vec<f64> {
+    let total = log_sum_exp(scores);
+    scores.iter().map(|score| (score - total).exp()).collect()
 }
 
 /// The group's weights and biases, class by class.
 struct Classes {
     weights: Vec<Vec<f32>>,
     bias: Vec<f64>,
-}
-
-/// What one sample adds to the gradient.
-struct Sample {
-    pull: Vec<f32>,
-    of_group: Matrix,
-    misses: Vec<f32>,
 }
 
 impl Classes {
@@ -179,29 +197,43 @@ impl Classes {
         Self { weights: group.units_of(0).map(row).collect(), bias }
     }
 
-    fn scores(&self, inputs: &[f32]) -> Vec<f64> {
-        let score = |(weights, bias): (&Vec<f32>, &f64)| {
-            bias + inputs.iter().zip(weights).map(|(x, w)| softplus(f64::from(x + w))).sum::<f64>()
-        };
-        self.weights.iter().zip(&self.bias).map(score).collect()
+    /// The inputs of the hidden units with a class, given those without, `[hidden, samples]`.
+    fn inputs(&self, class: usize, inputs: &Matrix) -> Matrix {
+        let mut of_class = inputs.clone();
+        for column in of_class.as_mut_slice().chunks_mut(inputs.nrows()) {
+            column.iter_mut().zip(&self.weights[class]).for_each(|(x, w)| *x += w);
+        }
+        of_class
     }
 
-    fn log_probs(&self, inputs: &[f32]) -> Vec<f64> {
-        let scores = self.scores(inputs);
-        let total = log_sum_exp(&scores);
-        scores.into_iter().map(|score| score - total).collect()
+    /// c_k + sum_j softplus(x_j + U_kj), `[samples][classes]`.
+    fn scores(&self, inputs: &Matrix) -> Vec<Vec<f64>> {
+        let mut scores = vec![Vec::with_capacity(self.bias.len()); inputs.ncols()];
+        for (class, bias) in self.bias.iter().enumerate() {
+            let sums = Activations::from_matrix(&self.inputs(class, inputs)).softplus_sums();
+            scores.iter_mut().zip(sums).for_each(|(scores, sum)| scores.push(bias + sum));
+        }
+        scores
     }
 
-    fn differences(&self, inputs: &[f32], class: usize) -> Sample {
-        let misses: Vec<f32> = self
-            .log_probs(inputs)
-            .into_iter()
-            .enumerate()
-            .map(|(k, log_p)| f32::from(u8::from(k == class)) - log_p.exp() as f32)
-            .collect();
-        let means = |k: usize, j: usize| misses[k] * gm_core::logistic(inputs[j] + self.weights[k][j]);
-        let of_group = Matrix::from_fn(misses.len(), inputs.len(), means);
-        let pull = of_group.column_iter().map(|column| column.sum()).collect();
-        Sample { pull, of_group, misses }
+    /// Adds the hidden means of a class times a factor of each sample, and gives their sums over samples, `[hidden]`.
+    fn add_scaled_means(
+        &self,
+        class: usize,
+        inputs: &Matrix,
+        factor: impl Fn(usize) -> f32,
+        to: &mut Matrix,
+    ) -> Vec<f32> {
+        let mut means = self.inputs(class, inputs);
+        gm_core::logistic_in_place(&mut means);
+        let mut sums = vec![0.0; means.nrows()];
+        for (sample, (mut to, means)) in to.column_iter_mut().zip(means.column_iter()).enumerate() {
+            let factor = factor(sample);
+            for ((to, sum), mean) in to.iter_mut().zip(&mut sums).zip(&means) {
+                *to += factor * mean;
+                *sum += factor * mean;
+            }
+        }
+        sums
     }
 }

@@ -33,6 +33,7 @@ mod gradient;
 mod likelihood;
 mod model;
 mod pseudo;
+mod rows;
 mod tempering;
 mod trajectory;
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gm_core::{Error as CoreError, ModelKind, Streams};
+use gm_core::{Error as CoreError, ModelKind, Streams, VisibleKind};
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::ClassifierSettings;
@@ -69,6 +69,9 @@ pub struct DataConfig {
     /// How grey levels become zeros and ones; what suits the data if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binarise: Option<Binarise>,
+    /// Whether values between 0 and 1 are exchanged with 1 minus them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub invert: bool,
     /// Units of a libsvm file; the highest index if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub units: Option<usize>,
@@ -121,9 +124,14 @@ pub trait ModelSettings {
     /// [`gm_core::Error::Param`] naming the setting, its value and what is allowed.
     fn check(&self) -> Result<()>;
 
+    /// What the visible units are; of softmax units the categories of the data if 0.
+    fn visible_kind(&self) -> VisibleKind {
+        VisibleKind::Bernoulli
+    }
+
     /// Whether grey levels that nothing binarises are learnt from as they are.
     fn takes_reals(&self) -> bool {
-        false
+        takes_numbers(self.visible_kind())
     }
 
     /// What is learnt from in place of the data, such as rows joined with their labels; nothing else if absent.
@@ -140,12 +148,18 @@ pub trait ModelSettings {
         std::iter::once(units).chain(self.hidden()).collect()
     }
 
-    /// A model at the start of its training on data of the given means, `[visible]`.
+    /// A model at the start of its training on these data, whose binary values have the given means, `[visible]`.
     ///
     /// # Errors
     ///
     /// Those of [`check`](Self::check), and whatever the learner refuses.
-    fn learner(&self, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>>;
+    fn learner(&self, data: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>>;
+}
+
+/// Whether visible units of a kind take numbers as they are, where others take zeros and ones.
+#[must_use]
+pub fn takes_numbers(kind: VisibleKind) -> bool {
+    matches!(kind, VisibleKind::Gaussian | VisibleKind::Softmax { .. })
 }
 
 impl ModelConfig {
@@ -250,6 +264,8 @@ impl Config {
             binarise: data.binarise,
             units: data.units,
             weights: data.weights.clone(),
+            numbers: takes_numbers(self.model.settings().visible_kind()),
+            invert: data.invert,
         };
         let loaded = load(&DataSpec::parse(&data.spec)?, &options)?;
         if data.learn_validation { loaded.learning_validation() } else { Ok(loaded) }
@@ -293,6 +309,7 @@ impl Config {
                 settings.start_model(data.units())?;
             }
             ModelConfig::Classifier(settings) => settings.complete(data)?,
+            ModelConfig::Rbm(settings) => settings.complete(data)?,
             _ => {}
         }
         Ok(config)

@@ -11,6 +11,7 @@ use gm_rbm::Rbm;
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelSettings;
+use crate::data::Dataset;
 use crate::dbm_pretrain::{Pretraining, Scales};
 use crate::error::{Error, Result};
 use crate::files::load_model;
@@ -344,7 +345,7 @@ impl ModelSettings for DbmSettings {
         Self::check(self)
     }
 
-    fn learner(&self, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
+    fn learner(&self, _: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
         Ok(Box::new(DbmLearner::new(visible_means, self, streams)?))
     }
 }
@@ -643,7 +644,7 @@ impl Learner for DbmLearner {
             parameters: ParametersState::new(self.dbm.stack(), None),
             optimiser: self.optimiser.state().clone(),
             offsets: self.offsets.layers.clone(),
-            chains: vec![ChainsState { sweeps: self.chains.sweeps, layers }],
+            chains: vec![ChainsState { sweeps: self.chains.sweeps, layers, reals: Vec::new() }],
             numbers: vec![],
             stage: self.stage as u64,
         }

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, binary};
 use crate::metrics::Figures;
 use crate::rate::Clock;
-use crate::rbm_learner::{RbmLearner, mean, rms};
+use crate::rbm_learner::{RbmLearner, error_rate, mean, rms};
 
 /// Runs and temperatures of annealing when a network in training is looked at, and at the end of a layer, whose bound is
 /// compared with that of the next.
@@ -263,13 +263,6 @@ fn log_partition(dbn: &Dbn, exact_units: usize, rows: &BitMatrix, (runs, tempera
     Ok(dbn.log_partition_ais(&settings, Some(&base), &Streams::new(0), &mut unwatched)?.log_partition.value)
 }
 
-/// The share of rows whose label units are not those that the network finds most probable.
-fn error_rate(dbn: &Dbn, rows: &BitMatrix) -> Result<f64> {
-    let log_p = dbn.log_class_probs(&rows.narrowed(dbn.visible()).to_matrix())?;
-    let wrong = (0..rows.samples()).filter(|&row| !rows.get(dbn.visible() + log_p.column(row).imax(), row)).count();
-    Ok(wrong as f64 / rows.samples() as f64)
-}
-
 impl Learner for DbnLearner {
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
         let batch = binary("DbnLearner::step", batch, self.visible_means.len())?;
@@ -392,7 +385,8 @@ impl Learner for DbnLearner {
             figures.push("train_log_likelihood", mean(&dbn.log_prob(&v_train, log_z)?));
         }
         if dbn.labels().is_some() {
-            figures.push("error_rate", error_rate(&dbn, valid)?);
+            let log_p = dbn.log_class_probs(&v_valid.to_matrix())?;
+            figures.push("error_rate", error_rate(&log_p, valid, dbn.visible()));
         }
         if self.complete && dbn.depth() < self.settings.hidden.len() {
             // What the next layer begins with.

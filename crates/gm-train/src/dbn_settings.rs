@@ -16,7 +16,7 @@ use crate::files::load_model;
 use crate::learner::Learner;
 use crate::optimiser::OptimiserSettings;
 use crate::rate::{Clock, Rate};
-use crate::rbm_learner::{Algorithm, RbmSettings};
+use crate::rbm_learner::{Algorithm, RbmSettings, check_classes, classes_of, with_labels};
 use crate::regularise::Regularise;
 
 /// How the machine of a new layer begins.
@@ -318,9 +318,7 @@ impl DbnSettings {
             let value = format!("{} with 1 hidden layer", self.backfit);
             return Err(refused("backfit", value, "none with 1 hidden layer"));
         }
-        if self.classes == 1 {
-            return Err(refused("classes", self.classes, "0 for those of the data, or 2 or more"));
-        }
+        check_classes("DbnSettings", self.classes)?;
         let rate = self.backfit_learning_rate;
         if !(rate > 0.0 && rate.is_finite()) {
             return Err(refused("backfit_learning_rate", rate, "finite numbers above 0"));
@@ -439,12 +437,7 @@ impl DbnSettings {
     /// Those of [`Dataset::classes`] with label units; those of [`load_model`], and [`gm_core::Error::Param`] for a first model
     /// of another kind or with other layers.
     pub fn complete(&mut self, data: &Dataset) -> Result<()> {
-        if self.labels && self.classes == 0 {
-            self.classes = data.classes()?;
-        }
-        if !self.labels {
-            self.classes = 0;
-        }
+        self.classes = classes_of(self.labels, self.classes, data)?;
         self.start_layers = match self.start_model(data.units())? {
             Some(model) => model.depth(),
             None => 0,
@@ -519,14 +512,14 @@ impl ModelSettings for DbnSettings {
     }
 
     fn prepare(&self, data: &Dataset, _: Binarise) -> Result<Option<Dataset>> {
-        self.labels.then(|| data.with_label_units(self.classes)).transpose()
+        with_labels(self.labels, self.classes, data)
     }
 
     fn layers(&self, units: usize) -> Vec<usize> {
         std::iter::once(units - self.classes).chain(self.hidden.iter().copied()).collect()
     }
 
-    fn learner(&self, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
+    fn learner(&self, _: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
         Ok(Box::new(DbnLearner::new(visible_means, self, streams)?))
     }
 }

@@ -93,6 +93,34 @@ pub enum Error {
         /// The value.
         value: f32,
     },
+    /// A value is NaN or an infinity.
+    #[error("{name}: value {value} at row {row}, column {column} is no finite number")]
+    NotFinite {
+        /// The file, array or split.
+        name: String,
+        /// The example, from 1, without a header.
+        row: usize,
+        /// The unit, from 1.
+        column: usize,
+        /// The value.
+        value: f32,
+    },
+    /// A value that should name a category does not.
+    #[error(
+        "{name}: value {value} at row {row}, column {column} is no category; categories are whole numbers {allowed}"
+    )]
+    Category {
+        /// The file, array or split.
+        name: String,
+        /// The example, from 1, without a header.
+        row: usize,
+        /// The column, from 1.
+        column: usize,
+        /// The value.
+        value: f32,
+        /// Which would do.
+        allowed: String,
+    },
     /// A line of a text file has another number of values than the first.
     #[error("{}: line {line} has {found} values, expected {expected} as in the first", path.display())]
     Ragged {

@@ -139,6 +139,8 @@ pub struct ParametersState {
     pub recognition: Vec<Vec<f32>>,
     /// Weights and biases of label units; none without them.
     pub labels: Vec<Vec<f32>>,
+    /// Variances of Gaussian visible units; none of others.
+    pub variance: Vec<f32>,
 }
 
 impl ParametersState {
@@ -150,16 +152,18 @@ impl ParametersState {
             stack: stack.tensors().map(<[f32]>::to_vec).collect(),
             recognition: recognition.iter().flat_map(|net| net.tensors()).map(<[f32]>::to_vec).collect(),
             labels: Vec::new(),
+            variance: Vec::new(),
         }
     }
 
     /// How many numbers there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        [&self.stack, &self.recognition, &self.labels].into_iter().flatten().map(Vec::len).sum()
+        let tensors = [&self.stack, &self.recognition, &self.labels];
+        self.variance.len() + tensors.into_iter().flatten().map(Vec::len).sum::<usize>()
     }
 
-    /// The parameters as a stack and a recognition net; those of label units are left out.
+    /// The parameters as a stack and a recognition net; those of label units and variances are left out.
     ///
     /// # Errors
     ///
@@ -204,12 +208,14 @@ fn split(op: &'static str, name: &str, layers: &[usize], tensors: Vec<Vec<f32>>)
 }
 
 /// Persistent chains in a checkpoint.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChainsState {
     /// Sweeps made.
     pub sweeps: u64,
-    /// The states of each layer.
+    /// The states of each layer; those of real-valued units are empty.
     pub layers: Vec<BitsState>,
+    /// Visible states of real-valued units, chain by chain; none of binary ones.
+    pub reals: Vec<f32>,
 }
 
 /// Binary states in a checkpoint.

@@ -42,9 +42,10 @@ mod run;
 mod sbn_learner;
 mod sbn_rule;
 mod trainer;
+mod visible;
 
 pub use classifier::{Classifier, ClassifierLearner, ClassifierSettings, Dropout, HiddenUnits};
-pub use config::{Config, DataConfig, ModelConfig, ModelSettings};
+pub use config::{Config, DataConfig, ModelConfig, ModelSettings, takes_numbers};
 pub use data::{
     Binarise, DataSpec, Dataset, DatasetInfo, FileInfo, Levels, LoadOptions, SourceInfo, Split, SplitInfo, SplitName,
     Values, datasets, epoch_order, load, load_rows,
@@ -56,7 +57,7 @@ pub use error::{Error, Result};
 pub use evaluate::{
     ClassData, ClassReport, CrossEntropy, DataReport, ErrorRate, EvalData, EvalReport, EvalSettings, Exact,
     ImportanceReport, LogProbReport, LowerBound, PartitionReport, PseudoReport, ReverseReport, TemperingSettings,
-    classify_dbn, evaluate, evaluate_classifier, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm,
+    classify, evaluate, evaluate_classifier, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm,
     evaluate_sbn,
 };
 pub use files::{load_model, save_model, write_atomically};
@@ -73,6 +74,7 @@ pub use run::Run;
 pub use sbn_learner::{SbnLearner, SbnSettings};
 pub use sbn_rule::SbnRule;
 pub use trainer::{Fit, FitOptions, Outcome, fit_classifier, fit_dbm, fit_dbn, fit_rbm, fit_rbm_with, fit_sbn};
+pub use visible::Visible;
 
 /// The example of the crate's description runs with the tests.
 #[cfg(doctest)]

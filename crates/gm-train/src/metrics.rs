@@ -79,6 +79,7 @@ impl Serialize for Figures {
 /// | `batch_bound` | mean K-sample bound of the last batch, with the K of training (belief nets only) |
 /// | `elbo`, `importance_weighted`, `train_importance_weighted` | evidence lower bound of validation rows and bounds from 20 draws of validation and training rows, the same random numbers each time, nats a row (belief nets only) |
 /// | `ess` | effective sample size of those 20 weights, mean over validation rows (belief nets only) |
+/// | `squared_error`, `variance` | mean square of standardised rows less their means given one draw of the hidden units, and mean variance of the units given them (Gaussian units only) |
 /// | `weight_rms` | root mean square of the weights, those next to the data in deep models, those of the machine on top in deep belief networks |
 /// | `layers`, `log_partition`, `train_elbo` | hidden layers so far, log Z of the machine on top as a short annealing finds it, and the bound of training rows (deep belief networks) |
 /// | `next_elbo` | at the end of a layer: the bound of validation rows with which the next layer begins (deep belief networks) |

@@ -1,6 +1,6 @@
 //! A model of any kind, for programs that learn from a file which one it is.
 
-use gm_core::{Error as CoreError, FileError, ModelData, ModelKind, Recognition, Stack, VisibleKind, VisibleUnits};
+use gm_core::{Error as CoreError, FileError, ModelData, ModelKind, Recognition, Stack, VisibleKind};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
 use gm_rbm::Rbm;
@@ -43,7 +43,7 @@ pub enum Model {
 ///   recognition net, and its top units become independent with the biases they have. This is a start for training, not the
 ///   same distribution.
 ///
-/// Label units are left out.
+/// Label units are kept where both kinds may have them, and left out by deep Boltzmann machines and sigmoid belief nets.
 ///
 /// # Errors
 ///
@@ -58,7 +58,7 @@ pub enum Model {
 /// let rbm = ModelData::from_stack(ModelKind::Rbm, Stack::zeros(&[4, 3])?)?;
 /// assert_eq!(convert_model(rbm.clone(), ModelKind::Dbm)?.kind, ModelKind::Dbm);
 /// let error = convert_model(rbm, ModelKind::Sbn).unwrap_err().to_string();
-/// assert!(error.starts_with("convert_model: `to` is sbn for a rbm of 1 hidden layer, allowed: "));
+/// assert!(error.starts_with("convert_model: `to` is sbn for a rbm of 1 hidden layer and bernoulli visible units, allowed: "));
 /// # Ok::<(), gm_train::Error>(())
 /// ```
 pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
@@ -67,7 +67,13 @@ pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
     if from == to {
         return Ok(data);
     }
-    let data = ModelData { labels: None, ..data };
+    let data = match (data.visible, &data.labels) {
+        (VisibleKind::Labelled { .. }, _) => Dbn::from_rbm(&Rbm::from_data(data)?)?.to_data()?,
+        (_, Some(_)) if depth == 1 && to == ModelKind::Rbm => return Ok(Dbn::from_data(data)?.top().to_data()?),
+        _ => data,
+    };
+    let labels = data.labels.clone().filter(|_| to == ModelKind::Dbn);
+    let data = ModelData { labels, ..data };
     if from == ModelKind::Dbn && depth > 1 && data.visible == VisibleKind::Bernoulli {
         match to {
             ModelKind::Dbm => return Ok(Dbm::compose(data.stack)?.to_data()?),
@@ -75,15 +81,15 @@ pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
             _ => {}
         }
     }
-    if depth == 1 && undirected(from) && undirected(to) {
+    if depth == 1 && undirected(from) && undirected(to) && data.visible == VisibleKind::Bernoulli {
         return Ok(ModelData { kind: to, recognition: None, ..data });
     }
     let plural = if depth == 1 { "" } else { "s" };
     Err(CoreError::Param {
         op: "convert_model",
         arg: "to",
-        value: format!("{to} for a {from} of {depth} hidden layer{plural}"),
-        allowed: "rbm, dbm and dbn for each other with one hidden layer, and dbm or sbn for a dbn",
+        value: format!("{to} for a {from} of {depth} hidden layer{plural} and {} visible units", data.visible),
+        allowed: "rbm, dbm and dbn for each other with one hidden layer, and dbm or sbn for a dbn, with bernoulli units",
     }
     .into())
 }
@@ -111,7 +117,7 @@ impl Model {
             ModelKind::Sbn => Self::Sbn(Sbn::from_data(data)?),
             ModelKind::Dbm => Self::Dbm(Dbm::from_data(data)?),
             ModelKind::Dbn => Self::Dbn(Dbn::from_data(data)?),
-            ModelKind::Rbm => Self::Rbm(bernoulli(Rbm::from_data(data)?)?),
+            ModelKind::Rbm => Self::Rbm(Rbm::from_data(data)?),
             ModelKind::Classifier => {
                 let expected = "generative model (rbm, sbn, dbm or dbn)".into();
                 return Err(CoreError::from(FileError::WrongKind { expected, found: data.kind.to_string() }).into());
@@ -147,18 +153,31 @@ impl Model {
         self.stack().layers()
     }
 
-    /// Visible units.
+    /// Units of a row of data: visible ones but for those of a label.
     #[must_use]
     pub fn visible(&self) -> usize {
-        self.stack().bias(0).len()
+        match self {
+            Self::Rbm(rbm) => rbm.row_units(),
+            other => other.stack().bias(0).len(),
+        }
     }
-}
 
-/// Refuses visible units that training, evaluation and the commands do not know; the crate gm-rbm knows them all.
-fn bernoulli(rbm: Rbm) -> Result<Rbm> {
-    if *rbm.units() == VisibleUnits::Bernoulli {
-        return Ok(rbm);
+    /// Classes that label units tell apart; 0 for a model without label units.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        match self {
+            Self::Rbm(rbm) => rbm.classes(),
+            Self::Dbn(dbn) => dbn.classes(),
+            Self::Sbn(_) | Self::Dbm(_) => 0,
+        }
     }
-    let (name, found) = ("visible".into(), rbm.units().kind().to_string());
-    Err(CoreError::from(FileError::Field { format: "model", name, found, expected: "bernoulli" }).into())
+
+    /// What the visible units are; those of other machines than restricted ones are zeros and ones.
+    #[must_use]
+    pub fn visible_kind(&self) -> VisibleKind {
+        match self {
+            Self::Rbm(rbm) => rbm.units().kind(),
+            Self::Sbn(_) | Self::Dbm(_) | Self::Dbn(_) => VisibleKind::Bernoulli,
+        }
+    }
 }

@@ -4,9 +4,9 @@ use gm_core::{BatchRef, Streams, check_len};
 use gm_rbm::{Chains, Couplings, Phase, Rbm, Replicas, Trajectory};
 
 use crate::error::Result;
-use crate::learner::{BitsState, ChainsState};
+use crate::learner::ChainsState;
 use crate::metrics::Figures;
-use crate::rbm_learner::{Algorithm, RbmSettings, chains_state, restore_chains};
+use crate::rbm_learner::{Algorithm, RbmSettings, chains_state, restore_chains, restore_visible, visible_state};
 
 /// Updates after which temperatures move, and how far.
 ///
@@ -137,7 +137,8 @@ fn narrowed(values: &[f64]) -> Vec<f32> {
 
 /// The states of chains that follow a model, to be saved; their numbers are saved beside them.
 pub(crate) fn trajectory_state(trajectory: &Trajectory) -> ChainsState {
-    ChainsState { sweeps: 0, layers: vec![BitsState::from(trajectory.states().bits())] }
+    let (v, reals) = visible_state(trajectory.states());
+    ChainsState { sweeps: 0, layers: vec![v], reals }
 }
 
 /// Saved chains that follow a model of so many visible units.
@@ -147,8 +148,8 @@ pub(crate) fn restore_trajectory(
     numbers: &mut impl Iterator<Item = Vec<f64>>,
 ) -> Result<Trajectory> {
     check_len("RbmLearner::restore", "trajectory", "layers", state.layers.len(), 1)?;
-    let v = state.layers.into_iter().next().unwrap_or_default().into_bits(visible)?;
-    Ok(Trajectory::from_parts(v.into(), numbers.take(3).collect())?)
+    let v = restore_visible(state.layers.into_iter().next().unwrap_or_default(), state.reals, visible)?;
+    Ok(Trajectory::from_parts(v, numbers.take(3).collect())?)
 }
 
 #[cfg(test)]

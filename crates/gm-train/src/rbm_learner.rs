@@ -1,17 +1,21 @@
 //! Restricted Boltzmann machines in training.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use gm_core::{
-    Batch, BatchRef, BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Stack, Streams, check_len,
+    Batch, BatchRef, BitMatrix, Error as CoreError, Gaussian, Matrix, ModelData, ModelKind, Purpose, Stack, Streams,
+    VisibleKind, VisibleUnits, check_len,
 };
 use gm_rbm::{
-    Chains, Couplings, Offsets, Phase, Rbm, Trajectory, contrastive_divergence, free_energy_gap, gradient_into,
+    Chains, Couplings, Offsets, Phase, Rbm, Trajectory, class_gradient_into, contrastive_divergence, free_energy_gap,
+    gradient_into, variance_gradient,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelSettings;
+use crate::data::{Binarise, Dataset};
 use crate::error::{Error, Result};
 use crate::learner::{
     BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport, binary, check_layers,
@@ -21,6 +25,7 @@ use crate::model_chains::{ModelChains, restore_trajectory, trajectory_state};
 use crate::optimiser::{Optimiser, OptimiserSettings};
 use crate::rate::{Clock, Rate, in_force, warm_up};
 use crate::regularise::{Regularise, pull_to_share};
+use crate::visible::Visible;
 
 /// The most units of the smaller layer for training on the exact gradient.
 const EXACT_GRADIENT_LIMIT: usize = 20;
@@ -107,6 +112,16 @@ impl From<Algorithm> for String {
 pub struct RbmSettings {
     /// Hidden units.
     pub hidden: usize,
+    /// What the visible units are.
+    pub visible: Visible,
+    /// The variance below which Gaussian units do not fall, as a share of the variance of the data.
+    pub least_variance: f32,
+    /// Whether a group of visible units for the label is joined to those of the data.
+    pub labels: bool,
+    /// Classes of the labels; those of the data if 0.
+    pub classes: usize,
+    /// Weight of log p(label | row) in the objective, beside log p(row, label) with weight 1.
+    pub class_weight: f32,
     /// Where the statistics of the model come from.
     pub algorithm: Algorithm,
     /// Sweeps for each update (k of CD-k and PCD-k).
@@ -156,6 +171,11 @@ impl Default for RbmSettings {
     fn default() -> Self {
         Self {
             hidden: 500,
+            visible: Visible::Bernoulli,
+            least_variance: 0.01,
+            labels: false,
+            classes: 0,
+            class_weight: 0.0,
             algorithm: Algorithm::Pcd,
             steps: 1,
             later_steps: Vec::new(),
@@ -196,6 +216,7 @@ impl RbmSettings {
         let positive = [
             ("warm_up", self.warm_up),
             ("init_scale", self.init_scale.into()),
+            ("class_weight", self.class_weight.into()),
             ("sparsity_cost", self.sparsity_cost.into()),
         ];
         for (arg, value) in positive {
@@ -215,6 +236,7 @@ impl RbmSettings {
             return Err(refused("temperatures", self.temperatures, "2 or more"));
         }
         self.check_changes()?;
+        self.check_units()?;
         self.optimiser.check()?;
         self.regularise.check()
     }
@@ -246,6 +268,31 @@ impl RbmSettings {
     fn optimiser(&self) -> OptimiserSettings {
         let momentum = self.later_momentum.iter().map(|(_, momentum)| *momentum);
         momentum.fold(self.optimiser, OptimiserSettings::with_momentum_of_at_least)
+    }
+
+    /// Refuses kinds of visible units that do not go together.
+    fn check_units(&self) -> Result<()> {
+        if !(self.least_variance > 0.0 && self.least_variance <= 1.0) {
+            return Err(refused("least_variance", self.least_variance, "above 0, at most 1"));
+        }
+        if self.labels && self.visible != Visible::Bernoulli {
+            return Err(refused("visible", format!("{} with labels", self.visible), "bernoulli with labels"));
+        }
+        if self.class_weight > 0.0 && !self.labels {
+            return Err(refused("class_weight", self.class_weight, "0 without label units"));
+        }
+        check_classes("RbmSettings", self.classes)
+    }
+
+    /// Fills in what the data tell.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Dataset::classes`] with label units, and of [`Dataset::categories`] with softmax units.
+    pub fn complete(&mut self, data: &Dataset) -> Result<()> {
+        self.classes = classes_of(self.labels, self.classes, data)?;
+        self.visible = self.visible.complete(data)?;
+        Ok(())
     }
 
     /// The whole numbers, none of which may be 0.
@@ -298,13 +345,47 @@ impl ModelSettings for RbmSettings {
         Self::check(self)
     }
 
-    fn learner(&self, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
-        Ok(Box::new(RbmLearner::new(visible_means, self, streams)?))
+    fn visible_kind(&self) -> VisibleKind {
+        self.visible.kind(self.classes)
+    }
+
+    fn prepare(&self, data: &Dataset, binarise: Binarise) -> Result<Option<Dataset>> {
+        match with_labels(self.labels, self.classes, data)? {
+            Some(joined) => Ok(Some(joined)),
+            None => self.visible.prepare(data, binarise),
+        }
+    }
+
+    fn learner(&self, data: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
+        Ok(Box::new(RbmLearner::with_data(data, visible_means, self, streams)?))
     }
 }
 
 fn refused(arg: &'static str, value: impl fmt::Display, allowed: &'static str) -> Error {
     CoreError::Param { op: "RbmSettings", arg, value: value.to_string(), allowed }.into()
+}
+
+/// The classes of label units: as many as asked for, else those of the data; 0 without label units.
+pub(crate) fn classes_of(labels: bool, asked: usize, data: &Dataset) -> Result<usize> {
+    match (labels, asked) {
+        (false, _) => Ok(0),
+        (true, 0) => data.classes(),
+        (true, asked) => Ok(asked),
+    }
+}
+
+/// Refuses a group of one unit.
+pub(crate) fn check_classes(op: &'static str, classes: usize) -> Result<()> {
+    if classes != 1 {
+        return Ok(());
+    }
+    let (arg, value) = ("classes", classes.to_string());
+    Err(CoreError::Param { op, arg, value, allowed: "0 for those of the data, or 2 or more" }.into())
+}
+
+/// The data with label units behind the others, if there are to be any.
+pub(crate) fn with_labels(labels: bool, classes: usize, data: &Dataset) -> Result<Option<Dataset>> {
+    labels.then(|| data.with_label_units(classes)).transpose()
 }
 
 /// A restricted Boltzmann machine in training.
@@ -330,17 +411,47 @@ pub struct RbmLearner {
     gradient: Stack,
     /// Weights of the rows of the next batch.
     weights: Option<Vec<f32>>,
+    /// The gradient of log p(label | row), where it counts.
+    scores: Option<Stack>,
+    /// The gradient with respect to the log-variances of Gaussian units.
+    log_variances: Vec<f32>,
 }
 
 impl RbmLearner {
-    /// A model that starts from small random weights and the means of the data, `[visible]`.
+    /// A model that starts from small random weights and the means of the data, `[visible]`, those of label units behind.
+    ///
+    /// Of Gaussian units the means are those of data that are standardised already.
     ///
     /// # Errors
     ///
     /// Those of [`RbmSettings::check`], and of [`start_from`](Self::start_from).
     pub fn new(visible_means: &[f32], settings: &RbmSettings, streams: &Streams) -> Result<Self> {
+        let units = VisibleUnits::new(settings.visible_kind(), visible_means.len(), None)?;
+        Self::with_units(units, visible_means, settings, streams)
+    }
+
+    /// [`new`](Self::new) for prepared data, whose binary values have the given means; Gaussian units standardise them.
+    pub(crate) fn with_data(
+        data: &Dataset,
+        visible_means: &[f32],
+        settings: &RbmSettings,
+        streams: &Streams,
+    ) -> Result<Self> {
+        let units = settings.visible.units(settings.classes, data)?;
+        match units.gaussian().and_then(|gaussian| gaussian.standardise()) {
+            Some(_) => Self::with_units(units, &vec![0.0; visible_means.len()], settings, streams),
+            None => Self::with_units(units, visible_means, settings, streams),
+        }
+    }
+
+    fn with_units(
+        units: VisibleUnits,
+        visible_means: &[f32],
+        settings: &RbmSettings,
+        streams: &Streams,
+    ) -> Result<Self> {
         settings.check()?;
-        let rbm = Rbm::initial(visible_means, settings.hidden, settings.init_scale, streams)?;
+        let rbm = Rbm::initial_with(units, visible_means, settings.hidden, settings.init_scale, streams)?;
         Self::start(rbm, visible_means, settings, SHORT_WAY, streams)
     }
 
@@ -383,7 +494,8 @@ impl RbmLearner {
             .into());
         }
         let couplings = rbm.couplings();
-        let idle = Phase::new(&rbm, &couplings, &BitMatrix::zeros(rbm.visible(), 1));
+        let idle = Phase::new(&rbm, &couplings, &rbm.units().blank(rbm.visible(), 1));
+        let log_variances = vec![0.0; rbm.units().gaussian().map_or(0, |_| rbm.visible())];
         let chains = ModelChains::new(&rbm, visible_means, settings, streams)?;
         let followed = settings.log_z_chains > 0 && rbm.enumerable_units() > ENUMERATED;
         let follow = || Trajectory::start(&rbm, settings.log_z_chains, way, streams);
@@ -392,9 +504,14 @@ impl RbmLearner {
             settings: settings.clone(),
             trajectory,
             weights: None,
-            optimiser: Optimiser::new(settings.optimiser(), rbm.stack()),
+            optimiser: Optimiser::of_tensors(
+                settings.optimiser(),
+                rbm.stack().tensors().chain(of_variances(&log_variances)),
+            ),
             offsets: Offsets { visible: visible_means.to_vec(), hidden: vec![0.5; rbm.hidden()] },
             gradient: rbm.stack().clone(),
+            log_variances,
+            scores: (settings.class_weight > 0.0).then(|| rbm.stack().clone()),
             data: idle.clone(),
             model: idle,
             couplings,
@@ -445,7 +562,8 @@ impl RbmLearner {
         let mut figures = Figures::default();
         match (self.settings.algorithm, &mut self.chains) {
             (Algorithm::Exact, _) => {
-                self.rbm.exact_gradient_into(&self.data, &mut self.gradient)?;
+                let variances = self.rbm.exact_gradient_into(&self.data, &mut self.gradient)?;
+                self.log_variances = variances.unwrap_or_default();
                 return Ok(figures);
             }
             (_, Some(chains)) => {
@@ -461,6 +579,9 @@ impl RbmLearner {
             }
         }
         gradient_into(&self.data, &self.model, &mut self.gradient);
+        if self.rbm.units().gaussian().is_some() {
+            self.log_variances = variance_gradient(&self.rbm, &self.data, &self.model, &self.gradient);
+        }
         Ok(figures)
     }
 
@@ -471,8 +592,10 @@ impl RbmLearner {
         let share = weights.as_ref().map_or(1.0, |weights| mean(&widened(weights)));
         let figures = self.ascend(batch, weights.as_deref().filter(|_| share > 0.0), clock, streams)?;
         if weights.is_some() {
-            self.gradient.tensors_mut().flatten().for_each(|g| *g *= share as f32);
+            let variances = self.log_variances.iter_mut();
+            self.gradient.tensors_mut().flatten().chain(variances).for_each(|g| *g *= share as f32);
         }
+        self.discriminate(batch)?;
         if let Some(target) = self.settings.sparsity {
             let bias = self.gradient.bias_mut(1);
             pull_to_share(bias, self.data.hidden_means(), target, self.settings.sparsity_cost);
@@ -482,7 +605,7 @@ impl RbmLearner {
         if let Some(momentum) = self.settings.momentum(clock) {
             self.optimiser.set_momentum(momentum);
         }
-        self.optimiser.apply(self.rbm.stack_mut(), &self.gradient, rate as f32, &self.settings.regularise);
+        self.climb(rate as f32);
         self.couplings.refresh(&self.rbm);
         self.follow(clock, streams);
         Ok(StepReport { learning_rate: rate, figures })
@@ -497,27 +620,89 @@ impl RbmLearner {
         }
     }
 
+    /// Adds the gradient of log p(label | row) with its weight.
+    fn discriminate(&mut self, batch: BatchRef<'_>) -> Result<()> {
+        let (Some(scores), BatchRef::Bits(v)) = (&mut self.scores, batch) else { return Ok(()) };
+        class_gradient_into(&self.rbm, &self.couplings, v, scores)?;
+        let weight = self.settings.class_weight;
+        for (to, scores) in self.gradient.tensors_mut().zip(scores.tensors()) {
+            to.iter_mut().zip(scores).for_each(|(to, score)| *to += weight * score);
+        }
+        Ok(())
+    }
+
     fn centre(&mut self) {
         if self.settings.centred {
             let (visible, hidden) = (self.settings.visible_offset_rate, self.settings.hidden_offset_rate);
             self.offsets.slide(&self.data, visible, hidden);
-            self.offsets.centre(&mut self.gradient);
+            self.offsets.centre_for(self.rbm.units(), &mut self.gradient);
         }
     }
 
-    /// -sum_i [v_i log m_i + (1 - v_i) log (1 - m_i)] with m = E[v | h] and h drawn given v, mean over samples.
-    fn reconstruction(&self, v: &BitMatrix, streams: &Streams) -> f64 {
+    /// Moves the parameters, log-variances among them, up their gradient.
+    fn climb(&mut self, rate: f32) {
+        let penalty = self.settings.regularise;
+        let mut steps = vec![0.0; self.log_variances.len()];
+        let tensors = self.rbm.stack_mut().tensors_mut().zip(self.gradient.tensors());
+        let variances = (!steps.is_empty()).then_some((steps.as_mut_slice(), self.log_variances.as_slice()));
+        self.optimiser
+            .apply_to_tensors(tensors.chain(variances), rate, |t| if t == 0 { penalty } else { Regularise::default() });
+        penalty.limit_norms(self.rbm.stack_mut());
+        if let Some(gaussian) = self.rbm.units_mut().gaussian_mut() {
+            for (step, variance) in steps.iter_mut().zip(gaussian.variance()) {
+                let least = (self.settings.least_variance / variance).ln();
+                *step = step.clamp(-GREATEST_STEP, GREATEST_STEP).max(least);
+            }
+            gaussian.grow(&steps);
+        }
+    }
+
+    /// Rows as the model sees them.
+    fn states<'a>(&self, op: &'static str, rows: &'a Batch) -> Result<Cow<'a, Batch>> {
+        if self.rbm.units().is_binary() {
+            binary(op, rows, self.rbm.visible())?;
+            return Ok(Cow::Borrowed(rows));
+        }
+        // Neither kind of units that is not binary draws anything here.
+        Ok(Cow::Owned(self.rbm.states_of_rows(rows, &Streams::new(0))?))
+    }
+
+    /// -log p(v | h) with h drawn given v, mean over samples: of bits sum_i [v_i log m_i + (1 - v_i) log (1 - m_i)] with
+    /// m = E[v | h]. Then the mean square of v - E[v | h].
+    fn reconstruction(&self, v: &Batch, streams: &Streams) -> [f64; 2] {
         let h = self.couplings.sample_h_from_v(&self.rbm, v, &streams.fork(Purpose::Evaluate, 0));
-        let inputs = self.couplings.inputs_v_from_h(&self.rbm, &h);
-        let chosen: f64 = (0..v.samples())
-            .flat_map(|s| (0..v.units()).map(move |u| (u, s)))
-            .fold(0.0, |sum, (u, s)| if v.get(u, s) { sum + f64::from(inputs.get(u, s)) } else { sum });
-        (inputs.softplus_sums().iter().sum::<f64>() - chosen) / v.samples() as f64
+        let inputs = self.couplings.inputs_v_from_h(&self.rbm, &h).to_matrix();
+        let log_p = |(v, inputs): (&[f32], &[f32])| self.rbm.units().log_prob_given(&widened(v), &widened(inputs));
+        let (v, units) = (v.to_matrix(), v.units());
+        let samples = v.as_slice().chunks(units).zip(inputs.as_slice().chunks(units));
+        let loss = -samples.map(log_p).sum::<f64>() / v.ncols() as f64;
+        let misses = self.couplings.mean_v_from_h(&self.rbm, &h).to_matrix() - v;
+        [loss, rms(misses.as_slice()).powi(2)]
+    }
+
+    /// By so much log-densities of the data lie below those of the states.
+    fn log_volume(&self) -> f64 {
+        let standardise = self.rbm.units().gaussian().and_then(|gaussian| gaussian.standardise());
+        standardise.map_or(0.0, gm_core::Standardise::log_volume)
     }
 }
 
+/// Log-variances as a tensor behind the others, where there are any.
+fn of_variances(values: &[f32]) -> impl Iterator<Item = &[f32]> {
+    (!values.is_empty()).then_some(values).into_iter()
+}
+
+/// The most by which the logarithm of a variance changes in an update.
+const GREATEST_STEP: f32 = 0.1;
+
 fn widened(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&x| f64::from(x)).collect()
+}
+
+/// The share of rows whose label units, behind so many others, do not say the class that is most probable.
+pub(crate) fn error_rate(log_p: &Matrix, rows: &BitMatrix, before: usize) -> f64 {
+    let wrong = (0..rows.samples()).filter(|&row| !rows.get(before + log_p.column(row).imax(), row)).count();
+    wrong as f64 / rows.samples() as f64
 }
 
 pub(crate) fn mean(values: &[f64]) -> f64 {
@@ -531,8 +716,8 @@ pub(crate) fn rms(values: &[f32]) -> f64 {
 
 impl Learner for RbmLearner {
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
-        let batch = binary("RbmLearner::step", batch, self.rbm.visible())?;
-        self.learn(batch.into(), clock, streams)
+        let states = self.states("RbmLearner::step", batch)?;
+        self.learn(states.view(), clock, streams)
     }
 
     fn takes_weights(&self) -> bool {
@@ -548,11 +733,23 @@ impl Learner for RbmLearner {
     }
 
     fn set_parameters(&mut self, parameters: ParametersState) -> Result<()> {
+        const OP: &str = "RbmLearner::set_parameters";
+        let mut units = self.rbm.units().clone();
+        check_len(OP, "variance", "length", parameters.variance.len(), self.log_variances.len())?;
+        if let Some(gaussian) = units.gaussian_mut() {
+            *gaussian =
+                Gaussian::new(parameters.variance.clone())?.with_standardise(gaussian.standardise().cloned())?;
+        }
         let (stack, _) = parameters.into_parts()?;
-        check_layers("RbmLearner::set_parameters", &stack, &[self.rbm.visible(), self.rbm.hidden()])?;
-        self.rbm = Rbm::with_units(stack, self.rbm.units().clone())?;
+        check_layers(OP, &stack, &[self.rbm.visible(), self.rbm.hidden()])?;
+        self.rbm = Rbm::with_units(stack, units)?;
         self.couplings.refresh(&self.rbm);
         Ok(())
+    }
+
+    fn parameters(&self) -> ParametersState {
+        let variance = self.rbm.units().gaussian().map_or_else(Vec::new, |gaussian| gaussian.variance().to_vec());
+        ParametersState { variance, ..ParametersState::new(self.rbm.stack(), None) }
     }
 
     fn enumerable_units(&self) -> usize {
@@ -560,9 +757,15 @@ impl Learner for RbmLearner {
     }
 
     fn judged_by(&self) -> &'static [&'static str] {
-        match self.trajectory {
-            Some(_) => &["estimated_log_likelihood", "pseudo_log_likelihood", "free_energy_gap"],
-            None => &["pseudo_log_likelihood", "free_energy_gap"],
+        match (self.rbm.classes(), &self.trajectory) {
+            _ if !self.rbm.units().is_binary() && self.trajectory.is_some() => {
+                &["estimated_log_likelihood", "free_energy_gap"]
+            }
+            _ if !self.rbm.units().is_binary() => &["free_energy_gap"],
+            (0, Some(_)) => &["estimated_log_likelihood", "pseudo_log_likelihood", "free_energy_gap"],
+            (0, None) => &["pseudo_log_likelihood", "free_energy_gap"],
+            (_, Some(_)) => &["error_rate", "estimated_log_likelihood", "pseudo_log_likelihood", "free_energy_gap"],
+            (_, None) => &["error_rate", "pseudo_log_likelihood", "free_energy_gap"],
         }
     }
 
@@ -571,24 +774,38 @@ impl Learner for RbmLearner {
     }
 
     fn figures(&self, probe: &Probe, streams: &Streams) -> Result<Figures> {
-        let (train, valid) = (probe.train.bits(), probe.valid.bits());
-        // The same units are chosen at every epoch, so that epochs can be compared.
-        let same = Streams::new(0);
+        const OP: &str = "RbmLearner::figures";
+        let (train, valid) = (self.states(OP, &probe.train)?, self.states(OP, &probe.valid)?);
+        let (train, valid, rbm) = (&*train, &*valid, &self.rbm);
+        let ([loss, squared_error], volume) = (self.reconstruction(valid, streams), self.log_volume());
         let mut figures = Figures::new([
-            ("reconstruction", self.reconstruction(valid, streams)),
-            ("free_energy_gap", free_energy_gap(&self.rbm, valid, train)),
-            ("pseudo_log_likelihood", mean(&self.rbm.stochastic_pseudo_likelihood(valid, &same))),
-            ("weight_rms", rms(self.rbm.weights().as_slice())),
+            ("reconstruction", loss + volume),
+            ("free_energy_gap", free_energy_gap(rbm, valid, train)),
+            ("weight_rms", rms(rbm.weights().as_slice())),
         ]);
+        if let Some(bits) = valid.as_bits() {
+            // The same units are chosen at every epoch, so that epochs can be compared.
+            figures.push("pseudo_log_likelihood", mean(&rbm.stochastic_pseudo_likelihood(bits, &Streams::new(0))));
+        }
+        if let Some(gaussian) = rbm.units().gaussian() {
+            figures.push("squared_error", squared_error);
+            figures.push("variance", mean(&widened(gaussian.variance())));
+        }
+        if rbm.classes() > 0 {
+            for (name, batch) in [("error_rate", valid), ("train_error_rate", train)] {
+                figures.push(name, error_rate(&rbm.log_class_probs(batch)?, batch.bits(), rbm.row_units()));
+            }
+        }
         if self.rbm.enumerable_units() <= probe.exact_units {
             let log_partition = self.rbm.log_partition()?;
-            figures.push("log_likelihood", mean(&self.rbm.log_prob(valid, log_partition)));
-            figures.push("train_log_likelihood", mean(&self.rbm.log_prob(train, log_partition)));
+            figures.push("log_likelihood", mean(&self.rbm.log_prob(valid, log_partition)) - volume);
+            figures.push("train_log_likelihood", mean(&self.rbm.log_prob(train, log_partition)) - volume);
         }
         if let Some(trajectory) = &self.trajectory {
             let log_partition = trajectory.log_partition();
-            figures.push("estimated_log_likelihood", mean(&self.rbm.log_prob(valid, log_partition.value)));
-            figures.push("train_estimated_log_likelihood", mean(&self.rbm.log_prob(train, log_partition.value)));
+            figures.push("estimated_log_likelihood", mean(&self.rbm.log_prob(valid, log_partition.value)) - volume);
+            figures
+                .push("train_estimated_log_likelihood", mean(&self.rbm.log_prob(train, log_partition.value)) - volume);
             figures.push("log_partition", log_partition.value);
             figures.push("log_partition_error", log_partition.std_error);
         }
@@ -600,7 +817,7 @@ impl Learner for RbmLearner {
         chains.extend(self.trajectory.iter().map(trajectory_state));
         numbers.extend(self.trajectory.iter().map(Trajectory::numbers));
         LearnerState {
-            parameters: ParametersState::new(self.rbm.stack(), None),
+            parameters: self.parameters(),
             optimiser: self.optimiser.state().clone(),
             offsets: vec![self.offsets.visible.clone(), self.offsets.hidden.clone()],
             chains,
@@ -613,7 +830,11 @@ impl Learner for RbmLearner {
         const OP: &str = "RbmLearner::restore";
         let (visible, hidden) = (self.rbm.visible(), self.rbm.hidden());
         self.set_parameters(state.parameters)?;
-        self.optimiser = Optimiser::resume(self.settings.optimiser(), self.rbm.stack(), state.optimiser)?;
+        let stack = self.rbm.stack();
+        let tensors = stack.tensors().zip(stack.tensor_names());
+        let variances = of_variances(&self.log_variances).map(|values| (values, "visible_variance".into()));
+        self.optimiser =
+            Optimiser::resume_tensors(self.settings.optimiser(), tensors.chain(variances), state.optimiser)?;
         check_len(OP, "offsets", "layers", state.offsets.len(), 2)?;
         let mut offsets = state.offsets.into_iter();
         let mut next = |units| -> Result<Vec<f32>> {
@@ -638,7 +859,25 @@ impl Learner for RbmLearner {
 
 /// Chains, to be saved.
 pub(crate) fn chains_state(chains: &Chains) -> ChainsState {
-    ChainsState { sweeps: chains.sweeps, layers: vec![BitsState::from(chains.v.bits()), BitsState::from(&chains.h)] }
+    let (v, reals) = visible_state(&chains.v);
+    ChainsState { sweeps: chains.sweeps, layers: vec![v, BitsState::from(&chains.h)], reals }
+}
+
+/// Visible states, to be saved: bits, or numbers.
+pub(crate) fn visible_state(v: &Batch) -> (BitsState, Vec<f32>) {
+    match v {
+        Batch::Bits(bits) => (BitsState::from(bits), Vec::new()),
+        Batch::Reals(reals) => (BitsState::default(), reals.as_slice().to_vec()),
+    }
+}
+
+/// Saved visible states of so many units.
+pub(crate) fn restore_visible(bits: BitsState, reals: Vec<f32>, visible: usize) -> Result<Batch> {
+    if reals.is_empty() {
+        return Ok(bits.into_bits(visible)?.into());
+    }
+    check_len("RbmLearner::restore", "chains", "numbers", reals.len(), reals.len().next_multiple_of(visible))?;
+    Ok(Matrix::from_vec(visible, reals.len() / visible, reals).into())
 }
 
 /// Saved chains of a machine of so many units.
@@ -646,8 +885,10 @@ pub(crate) fn restore_chains(state: ChainsState, [visible, hidden]: [usize; 2]) 
     const OP: &str = "RbmLearner::restore";
     check_len(OP, "chains", "layers", state.layers.len(), 2)?;
     let mut layers = state.layers.into_iter();
-    let mut next = |units| layers.next().unwrap_or_default().into_bits(units);
-    let chains = Chains { v: next(visible)?.into(), h: next(hidden)?, sweeps: state.sweeps };
+    let mut next = || layers.next().unwrap_or_default();
+    let (v, h) = (next(), next().into_bits(hidden)?);
+    let v = restore_visible(v, state.reals, visible)?;
+    let chains = Chains { v, h, sweeps: state.sweeps };
     check_len(OP, "chains", "samples", chains.h.samples(), chains.v.samples())?;
     Ok(chains)
 }
@@ -678,7 +919,12 @@ mod tests {
                 "`init_scale` is -0.5, allowed: finite numbers of 0 or more",
             ),
             (RbmSettings { visible_offset_rate: 2.0, ..base.clone() }, "`visible_offset_rate` is 2, allowed: 0 to 1"),
-            (RbmSettings { hidden_offset_rate: -0.5, ..base }, "`hidden_offset_rate` is -0.5, allowed: 0 to 1"),
+            (RbmSettings { hidden_offset_rate: -0.5, ..base.clone() }, "`hidden_offset_rate` is -0.5, allowed: 0 to 1"),
+            (
+                RbmSettings { labels: true, classes: 1, ..base.clone() },
+                "`classes` is 1, allowed: 0 for those of the data, or 2 or more",
+            ),
+            (RbmSettings { class_weight: 0.5, ..base }, "`class_weight` is 0.5, allowed: 0 without label units"),
         ];
         for (settings, text) in cases {
             assert_eq!(settings.check().unwrap_err().to_string(), format!("RbmSettings: {text}"));
@@ -719,7 +965,7 @@ mod tests {
         let rbm = Rbm::from_stack(Stack::zeros(&[4, 3]).unwrap()).unwrap();
         let settings = RbmSettings { hidden: 3, chains: 2, ..Default::default() };
         let learner = RbmLearner::start_from(rbm, &[0.5; 4], &settings, &Streams::new(0)).unwrap();
-        let found = learner.reconstruction(&BitMatrix::from_fn(4, 7, |u, s| u > s), &Streams::new(1));
-        assert!((found - 4.0 * 2.0_f64.ln()).abs() < 1e-6);
+        let [loss, square] = learner.reconstruction(&BitMatrix::from_fn(4, 7, |u, s| u > s).into(), &Streams::new(1));
+        assert!((loss - 4.0 * 2.0_f64.ln()).abs() < 1e-6 && (square - 0.25).abs() < 1e-6);
     }
 }

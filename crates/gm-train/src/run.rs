@@ -214,7 +214,7 @@ fn begin<'a>(config: &Config, data: &'a Dataset) -> Result<(Box<dyn Learner>, Ex
         monitor: config.monitor.clone(),
     };
     let examples = Examples::new(data, &plan, &streams)?;
-    Ok((settings.learner(&examples.means, &streams)?, examples, plan))
+    Ok((settings.learner(data, &examples.means, &streams)?, examples, plan))
 }
 
 fn make(folder: &Path) -> Result<()> {

@@ -10,6 +10,7 @@ use gm_sbn::{BoundSettings, Chains, Couplings, Draws, Dreams, Recognised, Sbn};
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelSettings;
+use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, binary, check_layers};
 use crate::metrics::Figures;
@@ -174,7 +175,7 @@ impl ModelSettings for SbnSettings {
         Self::check(self)
     }
 
-    fn learner(&self, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
+    fn learner(&self, _: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
         Ok(Box::new(SbnLearner::new(visible_means, self, streams)?))
     }
 }

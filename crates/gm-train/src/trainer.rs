@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use gm_core::{Batch, BitMatrix, Error as CoreError, ModelData, Purpose, Streams};
+use gm_core::{Batch, BitMatrix, Error as CoreError, Matrix, ModelData, Purpose, Streams, VisibleKind};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
 use gm_rbm::Rbm;
@@ -58,7 +58,8 @@ pub struct Fit<M> {
 
 /// Trains a restricted Boltzmann machine in memory; [`Run`](crate::Run) trains on disk, with checkpoints.
 ///
-/// Grey levels are drawn anew in every batch, without early stopping; [`fit_rbm_with`] has a choice.
+/// Grey levels are drawn anew in every batch, without early stopping; [`fit_rbm_with`] has a choice. Settings with label units
+/// need labelled data.
 ///
 /// # Randomness
 ///
@@ -93,6 +94,20 @@ pub fn fit_rbm(
     fit_rbm_with(data, settings, &options, streams, observer)
 }
 
+/// Means of data as a first model sees them, which must have the visible units that the settings name.
+fn seen_means(rbm: &Rbm, means: &[f32], settings: &RbmSettings) -> Result<Vec<f32>> {
+    let found = rbm.units().kind();
+    if found != settings.visible_kind() {
+        let (op, arg, value) = ("fit_rbm_with", "start", format!("a model with {found} visible units"));
+        return Err(CoreError::Param { op, arg, value, allowed: "the visible units of the settings" }.into());
+    }
+    // Another number of units is refused by the learner.
+    if found != VisibleKind::Gaussian || rbm.visible() != means.len() {
+        return Ok(means.to_vec());
+    }
+    Ok(rbm.standardised(&Matrix::from_column_slice(means.len(), 1, means)).as_slice().to_vec())
+}
+
 /// What fits in memory let one choose besides the model's settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FitOptions<M = Rbm> {
@@ -121,7 +136,8 @@ impl<M> FitOptions<M> {
 ///
 /// # Errors
 ///
-/// As [`fit_rbm`], and [`gm_core::Error::Shape`] for a first model that does not fit data and settings.
+/// As [`fit_rbm`], and [`gm_core::Error::Shape`] for a first model that does not fit data and settings,
+/// [`Error::NoLabels`](crate::Error::NoLabels) for label units of data without labels.
 ///
 /// # Examples
 ///
@@ -144,12 +160,21 @@ pub fn fit_rbm_with(
     streams: &Streams,
     observer: &mut dyn Observer,
 ) -> Result<Fit<Rbm>> {
+    let mut settings = settings.clone();
+    settings.complete(data)?;
     settings.check()?;
-    let plan = options.plan(data, settings.epochs, settings.batch_size);
-    let examples = Examples::new(data, &plan, streams)?;
+    let usual = options.plan(data, settings.epochs, settings.batch_size);
+    let reals = settings.takes_reals();
+    let binarise = if reals { options.binarise.unwrap_or(Binarise::None) } else { usual.binarise };
+    let plan = Plan { binarise, reals, ..usual };
+    let prepared = settings.prepare(data, plan.binarise)?;
+    let learnt = prepared.as_ref().unwrap_or(data);
+    let examples = Examples::new(learnt, &plan, streams)?;
     let mut learner = match &options.start {
-        Some(rbm) => RbmLearner::start_from(rbm.clone(), &examples.means, settings, streams)?,
-        None => RbmLearner::new(&examples.means, settings, streams)?,
+        Some(rbm) => {
+            RbmLearner::start_from(rbm.clone(), &seen_means(rbm, &examples.means, &settings)?, &settings, streams)?
+        }
+        None => RbmLearner::with_data(learnt, &examples.means, &settings, streams)?,
     };
     let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
     Ok(Fit { model: learner.into_rbm(), outcome, history })
@@ -426,7 +451,7 @@ fn watched(split: &Split, plan: &Plan, streams: &Streams) -> Result<Batch> {
     let mut rows: Vec<u32> =
         sample(&mut streams.stream(0), split.len(), count).into_iter().map(|row| row as u32).collect();
     rows.sort_unstable();
-    if plan.reals && binarise == Binarise::None {
+    if plan.reals && binarise == Binarise::None && !split.is_binary() {
         return Ok(split.to_matrix(&rows).into());
     }
     Ok(split.binary_batch(&rows, binarise, streams)?.into())

@@ -33,7 +33,7 @@ fn bars() -> Dataset {
 }
 
 fn rows() -> BitMatrix {
-    EvalData::from_dataset(&bars(), SplitName::Train, None).expect("a built-in set").rows
+    EvalData::from_dataset(&bars(), SplitName::Train, None).expect("a built-in set").rows.bits().clone()
 }
 
 /// Exact mean log p of the rows, and the exact bound.

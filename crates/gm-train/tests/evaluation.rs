@@ -256,7 +256,7 @@ fn stable_reports_depend_on_the_seed_only() {
 fn law_training_rows_and_means_do_not_change_exact_answers() {
     let bars = builtin("bars-and-stripes:4");
     let whole = EvalData::from_dataset(&bars, SplitName::Valid, None).unwrap();
-    assert_eq!(whole.train_rows.as_ref().map(BitMatrix::samples), Some(32));
+    assert_eq!(whole.train_rows.as_ref().map(gm_core::Batch::samples), Some(32));
     let rbm = wave(16, 5, 0.5);
     let [a, b] =
         [whole.clone(), EvalData::from_rows("rows", whole.rows)].map(|d| evaluate(&rbm, &d, &EvalSettings::default()));
@@ -300,12 +300,12 @@ fn rejects_data_that_do_not_fit() {
         "evaluate_rbm: `train_means` has units 3, expected 4"
     );
     assert_eq!(
-        refusal(&EvalData { train_rows: Some(BitMatrix::zeros(6, 1)), ..sound.clone() }),
+        refusal(&EvalData { train_rows: Some(BitMatrix::zeros(6, 1).into()), ..sound.clone() }),
         "evaluate_rbm: `train_rows` has units 6, expected 4"
     );
     let empty = refusal(&EvalData::from_rows("rows", BitMatrix::zeros(4, 0)));
     assert_eq!(empty, CoreError::Empty { op: "evaluate_rbm", arg: "data" }.to_string());
-    let empty = refusal(&EvalData { train_rows: Some(BitMatrix::zeros(4, 0)), ..sound });
+    let empty = refusal(&EvalData { train_rows: Some(BitMatrix::zeros(4, 0).into()), ..sound });
     assert_eq!(empty, CoreError::Empty { op: "evaluate_rbm", arg: "train_rows" }.to_string());
 }
 

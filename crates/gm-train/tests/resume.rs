@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use common::{break_at, config, results, train};
 use gm_train::{
     Algorithm, Binarise, Config, Error, Event, ModelConfig, Outcome, Rate, RbmSettings, Regularise, Run, SbnRule,
-    SbnSettings, StopOn, Unobserved, load_model,
+    SbnSettings, StopOn, Unobserved, Visible, load_model,
 };
 use tempfile::TempDir;
 
@@ -107,7 +107,27 @@ fn all_kinds() -> Vec<(&'static str, Config)> {
     };
     let mut tempered = digits(changing);
     settings_of(&mut tempered).hidden = 14;
-    vec![("pcd", pcd()), ("cd", digits(momentum)), ("exact", fixed), ("plain", threshold), ("pt", tempered)]
+    let labels = digits(RbmSettings { labels: true, class_weight: 2.0, ..Default::default() });
+    let of_units =
+        |visible| digits(RbmSettings { visible, learning_rate: 0.01, algorithm: Algorithm::Pcd, ..Default::default() });
+    let mut momentum_of_reals = of_units(Visible::Gaussian);
+    settings_of(&mut momentum_of_reals).optimiser = "momentum:0.5".parse().expect("a known optimiser");
+    let kinds = [
+        ("gaussian", of_units(Visible::Gaussian)),
+        ("gaussian momentum", momentum_of_reals),
+        ("softmax", of_units(Visible::Softmax(0))),
+    ];
+    [
+        ("pcd", pcd()),
+        ("cd", digits(momentum)),
+        ("exact", fixed),
+        ("plain", threshold),
+        ("labels", labels),
+        ("pt", tempered),
+    ]
+    .into_iter()
+    .chain(kinds)
+    .collect()
 }
 
 /// Sigmoid belief nets by rules that remember something, and by one that does not.

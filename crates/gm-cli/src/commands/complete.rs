@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gm_core::{BitMatrix, Matrix, Streams};
+use gm_core::{Batch, BitMatrix, Matrix, Streams, VisibleKind};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
 use gm_rbm::{Clamp, Rbm};
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::console::Progress;
-use crate::data::{About, Examples, Part, RowList, Rows, picture_shape};
+use crate::data::{About, Examples, Part, RowList, Rows};
 use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
 use crate::mask::Mask;
@@ -21,6 +21,7 @@ use crate::model;
 use crate::output::Report;
 use crate::picture::{self, Shape};
 use crate::sampling::{Chain, DbmWalk, DbnPosteriorWalk, Kernel, SbnWalk, Walk};
+use crate::units::{levels, mask_of_units, sites, written};
 
 /// Fills in missing values with the others given
 ///
@@ -28,7 +29,7 @@ use crate::sampling::{Chain, DbmWalk, DbnPosteriorWalk, Kernel, SbnWalk, Walk};
 /// network; with a sigmoid belief net as --method says.
 ///
 /// A picture shows, for each row, the original, the original with its missing units erased, and the mean of the
-/// completions. Arrays hold the means, [rows, units].
+/// completions. Arrays hold the means, [rows, units], of categories their probabilities.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm complete model.gm --data digits --mask bottom --out completed.png\n  \
     dgm complete model.gm --data digits --rows 0,5,9 --mask random:0.3 --steps 2000 --out completed.npy")]
@@ -74,8 +75,10 @@ struct Document {
     steps: usize,
     chains: usize,
     seed: u64,
-    /// Share of the missing units whose mean is on the side of the original.
-    accuracy: f64,
+    /// Share of the missing units whose mean is on the side of the original, or of missing categories that are the most
+    /// probable ones; absent for real numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accuracy: Option<f64>,
     /// Mean squared error of the means of missing units.
     squared_error: f64,
     out: PathBuf,
@@ -86,13 +89,14 @@ impl Complete {
         let target = Target::new(&self.out, &[Kind::Png, Kind::Npy, Kind::Csv], self.force)?;
         let model = model::load(&self.model)?;
         let examples = self.rows.choose(&self.data.load_for(&model, &self.model, self.split)?)?;
-        let (rows, shape) = (examples.bits.samples(), picture_shape(&examples.split));
+        let kind = model.visible_kind();
+        let (rows, shape) = (examples.rows.samples(), examples.shape(kind));
         let streams = context.streams();
-        let missing = self.mask.missing(model.visible(), rows, shape, &streams)?;
-        let task = Task { rows: &examples.bits, missing: &missing, chains: self.chains };
+        let missing = self.mask.missing(sites(kind, model.visible()), rows, shape, &streams)?;
+        let task = Task { rows: &examples.rows, missing: &mask_of_units(kind, &missing), chains: self.chains };
         let (means, method, steps) = task.by_model(&model, self.method, self.steps, &streams)?;
         match target.kind {
-            Kind::Png => target.write_picture(&picture_of(&examples, &missing, &means, shape))?,
+            Kind::Png => target.write_picture(&picture_of((kind, &examples), &missing, &means, shape))?,
             _ => target.write_values(&means)?,
         }
         self.report(&model, examples, (&missing, &means), (method, steps), context)
@@ -106,13 +110,15 @@ impl Complete {
         (method, steps): (&'static str, usize),
         context: &Context,
     ) -> Result<Report> {
-        let (accuracy, squared_error) = quality(&examples.bits, missing, means);
+        let Quality { accuracy, squared_error } = Quality::new(model.visible_kind(), &examples.rows, missing, means);
+        let (path, missing_units) = (self.out.display(), missing.ones());
+        let right = accuracy.map_or_else(
+            || format!("{missing_units} missing values"),
+            |share| format!("{:.1} % of {missing_units} missing units on the right side", 100.0 * share),
+        );
         let text = format!(
-            "{}: {} rows completed by {method}, {:.1} % of {} missing units on the right side, mean squared error {squared_error:.4}",
-            self.out.display(),
-            means.ncols(),
-            100.0 * accuracy,
-            missing.ones()
+            "{path}: {} rows completed by {method}, {right}, mean squared error {squared_error:.4}",
+            means.ncols()
         );
         Report::new(
             text,
@@ -121,7 +127,7 @@ impl Complete {
                 model: model.kind().to_string(),
                 layers: model.layers(),
                 data: examples.about,
-                missing_units: missing.ones(),
+                missing_units,
                 method,
                 steps,
                 chains: self.chains,
@@ -139,7 +145,7 @@ const INTERVAL: usize = 5;
 
 /// What is to be completed.
 pub(crate) struct Task<'a> {
-    pub(crate) rows: &'a BitMatrix,
+    pub(crate) rows: &'a Batch,
     /// On where a unit is missing, [units, rows].
     pub(crate) missing: &'a BitMatrix,
     /// Chains for each row.
@@ -209,7 +215,7 @@ impl Task<'_> {
 
     fn clamp(&self) -> Clamp {
         let copies = self.copies();
-        Clamp { mask: self.missing.flipped().select(&copies), values: self.rows.select(&copies).into() }
+        Clamp { mask: self.missing.flipped().select(&copies), values: self.rows.select(&copies) }
     }
 
     /// The mean of completions of each row, [units, rows]: over chains and the second half of their sweeps.
@@ -236,32 +242,58 @@ impl Task<'_> {
     }
 }
 
-/// The share of missing units on the right side, and their mean squared error.
-pub(crate) fn quality(rows: &BitMatrix, missing: &BitMatrix, means: &Matrix) -> (f64, f64) {
-    let (mut right, mut squares) = (0_u64, 0.0);
-    for row in 0..rows.samples() {
-        for unit in (0..rows.units()).filter(|&unit| missing.get(unit, row)) {
-            let (truth, mean) = (rows.get(unit, row), f64::from(means[(unit, row)]));
-            right += u64::from(truth == (mean > 0.5));
-            squares += (mean - f64::from(u8::from(truth))).powi(2);
-        }
+/// How near completions come to the originals.
+pub(crate) struct Quality {
+    /// The share of missing sites on the right side, or of missing categories that are the most probable ones; none of real
+    /// numbers.
+    pub(crate) accuracy: Option<f64>,
+    /// The mean squared error of the missing units' means.
+    pub(crate) squared_error: f64,
+}
+
+impl Quality {
+    /// The quality of means of units, where `missing` is on for missing sites.
+    pub(crate) fn new(kind: VisibleKind, rows: &Batch, missing: &BitMatrix, means: &Matrix) -> Self {
+        let truth = rows.to_matrix();
+        let units = mask_of_units(kind, missing);
+        let places = |mask: &BitMatrix| {
+            let on =
+                |row: usize| (0..mask.units()).filter(move |&unit| mask.get(unit, row)).map(move |unit| (unit, row));
+            (0..mask.samples()).flat_map(on).collect::<Vec<_>>()
+        };
+        let squares = places(&units).into_iter().map(|at| f64::from(truth[at] - means[at]).powi(2)).sum::<f64>();
+        let squared_error = squares / units.ones().max(1) as f64;
+        let right = |truth: &Matrix, means: &Matrix| {
+            let right = places(missing).into_iter().filter(|&at| truth[at] == means[at]).count();
+            Some(right as f64 / missing.ones().max(1) as f64)
+        };
+        let accuracy = match kind {
+            VisibleKind::Gaussian => None,
+            VisibleKind::Softmax { .. } => right(&written(kind, truth), &written(kind, means.clone())),
+            _ => right(&truth, &means.map(|mean| f32::from(u8::from(mean > 0.5)))),
+        };
+        Self { accuracy, squared_error }
     }
-    let count = missing.ones().max(1) as f64;
-    (right as f64 / count, squares / count)
 }
 
 /// The colour of an erased unit.
 const ERASED: [u8; 3] = [244, 205, 150];
 
 /// Originals above, with missing units erased in the middle, completions below.
-pub(crate) fn picture_of(examples: &Examples, missing: &BitMatrix, means: &Matrix, shape: Shape) -> image::RgbImage {
+pub(crate) fn picture_of(
+    (kind, examples): (VisibleKind, &Examples),
+    missing: &BitMatrix,
+    means: &Matrix,
+    shape: Shape,
+) -> image::RgbImage {
     let rows = means.ncols();
-    let value = |unit: usize, row: usize| f32::from(u8::from(examples.bits.get(unit, row)));
-    let tile = |colour: &dyn Fn(usize) -> [u8; 3]| (0..means.nrows()).map(colour).collect::<Vec<_>>();
-    let original = |row: usize| tile(&|unit| picture::grey(value(unit, row)));
-    let erased =
-        |row: usize| tile(&|unit| if missing.get(unit, row) { ERASED } else { picture::grey(value(unit, row)) });
-    let completed = |row: usize| tile(&|unit| picture::grey(means[(unit, row)]));
+    let both = side_by_side(&examples.rows.to_matrix(), means);
+    let levels = levels(kind, &both);
+    let tile = |colour: &dyn Fn(usize) -> [u8; 3]| (0..levels.nrows()).map(colour).collect::<Vec<_>>();
+    let grey = |site: usize, column: usize| picture::grey(levels[(site, column)]);
+    let original = |row: usize| tile(&|site| grey(site, row));
+    let erased = |row: usize| tile(&|site| if missing.get(site, row) { ERASED } else { grey(site, row) });
+    let completed = |row: usize| tile(&|site| grey(site, rows + row));
     // Long lists are broken into bands of three lines.
     let tiles: Vec<_> = (0..rows)
         .step_by(BAND)
@@ -276,6 +308,11 @@ pub(crate) fn picture_of(examples: &Examples, missing: &BitMatrix, means: &Matri
         })
         .collect();
     picture::grid(&tiles, shape, rows.min(BAND), picture::scale_for(shape))
+}
+
+/// The columns of one matrix and then those of another.
+pub(crate) fn side_by_side(left: &Matrix, right: &Matrix) -> Matrix {
+    Matrix::from_columns(&left.column_iter().chain(right.column_iter()).collect::<Vec<_>>())
 }
 
 /// Rows of data side by side, at most.
@@ -295,10 +332,11 @@ mod tests {
         let rbm = Rbm::from_stack(stack).unwrap();
         let rows = BitMatrix::from_fn(3, 2, |_, row| row == 1);
         let missing = BitMatrix::from_fn(3, 2, |unit, _| unit == 2);
+        let rows = rows.into();
         let task = Task { rows: &rows, missing: &missing, chains: 4 };
         let means = task.by_rbm(&rbm, 100, &Streams::new(1)).unwrap();
         assert_eq!((means[(0, 0)], means[(0, 1)]), (0.0, 1.0));
         assert!(means[(2, 0)] < 0.1 && means[(2, 1)] > 0.9, "{means}");
-        assert_eq!(quality(&rows, &missing, &means).0, 1.0);
+        assert_eq!(Quality::new(VisibleKind::Bernoulli, &rows, &missing, &means).accuracy, Some(1.0));
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use gm_core::VisibleKind;
 use gm_train::{DatasetInfo, FileInfo, SplitInfo, SplitName, datasets};
 use serde::Serialize;
 
@@ -106,8 +107,8 @@ struct InfoDocument {
 
 impl Info {
     fn run(&self) -> Result<Report> {
-        let rows = Rows { data: self.data.clone(), folders: self.folders.clone(), binarise: None };
-        let data = rows.dataset()?;
+        let rows = Rows { data: self.data.clone(), folders: self.folders.clone(), binarise: None, invert: false };
+        let data = rows.dataset(VisibleKind::Gaussian)?;
         let [train, valid, test] = SplitName::ALL.map(|name| data.split(name).info());
         let document = InfoDocument { schema: "gm-data-info/1", source: data.source.clone(), train, valid, test };
         Report::new(document.text(), &document)

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use gm_core::{AisSettings, BitMatrix, Matrix, ModelData, ModelKind, Schedule, Streams, Vector};
+use gm_core::{AisSettings, Matrix, ModelData, ModelKind, Schedule, Streams, Vector, VisibleKind};
 use gm_dbn::Dbn;
 use gm_rbm::{Rbm, base_rate_bias};
 use gm_sbn::BoundSettings;
@@ -17,7 +17,7 @@ use image::RgbImage;
 use serde::Serialize;
 
 use super::{Context, complete, eval};
-use crate::data::{About, Examples};
+use crate::data::Examples;
 use crate::error::{Error, Result};
 use crate::files::save_picture;
 use crate::mask::Mask;
@@ -275,12 +275,12 @@ fn completed(rbm: &Rbm, data: &Dataset, shape: Shape, streams: &Streams) -> Resu
     let rows: Vec<usize> = (0..10).flat_map(of_class).collect();
     let split = data.test.select(&rows)?;
     // Drawing pixels from their levels would add noise to the few pixels that tell a digit.
-    let bits = split.to_bits(Binarise::Threshold(0.5))?;
-    let missing: BitMatrix = Mask::Bottom.missing(bits.units(), bits.samples(), shape, streams)?;
-    let task = complete::Task { rows: &bits, missing: &missing, chains: 10 };
+    let (names, kind) = ((data.source.clone(), "test".into()), VisibleKind::Bernoulli);
+    let examples = Examples::new(split, names, kind, Some(Binarise::Threshold(0.5)))?;
+    let missing = Mask::Bottom.missing(examples.rows.units(), rows.len(), shape, streams)?;
+    let task = complete::Task { rows: &examples.rows, missing: &missing, chains: 10 };
     let means = task.by_rbm(rbm, 1_000, streams)?;
-    let about = About { source: data.source.clone(), split: "test".into(), rows: rows.len(), binarise: String::new() };
-    Ok(complete::picture_of(&Examples { split, bits, about }, &missing, &means, shape))
+    Ok(complete::picture_of((kind, &examples), &missing, &means, shape))
 }
 
 /// Height of the capitals of a caption, and the space around pictures.

@@ -9,7 +9,7 @@ use gm_core::{AisSettings, ModelKind, Progress as Done, Schedule};
 use gm_sbn::BoundSettings;
 use gm_train::{
     ClassData, ClassReport, Classifier, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, Model,
-    PartitionReport, ReverseReport, SplitName, TemperingSettings, classify_dbn, evaluate, evaluate_classifier,
+    PartitionReport, ReverseReport, SplitName, TemperingSettings, classify, evaluate, evaluate_classifier,
     evaluate_partition,
 };
 use serde::Serialize;
@@ -36,7 +36,7 @@ use crate::output::{Listing, Report, threads_of};
 /// Sigmoid belief nets: exact when up to 20 hidden units can be enumerated (30 with --exact), and bounded from below by the
 /// mean importance weight of --samples draws of the recognition net.
 ///
-/// Classifiers, and with --classify deep belief networks with label units: the share of errors with its 95 % interval,
+/// Classifiers, and with --classify models with label units: the share of errors with its 95 % interval,
 /// cross-entropy, and which class is taken for which. Grey levels are taken as they are unless --binarise says otherwise.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm eval model.gm --data digits\n  \
@@ -55,6 +55,9 @@ pub(crate) struct Eval {
     /// [default: `none` for binary data and classifiers, else `fixed:0`]
     #[arg(long, value_name = "HOW", requires = "data")]
     binarise: Option<gm_train::Binarise>,
+    /// Exchange 0 and 1, and grey levels with their complements
+    #[arg(long, requires = "data")]
+    invert: bool,
     /// Which rows: train, valid, test or all [default: test]
     #[arg(long, requires = "data")]
     split: Option<Part>,
@@ -88,7 +91,8 @@ pub(crate) struct Eval {
     /// Independent repeats of the bound, which show its spread [default: 1]
     #[arg(long, value_name = "N", requires = "data", value_parser = super::at_least_one)]
     repeats: Option<usize>,
-    /// Judge the label units of a deep belief network by the labels of the rows, instead of the likelihood
+    /// Judge the label units of a restricted Boltzmann machine or a deep belief network by the labels of the rows, instead of
+    /// the likelihood
     #[arg(long, requires = "data")]
     #[arg(conflicts_with_all = ["exact", "ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "reverse_runs", "samples", "repeats"])]
     classify: bool,
@@ -147,7 +151,7 @@ impl Eval {
     fn measure(&self, model: &Model, target: Option<&Target>, context: &Context) -> Result<Report> {
         let settings = self.settings(context);
         let Some(spec) = &self.data else { return self.without_data(model, &settings) };
-        let rows = Rows { data: spec.clone(), folders: self.folders.clone(), binarise: self.binarise };
+        let rows = self.rows(spec);
         let data = examples(&rows, self.split, model, &self.model)?;
         let report = watched(label(model), |watch| Ok(evaluate(model, &data, &settings, watch)?))?;
         if let Some(target) = target {
@@ -167,16 +171,12 @@ impl Eval {
 
     /// How well the label units of a model tell the labels of the rows.
     fn classify_by(&self, model: &Model, target: Option<&Target>) -> Result<Report> {
-        match model {
-            Model::Dbn(dbn) if dbn.classes() > 0 => {
-                self.judged((dbn.visible(), dbn.classes()), target, |data| Ok(classify_dbn(dbn, data)?))
-            }
-            model => {
-                let value = format!("a {} without label units", model.kind());
-                let allowed = "a dbn trained with --labels, or a classifier".into();
-                Err(Error::Option { option: "--classify", value, allowed })
-            }
+        if model.classes() == 0 {
+            let value = format!("a {} without label units", model.kind());
+            let allowed = "a rbm or dbn trained with --labels, or a classifier".into();
+            return Err(Error::Option { option: "--classify", value, allowed });
         }
+        self.judged((model.visible(), model.classes()), target, |data| Ok(classify(model, data)?))
     }
 
     /// Judges labelled rows of so many units and classes.
@@ -190,12 +190,16 @@ impl Eval {
             let (value, allowed) = ("none".into(), "labelled rows to classify".into());
             return Err(Error::Option { option: "--data", value, allowed });
         };
-        let rows = Rows { data: spec.clone(), folders: self.folders.clone(), binarise: self.binarise };
+        let rows = self.rows(spec);
         let report = judge(&Inputs::load(&rows, self.part(), units, &self.model)?.labelled(classes)?)?;
         if let Some(target) = target {
             target.write_numbers(&report.log_probs)?;
         }
         Report::new(classes::summary(&report), &report)
+    }
+
+    fn rows(&self, spec: &str) -> Rows {
+        Rows { data: spec.into(), folders: self.folders.clone(), binarise: self.binarise, invert: self.invert }
     }
 
     fn part(&self) -> Part {
@@ -309,13 +313,15 @@ impl Eval {
 /// [`gm_train::Error`] naming the data and what is wrong with them, [`Error::Units`] when they do not fit the model.
 pub(crate) fn examples(rows: &Rows, split: Option<Part>, model: &Model, path: &Path) -> Result<EvalData> {
     if let Part::Split(name) = split.unwrap_or(Part::Split(SplitName::Test)) {
-        let data = rows.dataset()?;
-        check_units(model, path, &data.source, data.units())?;
-        return Ok(EvalData::from_dataset(&data, name, rows.binarise)?);
+        let kind = model.visible_kind();
+        let data = rows.dataset(kind)?;
+        let found = EvalData::for_kind(kind, &data, name, rows.binarise)?;
+        check_units(model, path, &data.source, found.rows.units())?;
+        return Ok(found);
     }
     let chosen = rows.load_for(model, path, Part::All)?;
     let binarise = chosen.about.binarise.parse()?;
-    Ok(EvalData { split: "all".into(), binarise, ..EvalData::from_rows(chosen.about.source, chosen.bits) })
+    Ok(EvalData { split: "all".into(), binarise, ..EvalData::from_rows(chosen.about.source, chosen.rows) })
 }
 
 /// What takes the time of an evaluation.
@@ -352,6 +358,7 @@ pub(super) fn summary(report: &EvalReport) -> String {
     let mut listing = Listing::default();
     let data = &report.data;
     listing.add("model", format!("{} {:?}", report.model, report.layers));
+    report.visible.iter().for_each(|kind| listing.add("visible units", kind));
     listing
         .add("data", format!("{}, {} split, {} rows, binarise {}", data.source, data.split, data.rows, data.binarise));
     listing.add(
@@ -361,8 +368,10 @@ pub(super) fn summary(report: &EvalReport) -> String {
             side => format!("{:.4} nats, {:.4} to {:.4} ({side})", p.value, p.low, p.high),
         },
     );
-    let bits = -p.value / units as f64 / std::f64::consts::LN_2;
-    listing.add("", format!("{bits:.4} bits per dimension"));
+    if report.visible.is_none() {
+        let bits = -p.value / units as f64 / std::f64::consts::LN_2;
+        listing.add("", format!("{bits:.4} bits per dimension"));
+    }
     if let Some(lower) = &report.lower_bound {
         let (value, error, walks) = (lower.value, lower.std_error, lower.walks);
         listing.add("lower side", format!("{value:.4} +- {error:.4} nats, {walks} walks back from the data (raise)"));

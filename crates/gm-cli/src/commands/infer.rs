@@ -136,7 +136,7 @@ impl Infer {
         self.check(&model, method)?;
         let examples = self.rows.load_for(&model, &self.model, self.split)?;
         let (samples, steps) = (self.samples.unwrap_or(200), self.steps.unwrap_or(100));
-        let found = Posterior::new(&model, &examples.bits, method, (samples, steps), &context.streams())?;
+        let found = Posterior::new(&model, &examples.rows, method, (samples, steps), &context.streams())?;
         target.write_values(&found.means)?;
         let mean_activation = mean(&found.means);
         let text = format!(

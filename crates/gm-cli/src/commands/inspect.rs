@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gm_core::{BitMatrix, Matrix, ModelData, ModelKind};
+use gm_core::{BitMatrix, Matrix, ModelData, ModelKind, Standardise, VisibleKind};
 use gm_sbn::{Posterior, Sbn};
 use serde::Serialize;
 
@@ -13,6 +13,7 @@ use crate::model;
 use crate::output::{Listing, Report, table};
 use crate::picture;
 use crate::training::filters_of;
+use crate::units::filter_shape;
 
 /// Shows a model's shapes, ranges, weight spectrum and filters
 #[derive(Args, Clone, Debug)]
@@ -179,7 +180,8 @@ impl Inspect {
         let data = model::load_data(&self.model)?;
         if let Some(target) = target {
             let weights = filters_of(&data);
-            target.write_picture(&picture::filters(&weights, picture::shape_of(weights.nrows(), None), None))?;
+            let shape = filter_shape(data.visible, picture::shape_of(weights.nrows(), None), weights.nrows());
+            target.write_picture(&picture::filters(&weights, shape, None))?;
         }
         let posterior = self.posterior.as_ref().map(|seen| self.explain(&data, seen)).transpose()?;
         let document = Document {
@@ -187,7 +189,7 @@ impl Inspect {
             model: data.kind.to_string(),
             visible: data.visible.to_string(),
             layers: data.stack.layers(),
-            parameters: tensors(&data).iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum(),
+            parameters: parameters(&data),
             tensors: tensors(&data),
             spectra: (0..data.stack.depth()).map(|l| Spectrum::new(l, data.stack.weights(l))).collect(),
             units: unit_rows(&data),
@@ -207,6 +209,13 @@ impl Inspect {
     }
 }
 
+/// Numbers that training changes.
+fn parameters(data: &ModelData) -> usize {
+    let trained =
+        tensors(data).into_iter().filter(|tensor| !matches!(&*tensor.name, "visible_shift" | "visible_scale"));
+    trained.map(|tensor| tensor.shape.iter().product::<usize>()).sum()
+}
+
 /// Range and moments of each tensor.
 pub(crate) fn tensors(data: &ModelData) -> Vec<Tensor> {
     let shape = |name: &str, length: usize| match name.strip_prefix("weights.").and_then(|l| l.parse().ok()) {
@@ -216,12 +225,20 @@ pub(crate) fn tensors(data: &ModelData) -> Vec<Tensor> {
     let named = data.stack.tensor_names().into_iter().zip(data.stack.tensors());
     // A feed-forward net has no biases on its input.
     let named = named.filter(|(name, _)| data.kind != ModelKind::Classifier || name != "bias.0");
-    named.map(|(name, values)| Tensor::new(shape(&name, values.len()), name, values)).collect()
+    let standardise = data.standardise.as_ref();
+    let others = [
+        ("visible_variance", data.visible_variance.as_ref().map(|variance| variance.as_slice())),
+        ("visible_shift", standardise.map(Standardise::shift)),
+        ("visible_scale", standardise.map(Standardise::scale)),
+    ];
+    let others = others.into_iter().filter_map(|(name, values)| Some((name.to_owned(), values?)));
+    named.chain(others).map(|(name, values)| Tensor::new(shape(&name, values.len()), name, values)).collect()
 }
 
-/// What the parameters alone tell of units; nothing of a feed-forward net, whose inputs are no zeros and ones.
-fn unit_rows(data: &ModelData) -> Vec<Units> {
-    let layers = if data.kind == ModelKind::Classifier { 0 } else { data.stack.depth() + 1 };
+/// What the parameters alone tell of units; nothing of models whose inputs are no zeros and ones.
+pub(crate) fn unit_rows(data: &ModelData) -> Vec<Units> {
+    let reals = data.kind == ModelKind::Classifier || data.visible == VisibleKind::Gaussian;
+    let layers = if reals { 0 } else { data.stack.depth() + 1 };
     (0..layers).map(|l| Units::new(data, l)).collect()
 }
 

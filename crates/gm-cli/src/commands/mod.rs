@@ -15,10 +15,10 @@ mod train;
 
 use clap::Subcommand;
 
-pub(crate) use complete::{Task, picture_of, quality};
+pub(crate) use complete::{Quality, Task, picture_of, side_by_side};
 pub(crate) use eval::{examples, label, watched};
 pub(crate) use infer::Method;
-pub(crate) use inspect::{Spectrum, Tensor, Units, tensors};
+pub(crate) use inspect::{Spectrum, Tensor, tensors, unit_rows};
 
 use crate::error::{Error, Result};
 use crate::output::Report;

@@ -36,6 +36,9 @@ pub(crate) struct ReportPage {
     /// [default: `none` for binary data, else `fixed:0`]
     #[arg(long, value_name = "HOW", requires = "data")]
     binarise: Option<Binarise>,
+    /// Exchange 0 and 1, and grey levels with their complements
+    #[arg(long, requires = "data")]
+    invert: bool,
     /// Which rows: train, valid, test or all [default: test]
     #[arg(long, requires = "data")]
     split: Option<Part>,
@@ -89,7 +92,8 @@ impl ReportPage {
 
     /// Measures the likelihood of rows and keeps the figures in the run folder.
     fn measure(&self, spec: &str, folder: &Folder, context: &Context) -> Result<()> {
-        let rows = Rows { data: spec.into(), folders: self.folders.clone(), binarise: self.binarise };
+        let rows =
+            Rows { data: spec.into(), folders: self.folders.clone(), binarise: self.binarise, invert: self.invert };
         let data = examples(&rows, self.split, &folder.model, &folder.model_path())?;
         let settings = EvalSettings { seed: context.seed(), ..EvalSettings::default() };
         let found = watched(label(&folder.model), |watch| Ok(evaluate(&folder.model, &data, &settings, watch)?))?;

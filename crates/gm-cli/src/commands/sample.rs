@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use gm_core::{BitMatrix, Matrix};
+use gm_core::{Matrix, VisibleKind};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
 use gm_rbm::{Clamp, Rbm};
@@ -21,14 +21,17 @@ use crate::picture::{self, Shape};
 use crate::sampling::{
     self, Chain, DbmWalk, DbnPosteriorWalk, DbnWalk, Diagnostics, Kernel, SbnWalk, TemperedWalk, Walk, Watched,
 };
+use crate::units::{levels, mask_of_units, sites, written};
 
 /// Draws samples of a model
 ///
 /// A restricted Boltzmann machine is sampled by block Gibbs sampling or, with --method tempering, by parallel tempering. Chains are
-/// watched in the second half of their first sweeps, and diagnostics are printed with the samples; with --clamp each chain has a
+/// watched in the second half of their first sweeps, and diagnostics are printed with the samples; with --clamp or --label each chain has a
 /// distribution of its own and is judged alone. A sigmoid belief net is sampled from the top layer down, without
 /// chains, and with --clamp by chains on its hidden units. A deep belief network is sampled by chains in the machine on top, with
 /// one pass down for each sample.
+///
+/// Samples have the units of measure of the data, and categories are written as numbers from 0.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm sample model.gm -n 100 --out samples.png\n  \
     dgm sample model.gm -n 5000 --chains 100 --thin 50 --out samples.npy\n  \
@@ -52,10 +55,10 @@ pub(crate) struct Sample {
     /// The file to write: .png, .npy or .csv [default: draw the first few on the terminal]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Give the probabilities of the visible units given the layer above instead of zeros and ones
+    /// Give the means of the visible units given the layer above instead of states: probabilities, also of each category
     #[arg(long)]
     means: bool,
-    /// Keep values from this file of zeros and ones: one row, or a row a sample
+    /// Keep values from this file, of zeros and ones unless the model has other units: one row, or a row a sample
     #[arg(long, value_name = "FILE", requires = "mask")]
     clamp: Option<PathBuf>,
     /// The units that are not kept: left, right, top, bottom, random:P or a file of ones where units are free
@@ -143,7 +146,7 @@ impl Sample {
         let kinds = [Kind::Png, Kind::Npy, Kind::Csv];
         let target = self.out.as_ref().map(|path| Target::new(path, &kinds, self.force)).transpose()?;
         let model = model::load(&self.model)?;
-        if let (Some(labels), false) = (&self.label, matches!(model, Model::Dbn(_))) {
+        if let (Some(labels), 0) = (&self.label, model.classes()) {
             let value = labels.first().map_or_else(String::new, ToString::to_string);
             return Err(refused("--label", value, "a model with label units"));
         }
@@ -154,13 +157,16 @@ impl Sample {
             Model::Dbm(dbm) => self.sample_dbm(dbm, context)?,
             Model::Dbn(dbn) => self.sample_dbn(dbn, context)?,
         };
-        let shape = picture::shape_of(model.visible(), None);
+        let kind = model.visible_kind();
+        let shape = picture::shape_of(sites(kind, model.visible()), None);
+        let levels = levels(kind, &drawn.values);
+        let values = || if self.means { drawn.values.clone() } else { written(kind, drawn.values.clone()) };
         let mut text = match &target {
-            Some(target) => self.write(target, &drawn.values, shape)?,
-            None => picture::blocks(&drawn.values, shape),
+            Some(target) => self.write(target, (&levels, values()), shape)?,
+            None => picture::blocks(&levels, shape),
         };
         text += &drawn.diagnostics.as_ref().map(Diagnostics::text).unwrap_or_default();
-        let rows = || drawn.values.column_iter().map(|sample| sample.iter().copied().collect()).collect();
+        let rows = || values().column_iter().map(|sample| sample.iter().copied().collect()).collect();
         let number = |i: usize| drawn.chains.map(|chains| chains[i]);
         Report::new(
             text,
@@ -206,13 +212,18 @@ impl Sample {
     fn sample_rbm(&self, rbm: &Rbm, context: &Context) -> Result<Drawn> {
         self.check_method(&[Method::Gibbs, Method::Tempering], "gibbs or tempering for a rbm")?;
         let chains = self.chains.unwrap_or(self.count).min(self.count);
-        let clamp = self.clamp(rbm.visible(), chains, context)?;
+        let clamp = self.clamp((rbm.units().kind(), rbm.row_units()), chains, context)?;
+        let classes = self.classes(rbm.classes(), chains)?;
         if self.method == Some(Method::Tempering) {
             let temperatures = self.temperatures.unwrap_or(TEMPERATURES);
-            let mut walk = TemperedWalk::new(rbm, chains, temperatures, clamp, &context.streams())?;
+            let given = (clamp, classes.as_deref());
+            let mut walk = TemperedWalk::new(rbm, chains, temperatures, given, &context.streams())?;
             return self.by_chains(&mut walk, chains, "parallel tempering");
         }
-        let walk = Walk::new(rbm, chains, clamp, &context.streams());
+        let walk = match classes {
+            Some(classes) => Walk::new(rbm, chains, clamp, &context.streams()).of_classes(&classes),
+            None => Walk::new(rbm, chains, clamp, &context.streams()),
+        };
         let mut walk = match self.beta {
             Some(beta) => walk.heated(beta),
             None => walk,
@@ -223,7 +234,7 @@ impl Sample {
     fn sample_dbm(&self, dbm: &Dbm, context: &Context) -> Result<Drawn> {
         self.check_method(&[Method::Gibbs], "gibbs for a dbm")?;
         let chains = self.chains.unwrap_or(self.count).min(self.count);
-        let clamp = self.clamp(dbm.visible(), chains, context)?;
+        let clamp = self.clamp((VisibleKind::Bernoulli, dbm.visible()), chains, context)?;
         let walk = DbmWalk::new(dbm, chains, clamp, &context.streams());
         let mut walk = match self.beta {
             Some(beta) => walk.heated(beta),
@@ -235,8 +246,8 @@ impl Sample {
     fn sample_dbn(&self, dbn: &Dbn, context: &Context) -> Result<Drawn> {
         self.check_method(&[Method::Gibbs], "gibbs for a dbn")?;
         let chains = self.chains.unwrap_or(self.count).min(self.count);
-        let Some(clamp) = self.clamp(dbn.visible(), chains, context)? else {
-            let classes = self.classes(dbn, chains)?;
+        let Some(clamp) = self.clamp((VisibleKind::Bernoulli, dbn.visible()), chains, context)? else {
+            let classes = self.classes(dbn.classes(), chains)?;
             return self.by_gibbs(&mut DbnWalk::new(dbn, chains, classes, &context.streams()), chains);
         };
         if self.label.is_some() {
@@ -247,11 +258,10 @@ impl Sample {
     }
 
     /// The class of each chain: those asked for, in turn.
-    fn classes(&self, dbn: &Dbn, chains: usize) -> Result<Option<Vec<usize>>> {
+    fn classes(&self, known: usize, chains: usize) -> Result<Option<Vec<usize>>> {
         let Some(labels) = &self.label else { return Ok(None) };
-        match labels.iter().find(|&&class| class >= dbn.classes()) {
-            Some(class) if dbn.classes() == 0 => Err(refused("--label", class, "a model with label units")),
-            Some(class) => Err(refused("--label", class, &format!("classes from 0 to {}", dbn.classes() - 1))),
+        match labels.iter().find(|&&class| class >= known) {
+            Some(class) => Err(refused("--label", class, &format!("classes from 0 to {}", known - 1))),
             None => Ok(Some(labels.iter().copied().cycle().take(chains).collect())),
         }
     }
@@ -282,7 +292,7 @@ impl Sample {
 
     fn sample_sbn(&self, sbn: &Sbn, context: &Context) -> Result<Drawn> {
         let chains = self.chains.unwrap_or(self.count).min(self.count);
-        let Some(clamp) = self.clamp(sbn.visible(), chains, context)? else {
+        let Some(clamp) = self.clamp((VisibleKind::Bernoulli, sbn.visible()), chains, context)? else {
             self.check_method(&[], "none for a sbn without --clamp, whose samples are independent")?;
             for (option, given) in [("--steps", self.steps), ("--thin", self.thin), ("--chains", self.chains)] {
                 if let Some(given) = given {
@@ -306,32 +316,32 @@ impl Sample {
         self.after_watching(&mut walk, chains, self.steps.unwrap_or(100), kernel.name())
     }
 
-    fn clamp(&self, visible: usize, chains: usize, context: &Context) -> Result<Option<Clamp>> {
+    fn clamp(&self, (kind, visible): (VisibleKind, usize), chains: usize, context: &Context) -> Result<Option<Clamp>> {
         let (Some(values), Some(mask)) = (&self.clamp, &self.mask) else { return Ok(None) };
-        let values = given("--clamp", values.clone(), visible, chains)?;
-        let free = mask.missing(visible, chains, picture::shape_of(visible, None), &context.streams())?;
-        Ok(Some(Clamp { mask: free.flipped(), values: values.into() }))
+        let (values, sites) = (given("--clamp", values.clone(), (kind, visible), chains)?, sites(kind, visible));
+        let free = mask.missing(sites, chains, picture::shape_of(sites, None), &context.streams())?;
+        Ok(Some(Clamp { mask: mask_of_units(kind, &free.flipped()), values }))
     }
 
     /// Samples in the order in which they were drawn, [visible, samples], and the sweeps between those of a chain.
     fn collect(&self, walk: &mut dyn Chain, chains: usize) -> Result<(Matrix, usize)> {
         let thin = self.thin.unwrap_or(100);
-        let mut values = Matrix::zeros(walk.states().units(), self.count);
+        let mut values = Matrix::zeros(walk.states().nrows(), self.count);
         for (round, first) in (0..self.count).step_by(chains).enumerate() {
             if round > 0 {
                 walk.advance(thin)?;
             }
-            let drawn = if self.means { walk.means() } else { BitMatrix::to_matrix(walk.states()) };
+            let drawn = if self.means { walk.means() } else { walk.states() };
             let taken = chains.min(self.count - first);
             values.columns_mut(first, taken).copy_from(&drawn.columns(0, taken));
         }
         Ok((values, thin))
     }
 
-    fn write(&self, target: &Target, values: &Matrix, shape: Shape) -> Result<String> {
+    fn write(&self, target: &Target, (levels, values): (&Matrix, Matrix), shape: Shape) -> Result<String> {
         match target.kind {
-            Kind::Png => target.write_picture(&picture::samples(values, shape, None))?,
-            _ => target.write_values(values)?,
+            Kind::Png => target.write_picture(&picture::samples(levels, shape, None))?,
+            _ => target.write_values(&values)?,
         }
         Ok(format!("{}: {} samples of {} units\n", target.path().display(), values.ncols(), values.nrows()))
     }

@@ -1,6 +1,6 @@
 //! Samples as they come about, and how well the chains mix.
 
-use gm_core::{Matrix, Streams};
+use gm_core::{Matrix, Streams, VisibleKind};
 use gm_sbn::Sbn;
 use gm_train::Model;
 use maud::{Markup, html};
@@ -9,6 +9,7 @@ use super::figure;
 use crate::error::Result;
 use crate::picture::{self, Chart, Curve, Shape};
 use crate::sampling::{Diagnostics, Source, Watched, below_the_same_top};
+use crate::units::levels;
 
 /// Chains that are run, and those of which the way is shown.
 const CHAINS: usize = 60;
@@ -34,12 +35,12 @@ pub(super) struct Sampled {
 /// [`gm_core::Error::NonFinite`] for a model whose energy overflows, [`crate::error::Error::Picture`].
 pub(super) fn sampled(model: &Model, shape: Shape, streams: &Streams) -> Result<Sampled> {
     match Source::of(model, CHAINS, streams) {
-        Source::Chains(mut walk) => from_chains(walk.as_mut(), shape),
+        Source::Chains(mut walk) => from_chains(walk.as_mut(), (model.visible_kind(), shape)),
         Source::Ancestral(sbn) => Ok(Sampled { samples: ancestral(sbn, shape, streams)?, diagnostics: None }),
     }
 }
 
-fn from_chains(walk: &mut dyn Watched, shape: Shape) -> Result<Sampled> {
+fn from_chains(walk: &mut dyn Watched, (kind, shape): (VisibleKind, Shape)) -> Result<Sampled> {
     let mut frames = Vec::new();
     let mut done = 0;
     for frame in FRAMES {
@@ -50,17 +51,17 @@ fn from_chains(walk: &mut dyn Watched, shape: Shape) -> Result<Sampled> {
     let found = walk.run_watched(WATCHED)?;
     let end = walk.means();
     frames.push(end.clone());
-    let film = picture::samples(&side_by_side(&frames, FILMED), shape, Some(frames.len()));
+    let film = picture::samples(&levels(kind, &side_by_side(&frames, FILMED)), shape, Some(frames.len()));
     let sweeps = FRAMES.map(|sweeps| sweeps.to_string()).join(", ");
     let text = format!(
-        "{FILMED} chains from left to right, started at random: probabilities of the visible units after {sweeps} and {} sweeps.",
+        "{FILMED} chains from left to right, started at random: means of the visible units after {sweeps} and {} sweeps.",
         done + WATCHED
     );
-    let text_of_end = format!("Probabilities of the visible units of {CHAINS} chains after {} sweeps.", done + WATCHED);
+    let text_of_end = format!("Means of the visible units of {CHAINS} chains after {} sweeps.", done + WATCHED);
     Ok(Sampled {
         samples: html! { div.figures {
             (figure::pixels("Samples over chain time", &text, &film)?)
-            (figure::pixels("Samples at the end", &text_of_end, &picture::samples(&end, shape, Some(10)))?)
+            (figure::pixels("Samples at the end", &text_of_end, &picture::samples(&levels(kind, &end), shape, Some(10)))?)
         } },
         diagnostics: found.map(|found| diagnostics(&found)).transpose()?,
     })

@@ -65,8 +65,14 @@ const GROUPS: &[Group] = &[
     Group {
         title: "Classification",
         unit: "share of rows",
-        about: "Validation rows whose class is not the most probable one.",
-        fields: &[("error_rate", "")],
+        about: "Rows whose class is not the most probable one.",
+        fields: &[("train_error_rate", "training rows"), ("error_rate", "validation rows")],
+    },
+    Group {
+        title: "What the hidden units leave open",
+        unit: "of the variance of the data",
+        about: "Of validation rows given one draw of the hidden units, and the mean variance of the units. 1 where nothing is explained.",
+        fields: &[("squared_error", "squared error"), ("variance", "variance")],
     },
     Group {
         title: "Effective sample size of the weights",

@@ -7,7 +7,7 @@ use gm_train::{Binarise, Config, Dataset, Model, SplitName};
 use serde_json::Value;
 
 use super::Evaluation;
-use crate::data::{About, Examples, RowList, check_units};
+use crate::data::{Examples, RowList, check_units};
 use crate::error::{Error, Result};
 use crate::training::history;
 
@@ -71,7 +71,7 @@ impl Folder {
     /// [`Error::Units`] when the model has other visible units.
     pub(crate) fn with(mut self, held_out: Option<HeldOut>) -> Result<Self> {
         if let Some(HeldOut(examples)) = &held_out {
-            check_units(&self.model, &self.model_path(), &examples.about.source, examples.bits.units())?;
+            check_units(&self.model, &self.model_path(), &examples.about.source, examples.rows.units())?;
         }
         self.held_out = held_out;
         Ok(self)
@@ -85,7 +85,7 @@ impl Folder {
     pub(crate) fn with_own_rows(mut self, data_dir: Option<PathBuf>) -> Result<Self> {
         let mut config = self.config.clone();
         config.data.data_dir = data_dir.or(config.data.data_dir);
-        match config.load_data().and_then(|data| HeldOut::of(&data, config.data.binarise)) {
+        match config.load_data().and_then(|data| HeldOut::of(&data, &config)) {
             Ok(held_out) => self.with(held_out),
             Err(error) => {
                 let line = Error::from(error).line();
@@ -129,7 +129,7 @@ impl HeldOut {
     /// # Errors
     ///
     /// [`gm_train::Error`] when grey levels cannot become zeros and ones.
-    pub(crate) fn of(data: &Dataset, binarise: Option<Binarise>) -> gm_train::Result<Option<Self>> {
+    pub(crate) fn of(data: &Dataset, config: &Config) -> gm_train::Result<Option<Self>> {
         let names = [SplitName::Test, SplitName::Valid];
         let Some(name) = names.into_iter().find(|&name| data.split(name).len() > 0) else { return Ok(None) };
         let split = data.split(name);
@@ -138,12 +138,9 @@ impl HeldOut {
             rows.sort_by_key(|&row| labels[row]);
         }
         let split = split.select(&rows)?;
-        let binarise = binarise.filter(|how| !matches!(how, Binarise::None | Binarise::Dynamic));
-        let binarise = binarise.unwrap_or_else(|| split.evaluation_binarise());
-        let bits = split.to_bits(binarise)?;
-        let binarise = if split.is_binary() { Binarise::None } else { binarise }.to_string();
-        let about = About { source: data.source.clone(), split: name.to_string(), rows: rows.len(), binarise };
-        Ok(Some(Self(Examples { split, bits, about })))
+        let binarise = config.data.binarise.filter(|how| !matches!(how, Binarise::None | Binarise::Dynamic));
+        let (names, kind) = ((data.source.clone(), name.to_string()), config.model.settings().visible_kind());
+        Ok(Some(Self(Examples::new(split, names, kind, binarise)?)))
     }
 
     /// A few of the rows.
@@ -157,7 +154,7 @@ impl HeldOut {
 
     /// Their numbers: of as many classes as there are.
     fn shown(&self) -> Vec<usize> {
-        let count = self.0.bits.samples();
+        let count = self.0.rows.samples();
         let Some(labels) = self.0.split.labels() else { return (0..count.min(SHOWN)).collect() };
         let (mut firsts, others): (Vec<usize>, Vec<usize>) =
             (0..count).partition(|&row| row == 0 || labels[row] != labels[row - 1]);
@@ -172,17 +169,19 @@ impl HeldOut {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gm_train::{ModelConfig, RbmSettings};
 
     #[test]
     fn table_rows_of_each_class_are_shown() {
         let digits = Dataset::builtin("digits").unwrap();
-        let held_out = HeldOut::of(&digits, Some(Binarise::Dynamic)).unwrap().unwrap();
-        assert_eq!((held_out.0.bits.samples(), held_out.0.about.binarise.as_str()), (ROWS, "fixed:0"));
+        let config = |spec| Config::new(spec, ModelConfig::Rbm(RbmSettings::default()));
+        let held_out = HeldOut::of(&digits, &config("digits")).unwrap().unwrap();
+        assert_eq!((held_out.0.rows.samples(), held_out.0.about.binarise.as_str()), (ROWS, "fixed:0"));
         let labels = held_out.0.split.labels().unwrap();
         let shown: Vec<u16> = held_out.shown().into_iter().map(|row| labels[row]).collect();
         assert_eq!(shown, (0..10).collect::<Vec<u16>>());
         let bars = Dataset::builtin("bars-and-stripes:3").unwrap();
-        let held_out = HeldOut::of(&bars, None).unwrap().unwrap();
-        assert_eq!(held_out.shown().len(), held_out.0.bits.samples().min(SHOWN));
+        let held_out = HeldOut::of(&bars, &config("bars-and-stripes:3")).unwrap().unwrap();
+        assert_eq!(held_out.shown().len(), held_out.0.rows.samples().min(SHOWN));
     }
 }

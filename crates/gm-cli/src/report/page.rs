@@ -6,10 +6,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::folder::Folder;
 use super::{chains, curves, interval, rows, weights};
-use crate::data::picture_shape;
 use crate::error::Result;
 use crate::picture::{colour_rules, shape_of};
 use crate::training::{dashed, data_options, quoted};
+use crate::units::sites;
 
 /// A part of the page: its anchor, its title and what it shows.
 type Section = (&'static str, &'static str, Markup);
@@ -70,14 +70,14 @@ fn lead(folder: &Folder) -> String {
 
 fn sections(folder: &Folder, streams: &Streams) -> Result<Vec<Section>> {
     let model = &folder.model;
-    let image = folder.held_out.as_ref().map(|held_out| picture_shape(&held_out.0.split));
-    let shape = shape_of(model.visible(), image);
+    let image = folder.held_out.as_ref().and_then(|held_out| held_out.0.split.image());
+    let shape = shape_of(sites(model.visible_kind(), model.visible()), image);
     let sampled = chains::sampled(model, shape, streams)?;
     let mut sections = vec![
         ("model", "The model", about(folder)),
         ("likelihood", "Likelihood", interval::section(folder)),
         ("curves", "Learning curves", curves::section(&folder.history)?),
-        ("filters", "Filters", weights::filter_pictures(model.stack(), shape)?),
+        ("filters", "Filters", weights::filter_pictures(&folder.data, shape)?),
         ("samples", "Samples", sampled.samples),
     ];
     if let Some(held_out) = &folder.held_out {
@@ -146,6 +146,7 @@ fn about(folder: &Folder) -> Markup {
     let settings = config.model.settings();
     let lines = [
         ("layers", format!("{} units, visible first", dashed(&layers))),
+        ("visible units", folder.model.visible_kind().to_string()),
         ("parameters", folder.data.stack.parameters().to_string()),
         ("data", format!("{}, binarise {binarise}", config.data.spec)),
         ("training", format!("{} epochs at most, {} rows an update", settings.epochs(), settings.batch_size())),

@@ -1,19 +1,20 @@
 //! What the model makes of rows that it has not seen: reconstructions, completions and hidden activities.
 
-use gm_core::{BitMatrix, Matrix, Purpose, Streams};
+use gm_core::{BitMatrix, Matrix, Purpose, Streams, VisibleKind};
 use gm_train::Model;
 use image::{Rgb, RgbImage};
 use maud::{Markup, html};
 
 use super::figure;
 use super::folder::HeldOut;
-use crate::commands::{Method, Task, picture_of, quality};
-use crate::data::{Examples, picture_shape};
+use crate::commands::{Method, Quality, Task, picture_of, side_by_side};
+use crate::data::Examples;
 use crate::error::Result;
 use crate::mask::Mask;
 use crate::picture;
 use crate::posterior::Posterior;
 use crate::sampling::reconstructions;
+use crate::units::{levels, mask_of_units, sites};
 
 /// Effort: chains of a completion and their sweeps, draws and sweeps of a posterior.
 const CHAINS: usize = 10;
@@ -29,20 +30,24 @@ const UNITS: usize = 150;
 /// Whatever the model refuses, and [`crate::error::Error::Picture`].
 pub(super) fn completions(model: &Model, held_out: &HeldOut, streams: &Streams) -> Result<Markup> {
     let shown = held_out.choose()?;
-    let shape = picture_shape(&shown.split);
+    let kind = model.visible_kind();
+    let shape = shown.shape(kind);
     let about = format!("Rows of the {} split, binarise {}", shown.about.split, shown.about.binarise);
-    let original = shown.bits.to_matrix();
-    let rebuilt = reconstructions(model, &shown.bits, &streams.fork(Purpose::Choose, 10))?;
-    let both = Matrix::from_columns(&original.column_iter().chain(rebuilt.column_iter()).collect::<Vec<_>>());
+    let rebuilt = reconstructions(model, &shown.rows, &streams.fork(Purpose::Choose, 10))?;
+    let both = side_by_side(&shown.rows.to_matrix(), &rebuilt);
     let text = format!("{about}; below, the means of the visible units given one draw of the hidden units.");
-    let reconstructed =
-        figure::pixels("Reconstructions", &text, &picture::samples(&both, shape, Some(original.ncols())))?;
+    let reconstructed = figure::pixels(
+        "Reconstructions",
+        &text,
+        &picture::samples(&levels(kind, &both), shape, Some(rebuilt.ncols())),
+    )?;
     // Units that form no picture have no lower half.
-    let mask = if shape.0 * shape.1 == shown.bits.units() && shape.0 > 1 { Mask::Bottom } else { Mask::Random(0.5) };
-    let missing = mask.missing(shown.bits.units(), shown.bits.samples(), shape, streams)?;
-    let task = Task { rows: &shown.bits, missing: &missing, chains: CHAINS };
+    let sites = sites(kind, shown.rows.units());
+    let mask = if shape.0 * shape.1 == sites && shape.0 > 1 { Mask::Bottom } else { Mask::Random(0.5) };
+    let missing = mask.missing(sites, shown.rows.samples(), shape, streams)?;
+    let task = Task { rows: &shown.rows, missing: &mask_of_units(kind, &missing), chains: CHAINS };
     let completed = match task.by_model(model, None, Some(SWEEPS), &streams.fork(Purpose::Choose, 11)) {
-        Ok(completed) => completion(&shown, &missing, &completed, &mask)?,
+        Ok(completed) => completion((kind, &shown), &missing, &completed, &mask)?,
         // Networks with label units cannot do this.
         Err(error) => html! { p.note { "Completions are left out: " (error.line()) "." } },
     };
@@ -51,19 +56,21 @@ pub(super) fn completions(model: &Model, held_out: &HeldOut, streams: &Streams) 
 
 /// Completions with their figures.
 fn completion(
-    shown: &Examples,
+    (kind, shown): (VisibleKind, &Examples),
     missing: &BitMatrix,
     (means, method, sweeps): &(Matrix, &'static str, usize),
     mask: &Mask,
 ) -> Result<Markup> {
-    let (accuracy, squared_error) = quality(&shown.bits, missing, means);
+    let Quality { accuracy, squared_error } = Quality::new(kind, &shown.rows, missing, means);
+    let right = accuracy.map_or_else(String::new, |share| {
+        format!("{:.1} % of the missing units are on the right side, ", 100.0 * share)
+    });
     let half = if *mask == Mask::Bottom { "the lower half of their units" } else { "half of their units" };
     let text = format!(
-        "The same rows without {half}, and the mean of {CHAINS} completions by {method} ({sweeps} sweeps): {:.1} % of the missing units \
-         are on the right side, mean squared error {squared_error:.4}.",
-        100.0 * accuracy
+        "The same rows without {half}, and the mean of {CHAINS} completions by {method} ({sweeps} sweeps): {right}mean squared \
+         error {squared_error:.4}."
     );
-    figure::pixels("Completions", &text, &picture_of(shown, missing, means, picture_shape(&shown.split)))
+    figure::pixels("Completions", &text, &picture_of((kind, shown), missing, means, shown.shape(kind)))
 }
 
 /// Posterior means of the hidden units, layer by layer.
@@ -73,7 +80,7 @@ fn completion(
 /// As [`completions`].
 pub(super) fn activities(model: &Model, held_out: &HeldOut, streams: &Streams) -> Result<Markup> {
     let (HeldOut(examples), method) = (held_out, Method::usual(model));
-    let found = Posterior::new(model, &examples.bits, method, (DRAWS, DRAWS), &streams.fork(Purpose::Choose, 12))?;
+    let found = Posterior::new(model, &examples.rows, method, (DRAWS, DRAWS), &streams.fork(Purpose::Choose, 12))?;
     let layers = layers(&found.means, &model.layers()[1..]);
     let about = &examples.about;
     let ordered = if examples.split.labels().is_some() { ", ordered by their labels" } else { "" };
@@ -95,7 +102,7 @@ pub(super) fn activities(model: &Model, held_out: &HeldOut, streams: &Streams) -
     let chart = figure::ranked("How often units are on", ("unit, the busiest first", "mean over rows"), &lines);
     Ok(html! {
         p {
-            "Posterior means of the hidden units for " (examples.bits.samples()) " rows of the " (about.split) " split, by the method "
+            "Posterior means of the hidden units for " (examples.rows.samples()) " rows of the " (about.split) " split, by the method "
             code { (method.name()) } "."
         }
         div.figures {

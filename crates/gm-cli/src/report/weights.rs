@@ -4,10 +4,11 @@ use gm_core::{Matrix, ModelData, Stack};
 use maud::{Markup, html};
 
 use super::figure;
-use crate::commands::{Spectrum, Tensor, Units, tensors};
+use crate::commands::{Spectrum, Tensor, tensors, unit_rows};
 use crate::error::Result;
 use crate::picture::{Chart, Curve, Shape, filters};
-use crate::training::draw_filters;
+use crate::training::{draw_filters, filters_of};
+use crate::units::filter_shape;
 
 /// Filters drawn of a layer.
 const FILTERS: usize = 100;
@@ -21,13 +22,15 @@ const SPECTRUM: usize = 1_200_000_000;
 /// # Errors
 ///
 /// [`crate::error::Error::Picture`].
-pub(super) fn filter_pictures(stack: &Stack, shape: Shape) -> Result<Markup> {
+pub(super) fn filter_pictures(data: &ModelData, shape: Shape) -> Result<Markup> {
+    let (stack, first) = (&data.stack, filters_of(data));
+    let shape = filter_shape(data.visible, shape, first.nrows());
     let shown = |units: usize| match units > FILTERS {
         true => format!("the {FILTERS} of {units} units with the largest weights"),
         false => format!("all {units} units, those with the largest weights first"),
     };
     let text = format!("Weights of {}: red pixels switch a unit on, blue ones off.", shown(stack.weights(0).ncols()));
-    let first = figure::pixels("First hidden layer", &text, &draw_filters(stack.weights(0), FILTERS, 10, shape))?;
+    let picture = figure::pixels("First hidden layer", &text, &draw_filters(&first, FILTERS, 10, shape))?;
     let deeper = (1..stack.depth()).map(|l| {
         let through = through(stack, l);
         let text = format!(
@@ -37,7 +40,7 @@ pub(super) fn filter_pictures(stack: &Stack, shape: Shape) -> Result<Markup> {
         figure::pixels(&format!("Hidden layer {}", l + 1), &text, &filters(&largest(&through), shape, Some(10)))
     });
     let deeper = deeper.collect::<Result<Vec<_>>>()?;
-    Ok(html! { div.figures { (first) @for picture in &deeper { (picture) } } })
+    Ok(html! { div.figures { (picture) @for picture in &deeper { (picture) } } })
 }
 
 /// W_0 W_1 ... W_l, [visible, units of layer l + 1].
@@ -101,7 +104,7 @@ fn histogram(title: &str, across: &str, tensors: &[(String, &[f32])]) -> Chart {
 }
 
 fn ranges(data: &ModelData) -> Markup {
-    let units: Vec<Units> = (0..=data.stack.depth()).map(|l| Units::new(data, l)).collect();
+    let units = unit_rows(data);
     let dashed = |tensor: &Tensor| tensor.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
     html! {
         div.wide { table {
@@ -114,7 +117,7 @@ fn ranges(data: &ModelData) -> Markup {
                 }
             }
         } }
-        div.wide { table {
+        @if !units.is_empty() { div.wide { table {
             tr { th { "layer" } th.number { "units" } th.number { "dead" } th.number { "always off" } th.number { "always on" } }
             @for layer in &units {
                 tr {
@@ -126,7 +129,7 @@ fn ranges(data: &ModelData) -> Markup {
         p.lead {
             "A dead unit is hardly moved by its neighbours, whatever they do; always off and always on mean a probability below 0.01 or \
              above 0.99 in every state of its neighbours."
-        }
+        } }
     }
 }
 

@@ -251,7 +251,7 @@ impl ModelSettings for ClassifierSettings {
         [units.saturating_sub(classes)].into_iter().chain(self.hidden.clone()).chain([classes]).collect()
     }
 
-    fn learner(&self, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
+    fn learner(&self, _: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
         let net = self.first(visible_means.len().saturating_sub(self.classes.unwrap_or(0)), streams)?;
         Ok(Box::new(ClassifierLearner::start_from(net, self)?))
     }

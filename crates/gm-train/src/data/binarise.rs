@@ -9,7 +9,7 @@ use rand::Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::split::{Levels, Split, Values};
+use super::split::{Levels, Split, Values, check_range};
 use crate::error::{Error, Result};
 
 /// How grey levels become zeros and ones. Data that are 0 and 1 already stay as they are.
@@ -117,7 +117,8 @@ impl Split {
     ///
     /// # Errors
     ///
-    /// [`Error::GreyLevels`] when the data are not binary and `binarise` is `None`.
+    /// [`Error::GreyLevels`] when the data are not binary and `binarise` is `None`, [`Error::OutOfRange`] for numbers that are no
+    /// probabilities unless `binarise` is a threshold.
     ///
     /// # Panics
     ///
@@ -145,7 +146,10 @@ impl Split {
                     |row, units: Range<usize>| levels.row(row)[units].iter().map(|&level| limits[level as usize]);
                 self.binarised(&chosen(), binarise, streams, limits_of, level_above(levels))
             }
-            Values::Reals(means) => {
+            Values::Reals(means) | Values::Numbers(means) => {
+                if matches!(self.values(), Values::Numbers(_)) && !matches!(binarise, Binarise::Threshold(_)) {
+                    check_range("data", means)?;
+                }
                 let column = |row: usize| &means.as_slice()[row * means.nrows()..(row + 1) * means.nrows()];
                 let limits_of = |row, units: Range<usize>| column(row)[units].iter().map(|&mean| limit(mean));
                 self.binarised(&chosen(), binarise, streams, limits_of, |t, row, unit| column(row)[unit] > t)

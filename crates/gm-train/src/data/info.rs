@@ -62,7 +62,7 @@ impl Split {
             Values::Levels(levels) => {
                 levels.data().iter().map(|&level| u64::from(level)).sum::<u64>() as f64 / f64::from(levels.scale())
             }
-            Values::Reals(means) => means.iter().map(|&mean| f64::from(mean)).sum(),
+            Values::Reals(means) | Values::Numbers(means) => means.iter().map(|&mean| f64::from(mean)).sum(),
         };
         total / self.len() as f64 / self.units() as f64
     }
@@ -73,7 +73,7 @@ impl Split {
                 bits.unit_counts().into_iter().filter(|&count| count == 0 || count == self.len() as u64).count()
             }
             Values::Levels(levels) => constant(levels.row(0), levels.data().chunks_exact(levels.units())),
-            Values::Reals(means) => {
+            Values::Reals(means) | Values::Numbers(means) => {
                 let rows = means.as_slice().chunks_exact(means.nrows());
                 constant(&means.as_slice()[..means.nrows()], rows)
             }
@@ -88,7 +88,7 @@ impl Split {
             }
             Values::Levels(levels) => (0..self.len()).map(|row| levels.row(row)).collect::<HashSet<_>>().len(),
             // Adding 0 makes -0 and 0 the same bits; NaN cannot occur.
-            Values::Reals(means) => {
+            Values::Reals(means) | Values::Numbers(means) => {
                 let bits: Vec<u32> = means.iter().map(|&mean| (mean + 0.0).to_bits()).collect();
                 bits.chunks_exact(means.nrows()).collect::<HashSet<_>>().len()
             }

@@ -112,6 +112,11 @@ impl Split {
     fn joined(&self, classes: usize, class_of: impl Fn(usize) -> Option<usize>) -> Result<Self> {
         let units = self.units();
         let is_on = |unit: usize, row: usize| class_of(row) == Some(unit - units);
+        let numbers = || {
+            Matrix::from_fn(units + classes, self.len(), |unit, row| {
+                if unit < units { self.values().mean(unit, row) } else { f32::from(u8::from(is_on(unit, row))) }
+            })
+        };
         let values = match self.values() {
             Values::Bits(bits) => Values::Bits(BitMatrix::from_fn(units + classes, self.len(), |unit, row| {
                 if unit < units { bits.get(unit, row) } else { is_on(unit, row) }
@@ -122,9 +127,8 @@ impl Split {
                 let rows = (0..self.len()).flat_map(|row| levels.row(row).iter().copied().chain(group(row).map(level)));
                 Values::Levels(Levels::new(units + classes, levels.scale(), rows.collect())?)
             }
-            Values::Reals(means) => Values::Reals(Matrix::from_fn(units + classes, self.len(), |unit, row| {
-                if unit < units { means[(unit, row)] } else { f32::from(u8::from(is_on(unit, row))) }
-            })),
+            Values::Reals(_) => Values::Reals(numbers()),
+            Values::Numbers(_) => Values::Numbers(numbers()),
         };
         let joined = Self::new(values, self.labels().map(<[u16]>::to_vec))?;
         match self.weights() {

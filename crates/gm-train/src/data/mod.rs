@@ -9,6 +9,7 @@ mod info;
 mod known;
 mod labels;
 mod npy;
+mod rows;
 mod spec;
 mod split;
 mod table;

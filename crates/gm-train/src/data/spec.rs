@@ -12,7 +12,7 @@ use super::binarise::Binarise;
 use super::dataset::Dataset;
 use super::known;
 use super::split::Split;
-use super::table::{Parts, Table, pack_all};
+use super::table::{Beyond, Parts, Table, pack_all};
 use super::weights::{Cut, weighted};
 use super::{builtin, folder, idx, npy, text};
 use crate::error::{Error, Result};
@@ -122,13 +122,18 @@ pub struct LoadOptions {
     pub units: Option<usize>,
     /// A file of numbers, one a training row, that say how much the row counts in training.
     pub weights: Option<PathBuf>,
+    /// Whether numbers outside 0..1 are taken as they are, for units that are real numbers or categories.
+    pub numbers: bool,
+    /// Whether values between 0 and 1 are exchanged with 1 minus them.
+    pub invert: bool,
 }
 
 impl LoadOptions {
-    fn threshold(&self) -> Option<f32> {
+    fn beyond(&self) -> Beyond {
         match self.binarise {
-            Some(Binarise::Threshold(threshold)) => Some(threshold),
-            _ => None,
+            Some(Binarise::Threshold(threshold)) => Beyond::Threshold(threshold),
+            _ if self.numbers => Beyond::Kept,
+            _ => Beyond::Refused,
         }
     }
 
@@ -162,7 +167,8 @@ impl LoadOptions {
 ///
 /// **Values**: files of 0 and 1 become [`Values::Bits`](super::Values::Bits). Other bytes are divided by 255 and
 /// become [`Values::Levels`](super::Values::Levels). Other numbers must lie in 0..1 and become
-/// [`Values::Reals`](super::Values::Reals), unless `options.binarise` is a threshold, which makes any numbers bits.
+/// [`Values::Reals`](super::Values::Reals), unless `options.binarise` is a threshold, which makes any numbers bits, or
+/// `options.numbers` takes them as they are, as [`Values::Numbers`](super::Values::Numbers).
 ///
 /// # Errors
 ///
@@ -178,25 +184,32 @@ impl LoadOptions {
 /// # Ok::<(), gm_train::Error>(())
 /// ```
 pub fn load(spec: &DataSpec, options: &LoadOptions) -> Result<Dataset> {
+    let (data, cut) = match files(spec, options)? {
+        Some(splits) => {
+            let cut = Cut { rows: splits.train.len(), given: [splits.valid.is_some(), splits.test.is_some()] };
+            (Dataset::complete(spec.to_string(), splits)?, cut)
+        }
+        None => {
+            let data = builtin::load(spec)?;
+            let cut = Cut { rows: data.train.len(), given: [true; 2] };
+            (data, cut)
+        }
+    };
+    let data = match &options.weights {
+        Some(path) => weighted(data, path, cut)?,
+        None => data,
+    };
+    if options.invert { data.inverted() } else { Ok(data) }
+}
+
+/// The splits that files give; none for a built-in set.
+fn files(spec: &DataSpec, options: &LoadOptions) -> Result<Option<Parts<Split>>> {
     let path = match spec {
         DataSpec::Known(name) => options.find(name)?,
         DataSpec::Path(path) => path.clone(),
-        builtin => {
-            let data = builtin::load(builtin)?;
-            let cut = Cut { rows: data.train.len(), given: [true; 2] };
-            return with_weights(data, cut, options);
-        }
+        _ => return Ok(None),
     };
-    let splits = pack_all(read(&path, options)?, options.threshold())?;
-    let cut = Cut { rows: splits.train.len(), given: [splits.valid.is_some(), splits.test.is_some()] };
-    with_weights(Dataset::complete(spec.to_string(), splits)?, cut, options)
-}
-
-fn with_weights(data: Dataset, cut: Cut, options: &LoadOptions) -> Result<Dataset> {
-    match &options.weights {
-        Some(path) => weighted(data, path, cut),
-        None => Ok(data),
-    }
+    pack_all(read(&path, options)?, options.beyond()).map(Some)
 }
 
 /// Loads all rows of a data set as one split, in the order of the file; of several files, training,
@@ -216,17 +229,17 @@ fn with_weights(data: Dataset, cut: Cut, options: &LoadOptions) -> Result<Datase
 /// # Ok::<(), gm_train::Error>(())
 /// ```
 pub fn load_rows(spec: &DataSpec, options: &LoadOptions) -> Result<Split> {
-    let path = match spec {
-        DataSpec::Known(name) => options.find(name)?,
-        DataSpec::Path(path) => path.clone(),
-        builtin => return builtin::rows(builtin),
+    let rows = match files(spec, options)? {
+        Some(splits) => {
+            let expected = splits.train.units();
+            if let Some(found) = splits.iter().map(Split::units).find(|&units| units != expected) {
+                return Err(Error::Width { name: spec.to_string(), split: "validation or test", found, expected });
+            }
+            Split::concat(&splits.iter().collect::<Vec<_>>())?
+        }
+        None => builtin::rows(spec)?,
     };
-    let splits = pack_all(read(&path, options)?, options.threshold())?;
-    let expected = splits.train.units();
-    if let Some(found) = splits.iter().map(Split::units).find(|&units| units != expected) {
-        return Err(Error::Width { name: spec.to_string(), split: "validation or test", found, expected });
-    }
-    Split::concat(&splits.iter().collect::<Vec<_>>())
+    if options.invert { rows.inverted() } else { Ok(rows) }
 }
 
 pub(super) fn read(path: &Path, options: &LoadOptions) -> Result<Parts<Table>> {

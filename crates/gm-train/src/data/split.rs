@@ -103,6 +103,8 @@ pub enum Values {
     Levels(Levels),
     /// Probabilities, [units, samples].
     Reals(Matrix),
+    /// Numbers of any size, which nothing can make binary, [units, samples].
+    Numbers(Matrix),
 }
 
 impl Values {
@@ -112,7 +114,7 @@ impl Values {
         match self {
             Self::Bits(bits) => bits.units(),
             Self::Levels(levels) => levels.units(),
-            Self::Reals(means) => means.nrows(),
+            Self::Reals(values) | Self::Numbers(values) => values.nrows(),
         }
     }
 
@@ -122,11 +124,11 @@ impl Values {
         match self {
             Self::Bits(bits) => bits.samples(),
             Self::Levels(levels) => levels.samples(),
-            Self::Reals(means) => means.ncols(),
+            Self::Reals(values) | Self::Numbers(values) => values.ncols(),
         }
     }
 
-    /// The probability that a unit is 1.
+    /// The probability that a unit is 1; of numbers of any size, the number.
     ///
     /// # Panics
     ///
@@ -136,7 +138,7 @@ impl Values {
         match self {
             Self::Bits(bits) => f32::from(u8::from(bits.get(unit, sample))),
             Self::Levels(levels) => levels.mean(unit, sample),
-            Self::Reals(means) => means[(unit, sample)],
+            Self::Reals(values) | Self::Numbers(values) => values[(unit, sample)],
         }
     }
 
@@ -148,6 +150,7 @@ impl Values {
                 Self::Levels(Levels { units: levels.units, scale: levels.scale, data })
             }
             Self::Reals(means) => Self::Reals(means.select_columns(rows)),
+            Self::Numbers(numbers) => Self::Numbers(numbers.select_columns(rows)),
         }
     }
 }
@@ -183,7 +186,7 @@ impl Split {
     ///
     /// [`Error::NoRows`] without examples, [`gm_core::Error::Param`] without units or with more than
     /// 2^32 examples, [`Error::Labels`] when labels and examples differ in number,
-    /// [`Error::OutOfRange`] when a probability is not in 0..1.
+    /// [`Error::OutOfRange`] when a probability is not in 0..1, [`Error::NotFinite`] for NaN or an infinity.
     pub fn new(values: Values, labels: Option<Vec<u16>>) -> Result<Self> {
         Self::named("Split::new", values, labels)
     }
@@ -201,8 +204,10 @@ impl Split {
         if let Some(labels) = labels.as_ref().filter(|labels| labels.len() != rows) {
             return Err(Error::Labels { name: name.into(), rows, labels: labels.len() });
         }
-        if let Values::Reals(means) = &values {
-            check_range(name, means)?;
+        match &values {
+            Values::Reals(means) => check_range(name, means)?,
+            Values::Numbers(numbers) => check_finite(name, numbers)?,
+            Values::Bits(_) | Values::Levels(_) => {}
         }
         Ok(Self { values, labels, image: None, origin: 0, weights: None })
     }
@@ -372,8 +377,8 @@ impl Split {
                 }
                 sums.iter_mut().for_each(|sum| *sum /= scale);
             }
-            Values::Reals(means) => {
-                for row in means.column_iter() {
+            Values::Reals(values) | Values::Numbers(values) => {
+                for row in values.column_iter() {
                     sums.iter_mut().zip(row.iter()).for_each(|(sum, &mean)| *sum += f64::from(mean));
                 }
             }
@@ -403,12 +408,15 @@ impl Split {
             Values::Bits(_) => 0,
             Values::Levels(levels) => u64::from(levels.scale),
             Values::Reals(_) => 256,
+            Values::Numbers(_) => 257,
         };
         [kind, self.units() as u64, self.len() as u64].iter().for_each(|n| digest.update(n.to_le_bytes()));
         match &self.values {
             Values::Bits(bits) => bits.words().iter().for_each(|word| digest.update(word.to_le_bytes())),
             Values::Levels(levels) => digest.update(&levels.data),
-            Values::Reals(means) => means.iter().for_each(|mean| digest.update(mean.to_le_bytes())),
+            Values::Reals(values) | Values::Numbers(values) => {
+                values.iter().for_each(|value| digest.update(value.to_le_bytes()));
+            }
         }
         self.weights.iter().flatten().for_each(|weight| digest.update(weight.to_le_bytes()));
     }
@@ -442,7 +450,9 @@ fn concat_values(parts: &[&Split]) -> Values {
             let units = parts.first().map_or(0, |part| part.units());
             let rows: Vec<(&Split, usize)> =
                 parts.iter().flat_map(|&part| (0..part.len()).map(move |row| (part, row))).collect();
-            Values::Reals(Matrix::from_fn(units, rows.len(), |unit, i| rows[i].0.values.mean(unit, rows[i].1)))
+            let values = Matrix::from_fn(units, rows.len(), |unit, i| rows[i].0.values.mean(unit, rows[i].1));
+            let numbers = parts.iter().any(|part| matches!(part.values, Values::Numbers(_)));
+            if numbers { Values::Numbers(values) } else { Values::Reals(values) }
         }
     }
 }
@@ -455,14 +465,24 @@ fn concat_bits(parts: &[&BitMatrix]) -> BitMatrix {
     BitMatrix::from_words(units, samples, words).expect("words of batches with equally many units")
 }
 
-fn check_range(name: &str, means: &Matrix) -> Result<()> {
-    match means.as_slice().iter().position(|mean| !(0.0..=1.0).contains(mean)) {
+pub(super) fn check_range(name: &str, means: &Matrix) -> Result<()> {
+    match first(means, |mean| !(0.0..=1.0).contains(&mean)) {
         None => Ok(()),
-        Some(i) => {
-            let (row, column) = (i / means.nrows() + 1, i % means.nrows() + 1);
-            Err(Error::OutOfRange { name: name.into(), row, column, value: means.as_slice()[i] })
-        }
+        Some((row, column, value)) => Err(Error::OutOfRange { name: name.into(), row, column, value }),
     }
+}
+
+fn check_finite(name: &str, numbers: &Matrix) -> Result<()> {
+    match first(numbers, |number| !number.is_finite()) {
+        None => Ok(()),
+        Some((row, column, value)) => Err(Error::NotFinite { name: name.into(), row, column, value }),
+    }
+}
+
+/// Row and column, from 1, of the first value that is of a kind, and the value.
+pub(super) fn first(values: &Matrix, is: impl Fn(f32) -> bool) -> Option<(usize, usize, f32)> {
+    let i = values.as_slice().iter().position(|&value| is(value))?;
+    Some((i / values.nrows() + 1, i % values.nrows() + 1, values.as_slice()[i]))
 }
 
 /// A permutation of all rows, new for every epoch.

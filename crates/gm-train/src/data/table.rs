@@ -54,7 +54,7 @@ impl Table {
         }
     }
 
-    fn pack(self, binary: bool, threshold: Option<f32>) -> Result<Split> {
+    fn pack(self, binary: bool, beyond: Beyond) -> Result<Split> {
         if self.samples == 0 {
             return Err(Error::NoRows { name: self.name });
         }
@@ -63,7 +63,7 @@ impl Table {
             return Err(Error::Dimensions { name: self.name, shape, expected: "1 unit or more" });
         }
         let image = self.image.or_else(|| square(self.units));
-        let values = pack_cells(self.cells, self.units, self.samples, binary, threshold)?;
+        let values = pack_cells(self.cells, self.units, self.samples, binary, beyond)?;
         let split = Split::named(&self.name, values, self.labels)?;
         match image {
             Some((height, width)) => split.with_image(height, width),
@@ -73,27 +73,39 @@ impl Table {
 }
 
 /// Packs the arrays of one data set alike: bytes are 0/1 data only if all of them are.
-pub(super) fn pack_all(tables: Parts<Table>, threshold: Option<f32>) -> Result<Parts<Split>> {
+pub(super) fn pack_all(tables: Parts<Table>, beyond: Beyond) -> Result<Parts<Split>> {
     let grey = tables.iter().any(|table| matches!(table.cells, Cells::Bytes(_)) && !table.is_binary());
     tables.try_map(|table| {
         let binary = match table.cells {
             Cells::Bytes(_) => !grey,
             Cells::Floats(_) => table.is_binary(),
         };
-        table.pack(binary, threshold)
+        table.pack(binary, beyond)
     })
 }
 
-fn pack_cells(cells: Cells, units: usize, samples: usize, binary: bool, threshold: Option<f32>) -> Result<Values> {
-    match (cells, threshold) {
+/// What becomes of numbers beyond 0..1, which are no probabilities.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Beyond {
+    /// They are refused.
+    Refused,
+    /// They are compared with a threshold.
+    Threshold(f32),
+    /// They stay what they are.
+    Kept,
+}
+
+fn pack_cells(cells: Cells, units: usize, samples: usize, binary: bool, beyond: Beyond) -> Result<Values> {
+    let outside = |cells: &[f32]| cells.iter().any(|x| !(0.0..=1.0).contains(x));
+    match (cells, beyond) {
         (Cells::Bytes(cells), _) if binary => Ok(Values::Bits(pack_bits(units, samples, |i| cells[i] == 1))),
         (Cells::Floats(cells), _) if binary => Ok(Values::Bits(pack_bits(units, samples, |i| cells[i] == 1.0))),
         (Cells::Bytes(cells), _) => Ok(Values::Levels(Levels::new(units, 255, cells)?)),
-        // Values beyond 0..1 are no probabilities; compared with a threshold here they are bits.
-        (Cells::Floats(cells), Some(t))
-            if cells.iter().all(|x| x.is_finite()) && cells.iter().any(|x| !(0.0..=1.0).contains(x)) =>
-        {
+        (Cells::Floats(cells), Beyond::Threshold(t)) if cells.iter().all(|x| x.is_finite()) && outside(&cells) => {
             Ok(Values::Bits(pack_bits(units, samples, |i| cells[i] > t)))
+        }
+        (Cells::Floats(cells), Beyond::Kept) if outside(&cells) => {
+            Ok(Values::Numbers(Matrix::from_vec(units, samples, cells)))
         }
         (Cells::Floats(cells), _) => Ok(Values::Reals(Matrix::from_vec(units, samples, cells))),
     }

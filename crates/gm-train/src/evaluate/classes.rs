@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use gm_core::{Batch, Estimate, Matrix, ModelKind, Side};
-use gm_dbn::Dbn;
+use gm_core::{Batch, Error as CoreError, Estimate, Matrix, ModelKind, Side};
 use serde::Serialize;
 
 use super::DataReport;
 use crate::classifier::Classifier;
 use crate::data::{Binarise, Split};
 use crate::error::Result;
+use crate::model::Model;
 
 /// Rows to classify, with their labels and what the report says of them.
 #[derive(Clone, Debug)]
@@ -202,33 +202,39 @@ pub fn evaluate_classifier(net: &Classifier, data: &ClassData) -> Result<ClassRe
     Ok(ClassReport { seconds: began.elapsed().as_secs_f64(), ..report })
 }
 
-/// Judges the label units of a deep belief network by labelled rows.
+/// Judges the label units of a restricted Boltzmann machine or a deep belief network by labelled rows.
 ///
-/// With one hidden layer, where the network is a restricted Boltzmann machine with a group of visible units for the label,
-/// p(y | v) is exact; deeper ones go by the means that the recognition net gives to the machine on top.
+/// p(y | v) of a restricted Boltzmann machine is exact; a deep belief network goes by the means that the recognition net gives to
+/// the machine on top.
 ///
 /// # Errors
 ///
-/// [`gm_core::Error::Param`] for a network without label units, [`gm_core::Error::Shape`] when data and network differ in
-/// units.
+/// [`gm_core::Error::Param`] for a model without label units, [`gm_core::Error::Shape`] when data and model differ in units.
 ///
 /// # Examples
 ///
 /// ```
 /// use gm_core::{Labels, Matrix, Stack, Vector};
-/// use gm_train::{Binarise, ClassData, Dataset, classify_dbn};
+/// use gm_train::{Binarise, ClassData, Dataset, Model, classify};
 ///
 /// let digits = Dataset::builtin("digits")?;
 /// let dbn = gm_dbn::Dbn::new(Stack::zeros(&[64, 5])?, None)?;
 /// let dbn = dbn.with_labels(Some(Labels::new(Matrix::zeros(10, 5), Vector::zeros(10))?))?;
 /// let data = ClassData::from_split("digits", "test", &digits.test, Binarise::None, 10)?;
-/// assert!((classify_dbn(&dbn, &data)?.cross_entropy.value - 10.0_f64.ln()).abs() < 1e-6);
+/// assert!((classify(&Model::Dbn(dbn), &data)?.cross_entropy.value - 10.0_f64.ln()).abs() < 1e-6);
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-pub fn classify_dbn(dbn: &Dbn, data: &ClassData) -> Result<ClassReport> {
+pub fn classify(model: &Model, data: &ClassData) -> Result<ClassReport> {
     let began = Instant::now();
-    let log_probs = dbn.log_class_probs(&data.rows.to_matrix())?;
-    let report = ClassReport::new(ModelKind::Dbn, dbn.layers(), data, &log_probs);
+    let log_probs = match model {
+        Model::Rbm(rbm) => rbm.log_class_probs(&data.rows)?,
+        Model::Dbn(dbn) => dbn.log_class_probs(&data.rows.to_matrix())?,
+        Model::Sbn(_) | Model::Dbm(_) => {
+            let (arg, value) = ("model", format!("a {}", model.kind()));
+            return Err(CoreError::Param { op: "classify", arg, value, allowed: "a model with label units" }.into());
+        }
+    };
+    let report = ClassReport::new(model.kind(), model.layers(), data, &log_probs);
     Ok(ClassReport { seconds: began.elapsed().as_secs_f64(), ..report })
 }
 

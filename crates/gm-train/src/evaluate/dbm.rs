@@ -55,9 +55,9 @@ pub fn evaluate_dbm(
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<EvalReport> {
     let began = Instant::now();
-    data.check("evaluate_dbm", dbm.visible())?;
+    data.check_bits("evaluate_dbm", dbm.visible())?;
     let streams = Streams::new(settings.seed);
-    let base = data.train_rows.as_ref().map(|rows| dbm.base_rates(rows)).transpose()?;
+    let base = data.train_rows.as_ref().map(|rows| dbm.base_rates(rows.bits())).transpose()?;
     let partition = match settings.exact.enumerates(dbm.enumerable_units()) {
         true => exact(dbm.log_partition()?),
         false => {
@@ -65,14 +65,14 @@ pub fn evaluate_dbm(
             annealed(settings, &dbm.log_partition_ais(&settings.ais, base.as_deref(), &streams, watch)?)
         }
     };
-    let posterior = dbm.mean_field(&data.rows, &MeanFieldSettings::default())?;
-    let bounds = posterior.bound(dbm, &data.rows, partition.value);
+    let posterior = dbm.mean_field(data.rows.bits(), &MeanFieldSettings::default())?;
+    let bounds = posterior.bound(dbm, data.rows.bits(), partition.value);
     let (importance, weighted) = importance(dbm, (data, &posterior), settings, partition.value, &streams, watch)?;
     let walks = partition.runs.is_some() && settings.raise_walks > 0;
     let log_z = walks.then(|| log_z_from_data(dbm, data, settings, base.as_deref(), &streams, watch)).transpose()?;
     let lower = log_z.as_ref().map(|log_z| LowerBound::new(mean(&bounds) + partition.value, log_z));
     let exact_rows = settings.exact.enumerates(dbm.enumerable_hidden_units()) && partition.runs.is_none();
-    let log_probs = if exact_rows { dbm.log_prob(&data.rows, partition.value)? } else { weighted };
+    let log_probs = if exact_rows { dbm.log_prob(data.rows.bits(), partition.value)? } else { weighted };
     let mean_log_prob = from_both_sides(mean(&log_probs), exact_rows, &partition, lower.as_ref());
     let report = EvalReport::new(ModelKind::Dbm, dbm.layers(), data, mean_log_prob, settings.seed);
     Ok(EvalReport {
@@ -102,7 +102,7 @@ fn importance(
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<(ImportanceReport, Vec<f64>)> {
     let (draws, streams) = (settings.bound.samples, streams.fork(Purpose::Evaluate, 4));
-    let found = dbm.importance_weights((&data.rows, posterior), draws, &streams, watch)?;
+    let found = dbm.importance_weights((data.rows.bits(), posterior), draws, &streams, watch)?;
     let log_probs: Vec<f64> = found.iter().map(|row| row.value - log_partition).collect();
     let square = found.iter().map(|row| row.std_error.powi(2)).sum::<f64>();
     let mut ess: Vec<f64> = found.iter().map(|row| row.ess).collect();
@@ -133,7 +133,7 @@ fn log_z_from_data(
     let chosen = sample(&mut stream, total, settings.raise_walks.min(total)).into_vec();
     // With few rows there are several walks from each.
     let walks: Vec<usize> = chosen.iter().copied().cycle().take(settings.raise_walks).collect();
-    let v = data.rows.select(&walks);
+    let v = data.rows.bits().select(&walks);
     let ais = AisSettings { runs: 1, schedule: settings.ais.schedule.clone() };
     let log_probs = dbm.log_prob_raise(&v, &ais, base, &streams.fork(Purpose::Evaluate, 3), watch)?;
     let bounds = unnormalised_bounds(dbm, &v)?;
@@ -150,5 +150,5 @@ fn unnormalised_bounds(dbm: &Dbm, v: &BitMatrix) -> Result<Vec<f64>> {
 /// Mean variational free energy of the rows minus that of training rows.
 fn free_energy_gap(dbm: &Dbm, data: &EvalData, unnormalised: f64) -> Result<Option<f64>> {
     let Some(train) = &data.train_rows else { return Ok(None) };
-    Ok(Some(mean(&unnormalised_bounds(dbm, train)?) - unnormalised))
+    Ok(Some(mean(&unnormalised_bounds(dbm, train.bits())?) - unnormalised))
 }

@@ -56,9 +56,9 @@ pub fn evaluate_dbn(
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<EvalReport> {
     let began = Instant::now();
-    data.check("evaluate_dbn", dbn.visible())?;
+    data.check_bits("evaluate_dbn", dbn.visible())?;
     let streams = Streams::new(settings.seed);
-    let base = data.train_rows.as_ref().map(|rows| dbn.base_rates(rows)).transpose()?;
+    let base = data.train_rows.as_ref().map(|rows| dbn.base_rates(rows.bits())).transpose()?;
     let partition = match settings.exact.enumerates(dbn.enumerable_units()) {
         true => exact(dbn.log_partition()?),
         false => {
@@ -67,12 +67,12 @@ pub fn evaluate_dbn(
         }
     };
     let draws = streams.fork(Purpose::Evaluate, 4);
-    let bounds = dbn.bounds(&data.rows, partition.value, &settings.bound, &draws, watch)?;
+    let bounds = dbn.bounds(data.rows.bits(), partition.value, &settings.bound, &draws, watch)?;
     let walks = partition.runs.is_some() && settings.raise_walks > 0;
     let log_z = walks.then(|| log_z_from_data(dbn, data, settings, base.as_deref(), &streams, watch)).transpose()?;
     let directed = dbn.enumerable_hidden_units();
     let is_exact = settings.exact.enumerates(directed) && partition.runs.is_none();
-    let log_probs = if is_exact { dbn.log_prob(&data.rows, partition.value)? } else { bounds.rows() };
+    let log_probs = if is_exact { dbn.log_prob(data.rows.bits(), partition.value)? } else { bounds.rows() };
     let value = mean(&log_probs);
     let lower = log_z.map(|log_z| LowerBound::new(value + partition.value, &log_z));
     let mean_log_prob = from_both_sides(value, is_exact, &partition, lower.as_ref());
@@ -103,7 +103,7 @@ fn log_z_from_data(
     let chosen = sample(&mut family.stream(0), total, settings.raise_walks.min(total)).into_vec();
     // With few rows there are several walks from each.
     let walks: Vec<usize> = chosen.iter().copied().cycle().take(settings.raise_walks).collect();
-    let v = data.rows.select(&walks);
+    let v = data.rows.bits().select(&walks);
     let x = dbn.sampler().chains_from(v, &family)?.v;
     let streams = streams.fork(Purpose::Evaluate, 3);
     let log_z = dbn.log_partition_raise(x.bits(), &settings.ais.schedule, base, &streams, watch)?;

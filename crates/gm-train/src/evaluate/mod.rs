@@ -6,7 +6,9 @@ mod dbn;
 mod rbm;
 mod sbn;
 
-use gm_core::{AisSettings, Annealed, BitMatrix, Error as CoreError, Estimate, ModelKind, Progress, Purpose, Streams};
+use gm_core::{
+    AisSettings, Annealed, Batch, Error as CoreError, Estimate, ModelKind, Progress, Purpose, Streams, VisibleKind,
+};
 use gm_sbn::BoundSettings;
 use rand::seq::index::sample;
 use serde::Serialize;
@@ -14,11 +16,12 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::str::FromStr;
 
+use crate::config::takes_numbers;
 use crate::data::{Binarise, Dataset, SplitName};
 use crate::error::{Error, Result};
 use crate::model::Model;
 
-pub use classes::{ClassData, ClassReport, CrossEntropy, ErrorRate, classify_dbn, evaluate_classifier};
+pub use classes::{ClassData, ClassReport, CrossEntropy, ErrorRate, classify, evaluate_classifier};
 pub use dbm::evaluate_dbm;
 pub use dbn::evaluate_dbn;
 pub use rbm::evaluate_rbm;
@@ -120,18 +123,18 @@ pub struct EvalData {
     /// How they became zeros and ones.
     pub binarise: Binarise,
     /// The rows, [units, rows].
-    pub rows: BitMatrix,
+    pub rows: Batch,
     /// Means of the training split, from which annealing starts; the model's visible biases if absent.
     pub train_means: Option<Vec<f32>>,
     /// Training rows for the gap of free energies, [units, rows].
-    pub train_rows: Option<BitMatrix>,
+    pub train_rows: Option<Batch>,
 }
 
 impl EvalData {
     /// Rows alone.
     #[must_use]
-    pub fn from_rows(source: impl Into<String>, rows: BitMatrix) -> Self {
-        let (source, split) = (source.into(), "rows".into());
+    pub fn from_rows(source: impl Into<String>, rows: impl Into<Batch>) -> Self {
+        let (source, split, rows) = (source.into(), "rows".into(), rows.into());
         Self { source, split, binarise: Binarise::None, rows, train_means: None, train_rows: None }
     }
 
@@ -153,18 +156,36 @@ impl EvalData {
     /// # Ok::<(), gm_train::Error>(())
     /// ```
     pub fn from_dataset(data: &Dataset, split: SplitName, binarise: Option<Binarise>) -> Result<Self> {
+        Self::for_kind(VisibleKind::Bernoulli, data, split, binarise)
+    }
+
+    /// [`from_dataset`](Self::from_dataset) for visible units of a kind, with rows as [`Split::rows_for`] gives them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Split::rows_for`].
+    pub fn for_kind(kind: VisibleKind, data: &Dataset, split: SplitName, binarise: Option<Binarise>) -> Result<Self> {
         let part = data.split(split);
-        let binarise = binarise.unwrap_or(part.evaluation_binarise());
+        let binarise = match binarise {
+            _ if takes_numbers(kind) => Binarise::None,
+            given => given.unwrap_or(part.evaluation_binarise()),
+        };
         let streams = Streams::new(0).fork(Purpose::Choose, 3);
         let count = data.train.len().min(GAP_ROWS);
-        let chosen = sample(&mut streams.stream(0), data.train.len(), count).into_iter().map(|row| row as u32);
-        let train_rows = data.train.binary_batch(&chosen.collect::<Vec<_>>(), binarise, &streams)?;
+        let chosen = sample(&mut streams.stream(0), data.train.len(), count).into_vec();
+        let (train_rows, train_means) = if takes_numbers(kind) {
+            let train = data.train.rows_for(kind, binarise)?;
+            (train.select(&chosen), means(&train))
+        } else {
+            let rows: Vec<u32> = chosen.into_iter().map(|row| row as u32).collect();
+            (data.train.binary_batch(&rows, binarise, &streams)?.into(), data.train.unit_means())
+        };
         Ok(Self {
             source: data.source.clone(),
             split: split.to_string(),
             binarise: if part.is_binary() { Binarise::None } else { binarise },
-            rows: part.to_bits(binarise)?,
-            train_means: Some(data.train.unit_means()),
+            rows: part.rows_for(kind, binarise)?,
+            train_means: Some(train_means),
             train_rows: Some(train_rows),
         })
     }
@@ -180,6 +201,9 @@ pub struct EvalReport {
     pub schema: &'static str,
     /// The kind of model.
     pub model: String,
+    /// What the visible units are, unless they are zeros and ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visible: Option<String>,
     /// Units of each layer, visible first.
     pub layers: Vec<usize>,
     /// What was evaluated.
@@ -432,6 +456,7 @@ impl EvalReport {
         Self {
             schema: "gm-eval/1",
             model: kind.to_string(),
+            visible: None,
             layers,
             data: DataReport {
                 source: data.source.clone(),
@@ -462,7 +487,7 @@ impl EvalData {
         let widths = [
             ("data", Some(self.rows.units())),
             ("train_means", self.train_means.as_ref().map(Vec::len)),
-            ("train_rows", self.train_rows.as_ref().map(BitMatrix::units)),
+            ("train_rows", self.train_rows.as_ref().map(Batch::units)),
         ];
         for (arg, found) in widths {
             gm_core::check_len(op, arg, "units", found.unwrap_or(visible), visible)?;
@@ -473,6 +498,30 @@ impl EvalData {
             }
         }
         Ok(())
+    }
+
+    /// [`check`](Self::check) for models of zeros and ones.
+    fn check_bits(&self, op: &'static str, visible: usize) -> Result<()> {
+        self.check(op, visible)?;
+        for (arg, batch) in [("data", Some(&self.rows)), ("train_rows", self.train_rows.as_ref())] {
+            if batch.is_some_and(|batch| batch.as_bits().is_none()) {
+                let value = "real numbers".into();
+                return Err(CoreError::Param { op, arg, value, allowed: "zeros and ones" }.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Means of the units of a batch.
+fn means(batch: &Batch) -> Vec<f32> {
+    let n = batch.samples() as f64;
+    match batch {
+        Batch::Bits(bits) => bits.unit_counts().into_iter().map(|count| (count as f64 / n) as f32).collect(),
+        Batch::Reals(reals) => {
+            let sum = |row: usize| reals.row(row).iter().map(|&x| f64::from(x)).sum::<f64>();
+            (0..reals.nrows()).map(|row| (sum(row) / n) as f32).collect()
+        }
     }
 }
 

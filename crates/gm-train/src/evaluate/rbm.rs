@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use gm_core::{AisSettings, Estimate, ModelKind, Progress, Purpose, Side, Streams};
-use gm_rbm::{Rbm, base_rate_bias, free_energy_gap};
+use gm_core::{AisSettings, Batch, Estimate, Matrix, ModelKind, Progress, Purpose, Side, Streams, VisibleKind};
+use gm_rbm::Rbm;
 use rand::seq::index::sample;
 
 use super::{
@@ -22,11 +22,14 @@ const PSEUDO_LIMIT: usize = 200_000_000;
 /// mean log p = -mean F(v) - log Z, with log Z enumerated or annealed from the independent model of the
 /// training means. Annealing leans upwards in log p; walks back from random rows (RAISE) give the lower end of the interval, as
 /// do walks back from samples of the model got by parallel tempering, if asked for.
+/// Label units are summed out, and walks back begin with a class drawn from p(y | v). Of Gaussian units p is the density of the
+/// data in their own units of measure.
 ///
 /// # Randomness
 ///
 /// Family 0 of [`Purpose::Evaluate`] for annealing, family 1 for the pseudo-likelihood, families 2 and 3 for the choice of
-/// rows and the walks back, families 5 and 6 for samples of the model and the walks back from them, of the settings' seed.
+/// rows, with their classes, and the walks back, families 5 and 6 for samples of the model and the walks back from them, of the
+/// settings' seed.
 ///
 /// # Errors
 ///
@@ -58,28 +61,34 @@ pub fn evaluate_rbm(
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<EvalReport> {
     let began = Instant::now();
-    data.check("evaluate_rbm", rbm.visible())?;
+    data.check("evaluate_rbm", rbm.row_units())?;
     let streams = Streams::new(settings.seed);
     let partition = partition(rbm, data, settings, &streams, watch)?;
-    let log_probs = rbm.log_prob(&data.rows, partition.value);
+    let free_energy = rbm.free_energy_of_rows(&data.rows)?;
+    let log_probs: Vec<f64> = free_energy.iter().map(|f| -f - partition.value).collect();
     let annealed = partition.runs.is_some() && settings.raise_walks > 0;
-    let lower_bound = annealed.then(|| lower_bound(rbm, data, settings, &streams, watch)).transpose()?;
+    let log_z = annealed.then(|| log_z_from_data(rbm, data, settings, &streams, watch)).transpose()?;
+    let lower_bound = log_z.map(|log_z| LowerBound::new(-mean(&free_energy), &log_z));
     let back = partition.runs.is_some() && settings.reverse_runs > 0;
     let reverse = back.then(|| reverse(rbm, data, settings, &streams, watch)).transpose()?;
     let mean_log_prob = mean_log_prob(&log_probs, &partition, lower_bound.as_ref(), reverse.as_ref());
     let value = mean_log_prob.value;
-    let mut warnings = partition_warnings(&partition, value, lower_bound.as_ref().map(|lower| value - lower.value));
+    // Densities, unlike probabilities, may exceed 1.
+    let at_most_0 = if rbm.units().is_binary() { value } else { f64::NEG_INFINITY };
+    let gap_of_sides = lower_bound.as_ref().map(|lower| value - lower.value);
+    let mut warnings = partition_warnings(&partition, at_most_0, gap_of_sides);
     warnings.extend(reverse.as_ref().and_then(|reverse| disagreement(&partition, reverse)));
     let report = EvalReport::new(ModelKind::Rbm, rbm.stack().layers(), data, mean_log_prob, settings.seed);
     Ok(EvalReport {
-        log_pseudo_likelihood: Some(pseudo_likelihood(rbm, &data.rows, &streams.fork(Purpose::Evaluate, 1))),
-        free_energy_gap: data.train_rows.as_ref().map(|train| free_energy_gap(rbm, &data.rows, train)),
+        log_pseudo_likelihood: pseudo_likelihood(rbm, &data.rows, &streams.fork(Purpose::Evaluate, 1)),
+        free_energy_gap: gap(rbm, &free_energy, data.train_rows.as_ref())?,
         warnings,
         lower_bound,
         reverse_log_partition: reverse,
         log_partition: Some(partition),
         log_probs,
         seconds: began.elapsed().as_secs_f64(),
+        visible: Some(rbm.units().kind()).filter(|&kind| kind != VisibleKind::Bernoulli).map(String::from),
         ..report
     })
 }
@@ -94,31 +103,46 @@ fn partition(
     if settings.exact.enumerates(rbm.enumerable_units()) {
         return Ok(exact(rbm.log_partition()?));
     }
-    let base = data.train_means.as_deref().map(base_rate_bias);
+    let base = base(rbm, data);
     let streams = streams.fork(Purpose::Evaluate, 0);
     Ok(annealed(settings, &rbm.log_partition_ais(&settings.ais, base.as_deref(), &streams, watch)?))
 }
 
-/// What the walks back say of log Z varies little from row to row, so that few rows tell the mean over all.
-fn lower_bound(
+/// Biases of the independent model with the means of the training split and classes that are equally probable.
+fn base(rbm: &Rbm, data: &EvalData) -> Option<Vec<f32>> {
+    let mut means = data.train_means.clone()?;
+    means.extend(std::iter::repeat_n(1.0 / rbm.classes() as f32, rbm.classes()));
+    if let Some(standardise) = rbm.units().gaussian().and_then(|gaussian| gaussian.standardise()) {
+        means = standardise.apply(&Matrix::from_vec(means.len(), 1, means)).as_slice().to_vec();
+    }
+    Some(rbm.units().bias_of_means(&means))
+}
+
+/// Mean free energy of rows minus that of training rows.
+fn gap(rbm: &Rbm, free_energy: &[f64], train: Option<&Batch>) -> Result<Option<f64>> {
+    let train = train.map(|train| rbm.free_energy_of_rows(train)).transpose()?;
+    Ok(train.map(|train| mean(free_energy) - mean(&train)))
+}
+
+/// log Z from above. What the walks back say varies little from row to row, so that few rows tell the mean over all.
+fn log_z_from_data(
     rbm: &Rbm,
     data: &EvalData,
     settings: &EvalSettings,
     streams: &Streams,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<LowerBound> {
+) -> Result<Estimate> {
     let total = data.rows.samples();
-    let mut stream = streams.fork(Purpose::Evaluate, 2).stream(0);
-    let chosen = sample(&mut stream, total, settings.raise_walks.min(total)).into_vec();
+    let family = streams.fork(Purpose::Evaluate, 2);
+    let chosen = sample(&mut family.stream(0), total, settings.raise_walks.min(total)).into_vec();
     // With few rows there are several walks from each.
     let walks: Vec<usize> = chosen.iter().copied().cycle().take(settings.raise_walks).collect();
-    let v = data.rows.select(&walks);
-    let base = data.train_means.as_deref().map(base_rate_bias);
+    let v = rbm.states_of_rows(&data.rows.select(&walks), &family)?;
+    let base = base(rbm, data);
     let ais = AisSettings { runs: 1, schedule: settings.ais.schedule.clone() };
     let bounds = rbm.log_prob_raise(&v, &ais, base.as_deref(), &streams.fork(Purpose::Evaluate, 3), watch)?;
     let log_z: Vec<f64> = rbm.free_energy(&v).iter().zip(&bounds).map(|(f, bound)| -f - bound).collect();
-    let log_z = Estimate::mean(&log_z, Side::Upper, "raise");
-    Ok(LowerBound::new(-mean(&rbm.free_energy(&data.rows)), &log_z))
+    Ok(Estimate::mean(&log_z, Side::Upper, "raise"))
 }
 
 /// log Z by walks back from where parallel tempering ends.
@@ -129,7 +153,7 @@ fn reverse(
     streams: &Streams,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<ReverseReport> {
-    let base = data.train_means.as_deref().map(base_rate_bias);
+    let base = base(rbm, data);
     let (tempering, family) = (settings.tempering, streams.fork(Purpose::Evaluate, 5));
     let mut replicas = rbm.replicas(settings.reverse_runs, tempering.temperatures, base.as_deref(), &family)?;
     let info = rbm.sampler().settle(&mut replicas, tempering.sweeps, &family, watch)?;
@@ -188,7 +212,9 @@ fn mean_log_prob(
     LogProbReport { value, low, high, side, method }
 }
 
-fn pseudo_likelihood(rbm: &Rbm, rows: &gm_core::BitMatrix, streams: &Streams) -> PseudoReport {
+/// Of binary units without a label, with which single units would say nothing of rows whose class is unknown.
+fn pseudo_likelihood(rbm: &Rbm, rows: &Batch, streams: &Streams) -> Option<PseudoReport> {
+    let rows = rows.as_bits().filter(|_| rbm.classes() == 0)?;
     let terms = rows.samples().saturating_mul(rbm.visible()).saturating_mul(rbm.hidden());
     let (values, method) = if terms <= PSEUDO_LIMIT {
         (rbm.log_pseudo_likelihood(rows), "exact")
@@ -196,5 +222,5 @@ fn pseudo_likelihood(rbm: &Rbm, rows: &gm_core::BitMatrix, streams: &Streams) ->
         (rbm.stochastic_pseudo_likelihood(rows, streams), "stochastic")
     };
     let estimate = Estimate::mean(&values, Side::Unbiased, method);
-    PseudoReport { value: estimate.value, std_error: estimate.std_error, method }
+    Some(PseudoReport { value: estimate.value, std_error: estimate.std_error, method })
 }

@@ -54,11 +54,11 @@ pub fn evaluate_sbn(
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<EvalReport> {
     let began = Instant::now();
-    data.check("evaluate_sbn", sbn.visible())?;
+    data.check_bits("evaluate_sbn", sbn.visible())?;
     let exact = settings.exact.enumerates(sbn.hidden());
-    let log_probs = exact.then(|| sbn.log_prob(&data.rows)).transpose()?;
+    let log_probs = exact.then(|| sbn.log_prob(data.rows.bits())).transpose()?;
     let bounds = (sbn.recognition().is_some() || !exact)
-        .then(|| sbn.bounds(&data.rows, &settings.bound, &Streams::new(settings.seed), watch))
+        .then(|| sbn.bounds(data.rows.bits(), &settings.bound, &Streams::new(settings.seed), watch))
         .transpose()?;
     let mean_log_prob = mean_log_prob(log_probs.as_deref(), bounds.as_ref());
     let importance_weighted = bounds.as_ref().map(importance);

@@ -63,6 +63,11 @@ pub(super) trait Options {
     /// The options that all models share.
     fn shared(&self) -> &Shared;
 
+    /// Whether numbers outside 0..1 are taken as they are.
+    fn takes_numbers(&self) -> bool {
+        false
+    }
+
     /// Refuses options and data that do not go together.
     fn check(&self, _data: &Dataset) -> Result<()> {
         Ok(())
@@ -101,6 +106,9 @@ pub(super) struct Shared {
     /// were learnt from
     #[arg(long, conflicts_with = "early_stopping")]
     learn_validation: bool,
+    /// Exchange 0 and 1, and grey levels with their complements
+    #[arg(long)]
+    invert: bool,
     /// Passes over the training rows [default: as many as make about 30000 updates]
     #[arg(long, value_name = "N")]
     pub(super) epochs: Option<u64>,
@@ -126,7 +134,8 @@ pub(super) struct Shared {
     /// Stop after this many looks at the validation rows without a better one
     #[arg(long, value_name = "PATIENCE")]
     early_stopping: Option<u64>,
-    /// What --early-stopping judges by: log-likelihood, estimated-log-likelihood, pseudo-likelihood, importance-weighted or
+    /// What --early-stopping judges by: log-likelihood, estimated-log-likelihood, pseudo-likelihood, importance-weighted,
+    /// error-rate (of label units) or
     /// free-energy-gap:LIMIT [default: log-likelihood where it is exact, else what the model has]
     #[arg(long, value_name = "RULE", requires = "early_stopping")]
     stop_on: Option<StopOn>,
@@ -216,8 +225,8 @@ pub(super) fn configured(path: &Path, folders: &Folders, context: &Context) -> R
 pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> {
     let shared = options.shared();
     let spec = shared.data.as_deref().unwrap_or_default();
-    let weights = options.weights().cloned();
-    let load_options = LoadOptions { weights, ..shared.folders.options(shared.binarise) };
+    let (weights, numbers, invert) = (options.weights().cloned(), options.takes_numbers(), shared.invert);
+    let load_options = LoadOptions { weights, numbers, invert, ..shared.folders.options(shared.binarise) };
     let mut data = load(&DataSpec::parse(spec)?, &load_options)?;
     if shared.learn_validation {
         data = data.learning_validation()?;
@@ -238,6 +247,7 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
         binarise: shared.binarise,
         learn_validation: shared.learn_validation,
         weights: load_options.weights,
+        invert: shared.invert,
         ..config.data
     };
     training::run(Run::create_with(folder, &config, data)?, !shared.no_report)
