@@ -27,7 +27,7 @@ fn table_a_machine_with_label_units_goes_through_every_command() {
     let sampled = workshop.json(&words("sample run/model.gm -n 20 --label 3 --steps 50 --out threes.npy"));
     assert_eq!((workshop.array("threes.npy").0, number(&sampled, "/diagnostics/chains")), (vec![20, 64], 20.0));
     let turns = workshop.json(&words("sample run/model.gm -n 20 --label 0,1,2 --steps 20 --means --out turns.png"));
-    assert!(turns.get("diagnostics").is_none() && workshop.picture("turns.png").0 > 0);
+    assert!(turns.get("method").is_some() && workshop.picture("turns.png").0 > 0);
     workshop.json(&words("infer run/model.gm --data digits --out h.npy"));
     assert_eq!(workshop.array("h.npy").0, [299, 40]);
     let complete = "complete run/model.gm --data digits --rows 0-4 --mask bottom --steps 50 --out c.npy";
@@ -200,8 +200,8 @@ fn rejects_options_of_other_units() {
         ("train rbm --data digits --visible softmax:4 --out run", "whole numbers from 0 to 3"),
         ("train rbm --data digits --visible softmax --least-variance 0.5 --out run", "--visible gaussian only"),
         (
-            "train rbm --data rows.csv --visible gaussian --hidden 40 --early-stopping 3 --out run",
-            "log-likelihood enumerates",
+            "train rbm --data rows.csv --visible gaussian --early-stopping 3 --stop-on pseudo-likelihood --out run",
+            "a figure that this model has",
         ),
         ("train rbm --data rows.csv --visible gaussian --invert --out run", "lies outside 0..1"),
     ] {
