@@ -1,6 +1,7 @@
 //! Programs run at the root of the workspace, with their output shown as it comes.
 
 use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -49,6 +50,14 @@ impl Step {
         }
     }
 
+    /// Runs the program to its end with all that it says in a file; a status other than 0 is an error.
+    pub(crate) fn logged(&self, log: &Path) -> Result<()> {
+        let file = File::create(log)?;
+        let status = self.command().stdout(file.try_clone()?).stderr(file).status();
+        let status = status.map_err(|error| format!("`{self}` could not start: {error}"))?;
+        if status.success() { Ok(()) } else { Err(format!("`{self}` failed: {status}").into()) }
+    }
+
     /// Whether the program starts and ends with status 0; its output is dropped.
     pub(crate) fn succeeds(&self) -> bool {
         let status = self.command().stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -77,6 +86,11 @@ impl fmt::Display for Step {
 /// A step that runs cargo.
 pub(crate) fn cargo<S: Into<String>>(name: impl Into<String>, args: impl IntoIterator<Item = S>) -> Step {
     Step::new(name, "cargo", args)
+}
+
+/// Cargo of the nightly toolchain; rustup's runner is needed because this program inherits the toolchain that built it.
+pub(crate) fn nightly<const N: usize>(name: &str, args: [&str; N]) -> Step {
+    Step::new(name, "rustup", ["run", "nightly", "cargo"]).args(args)
 }
 
 /// The root of the workspace.

@@ -26,6 +26,7 @@
 //! result.assert_passes(1e-6, 2);
 //! ```
 
+mod book;
 mod checks;
 mod chi_squared;
 mod differences;
@@ -35,6 +36,7 @@ mod parameters;
 mod planted;
 mod sampling;
 
+pub use book::{check_part, markdown_table};
 pub use checks::{check_conditional, check_joint_draws, check_joint_invariance, check_sweep, check_visible_draws};
 pub use chi_squared::{TestResult, binomial_test, chi_squared_test, mean_test, two_sample_test};
 pub use differences::{assert_all_close, assert_close, central_difference};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use gm_core::{EnvelopeKind, read_envelope, write_envelope};
@@ -100,6 +100,55 @@ impl Checkpoint {
     }
 }
 
+/// What a checkpoint tells of its run, without a model or data at hand.
+///
+/// # Examples
+///
+/// ```
+/// use std::fs::{File, read_dir};
+///
+/// use gm_train::{CheckpointInfo, Config, ModelConfig, RbmSettings, Run, Unobserved};
+///
+/// let folder = tempfile::tempdir()?;
+/// let rbm = RbmSettings { hidden: 3, epochs: 2, batch_size: 4, chains: 10, ..Default::default() };
+/// Run::create(folder.path(), &Config::new("bars-and-stripes:2", ModelConfig::Rbm(rbm)))?.train(&mut Unobserved)?;
+/// let newest = read_dir(folder.path().join("checkpoints"))?.next().expect("a finished run has one")?;
+/// let info = CheckpointInfo::read(File::open(newest.path())?)?;
+/// assert_eq!((info.step, info.finished, info.layers), (4, true, vec![4, 3]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CheckpointInfo {
+    /// The settings that change the result, as TOML.
+    pub config: String,
+    /// Updates made.
+    pub step: u64,
+    /// Whether the run has come to its end.
+    pub finished: bool,
+    /// Time spent in training.
+    pub seconds: f64,
+    /// Units of each layer.
+    pub layers: Vec<u64>,
+}
+
+impl CheckpointInfo {
+    /// Reads a checkpoint.
+    ///
+    /// # Numerics
+    ///
+    /// Memory stays within a small multiple of the file's size, whatever the file says.
+    ///
+    /// # Errors
+    ///
+    /// The [`FileError`](gm_core::FileError) that says what is wrong with the file.
+    pub fn read(reader: impl Read) -> gm_core::Result<Self> {
+        let (_, checkpoint) = read_envelope::<Checkpoint>(reader, &CHECKPOINT)?;
+        let Checkpoint { config, step, finished, seconds, learner, .. } = checkpoint;
+        Ok(Self { config, step, finished, seconds, layers: learner.parameters.layers })
+    }
+}
+
 /// The checkpoints of a folder, oldest first.
 fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     let fail = || Error::io("reading", folder);
@@ -132,7 +181,12 @@ pub(crate) fn sweep_up(folder: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use super::*;
+    use crate::config::Config;
+    use crate::observer::{Event, Unobserved};
+    use crate::run::Run;
 
     fn checkpoint(step: u64) -> Checkpoint {
         Checkpoint {
@@ -190,5 +244,33 @@ mod tests {
         assert_ne!(with(&[1, 2], &[3, 4]), with(&[1, 2, 3], &[4]));
         let mark = DataMark { rows: 8, units: 4, digest: [0x1f; 32] };
         assert_eq!(mark.to_string(), "8 training rows of 4 units, digest 1f1f1f1f1f1f");
+    }
+
+    #[test]
+    fn rejects_checkpoints_of_places_that_the_run_cannot_have_come_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[data]\nspec = 'bars-and-stripes:2'\n[model]\nkind = 'rbm'\nhidden = 3\nepochs = 3\nbatch_size = 4\nchains = 5\n\
+                    [monitor]\nstop_on = 'log-likelihood'\n";
+        let mut stop = |event: &Event<'_>| match event {
+            Event::Step { step: 3, .. } => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        Run::create(folder.path(), &Config::parse(text).unwrap()).unwrap().train(&mut stop).unwrap();
+        let checkpoints = folder.path().join("checkpoints");
+        let sound = Checkpoint::newest(&checkpoints).unwrap().0.unwrap();
+        let refused = |change: &dyn Fn(&mut Checkpoint)| {
+            let mut changed = sound.clone();
+            change(&mut changed);
+            changed.save(&checkpoints).unwrap();
+            let error = Run::resume(folder.path()).unwrap().train(&mut Unobserved).unwrap_err().to_string();
+            list(&checkpoints).unwrap().iter().for_each(|path| fs::remove_file(path).unwrap());
+            error
+        };
+        assert_eq!(
+            refused(&|checkpoint| checkpoint.stopping.best.as_mut().unwrap().epoch = 2),
+            "checkpoint: `best epoch` is 2, allowed: an epoch before the checkpoint"
+        );
+        let error = refused(&|checkpoint| checkpoint.step = 7);
+        assert_eq!(error, "checkpoint: `step` is 7, allowed: updates of this run");
     }
 }

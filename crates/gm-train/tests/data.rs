@@ -370,13 +370,16 @@ fn rejects_lying_dimensions() {
     assert_eq!(refusal("a.idx", &huge), expected);
     // Announced sizes that the compressed bytes cannot reach are refused before anything is unpacked.
     let bomb = gzip(&idx(&[u32::MAX, 784], &[0; 9]));
-    assert!(refusal("a.gz", &bomb).contains("truncated: 3367254359280 bytes announced"));
+    assert!(refusal("a.gz", &bomb).contains("3367254359280 bytes are announced, more than 128 times the file"));
     // A bomb behind an honest header is not unpacked beyond it.
     let bomb = gzip(&idx(&[2, 2], &vec![0; 10_000_000]));
     assert_eq!(refusal("a.gz", &bomb), "a.gz: IDX file has 1 bytes after its end");
     let shape = "(18446744073709551615, 18446744073709551615)";
     assert!(refusal("a.npy", &npy("<f8", false, shape, &[0; 8])).contains("expected a product that fits into memory"));
     assert!(refusal("a.npy", &npy("<f8", false, "(9, 9)", &[0; 8])).contains("truncated: 648 bytes announced"));
+    let shape = "(0, 4294967296, 4294967296)";
+    let expected = "a.npy: has shape [0, 4294967296, 4294967296], expected pictures that fit into memory";
+    assert_eq!(refusal("a.npy", &npy("|u1", false, shape, &[])), expected);
     assert_eq!(refusal("a.idx", &idx(&[2, 0], &[])), "a.idx: has shape 2 x 0, expected 1 unit or more");
 }
 
@@ -452,7 +455,15 @@ fn rejects_malformed_libsvm() {
         ("1 1\n", "a.svm: line 1, column 2: `1` is not index:value"),
         ("cat 1:1\n", "a.svm: line 1, column 1: `cat` is not a label"),
         ("-1 1:1\n3 1:1\n", "a.svm: line 2, column 1: `3` is not a label, -1 goes with 1 only"),
-        ("1 4000000000:1\n0\n", "a.svm: has shape 2 x 4000000000, expected at most 2^32 dense values"),
+        (
+            "1 4000000000:1\n0\n",
+            "a.svm: has shape 2 x 4000000000, expected at most 256 dense values a byte of the file and 2^20",
+        ),
+        // A few bytes that would unfold to ten million values.
+        (
+            "1\n-1 5110021:1 6:1 \n",
+            "a.svm: has shape 2 x 5110021, expected at most 256 dense values a byte of the file and 2^20",
+        ),
         ("1\n0\n", "a.svm: has shape 2 x 0, expected 1 unit or more"),
     ] {
         assert_eq!(refusal("a.svm", content.as_bytes()).replace(", a whole number from 0 to 65535, or -1", ""), text);

@@ -7,14 +7,12 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 use gm_core::FileError;
 
+use super::limit::Limit;
 use super::table::{Cells, Table};
 use crate::error::{Error, Result};
 
 const FORMAT: &str = "IDX";
 const GZIP: [u8; 2] = [0x1f, 0x8b];
-
-/// deflate expands by at most 1032 : 1, so a header that announces more than this is a lie.
-const MAX_EXPANSION: u64 = 1032;
 
 /// Dimensions, slowest first, and the bytes.
 #[derive(Debug)]
@@ -57,16 +55,15 @@ fn read(path: &Path) -> Result<Idx> {
 
 /// Decodes the bytes of a file.
 pub(super) fn decode(bytes: &[u8]) -> std::result::Result<Idx, FileError> {
+    let size = bytes.len() as u64;
     if bytes.starts_with(&GZIP) {
-        let most = (bytes.len() as u64).saturating_mul(MAX_EXPANSION);
-        decode_stream(MultiGzDecoder::new(bytes), most)
+        decode_stream(MultiGzDecoder::new(bytes), Limit::compressed(size))
     } else {
-        decode_stream(bytes, bytes.len() as u64)
+        decode_stream(bytes, Limit::plain(size))
     }
 }
 
-/// Decodes a stream that cannot yield more than `most` bytes.
-fn decode_stream(mut stream: impl Read, most: u64) -> std::result::Result<Idx, FileError> {
+fn decode_stream(mut stream: impl Read, limit: Limit) -> std::result::Result<Idx, FileError> {
     let magic = header(&mut stream, 4)?;
     if magic[..2] != [0, 0] {
         return Err(FileError::Foreign { format: FORMAT });
@@ -80,9 +77,7 @@ fn decode_stream(mut stream: impl Read, most: u64) -> std::result::Result<Idx, F
     let announced = header(&mut stream, 4 * usize::from(magic[3]))?;
     let dims: Vec<u64> = announced.as_chunks().0.iter().map(|&dim| u64::from(u32::from_be_bytes(dim))).collect();
     let expected = size(&dims)?;
-    if expected > most {
-        return Err(FileError::Truncated { format: FORMAT, expected, found: most });
-    }
+    limit.check(FORMAT, expected)?;
     let data = body(stream, expected)?;
     Ok(Idx { dims: dims.into_iter().map(|dim| dim as usize).collect(), data })
 }

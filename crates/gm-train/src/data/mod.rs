@@ -8,6 +8,7 @@ mod idx;
 mod info;
 mod known;
 mod labels;
+mod limit;
 mod npy;
 mod rows;
 mod spec;

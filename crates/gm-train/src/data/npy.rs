@@ -11,6 +11,7 @@ use gm_core::FileError;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
+use super::limit::Limit;
 use super::table::{Cells, Parts, Table};
 use crate::error::{Error, Result};
 
@@ -31,13 +32,15 @@ struct Header {
 struct Array {
     shape: Vec<usize>,
     cells: Cells,
+    /// Bytes of its values in the file.
+    bytes: u64,
 }
 
 /// Reads an npy file of shape [samples, units] or [samples, height, width].
 pub(super) fn read(path: &Path) -> Result<Table> {
     let file = File::open(path).map_err(Error::io("opening", path))?;
     let length = file.metadata().map_err(Error::io("reading", path))?.len();
-    let array = array(BufReader::new(file), length).map_err(Error::file(path))?;
+    let array = array(BufReader::new(file), Limit::plain(length)).map_err(Error::file(path))?;
     table(path.display().to_string(), array)
 }
 
@@ -76,11 +79,15 @@ struct Npz<'a> {
     path: &'a Path,
     names: Vec<String>,
     archive: ZipArchive<BufReader<File>>,
+    /// What is left for arrays to unfold to.
+    limit: Limit,
 }
 
 impl<'a> Npz<'a> {
     fn open(path: &'a Path) -> Result<Self> {
-        let mut file = BufReader::new(File::open(path).map_err(Error::io("opening", path))?);
+        let file = File::open(path).map_err(Error::io("opening", path))?;
+        let limit = Limit::compressed(file.metadata().map_err(Error::io("reading", path))?.len());
+        let mut file = BufReader::new(file);
         let mut magic = Vec::new();
         file.by_ref().take(2).read_to_end(&mut magic).map_err(Error::io("reading", path))?;
         if magic != *b"PK" {
@@ -91,7 +98,7 @@ impl<'a> Npz<'a> {
         let files = archive.file_names().flatten();
         let mut names: Vec<String> = files.filter_map(|file| Some(file.strip_suffix(".npy")?.into())).collect();
         names.sort();
-        Ok(Self { path, names, archive })
+        Ok(Self { path, names, archive, limit })
     }
 
     fn split(&mut self, names: &[&str], labels: &[&str]) -> Result<Option<Table>> {
@@ -109,14 +116,11 @@ impl<'a> Npz<'a> {
         };
         let entry = self.archive.by_name(&format!("{name}.npy"));
         let array = match entry {
-            // deflate expands by at most 1032 : 1.
-            Ok(entry) => {
-                let most = entry.size().min(entry.compressed_size().saturating_mul(1032).saturating_add(64));
-                array(entry, most)
-            }
+            Ok(entry) => array(entry, self.limit),
             Err(error) => Err(FileError::Decode { format: "npz", detail: format!("{name}: {error}") }),
         };
         let array = array.map_err(Error::file(self.path))?;
+        self.limit = self.limit.less(array.bytes);
         Ok(Some((format!("{} ({name})", self.path.display()), array)))
     }
 }
@@ -140,7 +144,11 @@ fn read_labels(name: &str, array: Array) -> Result<Vec<u16>> {
 fn table(name: String, array: Array) -> Result<Table> {
     let (samples, units, image) = match array.shape[..] {
         [samples, units] => (samples, units, None),
-        [samples, height, width] => (samples, height * width, Some((height, width))),
+        // Without samples the product of all dimensions says nothing of this one.
+        [samples, height, width] => match height.checked_mul(width) {
+            Some(units) => (samples, units, Some((height, width))),
+            None => return Err(dimensions(&name, &array.shape, "pictures that fit into memory")),
+        },
         _ => return Err(dimensions(&name, &array.shape, "[samples, units] or [samples, height, width]")),
     };
     Ok(Table { name, units, samples, image, cells: array.cells, labels: None })
@@ -150,8 +158,8 @@ fn dimensions(name: &str, shape: &[usize], expected: &'static str) -> Error {
     Error::Dimensions { name: name.into(), shape: format!("{shape:?}"), expected }
 }
 
-/// Reads an array from a stream that cannot yield more than `most` bytes.
-fn array(mut stream: impl Read, most: u64) -> Outcome<Array> {
+/// Reads an array from a stream that may yield no more than the limit.
+fn array(mut stream: impl Read, limit: Limit) -> Outcome<Array> {
     let header = header(&mut stream)?;
     let (kind, width) = element(&header.descr)?;
     let size = header
@@ -160,9 +168,7 @@ fn array(mut stream: impl Read, most: u64) -> Outcome<Array> {
         .try_fold(width, |size, &dim| size.checked_mul(dim))
         .filter(|&size| size <= isize::MAX as u64);
     let size = size.ok_or_else(|| field("shape", format!("{:?}", header.shape), "a product that fits into memory"))?;
-    if size > most {
-        return Err(FileError::Truncated { format: FORMAT, expected: size, found: most });
-    }
+    limit.check(FORMAT, size)?;
     let mut bytes = Vec::new();
     stream.take(size + 1).read_to_end(&mut bytes).map_err(|error| decode(&error))?;
     match bytes.len() as u64 {
@@ -172,7 +178,7 @@ fn array(mut stream: impl Read, most: u64) -> Outcome<Array> {
     }
     let shape: Vec<usize> = header.shape.iter().map(|&dim| dim as usize).collect();
     let cells = elements(kind, header.descr.starts_with('>'), &bytes);
-    Ok(Array { cells: if header.fortran { in_c_order(cells, &shape) } else { cells }, shape })
+    Ok(Array { cells: if header.fortran { in_c_order(cells, &shape) } else { cells }, shape, bytes: size })
 }
 
 /// The element type and its width in bytes.

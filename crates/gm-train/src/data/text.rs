@@ -6,11 +6,9 @@ use std::path::Path;
 
 use gm_core::FileError;
 
+use super::limit::most_dense;
 use super::table::{Cells, Table};
 use crate::error::{Error, Result};
-
-/// Dense cells that a sparse file may unfold into.
-const MOST_CELLS: u64 = 1 << 32;
 
 /// Numbers of a growing table, one byte each for as long as all are 0 or 1.
 #[derive(Debug)]
@@ -168,8 +166,10 @@ pub(super) fn read_amat(path: &Path) -> Result<Table> {
 /// The number of units is the highest index, or the one given. Labels are whole numbers from 0, or -1 and 1,
 /// which become 0 and 1. What follows a `#` is a comment.
 pub(super) fn read_libsvm(path: &Path, units: Option<usize>) -> Result<Table> {
+    let size = std::fs::metadata(path).map_err(Error::io("opening", path))?.len();
     let mut sparse = Sparse {
         path,
+        most: most_dense(size),
         units: units.map(|n| n as u64),
         highest: 0,
         labels: Vec::new(),
@@ -183,6 +183,8 @@ pub(super) fn read_libsvm(path: &Path, units: Option<usize>) -> Result<Table> {
 
 struct Sparse<'a> {
     path: &'a Path,
+    /// Dense values that the file may unfold to.
+    most: u64,
     units: Option<u64>,
     highest: u64,
     labels: Vec<f64>,
@@ -232,9 +234,13 @@ impl Sparse<'_> {
 
     fn unfold(mut self) -> Result<Table> {
         let (samples, units) = (self.labels.len(), self.units.unwrap_or(self.highest));
-        if (samples as u64).saturating_mul(units) > MOST_CELLS {
+        if (samples as u64).saturating_mul(units) > self.most {
             let (name, shape) = (self.path.display().to_string(), format!("{samples} x {units}"));
-            return Err(Error::Dimensions { name, shape, expected: "at most 2^32 dense values" });
+            return Err(Error::Dimensions {
+                name,
+                shape,
+                expected: "at most 256 dense values a byte of the file and 2^20",
+            });
         }
         self.entries.sort_by_key(|&(sample, index, ..)| (sample, index));
         if let Some(pair) = self.entries.windows(2).find(|pair| (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1)) {

@@ -1,0 +1,6 @@
+//! Tables as amat.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| gm_fuzz::table("amat", bytes));

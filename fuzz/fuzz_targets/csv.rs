@@ -1,0 +1,6 @@
+//! Tables as csv.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| gm_fuzz::table("csv", bytes));

@@ -1,0 +1,7 @@
+//! Models as JSON.
+#![no_main]
+
+use gm_core::Format;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| gm_fuzz::model(Format::Json, bytes));

@@ -1,0 +1,6 @@
+//! Tables in libsvm's sparse form.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| gm_fuzz::table("svm", bytes));
