@@ -8,6 +8,7 @@ use gm_core::{Error as CoreError, Format, ModelData};
 use tempfile::{Builder, NamedTempFile};
 
 use crate::error::{Error, Result};
+use crate::faults::{Call, admit};
 
 /// How the names of unfinished files begin.
 pub(crate) const UNFINISHED: &str = ".unfinished-";
@@ -39,22 +40,49 @@ pub fn write_atomically(
 ) -> Result<()> {
     let path = path.as_ref();
     let folder = folder_of(path);
-    let mut file = unfinished(folder).map_err(Error::io("writing", path))?;
-    let mut buffered = BufWriter::new(file.as_file_mut());
+    let fail = || Error::io("writing", path);
+    let mut file = unfinished(folder).map_err(fail())?;
+    let mut buffered = BufWriter::new(Guarded { file: file.as_file_mut(), folder });
     write(&mut buffered).map_err(Error::at(path))?;
-    buffered.flush().map_err(Error::io("writing", path))?;
+    buffered.flush().map_err(fail())?;
     drop(buffered);
-    file.as_file().sync_all().map_err(Error::io("writing", path))?;
-    file.persist(path).map_err(|e| Error::io("writing", path)(e.error))?;
-    sync_folder(folder).map_err(Error::io("writing", path))
+    sync(file.as_file(), folder).map_err(fail())?;
+    admit(Call::Rename, folder, 0).map_err(fail())?;
+    file.persist(path).map_err(|e| fail()(e.error))?;
+    sync_folder(folder).map_err(fail())
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// A file in a folder, whose writes tests can make fail.
+pub(crate) struct Guarded<'a> {
+    pub(crate) file: &'a mut File,
+    pub(crate) folder: &'a Path,
+}
+
+impl Write for Guarded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let admitted = admit(Call::Write, self.folder, bytes.len())?;
+        self.file.write(&bytes[..admitted])
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Makes the content of a file in a folder last.
+pub(crate) fn sync(file: &File, folder: &Path) -> std::io::Result<()> {
+    admit(Call::Sync, folder, 0)?;
+    file.sync_all()
+}
+
+/// The folder that a path's file is in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A file under a name of its own, readable by whom new files are readable.
 fn unfinished(folder: &Path) -> std::io::Result<NamedTempFile> {
+    admit(Call::Create, folder, 0)?;
     let mut builder = Builder::new();
     builder.prefix(UNFINISHED);
     #[cfg(unix)]
@@ -64,6 +92,7 @@ fn unfinished(folder: &Path) -> std::io::Result<NamedTempFile> {
 
 /// Makes a rename last; other systems than Unix cannot open folders.
 fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    admit(Call::SyncFolder, folder, 0)?;
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 

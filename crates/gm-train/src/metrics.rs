@@ -9,6 +9,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
+use crate::files::{Guarded, folder_of, sync};
 
 /// Named numbers in the order in which they were added.
 ///
@@ -135,14 +136,15 @@ impl Metrics {
         let mut line =
             serde_json::to_vec(record).map_err(|e| Error::at(&self.path)(CoreError::from(undecodable(e))))?;
         line.push(b'\n');
-        self.file.write_all(&line).map_err(Error::io("writing", &self.path))?;
+        let mut file = Guarded { file: &mut self.file, folder: folder_of(&self.path) };
+        file.write_all(&line).map_err(Error::io("writing", &self.path))?;
         self.bytes += line.len() as u64;
         Ok(())
     }
 
     /// Makes what was written last, and returns its length.
     pub(crate) fn sync(&mut self) -> Result<u64> {
-        self.file.sync_data().map_err(Error::io("writing", &self.path))?;
+        sync(&self.file, folder_of(&self.path)).map_err(Error::io("writing", &self.path))?;
         Ok(self.bytes)
     }
 }

@@ -1,0 +1,80 @@
+//! Faults on request: one call of a folder fails, or all from one on.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Call;
+
+/// What happens at the chosen call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nothing; calls are counted.
+    None,
+    /// A write takes half of the bytes, which is no error.
+    ShortWrite,
+    /// The disk is full.
+    NoSpace,
+    /// The disk fails once.
+    InputOutput,
+    /// The disk fails, and everything that follows fails as well; a write has taken half of the bytes.
+    Gone,
+}
+
+/// A fault in a folder and those below it.
+#[derive(Debug)]
+struct Plan {
+    folder: PathBuf,
+    at: usize,
+    fault: Fault,
+    calls: Mutex<Vec<Call>>,
+}
+
+static PLANS: Mutex<Vec<Arc<Plan>>> = Mutex::new(Vec::new());
+
+/// Makes a fault happen as long as the value lives.
+#[derive(Debug)]
+pub(crate) struct Injected(Arc<Plan>);
+
+impl Injected {
+    /// A fault at a call, counted from 0, in a folder and those below it.
+    pub(crate) fn new(folder: &Path, at: usize, fault: Fault) -> Self {
+        let plan = Arc::new(Plan { folder: folder.into(), at, fault, calls: Mutex::new(Vec::new()) });
+        lock(&PLANS).push(Arc::clone(&plan));
+        Self(plan)
+    }
+
+    /// The calls so far.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        lock(&self.0.calls).clone()
+    }
+}
+
+impl Drop for Injected {
+    fn drop(&mut self) {
+        lock(&PLANS).retain(|plan| !Arc::ptr_eq(plan, &self.0));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How many of so many bytes a call in a folder may write, or why it fails.
+pub(crate) fn admit(call: Call, folder: &Path, bytes: usize) -> io::Result<usize> {
+    let plan = lock(&PLANS).iter().find(|plan| folder.starts_with(&plan.folder)).cloned();
+    let Some(plan) = plan else { return Ok(bytes) };
+    let mut calls = lock(&plan.calls);
+    let now = calls.len();
+    calls.push(call);
+    let error = |code| Err(io::Error::from_raw_os_error(code));
+    match plan.fault {
+        Fault::Gone if now > plan.at => error(5),
+        _ if now != plan.at => Ok(bytes),
+        Fault::None => Ok(bytes),
+        Fault::ShortWrite => Ok(bytes.div_ceil(2)),
+        Fault::NoSpace => error(28),
+        Fault::Gone if call == Call::Write => Ok(bytes.div_ceil(2)),
+        Fault::InputOutput | Fault::Gone => error(5),
+    }
+}
