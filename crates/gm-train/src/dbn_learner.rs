@@ -11,7 +11,7 @@ use gm_sbn::BoundSettings;
 use crate::dbn_backfit::Together;
 use crate::dbn_settings::{DbnSettings, LayerInputs};
 use crate::error::Result;
-use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, binary};
+use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, Watch, binary};
 use crate::metrics::Figures;
 use crate::rate::Clock;
 use crate::rbm_learner::{RbmLearner, error_rate, mean, rms};
@@ -215,10 +215,10 @@ impl DbnLearner {
         layers.swap_remove(self.dbn.depth() - 1)
     }
 
-    fn bounds(&self, dbn: &Dbn, probe: &BitMatrix, log_partition: f64) -> Result<(f64, f64)> {
+    fn bounds(&self, dbn: &Dbn, probe: &BitMatrix, log_partition: f64, watch: Watch<'_>) -> Result<(f64, f64)> {
         let settings = BoundSettings { samples: WATCHED_SAMPLES, repeats: 1 };
         // The same random numbers at every epoch, so that epochs can be compared.
-        let bounds = dbn.bounds(probe, log_partition, &settings, &Streams::new(0), &mut unwatched)?;
+        let bounds = dbn.bounds(probe, log_partition, &settings, &Streams::new(0), watch)?;
         Ok((mean(&bounds.elbo), bounds.mean().value))
     }
 }
@@ -254,13 +254,19 @@ fn joined_in_turn(states: &BitMatrix, classes: usize, count: usize) -> BitMatrix
 }
 
 /// log Z of the machine of a network in training: exact where it is small, else by annealing.
-fn log_partition(dbn: &Dbn, exact_units: usize, rows: &BitMatrix, (runs, temperatures): (usize, usize)) -> Result<f64> {
+fn log_partition(
+    dbn: &Dbn,
+    exact_units: usize,
+    rows: &BitMatrix,
+    (runs, temperatures): (usize, usize),
+    watch: Watch<'_>,
+) -> Result<f64> {
     if dbn.enumerable_units() <= exact_units {
         return Ok(dbn.log_partition()?);
     }
     let settings = AisSettings { runs, schedule: Schedule::Graded(temperatures) };
     let base = dbn.base_rates(rows)?;
-    Ok(dbn.log_partition_ais(&settings, Some(&base), &Streams::new(0), &mut unwatched)?.log_partition.value)
+    Ok(dbn.log_partition_ais(&settings, Some(&base), &Streams::new(0), watch)?.log_partition.value)
 }
 
 impl Learner for DbnLearner {
@@ -357,14 +363,22 @@ impl Learner for DbnLearner {
     }
 
     fn figures(&self, probe: &Probe, streams: &Streams) -> Result<Figures> {
+        self.figures_watched(probe, streams, &mut unwatched)
+    }
+
+    fn measures_long(&self) -> bool {
+        true
+    }
+
+    fn figures_watched(&self, probe: &Probe, streams: &Streams, watch: Watch<'_>) -> Result<Figures> {
         let dbn = self.dbn();
         let (train, valid) = (probe.train.bits(), probe.valid.bits());
         let rows = |batch: &BitMatrix| batch.narrowed(dbn.visible());
         let (v_train, v_valid) = (rows(train), rows(valid));
         let effort = if self.is_complete() { COMPARED } else { WATCHED };
-        let log_z = log_partition(&dbn, probe.exact_units, &v_train, effort)?;
-        let (elbo, weighted) = self.bounds(&dbn, &v_valid, log_z)?;
-        let (train_elbo, _) = self.bounds(&dbn, &v_train, log_z)?;
+        let log_z = log_partition(&dbn, probe.exact_units, &v_train, effort, watch)?;
+        let (elbo, weighted) = self.bounds(&dbn, &v_valid, log_z, watch)?;
+        let (train_elbo, _) = self.bounds(&dbn, &v_train, log_z, watch)?;
         let (couplings, top) = (dbn.couplings(), dbn.top());
         let lower = |batch: &BitMatrix, v: BitMatrix| {
             let mut layers = couplings.recognise(&dbn, v, &Streams::new(0));
@@ -391,8 +405,8 @@ impl Learner for DbnLearner {
         if self.complete && dbn.depth() < self.settings.hidden.len() {
             // What the next layer begins with.
             let next = self.grown(&dbn, train, streams)?;
-            let log_z = log_partition(&next, probe.exact_units, &v_train, effort)?;
-            figures.push("next_elbo", self.bounds(&next, &v_valid, log_z)?.0);
+            let log_z = log_partition(&next, probe.exact_units, &v_train, effort, watch)?;
+            figures.push("next_elbo", self.bounds(&next, &v_valid, log_z, watch)?.0);
         }
         Ok(figures)
     }

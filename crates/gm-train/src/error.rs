@@ -363,6 +363,19 @@ impl Error {
         Self::Unknown { what, name: name.into(), nearest, known: known.join(", ") }
     }
 
+    /// Whether an observer asked to stop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let error = gm_train::Error::from(gm_core::Error::Interrupted { op: "ais" });
+    /// assert!(error.is_interruption());
+    /// ```
+    #[must_use]
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Core(gm_core::Error::Interrupted { .. }))
+    }
+
     /// Says that an operating-system error concerned this path; made for `map_err`.
     ///
     /// # Examples

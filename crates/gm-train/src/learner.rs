@@ -1,7 +1,9 @@
 //! What the trainer asks of a model that learns, and what it saves of it.
 
+use std::ops::ControlFlow;
+
 use gm_core::{
-    Batch, BitMatrix, Error as CoreError, Matrix, ModelData, Recognition, Stack, Streams, Vector, check_len,
+    Batch, BitMatrix, Error as CoreError, Matrix, ModelData, Progress, Recognition, Stack, Streams, Vector, check_len,
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +20,9 @@ pub struct StepReport {
     /// Other numbers worth keeping.
     pub figures: Figures,
 }
+
+/// Is told how far a long measurement is, and may end it.
+pub type Watch<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
 
 /// Fixed examples on which training is watched.
 #[derive(Clone, Debug)]
@@ -99,6 +104,20 @@ pub trait Learner: Send {
     ///
     /// Whatever the model refuses.
     fn figures(&self, probe: &Probe, streams: &Streams) -> Result<Figures>;
+
+    /// [`figures`](Self::figures) with a look at a long measurement now and then; breaking ends it.
+    ///
+    /// # Errors
+    ///
+    /// As [`figures`](Self::figures), and [`gm_core::Error::Interrupted`].
+    fn figures_watched(&self, probe: &Probe, streams: &Streams, _: Watch<'_>) -> Result<Figures> {
+        self.figures(probe, streams)
+    }
+
+    /// Whether figures take long enough to be interrupted.
+    fn measures_long(&self) -> bool {
+        false
+    }
 
     /// All that the next update depends on, except streams and clock.
     fn state(&self) -> LearnerState;

@@ -26,6 +26,7 @@ mod dbn_learner;
 mod dbn_settings;
 mod error;
 mod evaluate;
+mod faults;
 mod files;
 mod guard;
 mod learner;
@@ -44,6 +45,7 @@ mod sbn_rule;
 mod trainer;
 mod visible;
 
+pub use checkpoint::CheckpointInfo;
 pub use classifier::{Classifier, ClassifierLearner, ClassifierSettings, Dropout, HiddenUnits};
 pub use config::{Config, DataConfig, ModelConfig, ModelSettings, takes_numbers};
 pub use data::{
@@ -61,7 +63,7 @@ pub use evaluate::{
     evaluate_sbn,
 };
 pub use files::{load_model, save_model, write_atomically};
-pub use learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport};
+pub use learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport, Watch};
 pub use metrics::{EpochRecord, Figures};
 pub use model::{Model, convert_model};
 pub use monitor::{MonitorSettings, StopOn};

@@ -57,6 +57,13 @@ pub enum Event<'a> {
         /// What, in a sentence.
         text: &'a str,
     },
+    /// Figures that take long, such as an annealing at the end of an epoch, have come so far.
+    Measuring {
+        /// Steps done.
+        done: u64,
+        /// All steps.
+        total: u64,
+    },
     /// Training came to its end.
     Finished {
         /// Updates made.

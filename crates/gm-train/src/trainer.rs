@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use gm_core::{Batch, BitMatrix, Error as CoreError, Matrix, ModelData, Purpose, Streams, VisibleKind};
+use gm_core::{Batch, BitMatrix, Error as CoreError, Matrix, ModelData, Progress, Purpose, Streams, VisibleKind};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
 use gm_rbm::Rbm;
@@ -20,7 +20,7 @@ use crate::dbn_learner::DbnLearner;
 use crate::dbn_settings::DbnSettings;
 use crate::error::Result;
 use crate::guard::check_health;
-use crate::learner::{Learner, Probe, StepReport};
+use crate::learner::{Learner, LearnerState, Probe, StepReport};
 use crate::metrics::{EpochRecord, Figures};
 use crate::monitor::{MonitorSettings, Stopping};
 use crate::observer::{Event, Observer};
@@ -560,9 +560,23 @@ impl<'a> Trainer<'a> {
     }
 
     /// Continues where a checkpoint stopped.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] for a place that this run cannot have come to, and those of [`Learner::restore`].
     pub(crate) fn restore(&mut self, checkpoint: Checkpoint) -> Result<()> {
         self.learner.restore(checkpoint.learner)?;
         (self.step, self.stopping, self.before) = (checkpoint.step, checkpoint.stopping, checkpoint.seconds);
+        let (clock, best) = (self.clock(), self.stopping.best.as_ref().map_or(0, |best| best.epoch));
+        let refuse = |arg, value: u64, allowed| {
+            Err(CoreError::Param { op: "checkpoint", arg, value: value.to_string(), allowed })
+        };
+        if clock.step > clock.total {
+            return Ok(refuse("step", clock.step, "updates of this run")?);
+        }
+        if best > clock.epoch() {
+            return Ok(refuse("best epoch", best, "an epoch before the checkpoint")?);
+        }
         Ok(())
     }
 
@@ -572,7 +586,7 @@ impl<'a> Trainer<'a> {
 
     fn clock(&self) -> Clock {
         let per_epoch = self.rows().div_ceil(self.plan.batch_size) as u64;
-        Clock { step: self.step, total: per_epoch * self.plan.epochs, per_epoch }
+        Clock { step: self.step, total: per_epoch.saturating_mul(self.plan.epochs), per_epoch }
     }
 
     pub(crate) fn train(&mut self, journal: &mut dyn Journal, observer: &mut dyn Observer) -> Result<Outcome> {
@@ -589,17 +603,45 @@ impl<'a> Trainer<'a> {
                 }
                 return Ok(Outcome::Interrupted { step: self.step });
             }
+            let before = self.before_the_end_of_an_epoch(journal);
             let report = self.update()?;
             self.tell_stage(observer);
             flow = observer.event(&self.progress());
-            if self.clock().within_epoch() == 0 && self.end_epoch(&report, journal, observer)? {
-                flow = ControlFlow::Break(());
+            if self.clock().within_epoch() == 0 {
+                match self.end_epoch(&report, journal, observer) {
+                    Ok(true) => flow = ControlFlow::Break(()),
+                    Ok(false) => {}
+                    Err(error) if error.is_interruption() => return self.leave_epoch_open(before, journal, observer),
+                    Err(error) => return Err(error),
+                }
             }
             if journal.is_due(self.step) && self.save(false, journal, observer)? {
                 flow = ControlFlow::Break(());
             }
         }
         self.finish(journal, observer)
+    }
+
+    /// The state before the last update of an epoch, where figures that follow may be interrupted: there is no other place to go on
+    /// from, since the figures need what the update reports.
+    fn before_the_end_of_an_epoch(&self, journal: &dyn Journal) -> Option<LearnerState> {
+        let clock = self.clock();
+        let last = clock.within_epoch() + 1 == clock.per_epoch;
+        (last && journal.lasts() && self.learner.measures_long()).then(|| self.learner.state())
+    }
+
+    /// Ends a run whose figures were interrupted: a resumed one repeats the last update, with the same bits, and the figures.
+    fn leave_epoch_open(
+        &mut self,
+        before: Option<LearnerState>,
+        journal: &mut dyn Journal,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
+        if let Some(learner) = before {
+            self.step -= 1;
+            self.save_state(learner, false, journal, observer)?;
+        }
+        Ok(Outcome::Interrupted { step: self.step })
     }
 
     /// Tells the observer when another stage begins.
@@ -662,7 +704,10 @@ impl<'a> Trainer<'a> {
         }
         let mut figures = Figures::new([("learning_rate", report.learning_rate)]);
         figures.extend(&report.figures);
-        figures.extend(&self.learner.figures(&self.examples.probe, &self.streams.fork(Purpose::Evaluate, epoch))?);
+        let mut watch =
+            |Progress { done, total }| observer.event(&Event::Measuring { done: done as u64, total: total as u64 });
+        let streams = self.streams.fork(Purpose::Evaluate, epoch);
+        figures.extend(&self.learner.figures_watched(&self.examples.probe, &streams, &mut watch)?);
         let record = EpochRecord { epoch, step: self.step, seconds: self.seconds(), figures };
         journal.record(&record)?;
         let parameters = || self.learner.parameters();
@@ -680,6 +725,16 @@ impl<'a> Trainer<'a> {
         if !journal.lasts() {
             return Ok(false);
         }
+        self.save_state(self.learner.state(), finished, journal, observer)
+    }
+
+    fn save_state(
+        &mut self,
+        learner: LearnerState,
+        finished: bool,
+        journal: &mut dyn Journal,
+        observer: &mut dyn Observer,
+    ) -> Result<bool> {
         let checkpoint = Checkpoint {
             config: String::new(),
             data: DataMark::default(),
@@ -688,7 +743,7 @@ impl<'a> Trainer<'a> {
             seconds: self.seconds(),
             metrics_bytes: 0,
             stopping: self.stopping.clone(),
-            learner: self.learner.state(),
+            learner,
         };
         let written = journal.checkpoint(checkpoint)?;
         self.saved = Some(self.step);

@@ -161,8 +161,14 @@ fn trained(settings: DbnSettings, interruptions: &[u64]) -> Vec<Vec<u8>> {
         assert_eq!(run.train(&mut stop).expect("a sound run"), Outcome::Interrupted { step: at });
         run = Run::resume(folder.path()).expect("a sound run");
     }
+    end(run)
+}
+
+/// Lets a run come to its end, and reads the models that it leaves.
+fn end(run: Run) -> Vec<Vec<u8>> {
+    let folder = run.folder().to_path_buf();
     assert!(matches!(run.train(&mut Unobserved).expect("a sound run"), Outcome::Finished { .. }));
-    ["model.gm", "layers/1.gm", "layers/2.gm"].map(|name| std::fs::read(folder.path().join(name)).expect(name)).into()
+    ["model.gm", "layers/1.gm", "layers/2.gm"].map(|name| std::fs::read(folder.join(name)).expect(name)).into()
 }
 
 #[test]
@@ -175,6 +181,28 @@ fn stable_resumed_runs_end_with_the_same_bits_in_every_stage() {
             assert!(whole == trained(quick(backfit, labels), points), "{backfit}, interrupted after {points:?}");
         }
     }
+}
+
+#[test]
+fn stable_measurements_that_are_broken_off_are_made_again() {
+    // The machine on top is too large to enumerate, so that the end of each epoch anneals.
+    let settings = || DbnSettings { hidden: vec![14, 16], ..quick(Backfit::None, false) };
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::create(folder.path(), &Config::new("digits", ModelConfig::Dbn(settings()))).unwrap();
+    for (measured, kept) in [(3, 2), (6, 5), (12, 11)] {
+        let mut made = 0;
+        let mut stop = |event: &Event<'_>| match event {
+            Event::Step { step, .. } => {
+                made = *step;
+                ControlFlow::Continue(())
+            }
+            Event::Measuring { .. } if made == measured => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        assert_eq!(run.train(&mut stop).unwrap(), Outcome::Interrupted { step: kept });
+        run = Run::resume(folder.path()).unwrap();
+    }
+    assert!(end(run) == trained(settings(), &[]));
 }
 
 #[test]
