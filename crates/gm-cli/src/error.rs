@@ -79,6 +79,18 @@ pub(crate) enum Error {
         /// What happened.
         detail: String,
     },
+    /// Training would take more memory than there is.
+    #[error("training {parameters} parameters takes about {needed} MiB beside the data, {left} MiB are left ({limit})")]
+    Memory {
+        /// Parameters of the model.
+        parameters: u64,
+        /// MiB that training takes.
+        needed: u64,
+        /// MiB that are left.
+        left: u64,
+        /// What limits them.
+        limit: &'static str,
+    },
     /// A picture could not be drawn.
     #[error("drawing a picture: {detail}")]
     Picture {
@@ -104,6 +116,7 @@ impl Error {
     fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::Exists { remedy, .. } => Some(remedy),
+            Self::Memory { .. } => Some("fewer --hidden units take less, or raise the limit"),
             Self::NoModel { .. } => Some("`dgm train --resume RUN` finishes the run"),
             Self::Units { .. } => {
                 Some("give the data the model was trained on; `dgm data info SPEC` and `dgm inspect MODEL` show both")

@@ -10,6 +10,7 @@ mod download;
 mod error;
 mod files;
 mod mask;
+mod memory;
 mod model;
 mod output;
 mod picture;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::console::{Interrupt, Progress};
 use crate::error::{Error, Result};
 use crate::files::save_picture;
+use crate::memory;
 use crate::model;
 use crate::output::{Listing, Report};
 use crate::picture::{self, Chart, Curve, Shape};
@@ -134,8 +135,9 @@ struct DataDocument {
 ///
 /// # Errors
 ///
-/// Those of [`Run::train`], and [`gm_train::Error::Io`] when a picture cannot be written.
+/// [`Error::Memory`] before anything is trained, those of [`Run::train`], and [`gm_train::Error::Io`] when a picture cannot be written.
 pub(crate) fn run(run: Run, report: bool) -> Result<Report> {
+    memory::check(&run.layers())?;
     let (folder, config) = (run.folder().to_path_buf(), run.config().clone());
     let data = run.data();
     let units = config.model.settings().visible_kind();

@@ -17,6 +17,7 @@ use gm_train::{
 use super::{Context, plain};
 use crate::data::Folders;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::output::Report;
 use crate::training;
 use course::Course;
@@ -239,6 +240,8 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
     config.seed = context.seed();
     config.checkpoint_every = shared.checkpoint_every.unwrap_or(config.checkpoint_every);
     let settings = config.model.settings();
+    // Before the folder is made.
+    memory::check(&settings.layers(data.units()))?;
     config.monitor = shared.monitor(settings.epochs(), options.stop_on(settings, data.units()));
     config.monitor.rows = options.watched().unwrap_or(config.monitor.rows);
     config.data = DataConfig {

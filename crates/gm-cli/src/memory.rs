@@ -1,0 +1,97 @@
+//! Memory that training needs and that there is, so that a run which cannot fit says so before it starts.
+
+use std::fs;
+
+use crate::error::{Error, Result};
+
+/// Bytes that training keeps for a parameter: the weights, their arrangement for either direction, gradient, what the optimiser
+/// remembers, and two copies while a checkpoint is written. Measured on machines of 784-500 to 784-20000 units: 37 to 40.
+const BYTES_A_PARAMETER: u64 = 36;
+
+/// Refuses a model that needs more memory than is left here.
+///
+/// # Errors
+///
+/// [`Error::Memory`] with the need, what is left and what limits it. Where the system does not tell, nothing is refused.
+pub(crate) fn check(layers: &[usize]) -> Result<()> {
+    check_within(layers, left())
+}
+
+fn check_within(layers: &[usize], left: Option<(u64, &'static str)>) -> Result<()> {
+    let (parameters, Some((left, limit))) = (parameters(layers), left) else { return Ok(()) };
+    let needed = parameters.saturating_mul(BYTES_A_PARAMETER);
+    if needed <= left {
+        return Ok(());
+    }
+    Err(Error::Memory { parameters, needed: mib(needed), left: mib(left), limit })
+}
+
+fn mib(bytes: u64) -> u64 {
+    bytes >> 20
+}
+
+/// Weights between neighbouring layers, and biases.
+fn parameters(layers: &[usize]) -> u64 {
+    let weights = layers.windows(2).map(|pair| (pair[0] as u64).saturating_mul(pair[1] as u64));
+    weights.chain(layers.iter().map(|&n| n as u64)).fold(0, u64::saturating_add)
+}
+
+/// Bytes that are left to this process, and by which limit; the tightest of those that the system tells.
+fn left() -> Option<(u64, &'static str)> {
+    let read = |path: &str| fs::read_to_string(path).ok();
+    let status = read("/proc/self/status").unwrap_or_default();
+    let address_space =
+        read("/proc/self/limits").and_then(|limits| soft_limit(&limits, "Max address space")).and_then(|limit| {
+            Some((limit.saturating_sub(kib_of(&status, "VmSize:")?), "the limit of the address space, `ulimit -v`"))
+        });
+    let group =
+        read("/sys/fs/cgroup/memory.max").and_then(|limit| limit.trim().parse::<u64>().ok()).and_then(|limit| {
+            let used: u64 = read("/sys/fs/cgroup/memory.current")?.trim().parse().ok()?;
+            Some((limit.saturating_sub(used), "the limit of the control group"))
+        });
+    let free =
+        read("/proc/meminfo").and_then(|text| Some((kib_of(&text, "MemAvailable:")?, "the memory of the machine")));
+    [address_space, group, free].into_iter().flatten().min_by_key(|(bytes, _)| *bytes)
+}
+
+/// The soft limit of a line of /proc/self/limits, in bytes; `None` without one.
+fn soft_limit(limits: &str, name: &str) -> Option<u64> {
+    limits.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
+}
+
+/// A figure in KiB by its name, in bytes.
+fn kib_of(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_limits_and_figures_are_read_from_proc() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
+                      Max stack size            8388608              unlimited            bytes\n\
+                      Max address space         536870912            unlimited            bytes\n";
+        assert_eq!(soft_limit(limits, "Max address space"), Some(536_870_912));
+        assert_eq!(soft_limit(&limits.replace("536870912", "unlimited"), "Max address space"), None);
+        assert_eq!(kib_of("Name:\tdgm\nVmSize:\t    2048 kB\n", "VmSize:"), Some(2_097_152));
+        assert_eq!(kib_of("", "VmSize:"), None);
+    }
+
+    #[test]
+    fn rejects_models_that_do_not_fit() {
+        assert_eq!(parameters(&[784, 500]), 393_284);
+        let limit = "the limit of the control group";
+        assert!(check_within(&[784, 500], Some((64 << 20, limit))).is_ok());
+        assert!(check_within(&[784, 20_000], None).is_ok());
+        let error = check_within(&[784, 20_000], Some((400 << 20, limit))).unwrap_err().line();
+        assert_eq!(
+            error,
+            "training 15700784 parameters takes about 539 MiB beside the data, 400 MiB are left (the limit of the control group); \
+             fewer --hidden units take less, or raise the limit"
+        );
+        assert!(check_within(&[usize::MAX, usize::MAX], Some((1 << 40, limit))).is_err());
+    }
+}
