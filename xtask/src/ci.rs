@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::browser;
-use crate::process::{Step, cargo, root, target};
+use crate::process::{Step, cargo, nightly, root, target};
 
 /// Where the quick commands of the program leave their files, below the root.
 const SCRATCH: &str = "target/ci";
@@ -42,8 +42,9 @@ enum Stage {
 pub(crate) fn run(long: bool) -> Result<()> {
     clear_scratch()?;
     let mut stages: Vec<Stage> = quick()?.into_iter().map(Stage::Run).collect();
+    stages.push(deny());
     if long {
-        stages.extend([Stage::Run(ignored()), miri(), sanitizer(), browser()]);
+        stages.extend([Stage::Run(ignored()), Stage::Run(crash()), miri(), sanitizer(), fuzz(), browser()]);
     }
     let mut lines = vec![];
     let outcome = stages.iter().try_for_each(|stage| timed(stage, &mut lines));
@@ -131,11 +132,6 @@ fn ignored() -> Step {
     cargo("slow and fuzz tests", ["test", "--workspace", "--", "--ignored"])
 }
 
-/// Rustup's runner is needed because this program inherits the toolchain that built it.
-fn nightly<const N: usize>(name: &str, args: [&str; N]) -> Step {
-    Step::new(name, "rustup", ["run", "nightly", "cargo"]).args(args)
-}
-
 fn miri() -> Stage {
     const NAME: &str = "Miri on the kernels";
     if !nightly(NAME, ["miri", "--version"]).succeeds() {
@@ -157,6 +153,26 @@ fn sanitizer() -> Stage {
     }
     let args = ["test", "-p", "gm-core", "--lib", "--target", TARGET, "--target-dir", "target/asan", "kernels"];
     Stage::Run(nightly(NAME, args).env("RUSTFLAGS", "-Zsanitizer=address"))
+}
+
+fn crash() -> Step {
+    cargo("a hundred kills", ["xtask", "crash", "--kills", "100"])
+}
+
+fn deny() -> Stage {
+    const NAME: &str = "licences and sources of dependencies";
+    match cargo(NAME, ["deny", "--version"]).succeeds() {
+        true => Stage::Run(cargo(NAME, ["deny", "--offline", "check", "bans", "licenses", "sources"])),
+        false => Stage::Skip { name: NAME, why: "cargo-deny is not installed".into() },
+    }
+}
+
+fn fuzz() -> Stage {
+    const NAME: &str = "fuzz targets";
+    match nightly(NAME, ["--version"]).succeeds() {
+        true => Stage::Run(cargo(NAME, ["xtask", "fuzz", "--seconds", "20"])),
+        false => Stage::Skip { name: NAME, why: "no nightly toolchain is installed".into() },
+    }
 }
 
 fn browser() -> Stage {

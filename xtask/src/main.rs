@@ -3,8 +3,10 @@
 
 mod browser;
 mod ci;
+mod fuzz;
 mod process;
 mod reproduce;
+mod soak;
 mod tidy;
 
 use std::error::Error;
@@ -56,11 +58,22 @@ enum Command {
         /// Only benchmarks whose name contains this.
         filter: Option<String>,
     },
-    /// Writes the chapter of the book that the program itself tells: docs/src/commands.md.
+    /// Writes the parts of the book that the program itself tells: the chapter of commands and the tables of damage and faults.
     Book,
     /// Trains the recipes, measures them on the full test set and writes docs/src/results.md. What was done before is kept, so
     /// that an interrupted reproduction goes on when it is called again.
     Reproduce(reproduce::Reproduce),
+    /// Trains small runs of all kinds of models, kills them at random moments and resumes them until there were so many kills, and
+    /// compares what they end in with uninterrupted runs.
+    Crash {
+        /// Processes killed with SIGKILL.
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        kills: u32,
+    },
+    /// Trains a model of the size of MNIST for some minutes and watches the memory and the open files of the process.
+    Soak(soak::Soak),
+    /// Runs the fuzz targets of the readers of files, one after the other.
+    Fuzz(fuzz::Fuzz),
     /// Checks the rules of the repository.
     Tidy,
 }
@@ -81,8 +94,11 @@ fn run(command: Command) -> Result<()> {
         Command::Ci { long } => ci::run(long),
         Command::Demo { arguments } => demo(arguments).run(),
         Command::Bench { peers, growth, filter } => bench(peers, growth, filter),
-        Command::Book => book().run(),
+        Command::Book => book().iter().try_for_each(Step::run),
         Command::Reproduce(reproduce) => reproduce.run(),
+        Command::Crash { kills } => crash(kills).run(),
+        Command::Soak(soak) => soak.run(),
+        Command::Fuzz(fuzz) => fuzz.run(),
         Command::Tidy => tidy::run(),
     }
 }
@@ -95,8 +111,19 @@ fn test(cases: Option<u32>) -> Step {
     }
 }
 
-fn book() -> Step {
-    cargo("book", ["test", "-p", "gm-cli", "--bin", "dgm", "golden_the_chapter_of_commands"]).env("DGM_WRITE_BOOK", "1")
+/// The tests that write parts of the book, and compare them at other times.
+fn book() -> [Step; 3] {
+    let write = |args: &[&str]| cargo("book", args.iter().copied()).env("DGM_WRITE_BOOK", "1");
+    [
+        write(&["test", "-p", "gm-cli", "--bin", "dgm", "golden_the_chapter_of_commands"]),
+        write(&["test", "-p", "gm-cli", "--test", "faults", "golden_the_table_of_faults"]),
+        write(&["test", "-p", "gm-train", "--test", "hostile", "golden_the_table_of_damage"]),
+    ]
+}
+
+fn crash(kills: u32) -> Step {
+    let args = ["test", "-p", "gm-cli", "--test", "crash", "--", "--nocapture"];
+    cargo("crash", args).env("DGM_KILLS", kills.to_string())
 }
 
 fn demo(arguments: Vec<String>) -> Step {
@@ -129,6 +156,12 @@ mod tests {
     fn table_test_passes_the_number_of_cases_on() {
         assert_eq!(test(None).to_string(), "cargo test --workspace");
         assert_eq!(test(Some(64)).to_string(), "PROPTEST_CASES=64 cargo test --workspace");
+    }
+
+    #[test]
+    fn table_crash_passes_the_number_of_kills_on() {
+        let line = "DGM_KILLS=9 cargo test -p gm-cli --test crash -- --nocapture";
+        assert_eq!(crash(9).to_string(), line);
     }
 
     #[test]

@@ -39,7 +39,8 @@ fn train<'a>(run: &[&'a str], out: &'a str) -> Vec<&'a str> {
 /// Every file below a folder with its digest, but those of a run that hold nothing but times and locks.
 fn digests(folder: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    for entry in fs::read_dir(folder).expect("a readable folder").flatten() {
+    // A process may be killed before it has made the folder.
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let (path, name) = (entry.path(), entry.file_name().display().to_string());
         if path.is_dir() {
             found.extend(digests(&path).into_iter().map(|(inner, digest)| (format!("{name}/{inner}"), digest)));

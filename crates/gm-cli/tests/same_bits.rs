@@ -20,7 +20,7 @@ const RUNS: [&[&str]; 5] = [
     &["train", "rbm", "--hidden", "70"],
     &["train", "sbn", "--hidden", "70,20"],
     &["train", "dbm", "--hidden", "70,20"],
-    &["train", "dbn", "--hidden", "70,20"],
+    &["train", "dbn", "--hidden", "70,12"],
     &["finetune", "start.gm", "--init-scale", "0.1"],
 ];
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
@@ -152,10 +152,14 @@ fn entries(folder: &TempDir) -> usize {
     fs::read_dir(folder.path()).expect("a readable folder").count()
 }
 
-/// Reads a file and checks time and memory. One at a time, since memory is that of the whole process.
-fn measured(reader: Reader, bytes: &[u8]) -> Result<(), String> {
+/// Keeps other tests from asking for memory, which is that of the whole process.
+fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads a file and checks time and memory; each test holds the lock of [`alone`] meanwhile.
+fn measured(reader: Reader, bytes: &[u8]) -> Result<(), String> {
     let (began, before) = (Instant::now(), MEMORY.current_usage());
     MEMORY.reset_peak_usage();
     let outcome = reader.read(bytes);
@@ -169,6 +173,7 @@ fn measured(reader: Reader, bytes: &[u8]) -> Result<(), String> {
 
 #[test]
 fn table_every_seed_is_sound() {
+    let _alone = alone();
     for reader in Reader::ALL {
         let folder = seeds().join(reader.names().1);
         for entry in fs::read_dir(&folder).expect("the seeds are there") {
@@ -259,6 +264,7 @@ fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
 proptest! {
     #[test]
     fn fuzz_changed_files_are_survived_within_their_memory(which in 0..Reader::ALL.len(), changes in changes(), seal: bool) {
+        let _alone = alone();
         let reader = Reader::ALL[which];
         let bytes = changed(reader.sound(), &changes);
         let enveloped = matches!(reader, Reader::Model | Reader::Checkpoint);
@@ -322,6 +328,7 @@ fn bomb(reader: Reader) -> Option<Vec<u8>> {
 
 #[test]
 fn law_memory_stays_within_the_stated_multiple_in_the_worst_cases() {
+    let _alone = alone();
     let tensors: String = (0..20_000).map(|i| format!("\"{i}\":[0],")).collect();
     let json = format!("{{\"model\":\"rbm\",\"tensors\":{{{}\"x\":[]}}}}", tensors);
     let lists = format!("{{\"tensors\":{{\"x\":[{}0]}}}}", "0,".repeat(200_000));
@@ -548,6 +555,7 @@ fn said(outcome: Result<(), String>) -> String {
 
 #[test]
 fn golden_the_table_of_damage_is_what_the_readers_say() {
+    let _alone = alone();
     let mut part = String::new();
     for reader in Reader::ALL {
         let cases = common(reader).into_iter().chain(special(reader));
@@ -562,6 +570,7 @@ fn golden_the_table_of_damage_is_what_the_readers_say() {
 
 #[test]
 fn rejects_damage_wherever_a_file_could_tell() {
+    let _alone = alone();
     // Files with checksums, and those whose length is known, notice every kind of damage but another value where there is no checksum.
     for reader in [Reader::Model, Reader::Checkpoint, Reader::Safetensors, Reader::Idx, Reader::Gzip] {
         for (damage, bytes) in common(reader).into_iter().chain(special(reader)) {

@@ -43,10 +43,14 @@ const HEAVY: &[&str] = &[
 /// The version of bincode that works, and the crate that may use it.
 const BINCODE: (&str, &str) = ("=2.0.1", "gm-core");
 
+/// Where every dependency has its reason.
+const REASONS: &str = "docs/src/reliability.md";
+
 /// All rules on the crates.
 pub(crate) fn check(tree: &Tree) -> Result<Vec<Violation>> {
     let root = tree.file("Cargo.toml")?;
     let mut found = declared(root, &tree.members);
+    found.extend(reasons(root, tree.file(REASONS)?));
     for member in &tree.members {
         let manifest = tree.file(&format!("{}/Cargo.toml", member.folder))?;
         let names: Vec<&str> = tree.members.iter().map(|m| m.name.as_str()).collect();
@@ -99,6 +103,23 @@ fn declared(root: &Source, members: &[Member]) -> Vec<Violation> {
     names
         .filter(|(_, name)| !all(name))
         .map(|(line, name)| root.violation(line, "dependencies", format!("no crate depends on `{name}`")))
+        .collect()
+}
+
+/// Every dependency from outside has a reason, in the table below "## Dependencies" of the book.
+fn reasons(root: &Source, chapter: &Source) -> Vec<Violation> {
+    let table = chapter
+        .text
+        .lines()
+        .skip_while(|line| *line != "## Dependencies")
+        .skip(1)
+        .take_while(|line| !line.starts_with("## "));
+    let first = table.filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let named: Vec<&str> = first.flat_map(|cell| cell.split(", ")).collect();
+    let names = workspace_dependencies(&root.text).into_iter().filter(|(_, name)| !name.starts_with("gm-"));
+    names
+        .filter(|(_, name)| !named.contains(&name.as_str()))
+        .map(|(line, name)| root.violation(line, "reasons", format!("`{name}` has no reason in {REASONS}")))
         .collect()
 }
 
@@ -218,6 +239,14 @@ mod tests {
         );
         let found = declared(&root, &[member("gm-core", vec![dependency("rand", "^1", false)])]);
         assert_eq!(texts(&found), ["Cargo.toml:5: dependencies: no crate depends on `npyz`"]);
+    }
+
+    #[test]
+    fn rejects_dependencies_without_a_reason() {
+        let root = source("Cargo.toml", "[workspace.dependencies]\ngm-core = 1\nrand = 1\nzip = 1\n");
+        let text = "# A\n| zip | before |\n## Dependencies\n\n| name | why |\n| rand, rand_chacha | draws |\n## Next\n| zip | after |\n";
+        let found = reasons(&root, &source(REASONS, text));
+        assert_eq!(texts(&found), ["Cargo.toml:4: reasons: `zip` has no reason in docs/src/reliability.md"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::Source;
 use crate::Result;
 
 /// Folders beside the crates whose files are checked.
-const FOLDERS: &[&str] = &[".cargo", ".ci", ".github", "docs", "recipes"];
+const FOLDERS: &[&str] = &[".cargo", ".ci", ".github", "docs", "fuzz", "recipes"];
 
 /// Folders that hold nothing written by hand.
 const GENERATED: &[&str] = &["target", "book", ".git"];

@@ -1,0 +1,170 @@
+//! `cargo xtask soak`: a long training at the size of MNIST whose memory and open files are watched from outside.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use crate::Result;
+use crate::process::{cargo, root, target};
+
+/// Trains a model of 784 and 500 units on made-up pictures for some minutes, with a checkpoint every hundred updates, and fails when
+/// memory or open files grow.
+#[derive(Args)]
+pub(crate) struct Soak {
+    /// How long to train.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    minutes: u64,
+    /// The program to watch; built in release mode if absent.
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
+}
+
+/// Looks at the process, spread over its time.
+const LOOKS: u32 = 60;
+
+/// The share of looks at the beginning that do not count: data are loaded and pools are filled.
+const WARM_UP: usize = 10;
+
+/// What memory may grow by from the early looks to the late ones: one in fifty, which allocators' habits take.
+const GROWTH: f64 = 1.02;
+
+/// The folder of the run, below the root.
+const PLACE: &str = "target/soak";
+
+impl Soak {
+    pub(crate) fn run(&self) -> Result<()> {
+        if !Path::new("/proc/self/status").exists() {
+            return Err("memory and open files are read from /proc, which this system does not have".into());
+        }
+        let program = match &self.program {
+            Some(program) => program.canonicalize()?,
+            None => {
+                cargo("dgm", ["build", "--release", "-p", "gm-cli", "--bin", "dgm"]).run()?;
+                target().join("release/dgm").canonicalize()?
+            }
+        };
+        let folder = root().join(PLACE);
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("rows.idx"), pictures(10_000))?;
+        let mut child = start(&program, &folder)?;
+        let looks = watch(&mut child, Duration::from_secs(60 * self.minutes));
+        child.kill()?;
+        child.wait()?;
+        report(&looks?)
+    }
+}
+
+/// Pictures of 28 x 28 pixels, an eighth of them white.
+fn pictures(rows: u32) -> Vec<u8> {
+    let mut state = 1_u32;
+    let pixels = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        u8::from(state >> 29 == 0)
+    });
+    let header = [0, 0, 8, 3].into_iter().chain([rows, 28, 28].into_iter().flat_map(u32::to_be_bytes));
+    header.chain(pixels.take(784 * rows as usize)).collect()
+}
+
+fn start(program: &Path, folder: &Path) -> Result<Child> {
+    let rest = [
+        "--hidden",
+        "500",
+        "--epochs",
+        "1000000",
+        "--look-every",
+        "5",
+        "--checkpoint-every",
+        "100",
+        "--out",
+        "run",
+        "--quiet",
+    ];
+    let mut command = Command::new(program);
+    command.args(["train", "rbm", "--data", "rows.idx"]).args(rest).current_dir(folder).stdout(Stdio::null());
+    Ok(command.spawn()?)
+}
+
+/// What a look has seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Look {
+    seconds: u64,
+    resident_kib: u64,
+    files: usize,
+}
+
+fn watch(child: &mut Child, time: Duration) -> Result<Vec<Look>> {
+    let (began, mut looks) = (Instant::now(), vec![]);
+    for number in 1..=LOOKS {
+        let next = time.mul_f64(f64::from(number) / f64::from(LOOKS));
+        std::thread::sleep(next.saturating_sub(began.elapsed()));
+        if let Some(status) = child.try_wait()? {
+            return Err(format!("the training ended by itself: {status}").into());
+        }
+        let process = Path::new("/proc").join(child.id().to_string());
+        let look = Look {
+            seconds: began.elapsed().as_secs(),
+            resident_kib: resident(&fs::read_to_string(process.join("status"))?)?,
+            files: fs::read_dir(process.join("fd"))?.count(),
+        };
+        println!("{:>6} s  {:>8} KiB  {:>3} open files", look.seconds, look.resident_kib, look.files);
+        looks.push(look);
+    }
+    Ok(looks)
+}
+
+/// The resident memory in the text of /proc/PID/status.
+fn resident(status: &str) -> Result<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    Ok(line.ok_or("no VmRSS in /proc")?.trim().trim_end_matches(" kB").trim().parse()?)
+}
+
+/// Compares the late looks with the early ones, by their highest figures: a checkpoint in progress takes some memory.
+fn report(looks: &[Look]) -> Result<()> {
+    let counted = &looks[WARM_UP.min(looks.len() / 4)..];
+    let (early, late) = counted.split_at(counted.len() / 2);
+    let most = |looks: &[Look], figure: fn(&Look) -> u64| looks.iter().map(figure).max().unwrap_or(0);
+    let memory = |looks| most(looks, |look| look.resident_kib);
+    let files = |looks| most(looks, |look| look.files as u64);
+    println!(
+        "at most {} KiB and {} files in the first half, {} KiB and {} files in the second",
+        memory(early),
+        files(early),
+        memory(late),
+        files(late)
+    );
+    if memory(late) as f64 > GROWTH * memory(early) as f64 {
+        return Err("memory has grown".into());
+    }
+    if files(late) > files(early) {
+        return Err("open files have become more".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(memory: impl Fn(u64) -> u64, files: impl Fn(u64) -> usize) -> Vec<Look> {
+        (0..60).map(|i| Look { seconds: i, resident_kib: memory(i), files: files(i) }).collect()
+    }
+
+    #[test]
+    fn table_memory_is_read_from_the_status_of_a_process() {
+        assert_eq!(resident("Name:\tdgm\nVmPeak:\t  9 kB\nVmRSS:\t   70184 kB\n").unwrap(), 70_184);
+        assert!(resident("").is_err());
+    }
+
+    #[test]
+    fn rejects_growth_and_lets_flat_runs_pass() {
+        assert!(report(&looks(|i| if i < 5 { 100 } else { 70_000 + 50 * (i % 3) }, |i| 9 + (i % 2) as usize)).is_ok());
+        let error = report(&looks(|i| 70_000 + 100 * i, |_| 9)).unwrap_err().to_string();
+        assert_eq!(error, "memory has grown");
+        let error = report(&looks(|_| 70_000, |i| 9 + (i / 20) as usize)).unwrap_err().to_string();
+        assert_eq!(error, "open files have become more");
+    }
+}
