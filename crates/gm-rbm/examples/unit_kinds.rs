@@ -33,7 +33,8 @@ fn lengths(streams: &Streams) -> Result<()> {
     let VisibleUnits::Gaussian(units) = VisibleUnits::new(VisibleKind::Gaussian, 1, None)? else { return Ok(()) };
     let units = VisibleUnits::Gaussian(units.with_standardise(Some(standardise))?);
     let mut rbm = Rbm::initial_with(units, &[0.0], 1, 0.5, streams)?;
-    fit(&mut rbm, (&rbm.states_of_rows(&rows, streams)?).into(), 1_000, 0.05)?;
+    let states = rbm.states_of_rows(&rows, streams)?;
+    fit(&mut rbm, (&states).into(), 1_000, 0.05)?;
 
     let log_z = rbm.log_partition()?;
     let log_p: Vec<f64> = rbm.free_energy_of_rows(&rows)?.iter().map(|f| -f - log_z).collect();
