@@ -91,7 +91,7 @@ impl Rbm {
         let (inputs, classes) = self.inputs_without_class(op, v)?;
         let probs: Vec<Vec<f64>> = classes.scores(&inputs).iter().map(|scores| probs(scores)).collect();
         let mut mean = Matrix::zeros(self.hidden(), v.samples());
-        for k in 0..classes.bias.len() {
+        for (k, _) in classes.bias.iter().enumerate() {
             classes.add_scaled_means(k, &inputs, |sample| probs[sample][k] as f32, &mut mean);
         }
         Ok(mean)
@@ -161,9 +161,9 @@ pub fn class_gradient_into(rbm: &Rbm, couplings: &Couplings, v: &BitMatrix, out:
     let scale = 1.0 / v.samples().max(1) as f32;
     let mut pull = Matrix::zeros(rbm.hidden(), v.samples());
     let mut of_group = Matrix::zeros(group.categories(), rbm.hidden());
-    for k in 0..group.categories() {
+    for (k, mut row) in of_group.row_iter_mut().enumerate() {
         let sums = classes.add_scaled_means(k, &inputs, |sample| misses[sample][k], &mut pull);
-        of_group.row_mut(k).iter_mut().zip(sums).for_each(|(to, sum)| *to = scale * sum);
+        row.iter_mut().zip(sums).for_each(|(to, sum)| *to = scale * sum);
     }
     let y = Activations::from_matrix(&pull);
     out.update_weights(0, |pairs| {

@@ -247,6 +247,12 @@ impl Config {
                 ("true".into(), "false with early stopping, which needs rows that are not learnt from");
             return Err(CoreError::Param { op: "Config", arg: "learn_validation", value, allowed }.into());
         }
+        let weighs_classes = matches!(&self.model, ModelConfig::Rbm(settings) if settings.class_weight > 0.0);
+        if let Some(path) = self.data.weights.as_ref().filter(|_| weighs_classes) {
+            let (value, allowed) =
+                (path.display().to_string(), "none with a class weight, whose gradient weighs all rows alike");
+            return Err(CoreError::Param { op: "Config", arg: "weights", value, allowed }.into());
+        }
         self.model.settings().check()?;
         self.monitor.check()
     }
@@ -386,6 +392,11 @@ mod tests {
         let error = config.check().unwrap_err().to_string();
         assert!(error.contains("`learn_validation` is true, allowed: false with early stopping"), "{error}");
         config.data.learn_validation = false;
+        config.data.weights = Some("weights.csv".into());
+        config.model = ModelConfig::Rbm(RbmSettings { labels: true, class_weight: 1.0, ..Default::default() });
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.contains("`weights` is weights.csv, allowed: none with a class weight"), "{error}");
+        config.data.weights = None;
         config.model = ModelConfig::Rbm(RbmSettings { batch_size: usize::MAX, ..Default::default() });
         assert!(config.check().unwrap_err().to_string().starts_with("Config: `batch_size` is 18446744073709551615"));
     }

@@ -16,7 +16,7 @@ use gm_train::{
 fn fit(data: &Dataset, settings: &RbmSettings, seed: u64) -> (Rbm, Vec<gm_train::EpochRecord>) {
     let monitor = MonitorSettings { every: settings.epochs, ..MonitorSettings::default() };
     let options = FitOptions { monitor, ..FitOptions::default() };
-    let fit = fit_rbm_with(data, settings, &options, &Streams::new(seed), &mut Unobserved).unwrap();
+    let fit = fit_rbm_with(data, settings, &options, &Streams::new(seed), &mut Unobserved).expect("a small model");
     (fit.model, fit.history)
 }
 
@@ -137,8 +137,8 @@ fn rejects_label_units_of_data_without_labels() {
 
 /// Rows that are training, validation and test split at once.
 fn dataset(values: Values) -> Dataset {
-    let split = Split::new(values, None).unwrap();
-    Dataset::new("rows", split.clone(), split.clone(), split).unwrap()
+    let split = Split::new(values, None).expect("a small model");
+    Dataset::new("rows", split.clone(), split.clone(), split).expect("a small model")
 }
 
 /// What the data of these tests are drawn from: two causes that shift three measurements in their own units of measure. None,
@@ -147,15 +147,15 @@ fn source() -> Rbm {
     let weights = Matrix::from_row_slice(3, 2, &[2.0, 0.0, -1.0, 0.5, 0.0, 2.5]);
     let variance = [0.25_f32, 0.5, 0.3];
     let (a, b) = (Vector::from_vec(vec![-0.7, 0.0, -1.2]), Vector::from_vec(vec![-3.6, -0.337]));
-    let gaussian = Gaussian::new(variance.to_vec()).unwrap();
-    let standardise = Standardise::new(vec![20.0, -3.0, 0.0], vec![5.0, 0.1, 1.0]).unwrap();
-    let units = VisibleUnits::Gaussian(gaussian.with_standardise(Some(standardise)).unwrap());
-    Rbm::with_units(Stack::new(vec![weights], vec![a, b]).unwrap(), units).unwrap()
+    let gaussian = Gaussian::new(variance.to_vec()).expect("a small model");
+    let standardise = Standardise::new(vec![20.0, -3.0, 0.0], vec![5.0, 0.1, 1.0]).expect("a small model");
+    let units = VisibleUnits::Gaussian(gaussian.with_standardise(Some(standardise)).expect("a small model"));
+    Rbm::with_units(Stack::new(vec![weights], vec![a, b]).expect("a small model"), units).expect("a small model")
 }
 
 fn draws(rows: usize, seed: u64) -> Matrix {
     let source = source();
-    source.rows_of_states(&source.exact_samples(rows, &Streams::new(seed)).unwrap().v.to_matrix())
+    source.rows_of_states(&source.exact_samples(rows, &Streams::new(seed)).expect("a small model").v.to_matrix())
 }
 
 fn gaussian(algorithm: Algorithm) -> RbmSettings {
@@ -174,9 +174,9 @@ fn gaussian(algorithm: Algorithm) -> RbmSettings {
 
 /// Mean and variance of each unit of a model, in the units of measure of the data.
 fn moments(rbm: &Rbm) -> (Vec<f64>, Vec<f64>) {
-    let (means, _, _) = rbm.marginals().unwrap();
-    let squares = rbm.second_moments().unwrap();
-    let standardise = rbm.units().gaussian().and_then(Gaussian::standardise).unwrap();
+    let (means, _, _) = rbm.marginals().expect("a small model");
+    let squares = rbm.second_moments().expect("a small model");
+    let standardise = rbm.units().gaussian().and_then(Gaussian::standardise).expect("a small model");
     let of = |i: usize| (f64::from(standardise.shift()[i]), f64::from(standardise.scale()[i]));
     let mean = |i: usize| of(i).0 + of(i).1 * means[i];
     let variance = |i: usize| of(i).1.powi(2) * (squares[i] - means[i] * means[i]);
@@ -187,11 +187,12 @@ fn moments(rbm: &Rbm) -> (Vec<f64>, Vec<f64>) {
 fn recovered(settings: &RbmSettings) -> (Rbm, f64) {
     let data = dataset(Values::Numbers(draws(4_000, 1)));
     let (rbm, history) = fit(&data, settings, 5);
-    let figure = |name: &str| history.last().and_then(|last| last.figures.get(name)).unwrap();
+    let figure = |name: &str| history.last().and_then(|last| last.figures.get(name)).expect("a small model");
     assert!(figure("squared_error") < 1.0 && figure("variance") < 1.0, "{:?}", history.last());
     let test = EvalData::from_rows("fresh rows", draws(4_000, 2));
-    let of =
-        |rbm: &Rbm| evaluate_rbm(rbm, &test, &EvalSettings::default(), &mut unwatched).unwrap().mean_log_prob.value;
+    let of = |rbm: &Rbm| {
+        evaluate_rbm(rbm, &test, &EvalSettings::default(), &mut unwatched).expect("a small model").mean_log_prob.value
+    };
     let loss = of(&source()) - of(&rbm);
     (rbm, loss)
 }
@@ -216,8 +217,8 @@ fn oracle_gaussian_machines_recover_means_variances_and_components() {
         let (gaussian, of_source) = (rbm.units().gaussian().unwrap(), source());
         let scale = gaussian.standardise().unwrap().scale();
         let of_source = of_source.units().gaussian().unwrap();
-        for i in 0..3 {
-            let found = f64::from(gaussian.variance()[i] * scale[i].powi(2));
+        for (i, scale) in scale.iter().enumerate() {
+            let found = f64::from(gaussian.variance()[i] * scale.powi(2));
             let truth = f64::from(of_source.variance()[i] * of_source.standardise().unwrap().scale()[i].powi(2));
             assert!((0.7..1.4).contains(&(found / truth)), "{algorithm}: s^2 of {i} is {found}, {truth} in the source");
         }
@@ -331,8 +332,8 @@ fn random(kind: VisibleKind, units: usize, seed: u64) -> Rbm {
     let mut draw = |scale: f32| scale * (2.0 * rand::RngExt::random::<f32>(&mut rng) - 1.0);
     let weights = Matrix::from_fn(units, 4, |_, _| draw(scale));
     let biases = vec![Vector::from_fn(units, |_, _| draw(1.0)), Vector::from_fn(4, |_, _| draw(1.0))];
-    let units = VisibleUnits::new(kind, units, None).unwrap();
-    Rbm::with_units(Stack::new(vec![weights], biases).unwrap(), units).unwrap()
+    let units = VisibleUnits::new(kind, units, None).expect("a small model");
+    Rbm::with_units(Stack::new(vec![weights], biases).expect("a small model"), units).expect("a small model")
 }
 
 /// How many of 96 models, 24 of each kind, have their exact mean log p outside of an interval made of the annealed report.
@@ -349,14 +350,15 @@ fn misses(interval: impl Fn(&gm_train::EvalReport) -> (f64, f64)) -> usize {
     for (k, (kind, units)) in kinds.into_iter().enumerate() {
         for case in 0..24 {
             let rbm = random(kind, units, 100 * k as u64 + case);
-            let v = rbm.exact_samples(100, &Streams::new(case)).unwrap().v;
+            let v = rbm.exact_samples(100, &Streams::new(case)).expect("a small model").v;
             let rows = match v {
                 gm_core::Batch::Bits(bits) => gm_core::Batch::from(bits.narrowed(rbm.row_units())),
                 reals => reals,
             };
             let data = EvalData::from_rows("rows", rows);
             let settings = EvalSettings { seed: case, ..settings.clone() };
-            let of = |settings: &EvalSettings| evaluate_rbm(&rbm, &data, settings, &mut unwatched).unwrap();
+            let of =
+                |settings: &EvalSettings| evaluate_rbm(&rbm, &data, settings, &mut unwatched).expect("a small model");
             let exact = of(&EvalSettings { exact: Exact::Yes, ..settings.clone() }).mean_log_prob.value;
             let (low, high) = interval(&of(&settings));
             misses += usize::from(!(low..=high).contains(&exact));
