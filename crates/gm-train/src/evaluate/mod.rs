@@ -159,11 +159,11 @@ impl EvalData {
         Self::for_kind(VisibleKind::Bernoulli, data, split, binarise)
     }
 
-    /// [`from_dataset`](Self::from_dataset) for visible units of a kind, with rows as [`Split::rows_for`] gives them.
+    /// [`from_dataset`](Self::from_dataset) for visible units of a kind, with rows as [`Split::rows_for`](crate::Split::rows_for) gives them.
     ///
     /// # Errors
     ///
-    /// Those of [`Split::rows_for`].
+    /// Those of [`Split::rows_for`](crate::Split::rows_for).
     pub fn for_kind(kind: VisibleKind, data: &Dataset, split: SplitName, binarise: Option<Binarise>) -> Result<Self> {
         let part = data.split(split);
         let binarise = match binarise {
