@@ -164,7 +164,7 @@ fn rejects_what_does_not_go_together() {
         ("finetune model.gm --data digits --out run", "run: already holds a run"),
         (
             "eval model.gm --data digits --classify",
-            "--classify: a rbm without label units, allowed: a dbn trained with --labels",
+            "--classify: a rbm without label units, allowed: a rbm or dbn trained with --labels, or a classifier",
         ),
         (
             "finetune model.gm --config rbm.toml",

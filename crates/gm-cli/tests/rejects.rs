@@ -34,8 +34,6 @@ fn rejects_files_that_hold_no_sound_model() {
         assert_parts(&workshop.refuses(&["convert", file, "out.json"]), &[says]);
     }
     assert!(!workshop.path("out.json").exists());
-    let (path, _) = common::fixture("rbm_gaussian.json");
-    assert_parts(&workshop.refuses(&["eval", &path]), &["rbm_gaussian.json", "gaussian", "bernoulli"]);
 }
 
 #[test]
