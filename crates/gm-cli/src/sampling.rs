@@ -347,6 +347,10 @@ impl Watched for DbnWalk<'_> {
     fn quantities(&self) -> Vec<f64> {
         self.sampler.top().free_energy(&self.chains.v)
     }
+
+    fn alike(&self) -> bool {
+        self.classes.is_none()
+    }
 }
 
 impl Chain for DbnWalk<'_> {

@@ -95,7 +95,9 @@ fn table_label_units_give_pictures_of_a_class() {
     let document = workshop.json(&train.split_whitespace().collect::<Vec<_>>());
     assert_eq!(document["layers"], json!([64, 20, 30]));
     assert!(number(&document, "/figures/error_rate") <= 1.0);
-    workshop.json(&words("sample run/model.gm -n 20 --label 0,1,2,3,4,5,6,7,8,9 --steps 20 --means --out classes.png"));
+    let drawn = workshop
+        .json(&words("sample run/model.gm -n 20 --label 0,1,2,3,4,5,6,7,8,9 --steps 20 --means --out classes.png"));
+    assert_eq!(drawn["diagnostics"]["compared"], false, "chains of different classes differ");
     assert!(workshop.picture("classes.png").0 > 0);
     let eval = workshop.json(&words("eval run/model.gm --data digits --samples 5 --ais-runs 10 --ais-temperatures 50"));
     assert!(number(&eval, "/mean_log_prob/value") < 0.0);

@@ -30,7 +30,7 @@ const SHORTEST: usize = 4;
 #[must_use]
 pub fn autocorrelation_time(chain: &[f64]) -> f64 {
     let n = chain.len().max(1) as f64;
-    let centred = centred(chain);
+    let centred = centred(&scaled(chain, moderation(chain)));
     let variance = autocovariance(&centred, 0);
     if chain.len() < SHORTEST || !variance.is_normal() {
         return n;
@@ -134,7 +134,7 @@ struct Spread {
 }
 
 impl Spread {
-    fn of(chains: &[&[f64]]) -> Self {
+    fn of(chains: &[Vec<f64>]) -> Self {
         let n = chains[0].len() as f64;
         let variances = chains.iter().map(|chain| autocovariance(&centred(chain), 0) * n / (n - 1.0));
         let within = variances.sum::<f64>() / chains.len() as f64;
@@ -145,8 +145,8 @@ impl Spread {
     }
 }
 
-/// First and second half of each chain.
-fn split<'a>(op: &'static str, chains: &'a [Vec<f64>]) -> Result<Vec<&'a [f64]>> {
+/// First and second half of each chain, all by one factor, which changes no diagnostic.
+fn split(op: &'static str, chains: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
     let Some(first) = chains.first() else {
         return Err(Error::Empty { op, arg: "chains" });
     };
@@ -160,8 +160,19 @@ fn split<'a>(op: &'static str, chains: &'a [Vec<f64>]) -> Result<Vec<&'a [f64]>>
             return Err(Error::NonFinite { op, arg: format!("chain {i}"), index, value: chain[index] as f32 });
         }
     }
-    let half = first.len() / 2;
-    Ok(chains.iter().flat_map(|chain| [&chain[..half], &chain[chain.len() - half..]]).collect())
+    let (half, factor) = (first.len() / 2, moderation(chains.iter().flatten()));
+    let halves = chains.iter().flat_map(|chain| [&chain[..half], &chain[chain.len() - half..]]);
+    Ok(halves.map(|half| scaled(half, factor)).collect())
+}
+
+/// What makes values so small that numbers can hold the sums of their squares: 1, but for huge ones a power of two.
+fn moderation<'a>(values: impl IntoIterator<Item = &'a f64>) -> f64 {
+    let greatest = values.into_iter().fold(0.0, |greatest: f64, x| greatest.max(x.abs()));
+    if greatest > 2.0_f64.powi(400) { 2.0_f64.powi(-700) } else { 1.0 }
+}
+
+fn scaled(values: &[f64], factor: f64) -> Vec<f64> {
+    values.iter().map(|x| factor * x).collect()
 }
 
 /// -1 + 2 sum_k (rho_(2k) + rho_(2k+1)) over the pairs up to the first that is not positive, each at most

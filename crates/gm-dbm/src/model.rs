@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use gm_core::{
     Activations, BitMatrix, Error, FileError, Matrix, ModelData, ModelKind, Purpose, Result, Stack, Streams, Vector,
-    VisibleKind,
+    VisibleKind, check_finite,
 };
 use gm_rbm::{Rbm, base_rate_bias};
 use rand_distr::{Distribution, Normal};
@@ -49,7 +49,7 @@ impl Dbm {
     /// # Errors
     ///
     /// [`Error::Empty`] without hidden layers, [`Error::Param`] for an empty layer, or a `scale` that is negative or not
-    /// finite.
+    /// finite, [`Error::NonFinite`] for means that are not finite.
     ///
     /// # Examples
     ///
@@ -66,6 +66,7 @@ impl Dbm {
             allowed: "a finite number, 0 or more",
         };
         let normal = Normal::new(0.0, scale).map_err(refuse)?;
+        check_finite("Dbm::initial", "visible_means", visible_means)?;
         let layers: Vec<usize> = std::iter::once(visible_means.len()).chain(hidden.iter().copied()).collect();
         let weights = |(l, pair): (usize, &[usize])| {
             let mut stream = streams.fork(Purpose::Initialise, l as u64).stream(0);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use gm_core::{
     BatchRef, BitMatrix, Error, Matrix, ModelData, ModelKind, Purpose, Result, Stack, Streams, Vector, VisibleUnits,
+    check_finite,
 };
 use rand_distr::{Distribution, Normal};
 
@@ -86,7 +87,8 @@ impl Rbm {
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] for an empty layer, or a `scale` that is negative or not finite.
+    /// [`Error::Param`] for an empty layer, or a `scale` that is negative or not finite, [`Error::NonFinite`] for means that are
+    /// not finite.
     ///
     /// # Source
     ///
@@ -124,6 +126,7 @@ impl Rbm {
         let normal = Normal::new(0.0, scale).map_err(refuse)?;
         let mut stream = streams.fork(Purpose::Initialise, 0).stream(0);
         units.fit("Rbm::initial", visible_means.len())?;
+        check_finite("Rbm::initial", "visible_means", visible_means)?;
         let weights = Matrix::from_fn(visible_means.len(), hidden, |_, _| normal.sample(&mut stream));
         let bias = Vector::from_vec(units.bias_of_means(visible_means));
         Self::with_units(Stack::new(vec![weights], vec![bias, Vector::zeros(hidden)])?, units)

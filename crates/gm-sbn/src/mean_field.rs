@@ -191,10 +191,8 @@ impl<'a> Fit<'a> {
             let w = column[i];
             mean += w * mu;
             for (t, side) in tilts.iter().zip(&mut sides) {
-                let grown = mu * (t * w).exp();
-                let total = 1.0 - mu + grown;
-                let share = grown / total;
-                side[0] += total.ln();
+                let Tilt { log, share, .. } = Tilt::new(mu, t * w);
+                side[0] += log;
                 side[1] += w * share;
                 side[2] += w * w * share * (1.0 - share);
             }
@@ -212,7 +210,8 @@ impl<'a> Fit<'a> {
         let (fresh, slope, curvature) = self.tilted(l, i, old.xi);
         let cost = |child: &Child| child.xi * child.mean + child.log_sum();
         let mut best = fresh;
-        let mut step = slope / curvature.max(f64::MIN_POSITIVE);
+        // A longer step would leave the range of xi, however often it was halved.
+        let mut step = (slope / curvature.max(f64::MIN_POSITIVE)).clamp(-1.0, 1.0);
         for _ in 0..HALVINGS {
             let (child, ..) = self.tilted(l, i, (old.xi - step).clamp(0.0, 1.0));
             if cost(&child) <= cost(&fresh) {
@@ -230,17 +229,17 @@ impl<'a> Fit<'a> {
         let column = &self.columns.weights[l - 1][j];
         let mut pull = self.children.get(l).map_or(self.columns.biases[l][j], |children| children[j].mean);
         for ((child, below), w) in self.children[l - 1].iter().zip(&self.means[l - 1]).zip(column) {
-            let [low, high] = growths(child.xi, *w);
+            let [low, high] = tilts(mu, child.xi, *w);
             // How the logarithm grows with mu, from the shares of its two terms and how each grows.
             let share = logistic_f64(child.high - child.low);
-            pull += (below - child.xi) * w - (1.0 - share) * low / (1.0 + mu * low) - share * high / (1.0 + mu * high);
+            pull += (below - child.xi) * w - (1.0 - share) * low.slope - share * high.slope;
         }
         let moved = logistic_f64(pull).clamp(EDGE, 1.0 - EDGE);
         for (child, w) in self.children[l - 1].iter_mut().zip(column) {
-            let [low, high] = growths(child.xi, *w);
+            let (before, after) = (tilts(mu, child.xi, *w), tilts(moved, child.xi, *w));
             child.mean += w * (moved - mu);
-            child.low += (moved * low).ln_1p() - (mu * low).ln_1p();
-            child.high += (moved * high).ln_1p() - (mu * high).ln_1p();
+            child.low += after[0].log - before[0].log;
+            child.high += after[1].log - before[1].log;
         }
         self.means[l][j] = moved;
     }
@@ -249,9 +248,36 @@ impl<'a> Fit<'a> {
 /// Attempts at a step in xi.
 const HALVINGS: usize = 8;
 
-/// e^(-xi w) - 1 and e^((1 - xi) w) - 1.
-fn growths(xi: f64, w: f64) -> [f64; 2] {
-    [(-xi * w).exp_m1(), ((1.0 - xi) * w).exp_m1()]
+/// What a unit of mean mu does to E e^(t z) of a child with weight w, for a = t w.
+#[derive(Clone, Copy, Debug)]
+struct Tilt {
+    /// log(1 - mu + mu e^a).
+    log: f64,
+    /// The derivative of that with respect to mu.
+    slope: f64,
+    /// The mean of the unit in the tilted distribution.
+    share: f64,
+}
+
+impl Tilt {
+    fn new(mu: f64, a: f64) -> Self {
+        if a < STEEP {
+            let growth = a.exp_m1();
+            let total = 1.0 + mu * growth;
+            return Self { log: (mu * growth).ln_1p(), slope: growth / total, share: mu * (growth + 1.0) / total };
+        }
+        // Over e^a, which no number may hold.
+        let total = mu + (1.0 - mu) * (-a).exp();
+        Self { log: a + total.ln(), slope: -(-a).exp_m1() / total, share: mu / total }
+    }
+}
+
+/// Exponents from which on the exponential is divided out.
+const STEEP: f64 = 30.0;
+
+/// For t = -xi and t = 1 - xi.
+fn tilts(mu: f64, xi: f64, w: f64) -> [Tilt; 2] {
+    [-xi, 1.0 - xi].map(|t| Tilt::new(mu, t * w))
 }
 
 /// The entropy of a Bernoulli unit.

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use gm_core::{
     BitMatrix, Error, FileError, Matrix, ModelData, ModelKind, Purpose, Recognition, Result, Stack, Streams,
-    VisibleKind, check_len, logit,
+    VisibleKind, check_finite, check_len, logit,
 };
 use rand_distr::{Distribution, Normal};
 
@@ -58,7 +58,7 @@ impl Sbn {
     /// # Errors
     ///
     /// [`Error::Empty`] without hidden layers, [`Error::Param`] for an empty layer, or a `scale` that is negative or
-    /// not finite.
+    /// not finite, [`Error::NonFinite`] for means that are not finite.
     ///
     /// # Examples
     ///
@@ -70,6 +70,7 @@ impl Sbn {
     /// ```
     pub fn initial(visible_means: &[f32], hidden: &[usize], scale: f32, streams: &Streams) -> Result<Self> {
         let layers: Vec<usize> = std::iter::once(visible_means.len()).chain(hidden.iter().copied()).collect();
+        check_finite("Sbn::initial", "visible_means", visible_means)?;
         let (mut stack, mut net) = (Stack::zeros(&layers)?, Recognition::zeros(&layers)?);
         let family = streams.fork(Purpose::Initialise, 0);
         for l in 0..stack.depth() {

@@ -6,7 +6,9 @@ use gm_rbm::{Chains, Couplings, Phase, Rbm, Replicas, Trajectory};
 use crate::error::Result;
 use crate::learner::ChainsState;
 use crate::metrics::Figures;
-use crate::rbm_learner::{Algorithm, RbmSettings, chains_state, restore_chains, restore_visible, visible_state};
+use crate::rbm_learner::{
+    Algorithm, RbmSettings, chains_state, restore_chains, restore_visible, visible_state, widened,
+};
 
 /// Updates after which temperatures move, and how far.
 ///
@@ -125,10 +127,6 @@ fn acceptance(swaps: &[f64]) -> (f64, f64) {
     let shares: Vec<f64> = swaps.chunks(2).filter(|pair| pair[0] > 0.0).map(|pair| pair[1] / pair[0]).collect();
     let mean = shares.iter().sum::<f64>() / shares.len().max(1) as f64;
     (mean, shares.into_iter().fold(1.0, f64::min))
-}
-
-fn widened(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&x| f64::from(x)).collect()
 }
 
 fn narrowed(values: &[f64]) -> Vec<f32> {

@@ -695,7 +695,7 @@ fn of_variances(values: &[f32]) -> impl Iterator<Item = &[f32]> {
 /// The most by which the logarithm of a variance changes in an update.
 const GREATEST_STEP: f32 = 0.1;
 
-fn widened(values: &[f32]) -> Vec<f64> {
+pub(crate) fn widened(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&x| f64::from(x)).collect()
 }
 
