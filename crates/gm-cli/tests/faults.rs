@@ -61,6 +61,28 @@ fn row(fault: &str, said: impl Into<String>, files: &str) -> Row {
     [fault.into(), format!("`{said}`"), files.into()]
 }
 
+/// The row as it stands, for a fault that cannot be made to happen on this machine.
+#[expect(clippy::print_stdout, reason = "a fault that was not tried is told")]
+fn row_of_the_book(fault: &str) -> Row {
+    println!("not tried: no disk can be mounted here for `{fault}`");
+    let chapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/reliability.md");
+    let text = fs::read_to_string(chapter).expect("the chapter is there");
+    let line = text.lines().find(|line| line.starts_with(&format!("| {fault} | "))).expect("the chapter has the row");
+    let cells: Vec<String> = line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect();
+    cells.try_into().expect("a row has three cells")
+}
+
+/// A text with `N` for each number, of messages whose numbers are those of a moment.
+fn without_numbers(text: &str) -> String {
+    let mut numberless = String::new();
+    for part in text.split_inclusive(|c: char| !c.is_ascii_digit()) {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        numberless.push_str(if rest.len() < part.len() { "N" } else { "" });
+        numberless.push_str(rest);
+    }
+    numberless
+}
+
 // ---- Full disks ----
 
 /// Whether this process may mount a disk of its own, in a name space of its own.
@@ -72,31 +94,25 @@ fn can_mount(workshop: &Workshop) -> bool {
 fn full_disk_when_writing_a_model() -> Row {
     let workshop = Workshop::with_model();
     let what = "a disk becomes full while a model is written over another";
-    let files = "the old model is as it was, nothing else is left";
-    workshop.json(&["train", "rbm", "--data", "digits", "--hidden", "900", "--epochs", "1", "--out", "wide"]);
     if !can_mount(&workshop) {
-        return row(what, "full/kept.gm: reading or writing failed: No space left on device (os error 28)", files);
+        return row_of_the_book(what);
     }
+    workshop.json(&["train", "rbm", "--data", "digits", "--hidden", "900", "--epochs", "1", "--out", "wide"]);
     let script = "mkdir full && unshare -rm sh -c 'mount -t tmpfs -o size=64k tmpfs full && cp model.gm full/kept.gm && \
                   { $DGM convert wide/model.gm full/kept.gm --force; cmp model.gm full/kept.gm && ls -A full; }'";
     let output = shell(&workshop, script);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "kept.gm\n", "{output:?}");
-    row(what, said(&output), files)
+    row(what, said(&output), "the old model is as it was, nothing else is left")
 }
 
 /// A training run on a disk that is too small, and then is not.
 fn full_disk_while_training() -> Row {
     let workshop = Workshop::new();
     let what = "a disk becomes full while a run is trained";
-    let files = "checkpoints as they were; with room again `dgm train --resume` ends in the same bits";
-    workshop.json(&train("3", "whole"));
     if !can_mount(&workshop) {
-        return row(
-            what,
-            "full/run/checkpoints/step-000000000015.gmck: reading or writing failed: No space left on device (os error 28)",
-            files,
-        );
+        return row_of_the_book(what);
     }
+    workshop.json(&train("3", "whole"));
     // A checkpoint takes some 130 KB; two are kept, and the third is written before the first is removed.
     let script = "mkdir full && unshare -rm sh -c 'mount -t tmpfs -o size=200k tmpfs full && { ONE; mount -o remount,size=9m full && \
                   $DGM train --resume full/run >/dev/null && cmp full/run/model.gm whole/model.gm && ls -A full/run/checkpoints; }'";
@@ -105,6 +121,7 @@ fn full_disk_while_training() -> Row {
     assert_eq!(listed.lines().last(), Some("step-000000000036.gmck"), "{output:?}");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     let line = text.lines().find_map(|line| line.strip_prefix("dgm: error: "));
+    let files = "checkpoints as they were; with room again `dgm train --resume` ends in the same bits";
     row(what, line.unwrap_or_default(), files)
 }
 
@@ -192,10 +209,11 @@ fn vanished_folder() -> Row {
     let output = child.wait_with_output().expect("a child can be waited for");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let error = said(&output);
-    // Which call notices first is a matter of luck.
-    assert!(error.contains("run/checkpoints") && error.contains("No such file or directory (os error 2)"), "{error}");
+    // Which call notices first, and of which file, is a matter of luck.
+    let place = error.find("run/checkpoints").map(|at| &error[at..at + "run/checkpoints".len()]);
+    let why = error.rsplit(": ").next().and_then(|why| why.split(" at path").next());
+    let said = format!("{}/...: {}", place.unwrap_or("nowhere"), why.unwrap_or_default());
     assert!(workshop.path("moved/checkpoints").is_dir());
-    let said = "writing run/checkpoints/...: No such file or directory (os error 2)";
     row("the folder of a run is moved away while it is trained", said, "the moved folder can be resumed")
 }
 
@@ -225,18 +243,14 @@ fn damaged_checkpoints() -> Vec<Row> {
     assert_eq!(workshop.read("run/model.gm"), workshop.read("whole/model.gm"));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     let warned = text.lines().find(|line| line.contains("older checkpoint")).unwrap_or_default();
-    assert!(warned.contains("checkpoint file is truncated"), "{text}");
+    let warned = without_numbers(warned);
     for path in checkpoints(&workshop) {
         fs::write(&path, b"gm-ckpt\n").expect("a checkpoint can be damaged");
     }
     let error = workshop.refuses(&["train", "--resume", "run"]);
     let step = error.split("step-").nth(1).and_then(|rest| rest.split('.').next()).unwrap_or_default();
     vec![
-        row(
-            "the newest checkpoint is cut in half",
-            "a warning: checkpoint file is truncated ...; an older checkpoint is used",
-            "the run ends in the same bits",
-        ),
+        row("the newest checkpoint is cut in half", warned, "the run ends in the same bits"),
         row("all checkpoints are damaged", error.replace(step, "N"), "nothing is written"),
     ]
 }

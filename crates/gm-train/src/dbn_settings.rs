@@ -183,6 +183,9 @@ pub struct DbnSettings {
     pub labels: bool,
     /// Classes of the labels; those of the data if 0.
     pub classes: usize,
+    /// Weight of log p(label | x) of the machine on top in its objective, beside log p(x, label) with weight 1; x are draws of the layer
+    /// below.
+    pub class_weight: f32,
     /// A model file whose layers are the first ones: a machine or a network, to be extended or trained further.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<PathBuf>,
@@ -261,6 +264,7 @@ impl Default for DbnSettings {
             hidden: vec![500, 2000],
             labels: false,
             classes: 0,
+            class_weight: rbm.class_weight,
             start: None,
             start_layers: 0,
             layer_start: LayerStart::Unrolled,
@@ -319,6 +323,7 @@ impl DbnSettings {
             return Err(refused("backfit", value, "none with 1 hidden layer"));
         }
         check_classes("DbnSettings", self.classes)?;
+        self.check_class_weight()?;
         let rate = self.backfit_learning_rate;
         if !(rate > 0.0 && rate.is_finite()) {
             return Err(refused("backfit_learning_rate", rate, "finite numbers above 0"));
@@ -332,6 +337,20 @@ impl DbnSettings {
             ));
         }
         (0..self.trained_layers().max(1)).try_for_each(|stage| self.layer_settings(stage).check())
+    }
+
+    fn check_class_weight(&self) -> Result<()> {
+        let (weight, off) = (self.class_weight, self.class_weight == 0.0);
+        if !off && !self.labels {
+            return Err(refused("class_weight", weight, "0 without label units"));
+        }
+        if !off && self.inputs == LayerInputs::Means {
+            return Err(refused("class_weight", format!("{weight} with means as inputs"), "0 with means as inputs"));
+        }
+        if !off && self.trained_layers() == 0 {
+            return Err(refused("class_weight", format!("{weight} with no layer to add"), "0 with no layer to add"));
+        }
+        Ok(())
     }
 
     fn check_list(&self, arg: &'static str, found: usize) -> Result<()> {
@@ -389,8 +408,11 @@ impl DbnSettings {
     /// How the machine of a stage is trained.
     pub(crate) fn layer_settings(&self, stage: usize) -> RbmSettings {
         let layer = self.start_layers + stage;
+        let labels = self.labels && layer + 1 >= self.hidden.len();
         RbmSettings {
             hidden: self.hidden[layer.min(self.hidden.len() - 1)],
+            labels,
+            class_weight: if labels { self.class_weight } else { 0.0 },
             algorithm: self.algorithm,
             steps: self.steps,
             chains: self.chains,

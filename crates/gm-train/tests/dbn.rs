@@ -7,9 +7,9 @@ use gm_core::{AisSettings, BitMatrix, ModelKind, Schedule, Stack, Streams, unwat
 use gm_dbn::Dbn;
 use gm_sbn::BoundSettings;
 use gm_train::{
-    Algorithm, Backfit, Config, Dataset, DbnSettings, EvalData, EvalSettings, Event, Exact, FitOptions, LayerInputs,
-    LayerStart, ModelConfig, MonitorSettings, Outcome, RbmSettings, Run, SplitName, Unobserved, convert_model,
-    evaluate_dbn, fit_dbn, fit_rbm, load_model, save_model,
+    Algorithm, Backfit, Binarise, ClassData, Config, Dataset, DbnSettings, EvalData, EvalSettings, Event, Exact, Fit,
+    FitOptions, LayerInputs, LayerStart, Model, ModelConfig, MonitorSettings, Outcome, RbmSettings, Run, SplitName,
+    Unobserved, classify, convert_model, evaluate_dbn, fit_dbn, fit_rbm, load_model, save_model,
 };
 
 fn small() -> DbnSettings {
@@ -104,21 +104,39 @@ fn law_a_network_of_one_layer_learns_as_the_machine_does_bit_for_bit() {
     assert_eq!(fit(&settings, 4).top(), machine);
 }
 
-#[test]
-fn law_label_units_tell_the_class() {
-    let digits = Dataset::builtin("digits").unwrap();
+/// A network with label units, trained on the digits, and its figures.
+fn labelled(epochs: u64, class_weight: f32) -> Fit<Dbn> {
+    let digits = Dataset::builtin("digits").expect("a built-in set");
     let settings = DbnSettings {
         hidden: vec![60, 80],
         labels: true,
-        epochs: vec![80],
+        class_weight,
+        epochs: vec![epochs],
         batch_size: 20,
         chains: 100,
         learning_rate: vec![0.1],
         ..DbnSettings::default()
     };
-    let monitor = MonitorSettings { every: 80, ..MonitorSettings::default() };
+    let monitor = MonitorSettings { every: epochs, ..MonitorSettings::default() };
     let options = FitOptions { monitor, ..FitOptions::default() };
-    let fit = fit_dbn(&digits, &settings, &options, &Streams::new(2), &mut Unobserved).unwrap();
+    fit_dbn(&digits, &settings, &options, &Streams::new(2), &mut Unobserved).expect("sound settings")
+}
+
+#[test]
+fn law_a_weight_of_classes_makes_labels_more_certain() {
+    let digits = Dataset::builtin("digits").unwrap();
+    let data = ClassData::from_split("digits", "test", &digits.test, Binarise::None, 10).unwrap();
+    let judged = |class_weight| {
+        let model = labelled(30, class_weight).model;
+        classify(&Model::Dbn(model), &data).unwrap().cross_entropy.value
+    };
+    let (plain, weighted) = (judged(0.0), judged(50.0));
+    assert!(weighted < 0.7 * plain, "{weighted} against {plain} nats");
+}
+
+#[test]
+fn law_label_units_tell_the_class() {
+    let fit = labelled(80, 0.0);
     assert_eq!((fit.model.classes(), fit.model.layers()), (10, vec![64, 60, 80]));
     let error = fit.history.last().and_then(|last| last.figures.get("error_rate")).unwrap();
     assert!(error < 0.2, "{error} of the validation rows, 0.9 by chance");
@@ -138,6 +156,7 @@ fn quick(backfit: Backfit, labels: bool) -> DbnSettings {
     DbnSettings {
         hidden: vec![12, 16],
         labels,
+        class_weight: if labels { 2.0 } else { 0.0 },
         epochs: vec![2],
         batch_size: 400,
         chains: 30,
@@ -211,7 +230,8 @@ fn stable_training_does_not_depend_on_threads() {
     for (backfit, inputs) in [(Backfit::UpDown, LayerInputs::Means), (Backfit::Rws, LayerInputs::Samples)] {
         let fit = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let settings = DbnSettings { inputs, hidden: vec![70, 130], ..quick(backfit, true) };
+            let class_weight = if inputs == LayerInputs::Samples { 2.0 } else { 0.0 };
+            let settings = DbnSettings { inputs, class_weight, hidden: vec![70, 130], ..quick(backfit, true) };
             let options = FitOptions::default();
             pool.install(|| fit_dbn(&digits, &settings, &options, &Streams::new(3), &mut Unobserved).unwrap().model)
         };
@@ -297,6 +317,11 @@ fn rejects_each_setting_out_of_range() {
         (
             DbnSettings { labels: true, classes: 1, ..base.clone() },
             "`classes` is 1, allowed: 0 for those of the data, or 2 or more",
+        ),
+        (DbnSettings { class_weight: 2.0, ..base.clone() }, "`class_weight` is 2, allowed: 0 without label units"),
+        (
+            DbnSettings { labels: true, class_weight: 2.0, inputs: LayerInputs::Means, ..base.clone() },
+            "`class_weight` is 2 with means as inputs, allowed: 0 with means as inputs",
         ),
     ];
     for (settings, text) in cases {

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm train dbn --data digits --hidden 100,100\n  \
     dgm train dbn --data mnist --data-dir ~/data --hidden 500,2000 --layer-epochs 120,40 --learning-rate 0.2,0.1\n  \
-    dgm train dbn --data mnist --data-dir ~/data --hidden 500,500,2000 --labels --backfit up-down\n  \
+    dgm train dbn --data mnist --data-dir ~/data --hidden 500,500,2000 --labels --class-weight 100\n  \
     dgm train dbn --data digits --hidden 100,100,100 --extend runs/dbn-digits --out runs/deeper")]
 pub(super) struct DbnOptions {
     #[command(flatten)]
@@ -32,6 +32,10 @@ pub(super) struct DbnOptions {
     /// Join units for the labels of the data to the lower layer of the machine on top
     #[arg(long)]
     labels: bool,
+    /// Weight of log p(label | x) in what the machine on top learns, beside log p(x, label) with weight 1; x are draws of the layer
+    /// below [default: 0]
+    #[arg(long, value_name = "X", requires = "labels")]
+    class_weight: Option<f32>,
     /// Passes over the rows for each layer that is trained, such as 100,50 [default: --epochs for each]
     #[arg(long, value_name = "N,...", value_delimiter = ',', conflicts_with = "epochs")]
     layer_epochs: Option<Vec<u64>>,
@@ -106,6 +110,7 @@ impl Options for DbnOptions {
             hidden: self.hidden.clone().unwrap_or(usual.hidden),
             labels: self.labels,
             classes: 0,
+            class_weight: self.class_weight.unwrap_or(usual.class_weight),
             start: self.extend.as_deref().map(model_of),
             start_layers: 0,
             layer_start: self.layer_start.unwrap_or(usual.layer_start),
