@@ -19,8 +19,12 @@ use state::State;
 
 /// The rows, below the root.
 const ROWS: &str = "recipes/reproduce.toml";
+/// What was measured, a file a row, below the root: these are kept with the sources, and the table is made of them.
+const RECORDS: &str = "docs/results";
 /// The chapter, below the root.
 const CHAPTER: &str = "docs/src/results.md";
+/// The lines of the README between which its table stands.
+const SUMMARY: (&str, &str) = ("<!-- results -->\n", "<!-- end of results -->\n");
 
 /// Options of the command.
 #[derive(Args, Debug)]
@@ -36,7 +40,7 @@ pub(crate) struct Reproduce {
     /// Takes the same way with tiny models on the built-in digits, in seconds, and leaves the book alone.
     #[arg(long)]
     quick: bool,
-    /// Only writes the table, from what there is.
+    /// Only writes the tables of the book and of the README, from the records in docs/results.
     #[arg(long, conflicts_with_all = ["quick", "names"])]
     table: bool,
 }
@@ -61,13 +65,22 @@ impl Reproduce {
             let place = Place::here()?;
             for row in chosen {
                 println!("==> {}", row.recipe);
-                Job { row, out: &out, data_dir: self.data_dir.as_deref(), quick: self.quick }.run(&dgm, &place)?;
+                let job = Job { row, out: &out, data_dir: self.data_dir.as_deref(), quick: self.quick };
+                let state = job.run(&dgm, &place)?;
+                if !self.quick {
+                    let records = root().join(RECORDS);
+                    fs::create_dir_all(&records)?;
+                    state.write(&State::path(&records, &row.recipe))?;
+                }
             }
         }
-        let chapter = if self.quick { out.join("results.md") } else { root().join(CHAPTER) };
-        write(&chapter, &table::render(&rows, &states(&rows, &out)?))?;
-        println!("{}", chapter.display());
-        Ok(())
+        if self.quick {
+            return announced(&out.join("results.md"), &table::render(&rows, &states(&rows, &out)?));
+        }
+        let states = states(&rows, &root().join(RECORDS))?;
+        announced(&root().join(CHAPTER), &table::render(&rows, &states))?;
+        let readme = root().join("README.md");
+        announced(&readme, &with_summary(&fs::read_to_string(&readme)?, &table::summary(&rows, &states))?)
     }
 
     fn folder(&self) -> PathBuf {
@@ -79,6 +92,20 @@ impl Reproduce {
 /// What is known of each row.
 fn states(rows: &[Row], out: &Path) -> Result<Vec<Option<State>>> {
     rows.iter().map(|row| State::read(&State::path(out, &row.recipe))).collect()
+}
+
+fn announced(path: &Path, text: &str) -> Result<()> {
+    write(path, text)?;
+    println!("{}", path.display());
+    Ok(())
+}
+
+/// The README with its table replaced.
+fn with_summary(readme: &str, summary: &str) -> Result<String> {
+    let (begin, end) = SUMMARY;
+    let parts = readme.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
+    let (before, after) = parts.ok_or("README.md has no place for the table of results")?;
+    Ok(format!("{before}{begin}{summary}{end}{after}"))
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
@@ -97,8 +124,8 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Does what has not been done before, and keeps what was found.
-    fn run(&self, dgm: Dgm, place: &Place) -> Result<()> {
+    /// Does what has not been done before, keeps what was found, and returns it.
+    fn run(&self, dgm: Dgm, place: &Place) -> Result<State> {
         fs::create_dir_all(self.out).map_err(|error| format!("creating {}: {error}", self.out.display()))?;
         let path = State::path(self.out, &self.row.recipe);
         let mut state = match State::read(&path)? {
@@ -123,7 +150,7 @@ impl Job<'_> {
             state.write(&path)?;
             dgm(strings(["report", &self.run_folder(), "--quiet"]))?;
         }
-        Ok(())
+        Ok(state)
     }
 
     fn run_folder(&self) -> String {
@@ -243,6 +270,18 @@ mod tests {
         let text = table::render(&rows, &states(&rows, &out).unwrap());
         assert!(text.contains("-1.00") && text.contains("2026-11-24") && text.contains("4.5 s"), "{text}");
         fs::remove_dir_all(out).unwrap();
+    }
+
+    #[test]
+    fn golden_the_tables_are_what_the_records_say() {
+        let rows = row::read(&root().join(ROWS)).unwrap();
+        let states = states(&rows, &root().join(RECORDS)).unwrap();
+        let chapter = fs::read_to_string(root().join(CHAPTER)).unwrap();
+        assert!(chapter == table::render(&rows, &states), "`cargo xtask reproduce --table` writes {CHAPTER} anew");
+        let readme = fs::read_to_string(root().join("README.md")).unwrap();
+        let expected = with_summary(&readme, &table::summary(&rows, &states)).unwrap();
+        assert!(readme == expected, "`cargo xtask reproduce --table` writes the table of the README anew");
+        assert!(with_summary("no place", "").is_err());
     }
 
     #[test]

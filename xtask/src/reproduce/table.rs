@@ -9,7 +9,7 @@ use super::state::State;
 
 const HEAD: &str = "# Results
 
-This chapter is written by `cargo xtask reproduce --data-dir DIR` from figures that it measured; nothing here is typed by hand. Likelihoods are nats per
+This chapter is written by `cargo xtask reproduce --data-dir DIR` from figures that it measured and keeps in `docs/results`; nothing here is typed by hand, and a test compares. Likelihoods are nats per
 example of the full test set, natural logarithms, higher is better. *Ours* is the best single number, *from* and *to* are its two sides: three
 standard errors of annealing above and, where there is one, the lower end of a lower bound below. A bound from below has no upper side. Rows in per cent are
 shares of errors on the full test set, lower is better, with their 95 % interval. A row that falls short of what was published stays in the table and says so.
@@ -32,6 +32,36 @@ pub(crate) fn render(rows: &[Row], states: &[Option<State>]) -> String {
     text
 }
 
+/// The table of the README: rows that were measured.
+pub(crate) fn summary(rows: &[Row], states: &[Option<State>]) -> String {
+    let mut text =
+        "| model, recipe | data | ours | from | to | published | training |\n|---|---|---|---|---|---|---|\n"
+            .to_owned();
+    for (row, state) in rows.iter().zip(states) {
+        let Some((state, evaluation)) = state.as_ref().and_then(|state| Some((state, state.evaluation.as_ref()?)))
+        else {
+            continue;
+        };
+        let [value, low, high] = Ours::new(evaluation, row.figure).cells(row.figure.unit());
+        let _ = writeln!(
+            text,
+            "| {} (`{}`) | {} | {value} | {low} | {high} | {}{} ({}) | {} |",
+            row.model,
+            row.recipe,
+            row.data,
+            row.published,
+            row.figure.unit(),
+            row.source.1,
+            duration(state.train_seconds)
+        );
+    }
+    text
+}
+
+fn duration(seconds: f64) -> String {
+    if seconds < 100.0 { format!("{seconds:.0} s") } else { format!("{:.0} minutes", seconds / 60.0) }
+}
+
 fn line(row: &Row, state: Option<&State>) -> String {
     let unit = row.figure.unit();
     let published = format!("{}{unit} ([{}](references.md#{}))", row.published, row.source.1, row.source.0);
@@ -44,14 +74,8 @@ fn line(row: &Row, state: Option<&State>) -> String {
         true => "a tiny model of other data, not comparable".into(),
         false => ours.verdict(row.published, row.figure),
     };
-    let cell = |x: Option<f64>| x.map_or("\u{2013}".into(), |x| format!("{x:.2}{unit}"));
-    format!(
-        "| {} | {published} | {} | {} | {} | {verdict} |",
-        row.model,
-        cell(ours.value),
-        cell(ours.low),
-        cell(ours.high)
-    )
+    let [value, low, high] = ours.cells(unit);
+    format!("| {} | {published} | {value} | {low} | {high} | {verdict} |", row.model)
 }
 
 /// What stands beside a published figure.
@@ -74,6 +98,12 @@ impl Ours {
                 Self { value: per_cent("value"), low: per_cent("low"), high: per_cent("high") }
             }
         }
+    }
+
+    /// Value, lower and upper end as the tables show them.
+    fn cells(&self, unit: &str) -> [String; 3] {
+        let cell = |x: Option<f64>| x.map_or("\u{2013}".into(), |x| format!("{x:.2}{unit}"));
+        [self.value, self.low, self.high].map(cell)
     }
 
     /// The published figure counts as reached when our worse side is better than it.
@@ -201,6 +231,18 @@ mod tests {
         let tiny = State { quick: true, ..state(p) };
         let text = render(&[row("mean_log_prob")], &[Some(tiny)]);
         assert!(text.contains("| -20.00 | -21.00 | -19.00 | a tiny model of other data, not comparable |"), "{text}");
+    }
+
+    #[test]
+    fn table_the_summary_has_the_rows_that_were_measured() {
+        let p = json!({"mean_log_prob": {"value": -84.0, "low": -85.0, "high": -83.0, "side": "estimate", "method": "ais"}});
+        let rows = [row("mean_log_prob"), row("elbo")];
+        let text = summary(&rows, &[Some(state(p)), None]);
+        assert_eq!(
+            text.lines().nth(2),
+            Some("| RBM (`rbm`) | rows | -84.00 | -85.00 | -83.00 | -86 (Name 2008) | 12 s |")
+        );
+        assert_eq!((text.lines().count(), duration(150.0)), (3, "2 minutes".into()));
     }
 
     #[test]
