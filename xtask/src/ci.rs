@@ -86,8 +86,13 @@ fn quick() -> Result<Vec<Step>> {
     ];
     steps.extend(examples(&root().join("crates"))?.into_iter().map(|(krate, name)| example(&krate, &name)));
     steps.extend(DGM.iter().map(|line| dgm(line)));
-    steps.push(cargo("reproduce, tiny", ["xtask", "reproduce", "--quick"]));
+    steps.push(cargo("reproduce, tiny", ["xtask", "reproduce", "--quick", "--program"]).args([program()]));
     Ok(steps)
+}
+
+/// The tests have built the program; a build in release mode would take minutes.
+fn program() -> String {
+    target().join("debug/dgm").display().to_string()
 }
 
 /// The tests have built the examples; a build of their own would take minutes.
@@ -98,8 +103,7 @@ fn example(krate: &str, name: &str) -> Step {
 
 fn dgm(line: &str) -> Step {
     let name = line.split(' ').take_while(|word| !word.contains('/')).take(2).collect::<Vec<_>>().join(" ");
-    let step = cargo(format!("dgm {name}"), ["run", "--release", "-p", "gm-cli", "--bin", "dgm", "--"]);
-    step.args(line.split(' ').map(|word| word.replace("OUT", SCRATCH)))
+    Step::new(format!("dgm {name}"), program(), line.split(' ').map(|word| word.replace("OUT", SCRATCH)))
 }
 
 /// Crate and name of every example, found as crates/CRATE/examples/NAME.rs.
@@ -213,7 +217,7 @@ mod tests {
     fn table_program_lines_become_commands() {
         let step = dgm("inspect OUT/run/model.gm");
         assert_eq!(step.name, "dgm inspect");
-        assert!(step.to_string().ends_with("--bin dgm -- inspect target/ci/run/model.gm"));
+        assert!(step.to_string().ends_with("/dgm inspect target/ci/run/model.gm"));
         assert_eq!(dgm("data list").name, "dgm data list");
     }
 

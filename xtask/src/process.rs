@@ -109,6 +109,18 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
+/// The program dgm: the one given, or else built in release mode.
+pub(crate) fn program(given: Option<&Path>) -> Result<PathBuf> {
+    let path = match given {
+        Some(path) => path.to_path_buf(),
+        None => {
+            cargo("dgm", ["build", "--release", "-p", "gm-cli", "--bin", "dgm"]).run()?;
+            target().join("release/dgm")
+        }
+    };
+    path.canonicalize().map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::Result;
-use crate::process::{cargo, root, target};
+use crate::process::{self, root};
 
 /// Trains a model of 784 and 500 units on made-up pictures for some minutes, with a checkpoint every hundred updates, and fails when
 /// memory or open files grow.
@@ -39,13 +39,7 @@ impl Soak {
         if !Path::new("/proc/self/status").exists() {
             return Err("memory and open files are read from /proc, which this system does not have".into());
         }
-        let program = match &self.program {
-            Some(program) => program.canonicalize()?,
-            None => {
-                cargo("dgm", ["build", "--release", "-p", "gm-cli", "--bin", "dgm"]).run()?;
-                target().join("release/dgm").canonicalize()?
-            }
-        };
+        let program = process::program(self.program.as_deref())?;
         let folder = root().join(PLACE);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder)?;

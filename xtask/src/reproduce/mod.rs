@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::Result;
-use crate::process::{Step, cargo, root, target};
+use crate::process::{self, Step, root, target};
 use place::Place;
 use row::Row;
 use state::State;
@@ -40,6 +40,9 @@ pub(crate) struct Reproduce {
     /// Takes the same way with tiny models on the built-in digits, in seconds, and leaves the book alone.
     #[arg(long)]
     quick: bool,
+    /// The program to run; built in release mode if absent.
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
     /// Only writes the tables of the book and of the README, from the records in docs/results.
     #[arg(long, conflicts_with_all = ["quick", "names"])]
     table: bool,
@@ -59,13 +62,12 @@ impl Reproduce {
             fs::remove_dir_all(&out)?;
         }
         if !self.table {
-            cargo("dgm", ["build", "--release", "-p", "gm-cli", "--bin", "dgm"]).run()?;
-            let program = target().join("release/dgm").display().to_string();
+            let program = process::program(self.program.as_deref())?.display().to_string();
             let dgm = |arguments: Vec<String>| Step::new("dgm", program.clone(), arguments).output();
             let place = Place::here()?;
             for row in chosen {
                 println!("==> {}", row.recipe);
-                let job = Job { row, out: &out, data_dir: self.data_dir.as_deref(), quick: self.quick };
+                let job = Job { row, rows: &rows, out: &out, data_dir: self.data_dir.as_deref(), quick: self.quick };
                 let state = job.run(&dgm, &place)?;
                 if !self.quick {
                     let records = root().join(RECORDS);
@@ -118,6 +120,8 @@ fn write(path: &Path, text: &str) -> Result<()> {
 /// One row to be trained and measured.
 struct Job<'a> {
     row: &'a Row,
+    /// All rows, among them that whose model this one starts from.
+    rows: &'a [Row],
     out: &'a Path,
     data_dir: Option<&'a Path>,
     quick: bool,
@@ -126,16 +130,8 @@ struct Job<'a> {
 impl Job<'_> {
     /// Does what has not been done before, keeps what was found, and returns it.
     fn run(&self, dgm: Dgm, place: &Place) -> Result<State> {
-        fs::create_dir_all(self.out).map_err(|error| format!("creating {}: {error}", self.out.display()))?;
         let path = State::path(self.out, &self.row.recipe);
-        let mut state = match State::read(&path)? {
-            Some(state) => state,
-            None => {
-                let state = self.train(dgm, place)?;
-                state.write(&path)?;
-                state
-            }
-        };
+        let mut state = self.trained(dgm, place)?;
         if state.quick != self.quick {
             return Err(format!(
                 "{} is of a run {} --quick; name another --out",
@@ -148,9 +144,32 @@ impl Job<'_> {
             state.evaluation = Some(self.measure(dgm)?);
             state.date = place.date.clone();
             state.write(&path)?;
-            dgm(strings(["report", &self.run_folder(), "--quiet"]))?;
+            if !self.row.finetune {
+                dgm(strings(["report", &self.run_folder(), "--quiet"]))?;
+            }
         }
         Ok(state)
+    }
+
+    /// Trains what has not been trained before, and keeps what is known of it.
+    fn trained(&self, dgm: Dgm, place: &Place) -> Result<State> {
+        fs::create_dir_all(self.out).map_err(|error| format!("creating {}: {error}", self.out.display()))?;
+        let path = State::path(self.out, &self.row.recipe);
+        if let Some(state) = State::read(&path)? {
+            return Ok(state);
+        }
+        let state = self.train(dgm, place)?;
+        state.write(&path)?;
+        Ok(state)
+    }
+
+    /// The model that a classifier starts from, trained now if it is not there.
+    fn start(&self, dgm: Dgm, place: &Place) -> Result<Option<String>> {
+        let Some(start) = &self.row.start else { return Ok(None) };
+        let row = self.rows.iter().find(|row| row.recipe == *start).ok_or("a row starts from none of the rows")?;
+        let job = Job { row, ..*self };
+        job.trained(dgm, place)?;
+        Ok(Some(format!("{}/model.gm", job.run_folder())))
     }
 
     fn run_folder(&self) -> String {
@@ -160,16 +179,19 @@ impl Job<'_> {
     /// Trains from the start, or goes on where an earlier call was interrupted.
     fn train(&self, dgm: Dgm, place: &Place) -> Result<State> {
         let run = self.run_folder();
-        let finished = || Path::new(&run).join("report.html").is_file();
+        let finished = || state::is_finished(Path::new(&run));
+        let command = if self.row.finetune { "finetune" } else { "train" };
         if !Path::new(&run).join("config.toml").exists() {
             let config = self.config()?;
-            let mut arguments = strings(["train", "--config", &config, "--out", &run]);
+            let mut arguments = strings([command]);
+            arguments.extend(self.start(dgm, place)?);
+            arguments.extend(strings(["--config", &config, "--out", &run]));
             arguments.extend(self.data_options());
             dgm(arguments)?;
         } else if !finished() {
             let complete =
                 format!("; should the run be finished already, `dgm report {run}` lets the same command go on");
-            dgm(strings(["train", "--resume", &run])).map_err(|error| format!("{error}{complete}"))?;
+            dgm(strings([command, "--resume", &run])).map_err(|error| format!("{error}{complete}"))?;
         }
         // A signal ends training with status 130, which is an error here; whoever gets this far has a trained model.
         if !finished() {
@@ -246,7 +268,7 @@ mod tests {
     fn law_an_interrupted_reproduction_goes_on_where_it_was() {
         let out = folder("goes-on");
         let rows = row::read(&root().join(ROWS)).unwrap();
-        let job = Job { row: &rows[0], out: &out, data_dir: None, quick: false };
+        let job = Job { row: &rows[0], rows: &rows, out: &out, data_dir: None, quick: false };
         let calls = RefCell::default();
         let path = State::path(&out, &rows[0].recipe);
         let dgm = |fails: &'static str| {
@@ -288,7 +310,7 @@ mod tests {
     fn rejects_quick_figures_in_the_place_of_long_ones() {
         let out = folder("quick");
         let rows = row::read(&root().join(ROWS)).unwrap();
-        let quick = Job { row: &rows[0], out: &out, data_dir: None, quick: true };
+        let quick = Job { row: &rows[0], rows: &rows, out: &out, data_dir: None, quick: true };
         let calls = RefCell::default();
         let dgm = |arguments: Vec<String>| fake(&calls, "none", &arguments);
         quick.run(&dgm, &place()).unwrap();
@@ -302,7 +324,7 @@ mod tests {
     fn rejects_runs_that_did_not_finish() {
         let out = folder("unfinished");
         let rows = row::read(&root().join(ROWS)).unwrap();
-        let job = Job { row: &rows[0], out: &out, data_dir: Some(Path::new("data")), quick: false };
+        let job = Job { row: &rows[0], rows: &rows, out: &out, data_dir: Some(Path::new("data")), quick: false };
         let error = job.run(&|_| Ok(String::new()), &place()).unwrap_err().to_string();
         assert!(error.contains("has not finished the run"), "{error}");
         fs::remove_dir_all(out).unwrap();

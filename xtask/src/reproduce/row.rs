@@ -21,6 +21,11 @@ pub(crate) struct Row {
     /// Key in the bibliography and name.
     pub(crate) source: (String, String),
     pub(crate) figure: Figure,
+    /// Whether it is a classifier, which `dgm finetune` trains.
+    #[serde(default)]
+    pub(crate) finetune: bool,
+    /// The row whose model the classifier starts from, if not from random weights.
+    pub(crate) start: Option<String>,
     /// Arguments of `dgm eval` after the model.
     pub(crate) eval: Vec<String>,
     /// The same, for tiny models on the built-in digits.
@@ -82,9 +87,12 @@ mod tests {
         let rows = read(&root().join(super::super::ROWS)).unwrap();
         let bibliography = std::fs::read_to_string(root().join("docs/src/references.bib")).unwrap();
         for row in &rows {
-            assert!(root().join(format!("recipes/{}.toml", row.recipe)).is_file(), "{}", row.recipe);
+            let recipe = std::fs::read_to_string(root().join(format!("recipes/{}.toml", row.recipe))).unwrap();
+            assert_eq!(recipe.contains("kind = \"classifier\""), row.finetune, "{}", row.recipe);
+            assert_eq!(recipe.contains("\nstart = "), row.start.is_some(), "{}", row.recipe);
             assert!(bibliography.contains(&format!("{{{},", row.source.0)), "{}", row.source.0);
             assert_eq!(row.published < 0.0, row.figure.rises(), "{}", row.recipe);
+            assert!(row.start.iter().all(|start| rows.iter().any(|row| row.recipe == *start)), "{}", row.recipe);
             assert!(row.quick.iter().any(|word| word == "digits"), "{}", row.recipe);
         }
         let mut names: Vec<&str> = rows.iter().map(|row| row.recipe.as_str()).collect();

@@ -76,9 +76,42 @@ impl State {
     }
 }
 
+/// Whether a run has come to its end: the report is written last, and a classifier, which has none, has figures of its last epoch.
+pub(super) fn is_finished(run: &Path) -> bool {
+    let last_epoch = || -> Option<i64> {
+        let metrics = fs::read_to_string(run.join("metrics.jsonl")).ok()?;
+        serde_json::from_str::<Value>(metrics.lines().last()?).ok()?["epoch"].as_i64()
+    };
+    let epochs = || -> Option<i64> {
+        let config: toml::Table = toml::from_str(&fs::read_to_string(run.join("config.toml")).ok()?).ok()?;
+        let model = config.get("model")?;
+        (model.get("kind")?.as_str()? == "classifier").then(|| model.get("epochs")?.as_integer())?
+    };
+    run.join("report.html").is_file() || epochs().is_some_and(|epochs| last_epoch() == Some(epochs))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn table_a_run_is_finished_with_its_report_or_the_last_epoch_of_a_classifier() {
+        let run = std::env::temp_dir().join(format!("xtask-finished-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&run);
+        fs::create_dir_all(&run).unwrap();
+        assert!(!is_finished(&run));
+        fs::write(run.join("config.toml"), "[model]\nkind = 'classifier'\nepochs = 3\n").unwrap();
+        fs::write(run.join("metrics.jsonl"), "{\"epoch\":1}\n{\"epoch\":2}\n").unwrap();
+        assert!(!is_finished(&run));
+        fs::write(run.join("metrics.jsonl"), "{\"epoch\":2}\n{\"epoch\":3}\n").unwrap();
+        assert!(is_finished(&run));
+        // Other models have a report still to come.
+        fs::write(run.join("config.toml"), "[model]\nkind = 'rbm'\nepochs = 3\n").unwrap();
+        assert!(!is_finished(&run));
+        fs::write(run.join("report.html"), "page").unwrap();
+        assert!(is_finished(&run));
+        fs::remove_dir_all(run).unwrap();
+    }
 
     #[test]
     fn rejects_damaged_and_foreign_files() {

@@ -123,7 +123,7 @@ fn details(row: &Row, state: Option<&State>) -> String {
     let mut text = format!("\n### {}\n\n", row.model);
     let _ = writeln!(text, "- Data: {}.", row.data);
     let _ = writeln!(text, "- Published: {}{}, {}.", row.published, row.figure.unit(), row.how);
-    let _ = writeln!(text, "- Training: `dgm train --config recipes/{}.toml --data-dir DATA --out RUN`", row.recipe);
+    let _ = writeln!(text, "- Training: {}", training(row));
     let options = if state.is_some_and(|state| state.quick) { &row.quick } else { &row.eval };
     let _ = writeln!(text, "- Measuring: `dgm eval RUN/model.gm {} --data-dir DATA`", options.join(" "));
     let Some((state, evaluation)) = state.and_then(|state| Some((state, state.evaluation.as_ref()?))) else {
@@ -145,6 +145,20 @@ fn details(row: &Row, state: Option<&State>) -> String {
         let _ = writeln!(text, "- Warning: {warning}.");
     }
     text
+}
+
+/// The command that trains, with what has to come before it.
+fn training(row: &Row) -> String {
+    let options = format!("--config recipes/{}.toml --data-dir DATA --out RUN", row.recipe);
+    match (&row.start, row.finetune) {
+        (Some(start), _) => {
+            format!(
+                "`dgm finetune START/model.gm {options}`, with START the run of `recipes/{start}.toml`, whose time is not counted here"
+            )
+        }
+        (None, true) => format!("`dgm finetune {options}`"),
+        (None, false) => format!("`dgm train {options}`"),
+    }
 }
 
 fn method(evaluation: &Value) -> &str {

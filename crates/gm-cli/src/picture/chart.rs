@@ -105,6 +105,8 @@ impl Chart {
     {
         let area = backend.into_drawing_area();
         let (across, up) = self.ranges();
+        let apart = |range: &std::ops::Range<f64>, numbers: usize| (range.end - range.start) / numbers as f64;
+        let apart = (apart(&across, layout.numbers.0), apart(&up, layout.numbers.1));
         let mut builder = ChartBuilder::on(&area);
         builder.margin(layout.margin).margin_right(layout.margin + 10);
         builder.x_label_area_size(layout.below).y_label_area_size(layout.left);
@@ -124,8 +126,8 @@ impl Chart {
             .y_desc(self.up.as_str())
             .axis_desc_style(text(layout.text + 1))
             .label_style(text(layout.text))
-            .x_label_formatter(&|x| short(*x))
-            .y_label_formatter(&|y| short(*y))
+            .x_label_formatter(&|x| short(*x, apart.0))
+            .y_label_formatter(&|y| short(*y, apart.1))
             .draw()?;
         for (curve, colour) in self.curves.iter().zip(COLOURS.iter().cycle()) {
             let points: Vec<(f64, f64)> = curve.points.iter().copied().filter(|(_, y)| y.is_finite()).collect();
@@ -170,16 +172,11 @@ impl Chart {
     }
 }
 
-/// A number for an axis, without needless digits.
-fn short(x: f64) -> String {
-    let decimals = match x.abs() {
-        size if size >= 100.0 => 0,
-        size if size >= 1.0 => 1,
-        size if size > 1e-9 => (2.0 - size.log10().floor()) as usize,
-        _ => 0,
-    };
+/// A number for an axis of which neighbours are so far apart or farther: the decimals that tell them apart, and no needless ones.
+fn short(x: f64, apart: f64) -> String {
+    let decimals = if apart > 0.0 { (-apart.log10().floor()).clamp(0.0, 15.0) as usize } else { 0 };
     // What is 0 but for rounding has no sign.
-    let text = format!("{:.decimals$}", if x.abs() > 1e-9 { x } else { 0.0 });
+    let text = format!("{:.decimals$}", if x.abs() > 1e-6 * apart { x } else { 0.0 });
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => text,
@@ -192,10 +189,12 @@ mod tests {
 
     #[test]
     fn table_axis_numbers() {
-        assert_eq!(
-            [-20.0, 1500.0, 0.25, 0.0, -1e-17, 0.0004, -0.123456].map(short),
-            ["-20", "1500", "0.25", "0", "0", "0.0004", "-0.123"].map(String::from)
-        );
+        let axis = |numbers: [f64; 3], apart| numbers.map(|x| short(x, apart));
+        assert_eq!(axis([-20.0, -15.0, 0.0], 5.0), ["-20", "-15", "0"]);
+        assert_eq!(axis([1500.0, -1e-17, 500.0], 400.0), ["1500", "0", "500"]);
+        assert_eq!(axis([0.25, 0.3, 0.35], 0.05), ["0.25", "0.3", "0.35"]);
+        // Neighbours differ in what is printed, however near they are.
+        assert_eq!(axis([-18.036, -18.034, -18.032], 0.0015), ["-18.036", "-18.034", "-18.032"]);
     }
 
     #[test]

@@ -1,14 +1,11 @@
-//! The chapter of commands, which the program writes itself: `cargo xtask book`.
+//! The chapter of commands.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use clap::{Command, CommandFactory};
 
+use super::{place, writing};
 use crate::Program;
-
-/// Set by `cargo xtask book`: write the chapter instead of comparing it.
-const WRITE: &str = "DGM_WRITE_BOOK";
 
 const HEAD: &str = "# Commands
 
@@ -34,9 +31,9 @@ fn describe(command: &mut Command, text: &mut String) {
 
 #[test]
 fn golden_the_chapter_of_commands_is_what_the_program_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/commands.md");
+    let path = place("commands.md");
     let expected = chapter();
-    if std::env::var_os(WRITE).is_some() {
+    if writing() {
         std::fs::write(&path, &expected).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();

@@ -1,0 +1,19 @@
+//! The parts of the book that the program makes itself, and tests that they are up to date: `cargo xtask book` writes them.
+
+mod commands;
+mod story;
+
+use std::path::{Path, PathBuf};
+
+/// Set by `cargo xtask book`: write what is made instead of comparing it.
+const WRITE: &str = "DGM_WRITE_BOOK";
+
+/// Whether this run writes the book.
+fn writing() -> bool {
+    std::env::var_os(WRITE).is_some()
+}
+
+/// A file of the book.
+fn place(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src").join(name)
+}

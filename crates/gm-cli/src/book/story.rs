@@ -1,0 +1,249 @@
+//! The pictures of the chapter `story.md`: small models on the built-in digits, all likelihoods exact.
+
+use gm_core::{BitMatrix, Matrix, Stack, Streams, Vector};
+use gm_dbm::{Dbm, MeanFieldSettings, MeanFieldStart};
+use gm_dbn::Dbn;
+use gm_rbm::Rbm;
+use gm_sbn::Sbn;
+use gm_train::{
+    Backfit, Binarise, Dataset, DbnSettings, EpochRecord, FitOptions, MonitorSettings, RbmSettings, Unobserved,
+    fit_dbn, fit_rbm_with,
+};
+use image::RgbImage;
+
+use super::{place, writing};
+use crate::files::png;
+use crate::picture::{Chart, Curve, samples};
+
+/// Width and height of the charts.
+const SIZE: (u32, u32) = (720, 400);
+
+/// Hidden units of the machines whose states are enumerated.
+const HIDDEN: usize = 12;
+/// Those of the layer above.
+const ABOVE: usize = 128;
+
+/// One seed for all of it.
+fn streams() -> Streams {
+    Streams::new(1)
+}
+
+fn digits() -> Dataset {
+    Dataset::builtin("digits").expect("built in")
+}
+
+fn options<M>() -> FitOptions<M> {
+    let monitor = MonitorSettings { every: 5, ..Default::default() };
+    FitOptions { binarise: Some(Binarise::Threshold(0.5)), monitor, start: None }
+}
+
+/// Some training rows.
+fn rows() -> BitMatrix {
+    let bits = digits().train.to_bits(Binarise::Threshold(0.5)).expect("grey levels");
+    bits.select(&(0..200).collect::<Vec<usize>>())
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn curve(name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Curve {
+    Curve { name: name.into(), points: points.into_iter().collect() }
+}
+
+fn chart(title: &str, (across, up): (&str, &str), curves: Vec<Curve>, rising: bool) -> RgbImage {
+    let chart = Chart { title: title.into(), across: across.into(), up: up.into(), curves, rising };
+    chart.draw(SIZE.0, SIZE.1).expect("a chart of a few lines")
+}
+
+/// Writes a picture of the chapter, or compares it with the one that is there, pixel by pixel.
+fn check(name: &str, picture: &RgbImage) {
+    let path = place("images/story").join(name);
+    if writing() {
+        std::fs::write(&path, png(picture).expect("a picture")).expect("a folder of pictures");
+    }
+    let found = image::open(&path).map(|found| found.to_rgb8()).unwrap_or_default();
+    assert!(found == *picture, "{}: another picture; `cargo xtask book` draws it anew", path.display());
+}
+
+/// The alarm that a burglar or an earthquake sets off, as in the example of gm-sbn, with earthquakes of any rate.
+fn alarm(earthquake: f64) -> Sbn {
+    let odds = |p: f64| (p / (1.0 - p)).ln() as f32;
+    // ANCHOR: alarm
+    let weights = Matrix::from_row_slice(1, 2, &[9.0, 8.0]);
+    let causes = Vector::from_vec(vec![odds(0.1), odds(earthquake)]);
+    let stack = Stack::new(vec![weights], vec![Vector::from_element(1, -6.0), causes]).expect("shapes");
+    Sbn::new(stack, None).expect("a net")
+    // ANCHOR_END: alarm
+}
+
+#[test]
+fn golden_picture_of_explaining_away() {
+    let heard = BitMatrix::from_fn(1, 1, |_, _| true);
+    let (mut unknown, mut known) = (vec![], vec![]);
+    for step in 1..=100 {
+        let rate = 0.005 * f64::from(step);
+        // ANCHOR: posterior
+        let posterior = alarm(rate).posterior(&heard, 0).expect("two units");
+        let states = posterior.states()[0].to_matrix();
+        let share = |burglar: bool| {
+            let fits = |s: &usize| states[(1, *s)] == 1.0 && (!burglar || states[(0, *s)] == 1.0);
+            (0..states.ncols()).filter(fits).map(|s| posterior.probabilities()[s]).sum::<f64>()
+        };
+        // ANCHOR_END: posterior
+        unknown.push((rate, posterior.means()[0]));
+        known.push((rate, share(true) / share(false)));
+    }
+    // The less the alarm is a surprise, the less it says about burglars; and nothing once the earth is known to have shaken.
+    assert!(unknown.windows(2).all(|pair| pair[1].1 < pair[0].1));
+    assert!(known.iter().all(|(_, p)| (p - 0.11).abs() < 0.01), "{known:?}");
+    let prior = [(0.005, 0.1), (0.5, 0.1)];
+    let curves = vec![
+        curve("given the alarm", unknown),
+        curve("given the alarm and the earthquake", known),
+        curve("before the alarm", prior),
+    ];
+    let axes = ("probability of an earthquake before the alarm", "probability of a burglar");
+    check("explaining-away.png", &chart("One cause explains the other away", axes, curves, false));
+}
+
+/// A machine of 64 and so many units, learnt by PCD.
+fn machine(hidden: usize, epochs: u64) -> Rbm {
+    let settings = RbmSettings { hidden, epochs, batch_size: 100, chains: 100, ..Default::default() };
+    fit_rbm_with(&digits(), &settings, &options(), &streams(), &mut Unobserved).expect("training").model
+}
+
+#[test]
+fn golden_picture_of_block_gibbs_sampling() {
+    const SWEEPS: [u64; 12] = [0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000];
+    const CHAINS: usize = 6;
+    let rbm = machine(100, 300);
+    // ANCHOR: gibbs
+    let sampler = rbm.sampler();
+    let mut chains = rbm.chains(CHAINS, &streams());
+    let mut columns = vec![];
+    for sweeps in SWEEPS {
+        let more = sweeps - chains.sweeps;
+        sampler.run(&mut chains, more as usize, &streams());
+        let means = sampler.couplings().mean_v_from_h(&rbm, &chains.h);
+        columns.push(if sweeps == 0 { chains.v.to_matrix() } else { means.to_matrix() });
+    }
+    // ANCHOR_END: gibbs
+    // A row a chain, a column a moment.
+    let film: Vec<f32> = (0..CHAINS)
+        .flat_map(|chain| columns.iter().flat_map(move |at| at.column(chain).iter().copied().collect::<Vec<_>>()))
+        .collect();
+    let film = Matrix::from_vec(64, CHAINS * SWEEPS.len(), film);
+    check("block-gibbs.png", &samples(&film, (8, 8), Some(SWEEPS.len())));
+}
+
+#[test]
+fn golden_picture_of_the_complementary_prior() {
+    let tied = Dbn::unroll(&machine(HIDDEN, 150), 2).expect("two layers");
+    let rows = rows();
+    let (mut exact, mut bounds) = (vec![], vec![]);
+    for step in 0..=30 {
+        let scale = 0.05 * f64::from(step);
+        // ANCHOR: prior
+        let mut dbn = tied.clone();
+        dbn.stack_mut().update_weights(1, |weights| *weights *= scale as f32);
+        let log_z = dbn.log_partition().expect("few units");
+        exact.push((scale, mean(&dbn.log_prob(&rows, log_z).expect("few units"))));
+        bounds.push((scale, mean(&dbn.exact_bound(&rows, log_z, 1).expect("few units"))));
+        // ANCHOR_END: prior
+    }
+    let gaps: Vec<f64> = exact.iter().zip(&bounds).map(|(exact, bound)| exact.1 - bound.1).collect();
+    let closest = (0..gaps.len()).min_by(|&a, &b| gaps[a].total_cmp(&gaps[b])).expect("some");
+    assert_eq!(closest, 20, "the bound is exact where weights are tied: {gaps:?}");
+    assert!(gaps[20].abs() < 1e-4, "{gaps:?}");
+    let curves = vec![curve("ln p(v), exact", exact), curve("bound, posterior taken to be factorial", bounds)];
+    let axes = ("weights of the machine on top, as a multiple of the tied ones", "nats a row");
+    check("complementary-prior.png", &chart("Where causes are independent given the data", axes, curves, true));
+}
+
+/// A network of two hidden layers, learnt layer by layer, and the figures on the way.
+fn greedy() -> (Dbn, Vec<EpochRecord>) {
+    // ANCHOR: greedy
+    let settings = DbnSettings {
+        hidden: vec![HIDDEN, ABOVE],
+        epochs: vec![150, 300],
+        batch_size: 100,
+        chains: 100,
+        ..Default::default()
+    };
+    let fit = fit_dbn(&digits(), &settings, &options(), &streams(), &mut Unobserved).expect("training");
+    // ANCHOR_END: greedy
+    (fit.model, fit.history)
+}
+
+fn figure(history: &[EpochRecord], name: &str, from: u64) -> Vec<(f64, f64)> {
+    let known = |record: &EpochRecord| Some((record.epoch as f64, record.figures.get(name)?));
+    history.iter().filter(|record| record.epoch >= from).filter_map(known).collect()
+}
+
+#[test]
+fn golden_pictures_of_greedy_learning_and_backfitting() {
+    let (dbn, history) = greedy();
+    let (exact, bound) = (figure(&history, "train_log_likelihood", 75), figure(&history, "train_elbo", 75));
+    let first = exact.iter().rfind(|(epoch, _)| *epoch <= 150.0).expect("the first layer");
+    let last = exact.last().expect("the second layer");
+    assert!(last.1 > first.1 + 0.05, "the second layer is worth something: {first:?}, {last:?}");
+    let greedy_end = last.1;
+    let curves = vec![curve("ln p(v), exact", exact), curve("bound", bound)];
+    let axes = ("epochs: the first layer to 150, then the second", "nats a row");
+    check("greedy.png", &chart("A second layer", axes, curves, true));
+
+    let mut curves = vec![];
+    for (name, backfit) in [("up-down algorithm", Backfit::UpDown), ("reweighted wake-sleep", Backfit::Rws)] {
+        // ANCHOR: backfit
+        let settings = DbnSettings {
+            hidden: vec![HIDDEN, ABOVE],
+            backfit,
+            backfit_epochs: 300,
+            backfit_learning_rate: 1e-3,
+            batch_size: 100,
+            chains: 100,
+            ..Default::default()
+        };
+        let options = FitOptions { start: Some(dbn.clone()), ..options() };
+        let fit = fit_dbn(&digits(), &settings, &options, &streams(), &mut Unobserved).expect("training");
+        // ANCHOR_END: backfit
+        let mut points = figure(&fit.history, "train_log_likelihood", 0);
+        assert!(points.last().expect("looks").1 > greedy_end, "{name}: {points:?}");
+        points.insert(0, (0.0, greedy_end));
+        curves.push(curve(name, points));
+    }
+    let axes = ("epochs with all layers together", "ln p(v), nats a row");
+    check("backfitting.png", &chart("All layers together", axes, curves, true));
+}
+
+#[test]
+fn golden_picture_of_mean_field() {
+    // The machine of 12 units and, above it, itself turned over.
+    let doubled = Dbn::unroll(&machine(HIDDEN, 150), 2).expect("two layers");
+    let rows = rows();
+    let mut curves = [1, 2, 5, 50].map(|passes| curve(&format!("{passes} passes").replace("1 passes", "1 pass"), []));
+    for step in 0..=30 {
+        let scale = 0.05 * f64::from(step);
+        let mut stack = doubled.stack().clone();
+        stack.update_weights(1, |weights| *weights *= scale as f32);
+        let dbm = Dbm::from_stack(stack).expect("a machine");
+        let log_z = dbm.log_partition().expect("few units");
+        let exact = mean(&dbm.log_prob(&rows, log_z).expect("few units"));
+        let mut last = f64::INFINITY;
+        for (curve, iterations) in curves.iter_mut().zip([1, 2, 5, 50]) {
+            // ANCHOR: field
+            let settings = MeanFieldSettings { iterations, start: MeanFieldStart::Half, ..Default::default() };
+            let field = dbm.mean_field(&rows, &settings).expect("settings");
+            let gap = exact - mean(&field.bound(&dbm, &rows, log_z));
+            // ANCHOR_END: field
+            assert!(gap > -1e-4 && gap <= last + 1e-4, "{gap} after {last} nats at {iterations} passes, {scale}");
+            // Without weights between the hidden layers their posterior is factorial.
+            assert!(step > 0 || iterations == 1 || gap < 1e-4, "{gap}");
+            curve.points.push((scale, gap));
+            last = gap;
+        }
+    }
+    let axes = ("weights between the hidden layers, as a multiple of those below", "nats below ln p(v)");
+    check("mean-field.png", &chart("What mean field loses", axes, curves.to_vec(), false));
+}
