@@ -14,7 +14,7 @@ example of the full test set, natural logarithms, higher is better. *Ours* is th
 standard errors of annealing above and, where there is one, the lower end of a lower bound below. A bound from below has no upper side. Rows in per cent are
 shares of errors on the full test set, lower is better, with their 95 % interval. A row that falls short of what was published stays in the table and says so.
 
-| model | published | ours | from | to | compared with the published figure |
+| model, data | published | ours | from | to | compared with the published figure |
 |---|---|---|---|---|---|
 ";
 
@@ -64,9 +64,10 @@ fn duration(seconds: f64) -> String {
 
 fn line(row: &Row, state: Option<&State>) -> String {
     let unit = row.figure.unit();
+    let model = format!("{}: {}", row.model, row.data);
     let published = format!("{}{unit} ([{}](references.md#{}))", row.published, row.source.1, row.source.0);
     let Some(evaluation) = state.and_then(|state| state.evaluation.as_ref()) else {
-        return format!("| {} | {published} | not measured by this command yet | | | |", row.model);
+        return format!("| {model} | {published} | | | | not measured by this command yet |");
     };
     let ours = Ours::new(evaluation, row.figure);
     let quick = state.is_some_and(|state| state.quick);
@@ -75,7 +76,7 @@ fn line(row: &Row, state: Option<&State>) -> String {
         false => ours.verdict(row.published, row.figure),
     };
     let [value, low, high] = ours.cells(unit);
-    format!("| {} | {published} | {value} | {low} | {high} | {verdict} |", row.model)
+    format!("| {model} | {published} | {value} | {low} | {high} | {verdict} |")
 }
 
 /// What stands beside a published figure.
@@ -120,7 +121,7 @@ impl Ours {
 }
 
 fn details(row: &Row, state: Option<&State>) -> String {
-    let mut text = format!("\n### {}\n\n", row.model);
+    let mut text = format!("\n### {}, `{}`\n\n", row.model, row.recipe);
     let _ = writeln!(text, "- Data: {}.", row.data);
     let _ = writeln!(text, "- Published: {}{}, {}.", row.published, row.figure.unit(), row.how);
     let _ = writeln!(text, "- Training: {}", training(row));
@@ -263,7 +264,9 @@ mod tests {
     fn table_rows_without_figures_stay() {
         let text = render(&[row("elbo")], &[None]);
         assert!(
-            text.contains("| RBM | -86 ([Name 2008](references.md#key)) | not measured by this command yet |"),
+            text.contains(
+                "| RBM: rows | -86 ([Name 2008](references.md#key)) | | | | not measured by this command yet |"
+            ),
             "{text}"
         );
         let evaluation = json!({

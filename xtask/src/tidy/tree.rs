@@ -12,8 +12,8 @@ use crate::Result;
 /// Folders beside the crates whose files are checked.
 const FOLDERS: &[&str] = &[".cargo", ".ci", ".github", "docs", "fuzz", "recipes"];
 
-/// Folders that hold nothing written by hand.
-const GENERATED: &[&str] = &["target", "book", ".git"];
+/// Folders that hold nothing written by hand, by the end of their path.
+const GENERATED: &[&str] = &["target", "docs/book", ".git"];
 
 /// Endings of the files that are read; files without an ending are read in `.ci` only.
 const ENDINGS: &[&str] = &["rs", "md", "toml", "bib", "lock", "py", "yml", "sh"];
@@ -79,7 +79,7 @@ fn read_folder(root: &Path, folder: &str, deep: bool, files: &mut Vec<Source>) -
         let name = entry.file_name().display().to_string();
         let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
         if entry.file_type()?.is_dir() {
-            if deep && !GENERATED.contains(&name.as_str()) {
+            if deep && !GENERATED.iter().any(|end| Path::new(&path).ends_with(end)) {
                 read_folder(root, &path, deep, files)?;
             }
         } else if is_read(&path) {

@@ -66,34 +66,34 @@ fn check(name: &str, picture: &RgbImage) {
     assert!(found == *picture, "{}: another picture; `cargo xtask book` draws it anew", path.display());
 }
 
-/// The alarm that a burglar or an earthquake sets off, as in the example of gm-sbn, with earthquakes of any rate.
+// ANCHOR: alarm
+/// An alarm that a burglar or an earthquake sets off, with earthquakes of any rate.
 fn alarm(earthquake: f64) -> Sbn {
     let odds = |p: f64| (p / (1.0 - p)).ln() as f32;
-    // ANCHOR: alarm
     let weights = Matrix::from_row_slice(1, 2, &[9.0, 8.0]);
     let causes = Vector::from_vec(vec![odds(0.1), odds(earthquake)]);
     let stack = Stack::new(vec![weights], vec![Vector::from_element(1, -6.0), causes]).expect("shapes");
     Sbn::new(stack, None).expect("a net")
-    // ANCHOR_END: alarm
 }
+
+/// p(burglar | alarm), and p(burglar | alarm, earthquake).
+fn burglar(earthquake: f64) -> [f64; 2] {
+    let heard = BitMatrix::from_fn(1, 1, |_, _| true);
+    let posterior = alarm(earthquake).posterior(&heard, 0).expect("two units");
+    let (states, p) = (posterior.states()[0].to_matrix(), posterior.probabilities());
+    let sum = |fits: fn(bool, bool) -> bool| {
+        let both = |s: usize| (states[(0, s)] == 1.0, states[(1, s)] == 1.0);
+        (0..p.len()).filter(|&s| fits(both(s).0, both(s).1)).map(|s| p[s]).sum::<f64>()
+    };
+    [sum(|burglar, _| burglar), sum(|burglar, earthquake| burglar && earthquake) / sum(|_, earthquake| earthquake)]
+}
+// ANCHOR_END: alarm
 
 #[test]
 fn golden_picture_of_explaining_away() {
-    let heard = BitMatrix::from_fn(1, 1, |_, _| true);
-    let (mut unknown, mut known) = (vec![], vec![]);
-    for step in 1..=100 {
-        let rate = 0.005 * f64::from(step);
-        // ANCHOR: posterior
-        let posterior = alarm(rate).posterior(&heard, 0).expect("two units");
-        let states = posterior.states()[0].to_matrix();
-        let share = |burglar: bool| {
-            let fits = |s: &usize| states[(1, *s)] == 1.0 && (!burglar || states[(0, *s)] == 1.0);
-            (0..states.ncols()).filter(fits).map(|s| posterior.probabilities()[s]).sum::<f64>()
-        };
-        // ANCHOR_END: posterior
-        unknown.push((rate, posterior.means()[0]));
-        known.push((rate, share(true) / share(false)));
-    }
+    let rates = (1..=100).map(|step| 0.005 * f64::from(step));
+    let both: Vec<(f64, [f64; 2])> = rates.map(|rate| (rate, burglar(rate))).collect();
+    let [unknown, known] = [0, 1].map(|which| both.iter().map(|(rate, p)| (*rate, p[which])).collect::<Vec<_>>());
     // The less the alarm is a surprise, the less it says about burglars; and nothing once the earth is known to have shaken.
     assert!(unknown.windows(2).all(|pair| pair[1].1 < pair[0].1));
     assert!(known.iter().all(|(_, p)| (p - 0.11).abs() < 0.01), "{known:?}");
@@ -113,45 +113,49 @@ fn machine(hidden: usize, epochs: u64) -> Rbm {
     fit_rbm_with(&digits(), &settings, &options(), &streams(), &mut Unobserved).expect("training").model
 }
 
-#[test]
-fn golden_picture_of_block_gibbs_sampling() {
-    const SWEEPS: [u64; 12] = [0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000];
-    const CHAINS: usize = 6;
-    let rbm = machine(100, 300);
-    // ANCHOR: gibbs
+// ANCHOR: gibbs
+/// The visible units of some chains after so many sweeps each: states at the start, then their means given the hidden units.
+fn film(rbm: &Rbm, count: usize, moments: &[u64]) -> Vec<Matrix> {
     let sampler = rbm.sampler();
-    let mut chains = rbm.chains(CHAINS, &streams());
-    let mut columns = vec![];
-    for sweeps in SWEEPS {
+    let mut chains = rbm.chains(count, &streams());
+    let mut pictures = vec![chains.v.to_matrix()];
+    for &sweeps in &moments[1..] {
         let more = sweeps - chains.sweeps;
         sampler.run(&mut chains, more as usize, &streams());
-        let means = sampler.couplings().mean_v_from_h(&rbm, &chains.h);
-        columns.push(if sweeps == 0 { chains.v.to_matrix() } else { means.to_matrix() });
+        pictures.push(sampler.couplings().mean_v_from_h(rbm, &chains.h).to_matrix());
     }
-    // ANCHOR_END: gibbs
-    // A row a chain, a column a moment.
-    let film: Vec<f32> = (0..CHAINS)
-        .flat_map(|chain| columns.iter().flat_map(move |at| at.column(chain).iter().copied().collect::<Vec<_>>()))
-        .collect();
-    let film = Matrix::from_vec(64, CHAINS * SWEEPS.len(), film);
-    check("block-gibbs.png", &samples(&film, (8, 8), Some(SWEEPS.len())));
+    pictures
 }
+// ANCHOR_END: gibbs
+
+#[test]
+fn golden_picture_of_block_gibbs_sampling() {
+    const CHAINS: usize = 6;
+    let moments = [0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000];
+    let pictures = film(&machine(100, 300), CHAINS, &moments);
+    // A row a chain, a column a moment.
+    let columns = (0..CHAINS).flat_map(|chain| pictures.iter().map(move |at| at.column(chain)));
+    let tiles = Matrix::from_columns(&columns.collect::<Vec<_>>());
+    check("block-gibbs.png", &samples(&tiles, (8, 8), Some(moments.len())));
+}
+
+// ANCHOR: prior
+/// Mean ln p(v), and its bound with a posterior that is a product, of a machine unrolled once and the weights on top scaled.
+fn unrolled(rbm: &Rbm, scale: f64, v: &BitMatrix) -> [f64; 2] {
+    let mut dbn = Dbn::unroll(rbm, 2).expect("two layers");
+    dbn.stack_mut().update_weights(1, |weights| *weights *= scale as f32);
+    let log_z = dbn.log_partition().expect("few units");
+    [dbn.log_prob(v, log_z), dbn.exact_bound(v, log_z, 1)].map(|nats| mean(&nats.expect("few units")))
+}
+// ANCHOR_END: prior
 
 #[test]
 fn golden_picture_of_the_complementary_prior() {
-    let tied = Dbn::unroll(&machine(HIDDEN, 150), 2).expect("two layers");
-    let rows = rows();
-    let (mut exact, mut bounds) = (vec![], vec![]);
-    for step in 0..=30 {
-        let scale = 0.05 * f64::from(step);
-        // ANCHOR: prior
-        let mut dbn = tied.clone();
-        dbn.stack_mut().update_weights(1, |weights| *weights *= scale as f32);
-        let log_z = dbn.log_partition().expect("few units");
-        exact.push((scale, mean(&dbn.log_prob(&rows, log_z).expect("few units"))));
-        bounds.push((scale, mean(&dbn.exact_bound(&rows, log_z, 1).expect("few units"))));
-        // ANCHOR_END: prior
-    }
+    let (rbm, rows) = (machine(HIDDEN, 150), rows());
+    let scales = (0..=30).map(|step| 0.05 * f64::from(step));
+    let both: Vec<(f64, [f64; 2])> = scales.map(|scale| (scale, unrolled(&rbm, scale, &rows))).collect();
+    let [exact, bounds] =
+        [0, 1].map(|which| both.iter().map(|(scale, nats)| (*scale, nats[which])).collect::<Vec<_>>());
     let gaps: Vec<f64> = exact.iter().zip(&bounds).map(|(exact, bound)| exact.1 - bound.1).collect();
     let closest = (0..gaps.len()).min_by(|&a, &b| gaps[a].total_cmp(&gaps[b])).expect("some");
     assert_eq!(closest, 20, "the bound is exact where weights are tied: {gaps:?}");
@@ -161,19 +165,26 @@ fn golden_picture_of_the_complementary_prior() {
     check("complementary-prior.png", &chart("Where causes are independent given the data", axes, curves, true));
 }
 
+// ANCHOR: greedy
 /// A network of two hidden layers, learnt layer by layer, and the figures on the way.
 fn greedy() -> (Dbn, Vec<EpochRecord>) {
-    // ANCHOR: greedy
-    let settings = DbnSettings {
-        hidden: vec![HIDDEN, ABOVE],
-        epochs: vec![150, 300],
-        batch_size: 100,
-        chains: 100,
-        ..Default::default()
-    };
+    let settings = DbnSettings { epochs: vec![150, 300], ..layers() };
     let fit = fit_dbn(&digits(), &settings, &options(), &streams(), &mut Unobserved).expect("training");
-    // ANCHOR_END: greedy
     (fit.model, fit.history)
+}
+// ANCHOR_END: greedy
+
+// ANCHOR: backfit
+/// The figures while all layers of a network learn on together.
+fn together(dbn: &Dbn, backfit: Backfit) -> Vec<EpochRecord> {
+    let settings = DbnSettings { backfit, backfit_epochs: 300, backfit_learning_rate: 1e-3, ..layers() };
+    let options = FitOptions { start: Some(dbn.clone()), ..options() };
+    fit_dbn(&digits(), &settings, &options, &streams(), &mut Unobserved).expect("training").history
+}
+// ANCHOR_END: backfit
+
+fn layers() -> DbnSettings {
+    DbnSettings { hidden: vec![HIDDEN, ABOVE], batch_size: 100, chains: 100, ..Default::default() }
 }
 
 fn figure(history: &[EpochRecord], name: &str, from: u64) -> Vec<(f64, f64)> {
@@ -195,20 +206,7 @@ fn golden_pictures_of_greedy_learning_and_backfitting() {
 
     let mut curves = vec![];
     for (name, backfit) in [("up-down algorithm", Backfit::UpDown), ("reweighted wake-sleep", Backfit::Rws)] {
-        // ANCHOR: backfit
-        let settings = DbnSettings {
-            hidden: vec![HIDDEN, ABOVE],
-            backfit,
-            backfit_epochs: 300,
-            backfit_learning_rate: 1e-3,
-            batch_size: 100,
-            chains: 100,
-            ..Default::default()
-        };
-        let options = FitOptions { start: Some(dbn.clone()), ..options() };
-        let fit = fit_dbn(&digits(), &settings, &options, &streams(), &mut Unobserved).expect("training");
-        // ANCHOR_END: backfit
-        let mut points = figure(&fit.history, "train_log_likelihood", 0);
+        let mut points = figure(&together(&dbn, backfit), "train_log_likelihood", 0);
         assert!(points.last().expect("looks").1 > greedy_end, "{name}: {points:?}");
         points.insert(0, (0.0, greedy_end));
         curves.push(curve(name, points));
@@ -217,32 +215,35 @@ fn golden_pictures_of_greedy_learning_and_backfitting() {
     check("backfitting.png", &chart("All layers together", axes, curves, true));
 }
 
+// ANCHOR: field
+/// What the bound of mean field lacks of ln p(v) after so many passes each, nats a row.
+fn lost<const N: usize>(dbm: &Dbm, v: &BitMatrix, passes: [usize; N]) -> [f64; N] {
+    let log_z = dbm.log_partition().expect("few units");
+    let exact = mean(&dbm.log_prob(v, log_z).expect("few units"));
+    passes.map(|iterations| {
+        let settings = MeanFieldSettings { iterations, start: MeanFieldStart::Half, ..Default::default() };
+        let field = dbm.mean_field(v, &settings).expect("settings");
+        exact - mean(&field.bound(dbm, v, log_z))
+    })
+}
+// ANCHOR_END: field
+
 #[test]
 fn golden_picture_of_mean_field() {
+    const PASSES: [usize; 4] = [1, 2, 5, 50];
     // The machine of 12 units and, above it, itself turned over.
     let doubled = Dbn::unroll(&machine(HIDDEN, 150), 2).expect("two layers");
     let rows = rows();
-    let mut curves = [1, 2, 5, 50].map(|passes| curve(&format!("{passes} passes").replace("1 passes", "1 pass"), []));
+    let mut curves = ["1 pass", "2 passes", "5 passes", "50 passes"].map(|name| curve(name, []));
     for step in 0..=30 {
         let scale = 0.05 * f64::from(step);
         let mut stack = doubled.stack().clone();
         stack.update_weights(1, |weights| *weights *= scale as f32);
-        let dbm = Dbm::from_stack(stack).expect("a machine");
-        let log_z = dbm.log_partition().expect("few units");
-        let exact = mean(&dbm.log_prob(&rows, log_z).expect("few units"));
-        let mut last = f64::INFINITY;
-        for (curve, iterations) in curves.iter_mut().zip([1, 2, 5, 50]) {
-            // ANCHOR: field
-            let settings = MeanFieldSettings { iterations, start: MeanFieldStart::Half, ..Default::default() };
-            let field = dbm.mean_field(&rows, &settings).expect("settings");
-            let gap = exact - mean(&field.bound(&dbm, &rows, log_z));
-            // ANCHOR_END: field
-            assert!(gap > -1e-4 && gap <= last + 1e-4, "{gap} after {last} nats at {iterations} passes, {scale}");
-            // Without weights between the hidden layers their posterior is factorial.
-            assert!(step > 0 || iterations == 1 || gap < 1e-4, "{gap}");
-            curve.points.push((scale, gap));
-            last = gap;
-        }
+        let gaps = lost(&Dbm::from_stack(stack).expect("a machine"), &rows, PASSES);
+        assert!(gaps.windows(2).all(|pair| pair[1] <= pair[0] + 1e-4) && gaps[3] > -1e-4, "{gaps:?} at {scale}");
+        // Without weights between the hidden layers their posterior is a product.
+        assert!(step > 0 || gaps[1] < 1e-4, "{gaps:?}");
+        curves.iter_mut().zip(gaps).for_each(|(curve, gap)| curve.points.push((scale, gap)));
     }
     let axes = ("weights between the hidden layers, as a multiple of those below", "nats below ln p(v)");
     check("mean-field.png", &chart("What mean field loses", axes, curves.to_vec(), false));
