@@ -1,6 +1,7 @@
 //! The parts of the book that the program makes itself, and tests that they are up to date: `cargo xtask book` writes them.
 
 mod commands;
+mod examples;
 mod story;
 
 use std::path::{Path, PathBuf};

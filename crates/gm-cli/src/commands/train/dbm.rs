@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 #[command(after_help = "Examples:\n  dgm train dbm --data digits --hidden 100,50\n  \
     dgm train dbm --data bars-and-stripes:3 --hidden 8,4 --pretrain none --learning-rate 0.2 --out runs/bars\n  \
     dgm train dbm --data mnist --data-dir ~/data --hidden 500,1000 --pretrain grow --pretrain-epochs 5 --epochs 100\n  \
-    dgm train dbm --data digits --hidden 100,50 --extend runs/rbm-digits --learning-rate 0.02 --out runs/deeper")]
+    dgm train dbm --data digits --hidden 119,50 --extend runs/rbm-digits --learning-rate 0.02 --out runs/deeper")]
 pub(super) struct DbmOptions {
     #[command(flatten)]
     shared: Shared,
