@@ -166,7 +166,12 @@ impl Chart {
         let (left, right) = range(&mut points().map(|point| point.0));
         let (low, high) = range(&mut points().map(|point| point.1));
         let across = if right > left { left..right } else { 0.0..1.0 };
-        let margin = if high > low { (high - low) * 0.06 } else { 0.5 };
+        let margin = match high - low {
+            spread if spread > 0.0 => spread * 0.06,
+            // A flat line, with numbers of its own size beside it.
+            _ if high != 0.0 => high.abs() * 0.1,
+            _ => 0.5,
+        };
         let up = if high >= low { low - margin..high + margin } else { 0.0..1.0 };
         (across, up)
     }
@@ -195,6 +200,17 @@ mod tests {
         assert_eq!(axis([0.25, 0.3, 0.35], 0.05), ["0.25", "0.3", "0.35"]);
         // Neighbours differ in what is printed, however near they are.
         assert_eq!(axis([-18.036, -18.034, -18.032], 0.0015), ["-18.036", "-18.034", "-18.032"]);
+    }
+
+    #[test]
+    fn table_a_flat_line_keeps_numbers_of_its_size() {
+        let range = |y: f64| {
+            let curves = vec![Curve { name: String::new(), points: vec![(0.0, y), (1.0, y)] }];
+            let (title, across, up) = (String::new(), String::new(), String::new());
+            Chart { title, across, up, curves, rising: true }.ranges().1
+        };
+        assert!((range(0.006).end - 0.0066).abs() < 1e-12 && (range(-20.0).start + 22.0).abs() < 1e-12);
+        assert_eq!(range(0.0), -0.5..0.5);
     }
 
     #[test]
