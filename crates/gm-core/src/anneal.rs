@@ -7,6 +7,35 @@ use crate::estimate::{Estimate, weights_ess};
 use crate::streams::{Purpose, Streams};
 
 /// A family of unnormalised distributions f_beta from a tractable one at beta = 0 to the model at beta = 1.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{AisSettings, AnnealedPath, Schedule, Streams, anneal, logistic_f64, unwatched};
+/// use rand::RngExt;
+///
+/// /// f_beta(x) = exp(3 beta x) of a single bit, which exact draws move.
+/// struct Bit;
+/// impl AnnealedPath for Bit {
+///     type Chains = Vec<bool>;
+///     fn log_base_partition(&self) -> f64 { 2.0_f64.ln() }
+///     fn start(&self, runs: usize, streams: &Streams) -> Vec<bool> {
+///         (0..runs as u64).map(|run| streams.stream(run).random_bool(0.5)).collect()
+///     }
+///     fn advance(&self, x: &mut Vec<bool>, from: f64, to: f64, streams: &Streams, log_weights: &mut [f64]) {
+///         for (run, (x, log_weight)) in x.iter_mut().zip(log_weights).enumerate() {
+///             *log_weight += 3.0 * (to - from) * f64::from(u8::from(*x));
+///             *x = streams.stream(run as u64).random_bool(logistic_f64(3.0 * to));
+///         }
+///     }
+/// }
+///
+/// let settings = AisSettings { runs: 1_000, schedule: Schedule::Linear(20) };
+/// let log_z = anneal(&Bit, &settings, &Streams::new(0), &mut unwatched)?.log_partition;
+/// let truth = (1.0 + 3.0_f64.exp()).ln();
+/// assert!(log_z.low < truth && truth < log_z.high && log_z.std_error < 0.05);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 pub trait AnnealedPath: Sync {
     /// States of a batch of chains.
     type Chains: Send;
@@ -24,6 +53,19 @@ pub trait AnnealedPath: Sync {
 }
 
 /// The inverse temperatures of an annealed path.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Schedule;
+///
+/// // Evenly spaced up to 0.8, then finer.
+/// let betas = (0..=8).map(|k| f64::from(k) / 10.0).chain((81..=100).map(|k| f64::from(k) / 100.0));
+/// assert_eq!(Schedule::Custom(betas.collect()).betas()?.len(), 29);
+/// let error = Schedule::Custom(vec![0.0, 0.5]).betas().unwrap_err();
+/// assert_eq!(error.to_string(), "Schedule: `temperatures` is 2 values, allowed: values that rise from 0 to 1");
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Schedule {
@@ -107,6 +149,16 @@ fn graded(share: f64) -> f64 {
 }
 
 /// Settings of annealed importance sampling.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{AisSettings, Schedule};
+///
+/// let quick = AisSettings { schedule: Schedule::Adaptive(1_000), ..Default::default() };
+/// assert_eq!(quick.runs, 100);
+/// assert_eq!(AisSettings::default().schedule, Schedule::Graded(14_501));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct AisSettings {
     /// Independent runs.
@@ -123,6 +175,28 @@ impl Default for AisSettings {
 }
 
 /// What annealed importance sampling found.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{AisSettings, Schedule, Streams, anneal, unwatched};
+/// # struct Even;
+/// # impl gm_core::AnnealedPath for Even {
+/// #     type Chains = ();
+/// #     fn log_base_partition(&self) -> f64 { 2.0_f64.ln() }
+/// #     fn start(&self, _: usize, _: &Streams) {}
+/// #     fn advance(&self, _: &mut (), from: f64, to: f64, _: &Streams, log_weights: &mut [f64]) {
+/// #         log_weights.iter_mut().for_each(|log_weight| *log_weight += 3.0 * (to - from));
+/// #     }
+/// # }
+///
+/// // `Even` is a path on which all runs get the same weight.
+/// let settings = AisSettings { runs: 10, schedule: Schedule::Linear(5) };
+/// let found = anneal(&Even, &settings, &Streams::new(0), &mut unwatched)?;
+/// assert_eq!((found.log_weights.len(), found.temperatures, found.schedule), (10, 5, "linear"));
+/// assert!((found.ess - 10.0).abs() < 1e-9);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Annealed {
     /// log Z: below the truth in expectation from [`anneal`], so that likelihoods computed with it lean upwards, and
@@ -139,6 +213,24 @@ pub struct Annealed {
 }
 
 /// How far a long computation is.
+///
+/// # Examples
+///
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// use gm_core::Progress;
+///
+/// // A watcher that shows how far a computation is, and stops it half way.
+/// let mut shown = String::new();
+/// let mut watch = |at: Progress| {
+///     shown = format!("{} %", 100 * at.done / at.total);
+///     if 2 * at.done < at.total { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+/// };
+/// assert!(watch(Progress { done: 1, total: 4 }).is_continue());
+/// assert!(watch(Progress { done: 2, total: 4 }).is_break());
+/// assert_eq!(shown, "50 %");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// Steps done.
@@ -163,6 +255,28 @@ pub struct Progress {
 /// # Source
 ///
 /// `neal2001annealed`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{AisSettings, AnnealedPath, Schedule, Streams, anneal, unwatched};
+///
+/// /// f_beta(x) = exp(3 beta) of both states of a coin, which needs no moves: all runs get the same weight.
+/// struct Even;
+/// impl AnnealedPath for Even {
+///     type Chains = ();
+///     fn log_base_partition(&self) -> f64 { 2.0_f64.ln() }
+///     fn start(&self, _: usize, _: &Streams) {}
+///     fn advance(&self, _: &mut (), from: f64, to: f64, _: &Streams, log_weights: &mut [f64]) {
+///         log_weights.iter_mut().for_each(|log_weight| *log_weight += 3.0 * (to - from));
+///     }
+/// }
+///
+/// let settings = AisSettings { runs: 10, schedule: Schedule::Linear(5) };
+/// let found = anneal(&Even, &settings, &Streams::new(0), &mut unwatched)?;
+/// assert!((found.log_partition.value - (2.0 * 3.0_f64.exp()).ln()).abs() < 1e-9);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 pub fn anneal<P: AnnealedPath>(
     path: &P,
     settings: &AisSettings,
@@ -206,6 +320,28 @@ pub fn anneal<P: AnnealedPath>(
 /// # Source
 ///
 /// `burda2015accurate`, section 3.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Schedule, Side, Streams, anneal_back, unwatched};
+/// # struct Even;
+/// # impl gm_core::AnnealedPath for Even {
+/// #     type Chains = ();
+/// #     fn log_base_partition(&self) -> f64 { 2.0_f64.ln() }
+/// #     fn start(&self, _: usize, _: &Streams) {}
+/// #     fn advance(&self, _: &mut (), from: f64, to: f64, _: &Streams, log_weights: &mut [f64]) {
+/// #         log_weights.iter_mut().for_each(|log_weight| *log_weight += 3.0 * (to - from));
+/// #     }
+/// # }
+///
+/// // `Even` is the path of the example of `anneal`, whose chains have no states.
+/// let chains = ((), 10);
+/// let found = anneal_back(&Even, chains, &Schedule::Linear(5), &Streams::new(0), &mut unwatched)?;
+/// assert!((found.log_partition.value - (2.0 * 3.0_f64.exp()).ln()).abs() < 1e-9);
+/// assert_eq!(found.log_partition.side, Side::Upper);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 pub fn anneal_back<P: AnnealedPath>(
     path: &P,
     (mut chains, count): (P::Chains, usize),

@@ -27,6 +27,20 @@ pub enum Batch {
 }
 
 /// Borrowed states of a batch.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BatchRef, BitMatrix, Matrix};
+///
+/// /// The number of units that are on, or are expected to be.
+/// fn on<'a>(v: impl Into<BatchRef<'a>>) -> f64 {
+///     let v = v.into();
+///     v.weighted_sums(&vec![1.0; v.units()]).iter().sum()
+/// }
+/// assert_eq!(on(&BitMatrix::from_fn(4, 3, |unit, sample| unit == sample)), 3.0);
+/// assert_eq!(on(&Matrix::from_element(4, 3, 0.25)), 3.0);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum BatchRef<'a> {
     /// Zeros and ones.

@@ -162,6 +162,18 @@ fn gather_columns(weights: &Matrix, first: usize, lanes: usize, rows: &mut [Row]
 }
 
 /// Inverse temperatures of a batch.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Beta, BitMatrix, Coupling, LayerUpdate, Matrix};
+///
+/// let up = Coupling::up(&Matrix::from_element(1, 1, 2.0));
+/// let v = BitMatrix::from_fn(1, 3, |_, _| true);
+/// let layer = LayerUpdate::new(&[1.0]).given(&up, &v);
+/// assert_eq!(layer.tempered(Beta::Same(0.5), None).inputs().to_matrix().as_slice(), [1.5, 1.5, 1.5]);
+/// assert_eq!(layer.tempered(Beta::Each(&[1.0, 0.5, 0.0]), None).inputs().to_matrix().as_slice(), [3.0, 1.5, 0.0]);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Beta<'a> {
     /// The same for every sample.
@@ -677,6 +689,23 @@ impl Activations {
 
 /// A term of [`coactivations_into`]: `scale` times the co-activations sum_s x_s y_s' of a binary layer x and a
 /// real-valued layer y.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Activations, BitMatrix, Coactivation, Matrix, coactivations_into};
+///
+/// // The mean of x y' over data minus the mean over samples of a model.
+/// let x = BitMatrix::from_fn(2, 4, |unit, _| unit == 0).transposed();
+/// let (data, model) = (Activations::repeated(&[0.75], 4), Activations::repeated(&[0.5], 4));
+/// let terms = [
+///     Coactivation { transposed: &x, y: &data, scale: 1.0 / 4.0 },
+///     Coactivation { transposed: &x, y: &model, scale: -1.0 / 4.0 },
+/// ];
+/// let mut gradient = Matrix::zeros(2, 1);
+/// coactivations_into(&terms, &mut gradient);
+/// assert_eq!(gradient.as_slice(), [0.25, 0.0]);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Coactivation<'a> {
     /// x with units and samples exchanged, `[samples, units of x]`.

@@ -11,6 +11,35 @@ pub const ENUMERATION_LIMIT: usize = 30;
 const FIXED: usize = 8;
 
 /// Something that follows a walk through binary states, one flip at a time.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{GrayWalk, LogSum, gray_walk, softplus_sum};
+///
+/// const B: [f64; 3] = [0.5, -1.0, 2.0];
+///
+/// /// Adds up exp(b' x) over states x.
+/// struct Sum { state: u64, log_weight: f64, total: LogSum }
+/// impl GrayWalk for Sum {
+///     fn flip(&mut self, unit: usize) {
+///         self.state ^= 1 << unit;
+///         self.log_weight += if self.state >> unit & 1 == 1 { B[unit] } else { -B[unit] };
+///     }
+///     fn visit(&mut self) { self.total.add(self.log_weight) }
+/// }
+///
+/// let mut total = LogSum::default();
+/// let start = |state: u64| {
+///     let log_weight = (0..3).filter(|unit| state >> unit & 1 == 1).map(|unit| B[unit]).sum();
+///     Sum { state, log_weight, total: LogSum::default() }
+/// };
+/// for walk in gray_walk("log Z of independent units", 3, start)? {
+///     total.merge(&walk.total);
+/// }
+/// assert!((total.value() - softplus_sum(&B)).abs() < 1e-12);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 pub trait GrayWalk: Send {
     /// A unit changes its state.
     fn flip(&mut self, unit: usize);

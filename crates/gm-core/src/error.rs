@@ -3,6 +3,20 @@
 use std::io;
 
 /// The result of a fallible operation on models.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Result, Stack};
+///
+/// fn weights_of(layers: &[usize]) -> Result<usize> {
+///     let stack = Stack::zeros(layers)?;
+///     Ok((0..stack.depth()).map(|l| stack.weights(l).len()).sum())
+/// }
+/// assert_eq!(weights_of(&[4, 3, 2])?, 18);
+/// assert_eq!(weights_of(&[4]).unwrap_err().to_string(), "Stack::new: `weights` is empty");
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What was wrong with an argument or a file, in terms a caller can act on.
@@ -100,6 +114,16 @@ pub enum Error {
 }
 
 /// What is wrong with a file.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Error, FileError, Format, ModelData};
+///
+/// let error = ModelData::read_as(Format::Gm, &b"GIF89a, a picture"[..]).unwrap_err();
+/// assert!(matches!(error, Error::File(FileError::Foreign { format: "model" })));
+/// assert_eq!(error.to_string(), "not a model file: it begins with other bytes");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
@@ -195,6 +219,19 @@ impl From<io::Error> for Error {
 /// # Errors
 ///
 /// [`Error::Shape`] when the two differ.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::check_len;
+///
+/// /// Refuses a vector of means for another number of units.
+/// fn check_means(means: &[f32], units: usize) -> gm_core::Result<()> {
+///     check_len("fit", "means", "length", means.len(), units)
+/// }
+/// assert!(check_means(&[0.1, 0.7], 2).is_ok());
+/// assert_eq!(check_means(&[0.1, 0.7], 3).unwrap_err().to_string(), "fit: `means` has length 2, expected 3");
+/// ```
 pub fn check_len(
     op: &'static str,
     arg: impl Into<String>,
@@ -213,6 +250,16 @@ pub fn check_len(
 /// # Errors
 ///
 /// [`Error::NonFinite`] with the first offending position.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::check_finite;
+///
+/// assert!(check_finite("fit", "means", &[0.1, 0.7]).is_ok());
+/// let error = check_finite("fit", "means", &[0.1, f32::NAN]).unwrap_err();
+/// assert_eq!(error.to_string(), "fit: `means` is NaN at position 1, allowed: finite numbers");
+/// ```
 pub fn check_finite(op: &'static str, arg: impl Into<String>, values: &[f32]) -> Result<()> {
     match values.iter().position(|x| !x.is_finite()) {
         None => Ok(()),

@@ -5,6 +5,17 @@ use std::fmt;
 use crate::numerics::{log_mean_exp, log_sum_exp};
 
 /// Where an estimate lies relative to the truth, in expectation.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Estimate, Side};
+///
+/// // The log of a mean of weights lies below the truth in expectation, and log p = -F - log Z above it.
+/// let log_z = Estimate::log_mean_weight(&[0.0, 1.0, 0.5], "ais");
+/// assert_eq!(log_z.side, Side::Lower);
+/// assert_eq!(log_z.negated().side.to_string(), "upper");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Side {

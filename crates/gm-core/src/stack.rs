@@ -7,9 +7,29 @@ use crate::error::{Error, Result, check_finite, check_len};
 /// A column-major matrix of `f32`; a batch has shape `[units, samples]`, a column is a sample.
 ///
 /// The bytes are those of a row-major `[samples, units]` array in NumPy, npy files and IDX.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Matrix;
+///
+/// // Two samples of three units, one sample after the other.
+/// let batch = Matrix::from_vec(3, 2, vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6]);
+/// assert_eq!(batch.column(1).as_slice(), [0.4, 0.5, 0.6]);
+/// assert_eq!(batch[(2, 0)], 0.3);
+/// ```
 pub type Matrix = DMatrix<f32>;
 
 /// A vector of `f32`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, Vector};
+///
+/// let (weights, v) = (Matrix::from_row_slice(2, 1, &[0.5, -2.0]), Vector::from_vec(vec![1.0, 1.0]));
+/// assert_eq!(weights.tr_mul(&v), Vector::from_element(1, -1.5));
+/// ```
 pub type Vector = DVector<f32>;
 
 /// Layers x_0 (visible), x_1, ..., x_L with biases b_l and weights W_l between neighbours.

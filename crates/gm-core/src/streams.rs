@@ -4,9 +4,34 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// The generator behind every random draw.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Purpose, Stream, Streams};
+/// use rand::RngExt;
+///
+/// /// The share of heads among a thousand throws.
+/// fn heads(mut stream: Stream) -> f64 {
+///     (0..1_000).filter(|_| stream.random_bool(0.5)).count() as f64 / 1_000.0
+/// }
+/// let family = Streams::new(7).fork(Purpose::Test, 0);
+/// assert!((heads(family.stream(0)) - 0.5).abs() < 0.1);
+/// assert_eq!(heads(family.stream(1)), heads(family.stream(1)));
+/// ```
 pub type Stream = ChaCha8Rng;
 
 /// What a family of streams is used for; different purposes never share random bits.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Purpose, Streams};
+///
+/// let streams = Streams::new(7);
+/// assert_eq!(streams.fork(Purpose::Chains, 0), Streams::new(7).fork(Purpose::Chains, 0));
+/// assert_ne!(streams.fork(Purpose::Chains, 0), streams.fork(Purpose::Data, 0));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u64)]

@@ -11,6 +11,25 @@ use crate::model::Dbm;
 ///
 /// A sweep draws the even layers given the odd ones, then the odd layers given the even ones; the layers of a half
 /// are independent of each other and are drawn in parallel.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+/// use gm_dbm::Dbm;
+///
+/// let streams = Streams::new(1);
+/// let dbm = Dbm::initial(&[0.5; 6], &[4, 3], 1.0, &streams)?;
+/// let mut chains = dbm.chains(20, &streams);
+/// let mut parted = chains.clone();
+/// dbm.sampler().run(&mut chains, 5, &streams);
+/// // Chains that go on later come to the same states.
+/// dbm.sampler().run(&mut parted, 2, &streams);
+/// dbm.sampler().run(&mut parted, 3, &streams);
+/// assert_eq!(parted, chains);
+/// assert_eq!((chains.count(), chains.layers[2].units(), chains.sweeps), (20, 3, 5));
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chains {
     /// States of each layer, `[n_l, chains]`, visible first; a sweep begins from the odd ones.
@@ -140,7 +159,7 @@ impl<'a> Sampler<'a> {
     ///
     /// # Panics
     ///
-    /// When the chains or the clamp belong to other layer sizes.
+    /// When the chains or the clamp belong to other layer sizes, or the clamp holds real numbers.
     pub fn run_clamped(&self, chains: &mut Chains, clamp: &Clamp, sweeps: usize, streams: &Streams) -> StepInfo {
         let clamped = |l: usize, layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams| {
             layer.sample_into(out, streams);
@@ -196,7 +215,7 @@ impl Couplings {
         self.sweep_with(dbm, chains, sweeps, streams, &draw)
     }
 
-    fn sweep_with(
+    pub(crate) fn sweep_with(
         &self,
         dbm: &Dbm,
         chains: &mut Chains,
@@ -237,7 +256,7 @@ impl Couplings {
 }
 
 /// A way to draw one layer.
-trait Draw: Fn(usize, LayerUpdate<'_>, &mut BitMatrix, &Streams) + Sync {}
+pub(crate) trait Draw: Fn(usize, LayerUpdate<'_>, &mut BitMatrix, &Streams) + Sync {}
 
 impl<F: Fn(usize, LayerUpdate<'_>, &mut BitMatrix, &Streams) + Sync> Draw for F {}
 

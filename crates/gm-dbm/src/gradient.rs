@@ -209,6 +209,25 @@ pub fn gradient(data: &DataPhase, model: &ModelPhase) -> Stack {
 /// # Panics
 ///
 /// When shapes disagree.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack, Streams};
+/// use gm_dbm::{DataPhase, Dbm, MeanFieldSettings, ModelPhase, gradient, gradient_into};
+///
+/// let dbm = Dbm::from_stack(Stack::zeros(&[4, 3, 2])?)?;
+/// let v = BitMatrix::from_fn(4, 5, |_, _| true);
+/// let data = DataPhase::new(&v, dbm.mean_field(&v, &MeanFieldSettings::default())?);
+/// let mut out = dbm.stack().clone();
+/// for seed in 0..3 {
+///     let model = ModelPhase::new(&dbm, &dbm.couplings(), &dbm.chains(100, &Streams::new(seed)));
+///     gradient_into(&data, &model, &mut out);
+///     assert_eq!(out, gradient(&data, &model));
+///     assert!((out.bias(0)[0] - 0.5).abs() < 0.2);
+/// }
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 pub fn gradient_into(data: &DataPhase, model: &ModelPhase, out: &mut Stack) {
     let scale = 1.0 / data.samples().max(1) as f32;
     for l in 0..out.depth() {

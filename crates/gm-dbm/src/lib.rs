@@ -35,12 +35,12 @@ mod tempering;
 
 pub use conditional::Couplings;
 pub use gibbs::{Chains, Sampler};
-pub use gm_rbm::{Clamp, StepInfo};
+pub use gm_rbm::{Clamp, StepInfo, TemperingInfo};
 pub use gradient::{DataPhase, ModelPhase, Offsets, gradient, gradient_into};
 pub use likelihood::{Moments, Weighted};
 pub use mean_field::{MeanField, MeanFieldSettings, MeanFieldStart, UpdateOrder};
 pub use model::Dbm;
-pub use tempering::{Replicas, TemperingInfo};
+pub use tempering::Replicas;
 
 /// The example of the crate's description runs with the tests.
 #[cfg(doctest)]

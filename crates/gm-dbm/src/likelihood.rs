@@ -16,6 +16,22 @@ use crate::mean_field::{MeanField, MeanFieldSettings};
 use crate::model::{Dbm, flatten, place, widened};
 
 /// First and second moments of the layers.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Streams};
+/// use gm_dbm::Dbm;
+///
+/// // The gradient of the mean log p(v) is the moments given data minus those of the model.
+/// let dbm = Dbm::initial(&[0.5; 4], &[3, 2], 1.0, &Streams::new(1))?;
+/// let v = BitMatrix::from_fn(4, 5, |unit, sample| unit <= sample);
+/// let (data, model) = (dbm.posterior_moments(&v)?, dbm.marginals()?);
+/// let gradient = dbm.exact_gradient(&v)?;
+/// assert!((&data.pairs[1] - &model.pairs[1] - gradient.weights(1)).amax() < 1e-5);
+/// assert!((data.means[0][3] - model.means[0][3] - f64::from(gradient.bias(0)[3])).abs() < 1e-5);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Moments {
     /// `E[x_l]` of each layer, `[n_l]`.
@@ -71,6 +87,22 @@ impl Moments {
 }
 
 /// The mean of importance weights p*(v, h) / q(h | v) of one sample.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack, Streams, unwatched};
+/// use gm_dbm::{Dbm, MeanFieldSettings};
+///
+/// // Without weights mean field is the posterior, and every draw has the weight p*(v) = 2^(2 + 2).
+/// let dbm = Dbm::from_stack(Stack::zeros(&[3, 2, 2])?)?;
+/// let v = BitMatrix::zeros(3, 4);
+/// let q = dbm.mean_field(&v, &MeanFieldSettings::default())?;
+/// let found = dbm.importance_weights((&v, &q), 10, &Streams::new(0), &mut unwatched)?;
+/// assert!((found[3].value - 4.0 * 2.0_f64.ln()).abs() < 1e-6);
+/// assert!((found[3].ess - 10.0).abs() < 1e-6 && found[3].std_error < 1e-6);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weighted {
     /// log of the mean weight: log p(v) + log Z, from below in expectation.

@@ -48,6 +48,22 @@ impl Default for MeanFieldSettings {
 }
 
 /// The order of mean-field updates within a pass.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Streams};
+/// use gm_dbm::{Dbm, MeanFieldSettings, UpdateOrder};
+///
+/// let dbm = Dbm::initial(&[0.5; 4], &[3, 2], 0.5, &Streams::new(1))?;
+/// let means = |order| {
+///     let settings = MeanFieldSettings { order, iterations: 200, tolerance: 1e-6, ..Default::default() };
+///     dbm.mean_field(&BitMatrix::zeros(4, 1), &settings).map(|found| found.means[1].clone())
+/// };
+/// // Both orders end at the same fixed point here.
+/// assert!((means(UpdateOrder::BottomUp)? - means(UpdateOrder::Parallel)?).amax() < 1e-4);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpdateOrder {
     /// Layer by layer from the bottom, each from the newest means: coordinate ascent, which never lowers the bound.
@@ -57,6 +73,23 @@ pub enum UpdateOrder {
 }
 
 /// Where mean-field updates begin.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Matrix, Stack, Vector};
+/// use gm_dbm::{Dbm, MeanFieldSettings, MeanFieldStart};
+///
+/// // Without weights the doubled start is the fixed point already.
+/// let biases = vec![Vector::zeros(4), Vector::from_element(3, 1.0), Vector::from_element(2, -1.0)];
+/// let dbm = Dbm::from_stack(Stack::new(vec![Matrix::zeros(4, 3), Matrix::zeros(3, 2)], biases)?)?;
+/// let passes = |start| {
+///     let settings = MeanFieldSettings { start, ..Default::default() };
+///     dbm.mean_field(&BitMatrix::zeros(4, 1), &settings).map(|found| found.iterations)
+/// };
+/// assert_eq!((passes(MeanFieldStart::Doubled)?, passes(MeanFieldStart::Half)?), (1, 2));
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MeanFieldStart {
     /// All means 1/2.
@@ -94,6 +127,22 @@ impl MeanFieldSettings {
 /// Means of the hidden layers of a batch, as mean field finds them.
 ///
 /// q(h | v) = prod over hidden units of Ber(h; mean)
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Streams};
+/// use gm_dbm::{Dbm, MeanFieldSettings};
+///
+/// let dbm = Dbm::initial(&[0.5; 4], &[3, 2], 1.0, &Streams::new(1))?;
+/// let v = BitMatrix::from_fn(4, 5, |unit, sample| unit <= sample);
+/// let found = dbm.mean_field(&v, &MeanFieldSettings::default())?;
+/// assert_eq!(found.means[1].shape(), (2, 5));
+/// assert!(found.iterations < 50 && found.change <= 1e-4);
+/// let (log_z, exact) = (dbm.log_partition()?, dbm.log_prob(&v, dbm.log_partition()?)?);
+/// assert!(found.bound(&dbm, &v, log_z).iter().zip(&exact).all(|(bound, log_p)| bound < log_p));
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeanField {
     /// Means of x_1, ..., x_L, each `[n_l, samples]`.

@@ -1,8 +1,10 @@
 //! Parallel tempering: chains at several temperatures that exchange them.
 
-use gm_core::{Beta, Error, Purpose, Result, Streams};
+use gm_core::{Beta, BitMatrix, Error, LayerUpdate, Purpose, Result, Streams, check_len};
+use gm_rbm::TemperingInfo;
 use rand::RngExt;
 
+use crate::conditional::Couplings;
 use crate::gibbs::{Chains, Sampler};
 use crate::model::Dbm;
 
@@ -33,17 +35,6 @@ pub struct Replicas {
     places: Vec<usize>,
 }
 
-/// What a run of parallel tempering did.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TemperingInfo {
-    /// Sweeps made, each followed by swaps.
-    pub sweeps: usize,
-    /// Share of visible units that changed, on average over sweeps and temperatures.
-    pub flips: f64,
-    /// Share of the offered swaps that were made, between each temperature and the next.
-    pub acceptance: Vec<f64>,
-}
-
 impl Dbm {
     /// New chains for parallel tempering: `groups` of them, each with one chain at each inverse temperature.
     ///
@@ -55,14 +46,11 @@ impl Dbm {
     ///
     /// [`Error::Param`] without groups, or unless the inverse temperatures fall from 1 to no less than 0.
     pub fn replicas(&self, groups: usize, temperatures: &[f32], streams: &Streams) -> Result<Replicas> {
-        let refuse = |arg, value: String, allowed| Err(Error::Param { op: "Dbm::replicas", arg, value, allowed });
+        const OP: &str = "Dbm::replicas";
         if groups == 0 {
-            return refuse("groups", "0".into(), "1 or more");
+            return Err(Error::Param { op: OP, arg: "groups", value: "0".into(), allowed: "1 or more" });
         }
-        let falls = temperatures.windows(2).all(|pair| pair[0] > pair[1]);
-        if temperatures.first() != Some(&1.0) || !falls || !temperatures.iter().all(|&beta| beta >= 0.0) {
-            return refuse("temperatures", format!("{temperatures:?}"), "numbers that fall from 1 to no less than 0");
-        }
+        check_temperatures(OP, temperatures)?;
         Ok(Replicas {
             chains: self.chains(groups * temperatures.len(), streams),
             groups,
@@ -72,7 +60,75 @@ impl Dbm {
     }
 }
 
+/// Refuses inverse temperatures that do not fall from 1.
+fn check_temperatures(op: &'static str, temperatures: &[f32]) -> Result<()> {
+    let falls = temperatures.windows(2).all(|pair| pair[0] > pair[1]);
+    if temperatures.first() == Some(&1.0) && falls && temperatures.iter().all(|&beta| beta >= 0.0) {
+        return Ok(());
+    }
+    let (value, allowed) = (format!("{temperatures:?}"), "numbers that fall from 1 to no less than 0");
+    Err(Error::Param { op, arg: "temperatures", value, allowed })
+}
+
 impl Replicas {
+    /// Chains for parallel tempering from what [`chains`](Self::chains), [`temperatures`](Self::temperatures) and
+    /// [`places`](Self::places) gave.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] for temperatures as in [`Dbm::replicas`], and unless each group holds every place once;
+    /// [`Error::Shape`] unless there is a place for each chain.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Stack, Streams};
+    /// use gm_dbm::{Dbm, Replicas};
+    ///
+    /// let dbm = Dbm::from_stack(Stack::zeros(&[6, 4, 3])?)?;
+    /// let replicas = dbm.replicas(2, &[1.0, 0.5], &Streams::new(1))?;
+    /// assert_eq!(replicas.places(), [0, 0, 1, 1]);
+    /// let again = Replicas::from_parts(replicas.chains().clone(), vec![1.0, 0.5], vec![0, 0, 1, 1])?;
+    /// assert_eq!(again, replicas);
+    /// assert!(Replicas::from_parts(replicas.chains().clone(), vec![1.0, 0.5], vec![0, 1, 0, 1]).is_err());
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn from_parts(chains: Chains, temperatures: Vec<f32>, places: Vec<usize>) -> Result<Self> {
+        const OP: &str = "Replicas::from_parts";
+        check_temperatures(OP, &temperatures)?;
+        check_len(OP, "places", "length", places.len(), chains.count())?;
+        let groups = places.len() / temperatures.len();
+        let whole = groups > 0 && groups * temperatures.len() == places.len();
+        let once = |group: usize| {
+            let mut held: Vec<usize> = places[group..].iter().step_by(groups).copied().collect();
+            held.sort_unstable();
+            held.into_iter().eq(0..temperatures.len())
+        };
+        if !whole || !(0..groups).all(once) {
+            let (value, allowed) = (format!("{} places", places.len()), "every place once in each group");
+            return Err(Error::Param { op: OP, arg: "places", value, allowed });
+        }
+        Ok(Self { chains, groups, temperatures, places })
+    }
+
+    /// All chains, those of group g at g, g + groups, g + 2 groups, and so on.
+    #[must_use]
+    pub fn chains(&self) -> &Chains {
+        &self.chains
+    }
+
+    /// The inverse temperatures, falling from 1.
+    #[must_use]
+    pub fn temperatures(&self) -> &[f32] {
+        &self.temperatures
+    }
+
+    /// Which of the temperatures each chain has.
+    #[must_use]
+    pub fn places(&self) -> &[usize] {
+        &self.places
+    }
+
     /// The chains at the model's own temperature, one of each group.
     #[must_use]
     pub fn coldest(&self) -> Chains {
@@ -129,12 +185,26 @@ impl Sampler<'_> {
     ///
     /// `desjardins2010tempered`.
     pub fn run_tempering(&self, replicas: &mut Replicas, sweeps: usize, streams: &Streams) -> TemperingInfo {
+        self.couplings().run_replicas(self.dbm(), replicas, sweeps, streams)
+    }
+}
+
+impl Couplings {
+    /// [`Sampler::run_tempering`] for a model that changes between runs.
+    ///
+    /// # Panics
+    ///
+    /// When the chains belong to other layer sizes.
+    pub fn run_replicas(&self, dbm: &Dbm, replicas: &mut Replicas, sweeps: usize, streams: &Streams) -> TemperingInfo {
         let mut counts = vec![[0; 2]; replicas.temperatures.len() - 1];
         let mut flips = 0.0;
         for _ in 0..sweeps {
             let betas = replicas.betas();
-            flips += self.run_tempered(&mut replicas.chains, Beta::Each(&betas), 1, streams).flips;
-            replicas.swap(self.dbm(), streams, &mut counts);
+            let tempered = |_: usize, layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams| {
+                layer.tempered(Beta::Each(&betas), None).sample_into(out, streams);
+            };
+            flips += self.sweep_with(dbm, &mut replicas.chains, 1, streams, &tempered).flips;
+            replicas.swap(dbm, streams, &mut counts);
         }
         let share = |&[offered, made]: &[u64; 2]| made as f64 / offered.max(1) as f64;
         TemperingInfo { sweeps, flips: flips / sweeps.max(1) as f64, acceptance: counts.iter().map(share).collect() }

@@ -28,8 +28,24 @@ pub struct Sampler<'a> {
 }
 
 /// Chains on the posterior of the hidden layers.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Streams};
+/// use gm_dbn::Dbn;
+/// use gm_rbm::Rbm;
+///
+/// let streams = Streams::new(1);
+/// let dbn = Dbn::unroll(&Rbm::initial(&[0.5; 4], 3, 1.0, &streams)?, 2)?;
+/// let v = BitMatrix::from_fn(4, 10, |unit, chain| unit <= chain);
+/// let mut chains = dbn.posterior_chains(v.clone(), &streams)?;
+/// dbn.gibbs(&mut chains, None, 20, &streams);
+/// assert_eq!((&chains.layers()[0], chains.layers()[2].units(), chains.sweeps()), (&v, 4, 20));
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Posterior(gm_sbn::Chains);
+pub struct PosteriorChains(gm_sbn::Chains);
 
 impl Dbn {
     /// The network arranged for sampling.
@@ -47,7 +63,7 @@ impl Dbn {
     /// # Errors
     ///
     /// [`Error::Shape`] for data of another width, [`Error::Param`] for a network with label units.
-    pub fn posterior_chains(&self, v: BitMatrix, streams: &Streams) -> Result<Posterior> {
+    pub fn posterior_chains(&self, v: BitMatrix, streams: &Streams) -> Result<PosteriorChains> {
         const OP: &str = "Dbn::posterior_chains";
         gm_core::check_len(OP, "data", "units", v.units(), self.visible())?;
         if self.labels().is_some() {
@@ -58,7 +74,7 @@ impl Dbn {
         let mut layers = couplings.recognise(self, v, &streams.fork(Purpose::Start, 0));
         let top = &layers[self.depth() - 1];
         layers.push(couplings.machine.sample_h_from_v(&couplings.top, top, &streams.fork(Purpose::Start, 1)));
-        Ok(Posterior(gm_sbn::Chains { layers, sweeps: 0 }))
+        Ok(PosteriorChains(gm_sbn::Chains { layers, sweeps: 0 }))
     }
 
     /// Sweeps over the hidden units of the full model given the visible ones: those of the directed layers one at a time,
@@ -87,7 +103,7 @@ impl Dbn {
     /// ```
     pub fn gibbs(
         &self,
-        chains: &mut Posterior,
+        chains: &mut PosteriorChains,
         clamp: Option<&gm_sbn::Clamp>,
         sweeps: usize,
         streams: &Streams,
@@ -96,7 +112,7 @@ impl Dbn {
     }
 }
 
-impl Posterior {
+impl PosteriorChains {
     /// Chains in given states of all layers, visible first.
     #[must_use]
     pub fn from_layers(layers: Vec<BitMatrix>) -> Self {

@@ -26,12 +26,44 @@ pub struct Gradient(Dbn);
 /// Draws of the recognition net for a batch, x_1, ..., x_(L-1), with their log-weights: what the awake network sees.
 ///
 /// Draws of the same row are neighbours: row i has the draws i K to i K + K - 1.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack, Streams};
+/// use gm_dbn::{Dbn, Wake};
+///
+/// // log p(v | x_1) + log p*(x_1) - log q(x_1 | v) = (-4 + 2 + 3) log 2
+/// let dbn = Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
+/// let wake = Wake::new(&dbn, &dbn.couplings(), &BitMatrix::zeros(4, 10), 5, &Streams::new(1));
+/// assert_eq!((wake.lower().units(), wake.lower().samples()), (3, 50));
+/// assert!(wake.log_weights().iter().all(|log_w| (log_w - 2.0_f64.ln()).abs() < 1e-5));
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Wake {
     draws: Draws,
 }
 
 /// Dreams of the generative layers, which teach the recognition net.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack, Streams};
+/// use gm_dbn::{Dbn, Gradient, Sleep, Wake};
+///
+/// let dbn = Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?.untied()?;
+/// let (couplings, streams) = (dbn.couplings(), Streams::new(1));
+/// let wake = Wake::new(&dbn, &couplings, &BitMatrix::zeros(4, 10), 1, &streams);
+/// let sleep = Sleep::new(&dbn, &couplings, wake.lower(), &streams);
+/// assert_eq!(sleep.samples(), 10);
+/// // Wake-sleep: the generative layers learn from draws, the recognition net from dreams.
+/// let mut gradient = Gradient::zeros(&dbn);
+/// gradient.set_directed(wake, (&[0.1; 10], None), Some((sleep, 1.0)));
+/// assert!((gradient.stack().bias(0)[0] + 0.5).abs() < 1e-6);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Sleep {
     dreams: Dreams,

@@ -39,7 +39,8 @@ mod likelihood;
 mod model;
 
 pub use conditional::Couplings;
-pub use gibbs::{Posterior, Sampler};
+pub use gibbs::{PosteriorChains, Sampler};
+pub use gm_sbn::Posterior;
 pub use gradient::{Gradient, Sleep, Wake};
 pub use model::{Dbn, Growth};
 

@@ -34,6 +34,25 @@ pub struct Dbn {
 }
 
 /// How the machine on top of a network begins when a layer is added.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Streams};
+/// use gm_dbn::{Dbn, Growth};
+/// use gm_rbm::Rbm;
+///
+/// let streams = Streams::new(1);
+/// let dbn = Dbn::from_rbm(&Rbm::initial(&[0.3; 4], 3, 1.0, &streams)?)?;
+/// let v = BitMatrix::from_fn(4, 5, |unit, sample| unit < sample);
+/// let log_prob = |dbn: &Dbn| dbn.log_prob(&v, dbn.log_partition()?);
+/// let change = |growth| -> gm_core::Result<f64> {
+///     let deeper = dbn.grown(4, growth, 0.0, &[0.5; 3], &streams)?;
+///     Ok((log_prob(&deeper)?[2] - log_prob(&dbn)?[2]).abs())
+/// };
+/// assert!(change(Growth::Unrolled)? < 1e-4 && change(Growth::Random)? > 1e-2);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Growth {
     /// As the machine below turned over: the distribution stays as it is. The new layer needs as many units as the

@@ -4,7 +4,7 @@ mod common;
 
 use common::{fixtures, joint_of, pack, pack_layers, random_model, unpack};
 use gm_core::{AisSettings, BitMatrix, Schedule, Streams, unwatched};
-use gm_dbn::{Dbn, Posterior, Wake};
+use gm_dbn::{Dbn, PosteriorChains, Wake};
 use gm_sbn::{BoundSettings, Clamp};
 use gm_testkit::{check_joint_draws, check_joint_invariance, check_sweep, mean_test};
 
@@ -21,7 +21,7 @@ fn models() -> Vec<Dbn> {
 /// Gibbs sweeps with the parameters of `with` over the states of `dbn`.
 fn sweeps<'a>(dbn: &'a Dbn, with: &'a Dbn, count: usize, streams: &'a Streams) -> impl FnMut(States) -> States + 'a {
     move |states| {
-        let mut chains = Posterior::from_layers(pack_layers(&dbn.layers(), &states));
+        let mut chains = PosteriorChains::from_layers(pack_layers(&dbn.layers(), &states));
         with.gibbs(&mut chains, None, count, streams);
         unpack(chains.layers())
     }
@@ -77,7 +77,7 @@ fn stat_joint_gibbs_leaves_the_joint_invariant() {
         // With nothing but the first visible unit given, everything else moves.
         let mask = BitMatrix::from_fn(dbn.visible(), SAMPLES, |unit, _| unit == 0);
         let clamped = |states: States| {
-            let mut chains = Posterior::from_layers(pack_layers(&dbn.layers(), &states));
+            let mut chains = PosteriorChains::from_layers(pack_layers(&dbn.layers(), &states));
             dbn.gibbs(&mut chains, Some(&Clamp { mask: mask.clone() }), 2, &streams);
             unpack(chains.layers())
         };

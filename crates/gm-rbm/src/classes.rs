@@ -142,6 +142,21 @@ impl Rbm {
 /// # Source
 ///
 /// `larochelle2008classification`, section 3.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack, VisibleKind, VisibleUnits};
+/// use gm_rbm::{Rbm, class_gradient_into};
+///
+/// let units = VisibleUnits::new(VisibleKind::Labelled { classes: 2 }, 5, None)?;
+/// let rbm = Rbm::with_units(Stack::zeros(&[5, 4])?, units)?;
+/// let rows = BitMatrix::from_fn(5, 10, |unit, _| unit == 3); // all of the first class
+/// let mut gradient = rbm.stack().clone();
+/// class_gradient_into(&rbm, &rbm.couplings(), &rows, &mut gradient)?;
+/// assert_eq!(gradient.bias(0).as_slice(), [0.0, 0.0, 0.0, 0.5, -0.5]);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 pub fn class_gradient_into(rbm: &Rbm, couplings: &Couplings, v: &BitMatrix, out: &mut Stack) -> Result<()> {
     let group = rbm.class_group()?;
     let plain = v.narrowed(group.first()).widened(group.categories());

@@ -35,6 +35,22 @@ pub struct Couplings {
 ///
 /// f_beta(v, h) = exp(-beta E(v, h)) base(v)^(1 - beta) with base(v) = exp(base' v), or of Gaussian units
 /// exp(-sum_i (v_i - base_i)^2 / (2 s_i^2)).
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Beta, Stack, Streams};
+/// use gm_rbm::{Heat, Rbm};
+///
+/// let rbm = Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+/// let streams = Streams::new(1);
+/// let mut chains = rbm.chains(10, &streams);
+/// // At beta = 0 the base alone says which units are on.
+/// let heat = Heat { beta: Beta::Same(0.0), base: Some(&[40.0, 40.0, -40.0, -40.0]) };
+/// rbm.couplings().run_heated(&rbm, &mut chains, heat, 1, &streams);
+/// assert_eq!(chains.v.bits().unit_counts(), [10, 10, 0, 0]);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Heat<'a> {
     /// Inverse temperatures.

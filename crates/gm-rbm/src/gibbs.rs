@@ -7,6 +7,25 @@ use crate::gradient::Phase;
 use crate::model::Rbm;
 
 /// States of a batch of Markov chains.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+/// use gm_rbm::Rbm;
+///
+/// let streams = Streams::new(1);
+/// let rbm = Rbm::initial(&[0.5; 6], 4, 1.0, &streams)?;
+/// let mut chains = rbm.chains(20, &streams);
+/// let mut parted = chains.clone();
+/// rbm.sampler().run(&mut chains, 5, &streams);
+/// // Chains that go on later come to the same states.
+/// rbm.sampler().run(&mut parted, 2, &streams);
+/// rbm.sampler().run(&mut parted, 3, &streams);
+/// assert_eq!(parted, chains);
+/// assert_eq!((chains.h.units(), chains.sweeps), (4, 5));
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chains {
     /// Visible states, `[visible, chains]`.
@@ -18,6 +37,21 @@ pub struct Chains {
 }
 
 /// What a run of sweeps did.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, Streams, Vector};
+/// use gm_rbm::Rbm;
+///
+/// // Chains of which no unit ever flips do not mix.
+/// let rbm = Rbm::new(Matrix::zeros(2, 1), Vector::from_vec(vec![40.0, -40.0]), Vector::zeros(1))?;
+/// let streams = Streams::new(1);
+/// let mut chains = rbm.chains(10, &streams);
+/// let info = rbm.sampler().run(&mut chains, 5, &streams);
+/// assert_eq!((info.sweeps, info.flips), (5, 0.0));
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepInfo {
     /// Sweeps made.
@@ -27,6 +61,24 @@ pub struct StepInfo {
 }
 
 /// Visible units that keep given values.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack, Streams};
+/// use gm_rbm::{Clamp, Rbm};
+///
+/// let rbm = Rbm::from_stack(Stack::zeros(&[6, 4])?)?;
+/// let streams = Streams::new(1);
+/// let mut chains = rbm.chains(50, &streams);
+/// // The first half of a picture is given, the other half is drawn.
+/// let mask = BitMatrix::from_fn(6, 50, |unit, _| unit < 3);
+/// let clamp = Clamp { values: mask.clone().into(), mask };
+/// rbm.sampler().run_clamped(&mut chains, &clamp, 10, &streams);
+/// let counts = chains.v.bits().unit_counts();
+/// assert!(counts[..3] == [50; 3] && counts[3..].iter().all(|&on| on < 50));
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Clamp {
     /// On where a unit is given, `[visible, chains]`.

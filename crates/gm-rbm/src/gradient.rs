@@ -249,6 +249,24 @@ pub fn gradient(data: &Phase, model: &Phase) -> Stack {
 /// # Panics
 ///
 /// When shapes disagree.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack};
+/// use gm_rbm::{Phase, Rbm, gradient, gradient_into};
+///
+/// let rbm = Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+/// let (couplings, mut out) = (rbm.couplings(), rbm.stack().clone());
+/// let model = Phase::new(&rbm, &couplings, &BitMatrix::zeros(4, 7));
+/// for unit in 0..4 {
+///     let data = Phase::new(&rbm, &couplings, &BitMatrix::from_fn(4, 5, |other, _| other == unit));
+///     gradient_into(&data, &model, &mut out);
+///     assert_eq!(out, gradient(&data, &model));
+///     assert_eq!(out.bias(0)[unit], 1.0);
+/// }
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 pub fn gradient_into(data: &Phase, model: &Phase, out: &mut Stack) {
     out.update_weights(0, |pairs| match (&data.visible, &model.visible) {
         (States::Bits(of_data), States::Bits(of_model)) => {
@@ -274,6 +292,21 @@ pub fn gradient_into(data: &Phase, model: &Phase, out: &mut Stack) {
 /// # Panics
 ///
 /// When the model's visible units are not Gaussian, or shapes disagree.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, Stack, VisibleKind, VisibleUnits};
+/// use gm_rbm::{Phase, Rbm, gradient, variance_gradient};
+///
+/// let units = VisibleUnits::new(VisibleKind::Gaussian, 1, None)?;
+/// let rbm = Rbm::with_units(Stack::zeros(&[1, 2])?, units)?;
+/// // Data spread wider than the model: the variance should grow.
+/// let phase = |x: f32| Phase::new(&rbm, &rbm.couplings(), &Matrix::from_row_slice(1, 2, &[-x, x]));
+/// let (data, model) = (phase(2.0), phase(1.0));
+/// assert_eq!(variance_gradient(&rbm, &data, &model, &gradient(&data, &model)), [(4.0 - 1.0) / 2.0]);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[must_use]
 pub fn variance_gradient(rbm: &Rbm, data: &Phase, model: &Phase, gradient: &Stack) -> Vec<f32> {
     let squares: Vec<f32> = data.visible_squares.iter().zip(&model.visible_squares).map(|(d, m)| d - m).collect();

@@ -36,6 +36,22 @@ pub struct Replicas {
 }
 
 /// What a run of parallel tempering did.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Stack, Streams};
+/// use gm_rbm::Rbm;
+///
+/// // The base equals the model, so that no swap is ever refused.
+/// let rbm = Rbm::from_stack(Stack::zeros(&[6, 4])?)?;
+/// let streams = Streams::new(1);
+/// let mut replicas = rbm.replicas(20, 3, Some(&[0.0; 6]), &streams)?;
+/// let info = rbm.sampler().run_tempering(&mut replicas, 10, &streams);
+/// assert_eq!((info.sweeps, info.acceptance), (10, vec![1.0, 1.0]));
+/// assert!((info.flips - 0.5).abs() < 0.1);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct TemperingInfo {
     /// Sweeps made, each followed by swaps.

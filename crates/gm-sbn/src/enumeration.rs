@@ -225,6 +225,23 @@ impl Sbn {
 ///
 /// Hidden units are numbered from the first hidden layer up. A state is a number whose lowest bits are the top layer and
 /// whose highest bits are the first hidden layer.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Matrix, Stack, Vector};
+/// use gm_sbn::Sbn;
+///
+/// // One effect with two rare causes: once it is seen, either cause makes the other one less likely.
+/// let weights = Matrix::from_row_slice(1, 2, &[6.0, 6.0]);
+/// let biases = vec![Vector::from_element(1, -3.0), Vector::from_element(2, -2.0)];
+/// let sbn = Sbn::new(Stack::new(vec![weights], biases)?, None)?;
+/// let seen = BitMatrix::from_fn(1, 1, |_, _| true);
+/// let posterior = sbn.posterior(&seen, 0)?;
+/// assert!(posterior.covariance(0, 1) < -0.1 && sbn.prior()?.covariance(0, 1).abs() < 1e-12);
+/// assert!((posterior.log_prob() - sbn.log_prob(&seen)?[0]).abs() < 1e-9);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Posterior {
     layers: Vec<usize>,

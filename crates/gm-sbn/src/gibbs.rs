@@ -9,6 +9,26 @@ use crate::model::{Columns, Sbn};
 use crate::net::Net;
 
 /// States of a batch of Markov chains.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Streams};
+/// use gm_sbn::Sbn;
+///
+/// let streams = Streams::new(1);
+/// let sbn = Sbn::initial(&[0.5; 4], &[3, 2], 1.0, &streams)?;
+/// let v = BitMatrix::from_fn(4, 10, |unit, chain| unit <= chain);
+/// let mut chains = sbn.chains_from(v.clone(), &streams);
+/// let mut parted = chains.clone();
+/// sbn.gibbs(&mut chains, None, 5, &streams);
+/// // Chains that go on later come to the same states.
+/// sbn.gibbs(&mut parted, None, 2, &streams);
+/// sbn.gibbs(&mut parted, None, 3, &streams);
+/// assert_eq!(parted, chains);
+/// assert_eq!((&chains.layers[0], chains.sweeps), (&v, 5));
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chains {
     /// The states of all layers, visible first, `[n_l, chains]`.
@@ -18,6 +38,21 @@ pub struct Chains {
 }
 
 /// What a run of sweeps did.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Matrix, Stack, Streams, Vector};
+/// use gm_sbn::Sbn;
+///
+/// // Chains of which no unit ever flips do not mix.
+/// let biases = vec![Vector::zeros(4), Vector::from_vec(vec![40.0, -40.0])];
+/// let sbn = Sbn::new(Stack::new(vec![Matrix::zeros(4, 2)], biases)?, None)?;
+/// let mut chains = sbn.chains_from(BitMatrix::zeros(4, 10), &Streams::new(1));
+/// let info = sbn.gibbs(&mut chains, None, 5, &Streams::new(2));
+/// assert_eq!((info.sweeps, info.flips), (5, 0.0));
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepInfo {
     /// Sweeps made.
@@ -27,6 +62,22 @@ pub struct StepInfo {
 }
 
 /// Visible units that keep their values; the others are drawn.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack, Streams};
+/// use gm_sbn::{Clamp, Sbn};
+///
+/// let sbn = Sbn::new(Stack::zeros(&[4, 3])?, None)?;
+/// // The first two visible units are given, the others are drawn.
+/// let clamp = Clamp { mask: BitMatrix::from_fn(4, 50, |unit, _| unit < 2) };
+/// let mut chains = sbn.chains_from(BitMatrix::zeros(4, 50), &Streams::new(1));
+/// sbn.gibbs(&mut chains, Some(&clamp), 5, &Streams::new(2));
+/// let counts = chains.layers[0].unit_counts();
+/// assert!(counts[..2] == [0; 2] && counts[2..].iter().all(|&on| on > 0));
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Clamp {
     /// On where a unit is given, `[visible, chains]`.

@@ -13,6 +13,22 @@ use crate::model::{Sbn, add};
 use crate::net::Net;
 
 /// States of all layers with log p(x) and its scores.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack};
+/// use gm_sbn::{Generated, Sbn};
+///
+/// let sbn = Sbn::new(Stack::zeros(&[4, 3])?, None)?;
+/// let on = |units| BitMatrix::from_fn(units, 1, |_, _| true);
+/// let generated = Generated::new(&sbn, &sbn.couplings(), vec![on(4), on(3)]);
+/// assert_eq!(generated.log_p(), sbn.log_joint(&[on(4), on(3)]));
+/// let mut gradient = sbn.stack().clone();
+/// generated.gradient_into(&[1.0], &mut gradient);
+/// assert_eq!((gradient.weights(0)[(2, 1)], gradient.bias(1)[0]), (0.5, 0.5)); // 1 - s(0)
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Generated {
     layers: Vec<BitMatrix>,
@@ -21,6 +37,22 @@ pub struct Generated {
 }
 
 /// States of the lower end of each recognition weight matrix with the scores of the upper end.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Recognition, Stack};
+/// use gm_sbn::{Draws, Recognised, Sbn};
+///
+/// let sbn = Sbn::new(Stack::zeros(&[4, 3])?, Some(Recognition::zeros(&[4, 3])?))?;
+/// let on = |units| BitMatrix::from_fn(units, 2, |_, _| true);
+/// let (_, recognised) = Draws::of_states(&sbn, &sbn.couplings(), &on(4), &[on(3)]).into_parts();
+/// // The mean of grad log q(h | v) over two states.
+/// let mut gradient = Recognition::zeros(&[4, 3])?;
+/// Recognised::gradient_into(&[recognised.weighted(&[0.5, 0.5])], &mut gradient);
+/// assert_eq!((gradient.weights(0)[(3, 1)], gradient.bias(1)[0]), (0.5, 0.5)); // 1 - s(0)
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Recognised {
     /// x_0, ..., x_(L-1) with units and samples exchanged.
@@ -247,6 +279,22 @@ impl Recognised {
 }
 
 /// Draws of all layers of the generative net, which teach the recognition net in its sleep.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Recognition, Stack, Streams};
+/// use gm_sbn::{Dreams, Recognised, Sbn};
+///
+/// let sbn = Sbn::new(Stack::zeros(&[4, 3])?, Some(Recognition::zeros(&[4, 3])?))?;
+/// let dreams = Dreams::new(&sbn, &sbn.couplings(), 100, &Streams::new(1));
+/// assert!(dreams.log_q.iter().all(|log_q| (log_q + 3.0 * 2.0_f64.ln()).abs() < 1e-6));
+/// // What sleep teaches a net that is right already: nothing but noise.
+/// let mut gradient = Recognition::zeros(&[4, 3])?;
+/// Recognised::gradient_into(&[dreams.recognised.weighted(&[0.01; 100])], &mut gradient);
+/// assert!(gradient.bias(1).amax() < 0.2);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Dreams {
     /// log q(h | v) of each dream.

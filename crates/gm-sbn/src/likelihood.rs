@@ -17,6 +17,22 @@ const STATES: usize = 4096;
 const TUPLES: u64 = 1 << 26;
 
 /// How many draws a bound rests on.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Streams, unwatched};
+/// use gm_sbn::{BoundSettings, Sbn};
+///
+/// let sbn = Sbn::initial(&[0.5; 4], &[3], 1.0, &Streams::new(1))?;
+/// let v = BitMatrix::zeros(4, 2);
+/// let mut bound = |samples| {
+///     let settings = BoundSettings { samples, repeats: 50 };
+///     sbn.bounds(&v, &settings, &Streams::new(2), &mut unwatched).map(|bounds| bounds.mean().value)
+/// };
+/// assert!(bound(1)? < bound(20)?); // more draws tighten the bound
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BoundSettings {
     /// K, the draws of the recognition net for each row.
@@ -33,6 +49,22 @@ impl Default for BoundSettings {
 }
 
 /// Bounds of each row, from weights w = p(v, h) / q(h | v).
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Recognition, Stack, Streams, unwatched};
+/// use gm_sbn::{BoundSettings, Sbn};
+///
+/// // Where q is the posterior all weights are equal to p(v).
+/// let sbn = Sbn::new(Stack::zeros(&[4, 3])?, Some(Recognition::zeros(&[4, 3])?))?;
+/// let settings = BoundSettings { samples: 50, repeats: 3 };
+/// let bounds = sbn.bounds(&BitMatrix::zeros(4, 2), &settings, &Streams::new(2), &mut unwatched)?;
+/// assert_eq!((bounds.importance_weighted.len(), bounds.rows().len()), (3, 2));
+/// assert!((bounds.elbo[0] + 4.0 * 2.0_f64.ln()).abs() < 1e-5);
+/// assert!((bounds.ess[0] - 50.0).abs() < 1e-3 && bounds.spread() < 1e-5);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bounds {
     /// log of the mean of K weights, `[repeats][rows]`.

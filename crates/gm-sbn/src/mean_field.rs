@@ -6,6 +6,20 @@ use rayon::prelude::*;
 use crate::model::{Columns, Sbn};
 
 /// When mean field ends.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Streams};
+/// use gm_sbn::{MeanFieldSettings, Sbn};
+///
+/// let sbn = Sbn::initial(&[0.5; 4], &[3, 2], 2.0, &Streams::new(1))?;
+/// let v = BitMatrix::zeros(4, 1);
+/// let first = sbn.mean_field(&v, &MeanFieldSettings { sweeps: 1, ..Default::default() })?;
+/// let last = sbn.mean_field(&v, &MeanFieldSettings { tolerance: 1e-9, ..Default::default() })?;
+/// assert!(first.sweeps[0] < last.sweeps[0] && first.bound[0] < last.bound[0]);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MeanFieldSettings {
     /// Sweeps over all units, at most.
@@ -22,6 +36,21 @@ impl Default for MeanFieldSettings {
 }
 
 /// A factorial approximation to the posterior of each row.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack};
+/// use gm_sbn::{MeanFieldSettings, Sbn};
+///
+/// // Without weights the posterior is factorial, and the bound is tight.
+/// let sbn = Sbn::new(Stack::zeros(&[4, 3])?, None)?;
+/// let v = BitMatrix::zeros(4, 2);
+/// let found = sbn.mean_field(&v, &MeanFieldSettings::default())?;
+/// assert_eq!((found.means[0].shape(), found.means[0][(2, 1)]), ((3, 2), 0.5));
+/// assert!((found.bound[1] - sbn.log_prob(&v)?[1]).abs() < 1e-9);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct MeanField {
     /// The means of x_1, ..., x_L, `[n_l, rows]`.

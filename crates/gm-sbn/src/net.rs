@@ -7,6 +7,25 @@ use gm_core::{BitMatrix, Matrix, Recognition, Stack, Vector};
 use crate::model::Sbn;
 
 /// log p of each state of the top directed layer, of which a constant may be missing.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack};
+/// use gm_sbn::{Couplings, Generated, LogPrior, Net};
+///
+/// // Exactly one of three top units is on, each with the same probability.
+/// let one = |x: &BitMatrix| -> Vec<f64> {
+///     x.ones_per_sample().iter().map(|&n| if n == 1 { -3.0_f64.ln() } else { f64::NEG_INFINITY }).collect()
+/// };
+/// let prior: LogPrior<'_> = &one;
+/// let stack = Stack::zeros(&[4, 3, 2])?;
+/// let net = Net::with_prior(&stack, None, prior);
+/// let states = vec![BitMatrix::zeros(4, 1), BitMatrix::from_fn(3, 1, |unit, _| unit == 0)];
+/// let generated = Generated::new(net, &Couplings::new(net), states);
+/// assert!((generated.log_p()[0] + 3.0_f64.ln() + 4.0 * 2.0_f64.ln()).abs() < 1e-6);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 pub type LogPrior<'a> = &'a (dyn Fn(&BitMatrix) -> Vec<f64> + Sync);
 
 /// The directed layers of a model: p(x_0, ..., x_d) = p(x_d) prod_(l<d) Ber(x_l; s(W_l x_(l+1) + b_l)), and

@@ -55,6 +55,18 @@ fn default_checkpoint_every() -> u64 {
 }
 
 /// Which data, and how they become zeros and ones.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{Config, DataConfig, ModelConfig, RbmSettings};
+///
+/// let mut config = Config::new("digits", ModelConfig::Rbm(RbmSettings::default()));
+/// assert_eq!(config.load_data()?.train.len(), 1199);
+/// config.data = DataConfig { spec: "digits".into(), learn_validation: true, ..Default::default() };
+/// assert_eq!(config.load_data()?.train.len(), 1199 + 299);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
@@ -84,6 +96,18 @@ pub struct DataConfig {
 }
 
 /// What learns.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::ModelKind;
+/// use gm_train::{Config, ModelConfig};
+///
+/// let config = Config::parse("[data]\nspec = 'digits'\n[model]\nkind = 'sbn'\nhidden = [20, 10]\n")?;
+/// assert!(matches!(&config.model, ModelConfig::Sbn(settings) if settings.hidden == [20, 10]));
+/// assert_eq!(config.model.settings().kind(), ModelKind::Sbn);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 #[non_exhaustive]
@@ -101,6 +125,21 @@ pub enum ModelConfig {
 }
 
 /// What every model's settings tell the trainer.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{DbnSettings, ModelSettings, RbmSettings};
+///
+/// /// Updates of a whole run.
+/// fn updates(settings: &dyn ModelSettings, rows: u64) -> u64 {
+///     settings.epochs() * rows.div_ceil(settings.batch_size() as u64)
+/// }
+/// let rbm = RbmSettings { hidden: 20, epochs: 10, batch_size: 100, ..Default::default() };
+/// let dbn = DbnSettings { hidden: vec![20, 30], epochs: vec![10], batch_size: 100, ..Default::default() };
+/// assert_eq!((updates(&rbm, 1199), updates(&dbn, 1199)), (120, 240));
+/// assert_eq!((rbm.layers(64), dbn.layers(64)), (vec![64, 20], vec![64, 20, 30]));
+/// ```
 pub trait ModelSettings {
     /// The kind of model.
     fn kind(&self) -> ModelKind;
@@ -157,6 +196,16 @@ pub trait ModelSettings {
 }
 
 /// Whether visible units of a kind take numbers as they are, where others take zeros and ones.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::VisibleKind;
+/// use gm_train::takes_numbers;
+///
+/// assert!(takes_numbers(VisibleKind::Gaussian));
+/// assert!(!takes_numbers(VisibleKind::Bernoulli));
+/// ```
 #[must_use]
 pub fn takes_numbers(kind: VisibleKind) -> bool {
     matches!(kind, VisibleKind::Gaussian | VisibleKind::Softmax { .. })

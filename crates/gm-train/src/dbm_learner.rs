@@ -12,12 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::ModelSettings;
 use crate::data::Dataset;
+use crate::dbm_chains::DbmChains;
 use crate::dbm_pretrain::{Pretraining, Scales};
 use crate::error::{Error, Result};
 use crate::files::load_model;
-use crate::learner::{
-    BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport, binary, check_layers,
-};
+use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, binary, check_layers};
 use crate::metrics::Figures;
 use crate::optimiser::{Optimiser, OptimiserSettings};
 use crate::rate::{Clock, Rate, warm_up};
@@ -31,6 +30,18 @@ use crate::regularise::{Regularise, pull_to_share};
 /// # Source
 ///
 /// `salakhutdinov2009deep`, section 3.1; `hinton2012better`, section 3.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{DbmSettings, Pretrain};
+///
+/// let epochs = |pretrain| {
+///     DbmSettings { hidden: vec![20, 10], pretrain, pretrain_epochs: 5, epochs: 50, ..Default::default() }.total_epochs()
+/// };
+/// assert_eq!((epochs("none".parse()?), epochs(Pretrain::Grow), epochs("2009".parse()?)), (50, 55, 60));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Pretrain {
@@ -111,8 +122,11 @@ pub struct DbmSettings {
     pub epochs: u64,
     /// Examples of an update; the batches of an epoch differ by at most one.
     pub batch_size: usize,
-    /// Persistent chains.
+    /// Persistent chains; with several temperatures so many at each of them.
     pub chains: usize,
+    /// Inverse temperatures of the chains, from 1 down by equal steps: 1, 1 - 1/N, ..., 1/N. After each sweep neighbours exchange
+    /// their states by parallel tempering. One is the model's own alone.
+    pub temperatures: usize,
     /// Sweeps for each update.
     pub steps: usize,
     /// Passes of mean field for each update at most.
@@ -157,6 +171,7 @@ impl Default for DbmSettings {
             epochs: 100,
             batch_size: 200,
             chains: 500,
+            temperatures: 1,
             steps: 1,
             mean_field_iterations: 10,
             mean_field_tolerance: 0.01,
@@ -335,6 +350,7 @@ impl ModelSettings for DbmSettings {
             ("epochs", self.epochs),
             ("batch_size", self.batch_size as u64),
             ("chains", self.chains as u64),
+            ("temperatures", self.temperatures as u64),
             ("steps", self.steps as u64),
             ("mean_field_iterations", self.mean_field_iterations as u64),
         ];
@@ -368,7 +384,27 @@ fn refused(arg: &'static str, value: impl fmt::Display, allowed: &'static str) -
 /// # Randomness
 ///
 /// Weights from [`Purpose::Initialise`], first states of the chains from [`Purpose::Start`]; sweep t of the chains from
-/// family t of [`Purpose::Chains`]; contrastive divergence at update t of pretraining from family t of [`Purpose::Data`].
+/// family t of [`Purpose::Chains`], with several temperatures its swaps from family t of [`Purpose::Swap`]; contrastive
+/// divergence at update t of pretraining from family t of [`Purpose::Data`].
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Batch, BitMatrix, Streams};
+/// use gm_train::{Clock, DbmLearner, DbmSettings, Learner};
+///
+/// let streams = Streams::new(0);
+/// let settings = DbmSettings { hidden: vec![3, 2], pretrain_epochs: 1, epochs: 1, chains: 10, ..Default::default() };
+/// let mut learner = DbmLearner::new(&[0.5; 4], &settings, &streams)?;
+/// let rows = Batch::from(BitMatrix::zeros(4, 5));
+/// // The machine grows from stage to stage.
+/// for (step, layers) in [(0, vec![4, 3]), (1, vec![4, 3, 2])] {
+///     learner.step(&rows, &Clock { step, total: 2, per_epoch: 1 }, &streams)?;
+///     assert_eq!(learner.dbm().layers(), layers);
+/// }
+/// assert_eq!(learner.chains().sweeps, 2);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct DbmLearner {
     settings: DbmSettings,
@@ -378,7 +414,7 @@ pub struct DbmLearner {
     couplings: Couplings,
     optimiser: Optimiser,
     offsets: Offsets,
-    chains: Chains,
+    chains: DbmChains,
     gradient: Stack,
     /// The stage that all this belongs to.
     stage: usize,
@@ -429,7 +465,7 @@ impl DbmLearner {
         settings.check_start(&dbm, visible_means.len())?;
         let dbm = extended(&dbm, visible_means, &settings.hidden, settings.init_scale, streams)?;
         let mut learner = Self::at_stage(dbm, visible_means, &settings, 0, streams)?;
-        learner.couplings.run(&learner.dbm, &mut learner.chains, BURN_IN, streams);
+        learner.chains.run((&learner.dbm, &learner.couplings), BURN_IN, streams);
         Ok(learner)
     }
 
@@ -448,7 +484,7 @@ impl DbmLearner {
             couplings: dbm.couplings(),
             optimiser: Optimiser::new(settings.optimiser, dbm.stack()),
             offsets: Offsets { layers: offsets },
-            chains: dbm.chains(settings.chains, streams),
+            chains: DbmChains::new(&dbm, settings.chains, settings.temperatures, streams)?,
             gradient: dbm.stack().clone(),
             dbm,
             stage,
@@ -467,21 +503,20 @@ impl DbmLearner {
         self.dbm
     }
 
-    /// The persistent chains.
+    /// The persistent chains, those of all temperatures.
     #[must_use]
     pub fn chains(&self) -> &Chains {
-        &self.chains
+        self.chains.all()
     }
 
     /// Goes on to a stage: adds a layer where the machine grows, and begins optimiser and upper chains anew.
     fn enter(&mut self, stage: usize, streams: &Streams) -> Result<()> {
         let hidden = &self.settings.hidden[..self.settings.depth_in(stage)];
         let dbm = extended(&self.dbm, &self.visible_means, hidden, self.settings.init_scale, streams)?;
-        let (mut offsets, mut chains) = (self.offsets.clone(), self.chains.clone());
+        let (mut offsets, chains) = (self.offsets.clone(), self.chains.clone().extended(&dbm, streams)?);
         let settings = self.settings.clone();
         *self = Self::at_stage(dbm, &self.visible_means.clone(), &settings, stage, streams)?;
         offsets.layers.extend_from_slice(&self.offsets.layers[offsets.layers.len()..]);
-        chains.layers.extend_from_slice(&self.chains.layers[chains.layers.len()..]);
         (self.offsets, self.chains) = (offsets, chains);
         Ok(())
     }
@@ -491,7 +526,7 @@ impl DbmLearner {
         let posterior = self.couplings.mean_field(&self.dbm, batch, &self.settings.mean_field());
         let iterations = posterior.iterations as f64;
         let data = DataPhase::new(batch, posterior);
-        let (info, model) = self.couplings.run_into_phase(&self.dbm, &mut self.chains, self.settings.steps, streams);
+        let (mut figures, model) = self.chains.advance((&self.dbm, &self.couplings), self.settings.steps, streams);
         gradient_into(&data, &model, &mut self.gradient);
         self.pull_to_sparsity(data.averages());
         if self.settings.centred {
@@ -502,7 +537,8 @@ impl DbmLearner {
         }
         self.optimiser.apply(self.dbm.stack_mut(), &self.gradient, rate as f32, &self.settings.regularise);
         self.couplings.refresh(&self.dbm);
-        Figures::new([("chain_flips", info.flips), ("mean_field_iterations", iterations)])
+        figures.push("mean_field_iterations", iterations);
+        figures
     }
 
     /// Adds cost (target - mean) to the gradient of each hidden bias.
@@ -639,13 +675,13 @@ impl Learner for DbmLearner {
     }
 
     fn state(&self) -> LearnerState {
-        let layers = self.chains.layers.iter().map(BitsState::from).collect();
+        let (chains, numbers) = self.chains.state();
         LearnerState {
             parameters: ParametersState::new(self.dbm.stack(), None),
             optimiser: self.optimiser.state().clone(),
             offsets: self.offsets.layers.clone(),
-            chains: vec![ChainsState { sweeps: self.chains.sweeps, layers, reals: Vec::new() }],
-            numbers: vec![],
+            chains: vec![chains],
+            numbers,
             stage: self.stage as u64,
         }
     }
@@ -662,12 +698,7 @@ impl Learner for DbmLearner {
         }
         check_len(OP, "chains", "length", state.chains.len(), 1)?;
         let chains = state.chains.into_iter().next().unwrap_or_default();
-        check_len(OP, "chains", "layers", chains.layers.len(), layers.len())?;
-        let states = chains.layers.into_iter().zip(&layers).map(|(layer, &units)| layer.into_bits(units));
-        self.chains = Chains { layers: states.collect::<Result<_>>()?, sweeps: chains.sweeps };
-        for layer in &self.chains.layers {
-            check_len(OP, "chains", "samples", layer.samples(), self.chains.count())?;
-        }
+        self.chains = DbmChains::restored(chains, state.numbers, &layers, self.settings.temperatures)?;
         self.offsets = Offsets { layers: state.offsets };
         self.gradient = self.dbm.stack().clone();
         Ok(())

@@ -34,6 +34,24 @@ const WATCHED_SAMPLES: usize = 20;
 /// The first machine learns as [`RbmLearner`] says, and machine l above it likewise from family l of [`Purpose::Layer`], its
 /// inputs drawn at update t from family 2 of [`Purpose::Start`] below family t of [`Purpose::Propose`]; weights of a new layer as
 /// [`Dbn::grown`] says.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Batch, BitMatrix, Streams};
+/// use gm_train::{Clock, DbnLearner, DbnSettings, Learner};
+///
+/// let streams = Streams::new(0);
+/// let settings = DbnSettings { hidden: vec![3, 5], epochs: vec![1], chains: 10, ..Default::default() };
+/// let mut learner = DbnLearner::new(&[0.5; 4], &settings, &streams)?;
+/// let rows = Batch::from(BitMatrix::zeros(4, 5));
+/// for (step, stage) in [(0, "layer 1 of 2"), (1, "layer 2 of 2")] {
+///     learner.step(&rows, &Clock { step, total: 2, per_epoch: 1 }, &streams)?;
+///     assert_eq!(learner.stage_name().as_deref(), Some(stage));
+/// }
+/// assert_eq!(learner.into_dbn().layers(), [4, 3, 5]);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct DbnLearner {
     settings: DbnSettings,

@@ -22,6 +22,18 @@ use crate::regularise::Regularise;
 /// How the machine of a new layer begins.
 ///
 /// Written `unrolled` or `random`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{DbnSettings, LayerStart};
+///
+/// let settings = DbnSettings { layer_start: "random".parse()?, ..Default::default() };
+/// assert_eq!(settings.layer_start, LayerStart::Random);
+/// let error = "rolled".parse::<LayerStart>().unwrap_err().to_string();
+/// assert!(error.starts_with("unknown start of a layer `rolled`, did you mean `unrolled`?"));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum LayerStart {
@@ -34,6 +46,17 @@ pub enum LayerStart {
 /// What the machine of a layer above the first learns from.
 ///
 /// Written `samples` or `means`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{DbnSettings, LayerInputs};
+///
+/// let settings = DbnSettings { inputs: "means".parse()?, ..Default::default() };
+/// assert_eq!(settings.inputs, LayerInputs::Means);
+/// assert_eq!(DbnSettings::default().inputs.to_string(), "samples");
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum LayerInputs {
@@ -46,6 +69,19 @@ pub enum LayerInputs {
 /// How all layers are trained together after the last of them was added.
 ///
 /// Written `none`, `up-down` or `rws`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{Backfit, DbnSettings};
+///
+/// let epochs = |backfit| {
+///     let settings = DbnSettings { hidden: vec![20, 10], epochs: vec![30], backfit, ..Default::default() };
+///     DbnSettings { backfit_epochs: 5, ..settings }.total_epochs()
+/// };
+/// assert_eq!((epochs(Backfit::None), epochs("up-down".parse()?)), (60, 65));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Backfit {
@@ -538,7 +574,7 @@ impl ModelSettings for DbnSettings {
     }
 
     fn layers(&self, units: usize) -> Vec<usize> {
-        std::iter::once(units - self.classes).chain(self.hidden.iter().copied()).collect()
+        std::iter::once(units.saturating_sub(self.classes)).chain(self.hidden.iter().copied()).collect()
     }
 
     fn learner(&self, _: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {

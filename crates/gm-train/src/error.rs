@@ -6,6 +6,19 @@ use std::path::{Path, PathBuf};
 use gm_core::FileError;
 
 /// The result of a fallible operation of this crate.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{Dataset, Result};
+///
+/// fn training_rows(name: &str) -> Result<usize> {
+///     Ok(Dataset::builtin(name)?.train.len())
+/// }
+/// assert_eq!(training_rows("bars-and-stripes:3")?, 16);
+/// assert!(training_rows("bars").unwrap_err().to_string().starts_with("unknown data set `bars`"));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What went wrong, naming the file, the field, the value and what is allowed.

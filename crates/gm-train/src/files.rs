@@ -131,6 +131,22 @@ pub fn load_model(path: impl AsRef<Path>) -> Result<ModelData> {
 /// # Errors
 ///
 /// [`Error::Format`] for another extension, and those of [`write_atomically`].
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{ModelData, ModelKind, Stack};
+/// use gm_train::save_model;
+///
+/// let folder = tempfile::tempdir()?;
+/// let model = ModelData::from_stack(ModelKind::Rbm, Stack::zeros(&[2, 1])?)?;
+/// let path = folder.path().join("model.json");
+/// save_model(&path, &model)?;
+/// assert!(std::fs::read_to_string(&path)?.contains("\"rbm\""));
+/// let error = save_model("model.txt", &model).unwrap_err();
+/// assert_eq!(error.to_string(), "model.txt: unknown format; known: .gm, .safetensors, .npz or .json");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn save_model(path: impl AsRef<Path>, model: &ModelData) -> Result<()> {
     let path = path.as_ref();
     let format = Format::from_path(path).ok_or_else(|| Error::Format { path: path.into(), known: Format::ALLOWED })?;

@@ -13,6 +13,21 @@ use crate::optimiser::OptimiserState;
 use crate::rate::Clock;
 
 /// What an update did.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Streams};
+/// use gm_train::{Clock, Learner, RbmLearner, RbmSettings};
+///
+/// let settings = RbmSettings { hidden: 2, chains: 10, learning_rate: 0.5, ..Default::default() };
+/// let mut learner = RbmLearner::new(&[0.5; 4], &settings, &Streams::new(0))?;
+/// let half_way = Clock { step: 50, total: 100, per_epoch: 1 };
+/// let report = learner.step(&BitMatrix::zeros(4, 5).into(), &half_way, &Streams::new(0))?;
+/// assert_eq!(report.learning_rate, 0.25); // the rate falls in a straight line
+/// assert!(report.figures.get("chain_flips").is_some_and(|share| share > 0.0));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepReport {
     /// The rate of the update.
@@ -22,9 +37,44 @@ pub struct StepReport {
 }
 
 /// Is told how far a long measurement is, and may end it.
+///
+/// # Examples
+///
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// use gm_core::{Batch, BitMatrix, Progress, Streams};
+/// use gm_train::{DbnLearner, DbnSettings, Learner, Probe, Watch};
+///
+/// let settings = DbnSettings { hidden: vec![3, 2], chains: 10, ..Default::default() };
+/// let learner = DbnLearner::new(&[0.5; 4], &settings, &Streams::new(0))?;
+/// let rows = Batch::from(BitMatrix::zeros(4, 5));
+/// let probe = Probe { train: rows.clone(), valid: rows, exact_units: 0 };
+/// let watch: Watch<'_> = &mut |_: Progress| ControlFlow::Break(());
+/// let error = learner.figures_watched(&probe, &Streams::new(0), watch).unwrap_err();
+/// assert_eq!(error.to_string(), "annealed importance sampling: stopped on request");
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 pub type Watch<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
 
 /// Fixed examples on which training is watched.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Batch, BitMatrix, Streams};
+/// use gm_train::{Learner, Probe, RbmLearner, RbmSettings};
+///
+/// let settings = RbmSettings { hidden: 2, chains: 10, init_scale: 0.0, ..Default::default() };
+/// let learner = RbmLearner::new(&[0.5; 4], &settings, &Streams::new(0))?;
+/// let rows = Batch::from(BitMatrix::zeros(4, 5));
+/// let mut probe = Probe { train: rows.clone(), valid: rows, exact_units: 12 };
+/// let log_p = learner.figures(&probe, &Streams::new(0))?.get("log_likelihood");
+/// assert!(log_p.is_some_and(|log_p| (log_p + 4.0 * 2.0_f64.ln()).abs() < 1e-9));
+/// probe.exact_units = 1; // fewer than have to be enumerated
+/// assert_eq!(learner.figures(&probe, &Streams::new(0))?.get("log_likelihood"), None);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Probe {
     /// Rows of the training split, [units, rows].
@@ -39,6 +89,26 @@ pub struct Probe {
 ///
 /// All its random numbers come from the run's streams and the number of the update, so that
 /// [`state`](Self::state) is enough to continue bit for bit.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Batch, BitMatrix, Streams};
+/// use gm_train::{Clock, Learner, RbmLearner, RbmSettings};
+///
+/// /// Trains on the same rows in every update.
+/// fn train(learner: &mut dyn Learner, rows: &Batch, updates: u64, streams: &Streams) -> gm_train::Result<()> {
+///     for step in 0..updates {
+///         learner.step(rows, &Clock { step, total: updates, per_epoch: 1 }, streams)?;
+///     }
+///     Ok(())
+/// }
+/// let (streams, settings) = (Streams::new(7), RbmSettings { hidden: 2, chains: 10, ..Default::default() });
+/// let mut learner = RbmLearner::new(&[0.5; 4], &settings, &streams)?;
+/// train(&mut learner, &BitMatrix::zeros(4, 5).into(), 10, &streams)?;
+/// assert!(learner.stack().bias(0).max() < 0.0); // the units are off more often than not
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 pub trait Learner: Send {
     /// Updates the parameters from a batch, [units, samples]; with labels if the settings have joined them to the rows.
     ///
@@ -131,6 +201,26 @@ pub trait Learner: Send {
 }
 
 /// The state of a learner in a checkpoint.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Batch, BitMatrix, Streams};
+/// use gm_train::{Clock, Learner, RbmLearner, RbmSettings};
+///
+/// let (streams, settings) = (Streams::new(7), RbmSettings { hidden: 2, chains: 10, ..Default::default() });
+/// let rows = Batch::from(BitMatrix::zeros(4, 5));
+/// let clock = |step| Clock { step, total: 2, per_epoch: 1 };
+/// let mut learner = RbmLearner::new(&[0.5; 4], &settings, &streams)?;
+/// learner.step(&rows, &clock(0), &streams)?;
+/// // A learner that takes over the state continues bit for bit.
+/// let mut other = RbmLearner::new(&[0.5; 4], &settings, &Streams::new(8))?;
+/// other.restore(learner.state())?;
+/// learner.step(&rows, &clock(1), &streams)?;
+/// other.step(&rows, &clock(1), &streams)?;
+/// assert_eq!(other.state(), learner.state());
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LearnerState {
     /// Weights and biases.
@@ -148,6 +238,23 @@ pub struct LearnerState {
 }
 
 /// Weights and biases, and those of a recognition net where there is one, in a checkpoint.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Streams};
+/// use gm_train::{Clock, Learner, RbmLearner, RbmSettings};
+///
+/// let (streams, settings) = (Streams::new(7), RbmSettings { hidden: 2, chains: 10, ..Default::default() });
+/// let mut learner = RbmLearner::new(&[0.5; 4], &settings, &streams)?;
+/// let best = learner.parameters();
+/// assert_eq!((&best.layers, best.count()), (&vec![4, 2], 4 * 2 + 4 + 2));
+/// learner.step(&BitMatrix::zeros(4, 5).into(), &Clock { step: 0, total: 1, per_epoch: 1 }, &streams)?;
+/// assert_ne!(learner.parameters(), best);
+/// learner.set_parameters(best.clone())?; // as early stopping does
+/// assert_eq!(learner.parameters(), best);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ParametersState {
     /// Units of each layer.
@@ -227,6 +334,21 @@ fn split(op: &'static str, name: &str, layers: &[usize], tensors: Vec<Vec<f32>>)
 }
 
 /// Persistent chains in a checkpoint.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Streams};
+/// use gm_train::{Clock, Learner, RbmLearner, RbmSettings};
+///
+/// let settings = RbmSettings { hidden: 2, chains: 10, steps: 3, ..Default::default() };
+/// let mut learner = RbmLearner::new(&[0.5; 4], &settings, &Streams::new(0))?;
+/// learner.step(&BitMatrix::zeros(4, 5).into(), &Clock { step: 0, total: 1, per_epoch: 1 }, &Streams::new(0))?;
+/// let chains = learner.state().chains.swap_remove(0);
+/// assert_eq!((chains.sweeps, chains.layers.len(), chains.reals.len()), (3, 2, 0));
+/// assert_eq!((chains.layers[1].units, chains.layers[1].samples), (2, 10));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChainsState {
     /// Sweeps made.
@@ -238,6 +360,21 @@ pub struct ChainsState {
 }
 
 /// Binary states in a checkpoint.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::BitMatrix;
+/// use gm_train::BitsState;
+///
+/// let bits = BitMatrix::from_fn(3, 2, |unit, sample| unit > sample);
+/// let saved = BitsState::from(&bits);
+/// assert_eq!((saved.units, saved.samples), (3, 2));
+/// assert_eq!(saved.clone().into_bits(3)?, bits);
+/// let error = saved.into_bits(4).unwrap_err();
+/// assert_eq!(error.to_string(), "BitsState::into_bits: `chains` has units 3, expected 4");
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BitsState {
     /// Units of a sample.

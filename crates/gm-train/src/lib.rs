@@ -19,6 +19,7 @@ mod checkpoint;
 mod classifier;
 mod config;
 mod data;
+mod dbm_chains;
 mod dbm_learner;
 mod dbm_pretrain;
 mod dbn_backfit;

@@ -73,25 +73,40 @@ impl Serialize for Figures {
 /// | `learning_rate` | of the last update |
 /// | `chain_flips` | share of visible units that changed in the last sweep of the chains (persistent chains only) |
 /// | `mean_field_iterations` | passes of mean field in the last update (deep Boltzmann machines) |
-/// | `elbo` | bound on log p of validation rows (sigmoid belief nets; deep Boltzmann machines small enough) |
+/// | `elbo` | evidence lower bound on log p of validation rows, nats a row (belief nets and networks; deep Boltzmann machines small enough) |
 /// | `reconstruction` | cross-entropy of validation rows and their means given one draw of the hidden units, or their mean-field means, nats a row |
 /// | `free_energy_gap` | mean free energy of validation rows minus that of training rows, or the gap between their mean-field bounds, nats; grows with overfitting |
 /// | `pseudo_log_likelihood` | stochastic log-pseudo-likelihood of validation rows, the same unit of a row each time, nats a row |
 /// | `batch_bound` | mean K-sample bound of the last batch, with the K of training (belief nets only) |
-/// | `elbo`, `importance_weighted`, `train_importance_weighted` | evidence lower bound of validation rows and bounds from 20 draws of validation and training rows, the same random numbers each time, nats a row (belief nets only) |
+/// | `importance_weighted`, `train_importance_weighted` | bounds from 20 draws of validation and training rows, the same random numbers each time, nats a row (belief nets; the first also of deep belief networks) |
 /// | `ess` | effective sample size of those 20 weights, mean over validation rows (belief nets only) |
 /// | `squared_error`, `variance` | mean square of standardised rows less their means given one draw of the hidden units, and mean variance of the units given them (Gaussian units only) |
 /// | `weight_rms` | root mean square of the weights, those next to the data in deep models, those of the machine on top in deep belief networks |
-/// | `layers`, `log_partition`, `train_elbo` | hidden layers so far, log Z of the machine on top as a short annealing finds it, and the bound of training rows (deep belief networks) |
+/// | `layers`, `train_elbo` | hidden layers so far, and the bound of training rows (deep belief networks) |
 /// | `next_elbo` | at the end of a layer: the bound of validation rows with which the next layer begins (deep belief networks) |
 /// | `error_rate`, `train_error_rate` | share of validation and training rows whose most probable class is not their label (classifiers; of models with label units `error_rate` alone) |
 /// | `cross_entropy`, `train_cross_entropy` | mean -log p of the labels of validation and training rows, nats (classifiers) |
 /// | `swap_acceptance`, `lowest_swap_acceptance` | share of the offered swaps that were made since temperatures moved last: mean over the pairs of neighbouring temperatures, and of the pair with the fewest (parallel tempering) |
 /// | `estimated_log_likelihood`, `train_estimated_log_likelihood` | mean log p of validation and training rows with log Z as chains along training find it; above the truth in expectation (restricted Boltzmann machines too large to enumerate) |
-/// | `log_partition`, `log_partition_error` | that log Z and its standard error, which knows nothing of modes that no chain has found (the same) |
+/// | `log_partition`, `log_partition_error` | that log Z and its standard error, which knows nothing of modes that no chain has found; of deep belief networks log Z of the machine on top as a short annealing finds it |
 /// | `log_likelihood`, `train_log_likelihood` | exact mean log p of validation and training rows, for models small enough |
 ///
 /// Validation and training rows are fixed random subsets of the two splits.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+/// use gm_train::{Dataset, RbmSettings, Unobserved, fit_rbm};
+///
+/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let settings = RbmSettings { hidden: 3, epochs: 5, batch_size: 4, chains: 10, ..Default::default() };
+/// let record = &fit_rbm(&bars, &settings, &Streams::new(1), &mut Unobserved)?.history[2];
+/// assert_eq!((record.epoch, record.step), (3, 6)); // 8 rows in batches of 4
+/// assert!(record.figures.get("learning_rate").is_some_and(|rate| (rate - 0.05).abs() < 1e-12));
+/// assert!(serde_json::to_string(record)?.starts_with(r#"{"epoch":3,"step":6,"seconds":"#));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EpochRecord {
     /// Epochs made.

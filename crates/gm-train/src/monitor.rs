@@ -46,7 +46,8 @@ pub enum StopOn {
     ErrorRate,
     /// The mean of -log p of the label, of classifiers.
     CrossEntropy,
-    /// The gap between the free energies of validation and training rows, with its limit in nats.
+    /// The gap between the free energies of validation and training rows, with its limit in nats. It is 0 for data whose splits hold
+    /// the same rows, such as bars and stripes.
     FreeEnergyGap(f64),
 }
 
@@ -134,6 +135,21 @@ fn refused(arg: &'static str, value: impl fmt::Display, allowed: &'static str) -
 const NO_FIGURE: &str = "a figure that this model has; log-likelihood enumerates at most 20 units";
 
 /// What is watched during training.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+/// use gm_train::{Dataset, FitOptions, MonitorSettings, RbmSettings, Unobserved, fit_rbm_with};
+///
+/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let settings = RbmSettings { hidden: 3, epochs: 12, batch_size: 4, chains: 10, ..Default::default() };
+/// let monitor = MonitorSettings { every: 5, ..Default::default() };
+/// let options = FitOptions { monitor, ..Default::default() };
+/// let fit = fit_rbm_with(&bars, &settings, &options, &Streams::new(1), &mut Unobserved)?;
+/// assert_eq!(fit.history.iter().map(|record| record.epoch).collect::<Vec<_>>(), [5, 10, 12]);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MonitorSettings {

@@ -6,6 +6,30 @@ use std::path::Path;
 use crate::metrics::EpochRecord;
 
 /// Something that happened during training.
+///
+/// # Examples
+///
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// use gm_core::Streams;
+/// use gm_train::{Dataset, Event, RbmSettings, fit_rbm};
+///
+/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let settings = RbmSettings { hidden: 3, epochs: 2, batch_size: 4, chains: 10, ..Default::default() };
+/// let mut told = Vec::new();
+/// let mut observer = |event: &Event<'_>| {
+///     match event {
+///         Event::Started { total, .. } => told.push(format!("{total} updates")),
+///         Event::Epoch { record } => told.push(format!("epoch {}", record.epoch)),
+///         _ => {}
+///     }
+///     ControlFlow::Continue(())
+/// };
+/// fit_rbm(&bars, &settings, &Streams::new(1), &mut observer)?;
+/// assert_eq!(told, ["4 updates", "epoch 1", "epoch 2"]);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {

@@ -189,6 +189,25 @@ impl From<OptimiserSettings> for String {
 }
 
 /// What an optimiser remembers from one update to the next, for checkpoints.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Stack;
+/// use gm_train::{Optimiser, OptimiserSettings, Regularise};
+///
+/// let settings: OptimiserSettings = "momentum:0.5".parse()?;
+/// let (mut parameters, mut gradient) = (Stack::zeros(&[2, 1])?, Stack::zeros(&[2, 1])?);
+/// gradient.bias_mut(0)[1] = 4.0;
+/// let mut optimiser = Optimiser::new(settings, &parameters);
+/// optimiser.apply(&mut parameters, &gradient, 0.25, &Regularise::default());
+/// let saved = optimiser.state().clone();
+/// assert_eq!((saved.updates, &saved.slots[0][1]), (1, &vec![0.0, 1.0])); // the last update of the visible biases
+/// let mut resumed = Optimiser::resume(settings, &parameters, saved)?;
+/// resumed.apply(&mut parameters, &gradient, 0.25, &Regularise::default());
+/// assert_eq!(parameters.bias(0)[1], 1.0 + (0.5 * 1.0 + 1.0));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OptimiserState {
     /// Updates made.

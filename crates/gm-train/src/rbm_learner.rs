@@ -43,6 +43,18 @@ const LONG_WAY: usize = 2_000;
 /// Where the statistics of the model come from.
 ///
 /// Written `cd`, `pcd`, `pt` or `exact`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{Algorithm, RbmSettings};
+///
+/// assert_eq!("pcd".parse::<Algorithm>()?, RbmSettings::default().algorithm);
+/// let settings = RbmSettings { algorithm: Algorithm::Pt, temperatures: 1, ..Default::default() };
+/// let error = settings.check().unwrap_err();
+/// assert_eq!(error.to_string(), "RbmSettings: `temperatures` is 1, allowed: 2 or more");
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Algorithm {
@@ -396,6 +408,26 @@ pub(crate) fn with_labels(labels: bool, classes: usize, data: &Dataset) -> Resul
 /// family t of [`Purpose::Chains`], swaps after it from family t of [`Purpose::Swap`]; contrastive divergence at update t from
 /// family t of [`Purpose::Data`]; the chains that estimate log Z as [`Trajectory`] says, after update t in family t of
 /// [`Purpose::Evaluate`].
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Batch, BitMatrix, Streams};
+/// use gm_train::{Algorithm, Clock, Learner, RbmLearner, RbmSettings};
+///
+/// let streams = Streams::new(0);
+/// let settings = RbmSettings { hidden: 3, algorithm: Algorithm::Exact, learning_rate: 1.0, ..Default::default() };
+/// let mut learner = RbmLearner::new(&[0.5; 4], &settings, &streams)?;
+/// // Two states of equal probability, which a model of independent units cannot tell from the other 14.
+/// let rows = BitMatrix::from_fn(4, 2, |unit, row| unit / 2 == row);
+/// let batch = Batch::from(rows.clone());
+/// for step in 0..100 {
+///     learner.step(&batch, &Clock { step, total: 100, per_epoch: 1 }, &streams)?;
+/// }
+/// let log_prob = learner.rbm().log_prob(&rows, learner.rbm().log_partition()?);
+/// assert!(log_prob.iter().all(|&log_p| log_p > 0.25_f64.ln()));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct RbmLearner {
     settings: RbmSettings,

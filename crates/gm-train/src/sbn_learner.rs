@@ -234,6 +234,25 @@ impl Baseline {
 ///
 /// Weights from [`Purpose::Initialise`]; states of update t from family t of [`Purpose::Propose`], Gibbs sweeps from family
 /// t of [`Purpose::Data`], dreams from family t of [`Purpose::Noise`].
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Batch, BitMatrix, Streams};
+/// use gm_train::{Clock, Learner, SbnLearner, SbnRule, SbnSettings};
+///
+/// let streams = Streams::new(0);
+/// let settings = SbnSettings { hidden: vec![2], rule: SbnRule::Exact, learning_rate: 0.1, ..Default::default() };
+/// let mut learner = SbnLearner::new(&[0.5; 4], &settings, &streams)?;
+/// // Two states of equal probability, which a model of independent units cannot tell from the other 14.
+/// let rows = BitMatrix::from_fn(4, 2, |unit, row| unit / 2 == row);
+/// let batch = Batch::from(rows.clone());
+/// for step in 0..100 {
+///     learner.step(&batch, &Clock { step, total: 100, per_epoch: 1 }, &streams)?;
+/// }
+/// assert!(learner.sbn().log_prob(&rows)?.iter().all(|&log_p| log_p > 0.25_f64.ln()));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SbnLearner {
     settings: SbnSettings,

@@ -25,6 +25,19 @@ use crate::error::{Error, Result};
 ///
 /// `nvil` and `vargrad` climb the evidence lower bound, `vimco` the K-sample bound; `rws` and `gibbs-em` climb log p(v), up
 /// to the error of their states, with a q that follows the posterior.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::SbnRule;
+///
+/// for rule in SbnRule::ALL {
+///     assert_eq!(rule.as_str().parse::<SbnRule>()?, rule);
+/// }
+/// assert_eq!((SbnRule::Vimco.fewest_samples(), SbnRule::Nvil.fewest_samples()), (2, 1));
+/// assert!(SbnRule::WakeSleep.dreams() && !SbnRule::GibbsEm.dreams());
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum SbnRule {

@@ -29,6 +29,22 @@ use crate::rbm_learner::{RbmLearner, RbmSettings};
 use crate::sbn_learner::{SbnLearner, SbnSettings};
 
 /// How training ended.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+/// use gm_train::{Dataset, FitOptions, MonitorSettings, Outcome, RbmSettings, StopOn, Unobserved, fit_rbm_with};
+///
+/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// // A rate at which nothing improves after the first epoch.
+/// let settings = RbmSettings { hidden: 3, epochs: 12, chains: 10, learning_rate: 1e-60, ..Default::default() };
+/// let monitor = MonitorSettings { stop_on: StopOn::LogLikelihood, patience: 2, ..Default::default() };
+/// let options = FitOptions { monitor, ..Default::default() };
+/// let fit = fit_rbm_with(&bars, &settings, &options, &Streams::new(1), &mut Unobserved)?;
+/// assert_eq!(fit.outcome, Outcome::Finished { epochs: 3, stopped_early: true });
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It came to its end.
@@ -46,6 +62,22 @@ pub enum Outcome {
 }
 
 /// A trained model with the history of its training.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+/// use gm_train::{Dataset, RbmSettings, Unobserved, fit_rbm};
+///
+/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let settings = RbmSettings { hidden: 4, epochs: 100, batch_size: 4, learning_rate: 0.2, ..Default::default() };
+/// let fit = fit_rbm(&bars, &settings, &Streams::new(1), &mut Unobserved)?;
+/// let log_p = |epoch: usize| fit.history[epoch].figures.get("log_likelihood");
+/// assert!(log_p(99) > log_p(0));
+/// let rows = bars.train.to_matrix(&[0, 1]);
+/// assert_eq!(fit.model.log_prob(&rows, fit.model.log_partition()?).len(), 2);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Fit<M> {
     /// The model; with early stopping that of the best epoch, unless training was interrupted.
@@ -109,6 +141,23 @@ fn seen_means(rbm: &Rbm, means: &[f32], settings: &RbmSettings) -> Result<Vec<f3
 }
 
 /// What fits in memory let one choose besides the model's settings.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+/// use gm_train::{Dataset, Fit, FitOptions, RbmSettings, Unobserved, fit_rbm_with};
+///
+/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let settings = RbmSettings { hidden: 4, epochs: 50, batch_size: 4, learning_rate: 0.2, ..Default::default() };
+/// let mut options = FitOptions::default();
+/// let first = fit_rbm_with(&bars, &settings, &options, &Streams::new(1), &mut Unobserved)?;
+/// options.start = Some(first.model.clone());
+/// let further = fit_rbm_with(&bars, &settings, &options, &Streams::new(2), &mut Unobserved)?;
+/// let log_p = |fit: &Fit<_>| fit.history[49].figures.get("log_likelihood");
+/// assert!(log_p(&further) > log_p(&first));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct FitOptions<M = Rbm> {
     /// How grey levels become zeros and ones; what suits the data if absent.

@@ -72,12 +72,47 @@ fn law_a_grown_layer_of_zero_weights_changes_nothing() {
     assert_eq!(error, "DbmLearner::restore: `chains` has layers 1, expected 2");
 }
 
+#[test]
+fn law_tempered_chains_learn_as_well_and_tell_of_their_swaps() {
+    let bars = Dataset::builtin("bars-and-stripes:3").unwrap();
+    let rows = EvalData::from_dataset(&bars, SplitName::Train, None).unwrap().rows;
+    for temperatures in [2, 5] {
+        let settings = DbmSettings { temperatures, ..small(Pretrain::Grow) };
+        let fit = fit_dbm(&bars, &settings, &FitOptions::default(), &Streams::new(3), &mut Unobserved).unwrap();
+        let found = exact(&fit.model, rows.bits());
+        assert!(found > -3.8, "{temperatures} temperatures: {found}");
+        let shares: Vec<f64> = fit.history.iter().filter_map(|record| record.figures.get("swap_acceptance")).collect();
+        assert!(!shares.is_empty() && shares.iter().all(|share| (0.05..=1.0).contains(share)), "{shares:?}");
+    }
+}
+
+#[test]
+fn rejects_saved_temperatures_that_are_not_a_set() {
+    let settings = DbmSettings { temperatures: 3, chains: 2, ..small(Pretrain::None) };
+    let mut learner = DbmLearner::new(&[0.4; 9], &settings, &Streams::new(1)).unwrap();
+    let state = learner.state();
+    assert_eq!(state.numbers, [[0.0, 0.0, 1.0, 1.0, 2.0, 2.0]]);
+    learner.restore(state.clone()).unwrap();
+    assert_eq!(learner.state(), state);
+    let error = |numbers: Vec<Vec<f64>>| {
+        let mut learner = learner.clone();
+        learner.restore(gm_train::LearnerState { numbers, ..state.clone() }).unwrap_err().to_string()
+    };
+    assert_eq!(error(vec![]), "DbmLearner::restore: `numbers` has lists 0, expected 1");
+    for places in [vec![0.0, 0.0, 1.0, 1.0, 2.0, 1.0], vec![0.0, 0.0, 1.0, 1.0, 2.0, -1.0], vec![f64::NAN; 6]] {
+        let allowed = "Replicas::from_parts: `places` is 6 places, allowed: every place once in each group";
+        assert_eq!(error(vec![places]), allowed);
+    }
+    assert_eq!(error(vec![vec![0.0; 3]]), "Replicas::from_parts: `places` has length 3, expected 6");
+}
+
 /// The bytes of the model that a run leaves, interrupted after the given updates.
-fn trained(pretrain: Pretrain, interruptions: &[u64]) -> Vec<u8> {
+fn trained(pretrain: Pretrain, temperatures: usize, interruptions: &[u64]) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a sound run");
     let settings = DbmSettings {
         pretrain_epochs: 3,
         epochs: 4,
+        temperatures,
         optimiser: "momentum:0.5".parse().expect("an optimiser"),
         ..small(pretrain)
     };
@@ -99,9 +134,11 @@ fn trained(pretrain: Pretrain, interruptions: &[u64]) -> Vec<u8> {
 fn stable_resumed_runs_end_with_the_same_bits_in_every_stage() {
     // 16 rows in batches of 8: two updates an epoch, six a stage of pretraining.
     for pretrain in [Pretrain::None, Pretrain::Grow, Pretrain::Rules2009] {
-        let whole = trained(pretrain, &[]);
-        assert_eq!(whole, trained(pretrain, &[3]), "{pretrain}");
-        assert_eq!(whole, trained(pretrain, &[6, 7]), "{pretrain}");
+        for temperatures in [1, 3] {
+            let whole = trained(pretrain, temperatures, &[]);
+            assert_eq!(whole, trained(pretrain, temperatures, &[3]), "{pretrain}, {temperatures}");
+            assert_eq!(whole, trained(pretrain, temperatures, &[6, 7]), "{pretrain}, {temperatures}");
+        }
     }
 }
 

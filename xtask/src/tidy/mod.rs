@@ -2,6 +2,7 @@
 
 mod crates;
 mod docs;
+mod examples;
 mod source;
 mod text;
 mod tree;
@@ -64,6 +65,7 @@ pub(crate) fn run() -> Result<()> {
 fn violations(tree: &Tree) -> Result<Vec<Violation>> {
     let mut found: Vec<Violation> = tree.files.iter().flat_map(text::check).collect();
     found.extend(tree.files.iter().flat_map(source::check));
+    found.extend(tree.files.iter().flat_map(examples::check));
     found.extend(source::planted(tree));
     found.extend(crates::check(tree)?);
     found.extend(docs::check(tree)?);

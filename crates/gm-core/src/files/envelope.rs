@@ -58,6 +58,19 @@ pub struct EnvelopeKind {
 /// # Errors
 ///
 /// [`FileError::Io`] from the writer, [`FileError::Decode`] for a payload that bincode cannot hold.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{EnvelopeKind, write_envelope};
+///
+/// const NOTE: EnvelopeKind = EnvelopeKind { magic: *b"gm-note\n", version: 1, name: "note" };
+/// let mut file = Vec::new();
+/// write_envelope(&mut file, &NOTE, 7, &(1_u32, 2_u32))?;
+/// assert!(file.starts_with(b"gm-note\n"));
+/// assert_eq!(file.len(), 24 + 8 + 32); // header, payload, checksum
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 pub fn write_envelope<T: Serialize>(
     mut writer: impl Write,
     header: &EnvelopeKind,
@@ -88,6 +101,21 @@ pub fn write_envelope<T: Serialize>(
 ///
 /// The [`FileError`] that says which: foreign, truncated, newer, damaged, followed by more bytes (counted up
 /// to one MiB), or sound and not a `T`, which payloads over 256 GiB count as too.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{EnvelopeKind, read_envelope, write_envelope};
+///
+/// const NOTE: EnvelopeKind = EnvelopeKind { magic: *b"gm-note\n", version: 1, name: "note" };
+/// let mut file = Vec::new();
+/// write_envelope(&mut file, &NOTE, 7, &(1_u32, 2_u32))?;
+/// let (kind, payload) = read_envelope::<(u32, u32)>(&file[..], &NOTE)?;
+/// assert_eq!((kind, payload), (7, (1, 2)));
+/// let error = read_envelope::<(u32, u32)>(&file[..40], &NOTE).unwrap_err();
+/// assert_eq!(error.to_string(), "note file is truncated: 64 bytes announced, 40 present");
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 pub fn read_envelope<T: DeserializeOwned>(mut reader: impl Read, header: &EnvelopeKind) -> Result<(u32, T)> {
     let format = header.name;
     let (head, length) = read_header(&mut reader, header)?;

@@ -264,6 +264,26 @@ impl ModelSettings for ClassifierSettings {
 /// # Randomness
 ///
 /// Weights as [`Classifier::random`] says; units left out at update t by family t of [`Purpose::Noise`].
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Batch, BitMatrix, Streams};
+/// use gm_train::{Classifier, ClassifierLearner, ClassifierSettings, Clock, HiddenUnits, Learner};
+///
+/// let streams = Streams::new(0);
+/// let net = Classifier::random(&[2, 3, 2], HiddenUnits::Sigmoid, None, &streams)?;
+/// let settings = ClassifierSettings { hidden: vec![3], ..Default::default() };
+/// let mut learner = ClassifierLearner::start_from(net, &settings)?;
+/// // Two input units, and behind them the units of two classes that say which of them is on.
+/// let rows = Batch::from(BitMatrix::from_fn(4, 2, |unit, row| unit % 2 == row));
+/// for step in 0..100 {
+///     learner.step(&rows, &Clock { step, total: 100, per_epoch: 1 }, &streams)?;
+/// }
+/// let log_p = learner.net().log_class_probs((&BitMatrix::from_fn(2, 2, |unit, row| unit == row)).into())?;
+/// assert!(log_p[(0, 0)] > log_p[(1, 0)] && log_p[(0, 1)] < log_p[(1, 1)]);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ClassifierLearner {
     settings: ClassifierSettings,

@@ -18,6 +18,18 @@ use crate::error::{Error, Result};
 /// What the hidden units of a feed-forward net make of their inputs.
 ///
 /// Written `sigmoid` or `relu`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::HiddenUnits;
+///
+/// assert_eq!("relu".parse::<HiddenUnits>()?, HiddenUnits::Relu);
+/// assert_eq!(HiddenUnits::default().to_string(), "sigmoid");
+/// let error = "rely".parse::<HiddenUnits>().unwrap_err().to_string();
+/// assert!(error.starts_with("unknown kind of hidden units `rely`, did you mean `relu`?"));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum HiddenUnits {

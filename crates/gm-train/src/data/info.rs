@@ -7,6 +7,15 @@ use serde::Serialize;
 use super::split::{Split, Values};
 
 /// Counts and moments of a split.
+///
+/// # Examples
+///
+/// ```
+/// let info = gm_train::Dataset::builtin("digits")?.test.info();
+/// assert_eq!((info.rows, info.units, info.image, info.binary), (299, 64, Some((8, 8)), false));
+/// assert_eq!((info.labels.len(), info.labels.values().sum()), (10, 299));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SplitInfo {

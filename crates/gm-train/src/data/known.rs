@@ -3,6 +3,16 @@
 use serde::Serialize;
 
 /// A file of a known data set.
+///
+/// # Examples
+///
+/// ```
+/// // What a download of the training labels of MNIST must be.
+/// let mnist = gm_train::datasets().iter().find(|set| set.name == "mnist").expect("MNIST is known");
+/// let labels = mnist.files.iter().find(|file| file.name == "train-labels-idx1-ubyte.gz").expect("a file of labels");
+/// assert_eq!(labels.bytes, 28_881);
+/// assert!(labels.sha256.starts_with("3552534a0a558bbe") && labels.sha256.len() == 64);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FileInfo {
@@ -15,6 +25,16 @@ pub struct FileInfo {
 }
 
 /// A server that has the files of a data set.
+///
+/// # Examples
+///
+/// ```
+/// // Where to get the first file of MNIST.
+/// let mnist = gm_train::datasets().iter().find(|set| set.name == "mnist").expect("MNIST is known");
+/// let source = &mnist.sources[0];
+/// let address = format!("{}/{}", source.server, source.files[0].name);
+/// assert_eq!(address, "https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SourceInfo {
@@ -65,6 +85,14 @@ impl DatasetInfo {
 }
 
 /// All data sets known by name, the built-in ones first.
+///
+/// # Examples
+///
+/// ```
+/// let builtin = gm_train::datasets().iter().filter(|set| set.is_builtin());
+/// let names: Vec<&str> = builtin.map(|set| set.name).collect();
+/// assert_eq!(names, ["digits", "bars-and-stripes:D", "shifter:N"]);
+/// ```
 #[must_use]
 pub fn datasets() -> &'static [DatasetInfo] {
     &DATASETS

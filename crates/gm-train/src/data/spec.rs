@@ -110,6 +110,20 @@ impl fmt::Display for DataSpec {
 }
 
 /// Where known sets are and how unusual files are to be read.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{Binarise, DataSpec, LoadOptions, load_rows};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("counts.csv");
+/// std::fs::write(&path, "0,7\n9,2\n3,8\n1,6\n")?;
+/// // Numbers outside 0..1 become bits.
+/// let options = LoadOptions { binarise: Some(Binarise::Threshold(4.0)), ..Default::default() };
+/// assert_eq!(load_rows(&DataSpec::Path(path), &options)?.unit_means(), [0.25, 0.75]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoadOptions {
     /// The folder that holds the folders of known sets; searched first.

@@ -94,6 +94,18 @@ impl Levels {
 }
 
 /// The values of a split, kept as small as they allow.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Matrix;
+/// use gm_train::{Split, Values};
+///
+/// let grey = Matrix::from_row_slice(1, 2, &[0.25, 2.0]);
+/// assert_eq!(Values::Numbers(grey.clone()).mean(0, 1), 2.0);
+/// let error = Split::new(Values::Reals(grey), None).unwrap_err().to_string();
+/// assert!(error.starts_with("Split::new: value 2 at row 2, column 1 lies outside 0..1"));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Values {

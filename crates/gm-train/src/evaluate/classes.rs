@@ -12,6 +12,21 @@ use crate::error::Result;
 use crate::model::Model;
 
 /// Rows to classify, with their labels and what the report says of them.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Streams};
+/// use gm_train::{Binarise, ClassData, Classifier, HiddenUnits, evaluate_classifier};
+///
+/// let rows = BitMatrix::from_fn(4, 3, |unit, row| unit == row).into();
+/// let (source, split, binarise) = ("units".into(), "rows".into(), Binarise::None);
+/// let data = ClassData { source, split, binarise, rows, labels: vec![0, 1, 1] };
+/// let net = Classifier::random(&[4, 3, 2], HiddenUnits::Sigmoid, None, &Streams::new(0))?;
+/// let report = evaluate_classifier(&net, &data)?;
+/// assert_eq!((report.data.rows, report.confusion[1].iter().sum()), (3, 2));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ClassData {
     /// Where the rows come from.
@@ -52,6 +67,21 @@ impl ClassData {
 }
 
 /// How well a model tells classes apart; serialises to the JSON document `gm-classes/1`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Matrix, ModelKind};
+/// use gm_train::{Binarise, ClassData, ClassReport};
+///
+/// let (source, split, rows) = ("units".into(), "rows".into(), BitMatrix::zeros(4, 3).into());
+/// let data = ClassData { source, split, binarise: Binarise::None, rows, labels: vec![0, 1, 0] };
+/// // p(class | row): the last row is taken for the wrong class.
+/// let log_probs = Matrix::from_row_slice(2, 3, &[0.9, 0.2, 0.4, 0.1, 0.8, 0.6]).map(f32::ln);
+/// let report = ClassReport::new(ModelKind::Rbm, vec![4, 3], &data, &log_probs);
+/// assert_eq!((report.errors, report.confusion), (1, vec![vec![1, 1], vec![0, 1]]));
+/// assert!((report.log_probs[2] - 0.4_f64.ln()).abs() < 1e-6);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ClassReport {
@@ -81,6 +111,16 @@ pub struct ClassReport {
 }
 
 /// A share of errors with its binomial interval.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::ErrorRate;
+///
+/// let (few, many) = (ErrorRate::new(2, 20), ErrorRate::new(200, 2_000));
+/// assert_eq!((few.value, many.value, many.confidence), (0.1, 0.1, 0.95));
+/// assert!(few.low < many.low && many.high < few.high);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ErrorRate {
     /// The share.
@@ -96,6 +136,20 @@ pub struct ErrorRate {
 }
 
 /// Mean cross-entropy in nats.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Matrix, ModelKind};
+/// use gm_train::{Binarise, ClassData, ClassReport};
+///
+/// let (source, split, rows) = ("units".into(), "rows".into(), BitMatrix::zeros(4, 3).into());
+/// let data = ClassData { source, split, binarise: Binarise::None, rows, labels: vec![0, 1, 0] };
+/// // A model that knows nothing of five classes.
+/// let log_probs = Matrix::from_element(5, 3, 0.2_f32.ln());
+/// let loss = ClassReport::new(ModelKind::Classifier, vec![4, 5], &data, &log_probs).cross_entropy;
+/// assert!((loss.value - 5.0_f64.ln()).abs() < 1e-6 && loss.std_error < 1e-6);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CrossEntropy {
     /// The mean over rows.

@@ -37,10 +37,28 @@ const LOW_ESS: f64 = 0.1;
 /// Whether the likelihood is enumerated or estimated.
 ///
 /// Written `auto`, `yes` or `no`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{AisSettings, BitMatrix, Schedule, Stack, unwatched};
+/// use gm_train::{EvalData, EvalSettings, Exact, evaluate_rbm};
+///
+/// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+/// let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
+/// let side = |exact| {
+///     let ais = AisSettings { runs: 10, schedule: Schedule::Linear(5) };
+///     let settings = EvalSettings { exact, ais, ..Default::default() };
+///     evaluate_rbm(&rbm, &data, &settings, &mut unwatched).map(|report| report.mean_log_prob.side)
+/// };
+/// assert_eq!((side(Exact::Auto)?, side("no".parse()?)?), ("exact", "estimate"));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Exact {
     /// Enumerated when up to 20 units have to be: the smaller layer of a restricted Boltzmann machine, the hidden units of
-    /// a sigmoid belief net.
+    /// a sigmoid belief net, for log Z the smaller half of the layers of a deep Boltzmann machine and the smaller layer of the machine
+    /// on top of a deep belief network. For log p of rows the hidden layers of these two have to be few enough as well.
     #[default]
     Auto,
     /// Enumerated, or refused beyond 30 units.
@@ -63,6 +81,22 @@ impl FromStr for Exact {
 }
 
 /// How likelihoods are measured.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{AisSettings, BitMatrix, Schedule, Stack, unwatched};
+/// use gm_train::{EvalData, EvalSettings, Exact, evaluate_rbm};
+///
+/// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+/// let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
+/// let ais = AisSettings { runs: 10, schedule: Schedule::Linear(5) };
+/// let settings = EvalSettings { exact: Exact::No, ais, raise_walks: 20, ..Default::default() };
+/// let report = evaluate_rbm(&rbm, &data, &settings, &mut unwatched)?;
+/// assert_eq!(report.log_partition.and_then(|log_z| log_z.runs), Some(10));
+/// assert_eq!(report.lower_bound.map(|bound| bound.walks), Some(20));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvalSettings {
     /// Whether the likelihood is enumerated or estimated.
@@ -98,6 +132,23 @@ impl Default for EvalSettings {
 }
 
 /// How samples of a model are got by parallel tempering.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{AisSettings, BitMatrix, Schedule, Stack, unwatched};
+/// use gm_train::{EvalData, EvalSettings, Exact, TemperingSettings, evaluate_rbm};
+///
+/// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+/// let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
+/// let ais = AisSettings { runs: 10, schedule: Schedule::Linear(5) };
+/// let tempering = TemperingSettings { temperatures: 3, sweeps: 40 };
+/// let settings = EvalSettings { exact: Exact::No, ais, reverse_runs: 10, tempering, ..Default::default() };
+/// let report = evaluate_rbm(&rbm, &data, &settings, &mut unwatched)?;
+/// assert_eq!(report.reverse_log_partition.map(|log_z| log_z.sweeps), Some(40));
+/// assert_eq!(report.mean_log_prob.method, "ais, raise and reverse ais");
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TemperingSettings {
     /// Temperatures, which move during the first half of the sweeps.
@@ -114,6 +165,20 @@ impl Default for TemperingSettings {
 }
 
 /// Rows to evaluate, with what the report says of them.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack, unwatched};
+/// use gm_train::{EvalData, EvalSettings, evaluate_rbm};
+///
+/// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+/// let rows = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
+/// let data = EvalData { train_rows: Some(BitMatrix::from_fn(4, 20, |_, _| true).into()), ..rows };
+/// let report = evaluate_rbm(&rbm, &data, &EvalSettings::default(), &mut unwatched)?;
+/// assert_eq!((report.log_probs.len(), report.free_energy_gap), (10, Some(0.0)));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct EvalData {
     /// Where the rows come from.
@@ -124,7 +189,8 @@ pub struct EvalData {
     pub binarise: Binarise,
     /// The rows, [units, rows].
     pub rows: Batch,
-    /// Means of the training split, from which annealing starts; the model's visible biases if absent.
+    /// Means of the training split, from whose independent model a restricted Boltzmann machine is annealed; if absent, that of the
+    /// means of short chains. Deep machines and networks anneal from what [`train_rows`](Self::train_rows) give.
     pub train_means: Option<Vec<f32>>,
     /// Training rows for the gap of free energies, [units, rows].
     pub train_rows: Option<Batch>,
@@ -194,6 +260,21 @@ impl EvalData {
 /// The likelihood of data under a model, with its interval; serialises to the JSON document `gm-eval/1`.
 ///
 /// All numbers are in nats. Numbers that are not finite become null.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack, unwatched};
+/// use gm_train::{EvalData, EvalSettings, evaluate_rbm};
+///
+/// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+/// let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
+/// let report = evaluate_rbm(&rbm, &data, &EvalSettings::default(), &mut unwatched)?;
+/// assert!(report.to_string().starts_with("mean log p   -2.7726 nats, -2.7726 to -2.7726 (exact)"));
+/// let document = serde_json::to_value(&report)?;
+/// assert_eq!((&document["schema"], &document["model"]), (&"gm-eval/1".into(), &"rbm".into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct EvalReport {
@@ -245,6 +326,21 @@ pub struct EvalReport {
 }
 
 /// What was evaluated.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Stack, unwatched};
+/// use gm_train::{Dataset, EvalData, EvalSettings, SplitName, evaluate_rbm};
+///
+/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let data = EvalData::from_dataset(&bars, SplitName::Test, None)?;
+/// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+/// let said = evaluate_rbm(&rbm, &data, &EvalSettings::default(), &mut unwatched)?.data;
+/// assert_eq!((said.source.as_str(), said.split.as_str(), said.rows), ("bars-and-stripes:2", "test", 8));
+/// assert_eq!(said.binarise, "none"); // the data are zeros and ones
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DataReport {
     /// Where the rows come from.
@@ -258,6 +354,22 @@ pub struct DataReport {
 }
 
 /// log Z with its interval of three standard errors.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{AisSettings, Schedule, Streams, unwatched};
+/// use gm_train::{EvalSettings, Exact, Model, evaluate_partition};
+///
+/// let model = Model::Rbm(gm_rbm::Rbm::initial(&[0.3; 4], 3, 1.0, &Streams::new(1))?);
+/// let ais = AisSettings { runs: 100, schedule: Schedule::Linear(50) };
+/// let settings = EvalSettings { ais, exact: Exact::No, ..Default::default() };
+/// let exact = evaluate_partition(&model, &EvalSettings::default(), &mut unwatched)?.expect("a machine has a log Z");
+/// let found = evaluate_partition(&model, &settings, &mut unwatched)?.expect("a machine has a log Z");
+/// assert_eq!((exact.method, found.method, found.temperatures), ("exact", "ais", Some(50)));
+/// assert!(found.low < exact.value && exact.value < found.high);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PartitionReport {
     /// The best single number.
@@ -282,6 +394,23 @@ pub struct PartitionReport {
 }
 
 /// log Z by walks back from samples of the model: above the truth in expectation as far as the samples are the model's.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{AisSettings, BitMatrix, Schedule, Stack, unwatched};
+/// use gm_train::{EvalData, EvalSettings, Exact, TemperingSettings, evaluate_rbm};
+///
+/// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+/// let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
+/// let (ais, tempering) = (AisSettings { runs: 10, schedule: Schedule::Linear(5) }, TemperingSettings::default());
+/// let settings = EvalSettings { exact: Exact::No, ais, reverse_runs: 8, tempering, ..Default::default() };
+/// let report = evaluate_rbm(&rbm, &data, &settings, &mut unwatched)?;
+/// let reverse = report.reverse_log_partition.expect("asked for");
+/// assert_eq!((reverse.runs, reverse.lowest_swap_acceptance), (8, 1.0));
+/// assert!((reverse.value - 7.0 * 2.0_f64.ln()).abs() < 1e-9);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReverseReport {
     /// The estimate.
@@ -309,6 +438,23 @@ pub struct ReverseReport {
 }
 
 /// Mean log p with its interval.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{AisSettings, BitMatrix, Schedule, Streams, unwatched};
+/// use gm_train::{EvalData, EvalSettings, Exact, evaluate_rbm};
+///
+/// let rbm = gm_rbm::Rbm::initial(&[0.3; 4], 3, 1.0, &Streams::new(1))?;
+/// let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
+/// let ais = AisSettings { runs: 100, schedule: Schedule::Linear(50) };
+/// let settings = EvalSettings { exact: Exact::No, ais, ..Default::default() };
+/// let found = evaluate_rbm(&rbm, &data, &settings, &mut unwatched)?.mean_log_prob;
+/// let exact = evaluate_rbm(&rbm, &data, &EvalSettings::default(), &mut unwatched)?.mean_log_prob;
+/// assert_eq!((found.side, found.method), ("estimate", "ais and raise"));
+/// assert!(found.low < exact.value && exact.value < found.high);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LogProbReport {
     /// The best single number.
@@ -325,6 +471,22 @@ pub struct LogProbReport {
 }
 
 /// A lower bound in expectation on mean log p, from walks back from rows of the data.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{AisSettings, BitMatrix, Schedule, Stack, unwatched};
+/// use gm_train::{EvalData, EvalSettings, Exact, evaluate_rbm};
+///
+/// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+/// let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
+/// let ais = AisSettings { runs: 10, schedule: Schedule::Linear(5) };
+/// let settings = EvalSettings { exact: Exact::No, ais, raise_walks: 20, ..Default::default() };
+/// let bound = evaluate_rbm(&rbm, &data, &settings, &mut unwatched)?.lower_bound.expect("log Z is annealed");
+/// assert_eq!((bound.method, bound.walks), ("raise", 20));
+/// assert!((bound.value + 4.0 * 2.0_f64.ln()).abs() < 1e-9 && bound.low <= bound.value);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LowerBound {
     /// The bound.
@@ -340,6 +502,23 @@ pub struct LowerBound {
 }
 
 /// The importance-weighted bound, log of the mean weight of several draws of the recognition net, mean over the rows.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Streams, unwatched};
+/// use gm_sbn::BoundSettings;
+/// use gm_train::{EvalData, EvalSettings, evaluate_sbn};
+///
+/// let sbn = gm_sbn::Sbn::initial(&[0.5; 4], &[3, 2], 1.0, &Streams::new(1))?;
+/// let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
+/// let settings = EvalSettings { bound: BoundSettings { samples: 50, repeats: 4 }, ..Default::default() };
+/// let report = evaluate_sbn(&sbn, &data, &settings, &mut unwatched)?;
+/// let bound = report.importance_weighted.expect("the net has a recognition net");
+/// assert!(report.elbo < Some(bound.value) && bound.value < report.mean_log_prob.value + 3.0 * bound.std_error);
+/// assert!(bound.spread.is_some() && bound.low_ess <= bound.ess && bound.ess < 50.0);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ImportanceReport {
     /// Draws for each row.
@@ -360,6 +539,22 @@ pub struct ImportanceReport {
 }
 
 /// Mean log-pseudo-likelihood.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack, unwatched};
+/// use gm_train::{EvalData, EvalSettings, evaluate_rbm};
+///
+/// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+/// let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
+/// let report = evaluate_rbm(&rbm, &data, &EvalSettings::default(), &mut unwatched)?;
+/// // Units are independent, so that the conditionals of all units multiply to p(v).
+/// let pseudo = report.log_pseudo_likelihood.expect("the model is undirected");
+/// assert!((pseudo.value - report.mean_log_prob.value).abs() < 1e-6);
+/// assert_eq!(pseudo.method, "exact");
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PseudoReport {
     /// The mean.
@@ -395,6 +590,22 @@ impl fmt::Display for EvalReport {
 /// # Errors
 ///
 /// Those of [`evaluate_rbm`], [`evaluate_sbn`], [`evaluate_dbm`] and [`evaluate_dbn`].
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, ModelData, ModelKind, Stack, unwatched};
+/// use gm_train::{EvalData, EvalSettings, Model, evaluate};
+///
+/// let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
+/// for kind in [ModelKind::Sbn, ModelKind::Dbm, ModelKind::Dbn] {
+///     let model = Model::from_data(ModelData::from_stack(kind, Stack::zeros(&[4, 3, 2])?)?)?;
+///     let report = evaluate(&model, &data, &EvalSettings::default(), &mut unwatched)?;
+///     assert_eq!(report.model, kind.to_string());
+///     assert!((report.mean_log_prob.value + 4.0 * 2.0_f64.ln()).abs() < 1e-6);
+/// }
+/// # Ok::<(), gm_train::Error>(())
+/// ```
 pub fn evaluate(
     model: &Model,
     data: &EvalData,

@@ -43,9 +43,13 @@ pub(super) struct DbmOptions {
     /// Sweeps for each update [default: 1]
     #[arg(long, value_name = "N")]
     k: Option<usize>,
-    /// Persistent chains [default: 500]
+    /// Persistent chains; with --temperatures so many at each of them [default: 500]
     #[arg(long, value_name = "N")]
     chains: Option<usize>,
+    /// Parallel tempering: chains at the inverse temperatures 1, 1 - 1/N, ..., 1/N exchange their states after each sweep, so that
+    /// they find every mode; costs N times as many sweeps [default: 1]
+    #[arg(long, value_name = "N")]
+    temperatures: Option<usize>,
     /// Passes of mean field for each update at most [default: 10]
     #[arg(long, value_name = "N")]
     mean_field_iterations: Option<usize>,
@@ -91,6 +95,7 @@ impl Options for DbmOptions {
             epochs,
             batch_size: shared.batch_size(),
             chains: self.chains.unwrap_or(usual.chains),
+            temperatures: self.temperatures.unwrap_or(usual.temperatures),
             steps: self.k.unwrap_or(usual.steps),
             mean_field_iterations: self.mean_field_iterations.unwrap_or(usual.mean_field_iterations),
             mean_field_tolerance: self.mean_field_tolerance.unwrap_or(usual.mean_field_tolerance),
