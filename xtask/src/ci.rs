@@ -146,7 +146,7 @@ fn miri() -> Stage {
 }
 
 fn sanitizer() -> Stage {
-    const NAME: &str = "AddressSanitizer on the kernels";
+    const NAME: &str = "AddressSanitizer on the engine";
     const TARGET: &str = "x86_64-unknown-linux-gnu";
     let skip = |why: &str| Stage::Skip { name: NAME, why: why.into() };
     if !cfg!(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")) {
@@ -155,7 +155,7 @@ fn sanitizer() -> Stage {
     if !nightly(NAME, ["--version"]).succeeds() {
         return skip("no nightly toolchain is installed");
     }
-    let args = ["test", "-p", "gm-core", "--lib", "--target", TARGET, "--target-dir", "target/asan", "kernels"];
+    let args = ["test", "-p", "gm-core", "--lib", "--target", TARGET, "--target-dir", "target/asan"];
     Stage::Run(nightly(NAME, args).env("RUSTFLAGS", "-Zsanitizer=address"))
 }
 

@@ -36,7 +36,7 @@ enum Command {
     },
     /// Runs every check in turn and stops at the first that fails.
     Ci {
-        /// Also runs the slow and fuzz tests, and Miri and AddressSanitizer on the kernels where a nightly toolchain has them.
+        /// Also runs the slow and fuzz tests, and Miri on the kernels and AddressSanitizer on the engine where a nightly toolchain has them.
         #[arg(long)]
         long: bool,
     },
