@@ -231,7 +231,7 @@ impl Document {
         if let Some(error) = self.figures.get("log_partition_error").and_then(Value::as_f64) {
             listing.add(
                 "",
-                format!("log Z +- {error:.2} by chains along training, which may err by more: measure with dgm eval"),
+                format!("log Z +- {error:.2} as seen in passing, which may err by more: measure with dgm eval"),
             );
         }
         if let [Some(mean), Some(lowest)] =

@@ -14,11 +14,9 @@ use crate::error::Result;
 use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, Watch, binary};
 use crate::metrics::Figures;
 use crate::rate::Clock;
-use crate::rbm_learner::{RbmLearner, error_rate, mean, rms};
+use crate::rbm_learner::{RbmLearner, WATCHED, error_rate, mean, rms};
 
-/// Runs and temperatures of annealing when a network in training is looked at, and at the end of a layer, whose bound is
-/// compared with that of the next.
-const WATCHED: (usize, usize) = (20, 1_000);
+/// Runs and temperatures of annealing at the end of a layer, whose bound is compared with that of the next.
 const COMPARED: (usize, usize) = (100, 5_000);
 
 /// Draws of the recognition net for each row that is looked at.

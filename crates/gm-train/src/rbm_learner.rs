@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use gm_core::{
-    Batch, BatchRef, BitMatrix, Error as CoreError, Gaussian, Matrix, ModelData, ModelKind, Purpose, Stack, Streams,
-    VisibleKind, VisibleUnits, check_len,
+    AisSettings, Batch, BatchRef, BitMatrix, Error as CoreError, Estimate, Gaussian, Matrix, ModelData, ModelKind,
+    Purpose, Schedule, Stack, Streams, VisibleKind, VisibleUnits, check_len,
 };
 use gm_rbm::{
     Chains, Couplings, Offsets, Phase, Rbm, Trajectory, class_gradient_into, contrastive_divergence, free_energy_gap,
@@ -35,6 +36,12 @@ const ENUMERATED: usize = 12;
 
 /// Updates from one move of the chains that know log Z to the next.
 const FOLLOW_EVERY: u64 = 5;
+
+/// The standard error of log Z, in nats, at which chains that follow it have lost it: parameters have moved farther than they could.
+const LOST: f64 = 0.5;
+
+/// Runs and temperatures of annealing at a look, once no chains know log Z.
+pub(crate) const WATCHED: (usize, usize) = (20, 1_000);
 
 /// Steps from a model without weights to one with small random weights, and to one that has been trained.
 const SHORT_WAY: usize = 20;
@@ -171,7 +178,8 @@ pub struct RbmSettings {
     pub sparsity: Option<f32>,
     /// How strongly hidden biases are pulled towards that share.
     pub sparsity_cost: f32,
-    /// Chains that estimate log Z along training, of models too large to enumerate; 0 for no estimate.
+    /// Chains that estimate log Z along training, of models too large to enumerate; 0 for no estimate. When parameters move too fast
+    /// for them, a short annealing at each look takes their place.
     pub log_z_chains: usize,
     /// Penalties on weights.
     pub regularise: Regularise,
@@ -436,7 +444,7 @@ pub struct RbmLearner {
     optimiser: Optimiser,
     offsets: Offsets,
     chains: Option<ModelChains>,
-    /// Chains that know log Z, where it is not enumerated.
+    /// Chains that know log Z, where it is not enumerated; none any more when they have lost it.
     trajectory: Option<Trajectory>,
     data: Phase,
     model: Phase,
@@ -529,7 +537,7 @@ impl RbmLearner {
         let idle = Phase::new(&rbm, &couplings, &rbm.units().blank(rbm.visible(), 1));
         let log_variances = vec![0.0; rbm.units().gaussian().map_or(0, |_| rbm.visible())];
         let chains = ModelChains::new(&rbm, visible_means, settings, streams)?;
-        let followed = settings.log_z_chains > 0 && rbm.enumerable_units() > ENUMERATED;
+        let followed = estimates_log_z(settings, &rbm);
         let follow = || Trajectory::start(&rbm, settings.log_z_chains, way, streams);
         let trajectory = followed.then(follow).transpose()?;
         Ok(Self {
@@ -649,7 +657,27 @@ impl RbmLearner {
         let due = made.is_multiple_of(FOLLOW_EVERY) || made.is_multiple_of(clock.per_epoch.max(1));
         if let Some(trajectory) = self.trajectory.as_mut().filter(|_| due) {
             trajectory.follow(&self.rbm, &self.couplings, &streams.fork(Purpose::Evaluate, clock.step));
+            let error = trajectory.log_partition().std_error;
+            if error > LOST || error.is_nan() {
+                self.trajectory = None;
+            }
         }
+    }
+
+    /// log Z where it is not enumerated: as the chains along training know it, or by a short annealing.
+    fn estimated_log_partition(&self) -> Result<Option<Estimate>> {
+        if let Some(trajectory) = &self.trajectory {
+            return Ok(Some(trajectory.log_partition()));
+        }
+        if !estimates_log_z(&self.settings, &self.rbm) {
+            return Ok(None);
+        }
+        let (runs, temperatures) = WATCHED;
+        let settings = AisSettings { runs, schedule: Schedule::Graded(temperatures) };
+        let base = self.rbm.units().bias_of_means(&self.offsets.visible);
+        let watch = &mut |_| ControlFlow::Continue(());
+        // The same random numbers at each look, so that looks can be compared.
+        Ok(Some(self.rbm.log_partition_ais(&settings, Some(&base), &Streams::new(0), watch)?.log_partition))
     }
 
     /// Adds the gradient of log p(label | row) with its weight.
@@ -789,15 +817,13 @@ impl Learner for RbmLearner {
     }
 
     fn judged_by(&self) -> &'static [&'static str] {
-        match (self.rbm.classes(), &self.trajectory) {
-            _ if !self.rbm.units().is_binary() && self.trajectory.is_some() => {
-                &["estimated_log_likelihood", "free_energy_gap"]
-            }
+        match (self.rbm.classes(), estimates_log_z(&self.settings, &self.rbm)) {
+            (_, true) if !self.rbm.units().is_binary() => &["estimated_log_likelihood", "free_energy_gap"],
             _ if !self.rbm.units().is_binary() => &["free_energy_gap"],
-            (0, Some(_)) => &["estimated_log_likelihood", "pseudo_log_likelihood", "free_energy_gap"],
-            (0, None) => &["pseudo_log_likelihood", "free_energy_gap"],
-            (_, Some(_)) => &["error_rate", "estimated_log_likelihood", "pseudo_log_likelihood", "free_energy_gap"],
-            (_, None) => &["error_rate", "pseudo_log_likelihood", "free_energy_gap"],
+            (0, true) => &["estimated_log_likelihood", "pseudo_log_likelihood", "free_energy_gap"],
+            (0, false) => &["pseudo_log_likelihood", "free_energy_gap"],
+            (_, true) => &["error_rate", "estimated_log_likelihood", "pseudo_log_likelihood", "free_energy_gap"],
+            (_, false) => &["error_rate", "pseudo_log_likelihood", "free_energy_gap"],
         }
     }
 
@@ -833,8 +859,7 @@ impl Learner for RbmLearner {
             figures.push("log_likelihood", mean(&self.rbm.log_prob(valid, log_partition)) - volume);
             figures.push("train_log_likelihood", mean(&self.rbm.log_prob(train, log_partition)) - volume);
         }
-        if let Some(trajectory) = &self.trajectory {
-            let log_partition = trajectory.log_partition();
+        if let Some(log_partition) = self.estimated_log_partition()? {
             figures.push("estimated_log_likelihood", mean(&self.rbm.log_prob(valid, log_partition.value)) - volume);
             figures
                 .push("train_estimated_log_likelihood", mean(&self.rbm.log_prob(train, log_partition.value)) - volume);
@@ -876,7 +901,12 @@ impl Learner for RbmLearner {
         };
         self.offsets = Offsets { visible: next(visible)?, hidden: next(hidden)? };
         let expected = usize::from(self.chains.is_some()) + usize::from(self.trajectory.is_some());
-        check_len(OP, "chains", "length", state.chains.len(), expected)?;
+        if self.trajectory.is_some() && state.chains.len() + 1 == expected {
+            // They had lost log Z when the state was saved.
+            self.trajectory = None;
+        } else {
+            check_len(OP, "chains", "length", state.chains.len(), expected)?;
+        }
         let (mut chains, mut numbers) = (state.chains.into_iter(), state.numbers.into_iter());
         let mut next = || chains.next().unwrap_or_default();
         if let Some(chains) = &mut self.chains {
@@ -887,6 +917,11 @@ impl Learner for RbmLearner {
         }
         Ok(())
     }
+}
+
+/// Whether log Z of a machine is estimated as training goes on.
+fn estimates_log_z(settings: &RbmSettings, rbm: &Rbm) -> bool {
+    settings.log_z_chains > 0 && rbm.enumerable_units() > ENUMERATED
 }
 
 /// Chains, to be saved.

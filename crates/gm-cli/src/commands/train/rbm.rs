@@ -77,7 +77,8 @@ pub(super) struct RbmOptions {
     /// How strongly hidden biases are pulled towards that share [default: 0.1]
     #[arg(long, value_name = "X", requires = "sparsity")]
     sparsity_cost: Option<f32>,
-    /// Chains that estimate log Z along training, for log p at each look; 0 for none [default: 100]
+    /// Chains that estimate log Z along training, for log p at each look, until a short annealing takes their place where parameters
+    /// move too fast for them; 0 for neither [default: 100]
     #[arg(long, value_name = "N")]
     log_z_chains: Option<usize>,
 }
