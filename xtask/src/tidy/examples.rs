@@ -11,7 +11,7 @@ const DECLARATIONS: &[&str] = &["pub fn ", "pub const fn ", "pub struct ", "pub 
 /// Every type, trait and free function of a library has an example in its documentation. Methods may rely on that of their type.
 pub(crate) fn check(file: &Source) -> Vec<Violation> {
     let within = |name: &&str| file.path.starts_with(&format!("crates/{name}/src/"));
-    if !file.is("rs") || !LIBRARIES.iter().any(|name| within(&name)) {
+    if !file.is("rs") || !LIBRARIES.iter().any(within) {
         return vec![];
     }
     let (mut found, mut shown) = (vec![], false);
