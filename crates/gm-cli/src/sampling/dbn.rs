@@ -90,7 +90,7 @@ impl<'a> DbnPosteriorWalk<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Option`] for a network with label units.
+    /// [`crate::error::Error::Option`] for a network with label units.
     pub(crate) fn new(dbn: &'a Dbn, clamp: Clamp, streams: &Streams) -> Result<Self> {
         let mut walk = DbnWalk::new(dbn, clamp.values.samples(), None, streams);
         walk.advance(SETTLED)?;
