@@ -367,7 +367,7 @@ pub(crate) fn draw_curves(history: &[Value]) -> Result<RgbImage> {
     } else if has("estimated_log_likelihood") {
         let valid = curve("estimated_log_likelihood", "validation rows", 1.0);
         let train = curve("train_estimated_log_likelihood", "training rows", 1.0);
-        ("Log-likelihood, ln Z estimated along training", vec![train, valid])
+        ("Log-likelihood, ln Z as seen in passing", vec![train, valid])
     } else if has("train_elbo") {
         let bound = curve("elbo", "validation rows", 1.0);
         ("Evidence lower bound", vec![curve("train_elbo", "training rows", 1.0), bound])

@@ -26,6 +26,13 @@ const GROUPS: &[Group] = &[
         fields: &[("train_log_likelihood", "training rows"), ("log_likelihood", "validation rows")],
     },
     Group {
+        title: "Log-likelihood, estimated",
+        unit: NATS,
+        about: "With ln Z as training sees it in passing: too high in expectation, and uncertain by the standard error of ln Z. \
+                A gap that opens between the lines is overfitting.",
+        fields: &[("train_estimated_log_likelihood", "training rows"), ("estimated_log_likelihood", "validation rows")],
+    },
+    Group {
         title: "Bounds on the log-likelihood",
         unit: NATS,
         about: "From below: the truth is as high or higher. More draws give a tighter bound.",
@@ -59,14 +66,26 @@ const GROUPS: &[Group] = &[
     Group {
         title: "Partition function",
         unit: "ln Z",
-        about: "Of the machine on top, as a short annealing finds it.",
+        about: "As chains along training or a short annealing find it; in a deep belief network of the machine on top.",
         fields: &[("log_partition", "")],
+    },
+    Group {
+        title: "Standard error of ln Z",
+        unit: "nats",
+        about: "Of what is known of it in passing.",
+        fields: &[("log_partition_error", "")],
     },
     Group {
         title: "Classification",
         unit: "share of rows",
         about: "Rows whose class is not the most probable one.",
         fields: &[("train_error_rate", "training rows"), ("error_rate", "validation rows")],
+    },
+    Group {
+        title: "Cross-entropy of the labels",
+        unit: NATS,
+        about: "Mean of -ln p of the right class.",
+        fields: &[("train_cross_entropy", "training rows"), ("cross_entropy", "validation rows")],
     },
     Group {
         title: "What the hidden units leave open",
@@ -85,6 +104,12 @@ const GROUPS: &[Group] = &[
         unit: "share of visible units",
         about: "Units that change in a sweep of the persistent chains. Close to 0 the chains stand still.",
         fields: &[("chain_flips", "")],
+    },
+    Group {
+        title: "Swaps between temperatures",
+        unit: "share of swaps offered",
+        about: "Made between neighbouring temperatures in the last updates of an epoch.",
+        fields: &[("swap_acceptance", "mean"), ("lowest_swap_acceptance", "the fewest")],
     },
     Group {
         title: "Passes of mean field",
@@ -207,13 +232,17 @@ mod tests {
     fn table_every_measured_quantity_has_a_chart_and_a_number() {
         let line = |epoch: u64| {
             json!({"epoch": epoch, "step": 10 * epoch, "seconds": 0.5, "learning_rate": 0.1, "chain_flips": 0.2,
-                "log_likelihood": -20.0, "train_log_likelihood": -19.5, "never_seen_before": 3.0, "elbo": null})
+                "log_likelihood": -20.0, "train_log_likelihood": -19.5, "never_seen_before": 3.0, "elbo": null,
+                "estimated_log_likelihood": -20.1, "log_partition_error": 0.3, "swap_acceptance": 0.4})
         };
         let history = [line(1), line(2)];
         let titles: Vec<String> = charts(&history).into_iter().map(|(chart, _)| chart.title).collect();
         let expected = [
             "Log-likelihood",
+            "Log-likelihood, estimated",
+            "Standard error of ln Z",
             "Movement of the chains",
+            "Swaps between temperatures",
             "Learning rate",
             "Time spent in training",
             "never_seen_before",
