@@ -58,7 +58,8 @@ enum Command {
         /// Only benchmarks whose name contains this.
         filter: Option<String>,
     },
-    /// Writes the parts of the book that the program itself tells: the chapter of commands and the tables of damage and faults.
+    /// Writes the parts of the book that the program itself makes: the chapter of commands, the pictures of the chapter's story and
+    /// the tables of damage and faults.
     Book,
     /// Trains the recipes, measures them on the full test set and writes docs/src/results.md. What was done before is kept, so
     /// that an interrupted reproduction goes on when it is called again.
@@ -115,7 +116,7 @@ fn test(cases: Option<u32>) -> Step {
 fn book() -> [Step; 3] {
     let write = |args: &[&str]| cargo("book", args.iter().copied()).env("DGM_WRITE_BOOK", "1");
     [
-        write(&["test", "-p", "gm-cli", "--bin", "dgm", "golden_the_chapter_of_commands"]),
+        write(&["test", "-p", "gm-cli", "--bin", "dgm", "book::"]),
         write(&["test", "-p", "gm-cli", "--test", "faults", "golden_the_table_of_faults"]),
         write(&["test", "-p", "gm-train", "--test", "hostile", "golden_the_table_of_damage"]),
     ]
