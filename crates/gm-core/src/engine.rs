@@ -1,17 +1,24 @@
 //! The engine that every model runs on: draw a layer given its neighbours, and count co-activations.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
 use crate::bits::BitMatrix;
-use crate::kernels::{self, Bits, LANES, Row, TILE, Table};
+use crate::kernels::{self, BLOCK, GROUPS, LANES, Lookups, PART, Part, Row, TILE, Table, Tile};
 use crate::stack::Matrix;
 use crate::streams::{Stream, Streams};
 
-/// Samples that share a random stream and a visit to each tile of weights.
-const BLOCK: usize = 256;
+/// Below this many samples building partial sums costs more than it saves.
+const FEW: usize = 6;
+
+/// Inputs whose partial sums are formed together; rows of a panel are padded to whole groups.
+const GROUP: usize = 4;
+
+/// Samples that share a random stream.
+const DRAWN: usize = 256;
 
 /// Samples whose random numbers are fetched together.
 const CHUNK: usize = 16;
@@ -19,6 +26,97 @@ const CHUNK: usize = 16;
 thread_local! {
     static SUMS: RefCell<Vec<Row>> = const { RefCell::new(Vec::new()) };
     static TABLE: RefCell<Box<Table>> = RefCell::new(kernels::empty_table());
+    static LOOKUPS: RefCell<Vec<Vec<Lookups>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// States of a layer, with the partial sums that they look up.
+struct Given<'a> {
+    states: &'a BitMatrix,
+    /// Samples of a block.
+    block: usize,
+    /// Blocks; none of few samples.
+    blocks: usize,
+    /// Those of each block for tile 0, then for tile 1, and so on, and perhaps some that are left over.
+    lookups: Vec<Lookups>,
+}
+
+impl<'a> Given<'a> {
+    /// Finds the sums that blocks of so many samples look up.
+    fn new(states: &'a BitMatrix, block: usize) -> Self {
+        let mut lookups = LOOKUPS.with_borrow_mut(|kept| kept.pop()).unwrap_or_default();
+        let (samples, block) = (states.samples(), block.min(BLOCK));
+        let blocks = if samples < FEW { 0 } else { samples.div_ceil(block) };
+        let used = blocks * states.words_per_sample();
+        if lookups.len() < used {
+            lookups.resize(used, Lookups::NONE);
+        }
+        lookups[..used].par_chunks_mut(blocks.max(1)).enumerate().for_each(|(tile, lookups)| {
+            for (words, lookups) in states.word(tile).chunks(block).zip(lookups) {
+                kernels::find(words, lookups);
+            }
+        });
+        Self { states, block, blocks, lookups }
+    }
+
+    /// Adds `scale` times the weights of the inputs that are on, for the samples of the block with the given first one.
+    fn accumulate(&self, first: usize, panel: Panel<'_>, scale: f32, sums: &mut [Row]) {
+        let block = first / self.block;
+        TABLE.with_borrow_mut(|table| {
+            for (t, tile) in panel.tiles(scale).enumerate() {
+                let words = &self.states.word(t)[first..][..sums.len()];
+                if self.blocks == 0 {
+                    kernels::accumulate_few(words, tile, sums);
+                } else {
+                    kernels::accumulate(words, &self.lookups[t * self.blocks + block], tile, table, sums);
+                }
+            }
+        });
+    }
+}
+
+/// The weights of all inputs to the units of a panel.
+#[derive(Clone, Copy)]
+struct Panel<'a> {
+    parts: &'a [Part],
+    order: Order,
+    inputs: usize,
+    units: usize,
+}
+
+/// What lies next to each other in a [`Panel`].
+#[derive(Clone, Copy)]
+enum Order {
+    /// Tile by tile the used parts, each with the weights of all inputs of the tile.
+    Parts,
+    /// Input by input all parts.
+    Inputs,
+}
+
+impl<'a> Panel<'a> {
+    fn tiles(self, scale: f32) -> impl Iterator<Item = Tile<'a>> {
+        let Self { parts, order, inputs, units } = self;
+        let used = units.div_ceil(PART);
+        (0..inputs).step_by(TILE).map(move |first| {
+            let groups = (inputs - first).div_ceil(GROUP).min(GROUPS);
+            match order {
+                Order::Parts => {
+                    Tile { parts: &parts[first * used..], of_part: groups * GROUP, of_input: 1, groups, used, scale }
+                }
+                Order::Inputs => {
+                    let of_input = LANES / PART;
+                    Tile { parts: &parts[first * of_input..], of_part: 1, of_input, groups, used, scale }
+                }
+            }
+        })
+    }
+}
+
+impl Drop for Given<'_> {
+    /// Leaves the memory to the next one on this thread.
+    fn drop(&mut self) {
+        let lookups = std::mem::take(&mut self.lookups);
+        LOOKUPS.with_borrow_mut(|kept| kept.push(lookups));
+    }
 }
 
 /// Runs `work` on rows that are reused by the next call on this thread, all zero at the start.
@@ -38,27 +136,16 @@ fn panel_row(values: &[f32], panel: usize) -> Row {
     row
 }
 
-/// Rows that a panel of `count` rows takes, so that whole tiles can be read.
+/// Rows that a panel of `count` rows takes, so that whole groups of inputs can be read.
 fn padded(count: usize) -> usize {
-    count.next_multiple_of(TILE)
-}
-
-/// Adds `scale` times the weights of the inputs that are on; `first` is the first sample.
-fn accumulate(inputs: &BitMatrix, first: usize, panel: &[Row], scale: f32, sums: &mut [Row]) {
-    TABLE.with_borrow_mut(|table| {
-        for (t, tile) in panel.as_chunks::<TILE>().0.iter().enumerate() {
-            let words = &inputs.word(t / 2)[first..first + sums.len()];
-            let bits = Bits { words, shift: (t % 2 * TILE) as u32 };
-            kernels::accumulate(bits, tile, scale, table, sums);
-        }
-    });
+    count.next_multiple_of(GROUP)
 }
 
 /// A weight matrix arranged for the inputs of one layer given the states of another.
 ///
 /// # Numerics
 ///
-/// A copy of the weights in panels of 64 outputs. Building it reads and writes each weight once.
+/// A copy of the weights in parts of 16 outputs. Building it reads and writes each weight once.
 ///
 /// # Examples
 ///
@@ -76,7 +163,8 @@ pub struct Coupling {
     inputs: usize,
     outputs: usize,
     upwards: bool,
-    rows: Vec<Row>,
+    /// Panel by panel in the order of [`Order::Parts`], zero past the last input up to a whole group.
+    parts: Vec<Part>,
 }
 
 impl Coupling {
@@ -101,8 +189,8 @@ impl Coupling {
     }
 
     fn new(inputs: usize, outputs: usize, upwards: bool, weights: &Matrix) -> Self {
-        let rows = vec![Row::ZERO; outputs.div_ceil(LANES) * padded(inputs)];
-        let mut coupling = Self { inputs, outputs, upwards, rows };
+        let parts = vec![Part::ZERO; outputs.div_ceil(PART) * padded(inputs)];
+        let mut coupling = Self { inputs, outputs, upwards, parts };
         coupling.refresh(weights);
         coupling
     }
@@ -115,15 +203,19 @@ impl Coupling {
     pub fn refresh(&mut self, weights: &Matrix) {
         let shape = if self.upwards { (self.inputs, self.outputs) } else { (self.outputs, self.inputs) };
         assert_eq!(weights.shape(), shape, "a coupling keeps its shape");
-        let (inputs, outputs, upwards) = (self.inputs, self.outputs, self.upwards);
-        self.rows.par_chunks_mut(padded(inputs)).enumerate().for_each(|(panel, rows)| {
-            let first = panel * LANES;
-            let lanes = (outputs - first).min(LANES);
-            if upwards {
-                gather_columns(weights, first, lanes, &mut rows[..inputs]);
-            } else {
-                for (row, column) in rows.iter_mut().zip(weights.column_iter()) {
-                    row.0[..lanes].copy_from_slice(&column.as_slice()[first..first + lanes]);
+        let (inputs, outputs, upwards, rows) = (self.inputs, self.outputs, self.upwards, padded(self.inputs));
+        self.parts.par_chunks_mut(LANES / PART * rows).enumerate().for_each(|(panel, parts)| {
+            let count = parts.len() / rows;
+            for (tile, parts) in parts.chunks_mut(count * TILE).enumerate() {
+                let inputs = tile * TILE..inputs.min((tile + 1) * TILE);
+                for (part, rows) in parts.chunks_mut(parts.len() / count).enumerate() {
+                    let first = panel * LANES + part * PART;
+                    let units = first..outputs.min(first + PART);
+                    if upwards {
+                        turn(weights, inputs.clone(), units, rows);
+                    } else {
+                        copy(weights, units, inputs.clone(), rows);
+                    }
                 }
             }
         });
@@ -141,22 +233,29 @@ impl Coupling {
         self.outputs
     }
 
-    fn panel(&self, panel: usize) -> &[Row] {
-        let rows = padded(self.inputs);
-        &self.rows[panel * rows..(panel + 1) * rows]
+    fn panel(&self, panel: usize) -> Panel<'_> {
+        let first = panel * LANES;
+        let units = (self.outputs - first).min(LANES);
+        let parts = &self.parts[first / PART * padded(self.inputs)..];
+        Panel { parts, order: Order::Parts, inputs: self.inputs, units }
     }
 }
 
-/// Columns `first` to `first + lanes` of a matrix become lanes, its rows become rows.
-fn gather_columns(weights: &Matrix, first: usize, lanes: usize, rows: &mut [Row]) {
-    let stride = weights.nrows();
-    for (band, rows) in rows.chunks_mut(TILE).enumerate() {
-        for lane in 0..lanes {
-            let start = (first + lane) * stride + band * TILE;
-            let column = &weights.as_slice()[start..start + rows.len()];
-            for (row, &weight) in rows.iter_mut().zip(column) {
-                row.0[lane] = weight;
-            }
+/// Each row of a part of a matrix becomes the lanes of one of the parts.
+fn copy(weights: &Matrix, rows: Range<usize>, columns: Range<usize>, parts: &mut [Part]) {
+    for (part, column) in parts.iter_mut().zip(columns) {
+        let start = column * weights.nrows();
+        part.0[..rows.len()].copy_from_slice(&weights.as_slice()[start + rows.start..start + rows.end]);
+    }
+}
+
+/// [`copy`] of the transposed matrix.
+fn turn(weights: &Matrix, rows: Range<usize>, columns: Range<usize>, parts: &mut [Part]) {
+    for (lane, column) in columns.enumerate() {
+        let start = column * weights.nrows();
+        let column = &weights.as_slice()[start + rows.start..start + rows.end];
+        for (part, &weight) in parts.iter_mut().zip(column) {
+            part.0[lane] = weight;
         }
     }
 }
@@ -193,7 +292,7 @@ pub enum Beta<'a> {
 /// # Randomness
 ///
 /// A draw of `sample` takes 16 random bits a unit, and more where these agree with the digits of the mean, so
-/// that the draw is exact for the `f32` mean. The block of samples b and the panel of 64 units p use stream
+/// that the draw is exact for the `f32` mean. The block of 256 samples b and the panel of 64 units p use stream
 /// b 2^32 + p; the number of threads does not matter.
 ///
 /// # Examples
@@ -288,19 +387,31 @@ impl<'a> LayerUpdate<'a> {
 
     fn fill(&self, out: &mut Activations, finish: impl Fn(&mut [Row]) + Sync) {
         out.resize(self.bias.len(), self.samples());
-        let samples = out.samples;
+        let (samples, given) = (out.samples, self.given_states());
+        let block = visited(self.bias.len());
         out.rows.par_chunks_mut(padded(samples).max(1)).enumerate().for_each(|(panel, rows)| {
-            rows[..samples].par_chunks_mut(BLOCK).enumerate().for_each(|(block, rows)| {
+            rows[..samples].par_chunks_mut(block).enumerate().for_each(|(number, rows)| {
                 rows.fill(Row::ZERO);
-                self.inputs_of_block(panel, block * BLOCK, rows);
+                self.inputs_of_block(&given, panel, number * block, rows);
                 finish(rows);
             });
         });
     }
 
-    fn inputs_of_block(&self, panel: usize, first: usize, rows: &mut [Row]) {
-        for (coupling, states) in self.neighbours.into_iter().flatten() {
-            accumulate(states, first, coupling.panel(panel), 1.0, rows);
+    fn given_states(&self) -> [Option<(&'a Coupling, Given<'a>)>; 2] {
+        let block = visited(self.bias.len());
+        self.neighbours.map(|neighbour| neighbour.map(|(coupling, states)| (coupling, Given::new(states, block))))
+    }
+
+    fn inputs_of_block(
+        &self,
+        given: &[Option<(&Coupling, Given<'_>)>; 2],
+        panel: usize,
+        first: usize,
+        rows: &mut [Row],
+    ) {
+        for (coupling, states) in given.iter().flatten() {
+            states.accumulate(first, coupling.panel(panel), 1.0, rows);
         }
         let bias = panel_row(self.bias, panel);
         let base = self.base.map_or(Row::ZERO, |base| panel_row(base, panel));
@@ -321,30 +432,41 @@ impl<'a> LayerUpdate<'a> {
     /// When `out` has other units or samples.
     pub fn sample_into(&self, out: &mut BitMatrix, streams: &Streams) {
         assert_eq!((out.units(), out.samples()), (self.bias.len(), self.samples()), "shape of the drawn layer");
-        for_each_block(out, |panel, block, mask, words| {
+        let given = self.given_states();
+        for_each_block(out, |panel, first, mask, words| {
             with_zeroed_rows(words.len(), |rows| {
-                self.inputs_of_block(panel, block * BLOCK, rows);
+                self.inputs_of_block(&given, panel, first, rows);
                 kernels::logistic_rows(rows);
-                draw(rows, mask, words, &mut block_stream(streams, block, panel));
+                draw_block(rows, mask, words, streams, first, panel);
             });
         });
     }
 }
 
-/// Visits every panel and block of samples of a batch in parallel: (panel, block, mask of used bits, words).
+/// Samples that visit a layer of so many units together: few where a layer has few panels to share among threads.
+fn visited(units: usize) -> usize {
+    if units > 4 * LANES { BLOCK } else { DRAWN }
+}
+
+/// Visits every panel and block of samples of a batch in parallel: (panel, first sample, mask of used bits, words).
 fn for_each_block(out: &mut BitMatrix, visit: impl Fn(usize, usize, u64, &mut [u64]) + Sync) {
     let masks: Vec<u64> = (0..out.words_per_sample()).map(|w| out.mask(w)).collect();
-    let samples = out.samples().max(1);
+    let (samples, block) = (out.samples().max(1), visited(out.units()));
     out.words_mut().par_chunks_mut(samples).enumerate().for_each(|(panel, words)| {
-        words.par_chunks_mut(BLOCK).enumerate().for_each(|(block, words)| visit(panel, block, masks[panel], words));
+        let blocks = words.par_chunks_mut(block).enumerate();
+        blocks.for_each(|(number, words)| visit(panel, number * block, masks[panel], words));
     });
 }
 
-fn block_stream(streams: &Streams, block: usize, panel: usize) -> Stream {
-    streams.stream((block as u64) << 32 | panel as u64)
+/// Draws 64 units of each sample of a block from their means.
+fn draw_block(means: &[Row], mask: u64, words: &mut [u64], streams: &Streams, first: usize, panel: usize) {
+    for (number, (means, words)) in means.chunks(DRAWN).zip(words.chunks_mut(DRAWN)).enumerate() {
+        let block = (first / DRAWN + number) as u64;
+        draw(means, mask, words, &mut streams.stream(block << 32 | panel as u64));
+    }
 }
 
-/// Draws 64 units of each sample from their means.
+/// Draws 64 units of each sample from their means, with the numbers of one stream.
 fn draw(means: &[Row], mask: u64, words: &mut [u64], stream: &mut Stream) {
     let mut random = [[0_u16; LANES]; CHUNK];
     let mut ties = [0_u64; CHUNK];
@@ -552,6 +674,12 @@ impl Activations {
         &self.rows[panel * rows..(panel + 1) * rows]
     }
 
+    /// The values as weights from samples to the units of a panel.
+    fn as_weights(&self, panel: usize) -> Panel<'_> {
+        let (parts, units) = (Row::parts(self.panel(panel)), self.used(panel));
+        Panel { parts, order: Order::Inputs, inputs: self.samples, units }
+    }
+
     fn panels(&self) -> impl IndexedParallelIterator<Item = &[Row]> {
         self.rows.par_chunks(padded(self.samples).max(1))
     }
@@ -600,10 +728,9 @@ impl Activations {
     pub fn sample_into(&self, out: &mut BitMatrix, streams: &Streams) {
         assert_eq!((out.units(), out.samples()), (self.units, self.samples), "shape of the drawn layer");
         let capacity = padded(self.samples);
-        for_each_block(out, |panel, block, mask, words| {
-            let first = panel * capacity + block * BLOCK;
-            let means = &self.rows[first..first + words.len()];
-            draw(means, mask, words, &mut block_stream(streams, block, panel));
+        for_each_block(out, |panel, first, mask, words| {
+            let means = &self.rows[panel * capacity + first..][..words.len()];
+            draw_block(means, mask, words, streams, first, panel);
         });
     }
 
@@ -616,13 +743,12 @@ impl Activations {
         assert_eq!(base.len(), self.units, "a base bias for each unit");
         assert_eq!((out.units(), out.samples()), (self.units, self.samples), "shape of the drawn layer");
         let capacity = padded(self.samples);
-        for_each_block(out, |panel, block, mask, words| {
+        for_each_block(out, |panel, first, mask, words| {
             with_zeroed_rows(words.len(), |rows| {
-                let first = panel * capacity + block * BLOCK;
-                rows.copy_from_slice(&self.rows[first..first + words.len()]);
+                rows.copy_from_slice(&self.rows[panel * capacity + first..][..words.len()]);
                 kernels::temper(rows, &Row::ZERO, &panel_row(base, panel), beta);
                 kernels::logistic_rows(rows);
-                draw(rows, mask, words, &mut block_stream(streams, block, panel));
+                draw_block(rows, mask, words, streams, first, panel);
             });
         });
     }
@@ -745,12 +871,13 @@ pub fn coactivations_into(terms: &[Coactivation<'_>], out: &mut Matrix) {
     }
     // Blocks of equal size, so that no table is built for a few units.
     let block = units.div_ceil(units.div_ceil(BLOCK).max(1)).max(1);
+    let given: Vec<Given<'_>> = terms.iter().map(|term| Given::new(term.transposed, block)).collect();
     let columns = out.as_mut_slice().par_chunks_mut((LANES * units).max(1));
     columns.enumerate().for_each(|(panel, columns)| {
         for first in (0..units).step_by(block) {
             with_zeroed_rows((units - first).min(block), |rows| {
-                for term in terms {
-                    accumulate(term.transposed, first, term.y.panel(panel), term.scale, rows);
+                for (term, given) in terms.iter().zip(&given) {
+                    given.accumulate(first, term.y.as_weights(panel), term.scale, rows);
                 }
                 scatter_columns(rows, first, units, columns);
             });
@@ -785,11 +912,12 @@ pub fn coactivations_down_into(terms: &[Coactivation<'_>], out: &mut Matrix) {
         assert_eq!(transposed.units(), y.samples, "the two layers have as many samples");
         assert_eq!((below, above), (y.units, transposed.samples()), "shape of the co-activations");
     }
+    let given: Vec<Given<'_>> = terms.iter().map(|term| Given::new(term.transposed, BLOCK)).collect();
     let mut sums = vec![Row::ZERO; below.div_ceil(LANES) * above];
     sums.par_chunks_mut(above.max(1)).enumerate().for_each(|(panel, rows)| {
         for (block, rows) in rows.chunks_mut(BLOCK).enumerate() {
-            for term in terms {
-                accumulate(term.transposed, block * BLOCK, term.y.panel(panel), term.scale, rows);
+            for (term, given) in terms.iter().zip(&given) {
+                given.accumulate(block * BLOCK, term.y.as_weights(panel), term.scale, rows);
             }
         }
     });

@@ -3,37 +3,157 @@
 //! Only comparisons, additions, multiplications, divisions and bit operations occur, in a fixed order
 //! and without fused multiply-add, so every compilation gives the same bits.
 
-use super::{Bits, LANES, Row, TILE, Table};
+use super::{GROUPS, LANES, Lookups, MANY, PART, Part, Places, Row, Table, Tile};
 
-/// Below this many samples building the partial sums costs more than it saves.
-const FEW: usize = 6;
-
-/// Adds to each sample's row `scale` times the rows of a tile of weights whose input bit is set.
-///
-/// The sixteen partial sums of every four
-/// inputs are built once, in `table`, and looked up once a sample; a short batch adds the same terms in the same
-/// order without the table.
+/// How many groups of four inputs have one that is on, [`MANY`] at most.
 #[inline(always)]
-pub(super) fn accumulate(bits: Bits<'_>, tile: &[Row; TILE], scale: f32, table: &mut Table, sums: &mut [Row]) {
-    let Bits { words, shift } = bits;
-    if words.len() < FEW {
-        return accumulate_few(words, shift, tile, scale, sums);
+fn groups(word: u64) -> usize {
+    let two = word | word >> 1;
+    (((two | two >> 2) & 0x1111_1111_1111_1111).count_ones() as usize).min(MANY)
+}
+
+#[inline(always)]
+pub(super) fn find(words: &[u64], lookups: &mut Lookups) {
+    let Lookups { used, runs, order, places } = lookups;
+    (*used, *runs) = (0, [0; MANY + 1]);
+    for &word in words {
+        *used |= word;
+        runs[groups(word)] += 1;
     }
-    for (group, sums) in table.iter_mut().enumerate() {
-        build(sums, [0, 1, 2, 3].map(|input| &tile[4 * group + input].0), scale);
+    let (mut next, mut first) = ([0; MANY + 1], 0);
+    for (next, &count) in next.iter_mut().zip(&*runs) {
+        *next = first;
+        first += usize::from(count);
     }
-    for (sum, word) in sums.iter_mut().zip(words) {
-        let inputs = (word >> shift) as u32;
-        if inputs != 0 {
-            *sum = look_up(*sum, table, inputs);
+    for (sample, &word) in words.iter().enumerate() {
+        let count = groups(word);
+        let place = &mut next[count];
+        order[*place] = sample as u16;
+        if count < MANY && count > 0 {
+            places[*place].set(word);
         }
+        *place += 1;
+    }
+}
+
+/// Bytes from a partial sum to the next, and from those of a group to those of the next.
+const PART_BYTES: usize = size_of::<Part>();
+const GROUP_BYTES: usize = 16 * PART_BYTES;
+
+impl Places {
+    /// Finds the partial sums that the inputs of a word look up, one for each of fewer than [`MANY`] groups.
+    #[inline(always)]
+    fn set(&mut self, word: u64) {
+        let mut found = 0;
+        for group in 0..GROUPS {
+            let inputs = (word >> (4 * group) & 15) as usize;
+            // A place of no input is overwritten by the next one.
+            self.0[found % GROUPS] = ((group * GROUP_BYTES + inputs * PART_BYTES) as u16).to_le();
+            found += usize::from(inputs != 0);
+        }
+    }
+
+    /// The places, four to a word, the first one lowest.
+    #[inline(always)]
+    fn fours(&self) -> [u64; GROUPS / 4] {
+        // SAFETY: sixteen numbers of 16 bits are as long as four words, aligned as these are, and any bits make a word.
+        #[allow(unsafe_code, reason = "one load for each place slows down the lookups by a tenth")]
+        let words = unsafe { std::ptr::from_ref(self).cast::<[u64; GROUPS / 4]>().read() };
+        words.map(u64::from_le)
+    }
+}
+
+/// Adds to each sample's row the scaled weights of the inputs of a tile that are on.
+///
+/// The sixteen partial sums of every four inputs are built once, in `table`, and looked up once a sample.
+#[inline(always)]
+pub(super) fn accumulate(words: &[u64], lookups: &Lookups, tile: Tile<'_>, table: &mut Table, sums: &mut [Row]) {
+    for part in 0..tile.used {
+        for (group, sums) in table.as_chunks_mut::<16>().0.iter_mut().enumerate().take(tile.groups) {
+            if lookups.used >> (4 * group) & 15 != 0 {
+                build(sums, [0, 1, 2, 3].map(|input| tile.weights(part, 4 * group + input)), tile.scale);
+            }
+        }
+        look_up(words, lookups, table, part, sums);
+    }
+}
+
+impl<'a> Tile<'a> {
+    #[inline(always)]
+    fn weights(&self, part: usize, input: usize) -> &'a [f32; PART] {
+        &self.parts[part * self.of_part + input * self.of_input].0
+    }
+}
+
+/// Adds the partial sums that each sample looks up.
+#[inline(always)]
+fn look_up(words: &[u64], lookups: &Lookups, table: &Table, part: usize, sums: &mut [Row]) {
+    let mut first = 0;
+    for (count, &samples) in lookups.runs.iter().enumerate() {
+        let run = first..first + usize::from(samples);
+        first = run.end;
+        let (order, places) = (&lookups.order[run.clone()], &lookups.places[run]);
+        match count {
+            0 => {}
+            1 => look_up_some::<1>(order, places, table, part, sums),
+            2 => look_up_some::<2>(order, places, table, part, sums),
+            3 => look_up_some::<3>(order, places, table, part, sums),
+            4 => look_up_some::<4>(order, places, table, part, sums),
+            5 => look_up_some::<5>(order, places, table, part, sums),
+            6 => look_up_some::<6>(order, places, table, part, sums),
+            7 => look_up_some::<7>(order, places, table, part, sums),
+            8 => look_up_some::<8>(order, places, table, part, sums),
+            9 => look_up_some::<9>(order, places, table, part, sums),
+            10 => look_up_some::<10>(order, places, table, part, sums),
+            11 => look_up_some::<11>(order, places, table, part, sums),
+            12 => look_up_some::<12>(order, places, table, part, sums),
+            MANY.. => look_up_all(order, words, table, part, sums),
+        }
+    }
+}
+
+/// [`look_up`] for samples with so many partial sums.
+#[inline(always)]
+fn look_up_some<const COUNT: usize>(order: &[u16], places: &[Places], table: &Table, part: usize, sums: &mut [Row]) {
+    for (&sample, places) in order.iter().zip(places) {
+        let (sum, fours) = (&mut sums[usize::from(sample)], places.fours());
+        let mut total = sum.part(part);
+        for i in 0..COUNT {
+            total = add(total, at(table, usize::from((fours[i / 4] >> (16 * (i % 4))) as u16)));
+        }
+        sum.set_part(part, total);
+    }
+}
+
+/// [`look_up`] of the sums of all groups, straight from the inputs.
+#[inline(always)]
+fn look_up_all(order: &[u16], words: &[u64], table: &Table, part: usize, sums: &mut [Row]) {
+    for &sample in order {
+        let (sum, word) = (&mut sums[usize::from(sample)], words[usize::from(sample)]);
+        let mut total = sum.part(part);
+        for group in 0..GROUPS {
+            let inputs = (word >> (4 * group) & 15) as usize;
+            total = add(total, at(table, group * GROUP_BYTES + inputs * PART_BYTES));
+        }
+        sum.set_part(part, total);
+    }
+}
+
+/// The partial sum so many bytes from the first one, a multiple of [`PART_BYTES`] below the size of the table.
+#[inline(always)]
+fn at(table: &Table, place: usize) -> &[f32; PART] {
+    debug_assert!(place < size_of::<Table>() && place.is_multiple_of(PART_BYTES));
+    // SAFETY: the place is that of a partial sum: both callers form it from a group and its inputs.
+    #[allow(unsafe_code, reason = "an index would have to be checked and multiplied before each addition")]
+    unsafe {
+        &(*table.as_ptr().byte_add(place)).0
     }
 }
 
 /// Partial sums of four inputs, a at bit 0; the lowest input is added last. Those of no input stay zero.
 #[inline(always)]
-fn build(sums: &mut [Row; 16], [a, b, c, d]: [&[f32; LANES]; 4], scale: f32) {
-    for lane in 0..LANES {
+fn build(sums: &mut [Part; 16], [a, b, c, d]: [&[f32; PART]; 4], scale: f32) {
+    for lane in 0..PART {
         let (a, b, c, d) = (scale * a[lane], scale * b[lane], scale * c[lane], scale * d[lane]);
         let (cb, db, dc) = (c + b, d + b, d + c);
         let dcb = dc + b;
@@ -57,46 +177,57 @@ fn build(sums: &mut [Row; 16], [a, b, c, d]: [&[f32; LANES]; 4], scale: f32) {
 }
 
 #[inline(always)]
-fn look_up(mut sum: Row, table: &Table, inputs: u32) -> Row {
-    for (group, sums) in table.iter().enumerate() {
-        sum = add(sum, &sums[(inputs >> (4 * group) & 15) as usize]);
-    }
-    sum
-}
-
-impl Row {
-    #[inline(always)]
-    fn scaled(mut self, scale: f32) -> Self {
-        self.0.iter_mut().for_each(|x| *x *= scale);
-        self
-    }
-}
-
-#[inline(always)]
-fn add(mut a: Row, b: &Row) -> Row {
-    for lane in 0..LANES {
-        a.0[lane] += b.0[lane];
+fn add(mut a: [f32; PART], b: &[f32; PART]) -> [f32; PART] {
+    for lane in 0..PART {
+        a[lane] += b[lane];
     }
     a
 }
 
-/// [`accumulate`] for few samples: each nibble's partial sum is formed anew.
+impl Row {
+    #[inline(always)]
+    fn part(&self, part: usize) -> [f32; PART] {
+        self.0.as_chunks::<PART>().0[part]
+    }
+
+    #[inline(always)]
+    fn set_part(&mut self, part: usize, values: [f32; PART]) {
+        self.0.as_chunks_mut::<PART>().0[part] = values;
+    }
+}
+
+/// [`accumulate`] for few samples: the partial sums of each sample are formed anew, and added in the same order.
 #[inline(always)]
-fn accumulate_few(words: &[u64], shift: u32, tile: &[Row; TILE], scale: f32, sums: &mut [Row]) {
-    for (sum, word) in sums.iter_mut().zip(words) {
-        let inputs = (word >> shift) as u32;
-        for group in 0..TILE / 4 {
-            let nibble = inputs >> (4 * group) & 15;
-            if nibble == 0 {
-                continue;
-            }
-            let mut partial = Row([0.0; LANES]);
-            for input in (0..4).rev() {
-                if nibble >> input & 1 == 1 {
-                    partial = add(partial, &tile[4 * group + input].scaled(scale));
+pub(super) fn accumulate_few(words: &[u64], tile: Tile<'_>, sums: &mut [Row]) {
+    for (sum, &word) in sums.iter_mut().zip(words) {
+        match tile.used {
+            0 => {}
+            1 => accumulate_one::<1>(word, tile, sum),
+            2 => accumulate_one::<2>(word, tile, sum),
+            3 => accumulate_one::<3>(word, tile, sum),
+            4.. => accumulate_one::<4>(word, tile, sum),
+        }
+    }
+}
+
+/// [`accumulate`] for one sample and so many parts.
+#[inline(always)]
+fn accumulate_one<const USED: usize>(word: u64, tile: Tile<'_>, sum: &mut Row) {
+    for group in 0..tile.groups {
+        let inputs = word >> (4 * group) & 15;
+        if inputs == 0 {
+            continue;
+        }
+        let mut partial = [[0.0; PART]; USED];
+        for input in (0..4).rev() {
+            if inputs >> input & 1 == 1 {
+                for (part, partial) in partial.iter_mut().enumerate() {
+                    *partial = add(*partial, &tile.weights(part, 4 * group + input).map(|weight| tile.scale * weight));
                 }
             }
-            *sum = add(*sum, &partial);
+        }
+        for (part, partial) in partial.iter().enumerate() {
+            sum.set_part(part, add(sum.part(part), partial));
         }
     }
 }

@@ -7,8 +7,11 @@ use std::sync::OnceLock;
 /// Units in a panel: what one word of packed bits holds.
 pub(crate) const LANES: usize = 64;
 
-/// Inputs in a tile of weights: half a word, so that its partial sums fit the first-level cache.
-pub(crate) const TILE: usize = 32;
+/// Inputs in a tile of weights: those of one word of packed bits.
+pub(crate) const TILE: usize = 64;
+
+/// Units whose sums are formed together: so few that the partial sums of a tile take half of a first-level cache.
+pub(crate) const PART: usize = 16;
 
 /// One value for each of the 64 units of a panel.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,21 +20,82 @@ pub(crate) struct Row(pub(crate) [f32; LANES]);
 
 impl Row {
     pub(crate) const ZERO: Self = Self([0.0; LANES]);
+
+    /// The parts of rows, those of the first row first.
+    pub(crate) fn parts(rows: &[Self]) -> &[Part] {
+        // SAFETY: a row is as long as its parts and aligned as they are, and both are plain numbers.
+        #[allow(unsafe_code, reason = "the same numbers under another type")]
+        unsafe {
+            std::slice::from_raw_parts(rows.as_ptr().cast(), rows.len() * (LANES / PART))
+        }
+    }
 }
 
-/// The inputs of a tile for a batch: bits `shift` to `shift + 31` of `words[s]` for sample s.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bits<'a> {
-    pub(crate) words: &'a [u64],
-    pub(crate) shift: u32,
+/// Samples that look partial sums up together.
+pub(crate) const BLOCK: usize = 512;
+
+/// Groups of four inputs in a tile.
+pub(crate) const GROUPS: usize = TILE / 4;
+
+/// From so many partial sums on a sample looks up those of all groups, most of the others being zero.
+pub(crate) const MANY: usize = 13;
+
+/// The values of a part of the units of a panel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+pub(crate) struct Part(pub(crate) [f32; PART]);
+
+impl Part {
+    pub(crate) const ZERO: Self = Self([0.0; PART]);
 }
 
-/// For every four inputs of a tile the sixteen partial sums of their rows; those of no input are always zero.
-pub(crate) type Table = [[Row; 16]; TILE / 4];
+/// The partial sums of a tile, of a part of the units: number 16 g + x is that of the inputs of group g whose bits are on in x.
+/// Those of no input are always zero.
+pub(crate) type Table = [Part; 16 * GROUPS];
 
 /// A table before its first use.
 pub(crate) fn empty_table() -> Box<Table> {
-    Box::new([[Row::ZERO; 16]; TILE / 4])
+    Box::new([Part::ZERO; 16 * GROUPS])
+}
+
+/// Which partial sums of a tile the samples of a block look up: those of groups with inputs that are on, in the order of groups.
+///
+/// Found once for all units of the layer that is updated. Samples are sorted by how many sums they look up, so that the loop
+/// over these can be unrolled.
+#[derive(Clone, Debug)]
+pub(crate) struct Lookups {
+    /// Inputs that are on in any sample.
+    used: u64,
+    /// How many samples look up 0, 1, 2, ... sums, and how many look up [`MANY`] or more.
+    runs: [u16; MANY + 1],
+    /// The samples, those of a run in their own order.
+    order: [u16; BLOCK],
+    /// For each sample of `order` where its sums are, unless there are so many that the inputs themselves tell it as fast.
+    places: [Places; BLOCK],
+}
+
+/// Where partial sums are: bytes from the first one of the table, as little-endian numbers so that four can be read at once.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
+struct Places([u16; GROUPS]);
+
+impl Lookups {
+    pub(crate) const NONE: Self =
+        Self { used: 0, runs: [0; MANY + 1], order: [0; BLOCK], places: [Places([0; GROUPS]); BLOCK] };
+}
+
+/// The weights of a tile's inputs to the units of a panel: those of input i to part p are `parts[p * of_part + i * of_input]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tile<'a> {
+    pub(crate) parts: &'a [Part],
+    pub(crate) of_part: usize,
+    pub(crate) of_input: usize,
+    /// Groups of four inputs, up to [`GROUPS`].
+    pub(crate) groups: usize,
+    /// Parts with units in them.
+    pub(crate) used: usize,
+    /// What weights are multiplied by.
+    pub(crate) scale: f32,
 }
 
 /// An instruction set for which the kernels were compiled.
@@ -135,8 +199,17 @@ macro_rules! kernel {
 }
 
 kernel! {
+    /// Finds the partial sums that up to [`BLOCK`] samples look up: see [`Lookups`].
+    find, find_on, (words: &[u64], lookups: &mut Lookups)
+}
+kernel! {
     /// Adds the weights of the inputs that are on: see [`body::accumulate`].
-    accumulate, accumulate_on, (bits: Bits<'_>, tile: &[Row; TILE], scale: f32, table: &mut Table, sums: &mut [Row])
+    accumulate, accumulate_on,
+    (words: &[u64], lookups: &Lookups, tile: Tile<'_>, table: &mut Table, sums: &mut [Row])
+}
+kernel! {
+    /// [`accumulate`] for few samples, without a table.
+    accumulate_few, accumulate_few_on, (words: &[u64], tile: Tile<'_>, sums: &mut [Row])
 }
 kernel! {
     /// beta (sum + bias) + (1 - beta) base in place.

@@ -18,12 +18,12 @@ fn rows(count: usize, scale: f32, stream: &mut Stream) -> Vec<Row> {
 }
 
 /// The order of summation that the kernel promises, unit by unit.
-fn accumulate_plainly(word: u64, shift: u32, tile: &[Row; TILE], scale: f32, lane: usize, mut sum: f32) -> f32 {
-    for group in 0..TILE / 4 {
+fn accumulate_plainly(word: u64, tile: &[Row], scale: f32, lane: usize, mut sum: f32) -> f32 {
+    for (group, rows) in tile.chunks(4).enumerate() {
         let mut partial = 0.0;
-        for input in (4 * group..4 * group + 4).rev() {
-            if word >> (shift as usize + input) & 1 == 1 {
-                partial += scale * tile[input].0[lane];
+        for (input, row) in rows.iter().enumerate().rev() {
+            if word >> (4 * group + input) & 1 == 1 {
+                partial += scale * row.0[lane];
             }
         }
         sum += partial;
@@ -31,26 +31,63 @@ fn accumulate_plainly(word: u64, shift: u32, tile: &[Row; TILE], scale: f32, lan
     sum
 }
 
+/// Words of so many inputs with every number of groups that look anything up, in no order.
+fn words(samples: usize, inputs: usize, stream: &mut Stream) -> Vec<u64> {
+    let mask = if inputs == 64 { u64::MAX } else { (1 << inputs) - 1 };
+    let mut thinned = |times: usize| (0..times).fold(u64::MAX, |word, _| word & stream.next_u64());
+    (0..samples).map(|sample| mask & if sample % 7 == 3 { 0 } else { thinned(sample % 6) }).collect()
+}
+
+/// Rows as the weights of a tile, of units in so many parts.
+fn tile(rows: &[Row], used: usize, scale: f32) -> Tile<'_> {
+    let parts = LANES / PART;
+    Tile { parts: Row::parts(rows), of_part: 1, of_input: parts, groups: rows.len() / 4, used, scale }
+}
+
 #[test]
 fn oracle_accumulate_on_every_instruction_set() {
-    for (case, samples) in [0, 1, 9, 10, 33, 200].into_iter().enumerate() {
-        let mut stream = stream(case as u64);
-        let tile: [Row; TILE] = rows(TILE, 3.0, &mut stream).try_into().unwrap();
-        let words: Vec<u64> = (0..samples).map(|_| stream.next_u64() & stream.next_u64()).collect();
-        let start = rows(samples, 1.0, &mut stream);
-        for (shift, scale) in [(0, 1.0), (32, -0.3)] {
+    for (case, samples) in [0, 1, 9, 33, 200, BLOCK].into_iter().enumerate() {
+        for (inputs, used, scale) in [(64, 4, 1.0), (64, 1, -0.3), (20, 3, 0.7)] {
+            let mut stream = stream(case as u64);
+            let weights = rows(inputs, 3.0, &mut stream);
+            let words = words(samples, inputs, &mut stream);
+            let start = rows(samples, 1.0, &mut stream);
             for set in InstructionSet::available() {
-                let (mut sums, mut table) = (start.clone(), empty_table());
-                accumulate_on(set, Bits { words: &words, shift }, &tile, scale, &mut table, &mut sums);
+                let (mut sums, mut few) = (start.clone(), start.clone());
+                let (mut table, mut lookups) = (empty_table(), Lookups::NONE);
+                find_on(set, &words, &mut lookups);
+                accumulate_on(set, &words, &lookups, tile(&weights, used, scale), &mut table, &mut sums);
+                accumulate_few_on(set, &words, tile(&weights, used, scale), &mut few);
+                assert_eq!(sums, few, "{set:?}");
                 for (s, sum) in sums.iter().enumerate() {
                     for lane in 0..LANES {
-                        let expected = accumulate_plainly(words[s], shift, &tile, scale, lane, start[s].0[lane]);
+                        let weights = if lane / PART < used { &weights[..] } else { &[] };
+                        let expected = accumulate_plainly(words[s], weights, scale, lane, start[s].0[lane]);
                         assert_eq!(sum.0[lane].to_bits(), expected.to_bits(), "{set:?} sample {s} lane {lane}");
                     }
                 }
             }
         }
     }
+}
+
+#[test]
+fn oracle_the_layout_of_weights_makes_no_difference() {
+    let mut stream = stream(9);
+    let (weights, words) = (rows(TILE, 3.0, &mut stream), words(100, TILE, &mut stream));
+    let by_part: Vec<Part> = (0..LANES / PART)
+        .flat_map(|part| Row::parts(&weights).iter().skip(part).step_by(LANES / PART))
+        .copied()
+        .collect();
+    let turned = Tile { parts: &by_part, of_part: TILE, of_input: 1, groups: GROUPS, used: LANES / PART, scale: 1.0 };
+    let mut lookups = Lookups::NONE;
+    find(&words, &mut lookups);
+    let [one, other] = [tile(&weights, LANES / PART, 1.0), turned].map(|tile| {
+        let (mut sums, mut table) = (vec![Row::ZERO; words.len()], empty_table());
+        accumulate(&words, &lookups, tile, &mut table, &mut sums);
+        sums
+    });
+    assert_eq!(one, other);
 }
 
 #[test]
