@@ -1,9 +1,10 @@
 //! Files that commands write: checked before the work, written whole or not at all.
 
-use std::io::{self, Cursor};
+use std::io::{self, Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
 use gm_core::Matrix;
+use gm_train::NewFile;
 use image::{ImageFormat, RgbImage};
 use npyz::{WriteOptions, WriterBuilder};
 
@@ -35,6 +36,9 @@ impl Kind {
         }
     }
 }
+
+/// Takes rows as they come about, [units, some rows].
+pub(crate) type Rows<'a> = dyn FnMut(&Matrix) -> Result<()> + 'a;
 
 /// An output file that may be written.
 #[derive(Clone, Debug)]
@@ -82,6 +86,43 @@ impl Target {
             _ => npy(values).map_err(Error::io("encoding", &self.path))?,
         };
         save(&self.path, &bytes)
+    }
+
+    /// Writes rows while they come about: an array of bytes if all values are 0 or 1, else of single-precision numbers, or text.
+    ///
+    /// # Shapes
+    ///
+    /// The file has `rows` rows of `columns` values; what `fill` hands over is [columns, some rows].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] or [`gm_train::Error::Io`] when writing fails, or what `fill` says; an older file is untouched then.
+    pub(crate) fn write_rows<T>(
+        &self,
+        [rows, columns]: [usize; 2],
+        binary: bool,
+        fill: impl FnOnce(&mut Rows<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut file = NewFile::create(&self.path)?;
+        let fail = || Error::io("writing", &self.path);
+        let shape = [rows as u64, columns as u64];
+        let done = if self.kind == Kind::Csv {
+            fill(&mut |values| file.write_all(csv(values).as_bytes()).map_err(fail()))?
+        } else if binary {
+            let mut array =
+                WriteOptions::new().default_dtype().shape(&shape).writer(&mut file).begin_nd().map_err(fail())?;
+            let done = fill(&mut |values| array.extend(values.iter().map(|&x| x as u8)).map_err(fail()))?;
+            array.finish().map_err(fail())?;
+            done
+        } else {
+            let mut array =
+                WriteOptions::new().default_dtype().shape(&shape).writer(&mut file).begin_nd().map_err(fail())?;
+            let done = fill(&mut |values| array.extend(values.iter().copied()).map_err(fail()))?;
+            array.finish().map_err(fail())?;
+            done
+        };
+        file.keep()?;
+        Ok(done)
     }
 
     /// Writes a list of numbers, one a row.
@@ -196,6 +237,35 @@ mod tests {
         assert_eq!(array.into_vec::<f32>().unwrap(), values.as_slice());
         let bytes = npy(&values.columns(0, 2).into_owned()).unwrap();
         assert_eq!(npyz::NpyFile::new(&bytes[..]).unwrap().into_vec::<u8>().unwrap(), [0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn table_rows_that_come_about_give_the_same_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let values = Matrix::from_column_slice(2, 3, &[0.0, 1.0, 1.0, 1.0, 0.0, 0.5]);
+        let parts = [values.columns(0, 2).into_owned(), values.columns(2, 1).into_owned()];
+        for (name, whole) in [("a.csv", csv(&values).into_bytes()), ("a.npy", npy(&values).unwrap())] {
+            let path = folder.path().join(name);
+            let target = Target::new(&path, &[Kind::Csv, Kind::Npy], false).unwrap();
+            target.write_rows([3, 2], false, |rows| parts.iter().try_for_each(rows)).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), whole, "{name}");
+        }
+        let target = Target::new(&folder.path().join("b.npy"), &[Kind::Npy], false).unwrap();
+        target.write_rows([2, 2], true, |rows| rows(&parts[0])).unwrap();
+        assert_eq!(std::fs::read(target.path()).unwrap(), npy(&parts[0]).unwrap());
+    }
+
+    #[test]
+    fn rejects_rows_that_fail_without_leaving_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = Target::new(&folder.path().join("a.npy"), &[Kind::Npy], false).unwrap();
+        let failed = target.write_rows([3, 1], true, |rows| {
+            rows(&Matrix::zeros(1, 1))?;
+            Err::<(), _>(Error::Picture { detail: "on purpose".into() })
+        });
+        assert!(failed.unwrap_err().line().contains("on purpose"));
+        assert!(target.write_rows([3, 1], true, |rows| rows(&Matrix::zeros(1, 2))).is_err(), "a row is missing");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

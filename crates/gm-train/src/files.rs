@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gm_core::{Error as CoreError, Format, ModelData};
 use tempfile::{Builder, NamedTempFile};
@@ -39,17 +39,87 @@ pub fn write_atomically(
     write: impl FnOnce(&mut dyn Write) -> gm_core::Result<()>,
 ) -> Result<()> {
     let path = path.as_ref();
-    let folder = folder_of(path);
-    let fail = || Error::io("writing", path);
-    let mut file = unfinished(folder).map_err(fail())?;
-    let mut buffered = BufWriter::new(Guarded { file: file.as_file_mut(), folder });
-    write(&mut buffered).map_err(Error::at(path))?;
-    buffered.flush().map_err(fail())?;
-    drop(buffered);
-    sync(file.as_file(), folder).map_err(fail())?;
-    admit(Call::Rename, folder, 0).map_err(fail())?;
-    file.persist(path).map_err(|e| fail()(e.error))?;
-    sync_folder(folder).map_err(fail())
+    let mut file = NewFile::create(path)?;
+    write(&mut file).map_err(Error::at(path))?;
+    file.keep()
+}
+
+/// A file that is written bit by bit and is there whole or not at all, as by [`write_atomically`].
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Write;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("numbers.txt");
+/// let mut file = gm_train::NewFile::create(&path)?;
+/// (0..3).try_for_each(|number| writeln!(file, "{number}"))?;
+/// assert!(!path.exists());
+/// file.keep()?;
+/// assert_eq!(std::fs::read(&path)?, b"0\n1\n2\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct NewFile {
+    path: PathBuf,
+    out: BufWriter<Unfinished>,
+}
+
+impl NewFile {
+    /// An empty file under another name in the folder of `path`; removed again unless it is [kept](Self::keep).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] naming `path`.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let folder = folder_of(path);
+        let file = unfinished(folder).map_err(Error::io("writing", path))?;
+        Ok(Self { path: path.into(), out: BufWriter::new(Unfinished { file, folder: folder.into() }) })
+    }
+
+    /// Flushes the file to the disk and gives it its name, in place of an older one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] naming the path; an older file is untouched then.
+    pub fn keep(mut self) -> Result<()> {
+        let fail = || Error::io("writing", &self.path);
+        self.out.flush().map_err(fail())?;
+        let (Unfinished { file, folder }, _) = self.out.into_parts();
+        sync(file.as_file(), &folder).map_err(fail())?;
+        admit(Call::Rename, &folder, 0).map_err(fail())?;
+        file.persist(&self.path).map_err(|e| fail()(e.error))?;
+        sync_folder(&folder).map_err(fail())
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// A file under a name of its own.
+#[derive(Debug)]
+struct Unfinished {
+    file: NamedTempFile,
+    folder: PathBuf,
+}
+
+impl Write for Unfinished {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Guarded { file: self.file.as_file_mut(), folder: &self.folder }.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// A file in a folder, whose writes tests can make fail.

@@ -63,7 +63,7 @@ pub use evaluate::{
     classify, evaluate, evaluate_classifier, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm,
     evaluate_sbn,
 };
-pub use files::{load_model, save_model, write_atomically};
+pub use files::{NewFile, load_model, save_model, write_atomically};
 pub use learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport, Watch};
 pub use metrics::{EpochRecord, Figures};
 pub use model::{Model, convert_model};

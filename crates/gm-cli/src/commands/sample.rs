@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use gm_core::{Matrix, VisibleKind};
+use gm_core::{Matrix, Purpose, VisibleKind};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
 use gm_rbm::{Clamp, Rbm};
@@ -12,12 +12,13 @@ use gm_train::Model;
 use serde::Serialize;
 
 use super::Context;
+use crate::console::Progress;
 use crate::error::{Error, Result};
-use crate::files::{Kind, Target};
+use crate::files::{Kind, Rows, Target};
 use crate::mask::{Mask, given};
 use crate::model;
 use crate::output::Report;
-use crate::picture::{self, Shape};
+use crate::picture;
 use crate::sampling::{
     self, Chain, DbmWalk, DbnPosteriorWalk, DbnWalk, Diagnostics, Kernel, SbnWalk, TemperedWalk, Walk, Watched,
 };
@@ -129,12 +130,14 @@ struct Document {
 /// Temperatures of parallel tempering unless told.
 const TEMPERATURES: usize = 10;
 
+/// Independent samples that are drawn together.
+const TOGETHER: usize = 10_000;
+
 /// Above this split R-hat chains have not forgotten where they began.
 const MIXED: f64 = 1.05;
 
-/// Samples with how they came about.
+/// How samples came about.
 struct Drawn {
-    values: Matrix,
     method: &'static str,
     /// Chains, sweeps and thinning, where there are chains.
     chains: Option<[usize; 3]>,
@@ -151,22 +154,36 @@ impl Sample {
             return Err(refused("--label", value, "a model with label units"));
         }
         self.check_heat(&model)?;
-        let drawn = match &model {
-            Model::Rbm(rbm) => self.sample_rbm(rbm, context)?,
-            Model::Sbn(sbn) => self.sample_sbn(sbn, context)?,
-            Model::Dbm(dbm) => self.sample_dbm(dbm, context)?,
-            Model::Dbn(dbn) => self.sample_dbn(dbn, context)?,
-        };
-        let kind = model.visible_kind();
-        let shape = picture::shape_of(sites(kind, model.visible()), None);
-        let levels = levels(kind, &drawn.values);
-        let values = || if self.means { drawn.values.clone() } else { written(kind, drawn.values.clone()) };
-        let mut text = match &target {
-            Some(target) => self.write(target, (&levels, values()), shape)?,
-            None => picture::blocks(&levels, shape),
+        let (kind, units) = (model.visible_kind(), model.visible());
+        let shape = picture::shape_of(sites(kind, units), None);
+        let columns = if self.means { units } else { sites(kind, units) };
+        let in_file = |values: &Matrix| if self.means { values.clone() } else { written(kind, values.clone()) };
+        let (mut text, drawn, values) = match &target {
+            Some(target) if target.kind != Kind::Png => {
+                let binary = !self.means && matches!(kind, VisibleKind::Bernoulli | VisibleKind::Labelled { .. });
+                let draw = |rows: &mut Rows<'_>| self.draw(&model, context, &mut |values| rows(&in_file(values)));
+                (said(target, self.count, columns), target.write_rows([self.count, columns], binary, draw)?, None)
+            }
+            _ => {
+                let mut all = Vec::with_capacity(units * self.count);
+                let drawn = self.draw(&model, context, &mut |values| {
+                    all.extend_from_slice(values.as_slice());
+                    Ok(())
+                })?;
+                let values = Matrix::from_vec(units, self.count, all);
+                let levels = levels(kind, &values);
+                let text = match &target {
+                    Some(target) => {
+                        target.write_picture(&picture::samples(&levels, shape, None))?;
+                        said(target, self.count, columns)
+                    }
+                    None => picture::blocks(&levels, shape),
+                };
+                (text, drawn, target.is_none().then(|| in_file(&values)))
+            }
         };
         text += &drawn.diagnostics.as_ref().map(Diagnostics::text).unwrap_or_default();
-        let rows = || values().column_iter().map(|sample| sample.iter().copied().collect()).collect();
+        let rows = |values: Matrix| values.column_iter().map(|sample| sample.iter().copied().collect()).collect();
         let number = |i: usize| drawn.chains.map(|chains| chains[i]);
         Report::new(
             text,
@@ -180,11 +197,21 @@ impl Sample {
                 steps: number(1),
                 thin: number(2),
                 seed: context.seed(),
-                values: target.is_none().then(rows),
+                values: values.map(rows),
                 diagnostics: drawn.diagnostics,
                 out: self.out.clone(),
             },
         )
+    }
+
+    /// Draws samples and hands them over as they come about.
+    fn draw(&self, model: &Model, context: &Context, rows: &mut Rows<'_>) -> Result<Drawn> {
+        match model {
+            Model::Rbm(rbm) => self.sample_rbm(rbm, context, rows),
+            Model::Sbn(sbn) => self.sample_sbn(sbn, context, rows),
+            Model::Dbm(dbm) => self.sample_dbm(dbm, context, rows),
+            Model::Dbn(dbn) => self.sample_dbn(dbn, context, rows),
+        }
     }
 
     /// Refuses temperatures out of range, or where there are none.
@@ -209,7 +236,7 @@ impl Sample {
         }
     }
 
-    fn sample_rbm(&self, rbm: &Rbm, context: &Context) -> Result<Drawn> {
+    fn sample_rbm(&self, rbm: &Rbm, context: &Context, rows: &mut Rows<'_>) -> Result<Drawn> {
         self.check_method(&[Method::Gibbs, Method::Tempering], "gibbs or tempering for a rbm")?;
         let chains = self.chains.unwrap_or(self.count).min(self.count);
         let clamp = self.clamp((rbm.units().kind(), rbm.row_units()), chains, context)?;
@@ -218,7 +245,7 @@ impl Sample {
             let temperatures = self.temperatures.unwrap_or(TEMPERATURES);
             let given = (clamp, classes.as_deref());
             let mut walk = TemperedWalk::new(rbm, chains, temperatures, given, &context.streams())?;
-            return self.by_chains(&mut walk, chains, "parallel tempering");
+            return self.by_chains(&mut walk, chains, "parallel tempering", rows);
         }
         let walk = match classes {
             Some(classes) => Walk::new(rbm, chains, clamp, &context.streams()).of_classes(&classes),
@@ -228,10 +255,10 @@ impl Sample {
             Some(beta) => walk.heated(beta),
             None => walk,
         };
-        self.by_gibbs(&mut walk, chains)
+        self.by_gibbs(&mut walk, chains, rows)
     }
 
-    fn sample_dbm(&self, dbm: &Dbm, context: &Context) -> Result<Drawn> {
+    fn sample_dbm(&self, dbm: &Dbm, context: &Context, rows: &mut Rows<'_>) -> Result<Drawn> {
         self.check_method(&[Method::Gibbs], "gibbs for a dbm")?;
         let chains = self.chains.unwrap_or(self.count).min(self.count);
         let clamp = self.clamp((VisibleKind::Bernoulli, dbm.visible()), chains, context)?;
@@ -240,21 +267,21 @@ impl Sample {
             Some(beta) => walk.heated(beta),
             None => walk,
         };
-        self.by_gibbs(&mut walk, chains)
+        self.by_gibbs(&mut walk, chains, rows)
     }
 
-    fn sample_dbn(&self, dbn: &Dbn, context: &Context) -> Result<Drawn> {
+    fn sample_dbn(&self, dbn: &Dbn, context: &Context, rows: &mut Rows<'_>) -> Result<Drawn> {
         self.check_method(&[Method::Gibbs], "gibbs for a dbn")?;
         let chains = self.chains.unwrap_or(self.count).min(self.count);
         let Some(clamp) = self.clamp((VisibleKind::Bernoulli, dbn.visible()), chains, context)? else {
             let classes = self.classes(dbn.classes(), chains)?;
-            return self.by_gibbs(&mut DbnWalk::new(dbn, chains, classes, &context.streams()), chains);
+            return self.by_gibbs(&mut DbnWalk::new(dbn, chains, classes, &context.streams()), chains, rows);
         };
         if self.label.is_some() {
             return Err(refused("--label", "given", "none together with --clamp"));
         }
         let mut walk = DbnPosteriorWalk::new(dbn, clamp, &context.streams())?;
-        self.after_watching(&mut walk, chains, self.steps.unwrap_or(100), "Gibbs sampling of all layers")
+        self.after_watching(&mut walk, chains, self.steps.unwrap_or(100), "Gibbs sampling of all layers", rows)
     }
 
     /// The class of each chain: those asked for, in turn.
@@ -266,12 +293,18 @@ impl Sample {
         }
     }
 
-    fn by_gibbs(&self, walk: &mut impl Watched, chains: usize) -> Result<Drawn> {
-        self.by_chains(walk, chains, "block Gibbs sampling")
+    fn by_gibbs(&self, walk: &mut impl Watched, chains: usize, rows: &mut Rows<'_>) -> Result<Drawn> {
+        self.by_chains(walk, chains, "block Gibbs sampling", rows)
     }
 
-    fn by_chains(&self, walk: &mut impl Watched, chains: usize, method: &'static str) -> Result<Drawn> {
-        self.after_watching(walk, chains, self.steps.unwrap_or(1_000), method)
+    fn by_chains(
+        &self,
+        walk: &mut impl Watched,
+        chains: usize,
+        method: &'static str,
+        rows: &mut Rows<'_>,
+    ) -> Result<Drawn> {
+        self.after_watching(walk, chains, self.steps.unwrap_or(1_000), method, rows)
     }
 
     /// Samples of chains after so many sweeps, in the second half of which they were watched.
@@ -281,16 +314,17 @@ impl Sample {
         chains: usize,
         steps: usize,
         method: &'static str,
+        rows: &mut Rows<'_>,
     ) -> Result<Drawn> {
         let diagnostics = walk.run_watched(steps)?;
         if diagnostics.as_ref().is_some_and(|d| d.compared && d.split_r_hat > MIXED) {
             tracing::warn!("the chains still differ from each other (split R-hat above {MIXED}); raise --steps");
         }
-        let (values, thin) = self.collect(walk, chains)?;
-        Ok(Drawn { values, method, chains: Some([chains, steps, thin]), diagnostics })
+        let thin = self.collect(walk, chains, rows)?;
+        Ok(Drawn { method, chains: Some([chains, steps, thin]), diagnostics })
     }
 
-    fn sample_sbn(&self, sbn: &Sbn, context: &Context) -> Result<Drawn> {
+    fn sample_sbn(&self, sbn: &Sbn, context: &Context, rows: &mut Rows<'_>) -> Result<Drawn> {
         let chains = self.chains.unwrap_or(self.count).min(self.count);
         let Some(clamp) = self.clamp((VisibleKind::Bernoulli, sbn.visible()), chains, context)? else {
             self.check_method(&[], "none for a sbn without --clamp, whose samples are independent")?;
@@ -303,8 +337,12 @@ impl Sample {
                     ));
                 }
             }
-            let values = sampling::ancestral(sbn, self.count, self.means, &context.streams());
-            return Ok(Drawn { values, method: "ancestral sampling", chains: None, diagnostics: None });
+            for (part, first) in (0..self.count).step_by(TOGETHER).enumerate() {
+                let streams = context.streams();
+                let streams = if part == 0 { streams } else { streams.fork(Purpose::Choose, part as u64) };
+                rows(&sampling::ancestral(sbn, TOGETHER.min(self.count - first), self.means, &streams))?;
+            }
+            return Ok(Drawn { method: "ancestral sampling", chains: None, diagnostics: None });
         };
         self.check_method(&[Method::Gibbs, Method::Importance], "gibbs or importance for a sbn")?;
         let asked = self.method.map(|method| match method {
@@ -313,7 +351,7 @@ impl Sample {
         });
         let kernel = Kernel::of(asked, sbn);
         let mut walk = SbnWalk::new(sbn, clamp, kernel, &context.streams())?;
-        self.after_watching(&mut walk, chains, self.steps.unwrap_or(100), kernel.name())
+        self.after_watching(&mut walk, chains, self.steps.unwrap_or(100), kernel.name(), rows)
     }
 
     fn clamp(&self, (kind, visible): (VisibleKind, usize), chains: usize, context: &Context) -> Result<Option<Clamp>> {
@@ -323,28 +361,30 @@ impl Sample {
         Ok(Some(Clamp { mask: mask_of_units(kind, &free.flipped()), values }))
     }
 
-    /// Samples in the order in which they were drawn, [visible, samples], and the sweeps between those of a chain.
-    fn collect(&self, walk: &mut dyn Chain, chains: usize) -> Result<(Matrix, usize)> {
+    /// Hands over samples in the order in which they are drawn; the sweeps between those of a chain.
+    fn collect(&self, walk: &mut dyn Chain, chains: usize, rows: &mut Rows<'_>) -> Result<usize> {
         let thin = self.thin.unwrap_or(100);
-        let mut values = Matrix::zeros(walk.states().nrows(), self.count);
+        let mut progress = Progress::new("drawing", self.count as u64);
         for (round, first) in (0..self.count).step_by(chains).enumerate() {
             if round > 0 {
                 walk.advance(thin)?;
             }
             let drawn = if self.means { walk.means() } else { walk.states() };
             let taken = chains.min(self.count - first);
-            values.columns_mut(first, taken).copy_from(&drawn.columns(0, taken));
+            if taken == drawn.ncols() {
+                rows(&drawn)?
+            } else {
+                rows(&drawn.columns(0, taken).into_owned())?
+            }
+            progress.set((first + taken) as u64, "");
         }
-        Ok((values, thin))
+        Ok(thin)
     }
+}
 
-    fn write(&self, target: &Target, (levels, values): (&Matrix, Matrix), shape: Shape) -> Result<String> {
-        match target.kind {
-            Kind::Png => target.write_picture(&picture::samples(levels, shape, None))?,
-            _ => target.write_values(&values)?,
-        }
-        Ok(format!("{}: {} samples of {} units\n", target.path().display(), values.ncols(), values.nrows()))
-    }
+/// What was written where.
+fn said(target: &Target, samples: usize, units: usize) -> String {
+    format!("{}: {samples} samples of {units} units\n", target.path().display())
 }
 
 fn refused(option: &'static str, value: impl ToString, allowed: &str) -> Error {
