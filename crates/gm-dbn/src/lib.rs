@@ -42,6 +42,7 @@ mod gibbs;
 mod gradient;
 mod likelihood;
 mod model;
+mod rows;
 
 pub use conditional::Couplings;
 pub use gibbs::{PosteriorChains, Sampler};
