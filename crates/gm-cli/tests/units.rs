@@ -216,7 +216,7 @@ fn rejects_options_of_other_units() {
     workshop.json(&words("train rbm --data rows.csv --visible gaussian --hidden 2 --epochs 1 --out run"));
     let refused = workshop.refuses(&words("eval run/model.gm --data rows.csv --binarise threshold"));
     assert!(refused.contains("none for gaussian visible units"), "{refused}");
-    let refused = workshop.refuses(&words("convert run/model.gm other.gm --to dbn"));
+    let refused = workshop.refuses(&words("convert run/model.gm other.gm --to sbn"));
     assert!(refused.contains("gaussian visible units"), "{refused}");
     let refused = workshop.refuses(&words("finetune run/model.gm --data rows.csv --out net"));
     assert!(refused.contains("bernoulli") || refused.contains("0..1") || refused.contains("labels"), "{refused}");
