@@ -79,7 +79,9 @@ impl Couplings {
         let v = v.into();
         let Some(below) = &self.below else {
             return match v {
-                Batch::Bits(v) => self.directed.recognise(dbn.passes(), v, streams).into_iter().map(Batch::from).collect(),
+                Batch::Bits(v) => {
+                    self.directed.recognise(dbn.passes(), v, streams).into_iter().map(Batch::from).collect()
+                }
                 reals => vec![reals],
             };
         };

@@ -58,9 +58,8 @@ impl Dbn {
         let firsts: Vec<usize> = (0..log_prior.len()).step_by(upper).collect();
         let inputs = self.visible_inputs(&states[0].select(&firsts));
         let joined = self.joined(v);
-        let sums = |(i, inputs): (usize, &Vec<f64>)| {
-            joined(log_sum_exp(&log_prior[i * upper..(i + 1) * upper]), inputs)
-        };
+        let sums =
+            |(i, inputs): (usize, &Vec<f64>)| joined(log_sum_exp(&log_prior[i * upper..(i + 1) * upper]), inputs);
         let terms: Vec<Vec<f64>> = inputs.par_iter().enumerate().map(sums).collect();
         let total = |row: usize| {
             let mut sum = LogSum::default();

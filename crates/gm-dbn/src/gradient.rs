@@ -1,6 +1,8 @@
 //! Gradients: exactly by enumeration, and from the wake and sleep phases of the whole network.
 
-use gm_core::{Activations, Batch, BatchRef, BitMatrix, Error, Purpose, Recognition, Result, Stack, Streams, log_sum_exp};
+use gm_core::{
+    Activations, Batch, BatchRef, BitMatrix, Error, Purpose, Recognition, Result, Stack, Streams, log_sum_exp,
+};
 use gm_rbm::Phase;
 use gm_sbn::{Draws, Dreams, Generated, Recognised};
 

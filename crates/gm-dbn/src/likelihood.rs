@@ -4,7 +4,8 @@
 use std::ops::ControlFlow;
 
 use gm_core::{
-    AisSettings, Annealed, Batch, BatchRef, BitMatrix, Matrix, Progress, Purpose, Result, Schedule, Streams, VisibleUnits,
+    AisSettings, Annealed, Batch, BatchRef, BitMatrix, Matrix, Progress, Purpose, Result, Schedule, Streams,
+    VisibleUnits,
 };
 use gm_rbm::base_rate_bias;
 use gm_sbn::{BoundSettings, Bounds};
@@ -199,12 +200,7 @@ impl Dbn {
     /// assert!((bound[0] + 4.0 * 2.0_f64.ln()).abs() < 1e-5);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn exact_bound<'v>(
-        &self,
-        v: impl Into<BatchRef<'v>>,
-        log_partition: f64,
-        samples: usize,
-    ) -> Result<Vec<f64>> {
+    pub fn exact_bound<'v>(&self, v: impl Into<BatchRef<'v>>, log_partition: f64, samples: usize) -> Result<Vec<f64>> {
         const OP: &str = "Dbn::exact_bound";
         let v = v.into();
         self.check_data(OP, v)?;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use gm_core::{
-    BatchRef, BitMatrix, Error, FileError, Gaussian, Labels, Matrix, ModelData, ModelKind, Purpose, Recognition, Result,
-    Stack, Streams, Vector, VisibleKind, VisibleUnits, check_len, log_sum_exp,
+    BatchRef, BitMatrix, Error, FileError, Gaussian, Labels, Matrix, ModelData, ModelKind, Purpose, Recognition,
+    Result, Stack, Streams, Vector, VisibleKind, VisibleUnits, check_len, log_sum_exp,
 };
 use gm_rbm::Rbm;
 use gm_sbn::{LogPrior, Net};
@@ -212,7 +212,8 @@ impl Dbn {
             return Self::from_rbm(rbm);
         }
         let value = format!("{depth} with {} visible units", rbm.units().kind());
-        let allowed = "1 unless visible units are bernoulli: hidden layers are binary, and the second one mirrors the visible";
+        let allowed =
+            "1 unless visible units are bernoulli: hidden layers are binary, and the second one mirrors the visible";
         Err(Error::Param { op: OP, arg: "depth", value, allowed })
     }
 
@@ -265,7 +266,11 @@ impl Dbn {
         let (last, below) = (self.depth() - 1, self.stack.bias(self.depth() - 1).len());
         if growth == Growth::Unrolled && self.depth() == 1 && self.units != VisibleUnits::Bernoulli {
             let value = format!("unrolled from {} visible units", self.units.kind());
-            return Err(refuse("growth", value, "random for the second hidden layer, unless visible units are bernoulli"));
+            return Err(refuse(
+                "growth",
+                value,
+                "random for the second hidden layer, unless visible units are bernoulli",
+            ));
         }
         if growth == Growth::Unrolled && units < below {
             return Err(refuse("units", units.to_string(), "as many units as two layers below, or more"));

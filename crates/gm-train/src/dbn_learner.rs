@@ -1,8 +1,8 @@
 //! Deep belief networks in training: layer by layer, then all layers together.
 
 use gm_core::{
-    AisSettings, Batch, BatchRef, BitMatrix, Gaussian, Labels, Matrix, ModelData, Purpose, Recognition, Schedule, Stack,
-    Streams, Vector, VisibleUnits, check_len, unwatched,
+    AisSettings, Batch, BatchRef, BitMatrix, Gaussian, Labels, Matrix, ModelData, Purpose, Recognition, Schedule,
+    Stack, Streams, Vector, VisibleUnits, check_len, unwatched,
 };
 use gm_dbn::{Couplings, Dbn};
 use gm_rbm::{Rbm, free_energy_gap};

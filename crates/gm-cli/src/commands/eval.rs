@@ -166,7 +166,9 @@ impl Eval {
         let exact = [("--exact", self.exact.then(|| "given".into()))];
         let given = self.annealing().into_iter().chain(self.reverse()).chain(self.drawing()).chain(exact);
         refuse_given(given.collect::<Vec<_>>().iter(), "none for a classifier")?;
-        self.judged((VisibleKind::Bernoulli, net.inputs()), net.classes(), target, |data| Ok(evaluate_classifier(net, data)?))
+        self.judged((VisibleKind::Bernoulli, net.inputs()), net.classes(), target, |data| {
+            Ok(evaluate_classifier(net, data)?)
+        })
     }
 
     /// How well the label units of a model tell the labels of the rows.
