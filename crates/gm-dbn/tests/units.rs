@@ -492,7 +492,9 @@ fn stat_cond_gibbs_draws_a_unit_from_its_conditional() {
 
 #[test]
 fn planted_cond_a_conditional_without_the_layer_above_or_of_other_units_is_found_out() {
-    for dbn in models(18, &[3, 4]) {
+    for mut dbn in models(18, &[3, 4]) {
+        // What all units of a group share is nothing to it, but much to independent units.
+        dbn.stack_mut().update_weights(0, |w| w.column_mut(0).add_scalar_mut(1.5));
         let mut alone = dbn.clone();
         alone.stack_mut().update_weights(1, |w| w.fill(0.0));
         assert!(!first_unit(&dbn, &alone, 18).passes(ALPHA));
@@ -627,7 +629,7 @@ fn planted_mean_weights_of_another_recognition_net_are_found_out() {
         let (v, log_z) = (some_rows(&dbn, 1, 23), dbn.log_partition().unwrap());
         let expected = dbn.exact_bound(&v, log_z, 1).unwrap()[0];
         let mut off = dbn.clone();
-        off.recognition_mut().unwrap().bias_mut(1)[0] += 3.0;
+        off.recognition_mut().unwrap().update_weights(0, |w| w.fill(0.0));
         let wake = Wake::new(&off, &off.couplings(), &v, 20_000, &Streams::new(4));
         let weights: Vec<f64> = wake.log_weights().iter().map(|w| w - log_z).collect();
         let result = mean_test(&weights, expected);

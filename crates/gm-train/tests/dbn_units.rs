@@ -71,6 +71,12 @@ fn settings(visible: Visible) -> DbnSettings {
     }
 }
 
+/// Those of the first layer alone.
+fn of_one_layer(visible: Visible) -> DbnSettings {
+    let both = settings(visible);
+    DbnSettings { hidden: vec![4], learning_rate: vec![both.learning_rate[0]], ..both }
+}
+
 fn cases() -> [(Dataset, Visible); 2] {
     [(measurements(600), Visible::Gaussian), (answers(600), Visible::Softmax(3))]
 }
@@ -131,7 +137,7 @@ fn law_the_second_layer_learns_a_better_prior() {
         assert!(last > begins + 0.1, "{visible}: {last} after {begins}");
         assert_eq!((at(100, "layers"), at(200, "layers")), (1.0, 2.0));
         // The variances are those of the first layer, and recognition its posterior.
-        let first = fit(&data, &DbnSettings { hidden: vec![4], ..settings(visible) }, 1);
+        let first = fit(&data, &of_one_layer(visible), 1);
         assert_eq!((model.units(), model.stack().weights(0)), (first.units(), first.stack().weights(0)));
         assert!(at(200, "log_likelihood") >= last - 1e-6);
         assert!((at(200, "log_likelihood") - log_p(&model, &data)).abs() < 0.2, "a sample of the same rows");
@@ -153,6 +159,7 @@ fn law_backfitting_improves_a_network_on_log_p() {
                 backfit_epochs: 120,
                 backfit_learning_rate: 0.003,
                 backfit_steps: vec![3],
+                learning_rate: vec![0.1],
                 ..settings(visible)
             };
             let model = fit_with(&data, &settings, Some(first.clone()), 6).model;
@@ -270,7 +277,7 @@ fn stable_training_does_not_depend_on_threads() {
 fn law_machines_and_networks_are_extended_and_converted() {
     let folder = tempfile::tempdir().unwrap();
     for (data, visible) in cases() {
-        let first = fit(&data, &DbnSettings { hidden: vec![4], epochs: vec![10], ..settings(visible) }, 1);
+        let first = fit(&data, &DbnSettings { epochs: vec![10], ..of_one_layer(visible) }, 1);
         let path = folder.path().join(format!("{}.gm", visible == Visible::Gaussian));
         save_model(&path, &first.top().to_data().unwrap()).unwrap();
         let more = DbnSettings { start: Some(path), epochs: vec![10], learning_rate: vec![0.1], ..settings(visible) };
@@ -295,7 +302,7 @@ fn law_machines_and_networks_are_extended_and_converted() {
 
 #[test]
 fn rejects_labels_on_one_layer_and_fallback_is_no_error() {
-    let one = DbnSettings { labels: true, hidden: vec![4], ..settings(Visible::Gaussian) };
+    let one = DbnSettings { labels: true, ..of_one_layer(Visible::Gaussian) };
     assert_eq!(
         one.check().unwrap_err().to_string(),
         "DbnSettings: `visible` is gaussian with labels and 1 hidden layer, allowed: bernoulli with labels, or 2 hidden layers \
