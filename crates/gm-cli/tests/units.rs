@@ -325,17 +325,17 @@ fn table_belief_networks_of_categories_go_through_every_command() {
 #[test]
 fn table_labels_beside_a_network_of_grey_levels() {
     let workshop = Workshop::new();
-    let train = "train dbn --data digits --visible gaussian --hidden 40,40 --labels --class-weight 5 --epochs 30 --batch-size 20 \
+    let train = "train dbn --data digits --visible gaussian --hidden 14,14 --labels --class-weight 5 --epochs 12 --batch-size 20 \
                  --seed 1 --out run";
     let document = workshop.json(&words(train));
-    assert_eq!(document["layers"], json!([64, 40, 40]));
-    assert!(number(&document, "/figures/error_rate") < 0.5);
+    assert_eq!(document["layers"], json!([64, 14, 14]));
+    assert!(number(&document, "/figures/error_rate") < 0.6);
     let classes = workshop.json(&words("eval run/model.gm --data digits --classify"));
-    assert!(number(&classes, "/error_rate/value") < 0.5, "0.9 by chance");
+    assert!(number(&classes, "/error_rate/value") < 0.6, "0.9 by chance");
     workshop.json(&words("sample run/model.gm -n 20 --label 3 --steps 50 --out threes.npy"));
     assert_eq!(workshop.array("threes.npy").0, [20, 64]);
-    let categories = "train dbn --data digits --visible softmax:17 --hidden 20,20 --labels --epochs 1 --out groups";
-    assert_eq!(workshop.json(&words(categories))["layers"], json!([1088, 20, 20]));
+    let categories = "train dbn --data digits --visible softmax:17 --hidden 6,6 --labels --epochs 1 --out groups";
+    assert_eq!(workshop.json(&words(categories))["layers"], json!([1088, 6, 6]));
     assert!(number(&workshop.json(&words("eval groups/model.gm --data digits --classify")), "/errors") > 0.0);
 }
 
@@ -366,6 +366,7 @@ fn rejects_options_of_belief_networks_with_other_units() {
         let refused = workshop.refuses(&words(&format!("convert run/model.gm other.gm --to {to}")));
         assert!(refused.contains("gaussian visible units"), "{refused}");
     }
-    let refused = workshop.refuses(&words("finetune run/model.gm --data digits --out net"));
+    workshop.json(&words("train dbn --data digits --visible gaussian --hidden 2,2 --epochs 1 --out grey"));
+    let refused = workshop.refuses(&words("finetune grey/model.gm --data digits --out net"));
     assert!(refused.contains("expected bernoulli"), "{refused}");
 }

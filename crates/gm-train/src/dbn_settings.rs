@@ -517,7 +517,7 @@ impl DbnSettings {
             self.start_layers = 0;
             return Ok(());
         }
-        let prepared = self.visible.prepare(data, Binarise::None)?;
+        let prepared = self.visible.prepare("DbnSettings", data, Binarise::None)?;
         self.start_layers = match self.start_model(prepared.as_ref().unwrap_or(data).units())? {
             Some(model) => model.depth(),
             None => 0,
@@ -601,7 +601,7 @@ impl ModelSettings for DbnSettings {
     }
 
     fn prepare(&self, data: &Dataset, binarise: Binarise) -> Result<Option<Dataset>> {
-        let prepared = self.visible.prepare(data, binarise)?;
+        let prepared = self.visible.prepare("DbnSettings", data, binarise)?;
         let joined = with_labels(self.labels, self.classes, prepared.as_ref().unwrap_or(data))?;
         Ok(joined.or(prepared))
     }

@@ -311,7 +311,7 @@ fn rejects_what_units_of_a_kind_cannot_learn() {
     let text = refused(numbers(), &gaussian(Algorithm::Cd), &fixed);
     assert_eq!(
         text,
-        "training: `binarise` is fixed:0 with visible gaussian, allowed: none unless visible units are bernoulli"
+        "RbmSettings: `binarise` is fixed:0 with visible gaussian, allowed: none unless visible units are bernoulli"
     );
     let labelled = RbmSettings { labels: true, ..gaussian(Algorithm::Cd) };
     let text = labelled.check().unwrap_err().to_string();
