@@ -57,9 +57,14 @@ impl Dbn {
         let upper = log_prior.len() >> self.layers()[1];
         let firsts: Vec<usize> = (0..log_prior.len()).step_by(upper).collect();
         let inputs = self.visible_inputs(&states[0].select(&firsts));
-        let joined = self.joined(v);
-        let sums =
-            |(i, inputs): (usize, &Vec<f64>)| joined(log_sum_exp(&log_prior[i * upper..(i + 1) * upper]), inputs);
+        let rows: Vec<Vec<f64>> = match self.units() {
+            VisibleUnits::Bernoulli => Vec::new(),
+            _ => v.to_matrix().column_iter().map(|row| widened(row.as_slice())).collect(),
+        };
+        let sums = |(i, inputs): (usize, &Vec<f64>)| {
+            let shared = log_sum_exp(&log_prior[i * upper..(i + 1) * upper]);
+            self.joined((v, &rows), shared, inputs)
+        };
         let terms: Vec<Vec<f64>> = inputs.par_iter().enumerate().map(sums).collect();
         let total = |row: usize| {
             let mut sum = LogSum::default();
@@ -69,19 +74,13 @@ impl Dbn {
         Ok((0..v.samples()).map(total).collect())
     }
 
-    /// A number plus log p(v | x_1) of each sample, as a function of the number and of W_0 x_1 + b_0.
-    fn joined<'v>(&'v self, v: BatchRef<'v>) -> Box<dyn Fn(f64, &[f64]) -> Vec<f64> + Sync + 'v> {
+    /// A number plus log p(v | x_1) of each sample given W_0 x_1 + b_0; `rows` are the samples where units are not Bernoulli.
+    fn joined(&self, (v, rows): (BatchRef<'_>, &[Vec<f64>]), log_prior: f64, inputs: &[f64]) -> Vec<f64> {
         if *self.units() == VisibleUnits::Bernoulli {
-            return Box::new(move |log_prior, inputs| {
-                let shared = log_prior - softplus_sum(inputs);
-                v.weighted_sums(inputs).into_iter().map(|chosen| shared + chosen).collect()
-            });
+            let shared = log_prior - softplus_sum(inputs);
+            return v.weighted_sums(inputs).into_iter().map(|chosen| shared + chosen).collect();
         }
-        let rows: Vec<Vec<f64>> = v.to_matrix().column_iter().map(|row| widened(row.as_slice())).collect();
-        let given = move |log_prior, inputs: &[f64]| {
-            rows.iter().map(|row| log_prior + self.units().log_prob_given(row, inputs)).collect()
-        };
-        Box::new(given)
+        rows.iter().map(|row| log_prior + self.units().log_prob_given(row, inputs)).collect()
     }
 
     /// All states of x_1, ..., x_(L-1) with log p of each, but for log Z.

@@ -170,7 +170,7 @@ impl Dbn {
             return self.directed(&prior).bounds(OP, v, settings, streams, watch);
         }
         let couplings = Couplings::new(self);
-        let mut draw = |rows: &[usize], count: usize, streams: &Streams| -> Vec<f64> {
+        let draw = |rows: &[usize], count: usize, streams: &Streams| -> Vec<f64> {
             let v = v.select(rows);
             let log_weights = match self.depth() {
                 // All that is above v is summed out.
@@ -179,7 +179,7 @@ impl Dbn {
             };
             log_weights.into_iter().map(|weight| weight - log_partition).collect()
         };
-        Bounds::of_weights(OP, v.samples(), settings, streams, watch, &mut draw)
+        Bounds::of_weights(OP, v.samples(), settings, streams, watch, draw)
     }
 
     /// The expectation of the K-sample bound of each row by enumeration, for a given log Z, `[samples]`; with K = 1 the exact

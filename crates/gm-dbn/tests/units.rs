@@ -4,7 +4,7 @@ mod common;
 
 use common::{mean, random_model, random_rbm, wide};
 use gm_core::{
-    Batch, BitMatrix, Format, Gaussian, Labels, Matrix, ModelData, Stack, Standardise, Streams, Vector, VisibleKind,
+    Batch, BitMatrix, Format, Labels, Matrix, ModelData, Stack, Standardise, Streams, Vector, VisibleKind,
     VisibleUnits, log_sum_exp, softplus_sum, unwatched,
 };
 use gm_dbn::{Dbn, Gradient, Growth, PosteriorChains, Sleep, Wake};
@@ -532,7 +532,7 @@ fn joint_test(dbn: &Dbn, layers: &[Batch]) -> TestResult {
 /// All layers of exact chains of the machine after some sweeps and a pass down.
 fn passed_down(dbn: &Dbn, seed: u64) -> Vec<Batch> {
     let (sampler, streams) = (dbn.sampler(), Streams::new(seed));
-    let mut chains = sampler.exact_chains(SAMPLES, &streams).unwrap();
+    let mut chains = sampler.exact_chains(SAMPLES, &streams).expect("a small network");
     sampler.run(&mut chains, 3, &streams);
     let mut layers = sampler.descend(&chains, &streams);
     layers.push(chains.h.into());
@@ -642,8 +642,8 @@ fn planted_mean_weights_of_another_recognition_net_are_found_out() {
 fn standardised(mut units: VisibleUnits) -> VisibleUnits {
     if let Some(gaussian) = units.gaussian_mut() {
         let n = gaussian.variance().len();
-        let standardise = Standardise::new(vec![10.0; n], vec![4.0; n]).unwrap();
-        *gaussian = Gaussian::new(gaussian.variance().to_vec()).unwrap().with_standardise(Some(standardise)).unwrap();
+        let standardise = Some(Standardise::new(vec![10.0; n], vec![4.0; n]).expect("sound numbers"));
+        *gaussian = gaussian.clone().with_standardise(standardise).expect("as many units");
     }
     units
 }

@@ -94,7 +94,7 @@ impl Bounds {
         settings: &BoundSettings,
         streams: &Streams,
         watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-        draw: &mut dyn FnMut(&[usize], usize, &Streams) -> Vec<f64>,
+        mut draw: impl FnMut(&[usize], usize, &Streams) -> Vec<f64>,
     ) -> Result<Self> {
         check_count(op, "samples", settings.samples)?;
         check_count(op, "repeats", settings.repeats)?;
@@ -337,7 +337,7 @@ impl Net<'_> {
         watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Bounds> {
         let couplings = Couplings::new(*self);
-        Bounds::of_weights(op, v.samples(), settings, streams, watch, &mut |rows, count, streams| {
+        Bounds::of_weights(op, v.samples(), settings, streams, watch, |rows, count, streams| {
             Draws::recognised(*self, &couplings, &v.select(rows), count, streams).log_weights()
         })
     }
