@@ -84,6 +84,26 @@ fn answers() -> String {
     (0..600).map(row).collect()
 }
 
+/// Completions and samples of a model of measurements in `run`, with the second one missing.
+fn completes_measurements(workshop: &Workshop) {
+    workshop.write("second.csv", "0,1,0\n");
+    let complete =
+        "complete run/model.gm --data rows.csv --split all --rows 0-5 --mask second.csv --steps 100 --out c.npy";
+    let completed = workshop.json(&words(complete));
+    assert!(completed.get("accuracy").is_none());
+    // The second measurement follows from the first.
+    for (row, values) in workshop.array("c.npy").1.chunks(3).enumerate() {
+        let expected = if values[0] > 21.0 { 1200.0 } else { 1000.0 };
+        assert!((values[1] - expected).abs() < 60.0, "row {row}: {values:?}");
+    }
+    workshop.write("given.csv", "22.4,0,-0.495\n");
+    workshop
+        .json(&words("sample run/model.gm -n 50 --clamp given.csv --mask second.csv --steps 50 --means --out k.npy"));
+    let found = workshop.array("k.npy").1;
+    assert!(found.chunks(3).all(|row| (row[0] - 22.4).abs() < 1e-3));
+    assert!(found.chunks(3).map(|row| row[1]).sum::<f64>() / 50.0 > 1150.0);
+}
+
 #[test]
 fn table_real_numbers_go_through_every_command() {
     let workshop = Workshop::new();
@@ -115,22 +135,7 @@ fn table_real_numbers_go_through_every_command() {
     workshop.json(&words("sample run/model.gm -n 20 --steps 20 --out samples.png"));
     workshop.json(&words("infer run/model.gm --data rows.csv --split all --out h.npy"));
     assert_eq!(workshop.array("h.npy").0, [600, 3]);
-    workshop.write("second.csv", "0,1,0\n");
-    let complete =
-        "complete run/model.gm --data rows.csv --split all --rows 0-5 --mask second.csv --steps 100 --out c.npy";
-    let completed = workshop.json(&words(complete));
-    assert!(completed.get("accuracy").is_none());
-    // The second measurement follows from the first.
-    for (row, values) in workshop.array("c.npy").1.chunks(3).enumerate() {
-        let expected = if values[0] > 21.0 { 1200.0 } else { 1000.0 };
-        assert!((values[1] - expected).abs() < 60.0, "row {row}: {values:?}");
-    }
-    workshop.write("given.csv", "22.4,0,-0.495\n");
-    workshop
-        .json(&words("sample run/model.gm -n 50 --clamp given.csv --mask second.csv --steps 50 --means --out k.npy"));
-    let found = workshop.array("k.npy").1;
-    assert!(found.chunks(3).all(|row| (row[0] - 22.4).abs() < 1e-3));
-    assert!(found.chunks(3).map(|row| row[1]).sum::<f64>() / 50.0 > 1150.0);
+    completes_measurements(&workshop);
     let inspected = workshop.json(&words("inspect run/model.gm"));
     let names: Vec<&str> = inspected["tensors"].as_array().unwrap().iter().filter_map(|t| t["name"].as_str()).collect();
     assert_eq!(names[3..], ["visible_variance", "visible_shift", "visible_scale"]);
@@ -264,20 +269,7 @@ fn table_belief_networks_of_real_numbers_go_through_every_command() {
         a.iter().zip(&b).map(|(a, b)| (a - b).abs()).sum::<f64>() / a.len() as f64
     };
     assert!(apart("gibbs.npy", "exact.npy") < 0.06, "{}", apart("gibbs.npy", "exact.npy"));
-    workshop.write("second.csv", "0,1,0\n");
-    let complete =
-        "complete run/model.gm --data rows.csv --split all --rows 0-5 --mask second.csv --steps 100 --out c.npy";
-    assert!(workshop.json(&words(complete)).get("accuracy").is_none());
-    for (row, values) in workshop.array("c.npy").1.chunks(3).enumerate() {
-        let expected = if values[0] > 21.0 { 1200.0 } else { 1000.0 };
-        assert!((values[1] - expected).abs() < 60.0, "row {row}: {values:?}");
-    }
-    workshop.write("given.csv", "22.4,0,-0.495\n");
-    workshop
-        .json(&words("sample run/model.gm -n 50 --clamp given.csv --mask second.csv --steps 50 --means --out k.npy"));
-    let found = workshop.array("k.npy").1;
-    assert!(found.chunks(3).all(|row| (row[0] - 22.4).abs() < 1e-3));
-    assert!(found.chunks(3).map(|row| row[1]).sum::<f64>() / 50.0 > 1150.0);
+    completes_measurements(&workshop);
     let inspected = workshop.json(&words("inspect run/model.gm"));
     let names: Vec<&str> = inspected["tensors"].as_array().unwrap().iter().filter_map(|t| t["name"].as_str()).collect();
     assert!(names.ends_with(&["visible_variance", "visible_shift", "visible_scale"]), "{names:?}");
