@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use gm_core::Batch;
-use gm_train::{Binarise, ClassData, ClassReport, Split};
+use gm_core::{Batch, VisibleKind};
+use gm_train::{Binarise, ClassData, ClassReport, Split, Values};
 
 use crate::data::{About, Part, Rows, check_input};
 use crate::error::Result;
@@ -19,14 +19,18 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
-    /// Loads the chosen rows.
+    /// Loads the chosen rows for a model of so many units of a kind.
     ///
     /// # Errors
     ///
     /// [`gm_train::Error`] naming the data and what is wrong with them, [`crate::error::Error::Units`] when the model takes
     /// rows of other units.
-    pub(crate) fn load(rows: &Rows, part: Part, units: usize, path: &Path) -> Result<Self> {
-        let (source, split) = rows.split(part, gm_core::VisibleKind::Bernoulli)?;
+    pub(crate) fn load(rows: &Rows, part: Part, (kind, units): (VisibleKind, usize), path: &Path) -> Result<Self> {
+        let (source, mut split) = rows.split(part, kind)?;
+        if let VisibleKind::Softmax { .. } = kind {
+            let groups = split.rows_for(kind, Binarise::None)?.bits().clone();
+            split = Split::new(Values::Bits(groups), split.labels().map(<[u16]>::to_vec))?;
+        }
         check_input(units, path, &source, split.units())?;
         let binarise = if split.is_binary() { Binarise::None } else { rows.binarise.unwrap_or(Binarise::None) };
         let about = About { source, split: part.to_string(), rows: split.len(), binarise: binarise.to_string() };

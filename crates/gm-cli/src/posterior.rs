@@ -33,7 +33,7 @@ impl Posterior {
         match model {
             Model::Rbm(rbm) => Ok(Self::of(rbm.mean_h_of_rows(rows)?)),
             Model::Dbm(dbm) => Self::of_dbm(dbm, rows.bits(), method, steps, streams),
-            Model::Dbn(dbn) => Self::of_dbn(dbn, rows.bits(), method, steps, streams),
+            Model::Dbn(dbn) => Self::of_dbn(dbn, &dbn.states_of_rows(rows)?, method, steps, streams),
             Model::Sbn(sbn) => Self::of_sbn(sbn, rows.bits(), method, (samples, steps), streams),
         }
     }
@@ -103,7 +103,7 @@ impl Posterior {
     /// # Errors
     ///
     /// [`Error::Option`] for another method, and whatever the model refuses.
-    fn of_dbn(dbn: &Dbn, rows: &BitMatrix, method: Method, steps: usize, streams: &Streams) -> Result<Self> {
+    fn of_dbn(dbn: &Dbn, rows: &Batch, method: Method, steps: usize, streams: &Streams) -> Result<Self> {
         match method {
             Method::Recognition => Ok(Self::of(stacked(&dbn.means_up_from_v(&rows.to_matrix())))),
             Method::Gibbs => Ok(Self::of(dbn_by_gibbs(dbn, rows, steps, streams)?)),
@@ -125,7 +125,7 @@ impl Posterior {
 }
 
 /// Means over the second half of the sweeps of one chain for each row.
-fn dbn_by_gibbs(dbn: &Dbn, rows: &BitMatrix, steps: usize, streams: &Streams) -> Result<Matrix> {
+fn dbn_by_gibbs(dbn: &Dbn, rows: &Batch, steps: usize, streams: &Streams) -> Result<Matrix> {
     let mut chains = dbn.posterior_chains(rows.clone(), streams)?;
     let mut progress = Progress::new("sampling", steps as u64);
     dbn.gibbs(&mut chains, None, steps / 2, streams);
@@ -133,7 +133,7 @@ fn dbn_by_gibbs(dbn: &Dbn, rows: &BitMatrix, steps: usize, streams: &Streams) ->
     let mut sums = Matrix::zeros(dbn.layers()[1..].iter().sum(), rows.samples());
     for sweep in 0..counted {
         dbn.gibbs(&mut chains, None, 1, streams);
-        let layers: Vec<Matrix> = chains.layers()[1..].iter().map(BitMatrix::to_matrix).collect();
+        let layers: Vec<Matrix> = chains.layers()[1..].iter().map(Batch::to_matrix).collect();
         sums += stacked(&layers);
         progress.set((steps / 2 + sweep) as u64, "");
     }

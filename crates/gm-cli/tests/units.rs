@@ -84,6 +84,26 @@ fn answers() -> String {
     (0..600).map(row).collect()
 }
 
+/// Completions and samples of a model of measurements in `run`, with the second one missing.
+fn completes_measurements(workshop: &Workshop) {
+    workshop.write("second.csv", "0,1,0\n");
+    let complete =
+        "complete run/model.gm --data rows.csv --split all --rows 0-5 --mask second.csv --steps 100 --out c.npy";
+    let completed = workshop.json(&words(complete));
+    assert!(completed.get("accuracy").is_none());
+    // The second measurement follows from the first.
+    for (row, values) in workshop.array("c.npy").1.chunks(3).enumerate() {
+        let expected = if values[0] > 21.0 { 1200.0 } else { 1000.0 };
+        assert!((values[1] - expected).abs() < 60.0, "row {row}: {values:?}");
+    }
+    workshop.write("given.csv", "22.4,0,-0.495\n");
+    workshop
+        .json(&words("sample run/model.gm -n 50 --clamp given.csv --mask second.csv --steps 50 --means --out k.npy"));
+    let found = workshop.array("k.npy").1;
+    assert!(found.chunks(3).all(|row| (row[0] - 22.4).abs() < 1e-3));
+    assert!(found.chunks(3).map(|row| row[1]).sum::<f64>() / 50.0 > 1150.0);
+}
+
 #[test]
 fn table_real_numbers_go_through_every_command() {
     let workshop = Workshop::new();
@@ -115,22 +135,7 @@ fn table_real_numbers_go_through_every_command() {
     workshop.json(&words("sample run/model.gm -n 20 --steps 20 --out samples.png"));
     workshop.json(&words("infer run/model.gm --data rows.csv --split all --out h.npy"));
     assert_eq!(workshop.array("h.npy").0, [600, 3]);
-    workshop.write("second.csv", "0,1,0\n");
-    let complete =
-        "complete run/model.gm --data rows.csv --split all --rows 0-5 --mask second.csv --steps 100 --out c.npy";
-    let completed = workshop.json(&words(complete));
-    assert!(completed.get("accuracy").is_none());
-    // The second measurement follows from the first.
-    for (row, values) in workshop.array("c.npy").1.chunks(3).enumerate() {
-        let expected = if values[0] > 21.0 { 1200.0 } else { 1000.0 };
-        assert!((values[1] - expected).abs() < 60.0, "row {row}: {values:?}");
-    }
-    workshop.write("given.csv", "22.4,0,-0.495\n");
-    workshop
-        .json(&words("sample run/model.gm -n 50 --clamp given.csv --mask second.csv --steps 50 --means --out k.npy"));
-    let found = workshop.array("k.npy").1;
-    assert!(found.chunks(3).all(|row| (row[0] - 22.4).abs() < 1e-3));
-    assert!(found.chunks(3).map(|row| row[1]).sum::<f64>() / 50.0 > 1150.0);
+    completes_measurements(&workshop);
     let inspected = workshop.json(&words("inspect run/model.gm"));
     let names: Vec<&str> = inspected["tensors"].as_array().unwrap().iter().filter_map(|t| t["name"].as_str()).collect();
     assert_eq!(names[3..], ["visible_variance", "visible_shift", "visible_scale"]);
@@ -216,8 +221,144 @@ fn rejects_options_of_other_units() {
     workshop.json(&words("train rbm --data rows.csv --visible gaussian --hidden 2 --epochs 1 --out run"));
     let refused = workshop.refuses(&words("eval run/model.gm --data rows.csv --binarise threshold"));
     assert!(refused.contains("none for gaussian visible units"), "{refused}");
-    let refused = workshop.refuses(&words("convert run/model.gm other.gm --to dbn"));
+    let refused = workshop.refuses(&words("convert run/model.gm other.gm --to sbn"));
     assert!(refused.contains("gaussian visible units"), "{refused}");
     let refused = workshop.refuses(&words("finetune run/model.gm --data rows.csv --out net"));
     assert!(refused.contains("bernoulli") || refused.contains("0..1") || refused.contains("labels"), "{refused}");
+}
+
+#[test]
+fn table_belief_networks_of_real_numbers_go_through_every_command() {
+    let workshop = Workshop::new();
+    workshop.write("rows.csv", measurements());
+    let train = "train dbn --data rows.csv --visible gaussian --hidden 3,4 --layer-epochs 200,60 --learning-rate 0.05,0.1 \
+                 --batch-size 20 --init-scale 0.1 --seed 1 --out run";
+    let document = workshop.json(&words(train));
+    assert_eq!(document["layers"], json!([3, 3, 4]));
+    assert!(workshop.text("run/config.toml").contains("visible = \"gaussian\""));
+    for file in ["model.gm", "layers/1.gm", "samples/final.png", "filters.png", "curves.png", "report.html"] {
+        assert!(workshop.path("run").join(file).is_file(), "{file}");
+    }
+    let eval = workshop.json(&words("eval run/model.gm --data rows.csv"));
+    assert_eq!((&eval["visible"], &eval["mean_log_prob"]["side"]), (&json!("gaussian"), &json!("exact")));
+    let truth = number(&eval, "/mean_log_prob/value");
+    assert!(number(&eval, "/elbo") <= truth + 1e-6);
+    let annealed = "eval run/model.gm --data rows.csv --ais-runs 100 --ais-temperatures 300 --samples 500";
+    let annealed = workshop.json(&words(annealed));
+    let [low, high] = ["/mean_log_prob/low", "/mean_log_prob/high"].map(|at| number(&annealed, at));
+    assert!(low < truth + 0.05 && truth < high + 0.05, "{low} {truth} {high}");
+    // The first layer is a machine, and nothing is far from it.
+    workshop.json(&words("convert run/layers/1.gm machine.gm --to rbm"));
+    let machine = number(&workshop.json(&words("eval machine.gm --data rows.csv")), "/mean_log_prob/value");
+    assert!((machine - truth).abs() < 1.0, "{machine} {truth}");
+    // Samples and completions are in the units of measure of the data.
+    workshop.json(&words("sample run/model.gm -n 500 --steps 200 --out samples.csv"));
+    let samples = workshop.text("samples.csv");
+    let column = |i: usize| {
+        let cells: Vec<f64> = samples.lines().map(|line| line.split(',').nth(i).unwrap().parse().unwrap()).collect();
+        cells.iter().sum::<f64>() / cells.len() as f64
+    };
+    assert!((column(0) - 20.8).abs() < 0.8 && (column(1) - 1073.0).abs() < 80.0, "{} {}", column(0), column(1));
+    workshop.json(&words("sample run/model.gm -n 20 --steps 20 --means --out samples.png"));
+    for method in ["recognition", "gibbs", "exact"] {
+        workshop.json(&words(&format!("infer run/model.gm --data rows.csv --method {method} --out {method}.npy")));
+        assert_eq!(workshop.array(&format!("{method}.npy")).0, [100, 7]);
+    }
+    let apart = |a: &str, b: &str| {
+        let (a, b) = (workshop.array(a).1, workshop.array(b).1);
+        a.iter().zip(&b).map(|(a, b)| (a - b).abs()).sum::<f64>() / a.len() as f64
+    };
+    assert!(apart("gibbs.npy", "exact.npy") < 0.06, "{}", apart("gibbs.npy", "exact.npy"));
+    completes_measurements(&workshop);
+    let inspected = workshop.json(&words("inspect run/model.gm"));
+    let names: Vec<&str> = inspected["tensors"].as_array().unwrap().iter().filter_map(|t| t["name"].as_str()).collect();
+    assert!(names.ends_with(&["visible_variance", "visible_shift", "visible_scale"]), "{names:?}");
+    workshop.json(&words("convert run/model.gm model.safetensors"));
+    let again = workshop.json(&words("eval model.safetensors --data rows.csv"));
+    assert_eq!(again["mean_log_prob"], eval["mean_log_prob"]);
+    assert!(workshop.says(&words("report run --data rows.csv")).contains("report"));
+    // One layer more, with the units of the run, and all layers together.
+    let extend = "train dbn --data rows.csv --hidden 3,4,4 --extend run --layer-epochs 5 --backfit up-down --backfit-epochs 3 \
+                  --seed 1 --out deeper";
+    assert_eq!(workshop.json(&words(extend))["layers"], json!([3, 3, 4, 4]));
+    assert_eq!(workshop.json(&words("inspect deeper/model.gm"))["visible"], "gaussian");
+}
+
+#[test]
+fn table_belief_networks_of_categories_go_through_every_command() {
+    let workshop = Workshop::new();
+    workshop.write("answers.csv", answers());
+    let train = "train dbn --data answers.csv --visible softmax --hidden 6,6 --layer-epochs 150,40 --batch-size 20 \
+                 --learning-rate 0.2,0.1 --seed 1 --out run";
+    assert_eq!(workshop.json(&words(train))["layers"], json!([12, 6, 6]));
+    assert!(workshop.text("run/config.toml").contains("visible = \"softmax:4\""));
+    let eval = workshop.json(&words("eval run/model.gm --data answers.csv"));
+    assert_eq!((&eval["visible"], &eval["mean_log_prob"]["side"]), (&json!("softmax:4"), &json!("exact")));
+    assert!(number(&eval, "/mean_log_prob/value") > -3.0 * 4.0_f64.ln());
+    workshop.json(&words("sample run/model.gm -n 50 --steps 50 --out samples.npy"));
+    let (shape, categories) = workshop.array("samples.npy");
+    assert_eq!(shape, [50, 3]);
+    assert!(categories.iter().all(|c| c.fract() == 0.0 && (0.0..4.0).contains(c)));
+    workshop.json(&words("infer run/model.gm --data samples.npy --split all --method gibbs --out h.npy"));
+    assert_eq!(workshop.array("h.npy").0, [50, 12]);
+    workshop.write("second.csv", "0,1,0\n");
+    let complete =
+        "complete run/model.gm --data answers.csv --split all --rows 0-19 --mask second.csv --steps 200 --out c.npy";
+    let completed = workshop.json(&words(complete));
+    assert!(number(&completed, "/accuracy") > 0.6 && number(&completed, "/missing_units") == 20.0);
+    assert_eq!(workshop.array("c.npy").0, [20, 12]);
+    assert_eq!(workshop.json(&words("inspect run/model.gm --filters filters.png"))["visible"], "softmax:4");
+    assert!(workshop.text("run/report.html").contains("softmax:4"));
+    let extend =
+        "train dbn --data answers.csv --hidden 6,6,6 --extend run/layers/1.gm --layer-epochs 2 --seed 1 --out deeper";
+    assert_eq!(workshop.json(&words(extend))["layers"], json!([12, 6, 6, 6]));
+}
+
+#[test]
+fn table_labels_beside_a_network_of_grey_levels() {
+    let workshop = Workshop::new();
+    let train = "train dbn --data digits --visible gaussian --hidden 14,14 --labels --class-weight 5 --epochs 12 --batch-size 20 \
+                 --seed 1 --out run";
+    let document = workshop.json(&words(train));
+    assert_eq!(document["layers"], json!([64, 14, 14]));
+    assert!(number(&document, "/figures/error_rate") < 0.6);
+    let classes = workshop.json(&words("eval run/model.gm --data digits --classify"));
+    assert!(number(&classes, "/error_rate/value") < 0.6, "0.9 by chance");
+    workshop.json(&words("sample run/model.gm -n 20 --label 3 --steps 50 --out threes.npy"));
+    assert_eq!(workshop.array("threes.npy").0, [20, 64]);
+    let categories = "train dbn --data digits --visible softmax:17 --hidden 6,6 --labels --epochs 1 --out groups";
+    assert_eq!(workshop.json(&words(categories))["layers"], json!([1088, 6, 6]));
+    assert!(number(&workshop.json(&words("eval groups/model.gm --data digits --classify")), "/errors") > 0.0);
+}
+
+#[test]
+fn rejects_options_of_belief_networks_with_other_units() {
+    let workshop = Workshop::new();
+    workshop.write("rows.csv", measurements());
+    for (line, text) in [
+        ("train dbn --data rows.csv --hidden 3,3 --out run", "lies outside 0..1"),
+        (
+            "train dbn --data digits --visible softmax --least-variance 0.5 --hidden 3,3 --out run",
+            "--visible gaussian only",
+        ),
+        ("train dbn --data digits --visible gaussian --labels --hidden 3 --out run", "2 hidden layers or more"),
+        (
+            "train dbn --data rows.csv --visible gaussian --binarise threshold:3 --hidden 3,3 --out run",
+            "none unless visible units are bernoulli",
+        ),
+    ] {
+        let refused = workshop.refuses(&words(line));
+        assert!(refused.contains(text), "{line}: {refused}");
+        assert!(!workshop.path("run").exists(), "{line}");
+    }
+    workshop.json(&words("train dbn --data rows.csv --visible gaussian --hidden 2,2 --epochs 1 --out run"));
+    let extend = "train dbn --data digits --visible bernoulli --hidden 2,2,2 --extend run --out other";
+    assert!(workshop.refuses(&words(extend)).contains("`start` is a model with"), "{extend}");
+    for to in ["dbm", "sbn"] {
+        let refused = workshop.refuses(&words(&format!("convert run/model.gm other.gm --to {to}")));
+        assert!(refused.contains("gaussian visible units"), "{refused}");
+    }
+    workshop.json(&words("train dbn --data digits --visible gaussian --hidden 2,2 --epochs 1 --out grey"));
+    let refused = workshop.refuses(&words("finetune grey/model.gm --data digits --out net"));
+    assert!(refused.contains("expected bernoulli"), "{refused}");
 }

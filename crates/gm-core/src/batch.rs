@@ -137,10 +137,7 @@ impl Batch {
     /// When a sample is out of range.
     #[must_use]
     pub fn select(&self, samples: &[usize]) -> Self {
-        match self {
-            Self::Bits(bits) => Self::Bits(bits.select(samples)),
-            Self::Reals(reals) => Self::Reals(reals.select_columns(samples)),
-        }
+        self.view().select(samples)
     }
 }
 
@@ -169,6 +166,19 @@ impl BatchRef<'_> {
         match self {
             Self::Bits(bits) => bits.to_matrix(),
             Self::Reals(reals) => reals.clone(),
+        }
+    }
+
+    /// The given samples, in the given order.
+    ///
+    /// # Panics
+    ///
+    /// When a sample is out of range.
+    #[must_use]
+    pub fn select(self, samples: &[usize]) -> Batch {
+        match self {
+            Self::Bits(bits) => Batch::Bits(bits.select(samples)),
+            Self::Reals(reals) => Batch::Reals(reals.select_columns(samples)),
         }
     }
 

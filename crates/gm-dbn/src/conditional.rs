@@ -1,9 +1,13 @@
 //! Passes through the layers: recognition upwards, generation downwards.
 
-use gm_core::{Activations, BitMatrix, Coupling, LayerUpdate, Matrix, Streams, dense_inputs_up, logistic_in_place};
+use gm_core::{
+    Activations, Batch, BatchRef, BitMatrix, Coupling, LayerUpdate, Matrix, Purpose, Streams, VisibleUnits,
+    dense_inputs_up, logistic_in_place,
+};
 use gm_rbm::Rbm;
 
-use crate::model::Dbn;
+use crate::below::Below;
+use crate::model::{Dbn, packed};
 
 /// A network's weights arranged for passes through the layers: the directed ones both ways, and the machine on top.
 ///
@@ -21,7 +25,9 @@ use crate::model::Dbn;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Couplings {
+    /// Those of the layers above x_1 where there is a pair below.
     pub(crate) directed: gm_sbn::Couplings,
+    pub(crate) below: Option<Below>,
     pub(crate) top: Rbm,
     pub(crate) machine: gm_rbm::Couplings,
 }
@@ -30,8 +36,9 @@ impl Couplings {
     /// Arranges the weights of a network.
     #[must_use]
     pub fn new(dbn: &Dbn) -> Self {
-        let top = dbn.top();
-        Self { directed: gm_sbn::Couplings::new(dbn.passes()), machine: top.couplings(), top }
+        let (top, below) = (dbn.top(), Below::new(dbn));
+        let directed = gm_sbn::Couplings::new(binary(dbn, below.as_ref()).passes());
+        Self { directed, below, machine: top.couplings(), top }
     }
 
     /// Takes over changed weights.
@@ -40,7 +47,8 @@ impl Couplings {
     ///
     /// When the network has other layer sizes.
     pub fn refresh(&mut self, dbn: &Dbn) {
-        self.directed.refresh(dbn.passes());
+        self.below = Below::new(dbn);
+        self.directed.refresh(binary(dbn, self.below.as_ref()).passes());
         self.top = dbn.top();
         self.machine.refresh(&self.top);
     }
@@ -61,14 +69,31 @@ impl Couplings {
     ///
     /// # Randomness
     ///
-    /// As [`gm_sbn::Couplings::recognise`].
+    /// As [`gm_sbn::Couplings::recognise`]: layer l from family l of [`Purpose::Layer`].
     ///
     /// # Panics
     ///
-    /// When `v` has other units than the visible layer.
+    /// When `v` has other units than the visible layer, or states of another kind.
     #[must_use]
-    pub fn recognise(&self, dbn: &Dbn, v: BitMatrix, streams: &Streams) -> Vec<BitMatrix> {
-        self.directed.recognise(dbn.passes(), v, streams)
+    pub fn recognise(&self, dbn: &Dbn, v: impl Into<Batch>, streams: &Streams) -> Vec<Batch> {
+        let v = v.into();
+        let Some(below) = &self.below else {
+            return match v {
+                Batch::Bits(v) => {
+                    self.directed.recognise(dbn.passes(), v, streams).into_iter().map(Batch::from).collect()
+                }
+                reals => vec![reals],
+            };
+        };
+        let mut layers = vec![below.recognise(v.view(), &streams.fork(Purpose::Layer, 1))];
+        let net = below.upper().passes();
+        for l in 1..=net.depth() {
+            let update = self.directed.from_below(net, l, &layers[l - 1]);
+            let mut x = BitMatrix::zeros(dbn.stack().bias(l + 1).len(), v.samples());
+            update.sample_into(&mut x, &streams.fork(Purpose::Layer, l as u64 + 1));
+            layers.push(x);
+        }
+        std::iter::once(v).chain(layers.into_iter().map(Batch::from)).collect()
     }
 
     /// Draws of the layers below given states of the lower layer of the machine: x_0, ..., x_(L-1).
@@ -79,16 +104,53 @@ impl Couplings {
     ///
     /// # Randomness
     ///
-    /// As [`gm_sbn::Couplings::descend`].
+    /// As [`gm_sbn::Couplings::descend`]: layer l from family l of [`Purpose::Layer`], visible units that are not Bernoulli as
+    /// [`gm_rbm::Couplings::sample_v_from_h`] draws them.
     ///
     /// # Panics
     ///
-    /// When `top` has other units.
+    /// When `top` has other units, or states of another kind.
     #[must_use]
-    pub fn descend(&self, dbn: &Dbn, top: &BitMatrix, streams: &Streams) -> Vec<BitMatrix> {
-        let plain = top.narrowed(dbn.stack().bias(dbn.depth() - 1).len());
-        self.directed.descend(dbn.passes(), plain, streams)
+    pub fn descend<'x>(&self, dbn: &Dbn, top: impl Into<BatchRef<'x>>, streams: &Streams) -> Vec<Batch> {
+        let top = match top.into() {
+            BatchRef::Bits(bits) => bits.narrowed(dbn.stack().bias(dbn.depth() - 1).len()),
+            BatchRef::Reals(reals) => return vec![reals.clone().into()],
+        };
+        let Some(below) = &self.below else {
+            return self.directed.descend(dbn.passes(), top, streams).into_iter().map(Batch::from).collect();
+        };
+        let hidden = self.descend_hidden(dbn, below, top, streams);
+        let v = below.sample_v(&hidden[0], &streams.fork(Purpose::Layer, 0));
+        std::iter::once(v).chain(hidden.into_iter().map(Batch::from)).collect()
     }
+
+    /// A draw of v given x_1, of units that are not Bernoulli.
+    pub(crate) fn sample_v(&self, x: &BitMatrix, streams: &Streams) -> Batch {
+        match &self.below {
+            Some(below) => below.sample_v(x, streams),
+            None => self.machine.sample_v_from_h(&self.top, x, streams),
+        }
+    }
+
+    /// Draws of x_1, ..., x_(L-1) down from states of the last one.
+    fn descend_hidden(&self, dbn: &Dbn, below: &Below, top: BitMatrix, streams: &Streams) -> Vec<BitMatrix> {
+        let net = below.upper().passes();
+        let mut layers = vec![top];
+        for l in (0..net.depth()).rev() {
+            let above = &layers[layers.len() - 1];
+            let mut x = BitMatrix::zeros(dbn.stack().bias(l + 1).len(), above.samples());
+            let update = self.directed.from_above(net, l, above);
+            update.sample_into(&mut x, &streams.fork(Purpose::Layer, l as u64 + 1));
+            layers.push(x);
+        }
+        layers.reverse();
+        layers
+    }
+}
+
+/// The layers whose units are all binary: those above x_1 where there is a pair below.
+fn binary<'a>(dbn: &'a Dbn, below: Option<&'a Below>) -> &'a Dbn {
+    below.map_or(dbn, Below::upper)
 }
 
 impl Dbn {
@@ -100,7 +162,8 @@ impl Dbn {
 
     /// Means of the visible units given states of the first hidden layer, `[visible, samples]`, without label units.
     ///
-    /// s(W_0 x_1 + b_0), in a network of one hidden layer as in any other.
+    /// s(W_0 x_1 + b_0) of Bernoulli units, in a network of one hidden layer as in any other; those of a machine with W_0 and
+    /// b_0 for units of another kind.
     ///
     /// # Panics
     ///
@@ -116,19 +179,26 @@ impl Dbn {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     #[must_use]
-    pub fn visible_means_from_h(&self, x: &BitMatrix) -> Activations {
+    pub fn visible_means_from_h<'x>(&self, x: impl Into<BatchRef<'x>>) -> Activations {
         let coupling = Coupling::down(self.stack().weights(0));
-        LayerUpdate::new(self.stack().bias(0).as_slice()).given(&coupling, x).means()
+        let update = LayerUpdate::new(self.stack().bias(0).as_slice()).given(&coupling, packed(x.into()));
+        if *self.units() == VisibleUnits::Bernoulli {
+            return update.means();
+        }
+        let mut means = update.inputs();
+        self.units().means(&mut means);
+        means
     }
 
     /// Means of every hidden layer, each from the means of the layer below: the network as a feed-forward one.
     ///
-    /// m_1 = s(R_0' v + r_1), m_2 = s(R_1' m_1 + r_2), ..., and of the top layer s(W_(L-1)' m_(L-1) + b_L); the weights of a
-    /// label unit take no part.
+    /// m_1 = s(R_0' v + r_1), m_2 = s(R_1' m_1 + r_2), ..., and of the top layer s(W_(L-1)' m_(L-1) + b_L), with v / s^2 in place
+    /// of v for Gaussian units; the weights of a label unit take no part.
     ///
     /// # Shapes
     ///
-    /// `v` is `[visible, samples]`, of numbers from 0 to 1; element l - 1 of the result is m_l, `[n_l, samples]`.
+    /// `v` is `[visible, samples]`, of numbers from 0 to 1, or of standardised ones for Gaussian units; element l - 1 of the result
+    /// is m_l, `[n_l, samples]`.
     ///
     /// # Panics
     ///
@@ -150,12 +220,12 @@ impl Dbn {
     /// ```
     #[must_use]
     pub fn means_up_from_v(&self, v: &Matrix) -> Vec<Matrix> {
-        let last = self.depth() - 1;
+        let (last, signal) = (self.depth() - 1, self.units().signal(v));
         let mut means: Vec<Matrix> = Vec::with_capacity(self.depth());
         for l in 1..=self.depth() {
             let (weights, bias) =
                 if l <= last { self.recogniser(l) } else { (self.stack().weights(last), self.stack().bias(l)) };
-            let mut m = dense_inputs_up(weights, means.last().unwrap_or(v), bias.as_slice());
+            let mut m = dense_inputs_up(weights, means.last().unwrap_or(&signal), bias.as_slice());
             logistic_in_place(&mut m);
             means.push(m);
         }
@@ -178,7 +248,8 @@ impl Dbn {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     #[must_use]
-    pub fn averages_up_from_v(&self, v: &BitMatrix) -> Vec<Vec<f32>> {
+    pub fn averages_up_from_v<'v>(&self, v: impl Into<BatchRef<'v>>) -> Vec<Vec<f32>> {
+        let v = v.into();
         let samples = v.samples().max(1) as f64;
         let average = |row: &[f32]| (row.iter().map(|&x| f64::from(x)).sum::<f64>() / samples) as f32;
         let of_layer = |means: &Matrix| means.transpose().as_slice().chunks(v.samples().max(1)).map(average).collect();

@@ -1,9 +1,10 @@
 //! Exact sums over the hidden states of small networks.
 
-use gm_core::{BitMatrix, Error, LogSum, Result, log_sum_exp, softplus_sum};
+use gm_core::{Batch, BatchRef, BitMatrix, Error, LogSum, Result, VisibleUnits, log_sum_exp, softplus_sum};
 use gm_sbn::{Couplings, Net, Posterior};
 use rayon::prelude::*;
 
+use crate::below::widened;
 use crate::model::{Dbn, log_weights};
 
 /// The most hidden units whose states are tabulated.
@@ -19,14 +20,15 @@ impl Dbn {
 
     /// log p(v) of each sample for a given log Z of the machine, by enumeration of x_1, ..., x_(L-1), `[samples]`.
     ///
+    /// Of Gaussian units it is the log-density of standardised data, a mixture over the states of x_1.
+    ///
     /// # Numerics
     ///
     /// 2^n looks at the samples for n units of the first hidden layer.
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] beyond 20 units of these layers, [`Error::Shape`] for data of another width, [`Error::Empty`]
-    /// without samples.
+    /// [`Error::TooLarge`] beyond 20 units of these layers, and as [`check_data`](Self::check_data).
     ///
     /// # Examples
     ///
@@ -38,15 +40,16 @@ impl Dbn {
     /// assert!((log_prob[0] + 4.0 * 2.0_f64.ln()).abs() < 1e-6);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn log_prob(&self, v: &BitMatrix, log_partition: f64) -> Result<Vec<f64>> {
+    pub fn log_prob<'v>(&self, v: impl Into<BatchRef<'v>>, log_partition: f64) -> Result<Vec<f64>> {
         const OP: &str = "Dbn::log_prob";
+        let v = v.into();
         self.check_data(OP, v)?;
         check_table(OP, self.enumerable_hidden_units())?;
         let top = self.top();
         if self.depth() == 1 && self.labels().is_none() {
             return Ok(top.log_prob(v, log_partition));
         }
-        if self.depth() == 1 {
+        if let (1, BatchRef::Bits(v)) = (self.depth(), v) {
             return Ok(log_weights(&top, v).into_iter().map(|weight| weight - log_partition).collect());
         }
         let (states, log_prior) = self.directed_states(&|x| log_weights(&top, x));
@@ -54,9 +57,13 @@ impl Dbn {
         let upper = log_prior.len() >> self.layers()[1];
         let firsts: Vec<usize> = (0..log_prior.len()).step_by(upper).collect();
         let inputs = self.visible_inputs(&states[0].select(&firsts));
+        let rows: Vec<Vec<f64>> = match self.units() {
+            VisibleUnits::Bernoulli => Vec::new(),
+            _ => v.to_matrix().column_iter().map(|row| widened(row.as_slice())).collect(),
+        };
         let sums = |(i, inputs): (usize, &Vec<f64>)| {
-            let shared = log_sum_exp(&log_prior[i * upper..(i + 1) * upper]) - softplus_sum(inputs);
-            v.weighted_sums(inputs).into_iter().map(|chosen| shared + chosen).collect::<Vec<f64>>()
+            let shared = log_sum_exp(&log_prior[i * upper..(i + 1) * upper]);
+            self.joined((v, &rows), shared, inputs)
         };
         let terms: Vec<Vec<f64>> = inputs.par_iter().enumerate().map(sums).collect();
         let total = |row: usize| {
@@ -65,6 +72,15 @@ impl Dbn {
             sum.value() - log_partition
         };
         Ok((0..v.samples()).map(total).collect())
+    }
+
+    /// A number plus log p(v | x_1) of each sample given W_0 x_1 + b_0; `rows` are the samples where units are not Bernoulli.
+    fn joined(&self, (v, rows): (BatchRef<'_>, &[Vec<f64>]), log_prior: f64, inputs: &[f64]) -> Vec<f64> {
+        if *self.units() == VisibleUnits::Bernoulli {
+            let shared = log_prior - softplus_sum(inputs);
+            return v.weighted_sums(inputs).into_iter().map(|chosen| shared + chosen).collect();
+        }
+        rows.iter().map(|row| log_prior + self.units().log_prob_given(row, inputs)).collect()
     }
 
     /// All states of x_1, ..., x_(L-1) with log p of each, but for log Z.
@@ -111,8 +127,8 @@ impl Dbn {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] beyond 20 hidden units, [`Error::Shape`] for data of another width, [`Error::Param`] for a row that
-    /// is not there or a network with label units.
+    /// [`Error::TooLarge`] beyond 20 hidden units, [`Error::Param`] for a row that is not there or a network with label units, and
+    /// as [`check_data`](Self::check_data).
     ///
     /// # Examples
     ///
@@ -124,8 +140,9 @@ impl Dbn {
     /// assert!(means.len() == 5 && means.iter().all(|mean| (mean - 0.5).abs() < 1e-6));
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn posterior(&self, data: &BitMatrix, row: usize) -> Result<Posterior> {
+    pub fn posterior<'v>(&self, data: impl Into<BatchRef<'v>>, row: usize) -> Result<Posterior> {
         const OP: &str = "Dbn::posterior";
+        let data = data.into();
         gm_core::check_len(OP, "data", "units", data.units(), self.visible())?;
         let refuse = |arg, value, allowed| Err(Error::Param { op: OP, arg, value, allowed });
         if row >= data.samples() {
@@ -137,8 +154,10 @@ impl Dbn {
         let hidden = &self.layers()[1..];
         check_table(OP, hidden.iter().sum())?;
         let states = all_states(hidden);
-        let v = data.select(&vec![row; states[0].samples()]);
-        let layers: Vec<BitMatrix> = std::iter::once(v).chain(states).collect();
+        let v = data.select(&[row]);
+        self.check_data(OP, &v)?;
+        let v = v.select(&vec![0; states[0].samples()]);
+        let layers: Vec<Batch> = std::iter::once(v).chain(states.into_iter().map(Batch::from)).collect();
         Ok(Posterior::new(hidden.to_vec(), self.log_joint(&layers, 0.0)))
     }
 }

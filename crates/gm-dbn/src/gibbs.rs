@@ -1,9 +1,10 @@
 //! Sampling: block Gibbs in the machine on top with one pass down, and Gibbs sampling of the posterior.
 
-use gm_core::{BitMatrix, Error, Purpose, Result, Streams};
+use gm_core::{Batch, BitMatrix, Error, Purpose, Result, Streams, VisibleUnits};
 use gm_rbm::{Chains, Clamp, StepInfo};
 
 use crate::conditional::Couplings;
+use crate::first::sweep_first;
 use crate::model::Dbn;
 
 /// A network arranged for sampling: chains live in the machine on top, and one pass down makes pictures of them.
@@ -41,11 +42,14 @@ pub struct Sampler<'a> {
 /// let v = BitMatrix::from_fn(4, 10, |unit, chain| unit <= chain);
 /// let mut chains = dbn.posterior_chains(v.clone(), &streams)?;
 /// dbn.gibbs(&mut chains, None, 20, &streams);
-/// assert_eq!((&chains.layers()[0], chains.layers()[2].units(), chains.sweeps()), (&v, 4, 20));
+/// assert_eq!((chains.layers()[0].bits(), chains.layers()[2].units(), chains.sweeps()), (&v, 4, 20));
 /// # Ok::<(), gm_core::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PosteriorChains(gm_sbn::Chains);
+#[derive(Clone, Debug, PartialEq)]
+pub struct PosteriorChains {
+    layers: Vec<Batch>,
+    sweeps: u64,
+}
 
 impl Dbn {
     /// The network arranged for sampling.
@@ -62,10 +66,11 @@ impl Dbn {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] for data of another width, [`Error::Param`] for a network with label units.
-    pub fn posterior_chains(&self, v: BitMatrix, streams: &Streams) -> Result<PosteriorChains> {
+    /// [`Error::Param`] for a network with label units, and as [`VisibleUnits::check`] for states that visible units do not have.
+    pub fn posterior_chains(&self, v: impl Into<Batch>, streams: &Streams) -> Result<PosteriorChains> {
         const OP: &str = "Dbn::posterior_chains";
-        gm_core::check_len(OP, "data", "units", v.units(), self.visible())?;
+        let v = v.into();
+        self.units().check(OP, self.visible(), v.view())?;
         if self.labels().is_some() {
             let (arg, value, allowed) = ("labels", "present".into(), "a network without label units");
             return Err(Error::Param { op: OP, arg, value, allowed });
@@ -73,21 +78,26 @@ impl Dbn {
         let couplings = self.couplings();
         let mut layers = couplings.recognise(self, v, &streams.fork(Purpose::Start, 0));
         let top = &layers[self.depth() - 1];
-        layers.push(couplings.machine.sample_h_from_v(&couplings.top, top, &streams.fork(Purpose::Start, 1)));
-        Ok(PosteriorChains(gm_sbn::Chains { layers, sweeps: 0 }))
+        layers.push(couplings.machine.sample_h_from_v(&couplings.top, top, &streams.fork(Purpose::Start, 1)).into());
+        Ok(PosteriorChains { layers, sweeps: 0 })
     }
 
     /// Sweeps over the hidden units of the full model given the visible ones: those of the directed layers one at a time,
     /// each given its Markov blanket, and the top layer as a block. Visible units outside the clamp are drawn as well, if
     /// there is one.
     ///
+    /// log odds of unit j of x_1 = (W_1 x_2 + b_1)_j + log p(v | x_1 with j on) - log p(v | x_1 with j off), whatever the visible
+    /// units are.
+    ///
     /// # Randomness
     ///
-    /// Sweep number t of the chains uses family t of [`Purpose::Chains`].
+    /// Sweep number t of the chains uses family t of [`Purpose::Chains`]. Where visible units are not Bernoulli, x_1 is drawn from
+    /// one stream a chain of its family 1 of [`Purpose::Layer`], the layers above as for Bernoulli ones below family 2, and visible
+    /// units from family 0.
     ///
     /// # Panics
     ///
-    /// When the chains or the clamp belong to other layer sizes.
+    /// When the chains or the clamp belong to other layer sizes or kinds of units.
     ///
     /// # Examples
     ///
@@ -108,27 +118,75 @@ impl Dbn {
         sweeps: usize,
         streams: &Streams,
     ) -> gm_sbn::StepInfo {
-        self.passes().gibbs(&mut chains.0, clamp, sweeps, streams)
+        if *self.units() == VisibleUnits::Bernoulli {
+            return chains.with_bits(0, |chains| self.passes().gibbs(chains, clamp, sweeps, streams));
+        }
+        let couplings = self.couplings();
+        let flips: f64 = (0..sweeps).map(|_| self.sweep(&couplings, chains, clamp, streams)).sum();
+        gm_sbn::StepInfo { sweeps, flips: flips / sweeps.max(1) as f64 }
+    }
+
+    /// One sweep of a network whose visible units are not Bernoulli; the share of hidden units that flipped.
+    fn sweep(
+        &self,
+        couplings: &Couplings,
+        chains: &mut PosteriorChains,
+        clamp: Option<&gm_sbn::Clamp>,
+        streams: &Streams,
+    ) -> f64 {
+        let before: Vec<BitMatrix> = chains.layers[1..].iter().map(|x| x.bits().clone()).collect();
+        let family = streams.fork(Purpose::Chains, chains.sweeps);
+        let (first, above) = (family.fork(Purpose::Layer, 1), family.fork(Purpose::Layer, 2));
+        match &couplings.below {
+            None => {
+                let h = couplings.machine.sample_h_from_v(&couplings.top, &chains.layers[0], &first);
+                chains.layers[1] = h.into();
+                chains.sweeps += 1;
+            }
+            Some(below) => {
+                sweep_first(self, &mut chains.layers, &first);
+                chains.with_bits(1, |upper| below.upper().passes().gibbs(upper, None, 1, &above));
+            }
+        }
+        if let Some(clamp) = clamp {
+            let (given, visible) = (chains.layers[0].clone(), family.fork(Purpose::Layer, 0));
+            chains.layers[0] = couplings.sample_v(chains.layers[1].bits(), &visible);
+            chains.layers[0].replace_where(&clamp.mask, &given);
+        }
+        let flips: u64 = before.iter().zip(&chains.layers[1..]).map(|(before, x)| x.bits().differences(before)).sum();
+        let units: usize = before.iter().map(BitMatrix::units).sum();
+        flips as f64 / (units * before[0].samples()).max(1) as f64
     }
 }
 
 impl PosteriorChains {
     /// Chains in given states of all layers, visible first.
     #[must_use]
-    pub fn from_layers(layers: Vec<BitMatrix>) -> Self {
-        Self(gm_sbn::Chains { layers, sweeps: 0 })
+    pub fn from_layers(layers: Vec<impl Into<Batch>>) -> Self {
+        Self { layers: layers.into_iter().map(Into::into).collect(), sweeps: 0 }
     }
 
     /// The states of all layers, visible first, `[n_l, chains]`.
     #[must_use]
-    pub fn layers(&self) -> &[BitMatrix] {
-        &self.0.layers
+    pub fn layers(&self) -> &[Batch] {
+        &self.layers
+    }
+
+    /// Lends the layers from one on to what works on packed states.
+    fn with_bits<T>(&mut self, first: usize, work: impl FnOnce(&mut gm_sbn::Chains) -> T) -> T {
+        let layers = self.layers[first..].iter().map(|x| x.bits().clone()).collect();
+        let mut chains = gm_sbn::Chains { layers, sweeps: self.sweeps };
+        let found = work(&mut chains);
+        self.layers.truncate(first);
+        self.layers.extend(chains.layers.into_iter().map(Batch::from));
+        self.sweeps = chains.sweeps;
+        found
     }
 
     /// Sweeps made so far.
     #[must_use]
     pub fn sweeps(&self) -> u64 {
-        self.0.sweeps
+        self.sweeps
     }
 }
 
@@ -153,12 +211,15 @@ impl Sampler<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] for data of another width.
-    pub fn chains_from(&self, v: BitMatrix, streams: &Streams) -> Result<Chains> {
-        gm_core::check_len("Sampler::chains_from", "data", "units", v.units(), self.dbn.visible())?;
+    /// As [`VisibleUnits::check`] for states that visible units do not have.
+    pub fn chains_from(&self, v: impl Into<Batch>, streams: &Streams) -> Result<Chains> {
+        let v = v.into();
+        self.dbn.units().check("Sampler::chains_from", self.dbn.visible(), v.view())?;
         let mut layers = self.couplings.recognise(self.dbn, v, &streams.fork(Purpose::Start, 2));
-        let x = layers.pop().unwrap_or_else(|| BitMatrix::zeros(0, 0));
-        Ok(self.couplings.top.chains_from(self.with_classes(&x)?, streams))
+        match layers.swap_remove(self.dbn.depth() - 1) {
+            Batch::Bits(x) => Ok(self.couplings.top.chains_from(self.with_classes(&x)?, streams)),
+            reals => Ok(self.couplings.top.chains_from(reals, streams)),
+        }
     }
 
     /// States of the lower layer of the machine with their most probable class behind, where there are label units.
@@ -245,8 +306,8 @@ impl Sampler<'_> {
     ///
     /// When the chains belong to other layer sizes.
     #[must_use]
-    pub fn descend(&self, chains: &Chains, streams: &Streams) -> Vec<BitMatrix> {
-        self.couplings.descend(self.dbn, chains.v.bits(), &streams.fork(Purpose::Noise, chains.sweeps))
+    pub fn descend(&self, chains: &Chains, streams: &Streams) -> Vec<Batch> {
+        self.couplings.descend(self.dbn, &chains.v, &streams.fork(Purpose::Noise, chains.sweeps))
     }
 
     /// Means of the visible units given a pass down to the layer above them, `[visible, chains]`; those of the machine itself
@@ -265,7 +326,10 @@ impl Sampler<'_> {
             return self.couplings.machine.mean_v_from_h(&self.couplings.top, &chains.h);
         }
         let layers = self.descend(chains, streams);
-        self.couplings.directed.from_above(self.dbn.passes(), 0, &layers[1]).means()
+        match &self.couplings.below {
+            Some(below) => below.mean_v(layers[1].bits()),
+            None => self.couplings.directed.from_above(self.dbn.passes(), 0, layers[1].bits()).means(),
+        }
     }
 
     /// Independent draws of the chains' states by enumeration of the smaller layer of the machine.

@@ -1,12 +1,15 @@
 //! Gradients: exactly by enumeration, and from the wake and sleep phases of the whole network.
 
-use gm_core::{BitMatrix, Error, Result, Stack, log_sum_exp};
+use gm_core::{
+    Activations, Batch, BatchRef, BitMatrix, Error, Purpose, Recognition, Result, Stack, Streams, log_sum_exp,
+};
 use gm_rbm::Phase;
 use gm_sbn::{Draws, Dreams, Generated, Recognised};
 
+use crate::below::{self, Below};
 use crate::conditional::Couplings;
 use crate::enumeration::check_table;
-use crate::model::{Dbn, log_weights};
+use crate::model::{Dbn, log_weights, packed};
 
 /// A gradient of all parameters of a network.
 ///
@@ -42,7 +45,9 @@ pub struct Gradient(Dbn);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Wake {
+    /// Of the layers from x_1 up where there is a pair below.
     draws: Draws,
+    below: Option<(below::Generated, below::Recognised)>,
 }
 
 /// Dreams of the generative layers, which teach the recognition net.
@@ -66,7 +71,9 @@ pub struct Wake {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sleep {
+    /// Of the layers from x_1 up where there is a pair below.
     dreams: Dreams,
+    below: Option<below::Recognised>,
 }
 
 impl Wake {
@@ -74,11 +81,13 @@ impl Wake {
     ///
     /// # Randomness
     ///
-    /// As [`gm_sbn::Couplings::recognise`].
+    /// As [`gm_sbn::Couplings::recognise`]; where visible units are not Bernoulli, x_1 from family 1 of [`Purpose::Layer`] and the
+    /// layers above it likewise below family 0.
     ///
     /// # Panics
     ///
-    /// When `v` has other units than the visible layer, or without draws.
+    /// When `v` has other units than the visible layer or states of another kind, or is of real numbers in a network of one hidden
+    /// layer, or without draws.
     ///
     /// # Examples
     ///
@@ -92,16 +101,75 @@ impl Wake {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     #[must_use]
-    pub fn new(dbn: &Dbn, couplings: &Couplings, v: &BitMatrix, per_row: usize, streams: &gm_core::Streams) -> Self {
+    pub fn new<'v>(
+        dbn: &Dbn,
+        couplings: &Couplings,
+        v: impl Into<BatchRef<'v>>,
+        per_row: usize,
+        streams: &Streams,
+    ) -> Self {
+        let v = v.into();
+        let Some(below) = &couplings.below else {
+            let prior = |x: &BitMatrix| log_weights(&couplings.top, x);
+            let draws = Draws::recognised(dbn.directed(&prior), &couplings.directed, packed(v), per_row, streams);
+            return Self { draws, below: None };
+        };
+        let (copies, inputs, x) = first_layer(below, v, per_row, streams);
+        let draws = draws_above(below, couplings, &x, streams);
+        let v = v.select(&copies);
+        Self { draws, below: Some((below.generated(v.view(), &x), Below::recognised(v.view(), inputs, &x))) }
+    }
+
+    /// Given states of x_1, ..., x_(L-1) for one row.
+    ///
+    /// # Panics
+    ///
+    /// Without a pair below, or when shapes disagree.
+    pub(crate) fn of_states(couplings: &Couplings, v: BatchRef<'_>, hidden: &[BitMatrix]) -> Self {
+        let below = couplings.below.as_ref().expect("visible units that are not Bernoulli");
+        let copies = vec![0; hidden[0].samples()];
+        let (inputs, v) = (below.inputs_up(v).select(&copies), v.select(&copies));
         let prior = |x: &BitMatrix| log_weights(&couplings.top, x);
-        let draws = Draws::recognised(dbn.directed(&prior), &couplings.directed, v, per_row, streams);
-        Self { draws }
+        let net = below.upper().directed(&prior);
+        let draws = Draws::of_states(net, &couplings.directed, &hidden[0], &hidden[1..]);
+        let (generated, recognised) =
+            (below.generated(v.view(), &hidden[0]), Below::recognised(v.view(), inputs, &hidden[0]));
+        Self { draws, below: Some((generated, recognised)) }
+    }
+
+    /// The log-weights of draws of which nothing else is asked, of a network with a pair below.
+    pub(crate) fn log_weights_of(
+        couplings: &Couplings,
+        v: BatchRef<'_>,
+        per_row: usize,
+        streams: &Streams,
+    ) -> Vec<f64> {
+        let below = couplings.below.as_ref().expect("visible units that are not Bernoulli");
+        let (copies, mut inputs, x) = first_layer(below, v, per_row, streams);
+        let mut log_weights = draws_above(below, couplings, &x, streams).log_weights();
+        add(&mut log_weights, 1.0, &below.log_prob(v.select(&copies).view(), &x));
+        add(&mut log_weights, -1.0, &inputs.score(&x));
+        log_weights
     }
 
     /// log w = log p(v, x_1, ..., x_(L-1)) + log Z - log q of each draw.
     #[must_use]
     pub fn log_weights(&self) -> Vec<f64> {
-        self.draws.log_weights()
+        let mut log_weights = self.draws.log_weights();
+        if let Some((generated, recognised)) = &self.below {
+            add(&mut log_weights, 1.0, &generated.log_p);
+            add(&mut log_weights, -1.0, &recognised.log_q);
+        }
+        log_weights
+    }
+
+    /// log q(x_1, ..., x_(L-1) | v) of each draw.
+    pub(crate) fn log_q(&self) -> Vec<f64> {
+        let mut log_q = self.draws.log_q().to_vec();
+        if let Some((_, recognised)) = &self.below {
+            add(&mut log_q, 1.0, &recognised.log_q);
+        }
+        log_q
     }
 
     /// The states of the lower layer of the machine, `[n_(L-1), K rows]`.
@@ -109,6 +177,33 @@ impl Wake {
     pub fn lower(&self) -> &BitMatrix {
         &self.draws.layers()[self.draws.layers().len() - 1]
     }
+}
+
+/// For each of so many draws of a row its number, the inputs of x_1 and a draw of it.
+fn first_layer(
+    below: &Below,
+    v: BatchRef<'_>,
+    per_row: usize,
+    streams: &Streams,
+) -> (Vec<usize>, Activations, BitMatrix) {
+    assert!(per_row > 0, "a draw for each row");
+    let copies: Vec<usize> = (0..v.samples()).flat_map(|row| std::iter::repeat_n(row, per_row)).collect();
+    // All draws of a row share the means of the first hidden layer.
+    let inputs = below.inputs_up(v).select(&copies);
+    let mut x = BitMatrix::zeros(inputs.units(), inputs.samples());
+    inputs.sample_tempered_into(1.0, &vec![0.0; inputs.units()], &mut x, &streams.fork(Purpose::Layer, 1));
+    (copies, inputs, x)
+}
+
+/// A draw of the layers above for each state of x_1.
+fn draws_above(below: &Below, couplings: &Couplings, x: &BitMatrix, streams: &Streams) -> Draws {
+    let prior = |x: &BitMatrix| log_weights(&couplings.top, x);
+    let net = below.upper().directed(&prior);
+    Draws::recognised(net, &couplings.directed, x, 1, &streams.fork(Purpose::Layer, 0))
+}
+
+fn add(sums: &mut [f64], sign: f64, terms: &[f64]) {
+    sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += sign * term);
 }
 
 impl Sleep {
@@ -122,9 +217,17 @@ impl Sleep {
     ///
     /// When `top` has other units.
     #[must_use]
-    pub fn new(dbn: &Dbn, couplings: &Couplings, top: &BitMatrix, streams: &gm_core::Streams) -> Self {
+    pub fn new(dbn: &Dbn, couplings: &Couplings, top: &BitMatrix, streams: &Streams) -> Self {
         let layers = couplings.descend(dbn, top, streams);
-        Self { dreams: Dreams::of_states(dbn.passes(), &couplings.directed, &layers) }
+        let bits = |layers: &[Batch]| layers.iter().map(|x| x.bits().clone()).collect::<Vec<_>>();
+        let Some(below) = &couplings.below else {
+            let dreams = Dreams::of_states(dbn.passes(), &couplings.directed, &bits(&layers));
+            return Self { dreams, below: None };
+        };
+        let (v, hidden) = (layers[0].view(), bits(&layers[1..]));
+        let recognised = Below::recognised(v, below.inputs_up(v), &hidden[0]);
+        let dreams = Dreams::of_states(below.upper().passes(), &couplings.directed, &hidden);
+        Self { dreams, below: Some(recognised) }
     }
 
     /// Dreams.
@@ -157,6 +260,8 @@ impl Gradient {
     /// Sets the part of the directed layers: sum_s a_s grad log p(x_l | x_(l+1)) over draws, and for the recognition net
     /// sum_s c_s grad log q over draws and `sleep` times the mean of grad log q over dreams.
     ///
+    /// Of Gaussian units those of W_0, b_0 and R_0 are s_i^2 times the gradient, as for a machine; variances have none.
+    ///
     /// # Shapes
     ///
     /// `a` and `c` have one number a draw; without `c` the draws do not teach the recognition net.
@@ -170,17 +275,43 @@ impl Gradient {
     /// `hinton2006fast`, section 5 and appendix B; `bornschein2015reweighted`, section 2.
     pub fn set_directed(&mut self, wake: Wake, (a, c): (&[f32], Option<&[f32]>), sleep: Option<(Sleep, f32)>) {
         let (generated, recognised) = wake.draws.into_parts();
-        generated.gradient_into(a, self.0.stack_mut());
+        let (of_draws, of_first) = wake.below.unzip();
+        match &of_draws {
+            None => generated.gradient_into(a, self.0.stack_mut()),
+            Some(first) => {
+                first.gradient_into(a, self.0.stack_mut());
+                self.set_above(generated, a);
+            }
+        }
         let Some(net) = self.0.recognition_mut() else { return };
-        let mut parts = Vec::new();
+        let (mut parts, mut firsts) = (Vec::new(), Vec::new());
         if let Some(c) = c {
             parts.push(recognised.weighted(c));
+            firsts.extend(of_first.map(|first| (first, c.to_vec())));
         }
         if let Some((sleep, share)) = sleep {
             let weights = vec![share / sleep.samples().max(1) as f32; sleep.samples()];
             parts.push(sleep.dreams.recognised.weighted(&weights));
+            firsts.extend(sleep.below.map(|first| (first, weights)));
         }
-        Recognised::gradient_into(&parts, net);
+        if of_draws.is_none() {
+            return Recognised::gradient_into(&parts, net);
+        }
+        recognition_above(&parts, net);
+        net.update_weights(0, |weights| weights.fill(0.0));
+        net.bias_mut(1).fill(0.0);
+        firsts.into_iter().for_each(|(first, weights)| first.add_gradient(&weights, net));
+    }
+
+    /// Sets the part of the directed layers above x_1.
+    fn set_above(&mut self, generated: Generated, weights: &[f32]) {
+        let (layers, depth) = (self.0.layers(), self.0.depth());
+        let mut upper = Stack::zeros(&layers[1..]).expect("layers with units");
+        generated.gradient_into(weights, &mut upper);
+        for l in 1..depth - 1 {
+            self.0.stack_mut().update_weights(l, |to| to.copy_from(upper.weights(l - 1)));
+            self.0.stack_mut().bias_mut(l).copy_from_slice(upper.bias(l - 1).as_slice());
+        }
     }
 
     /// Sets the part of the machine on top from its own gradient, that of [`Dbn::top`].
@@ -200,9 +331,20 @@ impl Gradient {
     }
 }
 
+/// Sets the part of the recognition net above x_1.
+fn recognition_above(parts: &[Recognised], net: &mut Recognition) {
+    let layers = net.layers();
+    let Ok(mut upper) = Recognition::zeros(&layers[1..]) else { return };
+    Recognised::gradient_into(parts, &mut upper);
+    for l in 1..net.depth() {
+        net.update_weights(l, |to| to.copy_from(upper.weights(l - 1)));
+        net.bias_mut(l + 1).copy_from_slice(upper.bias(l).as_slice());
+    }
+}
+
 impl Dbn {
     /// The exact gradient of the mean log p(v) by enumeration of x_1, ..., x_(L-1) and of the smaller layer of the machine; 0
-    /// for the recognition net.
+    /// for the recognition net. Of Gaussian units the gradients of W_0 and b_0 are s_i^2 times as large.
     ///
     /// # Shapes
     ///
@@ -210,8 +352,8 @@ impl Dbn {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] beyond 20 units of these layers, or 30 of the smaller layer of the machine; [`Error::Shape`] for data
-    /// of another width, [`Error::Empty`] without samples, [`Error::Param`] for a network with label units.
+    /// [`Error::TooLarge`] beyond 20 units of these layers, or 30 of the smaller layer of the machine; [`Error::Param`] for a
+    /// network with label units, and as [`check_data`](Self::check_data).
     ///
     /// # Examples
     ///
@@ -223,8 +365,9 @@ impl Dbn {
     /// assert!((gradient.stack().bias(0)[0] + 0.5).abs() < 1e-6);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn exact_gradient(&self, data: &BitMatrix) -> Result<Gradient> {
+    pub fn exact_gradient<'v>(&self, data: impl Into<BatchRef<'v>>) -> Result<Gradient> {
         const OP: &str = "Dbn::exact_gradient";
+        let data = data.into();
         self.check_data(OP, data)?;
         check_table(OP, self.enumerable_hidden_units())?;
         if self.labels().is_some() {
@@ -243,14 +386,32 @@ impl Dbn {
         let (states, _) = self.directed_states(&prior);
         for row in 0..data.samples() {
             let v = data.select(&vec![row; states[0].samples()]);
-            let layers: Vec<BitMatrix> = std::iter::once(v).chain(states.iter().cloned()).collect();
-            let generated = Generated::new(self.directed(&prior), &couplings.directed, layers);
-            let total = log_sum_exp(generated.log_p());
-            let posterior: Vec<f32> = generated.log_p().iter().map(|p| (p - total).exp() as f32).collect();
+            let hidden = states.iter().cloned();
+            let (generated, first) = match &couplings.below {
+                None => {
+                    let layers = std::iter::once(v.bits().clone()).chain(hidden).collect();
+                    (Generated::new(self.directed(&prior), &couplings.directed, layers), None)
+                }
+                Some(below) => {
+                    let net = below.upper().directed(&prior);
+                    let generated = Generated::new(net, &couplings.directed, hidden.collect());
+                    (generated, Some(below.generated(v.view(), &states[0])))
+                }
+            };
+            let mut log_p = generated.log_p().to_vec();
+            first.iter().for_each(|first| add(&mut log_p, 1.0, &first.log_p));
+            let total = log_sum_exp(&log_p);
+            let posterior: Vec<f32> = log_p.iter().map(|p| (p - total).exp() as f32).collect();
             let mut phase = Phase::new(&couplings.top, &couplings.machine, &states[states.len() - 1]);
             phase.weigh(&posterior);
             couplings.top.exact_gradient_into(&phase, &mut top)?;
-            generated.gradient_into(&posterior, part.0.stack_mut());
+            match &first {
+                None => generated.gradient_into(&posterior, part.0.stack_mut()),
+                Some(first) => {
+                    first.gradient_into(&posterior, part.0.stack_mut());
+                    part.set_above(generated, &posterior);
+                }
+            }
             part.set_top(&top);
             sum.add(&part, 1.0 / data.samples() as f32);
         }

@@ -1,6 +1,9 @@
 //! The deep belief network, p(x) = [machine over (x_(L-1), x_L)] prod_(l<L-1) Ber(x_l; s(W_l x_(l+1) + b_l)) with
 //! s(z) = 1 / (1 + exp(-z)): a restricted Boltzmann machine on top, directed layers below.
 //!
+//! Hidden units are binary; visible ones may be softmax or Gaussian as well, in which case p(x_0 | x_1) is that of a machine
+//! with such units.
+//!
 //! It is built layer by layer. A machine is unrolled into a network of two layers with tied weights, which is the same
 //! distribution: the prior that the upper layer puts on x_1 is complementary, it makes the posterior factorial. The lower
 //! layer is then frozen and a better prior is learnt. What is lost is the exactness of the posterior; the evidence lower
@@ -31,12 +34,15 @@
 //! # Ok::<(), gm_core::Error>(())
 //! ```
 
+mod below;
 mod conditional;
 mod enumeration;
+mod first;
 mod gibbs;
 mod gradient;
 mod likelihood;
 mod model;
+mod rows;
 
 pub use conditional::Couplings;
 pub use gibbs::{PosteriorChains, Sampler};

@@ -3,11 +3,16 @@
 
 use std::ops::ControlFlow;
 
-use gm_core::{AisSettings, Annealed, BitMatrix, Matrix, Progress, Purpose, Result, Schedule, Streams};
+use gm_core::{
+    AisSettings, Annealed, Batch, BatchRef, BitMatrix, Matrix, Progress, Purpose, Result, Schedule, Streams,
+    VisibleUnits,
+};
 use gm_rbm::base_rate_bias;
 use gm_sbn::{BoundSettings, Bounds};
 
+use crate::conditional::Couplings;
 use crate::enumeration::{all_states, check_table};
+use crate::gradient::Wake;
 use crate::model::{Dbn, log_weights};
 
 impl Dbn {
@@ -39,7 +44,7 @@ impl Dbn {
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::Shape`] for data of another width, [`gm_core::Error::Empty`] without samples.
+    /// As [`check_data`](Self::check_data).
     ///
     /// # Examples
     ///
@@ -50,12 +55,19 @@ impl Dbn {
     /// assert_eq!(dbn.base_rates(&BitMatrix::zeros(4, 2))?, [0.0; 3]);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn base_rates(&self, data: &BitMatrix) -> Result<Vec<f32>> {
+    pub fn base_rates<'v>(&self, data: impl Into<BatchRef<'v>>) -> Result<Vec<f32>> {
+        let data = data.into();
         self.check_data("Dbn::base_rates", data)?;
-        let mut means = match self.depth() {
-            1 => data.unit_counts().iter().map(|&on| (on as f64 / data.samples() as f64) as f32).collect(),
-            depth => self.averages_up_from_v(data).swap_remove(depth - 2),
+        let mut means = match (self.depth(), data) {
+            (1, BatchRef::Bits(data)) => {
+                data.unit_counts().iter().map(|&on| (on as f64 / data.samples() as f64) as f32).collect()
+            }
+            (1, BatchRef::Reals(data)) => data.column_mean().as_slice().to_vec(),
+            (depth, data) => self.averages_up_from_v(data).swap_remove(depth - 2),
         };
+        if self.depth() == 1 && self.classes() == 0 {
+            return Ok(self.units().bias_of_means(&means));
+        }
         means.resize(means.len() + self.classes(), 0.5);
         Ok(base_rate_bias(&means))
     }
@@ -98,15 +110,15 @@ impl Dbn {
     /// # Source
     ///
     /// `burda2015accurate`, section 3.
-    pub fn log_partition_raise(
+    pub fn log_partition_raise<'x>(
         &self,
-        x: &BitMatrix,
+        x: impl Into<BatchRef<'x>>,
         schedule: &Schedule,
         base: Option<&[f32]>,
         streams: &Streams,
         watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<f64>> {
-        let (top, settings) = (self.top(), AisSettings { runs: 1, schedule: schedule.clone() });
+        let (x, top, settings) = (x.into(), self.top(), AisSettings { runs: 1, schedule: schedule.clone() });
         let log_probs = top.log_prob_raise(x, &settings, base, streams, watch)?;
         Ok(top.free_energy(x).iter().zip(log_probs).map(|(f, log_prob)| -f - log_prob).collect())
     }
@@ -122,8 +134,8 @@ impl Dbn {
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::Param`] without draws or repeats, [`gm_core::Error::Shape`] for data of another width,
-    /// [`gm_core::Error::Empty`] without samples, [`gm_core::Error::Interrupted`] when `watch` breaks.
+    /// [`gm_core::Error::Param`] without draws or repeats, [`gm_core::Error::Interrupted`] when `watch` breaks, and as
+    /// [`check_data`](Self::check_data).
     ///
     /// # Source
     ///
@@ -141,19 +153,33 @@ impl Dbn {
     /// assert!((bounds.elbo[0] + 4.0 * 2.0_f64.ln()).abs() < 1e-5);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn bounds(
+    pub fn bounds<'v>(
         &self,
-        v: &BitMatrix,
+        v: impl Into<BatchRef<'v>>,
         log_partition: f64,
         settings: &BoundSettings,
         streams: &Streams,
         watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Bounds> {
         const OP: &str = "Dbn::bounds";
+        let v = v.into();
         self.check_data(OP, v)?;
         let top = self.top();
-        let prior = |x: &BitMatrix| log_weights(&top, x).into_iter().map(|weight| weight - log_partition).collect();
-        self.directed(&prior).bounds(OP, v, settings, streams, watch)
+        if let (BatchRef::Bits(v), VisibleUnits::Bernoulli) = (v, self.units()) {
+            let prior = |x: &BitMatrix| log_weights(&top, x).into_iter().map(|weight| weight - log_partition).collect();
+            return self.directed(&prior).bounds(OP, v, settings, streams, watch);
+        }
+        let couplings = Couplings::new(self);
+        let draw = |rows: &[usize], count: usize, streams: &Streams| -> Vec<f64> {
+            let v = v.select(rows);
+            let log_weights = match self.depth() {
+                // All that is above v is summed out.
+                1 => top.free_energy(&v).iter().flat_map(|f| std::iter::repeat_n(-f, count)).collect(),
+                _ => Wake::log_weights_of(&couplings, v.view(), count, streams),
+            };
+            log_weights.into_iter().map(|weight| weight - log_partition).collect()
+        };
+        Bounds::of_weights(OP, v.samples(), settings, streams, watch, draw)
     }
 
     /// The expectation of the K-sample bound of each row by enumeration, for a given log Z, `[samples]`; with K = 1 the exact
@@ -161,8 +187,8 @@ impl Dbn {
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::TooLarge`] beyond 20 units: those of all hidden layers but the top one, times K;
-    /// [`gm_core::Error::Shape`] for data of another width, [`gm_core::Error::Empty`] without rows.
+    /// [`gm_core::Error::TooLarge`] beyond 20 units: those of all hidden layers but the top one, times K; and as
+    /// [`check_data`](Self::check_data).
     ///
     /// # Examples
     ///
@@ -174,17 +200,26 @@ impl Dbn {
     /// assert!((bound[0] + 4.0 * 2.0_f64.ln()).abs() < 1e-5);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn exact_bound(&self, v: &BitMatrix, log_partition: f64, samples: usize) -> Result<Vec<f64>> {
+    pub fn exact_bound<'v>(&self, v: impl Into<BatchRef<'v>>, log_partition: f64, samples: usize) -> Result<Vec<f64>> {
         const OP: &str = "Dbn::exact_bound";
+        let v = v.into();
         self.check_data(OP, v)?;
         check_table(OP, self.enumerable_hidden_units().saturating_mul(samples))?;
         if self.depth() == 1 {
             return self.log_prob(v, log_partition);
         }
-        let top = self.top();
+        let (top, states) = (self.top(), all_states(&self.layers()[1..self.depth()]));
         let prior = |x: &BitMatrix| log_weights(&top, x).into_iter().map(|weight| weight - log_partition).collect();
-        let states = all_states(&self.layers()[1..self.depth()]);
-        Ok(self.directed(&prior).exact_bound(v, &states, samples))
+        if let (BatchRef::Bits(v), VisibleUnits::Bernoulli) = (v, self.units()) {
+            return Ok(self.directed(&prior).exact_bound(v, &states, samples));
+        }
+        let couplings = self.couplings();
+        let bound = |row: usize| {
+            let wake = Wake::of_states(&couplings, v.select(&[row]).view(), &states);
+            let states = wake.log_weights().into_iter().map(|weight| weight - log_partition);
+            Bounds::expected(&states.zip(wake.log_q().iter().map(|q| q.exp())).collect::<Vec<_>>(), samples)
+        };
+        Ok((0..v.samples()).map(bound).collect())
     }
 
     /// log p(y | v) of each class y, `[classes, samples]`, from the free energies of the machine with the means that the
@@ -192,7 +227,7 @@ impl Dbn {
     ///
     /// # Shapes
     ///
-    /// `v` is `[visible, samples]`, of numbers from 0 to 1.
+    /// `v` is `[visible, samples]`, of numbers from 0 to 1, or of standardised ones for Gaussian units.
     ///
     /// # Errors
     ///
@@ -239,9 +274,9 @@ impl Dbn {
     /// assert_eq!(dbn.exact_samples(5, &gm_core::Streams::new(0))?[0].samples(), 5);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn exact_samples(&self, count: usize, streams: &Streams) -> Result<Vec<BitMatrix>> {
+    pub fn exact_samples(&self, count: usize, streams: &Streams) -> Result<Vec<Batch>> {
         let couplings = self.couplings();
         let chains = couplings.top.exact_samples(count, streams)?;
-        Ok(couplings.descend(self, chains.v.bits(), &streams.fork(Purpose::Noise, 0)))
+        Ok(couplings.descend(self, &chains.v, &streams.fork(Purpose::Noise, 0)))
     }
 }

@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use gm_core::{
-    BitMatrix, Error, FileError, Labels, Matrix, ModelData, ModelKind, Purpose, Recognition, Result, Stack, Streams,
-    Vector, VisibleKind, VisibleUnits, check_len, log_sum_exp,
+    BatchRef, BitMatrix, Error, FileError, Gaussian, Labels, Matrix, ModelData, ModelKind, Purpose, Recognition,
+    Result, Stack, Streams, Vector, VisibleKind, VisibleUnits, check_len, log_sum_exp,
 };
 use gm_rbm::Rbm;
 use gm_sbn::{LogPrior, Net};
 use rand_distr::{Distribution, Normal};
 
-/// A deep belief network of any depth with binary units, perhaps with a recognition net and with label units.
+use crate::below::Below;
+
+/// A deep belief network of any depth with binary hidden units and visible units of any kind, perhaps with a recognition net
+/// and with label units.
 ///
-/// Without a recognition net, recognition is tied: q(x_(l+1) | x_l) = Ber(s(W_l' x_l + b_(l+1))).
+/// Without a recognition net, recognition is tied: q(x_(l+1) | x_l) = Ber(s(W_l' x_l + b_(l+1))), with v / s^2 in place of x_0
+/// for Gaussian units, as in a machine.
 ///
 /// # Examples
 ///
@@ -29,6 +33,7 @@ use rand_distr::{Distribution, Normal};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dbn {
     stack: Stack,
+    units: VisibleUnits,
     recognition: Option<Recognition>,
     labels: Option<Labels>,
 }
@@ -56,14 +61,14 @@ pub struct Dbn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Growth {
     /// As the machine below turned over: the distribution stays as it is. The new layer needs as many units as the
-    /// second-highest layer has, or more.
+    /// second-highest layer has, or more, and that layer has to be binary.
     Unrolled,
     /// With small random weights.
     Random,
 }
 
 impl Dbn {
-    /// Joins the generative parameters with a recognition net for the directed layers.
+    /// Joins the generative parameters with a recognition net for the directed layers, with Bernoulli visible units.
     ///
     /// # Errors
     ///
@@ -77,14 +82,46 @@ impl Dbn {
                 check_len(OP, format!("recognition layer {l}"), "units", found, expected)?;
             }
         }
-        Ok(Self { stack, recognition, labels: None })
+        Ok(Self { stack, units: VisibleUnits::Bernoulli, recognition, labels: None })
+    }
+
+    /// The same network with visible units of another kind.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] for units made for another number, [`Error::Param`] for a group of a class, which
+    /// [`with_labels`](Self::with_labels) joins to the machine on top, and for label units beside visible ones that are not
+    /// Bernoulli.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Matrix, Stack, VisibleKind, VisibleUnits};
+    ///
+    /// let units = VisibleUnits::new(VisibleKind::Gaussian, 4, None)?;
+    /// let dbn = gm_dbn::Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?.with_units(units)?;
+    /// let log_p = dbn.log_prob(&Matrix::zeros(4, 1), dbn.log_partition()?)?;
+    /// assert!((log_p[0] + 2.0 * std::f64::consts::TAU.ln()).abs() < 1e-6); // of 4 standard normals
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn with_units(mut self, units: VisibleUnits) -> Result<Self> {
+        const OP: &str = "Dbn::with_units";
+        units.fit(OP, self.visible())?;
+        if let kind @ VisibleKind::Labelled { .. } = units.kind() {
+            let allowed = "bernoulli, gaussian or softmax:K; label units belong to the machine on top";
+            return Err(Error::Param { op: OP, arg: "visible", value: kind.to_string(), allowed });
+        }
+        check_labels(OP, self.depth(), &units, self.labels.as_ref())?;
+        self.units = units;
+        Ok(self)
     }
 
     /// The same network with label units beside the lower layer of its machine.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] for label weights to another number of units.
+    /// [`Error::Shape`] for label weights to another number of units, [`Error::Param`] for visible units of the machine itself
+    /// that are not Bernoulli.
     ///
     /// # Examples
     ///
@@ -97,9 +134,11 @@ impl Dbn {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn with_labels(mut self, labels: Option<Labels>) -> Result<Self> {
+        const OP: &str = "Dbn::with_labels";
         if let Some(labels) = &labels {
-            check_len("Dbn::with_labels", "label.weights", "columns", labels.weights().ncols(), self.top_units())?;
+            check_len(OP, "label.weights", "columns", labels.weights().ncols(), self.top_units())?;
         }
+        check_labels(OP, self.depth(), &self.units, labels.as_ref())?;
         self.labels = labels;
         Ok(self)
     }
@@ -108,7 +147,7 @@ impl Dbn {
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] for visible units that are neither binary nor the group of a class behind binary ones.
+    /// [`Error::NonFinite`] for parameters that an update has spoilt.
     ///
     /// # Examples
     ///
@@ -118,32 +157,28 @@ impl Dbn {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn from_rbm(rbm: &Rbm) -> Result<Self> {
-        let classes = match rbm.units().kind() {
-            VisibleKind::Bernoulli => 0,
-            VisibleKind::Labelled { classes } => classes,
-            other => {
-                let (arg, allowed) = ("visible", "bernoulli or bernoulli+softmax:K");
-                return Err(Error::Param { op: "Dbn::from_rbm", arg, value: other.to_string(), allowed });
-            }
-        };
+        let classes = rbm.classes();
+        if classes == 0 {
+            return Self::new(rbm.stack().clone(), None)?.with_units(rbm.units().clone());
+        }
         let plain = rbm.visible() - classes;
         let (weights, bias) = (rbm.weights(), rbm.stack().bias(0));
         let stack = Stack::new(
             vec![weights.rows(0, plain).into_owned()],
             vec![bias.rows(0, plain).into_owned(), rbm.stack().bias(1).clone()],
         )?;
-        let labels = (classes > 0)
-            .then(|| Labels::new(weights.rows(plain, classes).into_owned(), bias.rows(plain, classes).into_owned()));
-        Self::new(stack, None)?.with_labels(labels.transpose()?)
+        let labels = Labels::new(weights.rows(plain, classes).into_owned(), bias.rows(plain, classes).into_owned())?;
+        Self::new(stack, None)?.with_labels(Some(labels))
     }
 
     /// A machine unrolled into a network of `depth` hidden layers with tied weights: W, W', W, ... from the bottom up.
     ///
-    /// p(v), and p(h_1 | v), are those of the machine: the layers above the first hidden one are a complementary prior.
+    /// p(v), and p(h_1 | v), are those of the machine: the layers above the first hidden one are a complementary prior. The second
+    /// hidden layer mirrors the visible one, so that visible units of other kinds than Bernoulli allow one hidden layer only.
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] for a depth of 0, or visible units that are not binary.
+    /// [`Error::Param`] for a depth of 0, or of more than 1 with visible units that are not Bernoulli.
     ///
     /// # Source
     ///
@@ -152,8 +187,14 @@ impl Dbn {
     /// # Examples
     ///
     /// ```
-    /// let rbm = gm_rbm::Rbm::from_stack(gm_core::Stack::zeros(&[4, 3])?)?;
-    /// assert_eq!(gm_dbn::Dbn::unroll(&rbm, 3)?.layers(), [4, 3, 4, 3]);
+    /// use gm_core::{Stack, VisibleKind, VisibleUnits};
+    /// use gm_dbn::Dbn;
+    /// use gm_rbm::Rbm;
+    ///
+    /// let rbm = Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+    /// assert_eq!(Dbn::unroll(&rbm, 3)?.layers(), [4, 3, 4, 3]);
+    /// let gaussian = Rbm::with_units(rbm.into_stack(), VisibleUnits::new(VisibleKind::Gaussian, 4, None)?)?;
+    /// assert!(Dbn::unroll(&gaussian, 2).is_err() && Dbn::unroll(&gaussian, 1).is_ok());
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn unroll(rbm: &Rbm, depth: usize) -> Result<Self> {
@@ -161,13 +202,19 @@ impl Dbn {
         if depth == 0 {
             return Err(Error::Param { op: OP, arg: "depth", value: "0".into(), allowed: "1 or more" });
         }
-        if *rbm.units() != VisibleUnits::Bernoulli {
-            let value = rbm.units().kind().to_string();
-            return Err(Error::Param { op: OP, arg: "visible", value, allowed: "bernoulli" });
+        if *rbm.units() == VisibleUnits::Bernoulli {
+            let weights =
+                |l: usize| if l.is_multiple_of(2) { rbm.weights().clone() } else { rbm.weights().transpose() };
+            let bias = |l: usize| rbm.stack().bias(l % 2).clone();
+            return Self::new(Stack::new((0..depth).map(weights).collect(), (0..=depth).map(bias).collect())?, None);
         }
-        let weights = |l: usize| if l.is_multiple_of(2) { rbm.weights().clone() } else { rbm.weights().transpose() };
-        let bias = |l: usize| rbm.stack().bias(l % 2).clone();
-        Self::new(Stack::new((0..depth).map(weights).collect(), (0..=depth).map(bias).collect())?, None)
+        if depth == 1 {
+            return Self::from_rbm(rbm);
+        }
+        let value = format!("{depth} with {} visible units", rbm.units().kind());
+        let allowed =
+            "1 unless visible units are bernoulli: hidden layers are binary, and the second one mirrors the visible";
+        Err(Error::Param { op: OP, arg: "depth", value, allowed })
     }
 
     /// A network with one layer more: what was its machine becomes the topmost directed layer, whose recognition is the
@@ -188,8 +235,9 @@ impl Dbn {
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] for an empty layer, fewer units than unrolling needs, a scale that is negative or not finite, or
-    /// a network with label units, whose machine must stay on top; [`Error::Shape`] for other means.
+    /// [`Error::Param`] for an empty layer, fewer units than unrolling needs, unrolling a machine whose visible units are not
+    /// Bernoulli, a scale that is negative or not finite, or a network with label units, whose machine must stay on top;
+    /// [`Error::Shape`] for other means.
     ///
     /// # Source
     ///
@@ -216,6 +264,14 @@ impl Dbn {
             return Err(refuse("labels", "present".into(), "a network without label units"));
         }
         let (last, below) = (self.depth() - 1, self.stack.bias(self.depth() - 1).len());
+        if growth == Growth::Unrolled && self.depth() == 1 && self.units != VisibleUnits::Bernoulli {
+            let value = format!("unrolled from {} visible units", self.units.kind());
+            return Err(refuse(
+                "growth",
+                value,
+                "random for the second hidden layer, unless visible units are bernoulli",
+            ));
+        }
         if growth == Growth::Unrolled && units < below {
             return Err(refuse("units", units.to_string(), "as many units as two layers below, or more"));
         }
@@ -237,7 +293,8 @@ impl Dbn {
         }
         all_weights.push(weights);
         all_biases.push(bias);
-        Self::new(Stack::new(all_weights, all_biases)?, Some(self.extended_recognition()?))
+        Self::new(Stack::new(all_weights, all_biases)?, Some(self.extended_recognition()?))?
+            .with_units(self.units.clone())
     }
 
     /// The recognition net with one layer more, the posterior of the machine.
@@ -251,6 +308,31 @@ impl Dbn {
         weights.push(self.stack.weights(self.depth() - 1).clone());
         biases.push(self.stack.bias(self.depth()).clone());
         Recognition::new(weights, biases)
+    }
+
+    /// The network above the first hidden layer, of which that layer is the visible one: copied, not checked again.
+    ///
+    /// # Panics
+    ///
+    /// When there is one hidden layer.
+    pub(crate) fn above_first(&self) -> Self {
+        let layers = self.layers();
+        let mut stack = Stack::zeros(&layers[1..]).expect("a network of two hidden layers or more");
+        for l in 1..=self.depth() {
+            stack.bias_mut(l - 1).copy_from_slice(self.stack.bias(l).as_slice());
+            if l < self.depth() {
+                stack.update_weights(l - 1, |weights| weights.copy_from(self.stack.weights(l)));
+            }
+        }
+        let recognition = self.recognition.as_ref().filter(|net| net.depth() > 1).map(|net| {
+            let mut upper = Recognition::zeros(&layers[1..self.depth()]).expect("layers with units");
+            for l in 1..net.depth() {
+                upper.update_weights(l - 1, |weights| weights.copy_from(net.weights(l)));
+                upper.bias_mut(l).copy_from_slice(net.bias(l + 1).as_slice());
+            }
+            upper
+        });
+        Self { stack, units: VisibleUnits::Bernoulli, recognition, labels: self.labels.clone() }
     }
 
     /// Weights and biases of q(x_l | x_(l-1)), tied ones where there is no recognition net.
@@ -280,14 +362,17 @@ impl Dbn {
     ///
     /// # Errors
     ///
-    /// [`FileError::WrongKind`] for another model, [`FileError::Field`] for other visible units than Bernoulli.
+    /// [`FileError::WrongKind`] for another model, [`FileError::Field`] for visible units with the group of a class, which
+    /// such a network has beside its machine; [`Error::Param`] for label units beside visible ones that are not Bernoulli.
     pub fn from_data(data: ModelData) -> Result<Self> {
         data.expect_kind(ModelKind::Dbn)?;
-        if data.visible != VisibleKind::Bernoulli {
+        if let VisibleKind::Labelled { .. } = data.visible {
             let (name, found) = ("visible".into(), data.visible.to_string());
-            return Err(FileError::Field { format: "model", name, found, expected: "bernoulli" }.into());
+            let expected = "bernoulli, gaussian or softmax:K";
+            return Err(FileError::Field { format: "model", name, found, expected }.into());
         }
-        Self::new(data.stack, data.recognition)?.with_labels(data.labels)
+        let units = data.visible_units()?;
+        Self::new(data.stack, data.recognition)?.with_units(units)?.with_labels(data.labels)
     }
 
     /// The model as files hold it.
@@ -297,7 +382,10 @@ impl Dbn {
     /// [`Error::NonFinite`] when an update has made a parameter NaN or infinite.
     pub fn to_data(&self) -> Result<ModelData> {
         let (stack, net) = (self.stack.clone(), self.recognition.clone());
-        ModelData::new(ModelKind::Dbn, VisibleKind::Bernoulli, stack, net, None, BTreeMap::new())?
+        let (kind, gaussian) = (self.units.kind(), self.units.gaussian());
+        let variance = gaussian.map(Gaussian::variance_vector);
+        ModelData::new(ModelKind::Dbn, kind, stack, net, variance, BTreeMap::new())?
+            .with_standardise(gaussian.and_then(|gaussian| gaussian.standardise().cloned()))?
             .with_labels(self.labels.clone())
     }
 
@@ -330,6 +418,17 @@ impl Dbn {
         &mut self.stack
     }
 
+    /// The visible units.
+    #[must_use]
+    pub fn units(&self) -> &VisibleUnits {
+        &self.units
+    }
+
+    /// The visible units, for updates of their variances.
+    pub fn units_mut(&mut self) -> &mut VisibleUnits {
+        &mut self.units
+    }
+
     /// The recognition net for in-place updates.
     pub fn recognition_mut(&mut self) -> Option<&mut Recognition> {
         self.recognition.as_mut()
@@ -353,7 +452,8 @@ impl Dbn {
         self.labels.as_ref().map_or(0, Labels::classes)
     }
 
-    /// All parameters for in-place updates: the tensors of the stack, of the recognition net, and of the label units.
+    /// All parameters for in-place updates: the tensors of the stack, of the recognition net, and of the label units. Variances
+    /// of Gaussian units are not among them.
     pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
         let net = self.recognition.iter_mut().flat_map(Recognition::tensors_mut);
         self.stack.tensors_mut().chain(net).chain(self.labels.iter_mut().flat_map(Labels::tensors_mut))
@@ -410,7 +510,8 @@ impl Dbn {
         stack.bias_mut(0)[..units].copy_from_slice(b.as_slice());
         stack.bias_mut(1).copy_from_slice(c.as_slice());
         let Some(labels) = &self.labels else {
-            return Rbm::from_stack(stack).expect("a stack of one matrix");
+            let units = if last == 0 { self.units.clone() } else { VisibleUnits::Bernoulli };
+            return Rbm::with_units(stack, units).expect("units that have been checked");
         };
         stack.update_weights(0, |to| to.rows_mut(units, classes).copy_from(labels.weights()));
         stack.bias_mut(0)[units..].copy_from_slice(labels.bias().as_slice());
@@ -455,11 +556,16 @@ impl Dbn {
     ///
     /// # Shapes
     ///
-    /// `layers[l]` is x_l, `[n_l, samples]`; the lower layer of the machine includes label units, where there are any.
+    /// `layers[l]` is x_l, `[n_l, samples]`, all as packed bits or as batches; the lower layer of the machine includes label
+    /// units, where there are any.
+    ///
+    /// # Units
+    ///
+    /// Of Gaussian units the density is that of standardised data, where data are standardised.
     ///
     /// # Panics
     ///
-    /// When shapes disagree.
+    /// When shapes or kinds of states disagree.
     ///
     /// # Examples
     ///
@@ -472,22 +578,71 @@ impl Dbn {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     #[must_use]
-    pub fn log_joint(&self, layers: &[BitMatrix], log_partition: f64) -> Vec<f64> {
+    pub fn log_joint<X>(&self, layers: &[X], log_partition: f64) -> Vec<f64>
+    where
+        for<'x> &'x X: Into<BatchRef<'x>>,
+    {
         let last = self.depth() - 1;
         assert_eq!(layers.len(), last + 2, "states of all layers");
-        let energy = self.top().energy(&layers[last], &layers[last + 1]);
-        let plain = layers[last].narrowed(self.stack.bias(last).len());
-        let below: Vec<BitMatrix> = layers[..last].iter().cloned().chain([plain]).collect();
-        let net = self.passes();
-        let generated = gm_sbn::Generated::new(net, &gm_sbn::Couplings::new(net), below);
-        generated.log_p().iter().zip(energy).map(|(log_p, energy)| log_p - energy - log_partition).collect()
+        let bits = |l: usize| packed((&layers[l]).into());
+        let v = (&layers[0]).into();
+        let energy = match last {
+            0 => self.top().energy(v, bits(1)),
+            _ => self.top().energy(bits(last), bits(last + 1)),
+        };
+        let log_p = match Below::new(self) {
+            _ if last == 0 => vec![0.0; v.samples()],
+            Some(below) => {
+                let plain: Vec<BitMatrix> = (1..=last).map(|l| bits(l).narrowed(self.stack.bias(l).len())).collect();
+                let mut log_p = below.log_prob(v, &plain[0]);
+                let upper = below.upper().passes();
+                let generated = gm_sbn::Generated::new(upper, &gm_sbn::Couplings::new(upper), plain);
+                log_p.iter_mut().zip(generated.log_p()).for_each(|(sum, term)| *sum += term);
+                log_p
+            }
+            None => {
+                let plain = bits(last).narrowed(self.stack.bias(last).len());
+                let states = (0..last).map(|l| bits(l).clone()).chain([plain]).collect();
+                let net = self.passes();
+                gm_sbn::Generated::new(net, &gm_sbn::Couplings::new(net), states).log_p().to_vec()
+            }
+        };
+        log_p.iter().zip(energy).map(|(log_p, energy)| log_p - energy - log_partition).collect()
     }
 
-    /// Refuses data of another width than the visible layer, or without rows.
-    pub(crate) fn check_data(&self, op: &'static str, data: &BitMatrix) -> Result<()> {
-        check_len(op, "data", "units", data.units(), self.visible())?;
+    /// Refuses states that the visible units do not have, or none.
+    ///
+    /// # Errors
+    ///
+    /// As [`VisibleUnits::check`], and [`Error::Empty`] without samples.
+    pub fn check_data<'v>(&self, op: &'static str, data: impl Into<BatchRef<'v>>) -> Result<()> {
+        let data = data.into();
+        self.units.check(op, self.visible(), data)?;
         if data.samples() == 0 { Err(Error::Empty { op, arg: "data" }) } else { Ok(()) }
     }
+}
+
+/// Refuses label units beside visible ones of another kind than Bernoulli, in the one machine of a network.
+fn check_labels(op: &'static str, depth: usize, units: &VisibleUnits, labels: Option<&Labels>) -> Result<()> {
+    if labels.is_none() || depth > 1 || *units == VisibleUnits::Bernoulli {
+        return Ok(());
+    }
+    let value = format!("present beside {} visible units", units.kind());
+    let allowed = "two hidden layers or more, unless visible units are bernoulli";
+    Err(Error::Param { op, arg: "labels", value, allowed })
+}
+
+/// States of binary units.
+///
+/// # Panics
+///
+/// When they are real numbers.
+pub(crate) fn packed(states: BatchRef<'_>) -> &BitMatrix {
+    match states {
+        BatchRef::Bits(bits) => Some(bits),
+        BatchRef::Reals(_) => None,
+    }
+    .expect("hidden units have packed states")
 }
 
 /// log p(x) + log Z of states of the lower layer of a machine, with its hidden units and label units summed out.

@@ -60,7 +60,7 @@ fn oracle_marginals_follow_from_exact_samples() {
     for (case, (fixture, dbn)) in fixtures().iter().enumerate() {
         let layers = dbn.exact_samples(SAMPLES, &gm_core::Streams::new(case as u64)).unwrap();
         for (x, expected) in layers.iter().zip(fixture.matrix_at("/marginal")) {
-            for (count, p) in x.unit_counts().iter().zip(expected) {
+            for (count, p) in x.bits().unit_counts().iter().zip(expected) {
                 let error = 6.0 * (p * (1.0 - p) / SAMPLES as f64).sqrt();
                 assert_close(*count as f64 / SAMPLES as f64, p, 0.0, error, fixture.name());
             }

@@ -78,6 +78,62 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// Bounds of so many rows from any weights: `draw(rows, k, streams)` gives k log-weights of each of some rows, those of a row
+    /// side by side.
+    ///
+    /// # Randomness
+    ///
+    /// As [`Sbn::bounds`]: `draw` gets the family of its repeat, rows and slice of draws.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] without draws or repeats, [`Error::Interrupted`] when `watch` breaks; `op` names the operation.
+    pub fn of_weights(
+        op: &'static str,
+        rows: usize,
+        settings: &BoundSettings,
+        streams: &Streams,
+        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        mut draw: impl FnMut(&[usize], usize, &Streams) -> Vec<f64>,
+    ) -> Result<Self> {
+        check_count(op, "samples", settings.samples)?;
+        check_count(op, "repeats", settings.repeats)?;
+        let slices = |first: usize| settings.samples.div_ceil(slice(ROWS.min(rows - first), settings.samples));
+        let total = settings.repeats * (0..rows).step_by(ROWS).map(slices).sum::<usize>();
+        let mut report = Watched { op, done: 0, total, watch };
+        let mut repeats = Vec::new();
+        for repeat in 0..settings.repeats {
+            let family = streams.fork(Purpose::Evaluate, repeat as u64);
+            let mut weights = vec![Weights::default(); rows];
+            each_slice(rows, settings.samples, &family, |rows, count, streams| {
+                let logs = draw(rows, count, streams);
+                for (&row, logs) in rows.iter().zip(logs.chunks(count)) {
+                    logs.iter().for_each(|&log_weight| weights[row].add(log_weight));
+                }
+                report.step()
+            })?;
+            repeats.push(weights);
+        }
+        let over =
+            |f: &dyn Fn(&Weights) -> f64, row: usize| mean(&repeats.iter().map(|r| f(&r[row])).collect::<Vec<_>>());
+        Ok(Self {
+            importance_weighted: repeats.iter().map(|rows| rows.iter().map(Weights::bound).collect()).collect(),
+            elbo: (0..rows).map(|row| over(&|w| w.logs / w.count as f64, row)).collect(),
+            ess: (0..rows).map(|row| over(&Weights::ess, row)).collect(),
+            samples: settings.samples,
+        })
+    }
+
+    /// The expectation of log (1/K) sum_k w_k for K independent states, each with its log-weight and its probability under q.
+    ///
+    /// # Numerics
+    ///
+    /// As many terms as there are tuples of K states.
+    #[must_use]
+    pub fn expected(states: &[(f64, f64)], samples: usize) -> f64 {
+        expected_log_mean(states, samples, 1.0, &LogSum::default(), samples)
+    }
+
     /// The importance-weighted bound of each row, mean over repeats.
     #[must_use]
     pub fn rows(&self) -> Vec<f64> {
@@ -280,64 +336,10 @@ impl Net<'_> {
         streams: &Streams,
         watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Bounds> {
-        check_count(op, "samples", settings.samples)?;
-        check_count(op, "repeats", settings.repeats)?;
-        let mut repeats = Vec::new();
-        let rows = v.samples();
-        let slices = |first: usize| settings.samples.div_ceil(slice(ROWS.min(rows - first), settings.samples));
-        let total = settings.repeats * (0..rows).step_by(ROWS).map(slices).sum::<usize>();
-        let mut report = Watched { op, done: 0, total, watch };
-        for repeat in 0..settings.repeats {
-            let family = streams.fork(Purpose::Evaluate, repeat as u64);
-            repeats.push(self.weights_of_rows(v, settings.samples, &family, &mut report)?);
-        }
-        let over =
-            |f: &dyn Fn(&Weights) -> f64, row: usize| mean(&repeats.iter().map(|r| f(&r[row])).collect::<Vec<_>>());
-        Ok(Bounds {
-            importance_weighted: repeats.iter().map(|rows| rows.iter().map(Weights::bound).collect()).collect(),
-            elbo: (0..rows).map(|row| over(&|w| w.logs / w.count as f64, row)).collect(),
-            ess: (0..rows).map(|row| over(&Weights::ess, row)).collect(),
-            samples: settings.samples,
-        })
-    }
-
-    fn weights_of_rows(
-        &self,
-        v: &BitMatrix,
-        samples: usize,
-        streams: &Streams,
-        report: &mut Watched<'_>,
-    ) -> Result<Vec<Weights>> {
-        let mut weights = vec![Weights::default(); v.samples()];
-        self.each_slice(v, samples, streams, |first, draws| {
-            for (row, logs) in weights[first..].iter_mut().zip(draws.log_weights().chunks(draws.per_column())) {
-                logs.iter().for_each(|&log_weight| row.add(log_weight));
-            }
-            report.step()
-        })?;
-        Ok(weights)
-    }
-
-    /// Draws so many states for each row, a few rows and a slice of their states at a time: `visit(first row, draws)`.
-    fn each_slice(
-        &self,
-        v: &BitMatrix,
-        samples: usize,
-        streams: &Streams,
-        mut visit: impl FnMut(usize, &Draws) -> Result<()>,
-    ) -> Result<()> {
         let couplings = Couplings::new(*self);
-        for (block, first) in (0..v.samples()).step_by(ROWS).enumerate() {
-            let rows: Vec<usize> = (first..v.samples().min(first + ROWS)).collect();
-            let (v, family) = (v.select(&rows), streams.fork(Purpose::Choose, block as u64));
-            let slice = slice(rows.len(), samples);
-            for (j, drawn) in (0..samples).step_by(slice).enumerate() {
-                let count = slice.min(samples - drawn);
-                let draws = Draws::recognised(*self, &couplings, &v, count, &family.fork(Purpose::Propose, j as u64));
-                visit(first, &draws)?;
-            }
-        }
-        Ok(())
+        Bounds::of_weights(op, v.samples(), settings, streams, watch, |rows, count, streams| {
+            Draws::recognised(*self, &couplings, &v.select(rows), count, streams).log_weights()
+        })
     }
 
     /// As [`Sbn::recognised_means`], for any prior of the top layer.
@@ -362,12 +364,12 @@ impl Net<'_> {
         let mut sums: Vec<(LogSum, Vec<Vec<f64>>)> = (0..v.samples())
             .map(|_| (LogSum::default(), layers[1..].iter().map(|&n| vec![0.0; n]).collect()))
             .collect();
-        self.each_slice(v, samples, &streams.fork(Purpose::Evaluate, 0), |first, draws| {
+        let couplings = Couplings::new(*self);
+        each_slice(v.samples(), samples, &streams.fork(Purpose::Evaluate, 0), |rows, count, streams| {
+            let draws = Draws::recognised(*self, &couplings, &v.select(rows), count, streams);
             let logs = if weighted { draws.log_weights() } else { vec![0.0; draws.log_q().len()] };
-            let rows = logs.len() / draws.per_column();
-            for (row, sums) in sums[first..first + rows].iter_mut().enumerate() {
-                let from = row * draws.per_column();
-                add_states(sums, draws, from, &logs[from..from + draws.per_column()]);
+            for (i, &row) in rows.iter().enumerate() {
+                add_states(&mut sums[row], &draws, i * count, &logs[i * count..(i + 1) * count]);
             }
             Ok(())
         })?;
@@ -387,7 +389,7 @@ impl Net<'_> {
             let draws = Draws::of_states(*self, &couplings, &v.select(&[row]), states);
             let terms: Vec<(f64, f64)> =
                 draws.log_weights().into_iter().zip(draws.log_q().iter().map(|q| q.exp())).collect();
-            expected_log_mean(&terms, samples, 1.0, &LogSum::default(), samples)
+            Bounds::expected(&terms, samples)
         };
         (0..v.samples()).map(bound).collect()
     }
@@ -395,6 +397,24 @@ impl Net<'_> {
 
 fn check_count(op: &'static str, arg: &'static str, count: usize) -> Result<()> {
     if count == 0 { Err(Error::Param { op, arg, value: "0".into(), allowed: "1 or more" }) } else { Ok(()) }
+}
+
+/// Visits so many draws for each row, a few rows and a slice of their draws at a time: `visit(rows, draws of each, streams)`.
+fn each_slice(
+    rows: usize,
+    samples: usize,
+    streams: &Streams,
+    mut visit: impl FnMut(&[usize], usize, &Streams) -> Result<()>,
+) -> Result<()> {
+    for (block, first) in (0..rows).step_by(ROWS).enumerate() {
+        let rows: Vec<usize> = (first..rows.min(first + ROWS)).collect();
+        let family = streams.fork(Purpose::Choose, block as u64);
+        let slice = slice(rows.len(), samples);
+        for (j, drawn) in (0..samples).step_by(slice).enumerate() {
+            visit(&rows, slice.min(samples - drawn), &family.fork(Purpose::Propose, j as u64))?;
+        }
+    }
+    Ok(())
 }
 
 /// The expectation of log (1/K) (sum so far + `left` more weights), times the probability so far.

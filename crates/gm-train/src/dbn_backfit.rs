@@ -1,6 +1,6 @@
 //! All layers of a deep belief network together: the up-down algorithm, and reweighted wake-sleep.
 
-use gm_core::{BitMatrix, Purpose, Stack, Streams, check_len, log_sum_exp};
+use gm_core::{BatchRef, BitMatrix, Purpose, Stack, Streams, check_len, log_sum_exp};
 use gm_dbn::{Couplings, Dbn, Gradient, Sleep, Wake};
 use gm_rbm::{Chains, Offsets, Phase, gradient_into};
 
@@ -53,23 +53,23 @@ impl Together {
         }
     }
 
-    /// Updates all layers from a batch.
+    /// Updates all layers from a batch: visible states, and label units behind them.
     pub(crate) fn step(
         &mut self,
         (dbn, couplings): (&mut Dbn, &mut Couplings),
-        batch: &BitMatrix,
+        (v, labels): (BatchRef<'_>, &BitMatrix),
         clock: &Clock,
         streams: &Streams,
     ) -> Result<StepReport> {
-        let (visible, draws) = (dbn.visible(), self.settings.draws());
+        let draws = self.settings.draws();
         let family = streams.fork(Purpose::Propose, clock.step);
-        let wake = Wake::new(dbn, couplings, &batch.narrowed(visible), draws, &family);
+        let wake = Wake::new(dbn, couplings, v, draws, &family);
         let weights = normalised(&wake.log_weights(), draws);
-        let rows: Vec<usize> = (0..batch.samples()).flat_map(|row| std::iter::repeat_n(row, draws)).collect();
-        let lower = with_labels(wake.lower(), &batch.select(&rows), visible, dbn.classes());
+        let rows: Vec<usize> = (0..v.samples()).flat_map(|row| std::iter::repeat_n(row, draws)).collect();
+        let lower = with_labels(wake.lower(), &labels.select(&rows), dbn.classes());
         let (dreamt, flips) = self.ascend_top(couplings, (&lower, &weights), clock, streams);
         let dreams = Sleep::new(dbn, couplings, &dreamt, &streams.fork(Purpose::Noise, clock.step));
-        let scale = 1.0 / batch.samples() as f32;
+        let scale = 1.0 / v.samples() as f32;
         let a: Vec<f32> = weights.iter().map(|w| w * scale).collect();
         let c: Vec<f32> = a.iter().map(|a| a * (1.0 - DREAMS)).collect();
         let reweighted = self.settings.backfit == Backfit::Rws;

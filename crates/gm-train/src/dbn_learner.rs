@@ -1,13 +1,14 @@
 //! Deep belief networks in training: layer by layer, then all layers together.
 
 use gm_core::{
-    AisSettings, Batch, BitMatrix, Labels, Matrix, ModelData, Purpose, Recognition, Schedule, Stack, Streams, Vector,
-    check_len, unwatched,
+    AisSettings, Batch, BatchRef, BitMatrix, Gaussian, Labels, Matrix, ModelData, Purpose, Recognition, Schedule,
+    Stack, Streams, Vector, VisibleUnits, check_len, unwatched,
 };
 use gm_dbn::{Couplings, Dbn};
 use gm_rbm::{Rbm, free_energy_gap};
 use gm_sbn::BoundSettings;
 
+use crate::data::Dataset;
 use crate::dbn_backfit::Together;
 use crate::dbn_settings::{DbnSettings, LayerInputs};
 use crate::error::Result;
@@ -53,6 +54,7 @@ const WATCHED_SAMPLES: usize = 20;
 #[derive(Clone, Debug)]
 pub struct DbnLearner {
     settings: DbnSettings,
+    /// Of visible states, and of label units behind them.
     visible_means: Vec<f32>,
     /// The network; while a layer is trained its machine has the parameters that it began with.
     dbn: Dbn,
@@ -61,6 +63,14 @@ pub struct DbnLearner {
     stage: usize,
     /// Whether the last update was the last of its stage.
     complete: bool,
+}
+
+/// A batch as the network sees it.
+struct Rows {
+    /// Visible states.
+    v: Batch,
+    /// Label units, [classes, samples].
+    labels: BitMatrix,
 }
 
 /// What is being trained.
@@ -76,6 +86,8 @@ enum Work {
 
 impl DbnLearner {
     /// A network that starts as the settings say, to learn data of the given means, `[visible]`, those of label units behind.
+    ///
+    /// Of Gaussian units the means are those of data that are standardised already, unless there is a model to start from.
     ///
     /// # Errors
     ///
@@ -95,17 +107,46 @@ impl DbnLearner {
     /// ```
     pub fn new(visible_means: &[f32], settings: &DbnSettings, streams: &Streams) -> Result<Self> {
         let visible = visible_means.len().saturating_sub(settings.classes);
+        let units = VisibleUnits::new(settings.visible.kind(0), visible, None)?;
+        Self::with_units(units, visible_means, settings, streams)
+    }
+
+    /// [`new`](Self::new) for prepared data, whose binary values have the given means; Gaussian units standardise them.
+    pub(crate) fn with_data(
+        data: &Dataset,
+        visible_means: &[f32],
+        settings: &DbnSettings,
+        streams: &Streams,
+    ) -> Result<Self> {
+        let visible = visible_means.len().saturating_sub(settings.classes);
+        let units = settings.visible.first_units(settings.visible.kind(0), visible, data)?;
+        Self::with_units(units, visible_means, settings, streams)
+    }
+
+    fn with_units(
+        units: VisibleUnits,
+        visible_means: &[f32],
+        settings: &DbnSettings,
+        streams: &Streams,
+    ) -> Result<Self> {
+        let visible = visible_means.len().saturating_sub(settings.classes);
         if let Some(dbn) = settings.start_model(visible)? {
             return Self::start_from(dbn, visible_means, settings);
         }
         let settings = DbnSettings { start_layers: 0, ..settings.clone() };
         settings.check()?;
-        let rbm = Rbm::initial(&visible_means[..visible], settings.hidden[0], settings.init_scale, streams)?;
-        let dbn = labelled(Dbn::from_rbm(&rbm)?, 1, &settings, visible_means)?;
-        Ok(Self::of(dbn, visible_means, settings))
+        let mut means = visible_means.to_vec();
+        if units.gaussian().is_some_and(|gaussian| gaussian.standardise().is_some()) {
+            means[..visible].fill(0.0);
+        }
+        let rbm = Rbm::initial_with(units, &means[..visible], settings.hidden[0], settings.init_scale, streams)?;
+        let dbn = labelled(Dbn::from_rbm(&rbm)?, 1, &settings, &means)?;
+        Ok(Self::of(dbn, &means, settings))
     }
 
     /// A network whose first layers are those of a given one, to be extended or trained further; see [`new`](Self::new).
+    ///
+    /// The means are those of data as they are, before Gaussian units standardise them.
     ///
     /// # Errors
     ///
@@ -113,13 +154,32 @@ impl DbnLearner {
     pub fn start_from(dbn: Dbn, visible_means: &[f32], settings: &DbnSettings) -> Result<Self> {
         let settings = DbnSettings { start_layers: dbn.depth(), ..settings.clone() };
         settings.check()?;
-        settings.check_start(&dbn, visible_means.len().saturating_sub(settings.classes))?;
-        Ok(Self::of(dbn, visible_means, settings))
+        let visible = visible_means.len().saturating_sub(settings.classes);
+        settings.check_start(&dbn, visible)?;
+        let mut means = visible_means.to_vec();
+        let of_rows = Matrix::from_column_slice(visible, 1, &means[..visible]);
+        means[..visible].copy_from_slice(dbn.standardised(&of_rows).as_slice());
+        Ok(Self::of(dbn, &means, settings))
     }
 
     fn of(dbn: Dbn, visible_means: &[f32], settings: DbnSettings) -> Self {
         let (couplings, visible_means) = (dbn.couplings(), visible_means.to_vec());
         Self { settings, visible_means, dbn, couplings, work: Work::Nothing, stage: 0, complete: false }
+    }
+
+    /// A batch of rows, label units behind, as the network sees it.
+    fn rows(&self, op: &'static str, batch: &Batch) -> Result<Rows> {
+        let (visible, classes) = (self.dbn.visible(), self.settings.classes);
+        check_len(op, "batch", "units", batch.units(), self.visible_means.len())?;
+        let samples = batch.samples();
+        if self.dbn.units().is_binary() {
+            let bits = binary(op, batch, self.visible_means.len())?;
+            let labels = BitMatrix::from_fn(classes, samples, |class, row| bits.get(visible + class, row));
+            return Ok(Rows { v: bits.narrowed(visible).into(), labels });
+        }
+        let numbers = batch.to_matrix();
+        let labels = BitMatrix::from_fn(classes, samples, |class, row| numbers[(visible + class, row)] > 0.5);
+        Ok(Rows { v: self.dbn.states_of_rows(&numbers.rows(0, visible).into_owned())?, labels })
     }
 
     /// The network as it is now; while layers are added it has fewer than in the end.
@@ -128,6 +188,9 @@ impl DbnLearner {
         let mut dbn = self.dbn.clone();
         if let Work::Layer(learner) = &self.work {
             dbn.set_top(learner.stack());
+            if dbn.depth() == 1 && dbn.units().gaussian().is_some() {
+                dbn.units_mut().clone_from(learner.rbm().units());
+            }
         }
         dbn
     }
@@ -139,7 +202,7 @@ impl DbnLearner {
     }
 
     /// Goes on to a stage.
-    fn enter(&mut self, stage: usize, batch: &BitMatrix, streams: &Streams) -> Result<()> {
+    fn enter(&mut self, stage: usize, rows: &Rows, streams: &Streams) -> Result<()> {
         self.dbn = self.dbn();
         self.stage = stage;
         if stage == self.settings.trained_layers() {
@@ -154,14 +217,14 @@ impl DbnLearner {
             _ => None,
         };
         if self.settings.start_layers + stage >= self.dbn.depth() {
-            self.dbn = self.grown(&self.dbn, batch, streams)?;
+            self.dbn = self.grown(&self.dbn, rows.v.view(), streams)?;
         }
         self.couplings = self.dbn.couplings();
-        let means = self.lower_means(batch);
+        let means = self.lower_means(rows.v.view());
         let mut learner = self.layer_learner(&means, streams)?;
         if self.dbn.depth() > 1 {
             let streams = self.streams_of_stage(streams);
-            let states = carried.unwrap_or_else(|| self.recognised(batch, &streams));
+            let states = carried.unwrap_or_else(|| self.recognised(&rows.v, &streams));
             learner.start_chains(&joined_in_turn(&states, self.dbn.classes(), self.settings.chains), &streams)?;
         }
         self.work = Work::Layer(Box::new(learner));
@@ -183,21 +246,20 @@ impl DbnLearner {
     }
 
     /// A network with one layer more.
-    fn grown(&self, dbn: &Dbn, batch: &BitMatrix, streams: &Streams) -> Result<Dbn> {
+    fn grown(&self, dbn: &Dbn, v: BatchRef<'_>, streams: &Streams) -> Result<Dbn> {
         let units = self.settings.hidden[dbn.depth()];
-        let means = dbn.averages_up_from_v(&batch.narrowed(dbn.visible())).swap_remove(dbn.depth() - 1);
+        let means = dbn.averages_up_from_v(v).swap_remove(dbn.depth() - 1);
         let growth = self.settings.growth(units, dbn);
         let grown = dbn.grown(units, growth, self.settings.init_scale, &means, streams)?;
         labelled(grown, dbn.depth() + 1, &self.settings, &self.visible_means)
     }
 
     /// Means of what the machine on top learns from.
-    fn lower_means(&self, batch: &BitMatrix) -> Vec<f32> {
+    fn lower_means(&self, v: BatchRef<'_>) -> Vec<f32> {
         if self.dbn.depth() == 1 {
             return self.visible_means[..self.dbn.visible() + self.dbn.classes()].to_vec();
         }
-        let v = batch.narrowed(self.dbn.visible());
-        let means = self.dbn.averages_up_from_v(&v).swap_remove(self.dbn.depth() - 2);
+        let means = self.dbn.averages_up_from_v(v).swap_remove(self.dbn.depth() - 2);
         means.into_iter().chain(self.label_means().iter().copied()).collect()
     }
 
@@ -207,35 +269,37 @@ impl DbnLearner {
     }
 
     /// What the machine on top learns from in a batch.
-    fn inputs(&self, batch: &BitMatrix, step: u64, streams: &Streams) -> Batch {
-        let (visible, classes) = (self.dbn.visible(), self.dbn.classes());
-        let v = batch.narrowed(visible);
+    fn inputs(&self, Rows { v, labels }: &Rows, step: u64, streams: &Streams) -> Batch {
+        let classes = self.dbn.classes();
         if self.dbn.depth() == 1 {
-            return Batch::Bits(if classes > 0 { batch.clone() } else { v });
+            return match v {
+                Batch::Bits(bits) => with_labels(bits, labels, classes).into(),
+                reals => reals.clone(),
+            };
         }
         if self.settings.inputs == LayerInputs::Means {
             let means = self.dbn.means_up_from_v(&v.to_matrix()).swap_remove(self.dbn.depth() - 2);
             let units = means.nrows();
             let mut joined = means.insert_rows(units, classes, 0.0);
-            joined.rows_mut(units, classes).copy_from(&batch.to_matrix().rows(visible, classes));
+            joined.rows_mut(units, classes).copy_from(&labels.to_matrix().rows(0, classes));
             return Batch::Reals(joined);
         }
-        let x = self.recognised(&v, &streams.fork(Purpose::Propose, step));
-        Batch::Bits(with_labels(&x, batch, visible, classes))
+        let x = self.recognised(v, &streams.fork(Purpose::Propose, step));
+        Batch::Bits(with_labels(&x, labels, classes))
     }
 
-    /// Draws of the lower layer of the machine on top, without label units.
-    fn recognised(&self, batch: &BitMatrix, streams: &Streams) -> BitMatrix {
-        let v = batch.narrowed(self.dbn.visible());
-        let mut layers = self.couplings.recognise(&self.dbn, v, &streams.fork(Purpose::Start, 2));
-        layers.swap_remove(self.dbn.depth() - 1)
+    /// Draws of the lower layer of the machine on top, without label units, in a network of more than one hidden layer.
+    fn recognised(&self, v: &Batch, streams: &Streams) -> BitMatrix {
+        let layers = self.couplings.recognise(&self.dbn, v.clone(), &streams.fork(Purpose::Start, 2));
+        layers[self.dbn.depth() - 1].bits().clone()
     }
 
-    fn bounds(&self, dbn: &Dbn, probe: &BitMatrix, log_partition: f64, watch: Watch<'_>) -> Result<(f64, f64)> {
+    /// The bounds of a network on log p of visible states, less the logarithm of the volume in which they were standardised.
+    fn bounds(&self, dbn: &Dbn, probe: &Batch, log_partition: f64, watch: Watch<'_>) -> Result<(f64, f64)> {
         let settings = BoundSettings { samples: WATCHED_SAMPLES, repeats: 1 };
         // The same random numbers at every epoch, so that epochs can be compared.
         let bounds = dbn.bounds(probe, log_partition, &settings, &Streams::new(0), watch)?;
-        Ok((mean(&bounds.elbo), bounds.mean().value))
+        Ok((mean(&bounds.elbo) - dbn.log_volume(), bounds.mean().value - dbn.log_volume()))
     }
 }
 
@@ -250,11 +314,11 @@ fn labelled(dbn: Dbn, depth: usize, settings: &DbnSettings, visible_means: &[f32
     Ok(dbn.with_labels(Some(Labels::new(weights, bias)?))?)
 }
 
-/// States with the label units of a batch behind.
-pub(crate) fn with_labels(x: &BitMatrix, batch: &BitMatrix, visible: usize, classes: usize) -> BitMatrix {
+/// States with label units behind, of which the first `classes` are taken.
+pub(crate) fn with_labels(x: &BitMatrix, labels: &BitMatrix, classes: usize) -> BitMatrix {
     let mut joined = x.widened(classes);
     for sample in 0..if classes > 0 { x.samples() } else { 0 } {
-        (0..classes).for_each(|class| joined.set(x.units() + class, sample, batch.get(visible + class, sample)));
+        (0..classes).for_each(|class| joined.set(x.units() + class, sample, labels.get(class, sample)));
     }
     joined
 }
@@ -273,7 +337,7 @@ fn joined_in_turn(states: &BitMatrix, classes: usize, count: usize) -> BitMatrix
 fn log_partition(
     dbn: &Dbn,
     exact_units: usize,
-    rows: &BitMatrix,
+    v: &Batch,
     (runs, temperatures): (usize, usize),
     watch: Watch<'_>,
 ) -> Result<f64> {
@@ -281,23 +345,24 @@ fn log_partition(
         return Ok(dbn.log_partition()?);
     }
     let settings = AisSettings { runs, schedule: Schedule::Graded(temperatures) };
-    let base = dbn.base_rates(rows)?;
+    let base = dbn.base_rates(v)?;
     Ok(dbn.log_partition_ais(&settings, Some(&base), &Streams::new(0), watch)?.log_partition.value)
 }
 
 impl Learner for DbnLearner {
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
-        let batch = binary("DbnLearner::step", batch, self.visible_means.len())?;
+        let rows = self.rows("DbnLearner::step", batch)?;
         let (stage, within) = self.settings.stage(clock);
         if stage != self.stage || matches!(self.work, Work::Nothing) {
-            self.enter(stage, batch, streams)?;
+            self.enter(stage, &rows, streams)?;
         }
         self.complete = within.step + 1 == within.total;
         let stage_streams = self.streams_of_stage(streams);
         if let Work::Together(together) = &mut self.work {
-            return together.step((&mut self.dbn, &mut self.couplings), batch, &within, &stage_streams);
+            let parts = (rows.v.view(), &rows.labels);
+            return together.step((&mut self.dbn, &mut self.couplings), parts, &within, &stage_streams);
         }
-        let inputs = self.inputs(batch, within.step, &stage_streams);
+        let inputs = self.inputs(&rows, within.step, &stage_streams);
         match &mut self.work {
             Work::Layer(learner) => learner.learn(inputs.view(), &within, &stage_streams),
             _ => Ok(StepReport { learning_rate: 0.0, figures: Figures::default() }),
@@ -321,12 +386,20 @@ impl Learner for DbnLearner {
     fn parameters(&self) -> ParametersState {
         let dbn = self.dbn();
         let labels = dbn.labels().iter().flat_map(|labels| labels.tensors()).map(<[f32]>::to_vec).collect();
-        ParametersState { labels, ..ParametersState::new(dbn.stack(), dbn.recognition()) }
+        let variance = dbn.units().gaussian().map_or_else(Vec::new, |gaussian| gaussian.variance().to_vec());
+        ParametersState { labels, variance, ..ParametersState::new(dbn.stack(), dbn.recognition()) }
     }
 
     fn set_parameters(&mut self, mut parameters: ParametersState) -> Result<()> {
         const OP: &str = "DbnLearner::set_parameters";
         let labels = std::mem::take(&mut parameters.labels);
+        let mut units = self.dbn.units().clone();
+        let expected = units.gaussian().map_or(0, |_| self.dbn.visible());
+        check_len(OP, "variance", "length", parameters.variance.len(), expected)?;
+        if let Some(gaussian) = units.gaussian_mut() {
+            *gaussian =
+                Gaussian::new(parameters.variance.clone())?.with_standardise(gaussian.standardise().cloned())?;
+        }
         let (stack, recognition) = parameters.into_parts()?;
         let visible = self.visible_means.len() - self.settings.classes;
         let wanted: Vec<usize> = std::iter::once(visible).chain(self.settings.hidden.iter().copied()).collect();
@@ -343,7 +416,7 @@ impl Learner for DbnLearner {
                 None
             }
         };
-        self.dbn = Dbn::new(stack, recognition)?.with_labels(labels)?;
+        self.dbn = Dbn::new(stack, recognition)?.with_units(units)?.with_labels(labels)?;
         self.couplings = self.dbn.couplings();
         self.work = Work::Nothing;
         Ok(())
@@ -352,7 +425,8 @@ impl Learner for DbnLearner {
     fn enumerable_units(&self) -> usize {
         let visible = self.visible_means.len();
         let layers: Vec<usize> = std::iter::once(visible).chain(self.settings.hidden.iter().copied()).collect();
-        let machine = |l: usize| layers[l].min(layers[l + 1]);
+        let binary = *self.dbn.units() == VisibleUnits::Bernoulli;
+        let machine = |l: usize| if l > 0 || binary { layers[l].min(layers[l + 1]) } else { layers[1] };
         let directed: usize = layers[1..layers.len() - 1].iter().sum();
         (0..layers.len() - 1).map(machine).max().unwrap_or(0).max(directed)
     }
@@ -387,20 +461,22 @@ impl Learner for DbnLearner {
     }
 
     fn figures_watched(&self, probe: &Probe, streams: &Streams, watch: Watch<'_>) -> Result<Figures> {
+        const OP: &str = "DbnLearner::figures";
         let dbn = self.dbn();
-        let (train, valid) = (probe.train.bits(), probe.valid.bits());
-        let rows = |batch: &BitMatrix| batch.narrowed(dbn.visible());
-        let (v_train, v_valid) = (rows(train), rows(valid));
+        let (train, valid) = (self.rows(OP, &probe.train)?, self.rows(OP, &probe.valid)?);
         let effort = if self.is_complete() { COMPARED } else { WATCHED };
-        let log_z = log_partition(&dbn, probe.exact_units, &v_train, effort, watch)?;
-        let (elbo, weighted) = self.bounds(&dbn, &v_valid, log_z, watch)?;
-        let (train_elbo, _) = self.bounds(&dbn, &v_train, log_z, watch)?;
+        let log_z = log_partition(&dbn, probe.exact_units, &train.v, effort, watch)?;
+        let (elbo, weighted) = self.bounds(&dbn, &valid.v, log_z, watch)?;
+        let (train_elbo, _) = self.bounds(&dbn, &train.v, log_z, watch)?;
         let (couplings, top) = (dbn.couplings(), dbn.top());
-        let lower = |batch: &BitMatrix, v: BitMatrix| {
-            let mut layers = couplings.recognise(&dbn, v, &Streams::new(0));
-            with_labels(&layers.swap_remove(dbn.depth() - 1), batch, dbn.visible(), dbn.classes())
+        let lower = |rows: &Rows| {
+            let mut layers = couplings.recognise(&dbn, rows.v.clone(), &Streams::new(0));
+            match layers.swap_remove(dbn.depth() - 1) {
+                Batch::Bits(x) => Batch::from(with_labels(&x, &rows.labels, dbn.classes())),
+                reals => reals,
+            }
         };
-        let gap = free_energy_gap(&top, &lower(valid, v_valid.clone()), &lower(train, v_train.clone()));
+        let gap = free_energy_gap(&top, &lower(&valid), &lower(&train));
         let mut figures = Figures::new([
             ("layers", dbn.depth() as f64),
             ("elbo", elbo),
@@ -411,18 +487,18 @@ impl Learner for DbnLearner {
             ("weight_rms", rms(top.weights().as_slice())),
         ]);
         if self.enumerable_units() <= probe.exact_units && dbn.enumerable_units() <= probe.exact_units {
-            figures.push("log_likelihood", mean(&dbn.log_prob(&v_valid, log_z)?));
-            figures.push("train_log_likelihood", mean(&dbn.log_prob(&v_train, log_z)?));
+            figures.push("log_likelihood", mean(&dbn.log_prob(&valid.v, log_z)?) - dbn.log_volume());
+            figures.push("train_log_likelihood", mean(&dbn.log_prob(&train.v, log_z)?) - dbn.log_volume());
         }
         if dbn.labels().is_some() {
-            let log_p = dbn.log_class_probs(&v_valid.to_matrix())?;
-            figures.push("error_rate", error_rate(&log_p, valid, dbn.visible()));
+            let log_p = dbn.log_class_probs(&valid.v.to_matrix())?;
+            figures.push("error_rate", error_rate(&log_p, &valid.labels, 0));
         }
         if self.complete && dbn.depth() < self.settings.hidden.len() {
             // What the next layer begins with.
-            let next = self.grown(&dbn, train, streams)?;
-            let log_z = log_partition(&next, probe.exact_units, &v_train, effort, watch)?;
-            figures.push("next_elbo", self.bounds(&next, &v_valid, log_z, watch)?.0);
+            let next = self.grown(&dbn, train.v.view(), streams)?;
+            let log_z = log_partition(&next, probe.exact_units, &train.v, effort, watch)?;
+            figures.push("next_elbo", self.bounds(&next, &valid.v, log_z, watch)?.0);
         }
         Ok(figures)
     }
@@ -450,7 +526,9 @@ impl Learner for DbnLearner {
         }
         let top = self.dbn.top();
         let mut learner = self.layer_learner(&vec![0.5; top.visible()], &Streams::new(0))?;
-        learner.restore(LearnerState { parameters: ParametersState::new(top.stack(), None), stage: 0, ..state })?;
+        let variance = top.units().gaussian().map_or_else(Vec::new, |gaussian| gaussian.variance().to_vec());
+        let parameters = ParametersState { variance, ..ParametersState::new(top.stack(), None) };
+        learner.restore(LearnerState { parameters, stage: 0, ..state })?;
         self.work = Work::Layer(Box::new(learner));
         Ok(())
     }

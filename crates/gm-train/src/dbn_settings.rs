@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use gm_core::{Error as CoreError, ModelKind, Streams};
+use gm_core::{Error as CoreError, ModelKind, Streams, VisibleKind, VisibleUnits};
 use gm_dbn::{Dbn, Growth};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -18,6 +18,7 @@ use crate::optimiser::OptimiserSettings;
 use crate::rate::{Clock, Rate};
 use crate::rbm_learner::{Algorithm, RbmSettings, check_classes, classes_of, with_labels};
 use crate::regularise::Regularise;
+use crate::visible::Visible;
 
 /// How the machine of a new layer begins.
 ///
@@ -37,7 +38,8 @@ use crate::regularise::Regularise;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum LayerStart {
-    /// As the machine below turned over, where the layer has units enough, so that nothing is lost; else at random.
+    /// As the machine below turned over, where the layer has units enough, so that nothing is lost; else at random. The second
+    /// hidden layer would mirror the visible one, and is at random unless visible units are Bernoulli.
     Unrolled,
     /// With small random weights.
     Random,
@@ -215,6 +217,11 @@ impl From<Backfit> for String {
 pub struct DbnSettings {
     /// Units of the hidden layers, from the first one up.
     pub hidden: Vec<usize>,
+    /// What the visible units are.
+    pub visible: Visible,
+    /// The variance below which Gaussian units do not fall, as a share of the variance of the data. Variances are learnt with the
+    /// first layer, and stay as they are from then on.
+    pub least_variance: f32,
     /// Whether label units are joined to the lower layer of the machine on top.
     pub labels: bool,
     /// Classes of the labels; those of the data if 0.
@@ -298,6 +305,8 @@ impl Default for DbnSettings {
         let rbm = RbmSettings::default();
         Self {
             hidden: vec![500, 2000],
+            visible: rbm.visible,
+            least_variance: rbm.least_variance,
             labels: false,
             classes: 0,
             class_weight: rbm.class_weight,
@@ -357,6 +366,10 @@ impl DbnSettings {
         if self.backfit != Backfit::None && self.hidden.len() == 1 {
             let value = format!("{} with 1 hidden layer", self.backfit);
             return Err(refused("backfit", value, "none with 1 hidden layer"));
+        }
+        if self.labels && self.visible != Visible::Bernoulli && self.hidden.len() == 1 {
+            let value = format!("{} with labels and 1 hidden layer", self.visible);
+            return Err(refused("visible", value, "bernoulli with labels, or 2 hidden layers or more"));
         }
         check_classes("DbnSettings", self.classes)?;
         self.check_class_weight()?;
@@ -447,6 +460,8 @@ impl DbnSettings {
         let labels = self.labels && layer + 1 >= self.hidden.len();
         RbmSettings {
             hidden: self.hidden[layer.min(self.hidden.len() - 1)],
+            visible: if layer == 0 { self.visible } else { Visible::Bernoulli },
+            least_variance: self.least_variance,
             labels,
             class_weight: if labels { self.class_weight } else { 0.0 },
             algorithm: self.algorithm,
@@ -474,7 +489,8 @@ impl DbnSettings {
     /// How a layer of so many units grows on a network.
     pub(crate) fn growth(&self, units: usize, dbn: &Dbn) -> Growth {
         let enough = units >= dbn.layers()[dbn.depth() - 1];
-        if self.layer_start == LayerStart::Unrolled && enough { Growth::Unrolled } else { Growth::Random }
+        let binary = dbn.depth() > 1 || *dbn.units() == VisibleUnits::Bernoulli;
+        if self.layer_start == LayerStart::Unrolled && enough && binary { Growth::Unrolled } else { Growth::Random }
     }
 
     /// Draws for each row with all layers together.
@@ -492,11 +508,17 @@ impl DbnSettings {
     ///
     /// # Errors
     ///
-    /// Those of [`Dataset::classes`] with label units; those of [`load_model`], and [`gm_core::Error::Param`] for a first model
-    /// of another kind or with other layers.
+    /// Those of [`Dataset::classes`] with label units, and of [`Dataset::categories`] with softmax units; those of [`load_model`],
+    /// and [`gm_core::Error::Param`] for a first model of another kind or with other layers or visible units.
     pub fn complete(&mut self, data: &Dataset) -> Result<()> {
         self.classes = classes_of(self.labels, self.classes, data)?;
-        self.start_layers = match self.start_model(data.units())? {
+        self.visible = self.visible.complete(data)?;
+        if self.start.is_none() {
+            self.start_layers = 0;
+            return Ok(());
+        }
+        let prepared = self.visible.prepare("DbnSettings", data, Binarise::None)?;
+        self.start_layers = match self.start_model(prepared.as_ref().unwrap_or(data).units())? {
             Some(model) => model.depth(),
             None => 0,
         };
@@ -523,6 +545,11 @@ impl DbnSettings {
         if !wanted.starts_with(&model.layers()) {
             let value = format!("a model with layers {:?} for {wanted:?}", model.layers());
             return Err(refused("start", value, "a model whose layers are the first ones of those wanted"));
+        }
+        let (found, kind) = (model.units().kind(), self.visible.kind(0));
+        if found != kind {
+            let value = format!("a model with {found} visible units for {kind} ones");
+            return Err(refused("start", value, "a model with the visible units of the settings"));
         }
         let all = model.depth() == self.hidden.len();
         if (model.classes() > 0 || all) && (!all || model.classes() != self.classes) {
@@ -569,15 +596,21 @@ impl ModelSettings for DbnSettings {
         Self::check(self)
     }
 
-    fn prepare(&self, data: &Dataset, _: Binarise) -> Result<Option<Dataset>> {
-        with_labels(self.labels, self.classes, data)
+    fn visible_kind(&self) -> VisibleKind {
+        self.visible.kind(0)
+    }
+
+    fn prepare(&self, data: &Dataset, binarise: Binarise) -> Result<Option<Dataset>> {
+        let prepared = self.visible.prepare("DbnSettings", data, binarise)?;
+        let joined = with_labels(self.labels, self.classes, prepared.as_ref().unwrap_or(data))?;
+        Ok(joined.or(prepared))
     }
 
     fn layers(&self, units: usize) -> Vec<usize> {
         std::iter::once(units.saturating_sub(self.classes)).chain(self.hidden.iter().copied()).collect()
     }
 
-    fn learner(&self, _: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
-        Ok(Box::new(DbnLearner::new(visible_means, self, streams)?))
+    fn learner(&self, data: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
+        Ok(Box::new(DbnLearner::with_data(data, visible_means, self, streams)?))
     }
 }

@@ -81,7 +81,8 @@ pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
             _ => {}
         }
     }
-    if depth == 1 && undirected(from) && undirected(to) && data.visible == VisibleKind::Bernoulli {
+    let without_dbm = from != ModelKind::Dbm && to != ModelKind::Dbm;
+    if depth == 1 && undirected(from) && undirected(to) && (data.visible == VisibleKind::Bernoulli || without_dbm) {
         return Ok(ModelData { kind: to, recognition: None, ..data });
     }
     let plural = if depth == 1 { "" } else { "s" };
@@ -89,7 +90,8 @@ pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
         op: "convert_model",
         arg: "to",
         value: format!("{to} for a {from} of {depth} hidden layer{plural} and {} visible units", data.visible),
-        allowed: "rbm, dbm and dbn for each other with one hidden layer, and dbm or sbn for a dbn, with bernoulli units",
+        allowed: "rbm, dbm and dbn for each other with one hidden layer, and dbm or sbn for a dbn, with bernoulli units; \
+                  rbm and dbn for each other with one hidden layer and any units",
     }
     .into())
 }
@@ -172,12 +174,13 @@ impl Model {
         }
     }
 
-    /// What the visible units are; those of other machines than restricted ones are zeros and ones.
+    /// What the visible units are; those of sigmoid belief nets and deep Boltzmann machines are zeros and ones.
     #[must_use]
     pub fn visible_kind(&self) -> VisibleKind {
         match self {
             Self::Rbm(rbm) => rbm.units().kind(),
-            Self::Sbn(_) | Self::Dbm(_) | Self::Dbn(_) => VisibleKind::Bernoulli,
+            Self::Dbn(dbn) => dbn.units().kind(),
+            Self::Sbn(_) | Self::Dbm(_) => VisibleKind::Bernoulli,
         }
     }
 }

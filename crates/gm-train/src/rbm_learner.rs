@@ -372,7 +372,7 @@ impl ModelSettings for RbmSettings {
     fn prepare(&self, data: &Dataset, binarise: Binarise) -> Result<Option<Dataset>> {
         match with_labels(self.labels, self.classes, data)? {
             Some(joined) => Ok(Some(joined)),
-            None => self.visible.prepare(data, binarise),
+            None => self.visible.prepare("RbmSettings", data, binarise),
         }
     }
 

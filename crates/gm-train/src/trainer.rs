@@ -348,12 +348,16 @@ pub fn fit_dbn(
         settings.start_layers = dbn.depth();
     }
     settings.check()?;
-    let plan = options.plan(data, settings.total_epochs(), settings.batch_size);
-    let joined = settings.prepare(data, plan.binarise)?;
-    let examples = Examples::new(joined.as_ref().unwrap_or(data), &plan, streams)?;
+    let usual = options.plan(data, settings.total_epochs(), settings.batch_size);
+    let reals = settings.takes_reals();
+    let binarise = if reals { options.binarise.unwrap_or(Binarise::None) } else { usual.binarise };
+    let plan = Plan { binarise, reals, ..usual };
+    let prepared = settings.prepare(data, plan.binarise)?;
+    let learnt = prepared.as_ref().unwrap_or(data);
+    let examples = Examples::new(learnt, &plan, streams)?;
     let mut learner = match &options.start {
         Some(dbn) => DbnLearner::start_from(dbn.clone(), &examples.means, &settings)?,
-        None => DbnLearner::new(&examples.means, &settings, streams)?,
+        None => DbnLearner::with_data(learnt, &examples.means, &settings, streams)?,
     };
     let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
     Ok(Fit { model: learner.into_dbn(), outcome, history })

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Binarise, Dataset, Values};
 use crate::error::{Error, Result};
 
-/// What the visible units of a machine are.
+/// What the visible units of a model are.
 ///
 /// Written `bernoulli`, `gaussian` or `softmax[:K]`.
 ///
@@ -99,9 +99,9 @@ impl Visible {
     }
 
     /// The data as such units take them, if not as they are.
-    pub(crate) fn prepare(self, data: &Dataset, binarise: Binarise) -> Result<Option<Dataset>> {
+    pub(crate) fn prepare(self, op: &'static str, data: &Dataset, binarise: Binarise) -> Result<Option<Dataset>> {
         if self != Self::Bernoulli && binarise != Binarise::None {
-            let (op, arg, value) = ("RbmSettings", "binarise", format!("{binarise} with visible {self}"));
+            let (arg, value) = ("binarise", format!("{binarise} with visible {self}"));
             return Err(CoreError::Param { op, arg, value, allowed: "none unless visible units are bernoulli" }.into());
         }
         match self {
@@ -113,10 +113,15 @@ impl Visible {
 
     /// Units for prepared data, which remember how Gaussian ones were standardised.
     pub(crate) fn units(self, classes: usize, data: &Dataset) -> Result<VisibleUnits> {
-        let units = VisibleUnits::new(self.kind(classes), data.units(), None)?;
-        match (units, data.train.values()) {
+        self.first_units(self.kind(classes), data.units(), data)
+    }
+
+    /// Units of a kind for the first columns of prepared data, as [`units`](Self::units).
+    pub(crate) fn first_units(self, kind: VisibleKind, units: usize, data: &Dataset) -> Result<VisibleUnits> {
+        match (VisibleUnits::new(kind, units, None)?, data.train.values()) {
             (VisibleUnits::Gaussian(gaussian), Values::Numbers(numbers)) => {
-                Ok(VisibleUnits::Gaussian(gaussian.with_standardise(Some(Standardise::of(numbers)))?))
+                let standardise = Standardise::of(&numbers.rows(0, units.min(numbers.nrows())).into_owned());
+                Ok(VisibleUnits::Gaussian(gaussian.with_standardise(Some(standardise))?))
             }
             (units, _) => Ok(units),
         }

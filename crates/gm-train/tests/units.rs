@@ -319,8 +319,8 @@ fn rejects_what_units_of_a_kind_cannot_learn() {
     let text = RbmSettings { least_variance: 0.0, ..Default::default() }.check().unwrap_err().to_string();
     assert_eq!(text, "RbmSettings: `least_variance` is 0, allowed: above 0, at most 1");
     let rbm = Rbm::from_data(source().to_data().unwrap()).unwrap().to_data().unwrap();
-    let text = convert_model(rbm, ModelKind::Dbn).unwrap_err().to_string();
-    assert!(text.contains("dbn for a rbm of 1 hidden layer and gaussian visible units"), "{text}");
+    let text = convert_model(rbm, ModelKind::Sbn).unwrap_err().to_string();
+    assert!(text.contains("sbn for a rbm of 1 hidden layer and gaussian visible units"), "{text}");
 }
 
 // ---- Intervals ----

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use gm_core::{AisSettings, ModelKind, Progress as Done, Schedule};
+use gm_core::{AisSettings, ModelKind, Progress as Done, Schedule, VisibleKind};
 use gm_sbn::BoundSettings;
 use gm_train::{
     ClassData, ClassReport, Classifier, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, Model,
@@ -166,7 +166,9 @@ impl Eval {
         let exact = [("--exact", self.exact.then(|| "given".into()))];
         let given = self.annealing().into_iter().chain(self.reverse()).chain(self.drawing()).chain(exact);
         refuse_given(given.collect::<Vec<_>>().iter(), "none for a classifier")?;
-        self.judged((net.inputs(), net.classes()), target, |data| Ok(evaluate_classifier(net, data)?))
+        self.judged((VisibleKind::Bernoulli, net.inputs()), net.classes(), target, |data| {
+            Ok(evaluate_classifier(net, data)?)
+        })
     }
 
     /// How well the label units of a model tell the labels of the rows.
@@ -176,13 +178,14 @@ impl Eval {
             let allowed = "a rbm or dbn trained with --labels, or a classifier".into();
             return Err(Error::Option { option: "--classify", value, allowed });
         }
-        self.judged((model.visible(), model.classes()), target, |data| Ok(classify(model, data)?))
+        self.judged((model.visible_kind(), model.visible()), model.classes(), target, |data| Ok(classify(model, data)?))
     }
 
-    /// Judges labelled rows of so many units and classes.
+    /// Judges labelled rows of so many units of a kind, and so many classes.
     fn judged(
         &self,
-        (units, classes): (usize, usize),
+        units: (VisibleKind, usize),
+        classes: usize,
         target: Option<&Target>,
         judge: impl FnOnce(&ClassData) -> Result<ClassReport>,
     ) -> Result<Report> {

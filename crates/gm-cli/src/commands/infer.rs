@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use gm_core::{Matrix, ModelKind};
+use gm_core::{Matrix, ModelKind, VisibleKind};
 use gm_train::{Classifier, Model};
 use serde::Serialize;
 
@@ -172,7 +172,7 @@ impl Infer {
             ("--steps", self.steps.map(|n| n.to_string())),
         ];
         refuse_given(given.iter(), "none for a classifier")?;
-        let inputs = Inputs::load(&self.rows, self.split, net.inputs(), &self.model)?;
+        let inputs = Inputs::load(&self.rows, self.split, (VisibleKind::Bernoulli, net.inputs()), &self.model)?;
         let probs = net.log_class_probs(inputs.values()?.view())?.map(f32::exp);
         target.write_values(&probs)?;
         let (rows, classes) = (probs.ncols(), net.classes());

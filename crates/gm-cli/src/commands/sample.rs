@@ -273,7 +273,7 @@ impl Sample {
     fn sample_dbn(&self, dbn: &Dbn, context: &Context, rows: &mut Rows<'_>) -> Result<Drawn> {
         self.check_method(&[Method::Gibbs], "gibbs for a dbn")?;
         let chains = self.chains.unwrap_or(self.count).min(self.count);
-        let Some(clamp) = self.clamp((VisibleKind::Bernoulli, dbn.visible()), chains, context)? else {
+        let Some(clamp) = self.clamp((dbn.units().kind(), dbn.visible()), chains, context)? else {
             let classes = self.classes(dbn.classes(), chains)?;
             return self.by_gibbs(&mut DbnWalk::new(dbn, chains, classes, &context.streams()), chains, rows);
         };

@@ -1,6 +1,6 @@
 //! Chains of deep belief networks: in the machine on top, and on all layers.
 
-use gm_core::{Batch, BitMatrix, Matrix, Streams};
+use gm_core::{Batch, Matrix, Streams};
 use gm_dbn::Dbn;
 use gm_rbm::{Chains, Clamp};
 
@@ -14,7 +14,9 @@ pub(crate) struct DbnWalk<'a> {
     chains: Chains,
     /// The class that the label units of each chain keep.
     classes: Option<Vec<usize>>,
-    visible: BitMatrix,
+    dbn: &'a Dbn,
+    /// Visible states, without label units.
+    visible: Batch,
     streams: Streams,
 }
 
@@ -23,13 +25,12 @@ impl<'a> DbnWalk<'a> {
     pub(crate) fn new(dbn: &'a Dbn, count: usize, classes: Option<Vec<usize>>, streams: &Streams) -> Self {
         let sampler = dbn.sampler();
         let chains = sampler.chains(count, streams);
-        let visible = sampler.descend(&chains, streams).swap_remove(0).narrowed(dbn.visible());
-        Self { sampler, chains, classes, visible, streams: streams.clone() }
+        let visible = sampler.descend(&chains, streams).swap_remove(0);
+        Self { sampler, chains, classes, dbn, visible, streams: streams.clone() }
     }
 
     fn pass_down(&mut self) {
-        let visible = self.visible.units();
-        self.visible = self.sampler.descend(&self.chains, &self.streams).swap_remove(0).narrowed(visible);
+        self.visible = self.sampler.descend(&self.chains, &self.streams).swap_remove(0);
     }
 }
 
@@ -66,12 +67,12 @@ impl Chain for DbnWalk<'_> {
     }
 
     fn states(&self) -> Matrix {
-        self.visible.to_matrix()
+        self.dbn.rows_of_states(&self.visible.to_matrix())
     }
 
     fn means(&self) -> Matrix {
         let means = self.sampler.visible_means(&self.chains, &self.streams).to_matrix();
-        means.rows(0, self.visible.units()).into_owned()
+        self.dbn.rows_of_states(&means.rows(0, self.visible.units()).into_owned())
     }
 }
 
@@ -94,13 +95,13 @@ impl<'a> DbnPosteriorWalk<'a> {
     pub(crate) fn new(dbn: &'a Dbn, clamp: Clamp, streams: &Streams) -> Result<Self> {
         let mut walk = DbnWalk::new(dbn, clamp.values.samples(), None, streams);
         walk.advance(SETTLED)?;
-        let mut v = walk.visible;
-        v.replace_where(&clamp.mask, clamp.values.bits());
+        let (mut v, values) = (walk.visible, dbn.states_of_rows(&clamp.values)?);
+        v.replace_where(&clamp.mask, &values);
         Ok(Self {
             dbn,
             chains: dbn.posterior_chains(v, streams)?,
             clamp: gm_sbn::Clamp { mask: clamp.mask },
-            values: clamp.values,
+            values,
             streams: streams.clone(),
         })
     }
@@ -134,19 +135,19 @@ impl Chain for DbnPosteriorWalk<'_> {
     }
 
     fn states(&self) -> Matrix {
-        self.chains.layers()[0].to_matrix()
+        self.dbn.rows_of_states(&self.chains.layers()[0].to_matrix())
     }
 
     fn means(&self) -> Matrix {
         let means = self.dbn.visible_means_from_h(&self.chains.layers()[1]).to_matrix();
-        with_given(means, &self.clamp.mask, &self.values)
+        self.dbn.rows_of_states(&with_given(means, &self.clamp.mask, &self.values))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gm_core::{Stack, Vector};
+    use gm_core::{BitMatrix, Stack, Vector};
 
     #[test]
     fn table_states_of_a_belief_network_are_those_after_the_sweeps() {
@@ -155,12 +156,12 @@ mod tests {
         let biases = [-20.0, -12.0, -12.0].map(|bias| Vector::from_element(4, bias));
         let dbn = Dbn::new(Stack::new(weights, biases.into()).unwrap(), None).unwrap();
         let mut walk = DbnWalk::new(&dbn, 100, None, &Streams::new(1));
-        let low = |walk: &DbnWalk<'_>| walk.visible.ones_per_sample().iter().filter(|&&on| on == 0).count();
+        let low = |walk: &DbnWalk<'_>| walk.visible.bits().ones_per_sample().iter().filter(|&&on| on == 0).count();
         assert_eq!(low(&walk), 100, "chains begin at the biases alone");
         walk.chains.v = BitMatrix::from_fn(4, 100, |_, _| true).into();
         walk.chains.h = BitMatrix::from_fn(4, 100, |_, _| true);
         walk.run(3);
-        let all = walk.visible.ones_per_sample().iter().filter(|&&on| on == 4).count();
+        let all = walk.visible.bits().ones_per_sample().iter().filter(|&&on| on == 4).count();
         assert!(all > 90, "{all} of 100 chains show what they hold");
         assert_eq!(walk.means().map(f32::round), walk.states());
     }

@@ -78,9 +78,10 @@ pub(crate) fn reconstructions(model: &Model, rows: &Batch, streams: &Streams) ->
         }
         Model::Dbn(dbn) => {
             let sampler = dbn.sampler();
-            let chains = sampler.chains_from(rows.bits().clone(), streams)?;
+            let chains = sampler.chains_from(dbn.states_of_rows(rows)?, streams)?;
             // Behind the visible units of a machine on its own there may be label units.
-            Ok(sampler.visible_means(&chains, streams).to_matrix().rows(0, dbn.visible()).into_owned())
+            let means = sampler.visible_means(&chains, streams).to_matrix();
+            Ok(dbn.rows_of_states(&means.rows(0, dbn.visible()).into_owned()))
         }
         Model::Sbn(sbn) => {
             let mut chains = sbn.chains_from(rows.bits().clone(), streams);

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use gm_core::{BitMatrix, Format, Matrix, ModelData, Purpose, Recognition, Stack, Streams, Vector};
+use gm_core::{BatchRef, BitMatrix, Format, Matrix, ModelData, Purpose, Recognition, Stack, Streams, Vector};
 use gm_dbn::Dbn;
 use gm_rbm::Rbm;
 use gm_testkit::{Fixture, Joint, Model, Parameters};
@@ -77,7 +77,11 @@ pub(crate) fn pack_layers(layers: &[usize], states: &[Vec<u8>]) -> Vec<BitMatrix
     layers.iter().map(layer).collect()
 }
 
-pub(crate) fn unpack(layers: &[BitMatrix]) -> Vec<Vec<u8>> {
+pub(crate) fn unpack<X>(layers: &[X]) -> Vec<Vec<u8>>
+where
+    for<'x> &'x X: Into<BatchRef<'x>>,
+{
+    let layers: Vec<BitMatrix> = layers.iter().map(|x| x.into().to_batch().bits().clone()).collect();
     let state = |sample: usize| {
         layers
             .iter()

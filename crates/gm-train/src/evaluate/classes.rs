@@ -282,7 +282,11 @@ pub fn classify(model: &Model, data: &ClassData) -> Result<ClassReport> {
     let began = Instant::now();
     let log_probs = match model {
         Model::Rbm(rbm) => rbm.log_class_probs(&data.rows)?,
-        Model::Dbn(dbn) => dbn.log_class_probs(&data.rows.to_matrix())?,
+        Model::Dbn(dbn) => {
+            let rows = data.rows.to_matrix();
+            gm_core::check_len("Dbn::log_class_probs", "data", "units", rows.nrows(), dbn.visible())?;
+            dbn.log_class_probs(&dbn.standardised(&rows))?
+        }
         Model::Sbn(_) | Model::Dbm(_) => {
             let (arg, value) = ("model", format!("a {}", model.kind()));
             return Err(CoreError::Param { op: "classify", arg, value, allowed: "a model with label units" }.into());

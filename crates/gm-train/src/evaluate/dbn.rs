@@ -4,8 +4,9 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use gm_core::{Estimate, ModelKind, Progress, Purpose, Side, Streams};
+use gm_core::{Batch, Estimate, ModelKind, Progress, Purpose, Side, Streams, VisibleKind, VisibleUnits};
 use gm_dbn::Dbn;
+use gm_sbn::Bounds;
 use rand::seq::index::sample;
 
 use super::{
@@ -19,7 +20,8 @@ use crate::rbm_learner::mean;
 ///
 /// The evidence lower bound and a tighter one from several draws of the recognition net, with log Z of the machine on top
 /// enumerated or annealed; when it is annealed, walks back from what the recognition net makes of random rows (RAISE) give the
-/// lower end of the interval. Where the hidden layers below the top can be enumerated as well, log p is exact.
+/// lower end of the interval. Where the hidden layers below the top can be enumerated as well, log p is exact. Of Gaussian units p
+/// is the density of the data in their own units of measure.
 ///
 /// # Randomness
 ///
@@ -56,9 +58,10 @@ pub fn evaluate_dbn(
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<EvalReport> {
     let began = Instant::now();
-    data.check_bits("evaluate_dbn", dbn.visible())?;
+    let states = states(dbn, data)?;
     let streams = Streams::new(settings.seed);
-    let base = data.train_rows.as_ref().map(|rows| dbn.base_rates(rows.bits())).transpose()?;
+    let train = data.train_rows.as_ref().map(|rows| dbn.states_of_rows(rows)).transpose()?;
+    let base = train.map(|states| dbn.base_rates(&states)).transpose()?;
     let partition = match settings.exact.enumerates(dbn.enumerable_units()) {
         true => exact(dbn.log_partition()?),
         false => {
@@ -67,45 +70,69 @@ pub fn evaluate_dbn(
         }
     };
     let draws = streams.fork(Purpose::Evaluate, 4);
-    let bounds = dbn.bounds(data.rows.bits(), partition.value, &settings.bound, &draws, watch)?;
+    let bounds = of_rows(dbn, dbn.bounds(&states, partition.value, &settings.bound, &draws, watch)?);
     let walks = partition.runs.is_some() && settings.raise_walks > 0;
-    let log_z = walks.then(|| log_z_from_data(dbn, data, settings, base.as_deref(), &streams, watch)).transpose()?;
+    let log_z = walks.then(|| log_z_from_data(dbn, &states, settings, base.as_deref(), &streams, watch)).transpose()?;
     let directed = dbn.enumerable_hidden_units();
     let is_exact = settings.exact.enumerates(directed) && partition.runs.is_none();
-    let log_probs = if is_exact { dbn.log_prob(data.rows.bits(), partition.value)? } else { bounds.rows() };
+    let log_probs = if is_exact {
+        dbn.log_prob(&states, partition.value)?.iter().map(|log_p| log_p - dbn.log_volume()).collect()
+    } else {
+        bounds.rows()
+    };
     let value = mean(&log_probs);
+    // Densities, unlike probabilities, may exceed 1.
+    let at_most_0 = if dbn.units().is_binary() { value } else { f64::NEG_INFINITY };
     let lower = log_z.map(|log_z| LowerBound::new(value + partition.value, &log_z));
     let mean_log_prob = from_both_sides(value, is_exact, &partition, lower.as_ref());
     let report = EvalReport::new(ModelKind::Dbn, dbn.layers(), data, mean_log_prob, settings.seed);
     Ok(EvalReport {
         elbo: Some(mean(&bounds.elbo)),
         importance_weighted: (!is_exact).then(|| importance_of_bounds(&bounds)),
-        warnings: partition_warnings(&partition, value, lower.as_ref().map(|lower| value - lower.value)),
+        warnings: partition_warnings(&partition, at_most_0, lower.as_ref().map(|lower| value - lower.value)),
         lower_bound: lower,
         log_partition: Some(partition),
         log_probs,
         seconds: began.elapsed().as_secs_f64(),
+        visible: Some(dbn.units().kind()).filter(|&kind| kind != VisibleKind::Bernoulli).map(String::from),
         ..report
     })
+}
+
+/// Rows of data as the network sees them.
+fn states(dbn: &Dbn, data: &EvalData) -> Result<Batch> {
+    const OP: &str = "evaluate_dbn";
+    match dbn.units() {
+        VisibleUnits::Bernoulli => data.check_bits(OP, dbn.visible())?,
+        _ => data.check(OP, dbn.visible())?,
+    }
+    Ok(dbn.states_of_rows(&data.rows)?)
+}
+
+/// Bounds on log p of states as ones on that of rows in their own units of measure.
+fn of_rows(dbn: &Dbn, mut bounds: Bounds) -> Bounds {
+    let volume = dbn.log_volume();
+    let weighted = bounds.importance_weighted.iter_mut().flatten();
+    weighted.chain(&mut bounds.elbo).for_each(|bound| *bound -= volume);
+    bounds
 }
 
 /// What walks back from draws of the recognition net for random rows say of log Z: above it in expectation.
 fn log_z_from_data(
     dbn: &Dbn,
-    data: &EvalData,
+    states: &Batch,
     settings: &EvalSettings,
     base: Option<&[f32]>,
     streams: &Streams,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Estimate> {
-    let total = data.rows.samples();
+    let total = states.samples();
     let family = streams.fork(Purpose::Evaluate, 2);
     let chosen = sample(&mut family.stream(0), total, settings.raise_walks.min(total)).into_vec();
     // With few rows there are several walks from each.
     let walks: Vec<usize> = chosen.iter().copied().cycle().take(settings.raise_walks).collect();
-    let v = data.rows.bits().select(&walks);
-    let x = dbn.sampler().chains_from(v, &family)?.v;
+    let x = dbn.sampler().chains_from(states.select(&walks), &family)?.v;
     let streams = streams.fork(Purpose::Evaluate, 3);
-    let log_z = dbn.log_partition_raise(x.bits(), &settings.ais.schedule, base, &streams, watch)?;
+    let log_z = dbn.log_partition_raise(&x, &settings.ais.schedule, base, &streams, watch)?;
     Ok(Estimate::mean(&log_z, Side::Upper, "raise"))
 }

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use gm_core::VisibleKind;
 use gm_train::{
     Algorithm, Backfit, DbnSettings, LayerInputs, LayerStart, ModelConfig, ModelSettings, OptimiserSettings, StopOn,
+    Visible,
 };
 
 use super::{EXACT, Options, Shared, model_of};
@@ -19,7 +21,9 @@ use crate::error::{Error, Result};
 #[command(after_help = "Examples:\n  dgm train dbn --data digits --hidden 100,100\n  \
     dgm train dbn --data mnist --data-dir ~/data --hidden 500,2000 --layer-epochs 120,40 --learning-rate 0.2,0.1\n  \
     dgm train dbn --data mnist --data-dir ~/data --hidden 500,500,2000 --labels --class-weight 100\n  \
-    dgm train dbn --data digits --hidden 100,100,100 --extend runs/dbn-digits --out runs/deeper")]
+    dgm train dbn --data digits --hidden 100,100,100 --extend runs/dbn-digits --out runs/deeper\n  \
+    dgm train dbn --data measurements.csv --visible gaussian --hidden 64,32\n  \
+    dgm train dbn --data answers.csv --visible softmax:5 --hidden 50,50")]
 pub(super) struct DbnOptions {
     #[command(flatten)]
     shared: Shared,
@@ -29,6 +33,13 @@ pub(super) struct DbnOptions {
     /// Start from this run, run folder or model file, whose layers are the first ones of --hidden: a rbm or a dbn
     #[arg(long, value_name = "RUN")]
     extend: Option<PathBuf>,
+    /// What visible units are: `bernoulli` (zeros and ones), `gaussian` (real numbers, standardised first) or `softmax[:K]`
+    /// (categories from 0 to K - 1, or groups of K units of which one is on) [default: those of --extend, else bernoulli]
+    #[arg(long, value_name = "KIND")]
+    visible: Option<Visible>,
+    /// The least variance of gaussian units, as a share of the variance of the data [default: 0.01]
+    #[arg(long, value_name = "X", requires = "visible")]
+    least_variance: Option<f32>,
     /// Join units for the labels of the data to the lower layer of the machine on top
     #[arg(long)]
     labels: bool,
@@ -39,11 +50,12 @@ pub(super) struct DbnOptions {
     /// Passes over the rows for each layer that is trained, such as 100,50 [default: --epochs for each]
     #[arg(long, value_name = "N,...", value_delimiter = ',', conflicts_with = "epochs")]
     layer_epochs: Option<Vec<u64>>,
-    /// The first learning rate, one for all layers or one for each that is trained [default: 0.1]
+    /// The first learning rate, one for all layers or one for each that is trained [default: 0.1; 0.01 for a first layer on
+    /// gaussian units]
     #[arg(long, value_name = "X,...", value_delimiter = ',')]
     learning_rate: Option<Vec<f64>>,
-    /// How the machine of a new layer begins: `unrolled` (as the one below turned over, where it has units enough) or `random`
-    /// [default: unrolled]
+    /// How the machine of a new layer begins: `unrolled` (as the one below turned over, where it has units enough; the second
+    /// layer only on bernoulli units) or `random` [default: unrolled]
     #[arg(long, value_name = "HOW")]
     layer_start: Option<LayerStart>,
     /// What machines above the first learn from: `samples` or `means` of the layers below [default: samples]
@@ -98,16 +110,33 @@ impl Options for DbnOptions {
         &self.shared
     }
 
+    fn takes_numbers(&self) -> bool {
+        self.visible() != Visible::Bernoulli
+    }
+
     fn settings(&self, rows: usize) -> Result<ModelConfig> {
-        let (usual, shared) = (DbnSettings::default(), &self.shared);
+        let (usual, shared, visible) = (DbnSettings::default(), &self.shared, self.visible());
+        if let Some(least) = self.least_variance.filter(|_| visible != Visible::Gaussian) {
+            let (value, allowed) = (least.to_string(), "together with --visible gaussian only".into());
+            return Err(Error::Option { option: "--least-variance", value, allowed });
+        }
         let backfit = self.backfit.unwrap_or(usual.backfit);
         if let Some(samples) = self.backfit_samples.filter(|_| backfit != Backfit::Rws) {
             let (value, allowed) = (samples.to_string(), "together with --backfit rws only".into());
             return Err(Error::Option { option: "--backfit-samples", value, allowed });
         }
+        let hidden = self.hidden.clone().unwrap_or(usual.hidden);
+        let mut rates = usual.learning_rate;
+        if visible == Visible::Gaussian && self.extend.is_none() {
+            let upper = rates[0];
+            rates = vec![upper; hidden.len()];
+            rates.iter_mut().take(1).for_each(|first| *first = upper / 10.0);
+        }
         let sweeps = if backfit == Backfit::Rws { vec![1] } else { usual.backfit_steps };
         Ok(ModelConfig::Dbn(DbnSettings {
-            hidden: self.hidden.clone().unwrap_or(usual.hidden),
+            hidden: hidden.clone(),
+            visible,
+            least_variance: self.least_variance.unwrap_or(usual.least_variance),
             labels: self.labels,
             classes: 0,
             class_weight: self.class_weight.unwrap_or(usual.class_weight),
@@ -122,7 +151,7 @@ impl Options for DbnOptions {
             centred: !self.no_centring,
             epochs: self.layer_epochs.clone().unwrap_or_else(|| vec![shared.epochs(rows)]),
             batch_size: shared.batch_size(),
-            learning_rate: self.learning_rate.clone().unwrap_or(usual.learning_rate),
+            learning_rate: self.learning_rate.clone().unwrap_or(rates),
             schedule: shared.rate_schedule.unwrap_or(usual.schedule),
             warm_up: shared.warm_up.unwrap_or(usual.warm_up),
             optimiser: self.optimiser.unwrap_or(usual.optimiser),
@@ -139,9 +168,28 @@ impl Options for DbnOptions {
     }
 
     fn stop_on(&self, settings: &dyn ModelSettings, visible: usize) -> StopOn {
-        let layers: Vec<usize> = std::iter::once(visible).chain(settings.hidden()).collect();
+        let mut layers: Vec<usize> = std::iter::once(visible).chain(settings.hidden()).collect();
+        if self.visible() != Visible::Bernoulli {
+            // The hidden layer is enumerated, whichever is smaller.
+            layers[0] = usize::MAX;
+        }
         let machines = layers.windows(2).map(|pair| pair[0].min(pair[1])).max().unwrap_or(0);
         let directed: usize = layers[1..layers.len() - 1].iter().sum();
         if machines.max(directed) <= EXACT { StopOn::LogLikelihood } else { StopOn::ImportanceWeighted }
+    }
+}
+
+impl DbnOptions {
+    /// The kind of visible units: as told, else that of the model to extend.
+    fn visible(&self) -> Visible {
+        let extended = || {
+            let data = gm_train::load_model(model_of(self.extend.as_deref()?)).ok()?;
+            match data.visible {
+                VisibleKind::Gaussian => Some(Visible::Gaussian),
+                VisibleKind::Softmax { categories } => Some(Visible::Softmax(categories)),
+                _ => None,
+            }
+        };
+        self.visible.or_else(extended).unwrap_or_default()
     }
 }
