@@ -7,6 +7,8 @@ mod softmax;
 
 use std::borrow::Cow;
 
+use rayon::prelude::*;
+
 pub use gaussian::{Gaussian, Standardise};
 pub use softmax::Groups;
 
@@ -143,6 +145,51 @@ impl VisibleUnits {
             Self::Softmax(groups) => groups.log_sum(inputs),
             Self::Gaussian(gaussian) => gaussian.log_sum(inputs, bias),
         }
+    }
+
+    /// By how much [`log_sum`](Self::log_sum) of each sample rises from one inverse temperature to another, `[samples]`.
+    ///
+    /// At beta the weight of v is its weight to the power of beta times that of independent units with biases `base` to the power
+    /// of 1 - beta: inputs are beta m + (1 - beta) base.
+    ///
+    /// # Shapes
+    ///
+    /// `inputs` is m, `[units, samples]`; `bias` and `base` are `[units]`.
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Activations, Matrix, VisibleKind, VisibleUnits};
+    ///
+    /// let units = VisibleUnits::new(VisibleKind::Softmax { categories: 3 }, 3, None)?;
+    /// let inputs = Activations::from_matrix(&Matrix::from_column_slice(3, 1, &[1.0, 0.0, -1.0]));
+    /// let gain = units.log_sum_gains(&inputs, &[0.0; 3], &[0.0; 3], (0.0, 1.0))[0];
+    /// assert!((gain - (units.log_sum(&[1.0, 0.0, -1.0], &[]) - 3.0_f64.ln())).abs() < 1e-12);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn log_sum_gains(
+        &self,
+        inputs: &Activations,
+        bias: &[f64],
+        base: &[f32],
+        (from, to): (f64, f64),
+    ) -> Vec<f64> {
+        assert!(inputs.units() == bias.len() && bias.len() == base.len(), "a bias and a base bias for each unit");
+        if *self == Self::Bernoulli {
+            return inputs.softplus_gains(base, from, to);
+        }
+        let inputs = inputs.to_matrix();
+        let of_sample = |inputs: &[f32]| match self {
+            Self::Gaussian(gaussian) => gaussian.log_sum_gain(inputs, bias, base, (from, to)),
+            Self::Softmax(groups) => groups.log_sum_gain(inputs, base, (from, to)),
+            Self::Bernoulli => 0.0,
+        };
+        inputs.as_slice().par_chunks(base.len().max(1)).map(of_sample).collect()
     }
 
     /// log p(v | h) of one sample, given its inputs m.
