@@ -1,6 +1,8 @@
 //! Enumeration of the odd layers, for visible units that are summed or integrated out with the other even ones.
 
-use gm_core::{Batch, BitMatrix, GrayWalk, LogSum, Matrix, Purpose, Result, Streams, gray_walk, logistic_f64, softplus_sum};
+use gm_core::{
+    Batch, BitMatrix, GrayWalk, LogSum, Matrix, Purpose, Result, Streams, gray_walk, logistic_f64, softplus_sum,
+};
 use rand::RngExt;
 
 use crate::gibbs::Chains;
@@ -112,7 +114,12 @@ impl Sums {
     fn zeros(half: &OddHalf<'_>) -> Self {
         let (even, odd) = (half.even_bias.len(), half.bias.len());
         let squares = half.dbm.visible_units().gaussian().map_or(0, |gaussian| gaussian.variance().len());
-        Self { even: vec![0.0; even], squares: vec![0.0; squares], odd: vec![0.0; odd], pairs: vec![vec![0.0; even]; odd] }
+        Self {
+            even: vec![0.0; even],
+            squares: vec![0.0; squares],
+            odd: vec![0.0; odd],
+            pairs: vec![vec![0.0; even]; odd],
+        }
     }
 
     fn add(&mut self, state: &State<'_>, log_partition: f64) {

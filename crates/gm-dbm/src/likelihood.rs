@@ -326,7 +326,11 @@ impl Dbm {
     pub fn exact_samples(&self, count: usize, streams: &Streams) -> Result<Chains> {
         if !self.has_bits() {
             let (op, units, limit) = ("Dbm::exact_samples", self.enumerable_units(), EXACT_SAMPLES_LIMIT);
-            return if units > limit { Err(Error::TooLarge { op, units, limit }) } else { exact::samples(self, count, streams) };
+            return if units > limit {
+                Err(Error::TooLarge { op, units, limit })
+            } else {
+                exact::samples(self, count, streams)
+            };
         }
         let flat = flatten(self.stack()).exact_samples(count, streams)?;
         let layer = |l: usize| {

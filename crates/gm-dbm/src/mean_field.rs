@@ -231,12 +231,7 @@ impl Couplings {
     ///
     /// When `v` has other units than the visible layer.
     #[must_use]
-    pub fn mean_field<'v>(
-        &self,
-        dbm: &Dbm,
-        v: impl Into<BatchRef<'v>>,
-        settings: &MeanFieldSettings,
-    ) -> MeanField {
+    pub fn mean_field<'v>(&self, dbm: &Dbm, v: impl Into<BatchRef<'v>>, settings: &MeanFieldSettings) -> MeanField {
         by_blocks(dbm, &self.inputs_from_v(dbm, v.into()), settings)
     }
 

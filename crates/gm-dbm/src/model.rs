@@ -452,7 +452,7 @@ mod tests {
         assert!(error.contains("bernoulli+softmax:2") && error.contains("bernoulli, gaussian or softmax:K"), "{error}");
         let gaussian = VisibleUnits::new(VisibleKind::Gaussian, 2, None).unwrap();
         let unfit = Dbm::with_units(Stack::zeros(&[3, 2, 1]).unwrap(), gaussian.clone()).unwrap_err();
-        assert_eq!(unfit.to_string(), "Dbm::with_units: `visible_variance` has length 3, expected 2");
+        assert_eq!(unfit.to_string(), "Dbm::with_units: `visible_variance` has length 2, expected 3");
         let flat = Dbm::with_units(Stack::zeros(&[2, 2]).unwrap(), gaussian).unwrap().flattened().unwrap_err();
         assert_eq!(flat.to_string(), "Dbm::flattened: `visible` is gaussian, allowed: bernoulli");
         let mut stack = Stack::zeros(&[2, 2, 1]).unwrap();

@@ -172,13 +172,7 @@ impl VisibleUnits {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     #[must_use]
-    pub fn log_sum_gains(
-        &self,
-        inputs: &Activations,
-        bias: &[f64],
-        base: &[f32],
-        (from, to): (f64, f64),
-    ) -> Vec<f64> {
+    pub fn log_sum_gains(&self, inputs: &Activations, bias: &[f64], base: &[f32], (from, to): (f64, f64)) -> Vec<f64> {
         assert!(inputs.units() == bias.len() && bias.len() == base.len(), "a bias and a base bias for each unit");
         if *self == Self::Bernoulli {
             return inputs.softplus_gains(base, from, to);
