@@ -1,7 +1,7 @@
 //! Inputs, means and draws of one layer given its neighbours.
 
 use gm_core::{
-    Activations, Batch, BatchRef, Beta, BitMatrix, Coupling, LayerUpdate, Matrix, Purpose, Streams, VisibleUnits,
+    Activations, Batch, BatchRef, Beta, BitMatrix, Coupling, LayerUpdate, Matrix, Streams, VisibleUnits,
     dense_inputs_up,
 };
 
@@ -239,8 +239,7 @@ impl<'a> Conditional<'a> {
     ///
     /// # Randomness
     ///
-    /// As [`LayerUpdate::sample_into`] for binary units; groups as [`gm_core::Groups::sample_into`] from family 1 of
-    /// [`Purpose::Choose`]; Gaussian units as [`gm_core::Gaussian::sample`].
+    /// As [`LayerUpdate::sample_into`] for binary units, as [`VisibleUnits::sample_into`] for others.
     ///
     /// # Panics
     ///
@@ -253,28 +252,13 @@ impl<'a> Conditional<'a> {
                 means.logistic();
                 means.sample_into(out.bits_mut(), streams);
             }
-            _ => draw_visible(self.dbm, &self.inputs(), out, streams),
+            (None, units) => units.sample_into(&self.inputs(), out, streams),
         }
     }
 
     /// What the units of the layer are.
     fn units(&self) -> &'a VisibleUnits {
         if self.l == 0 { self.dbm.visible_units() } else { BINARY }
-    }
-}
-
-/// Draws Gaussian units or groups from their inputs.
-pub(crate) fn draw_visible(dbm: &Dbm, inputs: &Activations, v: &mut Batch, streams: &Streams) {
-    match dbm.visible_units() {
-        VisibleUnits::Gaussian(gaussian) => *v = gaussian.sample(inputs, streams).into(),
-        VisibleUnits::Softmax(groups) => {
-            groups.sample_into(inputs, v.bits_mut(), &streams.fork(Purpose::Choose, 1));
-        }
-        _ => {
-            let mut means = inputs.clone();
-            means.logistic();
-            means.sample_into(v.bits_mut(), streams);
-        }
     }
 }
 

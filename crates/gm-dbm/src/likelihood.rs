@@ -10,7 +10,7 @@ use gm_core::{
 use gm_rbm::{Rbm, base_rate_bias};
 use rayon::prelude::*;
 
-use crate::conditional::{Couplings, draw_visible};
+use crate::conditional::Couplings;
 use crate::exact::{self, Halves};
 use crate::gibbs::Chains;
 use crate::mean_field::{MeanField, MeanFieldSettings, average};
@@ -848,7 +848,8 @@ impl AnnealedPath for HalfPath<'_> {
             let streams = streams.fork(Purpose::Layer, l as u64);
             if l == 0 && !self.dbm.has_bits() {
                 add(self.dbm.visible_units().log_sum_gains(inputs, &widened(self.dbm.bias(0)), base, (from, to)), 1.0);
-                draw_visible(self.dbm, &tempered(inputs, to as f32, base), &mut chains.layers[0], &streams);
+                let inputs = tempered(inputs, to as f32, base);
+                self.dbm.visible_units().sample_into(&inputs, &mut chains.layers[0], &streams);
                 continue;
             }
             add(inputs.softplus_gains(base, from, to), 1.0);

@@ -81,7 +81,8 @@ pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
             _ => {}
         }
     }
-    if depth == 1 && undirected(from) && undirected(to) && data.visible == VisibleKind::Bernoulli {
+    let machines = [from, to].iter().all(|kind| matches!(kind, ModelKind::Rbm | ModelKind::Dbm));
+    if depth == 1 && undirected(from) && undirected(to) && (machines || data.visible == VisibleKind::Bernoulli) {
         return Ok(ModelData { kind: to, recognition: None, ..data });
     }
     let plural = if depth == 1 { "" } else { "s" };
@@ -89,7 +90,7 @@ pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
         op: "convert_model",
         arg: "to",
         value: format!("{to} for a {from} of {depth} hidden layer{plural} and {} visible units", data.visible),
-        allowed: "rbm, dbm and dbn for each other with one hidden layer, and dbm or sbn for a dbn, with bernoulli units",
+        allowed: "rbm and dbm for each other with one hidden layer; with bernoulli units also dbn, and dbm or sbn for a dbn",
     }
     .into())
 }
@@ -172,12 +173,13 @@ impl Model {
         }
     }
 
-    /// What the visible units are; those of other machines than restricted ones are zeros and ones.
+    /// What the visible units are; those of sigmoid belief nets and deep belief networks are zeros and ones.
     #[must_use]
     pub fn visible_kind(&self) -> VisibleKind {
         match self {
             Self::Rbm(rbm) => rbm.units().kind(),
-            Self::Sbn(_) | Self::Dbm(_) | Self::Dbn(_) => VisibleKind::Bernoulli,
+            Self::Dbm(dbm) => dbm.visible_units().kind(),
+            Self::Sbn(_) | Self::Dbn(_) => VisibleKind::Bernoulli,
         }
     }
 }

@@ -99,9 +99,9 @@ impl Visible {
     }
 
     /// The data as such units take them, if not as they are.
-    pub(crate) fn prepare(self, data: &Dataset, binarise: Binarise) -> Result<Option<Dataset>> {
+    pub(crate) fn prepare(self, op: &'static str, data: &Dataset, binarise: Binarise) -> Result<Option<Dataset>> {
         if self != Self::Bernoulli && binarise != Binarise::None {
-            let (op, arg, value) = ("RbmSettings", "binarise", format!("{binarise} with visible {self}"));
+            let (arg, value) = ("binarise", format!("{binarise} with visible {self}"));
             return Err(CoreError::Param { op, arg, value, allowed: "none unless visible units are bernoulli" }.into());
         }
         match self {

@@ -17,6 +17,7 @@ use crate::engine::Activations;
 use crate::error::{Error, Result, check_len};
 use crate::numerics::{logit, softplus_sum};
 use crate::stack::{Matrix, Vector};
+use crate::streams::{Purpose, Streams};
 use crate::units::VisibleKind;
 
 /// The visible units of a model in one layer.
@@ -196,6 +197,53 @@ impl VisibleUnits {
         match self {
             Self::Gaussian(gaussian) => gaussian.log_density(v, inputs),
             _ => v.iter().zip(inputs).map(|(v, m)| v * m).sum::<f64>() - self.log_sum(inputs, &[]),
+        }
+    }
+
+    /// Draws v given h, from its inputs m.
+    ///
+    /// # Shapes
+    ///
+    /// `inputs` and `v` are `[units, samples]`.
+    ///
+    /// # Randomness
+    ///
+    /// As [`Activations::sample_into`] for binary units; groups as [`Groups::sample_into`] from family 1 of [`Purpose::Choose`];
+    /// Gaussian units as [`Gaussian::sample`].
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree, or `v` has states of another kind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Activations, Streams, VisibleKind, VisibleUnits};
+    ///
+    /// let units = VisibleUnits::new(VisibleKind::Softmax { categories: 3 }, 3, None)?;
+    /// let (inputs, mut v) = (Activations::repeated(&[0.0, 40.0, 0.0], 5), units.blank(3, 5));
+    /// units.sample_into(&inputs, &mut v, &Streams::new(1));
+    /// assert_eq!(v.bits().unit_counts(), [0, 5, 0]);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn sample_into(&self, inputs: &Activations, v: &mut Batch, streams: &Streams) {
+        let bits = |v: &mut Batch| {
+            let mut means = inputs.clone();
+            means.logistic();
+            means.sample_into(v.bits_mut(), streams);
+        };
+        match self {
+            Self::Bernoulli => bits(v),
+            Self::Gaussian(gaussian) => *v = gaussian.sample(inputs, streams).into(),
+            Self::Softmax(groups) => {
+                let family = streams.fork(Purpose::Choose, 1);
+                if groups.first() == 0 {
+                    return groups.sample_into(inputs, v.bits_mut(), &family);
+                }
+                bits(v);
+                let of_groups = inputs.to_matrix().rows(groups.first(), groups.units() - groups.first()).into_owned();
+                groups.sample_into(&Activations::from_matrix(&of_groups), v.bits_mut(), &family);
+            }
         }
     }
 
