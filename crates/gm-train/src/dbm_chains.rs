@@ -108,12 +108,7 @@ impl DbmChains {
     }
 
     /// What was saved of chains of so many temperatures, for a machine of this shape.
-    pub(crate) fn restored(
-        state: ChainsState,
-        numbers: Vec<Vec<f64>>,
-        dbm: &Dbm,
-        temperatures: usize,
-    ) -> Result<Self> {
+    pub(crate) fn restored(state: ChainsState, numbers: Vec<Vec<f64>>, dbm: &Dbm, temperatures: usize) -> Result<Self> {
         const OP: &str = "DbmLearner::restore";
         let units = dbm.layers();
         check_len(OP, "chains", "layers", state.layers.len(), units.len())?;

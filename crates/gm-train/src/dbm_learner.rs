@@ -836,8 +836,7 @@ impl Learner for DbmLearner {
         let layers = self.dbm.layers();
         let tensors = self.dbm.stack().tensors().zip(self.dbm.stack().tensor_names());
         let variances = of_variances(&self.log_variances).map(|values| (values, "visible_variance".into()));
-        self.optimiser =
-            Optimiser::resume_tensors(self.settings.optimiser, tensors.chain(variances), state.optimiser)?;
+        self.optimiser = Optimiser::resume_tensors(self.settings.optimiser, tensors.chain(variances), state.optimiser)?;
         check_len(OP, "offsets", "layers", state.offsets.len(), layers.len())?;
         for (offsets, &units) in state.offsets.iter().zip(&layers) {
             check_len(OP, "offsets", "length", offsets.len(), units)?;

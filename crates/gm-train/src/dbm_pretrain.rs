@@ -115,7 +115,8 @@ impl Pretraining<'_> {
         let data = PairPhase::new(below.view(), self.means_above(&up, below.view()));
         let mut above = BitMatrix::zeros(self.dbm.units(l + 1), below.samples());
         data.means.sample_into(&mut above, &streams.fork(Purpose::Start, 1));
-        let (update, streams) = (LayerUpdate::new(self.dbm.bias(l)).given(&down, &above), streams.fork(Purpose::Start, 0));
+        let (update, streams) =
+            (LayerUpdate::new(self.dbm.bias(l)).given(&down, &above), streams.fork(Purpose::Start, 0));
         let units = if l == 0 { self.dbm.visible_units() } else { &VisibleUnits::Bernoulli };
         let mut again = units.blank(self.dbm.units(l), below.samples());
         match units {

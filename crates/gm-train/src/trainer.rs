@@ -310,9 +310,7 @@ pub fn fit_dbm(
     let learnt = prepared.as_ref().unwrap_or(data);
     let examples = Examples::new(learnt, &plan, streams)?;
     let mut learner = match &options.start {
-        Some(dbm) => {
-            DbmLearner::start_from(dbm.clone(), &means_seen_by(dbm, &examples.means), &settings, streams)?
-        }
+        Some(dbm) => DbmLearner::start_from(dbm.clone(), &means_seen_by(dbm, &examples.means), &settings, streams)?,
         None => DbmLearner::with_data(learnt, &examples.means, &settings, streams)?,
     };
     let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;

@@ -85,11 +85,7 @@ pub fn evaluate_dbm(
         elbo: Some(mean(&bounds)),
         importance_weighted: (!exact_rows).then_some(importance),
         free_energy_gap: free_energy_gap(dbm, train.as_ref(), mean(&bounds) + partition.value + volume)?,
-        warnings: partition_warnings(
-            &partition,
-            at_most_0,
-            lower.as_ref().map(|lower| mean(&bounds) - lower.value),
-        ),
+        warnings: partition_warnings(&partition, at_most_0, lower.as_ref().map(|lower| mean(&bounds) - lower.value)),
         lower_bound: lower,
         log_partition: Some(partition),
         log_probs,
