@@ -184,7 +184,7 @@ fn train_remedy(error: &gm_train::Error) -> Option<&'static str> {
             Some("name the folder that holds it with --data-dir or DGM_DATA, or get it with `dgm data fetch`")
         }
         Train::OutOfRange { .. } => {
-            Some("the flag is --binarise threshold:T; a rbm with --visible gaussian takes numbers as they are")
+            Some("the flag is --binarise threshold:T; a rbm or dbm with --visible gaussian takes numbers as they are")
         }
         Train::GreyLevels { .. } => Some("the flag is --binarise"),
         Train::Unknown { what: "data set", .. } => Some("`dgm data list` shows them; files are given by path"),

@@ -88,7 +88,8 @@ fn oracle_gaussian_machines_come_near_their_source() {
 #[test]
 fn law_tempered_chains_of_gaussian_machines_learn_as_well() {
     let (data, test) = (dataset(Values::Numbers(draws(1_000, 1))), EvalData::from_rows("fresh rows", draws(4_000, 2)));
-    let tempered = DbmSettings { temperatures: 3, chains: 100, epochs: 200, ..settings(Visible::Gaussian, Pretrain::Grow) };
+    let tempered =
+        DbmSettings { temperatures: 3, chains: 100, epochs: 200, ..settings(Visible::Gaussian, Pretrain::Grow) };
     let loss = judged(&source(), &test) - judged(&fit(&data, &tempered, None), &test);
     assert!(loss < 0.1, "{loss}");
 }
