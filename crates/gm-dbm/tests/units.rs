@@ -29,9 +29,10 @@ fn random_model(kind: VisibleKind, seed: u64, layers: &[usize], scale: f32) -> D
     let weights = layers.windows(2).map(|pair| Matrix::from_fn(pair[0], pair[1], |_, _| draw(scale))).collect();
     let biases = layers.iter().map(|&n| Vector::from_fn(n, |_, _| draw(1.0))).collect();
     let variance: Vec<f32> = (0..layers[0]).map(|_| 1.0 + 0.5 * draw(1.0)).collect();
-    let stack = Stack::new(weights, biases).unwrap();
-    let units = VisibleUnits::new(kind, layers[0], (kind == GAUSSIAN).then_some(variance.as_slice())).unwrap();
-    Dbm::with_units(stack, units).unwrap()
+    let stack = Stack::new(weights, biases).expect("a small model");
+    let units =
+        VisibleUnits::new(kind, layers[0], (kind == GAUSSIAN).then_some(variance.as_slice())).expect("a small model");
+    Dbm::with_units(stack, units).expect("a small model")
 }
 
 /// Small models of one to four hidden layers of either kind.
@@ -77,9 +78,9 @@ fn naive_log_weight(dbm: &Dbm, v: &[f64]) -> f64 {
         let mut shift = 0;
         let mut below: Vec<f64> = v.iter().enumerate().map(|(i, v)| v / variance(i).unwrap_or(1.0)).collect();
         let mut sum: f64 = (0..v.len()).map(visible).sum();
-        for l in 1..sizes.len() {
-            let x: Vec<f64> = (0..sizes[l]).map(|j| f64::from(state >> (shift + j) & 1)).collect();
-            shift += sizes[l];
+        for (l, &units) in sizes.iter().enumerate().skip(1) {
+            let x: Vec<f64> = (0..units).map(|j| f64::from(state >> (shift + j) & 1)).collect();
+            shift += units;
             for (j, x) in x.iter().enumerate() {
                 let input: f64 = below.iter().enumerate().map(|(i, below)| below * w(l - 1, i, j)).sum();
                 sum += x * (input + f64::from(dbm.bias(l)[j]));
@@ -222,10 +223,11 @@ fn law_models_survive_files() {
 /// A model of data that are standardised.
 fn standardised() -> Dbm {
     let dbm = random_model(GAUSSIAN, 41, &[3, 2, 2], 1.0);
-    let standardise = Standardise::new(vec![5.0, -1.0, 0.0], vec![2.0, 0.5, 10.0]).unwrap();
-    let variance = dbm.visible_units().gaussian().unwrap().variance().to_vec();
-    let gaussian = Gaussian::new(variance).unwrap().with_standardise(Some(standardise)).unwrap();
-    Dbm::with_units(dbm.stack().clone(), VisibleUnits::Gaussian(gaussian)).unwrap()
+    let standardise = Standardise::new(vec![5.0, -1.0, 0.0], vec![2.0, 0.5, 10.0]).expect("a small model");
+    let variance = dbm.visible_units().gaussian().expect("a small model").variance().to_vec();
+    let gaussian =
+        Gaussian::new(variance).expect("a small model").with_standardise(Some(standardise)).expect("a small model");
+    Dbm::with_units(dbm.stack().clone(), VisibleUnits::Gaussian(gaussian)).expect("a small model")
 }
 
 #[test]
@@ -514,7 +516,7 @@ fn planted_cond_wrong_layers_are_found_out() {
 fn at_temperature(dbm: &Dbm, beta: f32) -> Dbm {
     let mut stack = dbm.stack().clone();
     stack.tensors_mut().flatten().for_each(|x| *x *= beta);
-    Dbm::with_units(stack, dbm.visible_units().clone()).unwrap()
+    Dbm::with_units(stack, dbm.visible_units().clone()).expect("a small model")
 }
 
 /// Deviations of either kind of model from its joint distribution, as a p-value or in standard errors.
