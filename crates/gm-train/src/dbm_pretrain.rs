@@ -194,3 +194,62 @@ fn difference_into(data: &PairPhase, model: &PairPhase, out: &mut Matrix) {
         _ => *out = data.pairs() - model.pairs(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gm_core::{Estimate, Side, Vector, VisibleKind};
+
+    /// A machine of two hidden layers with Gaussian visible units.
+    fn machine(scale: f32) -> Dbm {
+        let weights = vec![
+            Matrix::from_fn(3, 2, |i, j| scale * (i as f32 - 0.7 * j as f32)),
+            Matrix::from_fn(2, 2, |i, j| scale * (0.3 - (i * j) as f32)),
+        ];
+        let biases = vec![Vector::from_vec(vec![0.5, -1.0, 0.2]), Vector::from_vec(vec![0.1, -0.3]), Vector::zeros(2)];
+        let units = VisibleUnits::new(VisibleKind::Gaussian, 3, Some(&[0.5, 2.0, 1.0])).expect("a small model");
+        Dbm::with_units(Stack::new(weights, biases).expect("a small model"), units).expect("a small model")
+    }
+
+    #[test]
+    fn oracle_gaussian_units_are_seen_twice_on_the_way_up_and_once_on_the_way_down() {
+        const SAMPLES: usize = 40_000;
+        let (dbm, scales) = (machine(0.8), [Scales { up: 2.0, down: 1.0 }]);
+        let pretraining = Pretraining { dbm: &dbm, scales: &scales, centred: false };
+        let v = [1.0_f32, -0.5, 2.0];
+        let batch = Batch::from(Matrix::from_fn(3, SAMPLES, |unit, _| v[unit]));
+        let (data, model) = pretraining.phases(&batch, &Streams::new(1));
+        let variance = [0.5, 2.0, 1.0];
+        let expected: Vec<f32> = (0..2)
+            .map(|j| {
+                let input: f32 = (0..3).map(|i| 2.0 * v[i] / variance[i] * dbm.weights(0)[(i, j)]).sum();
+                gm_core::logistic(dbm.bias(1)[j] + input)
+            })
+            .collect();
+        assert!(data.above.iter().zip(&expected).all(|(found, expected)| (found - expected).abs() < 1e-4));
+        // v' has the mean a + W E[h]: the hidden units are drawn with their doubled input.
+        let States::Reals(again) = &model.x else { panic!("real numbers") };
+        for (i, row) in again.row_iter().enumerate() {
+            let down: f32 = (0..2).map(|j| dbm.weights(0)[(i, j)] * expected[j]).sum();
+            let values: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
+            let found = Estimate::mean(&values, Side::Unbiased, "mean");
+            let truth = f64::from(dbm.bias(0)[i] + down);
+            assert!((found.value - truth).abs() < 6.0 * found.std_error, "unit {i}: {found:?} against {truth}");
+        }
+        let pairs = data.pairs();
+        assert!((pairs[(2, 1)] - v[2] * expected[1]).abs() < 1e-3);
+    }
+
+    #[test]
+    fn law_upper_matrices_learn_from_what_gaussian_units_draw() {
+        let (dbm, scales) = (machine(0.0), [Scales { up: 2.0, down: 1.0 }, Scales { up: 1.0, down: 2.0 }]);
+        let pretraining = Pretraining { dbm: &dbm, scales: &scales, centred: false };
+        let batch = Batch::from(Matrix::from_element(3, 20_000, 1.0));
+        let mut gradient = dbm.stack().clone();
+        let offsets = Offsets { layers: dbm.layers().into_iter().map(|units| vec![0.5; units]).collect() };
+        let means = pretraining.gradient_into(batch.view(), &offsets, &Streams::new(2), &mut gradient);
+        // Without weights the first hidden layer is drawn from its biases alone, and nothing is left to learn but noise.
+        assert!((means[1][1] - gm_core::logistic(-0.3)).abs() < 0.02);
+        assert!(gradient.weights(1).amax() < 0.02 && gradient.weights(0).amax() == 0.0);
+    }
+}
