@@ -183,9 +183,9 @@ fn train_remedy(error: &gm_train::Error) -> Option<&'static str> {
         Train::NotFound { .. } => {
             Some("name the folder that holds it with --data-dir or DGM_DATA, or get it with `dgm data fetch`")
         }
-        Train::OutOfRange { .. } => {
-            Some("the flag is --binarise threshold:T; a rbm or dbn with --visible gaussian takes numbers as they are")
-        }
+        Train::OutOfRange { .. } => Some(
+            "the flag is --binarise threshold:T; a rbm, dbm or dbn with --visible gaussian takes numbers as they are",
+        ),
         Train::GreyLevels { .. } => Some("the flag is --binarise"),
         Train::Unknown { what: "data set", .. } => Some("`dgm data list` shows them; files are given by path"),
         Train::File { source: FileError::WrongKind { found, .. }, .. } if found == "classifier" => {

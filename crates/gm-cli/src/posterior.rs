@@ -32,7 +32,7 @@ impl Posterior {
     ) -> Result<Self> {
         match model {
             Model::Rbm(rbm) => Ok(Self::of(rbm.mean_h_of_rows(rows)?)),
-            Model::Dbm(dbm) => Self::of_dbm(dbm, rows.bits(), method, steps, streams),
+            Model::Dbm(dbm) => Self::of_dbm(dbm, &dbm.states_of_rows(rows)?, method, steps, streams),
             Model::Dbn(dbn) => Self::of_dbn(dbn, &dbn.states_of_rows(rows)?, method, steps, streams),
             Model::Sbn(sbn) => Self::of_sbn(sbn, rows.bits(), method, (samples, steps), streams),
         }
@@ -79,7 +79,7 @@ impl Posterior {
     /// # Errors
     ///
     /// [`Error::Option`] for a method that needs a recognition net, and whatever the model refuses.
-    fn of_dbm(dbm: &Dbm, rows: &BitMatrix, method: Method, steps: usize, streams: &Streams) -> Result<Self> {
+    fn of_dbm(dbm: &Dbm, rows: &Batch, method: Method, steps: usize, streams: &Streams) -> Result<Self> {
         match method {
             Method::MeanField => {
                 let settings = gm_dbm::MeanFieldSettings { iterations: steps, ..Default::default() };
@@ -141,7 +141,7 @@ fn dbn_by_gibbs(dbn: &Dbn, rows: &Batch, steps: usize, streams: &Streams) -> Res
 }
 
 /// Means over the second half of the sweeps of one chain for each row.
-fn dbm_by_gibbs(dbm: &Dbm, rows: &BitMatrix, steps: usize, streams: &Streams) -> Matrix {
+fn dbm_by_gibbs(dbm: &Dbm, rows: &Batch, steps: usize, streams: &Streams) -> Matrix {
     let (sampler, mut chains) = (dbm.sampler(), dbm.chains_from(rows.clone(), streams));
     let mut progress = Progress::new("sampling", steps as u64);
     sampler.run_hidden(&mut chains, steps / 2, streams);
@@ -149,14 +149,14 @@ fn dbm_by_gibbs(dbm: &Dbm, rows: &BitMatrix, steps: usize, streams: &Streams) ->
     let mut sums = Matrix::zeros(dbm.layers()[1..].iter().sum(), rows.samples());
     for sweep in 0..counted {
         sampler.run_hidden(&mut chains, 1, streams);
-        let layers: Vec<Matrix> = chains.layers[1..].iter().map(BitMatrix::to_matrix).collect();
+        let layers: Vec<Matrix> = chains.layers[1..].iter().map(Batch::to_matrix).collect();
         sums += stacked(&layers);
         progress.set((steps / 2 + sweep) as u64, "");
     }
     sums / counted as f32
 }
 
-fn dbm_by_enumeration(dbm: &Dbm, rows: &BitMatrix) -> Result<Matrix> {
+fn dbm_by_enumeration(dbm: &Dbm, rows: &Batch) -> Result<Matrix> {
     let mut means = Matrix::zeros(dbm.layers()[1..].iter().sum(), rows.samples());
     for row in 0..rows.samples() {
         let moments = dbm.posterior_moments(&rows.select(&[row]))?;

@@ -177,6 +177,125 @@ fn table_categories_go_through_every_command() {
 }
 
 #[test]
+fn table_deep_machines_of_real_numbers_go_through_every_command() {
+    let workshop = Workshop::new();
+    workshop.write("rows.csv", measurements());
+    let train = "train dbm --data rows.csv --visible gaussian --hidden 4,2 --epochs 60 --pretrain-epochs 10 --chains 50 \
+                 --learning-rate 0.1 --pretrain-learning-rate 0.1 --batch-size 20 --seed 1 --out run";
+    let document = workshop.json(&words(train));
+    assert!(number(&document, "/figures/variance") < 0.9);
+    let config = workshop.text("run/config.toml");
+    assert!(config.contains("visible = \"gaussian\"") && config.contains("binarise = \"none\""), "{config}");
+    for file in ["model.gm", "samples/final.png", "filters.png", "curves.png", "report.html"] {
+        assert!(workshop.path("run").join(file).is_file(), "{file}");
+    }
+    let eval = workshop.json(&words("eval run/model.gm --data rows.csv"));
+    assert_eq!((&eval["visible"], &eval["mean_log_prob"]["side"]), (&json!("gaussian"), &json!("exact")));
+    let truth = number(&eval, "/mean_log_prob/value");
+    assert!(number(&eval, "/elbo") <= truth && truth > -2.7, "independent normal measurements have -3.1: {truth}");
+    let annealed = "eval run/model.gm --data rows.csv --ais-runs 50 --ais-temperatures 200 --samples 20";
+    let annealed = workshop.json(&words(annealed));
+    let [low, high] = ["/mean_log_prob/low", "/mean_log_prob/high"].map(|at| number(&annealed, at));
+    assert!(low < truth + 0.05 && truth < high + 0.1, "{low} {truth} {high}");
+    // Samples are in the units of measure of the data.
+    workshop.json(&words("sample run/model.gm -n 300 --steps 100 --out samples.npy"));
+    let samples = workshop.array("samples.npy").1;
+    let mean = |i: usize| samples.iter().skip(i).step_by(3).sum::<f64>() / 300.0;
+    assert!((mean(0) - 20.7).abs() < 0.7 && (mean(1) - 1067.0).abs() < 70.0, "{} {}", mean(0), mean(1));
+    workshop.json(&words("sample run/model.gm -n 5 --steps 5 --beta 0.5 --out hot.png"));
+    workshop.write("second.csv", "0,1,0\n");
+    workshop.write("given.csv", "22.4,0,-0.495\n");
+    workshop
+        .json(&words("sample run/model.gm -n 50 --clamp given.csv --mask second.csv --steps 50 --means --out k.npy"));
+    let found = workshop.array("k.npy").1;
+    assert!(found.chunks(3).all(|row| (row[0] - 22.4).abs() < 1e-3));
+    assert!(found.chunks(3).map(|row| row[1]).sum::<f64>() / 50.0 > 1120.0);
+    let complete =
+        "complete run/model.gm --data rows.csv --split all --rows 0-5 --mask second.csv --steps 50 --out c.npy";
+    let completed = workshop.json(&words(complete));
+    assert!(completed.get("accuracy").is_none() && number(&completed, "/squared_error") < 1e4);
+    for method in ["mean-field", "gibbs", "exact"] {
+        let infer = format!("infer run/model.gm --data rows.csv --method {method} --out h.npy --force");
+        workshop.json(&words(&infer));
+        let (shape, means) = workshop.array("h.npy");
+        assert!(shape == [100, 6] && means.iter().all(|mean| (0.0..=1.0).contains(mean)), "{method}");
+    }
+    let inspected = workshop.json(&words("inspect run/model.gm"));
+    let names: Vec<&str> = inspected["tensors"].as_array().unwrap().iter().filter_map(|t| t["name"].as_str()).collect();
+    assert_eq!(names[5..], ["visible_variance", "visible_shift", "visible_scale"]);
+    workshop.json(&words("convert run/model.gm model.json"));
+    let again = workshop.json(&words("eval model.json --data rows.csv"));
+    assert_eq!(again["mean_log_prob"], eval["mean_log_prob"]);
+    assert!(workshop.says(&words("report run --data rows.csv")).contains("report"));
+    // A machine with a layer more goes on from it, and a restricted one becomes a deep one.
+    let deeper =
+        "train dbm --data rows.csv --visible gaussian --hidden 4,2,2 --extend run --epochs 1 --no-report --out deeper";
+    assert_eq!(workshop.json(&words(deeper))["layers"], json!([3, 4, 2, 2]));
+    workshop.json(&words("train rbm --data rows.csv --visible gaussian --hidden 2 --epochs 1 --no-report --out flat"));
+    workshop.json(&words("convert flat/model.gm deep.gm --to dbm"));
+    assert_eq!(workshop.json(&words("inspect deep.gm"))["visible"], "gaussian");
+}
+
+#[test]
+fn table_deep_machines_of_categories_go_through_every_command() {
+    let workshop = Workshop::new();
+    workshop.write("answers.csv", answers());
+    let train = "train dbm --data answers.csv --visible softmax --hidden 6,3 --epochs 60 --pretrain-epochs 10 --pretrain 2009 \
+                 --chains 50 --batch-size 20 --learning-rate 0.2 --seed 1 --out run";
+    let document = workshop.json(&words(train));
+    assert_eq!(document["layers"], json!([12, 6, 3]));
+    assert!(workshop.text("run/config.toml").contains("visible = \"softmax:4\""));
+    assert!(workshop.text("run/report.html").contains("softmax:4"));
+    let eval = workshop.json(&words("eval run/model.gm --data answers.csv"));
+    assert_eq!((&eval["visible"], &eval["mean_log_prob"]["side"]), (&json!("softmax:4"), &json!("exact")));
+    assert!(number(&eval, "/mean_log_prob/value") > -3.0 * 4.0_f64.ln());
+    workshop.json(&words("sample run/model.gm -n 50 --steps 50 --out samples.npy"));
+    let (shape, categories) = workshop.array("samples.npy");
+    assert_eq!(shape, [50, 3]);
+    assert!(categories.iter().all(|c| c.fract() == 0.0 && (0.0..4.0).contains(c)));
+    workshop.json(&words("infer run/model.gm --data samples.npy --split all --out h.npy"));
+    assert_eq!(workshop.array("h.npy").0, [50, 9]);
+    workshop.write("second.csv", "0,1,0\n");
+    let complete =
+        "complete run/model.gm --data answers.csv --split all --rows 0-19 --mask second.csv --steps 100 --out c.npy";
+    let completed = workshop.json(&words(complete));
+    assert!(number(&completed, "/accuracy") > 0.6 && number(&completed, "/missing_units") == 20.0);
+    assert_eq!(workshop.array("c.npy").0, [20, 12]);
+    workshop.json(&words("convert run/model.gm model.safetensors"));
+    assert_eq!(workshop.json(&words("inspect model.safetensors"))["visible"], "softmax:4");
+}
+
+#[test]
+fn rejects_options_of_other_units_of_deep_machines() {
+    let workshop = Workshop::new();
+    workshop.write("rows.csv", measurements());
+    for (line, text) in [
+        ("train dbm --data rows.csv --out run", "a rbm, dbm or dbn with --visible gaussian takes numbers as they are"),
+        (
+            "train dbm --data rows.csv --visible gaussian --binarise threshold:3 --out run",
+            "DbmSettings: `binarise` is threshold:3 with visible gaussian, allowed: none unless visible units are bernoulli",
+        ),
+        ("train dbm --data digits --visible softmax:4 --out run", "whole numbers from 0 to 3"),
+        ("train dbm --data digits --visible softmax --least-variance 0.5 --out run", "--visible gaussian only"),
+    ] {
+        let refused = workshop.refuses(&words(line));
+        assert!(refused.contains(text), "{line}: {refused}");
+        assert!(!workshop.path("run").exists(), "{line}");
+    }
+    let train = "train dbm --data rows.csv --visible gaussian --hidden 2,2 --epochs 1 --no-report --out run";
+    workshop.json(&words(train));
+    for (line, text) in [
+        ("eval run/model.gm --data rows.csv --binarise threshold", "none for gaussian visible units"),
+        ("convert run/model.gm other.gm --to dbn", "dbm of 2 hidden layers and gaussian visible units"),
+        ("train dbm --data digits --hidden 2,2 --extend run --out more", "a model with layers [3, 2, 2]"),
+        ("finetune run/model.gm --data rows.csv --out net", "0..1"),
+    ] {
+        let refused = workshop.refuses(&words(line));
+        assert!(refused.contains(text), "{line}: {refused}");
+    }
+}
+
+#[test]
 fn table_inverted_pixels_exchange_zeros_and_ones() {
     let workshop = Workshop::new();
     let train = "train rbm --data digits --invert --binarise threshold --hidden 4 --epochs 1 --out run";
@@ -251,6 +370,15 @@ fn table_belief_networks_of_real_numbers_go_through_every_command() {
     workshop.json(&words("convert run/layers/1.gm machine.gm --to rbm"));
     let machine = number(&workshop.json(&words("eval machine.gm --data rows.csv")), "/mean_log_prob/value");
     assert!((machine - truth).abs() < 1.0, "{machine} {truth}");
+    // A deep Boltzmann machine may begin with the same layers and units.
+    workshop.json(&words("convert run/model.gm composed.gm --to dbm"));
+    let composed = workshop.json(&words("eval composed.gm --data rows.csv"));
+    assert_eq!((&composed["visible"], &composed["layers"]), (&json!("gaussian"), &json!([3, 3, 4])));
+    let extend = "train dbm --data rows.csv --visible gaussian --hidden 3,4 --extend run --epochs 20 --learning-rate 0.01 --seed 1 --out joint";
+    workshop.json(&words(extend));
+    let joint = workshop.json(&words("eval joint/model.gm --data rows.csv"));
+    let [start, end] = [&composed, &joint].map(|eval| number(eval, "/mean_log_prob/value"));
+    assert!(end > start + 0.1, "joint training from {start} to {end}");
     // Samples and completions are in the units of measure of the data.
     workshop.json(&words("sample run/model.gm -n 500 --steps 200 --out samples.csv"));
     let samples = workshop.text("samples.csv");
@@ -354,10 +482,8 @@ fn rejects_options_of_belief_networks_with_other_units() {
     workshop.json(&words("train dbn --data rows.csv --visible gaussian --hidden 2,2 --epochs 1 --out run"));
     let extend = "train dbn --data digits --visible bernoulli --hidden 2,2,2 --extend run --out other";
     assert!(workshop.refuses(&words(extend)).contains("`start` is a model with"), "{extend}");
-    for to in ["dbm", "sbn"] {
-        let refused = workshop.refuses(&words(&format!("convert run/model.gm other.gm --to {to}")));
-        assert!(refused.contains("gaussian visible units"), "{refused}");
-    }
+    let refused = workshop.refuses(&words("convert run/model.gm other.gm --to sbn"));
+    assert!(refused.contains("gaussian visible units"), "{refused}");
     workshop.json(&words("train dbn --data digits --visible gaussian --hidden 2,2 --epochs 1 --out grey"));
     let refused = workshop.refuses(&words("finetune grey/model.gm --data digits --out net"));
     assert!(refused.contains("expected bernoulli"), "{refused}");

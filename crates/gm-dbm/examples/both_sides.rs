@@ -3,7 +3,7 @@
 //! `cargo run -p gm-dbm --example both_sides`
 #![allow(clippy::print_stdout, reason = "an example shows its result")]
 
-use gm_core::{AisSettings, BitMatrix, Matrix, Result, Schedule, Stack, Streams, Vector, unwatched};
+use gm_core::{AisSettings, Matrix, Result, Schedule, Stack, Streams, Vector, unwatched};
 use gm_dbm::{Dbm, MeanFieldSettings};
 
 /// Weights without structure: small enough for the truth, large enough that mean field errs.
@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     println!("mean field   {:.4} or more, with this ln Z", mean(&field.bound(&dbm, &data, annealed.value)));
 
     // The posterior means of the first hidden layer, against enumeration of a single row.
-    let row: BitMatrix = data.select(&[0]);
+    let row = data.select(&[0]);
     let exact = dbm.posterior_moments(&row)?;
     let worst = (0..8).map(|unit| (f64::from(field.means[0][(unit, 0)]) - exact.means[1][unit]).abs());
     println!("mean field errs by {:.3} at most in E[x1 | v] of the first row", worst.fold(0.0, f64::max));

@@ -1,6 +1,9 @@
 //! Inputs, means and draws of one layer given its neighbours.
 
-use gm_core::{Activations, BitMatrix, Coupling, LayerUpdate, Streams};
+use gm_core::{
+    Activations, Batch, BatchRef, Beta, BitMatrix, Coupling, LayerUpdate, Matrix, Streams, VisibleUnits,
+    dense_inputs_up,
+};
 
 use crate::model::Dbm;
 
@@ -11,11 +14,11 @@ use crate::model::Dbm;
 /// # Examples
 ///
 /// ```
-/// use gm_core::{BitMatrix, Stack};
+/// use gm_core::{Batch, BitMatrix, Stack};
 /// use gm_dbm::Dbm;
 ///
 /// let dbm = Dbm::from_stack(Stack::zeros(&[4, 3, 2])?)?;
-/// let states = [4, 3, 2].map(|units| BitMatrix::zeros(units, 5));
+/// let states = [4, 3, 2].map(|units| Batch::from(BitMatrix::zeros(units, 5)));
 /// assert_eq!(dbm.couplings().mean(&dbm, 1, &states).get(2, 4), 0.5);
 /// # Ok::<(), gm_core::Error>(())
 /// ```
@@ -45,30 +48,36 @@ impl Couplings {
         }
     }
 
-    /// The update of layer `l` given those neighbours that are known; without one of them its input counts as 0.
+    /// Layer `l` given those neighbours that are known; without one of them its input counts as 0.
     ///
     /// # Panics
     ///
-    /// When a neighbour is not there or has other units.
+    /// When a neighbour is not there, has other units, or holds real numbers without being the layer of real-valued visible units.
     #[must_use]
     pub fn given<'a>(
         &'a self,
         dbm: &'a Dbm,
         l: usize,
-        below: Option<&'a BitMatrix>,
+        below: Option<BatchRef<'a>>,
         above: Option<&'a BitMatrix>,
-    ) -> LayerUpdate<'a> {
+    ) -> Conditional<'a> {
         let mut update = LayerUpdate::new(dbm.bias(l));
-        if let Some(below) = below {
-            update = update.given(&self.up[l - 1], below);
+        let mut reals = None;
+        match below {
+            Some(BatchRef::Bits(below)) => update = update.given(&self.up[l - 1], below),
+            Some(BatchRef::Reals(v)) => {
+                assert!(l == 1, "real numbers in the visible layer alone");
+                reals = Some(v);
+            }
+            None => {}
         }
         if let Some(above) = above {
             update = update.given(&self.down[l], above);
         }
-        update
+        Conditional { dbm, l, update, reals, alone: above.is_none(), heat: (Beta::Same(1.0), None) }
     }
 
-    /// The update of layer `l` given the states of its neighbours among all layers.
+    /// Layer `l` given the states of its neighbours among all layers.
     ///
     /// # Shapes
     ///
@@ -78,7 +87,7 @@ impl Couplings {
     ///
     /// When shapes disagree.
     #[must_use]
-    pub fn update<'a>(&'a self, dbm: &'a Dbm, l: usize, states: &'a [BitMatrix]) -> LayerUpdate<'a> {
+    pub fn update<'a>(&'a self, dbm: &'a Dbm, l: usize, states: &'a [Batch]) -> Conditional<'a> {
         self.update_from(dbm, l, |n| &states[n])
     }
 
@@ -86,18 +95,19 @@ impl Couplings {
         &'a self,
         dbm: &'a Dbm,
         l: usize,
-        state: impl Fn(usize) -> &'a BitMatrix,
-    ) -> LayerUpdate<'a> {
-        self.given(dbm, l, (l > 0).then(|| state(l - 1)), (l < dbm.depth()).then(|| state(l + 1)))
+        state: impl Fn(usize) -> &'a Batch,
+    ) -> Conditional<'a> {
+        let (below, above) = ((l > 0).then(|| state(l - 1).view()), (l < dbm.depth()).then(|| state(l + 1).bits()));
+        self.given(dbm, l, below, above)
     }
 
-    /// b_l + W_(l-1)' x_(l-1) + W_l x_(l+1), `[n_l, samples]`.
+    /// b_l + W_(l-1)' x_(l-1) + W_l x_(l+1), `[n_l, samples]`, with v / s^2 in place of Gaussian v.
     ///
     /// # Panics
     ///
     /// When shapes disagree.
     #[must_use]
-    pub fn inputs(&self, dbm: &Dbm, l: usize, states: &[BitMatrix]) -> Activations {
+    pub fn inputs(&self, dbm: &Dbm, l: usize, states: &[Batch]) -> Activations {
         self.update(dbm, l, states).inputs()
     }
 
@@ -107,7 +117,7 @@ impl Couplings {
     ///
     /// When shapes disagree.
     #[must_use]
-    pub fn mean(&self, dbm: &Dbm, l: usize, states: &[BitMatrix]) -> Activations {
+    pub fn mean(&self, dbm: &Dbm, l: usize, states: &[Batch]) -> Activations {
         self.update(dbm, l, states).means()
     }
 
@@ -115,16 +125,140 @@ impl Couplings {
     ///
     /// # Randomness
     ///
-    /// As [`LayerUpdate::sample_into`].
+    /// As [`Conditional::sample_into`].
     ///
     /// # Panics
     ///
     /// When shapes disagree.
     #[must_use]
-    pub fn sample(&self, dbm: &Dbm, l: usize, states: &[BitMatrix], streams: &Streams) -> BitMatrix {
-        let mut x = BitMatrix::zeros(dbm.units(l), states[0].samples());
+    pub fn sample(&self, dbm: &Dbm, l: usize, states: &[Batch], streams: &Streams) -> Batch {
+        let mut x = dbm.blank_layer(l, states[0].samples());
         self.update(dbm, l, states).sample_into(&mut x, streams);
         x
+    }
+}
+
+/// Hidden units.
+const BINARY: &VisibleUnits = &VisibleUnits::Bernoulli;
+
+/// The distribution of one layer given its neighbours.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Matrix, Stack, VisibleKind, VisibleUnits};
+/// use gm_dbm::Dbm;
+///
+/// let units = VisibleUnits::new(VisibleKind::Gaussian, 2, Some(&[0.5, 2.0]))?;
+/// let mut dbm = Dbm::with_units(Stack::zeros(&[2, 3, 1])?, units)?;
+/// dbm.stack_mut().update_weights(0, |w| w.fill(1.0));
+/// let couplings = dbm.couplings();
+/// // Hidden units see v / s^2.
+/// let v = Matrix::from_column_slice(2, 1, &[1.0, 4.0]);
+/// let top = BitMatrix::zeros(1, 1);
+/// assert_eq!(couplings.given(&dbm, 1, Some((&v).into()), Some(&top)).inputs().get(0, 0), 4.0);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Conditional<'a> {
+    dbm: &'a Dbm,
+    l: usize,
+    /// What biases and binary neighbours say.
+    update: LayerUpdate<'a>,
+    /// Real-valued visible states below.
+    reals: Option<&'a Matrix>,
+    /// Whether there is no neighbour above.
+    alone: bool,
+    heat: (Beta<'a>, Option<&'a [f32]>),
+}
+
+impl<'a> Conditional<'a> {
+    /// The same layer at inverse temperatures: its inputs become beta times themselves plus (1 - beta) base.
+    ///
+    /// # Panics
+    ///
+    /// When there is not a base bias for each unit.
+    #[must_use]
+    pub fn tempered(self, beta: Beta<'a>, base: Option<&'a [f32]>) -> Self {
+        Self { update: self.update.tempered(beta, base), heat: (beta, base), ..self }
+    }
+
+    /// Inputs, `[n_l, samples]`.
+    #[must_use]
+    pub fn inputs(&self) -> Activations {
+        match self.reals {
+            None => self.update.inputs(),
+            Some(v) => Activations::from_matrix(&self.inputs_with(v)),
+        }
+    }
+
+    /// [`inputs`](Self::inputs) into a buffer that may be reused.
+    pub fn inputs_into(&self, out: &mut Activations) {
+        match self.reals {
+            None => self.update.inputs_into(out),
+            Some(_) => *out = self.inputs(),
+        }
+    }
+
+    /// Inputs from real-valued v below and bits above.
+    pub(crate) fn inputs_with(&self, v: &Matrix) -> Matrix {
+        let bias = self.dbm.bias(1);
+        // The bias comes with the layer above, where there is one.
+        let zeros = vec![0.0; bias.len()];
+        let first = if self.alone { bias } else { &zeros };
+        let mut inputs = dense_inputs_up(self.dbm.weights(0), &self.dbm.visible_units().signal(v), first);
+        let base = self.heat.1.filter(|_| self.alone);
+        for (sample, mut column) in inputs.column_iter_mut().enumerate() {
+            let beta = match self.heat.0 {
+                Beta::Same(beta) => beta,
+                Beta::Each(betas) => betas[sample],
+            };
+            column *= beta;
+            if let Some(base) = base {
+                column.iter_mut().zip(base).for_each(|(x, base)| *x += (1.0 - beta) * base);
+            }
+        }
+        if !self.alone {
+            inputs += self.update.inputs().to_matrix();
+        }
+        inputs
+    }
+
+    /// Means, `[n_l, samples]`.
+    #[must_use]
+    pub fn means(&self) -> Activations {
+        if let (None, VisibleUnits::Bernoulli) = (self.reals, self.units()) {
+            return self.update.means();
+        }
+        let mut means = self.inputs();
+        self.units().means(&mut means);
+        means
+    }
+
+    /// Draws the layer.
+    ///
+    /// # Randomness
+    ///
+    /// As [`LayerUpdate::sample_into`] for binary units, as [`VisibleUnits::sample_into`] for others.
+    ///
+    /// # Panics
+    ///
+    /// When `out` has another shape or other kind of states than the layer.
+    pub fn sample_into(&self, out: &mut Batch, streams: &Streams) {
+        match (self.reals, self.units()) {
+            (None, VisibleUnits::Bernoulli) => self.update.sample_into(out.bits_mut(), streams),
+            (Some(_), _) => {
+                let mut means = self.inputs();
+                means.logistic();
+                means.sample_into(out.bits_mut(), streams);
+            }
+            (None, units) => units.sample_into(&self.inputs(), out, streams),
+        }
+    }
+
+    /// What the units of the layer are.
+    fn units(&self) -> &'a VisibleUnits {
+        if self.l == 0 { self.dbm.visible_units() } else { BINARY }
     }
 }
 
@@ -133,5 +267,13 @@ impl Dbm {
     #[must_use]
     pub fn couplings(&self) -> Couplings {
         Couplings::new(self)
+    }
+
+    /// States of a layer to be drawn into.
+    pub(crate) fn blank_layer(&self, l: usize, samples: usize) -> Batch {
+        match l {
+            0 => self.visible_units().blank(self.visible(), samples),
+            _ => BitMatrix::zeros(self.units(l), samples).into(),
+        }
     }
 }

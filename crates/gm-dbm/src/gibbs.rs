@@ -1,10 +1,10 @@
 //! Block Gibbs sampling over even and odd layers: plain, clamped and tempered.
 
-use gm_core::{Beta, BitMatrix, LayerUpdate, Purpose, Streams};
+use gm_core::{Batch, Beta, Purpose, Streams};
 use gm_rbm::{Clamp, StepInfo};
 use rayon::prelude::*;
 
-use crate::conditional::Couplings;
+use crate::conditional::{Conditional, Couplings};
 use crate::model::Dbm;
 
 /// States of a batch of Markov chains.
@@ -30,10 +30,10 @@ use crate::model::Dbm;
 /// assert_eq!((chains.count(), chains.layers[2].units(), chains.sweeps), (20, 3, 5));
 /// # Ok::<(), gm_core::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Chains {
-    /// States of each layer, `[n_l, chains]`, visible first; a sweep begins from the odd ones.
-    pub layers: Vec<BitMatrix>,
+    /// States of each layer, `[n_l, chains]`, visible first; a sweep begins from the odd ones. All but Gaussian visible units are bits.
+    pub layers: Vec<Batch>,
     /// Sweeps made so far; it addresses the random numbers of the next one.
     pub sweeps: u64,
 }
@@ -42,7 +42,7 @@ impl Chains {
     /// The number of chains.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.layers.first().map_or(0, BitMatrix::samples)
+        self.layers.first().map_or(0, Batch::samples)
     }
 }
 
@@ -85,7 +85,7 @@ impl Dbm {
         let mut layers = self.blank(count);
         let (couplings, start) = (self.couplings(), |l: usize| streams.fork(Purpose::Start, l as u64));
         for parity in [0, 1] {
-            couplings.draw_half(self, &mut layers, parity, &|l, layer: LayerUpdate<'_>, out: &mut BitMatrix| {
+            couplings.draw_half(self, &mut layers, parity, &|l, layer: Conditional<'_>, out: &mut Batch| {
                 layer.sample_into(out, &start(l));
             });
         }
@@ -102,21 +102,26 @@ impl Dbm {
     ///
     /// When `v` has other units than the visible layer.
     #[must_use]
-    pub fn chains_from(&self, v: BitMatrix, streams: &Streams) -> Chains {
-        let mut layers = vec![v];
+    pub fn chains_from(&self, v: impl Into<Batch>, streams: &Streams) -> Chains {
+        let mut layers = vec![v.into()];
         let couplings = self.couplings();
         for l in 1..=self.depth() {
-            let mut x = BitMatrix::zeros(self.units(l), layers[0].samples());
-            let update = couplings.given(self, l, Some(&layers[l - 1]), None);
+            let mut x = self.blank_layer(l, layers[0].samples());
+            let update = couplings.given(self, l, Some(layers[l - 1].view()), None);
             update.sample_into(&mut x, &streams.fork(Purpose::Start, l as u64));
             layers.push(x);
         }
         Chains { layers, sweeps: 0 }
     }
 
-    /// All units of all layers off.
-    pub(crate) fn blank(&self, count: usize) -> Vec<BitMatrix> {
-        self.layers().into_iter().map(|units| BitMatrix::zeros(units, count)).collect()
+    /// All units of all layers off, and real-valued ones at 0.
+    pub(crate) fn blank(&self, count: usize) -> Vec<Batch> {
+        (0..=self.depth()).map(|l| self.blank_layer(l, count)).collect()
+    }
+
+    /// The layer whose flips are counted: the visible one, unless it holds real numbers.
+    pub(crate) fn watched_layer(&self) -> usize {
+        usize::from(!self.visible_units().is_binary())
     }
 }
 
@@ -159,18 +164,19 @@ impl<'a> Sampler<'a> {
     ///
     /// # Panics
     ///
-    /// When the chains or the clamp belong to other layer sizes, or the clamp holds real numbers.
+    /// When the chains or the clamp belong to other layer sizes or other kinds of states.
     pub fn run_clamped(&self, chains: &mut Chains, clamp: &Clamp, sweeps: usize, streams: &Streams) -> StepInfo {
-        let clamped = |l: usize, layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams| {
+        let clamped = |l: usize, layer: Conditional<'_>, out: &mut Batch, streams: &Streams| {
             layer.sample_into(out, streams);
             if l == 0 {
-                out.replace_where(&clamp.mask, clamp.values.bits());
+                out.replace_where(&clamp.mask, &clamp.values);
             }
         };
         self.couplings.sweep_with(self.dbm, chains, sweeps, streams, &clamped)
     }
 
-    /// Makes sweeps at inverse temperatures: p_beta(x) is proportional to p(x)^beta.
+    /// Makes sweeps at inverse temperatures: p_beta(x) is proportional to p(x)^beta; Gaussian units keep their variance, see
+    /// [`gm_rbm::Heat`].
     ///
     /// # Randomness
     ///
@@ -180,7 +186,7 @@ impl<'a> Sampler<'a> {
     ///
     /// When the chains belong to other layer sizes.
     pub fn run_tempered(&self, chains: &mut Chains, beta: Beta<'_>, sweeps: usize, streams: &Streams) -> StepInfo {
-        let tempered = |_: usize, layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams| {
+        let tempered = |_: usize, layer: Conditional<'_>, out: &mut Batch, streams: &Streams| {
             layer.tempered(beta, None).sample_into(out, streams);
         };
         self.couplings.sweep_with(self.dbm, chains, sweeps, streams, &tempered)
@@ -196,7 +202,7 @@ impl<'a> Sampler<'a> {
     ///
     /// When the chains belong to other layer sizes.
     pub fn run_hidden(&self, chains: &mut Chains, sweeps: usize, streams: &Streams) {
-        let hidden = |l: usize, layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams| {
+        let hidden = |l: usize, layer: Conditional<'_>, out: &mut Batch, streams: &Streams| {
             if l > 0 {
                 layer.sample_into(out, streams);
             }
@@ -226,16 +232,16 @@ impl Couplings {
         let mut flips = 0;
         for _ in 0..sweeps {
             let sweep = streams.fork(Purpose::Chains, chains.sweeps);
-            let before = chains.layers[0].clone();
+            let before = chains.layers[dbm.watched_layer()].clone();
             for parity in [0, 1] {
-                self.draw_half(dbm, &mut chains.layers, parity, &|l, layer: LayerUpdate<'_>, out: &mut BitMatrix| {
+                self.draw_half(dbm, &mut chains.layers, parity, &|l, layer: Conditional<'_>, out: &mut Batch| {
                     draw(l, layer, out, &sweep.fork(Purpose::Layer, l as u64));
                 });
             }
-            flips += chains.layers[0].differences(&before);
+            flips += chains.layers[dbm.watched_layer()].bits().differences(before.bits());
             chains.sweeps += 1;
         }
-        let units = (sweeps * dbm.visible() * chains.count()).max(1);
+        let units = (sweeps * dbm.units(dbm.watched_layer()) * chains.count()).max(1);
         StepInfo { sweeps, flips: flips as f64 / units as f64 }
     }
 
@@ -243,9 +249,9 @@ impl Couplings {
     pub(crate) fn draw_half(
         &self,
         dbm: &Dbm,
-        layers: &mut [BitMatrix],
+        layers: &mut [Batch],
         parity: usize,
-        draw: &(impl Fn(usize, LayerUpdate<'_>, &mut BitMatrix) + Sync),
+        draw: &(impl Fn(usize, Conditional<'_>, &mut Batch) + Sync),
     ) {
         let (mut drawn, mut given) = (Vec::new(), Vec::new());
         for (l, layer) in layers.iter_mut().enumerate() {
@@ -256,10 +262,10 @@ impl Couplings {
 }
 
 /// A way to draw one layer.
-pub(crate) trait Draw: Fn(usize, LayerUpdate<'_>, &mut BitMatrix, &Streams) + Sync {}
+pub(crate) trait Draw: Fn(usize, Conditional<'_>, &mut Batch, &Streams) + Sync {}
 
-impl<F: Fn(usize, LayerUpdate<'_>, &mut BitMatrix, &Streams) + Sync> Draw for F {}
+impl<F: Fn(usize, Conditional<'_>, &mut Batch, &Streams) + Sync> Draw for F {}
 
-fn draw(_: usize, layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams) {
+fn draw(_: usize, layer: Conditional<'_>, out: &mut Batch, streams: &Streams) {
     layer.sample_into(out, streams);
 }

@@ -1,14 +1,15 @@
 //! Gradients of the mean log-likelihood: mean field against chains, exact, and centred.
 
 use gm_core::{
-    Activations, BitMatrix, Coactivation, Matrix, Purpose, Result, Stack, Streams, Vector, coactivations_into,
-    dense_coactivations_into,
+    Activations, Batch, BatchRef, BitMatrix, Coactivation, Matrix, Purpose, Result, Stack, Streams, Vector,
+    VisibleUnits, coactivations_into, dense_coactivations_into,
 };
 use gm_rbm::StepInfo;
 use rayon::prelude::*;
 
 use crate::conditional::Couplings;
 use crate::gibbs::Chains;
+use crate::likelihood::Moments;
 use crate::mean_field::{MeanField, average};
 use crate::model::Dbm;
 
@@ -28,10 +29,60 @@ use crate::model::Dbm;
 /// ```
 #[derive(Clone, Debug)]
 pub struct DataPhase {
-    transposed: BitMatrix,
+    visible: States,
     first: Activations,
     posterior: MeanField,
     averages: Vec<Vec<f32>>,
+}
+
+/// States of a layer as the statistics need them.
+#[derive(Clone, Debug)]
+enum States {
+    /// Units and samples exchanged.
+    Bits(BitMatrix),
+    /// As they are.
+    Reals(Matrix),
+}
+
+impl States {
+    fn of(x: BatchRef<'_>) -> Self {
+        match x {
+            BatchRef::Bits(bits) => Self::Bits(bits.transposed()),
+            BatchRef::Reals(reals) => Self::Reals(reals.clone()),
+        }
+    }
+
+    fn samples(&self) -> usize {
+        match self {
+            Self::Bits(transposed) => transposed.units(),
+            Self::Reals(reals) => reals.ncols(),
+        }
+    }
+
+    /// Means over samples.
+    fn averages(&self) -> Vec<f32> {
+        match self {
+            Self::Bits(transposed) => shares(transposed),
+            Self::Reals(reals) => average(reals),
+        }
+    }
+
+    /// Mean squares over samples, of real numbers alone.
+    fn squares(&self) -> Vec<f32> {
+        match self {
+            Self::Bits(_) => Vec::new(),
+            Self::Reals(reals) => average(&reals.map(|x| x * x)),
+        }
+    }
+
+    /// The mean of the products with the means of another layer into `out`.
+    fn pairs_into(&self, y: &Activations, out: &mut Matrix) {
+        let scale = 1.0 / self.samples().max(1) as f32;
+        match self {
+            Self::Bits(transposed) => coactivations_into(&[Coactivation { transposed, y, scale }], out),
+            Self::Reals(reals) => dense_coactivations_into(reals, &y.to_matrix(), scale, out),
+        }
+    }
 }
 
 impl DataPhase {
@@ -41,18 +92,19 @@ impl DataPhase {
     ///
     /// When the means belong to other samples.
     #[must_use]
-    pub fn new(v: &BitMatrix, posterior: MeanField) -> Self {
+    pub fn new<'v>(v: impl Into<BatchRef<'v>>, posterior: MeanField) -> Self {
+        let v = v.into();
         assert_eq!(v.samples(), posterior.means[0].ncols(), "means of every sample");
-        let transposed = v.transposed();
-        let mut averages = vec![shares(&transposed)];
+        let visible = States::of(v);
+        let mut averages = vec![visible.averages()];
         averages.extend(posterior.means.par_iter().map(average).collect::<Vec<_>>());
-        Self { first: Activations::from_matrix(&posterior.means[0]), transposed, posterior, averages }
+        Self { first: Activations::from_matrix(&posterior.means[0]), visible, posterior, averages }
     }
 
     /// Samples of the batch.
     #[must_use]
     pub fn samples(&self) -> usize {
-        self.transposed.units()
+        self.visible.samples()
     }
 
     /// Mean over samples of each layer's means.
@@ -89,8 +141,8 @@ fn shares(transposed: &BitMatrix) -> Vec<f32> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct ModelPhase {
-    /// States of the even layers, each with units and samples exchanged.
-    even: Vec<BitMatrix>,
+    /// States of the even layers.
+    even: Vec<States>,
     /// Means of the odd layers.
     odd: Vec<Activations>,
     averages: Vec<Vec<f32>>,
@@ -105,11 +157,11 @@ impl ModelPhase {
     #[must_use]
     pub fn new(dbm: &Dbm, couplings: &Couplings, chains: &Chains) -> Self {
         let layers = chains.layers.len();
-        let even: Vec<BitMatrix> = chains.layers.iter().step_by(2).map(BitMatrix::transposed).collect();
+        let even: Vec<States> = chains.layers.iter().step_by(2).map(|layer| States::of(layer.view())).collect();
         let odd: Vec<Activations> = (1..layers).step_by(2).map(|l| couplings.mean(dbm, l, &chains.layers)).collect();
         let samples = chains.count().max(1) as f64;
         let average = |l: usize| match l % 2 {
-            0 => shares(&even[l / 2]),
+            0 => even[l / 2].averages(),
             _ => odd[l / 2].unit_sums().iter().map(|sum| (sum / samples) as f32).collect(),
         };
         Self { averages: (0..layers).map(average).collect(), even, odd }
@@ -123,14 +175,12 @@ impl ModelPhase {
 
     /// The mean of x_l x_(l+1)' into `out`.
     fn pairs_into(&self, l: usize, out: &mut Matrix) {
-        let (transposed, y) = (&self.even[l.div_ceil(2)], &self.odd[l / 2]);
-        let scale = 1.0 / transposed.units().max(1) as f32;
-        let term = Coactivation { transposed, y, scale };
+        let (x, y) = (&self.even[l.div_ceil(2)], &self.odd[l / 2]);
         if l.is_multiple_of(2) {
-            return coactivations_into(&[term], out);
+            return x.pairs_into(y, out);
         }
         let mut turned = Matrix::zeros(out.ncols(), out.nrows());
-        coactivations_into(&[term], &mut turned);
+        x.pairs_into(y, &mut turned);
         turned.transpose_to(out);
     }
 }
@@ -156,17 +206,18 @@ impl Couplings {
         };
         let first = self.run(dbm, chains, before, streams);
         let sweep = streams.fork(Purpose::Chains, chains.sweeps);
-        let v_before = chains.layers[0].clone();
-        self.draw_half(dbm, &mut chains.layers, 0, &|l, layer, out: &mut BitMatrix| {
+        let watched = dbm.watched_layer();
+        let before_last = chains.layers[watched].clone();
+        self.draw_half(dbm, &mut chains.layers, 0, &|l, layer, out: &mut Batch| {
             layer.sample_into(out, &sweep.fork(Purpose::Layer, l as u64));
         });
         let phase = ModelPhase::new(dbm, self, chains);
         for (l, means) in (1_usize..).step_by(2).zip(&phase.odd) {
-            means.sample_into(&mut chains.layers[l], &sweep.fork(Purpose::Layer, l as u64));
+            means.sample_into(chains.layers[l].bits_mut(), &sweep.fork(Purpose::Layer, l as u64));
         }
         chains.sweeps += 1;
-        let units = (dbm.visible() * chains.count()).max(1);
-        let last = chains.layers[0].differences(&v_before) as f64 / units as f64;
+        let units = (dbm.units(watched) * chains.count()).max(1);
+        let last = chains.layers[watched].bits().differences(before_last.bits()) as f64 / units as f64;
         (StepInfo { sweeps, flips: (before as f64 * first.flips + last) / sweeps as f64 }, phase)
     }
 }
@@ -174,6 +225,9 @@ impl Couplings {
 /// The gradient of the mean bound on log p: statistics of the data minus statistics of the model.
 ///
 /// `dW_l = <x_l x_(l+1)'>_data - <x_l x_(l+1)'>_model, db_l = <x_l>_data - <x_l>_model`.
+///
+/// Of Gaussian units dW_0 and db_0 are s_i^2 times the gradient: still a direction of ascent, in which a rate suits units of
+/// any variance.
 ///
 /// # Panics
 ///
@@ -235,10 +289,7 @@ pub fn gradient_into(data: &DataPhase, model: &ModelPhase, out: &mut Stack) {
             let mut of_model = Matrix::zeros(pairs.nrows(), pairs.ncols());
             model.pairs_into(l, &mut of_model);
             match l {
-                0 => {
-                    let term = Coactivation { transposed: &data.transposed, y: &data.first, scale };
-                    coactivations_into(&[term], pairs);
-                }
+                0 => data.visible.pairs_into(&data.first, pairs),
                 _ => {
                     let means = &data.posterior.means;
                     dense_coactivations_into(&means[l - 1], &means[l], scale, pairs);
@@ -251,6 +302,52 @@ pub fn gradient_into(data: &DataPhase, model: &ModelPhase, out: &mut Stack) {
     for (l, (data, model)) in data.averages.iter().zip(&model.averages).enumerate() {
         out.bias_mut(l).iter_mut().zip(data.iter().zip(model)).for_each(|(out, (d, m))| *out = d - m);
     }
+}
+
+/// The gradient with respect to log s_i^2 of Gaussian units, `[visible]`, given [`gradient`] before it is centred.
+///
+/// `d_i = (<(v_i - a_i)^2 / 2 - sum_j W_ij v_i h_j>_data - <the same>_model) / s_i^2`, with h the first hidden layer.
+///
+/// # Panics
+///
+/// When the model's visible units are not Gaussian, or shapes disagree.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, Stack, VisibleKind, VisibleUnits};
+/// use gm_dbm::{DataPhase, Dbm, MeanFieldSettings, ModelPhase, gradient, variance_gradient};
+///
+/// let units = VisibleUnits::new(VisibleKind::Gaussian, 1, None)?;
+/// let dbm = Dbm::with_units(Stack::zeros(&[1, 2, 2])?, units)?;
+/// // Data spread wider than the model: the variance should grow.
+/// let wide = Matrix::from_row_slice(1, 2, &[-2.0, 2.0]);
+/// let data = DataPhase::new(&wide, dbm.mean_field(&wide, &MeanFieldSettings::default())?);
+/// let chains = dbm.chains_from(Matrix::from_row_slice(1, 2, &[-1.0, 1.0]), &gm_core::Streams::new(1));
+/// let model = ModelPhase::new(&dbm, &dbm.couplings(), &chains);
+/// assert_eq!(variance_gradient(&dbm, &data, &model, &gradient(&data, &model)), [(4.0 - 1.0) / 2.0]);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[must_use]
+pub fn variance_gradient(dbm: &Dbm, data: &DataPhase, model: &ModelPhase, gradient: &Stack) -> Vec<f32> {
+    let (data, model) = (data.visible.squares(), model.even[0].squares());
+    variance_steps(dbm, &data.iter().zip(&model).map(|(d, m)| d - m).collect::<Vec<_>>(), gradient)
+}
+
+/// [`variance_gradient`] from the difference of the mean squares.
+fn variance_steps(dbm: &Dbm, squares: &[f32], gradient: &Stack) -> Vec<f32> {
+    let gaussian = dbm.visible_units().gaussian().expect("only Gaussian units have variances");
+    let mut products = vec![0.0_f64; dbm.visible()];
+    for (weights, pairs) in dbm.weights(0).column_iter().zip(gradient.weights(0).column_iter()) {
+        for ((product, w), g) in products.iter_mut().zip(&weights).zip(&pairs) {
+            *product += f64::from(w * g);
+        }
+    }
+    let of_unit = |i: usize| {
+        let mean = f64::from(dbm.bias(0)[i] * gradient.bias(0)[i]);
+        ((f64::from(squares[i]) / 2.0 - mean - products[i]) / f64::from(gaussian.variance()[i])) as f32
+    };
+    (0..dbm.visible()).map(of_unit).collect()
 }
 
 /// Numbers that one task subtracts.
@@ -306,6 +403,17 @@ impl Offsets {
     ///
     /// When shapes disagree.
     pub fn centre(&self, gradient: &mut Stack) {
+        self.centre_for(&VisibleUnits::Bernoulli, gradient);
+    }
+
+    /// [`centre`](Self::centre) for visible units of any kind: Gaussian ones have offset / s^2 where db_1 is corrected.
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree.
+    pub fn centre_for(&self, units: &VisibleUnits, gradient: &mut Stack) {
+        let visible = &self.layers[0];
+        let seen = units.signal(&Matrix::from_column_slice(visible.len(), 1, visible)).into_owned();
         let sizes: Vec<usize> = self.layers.iter().map(Vec::len).collect();
         assert_eq!(gradient.layers(), sizes, "an offset for each unit");
         let biases: Vec<Vector> = (0..sizes.len()).map(|l| gradient.bias(l).clone()).collect();
@@ -314,7 +422,8 @@ impl Offsets {
             gradient.update_weights(l, |weights| {
                 let blocks = weights.as_mut_slice().par_chunks_mut(sizes[l] * COLUMNS);
                 blocks.zip(&mut products).enumerate().for_each(|(block, (columns, products))| {
-                    self.centre_columns((l, block * COLUMNS), columns, &biases, products);
+                    let below = if l == 0 { seen.as_slice() } else { &self.layers[l] };
+                    self.centre_columns((l, block * COLUMNS), columns, (&biases, below), products);
                 });
             });
             for (block, (below, above)) in products.iter().enumerate() {
@@ -324,12 +433,13 @@ impl Offsets {
         }
     }
 
-    /// Centres the columns of W_l from `first` on and adds up dW_l offset_(l+1) and dW_l' offset_l over them.
+    /// Centres the columns of W_l from `first` on and adds up dW_l offset_(l+1) and dW_l' seen over them, `seen` being what the
+    /// layer above sees of offset_l.
     fn centre_columns(
         &self,
         (l, first): (usize, usize),
         columns: &mut [f32],
-        biases: &[Vector],
+        (biases, seen): (&[Vector], &[f32]),
         products: &mut (Vector, Vec<f32>),
     ) {
         let below = &self.layers[l];
@@ -339,7 +449,7 @@ impl Offsets {
                 *w -= da * offset + mu * db;
             }
             add_scaled(products.0.as_mut_slice(), offset, column);
-            products.1.push(column.iter().zip(below).map(|(w, mu)| w * mu).sum());
+            products.1.push(column.iter().zip(seen).map(|(w, mu)| w * mu).sum());
         }
     }
 
@@ -362,7 +472,7 @@ impl Offsets {
 }
 
 impl Dbm {
-    /// The exact gradient of the mean log-likelihood, by enumeration.
+    /// The exact gradient of the mean log-likelihood, by enumeration; of Gaussian units scaled as in [`gradient`].
     ///
     /// # Shapes
     ///
@@ -370,8 +480,8 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::TooLarge`] when both halves of the layers exceed the enumeration limit, [`gm_core::Error::Shape`]
-    /// for data of another width, [`gm_core::Error::Empty`] without samples.
+    /// [`gm_core::Error::TooLarge`] when both halves of the layers exceed the enumeration limit, [`gm_core::Error::Empty`] without
+    /// samples, and those of [`check_data`](Self::check_data).
     ///
     /// # Examples
     ///
@@ -383,8 +493,28 @@ impl Dbm {
     /// assert!((gradient.bias(0)[0] + 0.5).abs() < 1e-6);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn exact_gradient(&self, data: &BitMatrix) -> Result<Stack> {
+    pub fn exact_gradient<'v>(&self, data: impl Into<BatchRef<'v>>) -> Result<Stack> {
         let (data, model) = (self.posterior_moments(data)?, self.marginals()?);
+        self.difference(&data, &model)
+    }
+
+    /// The exact gradient with respect to log s_i^2 of Gaussian units, `[visible]`, as [`variance_gradient`] defines it.
+    ///
+    /// # Errors
+    ///
+    /// As [`exact_gradient`](Self::exact_gradient).
+    ///
+    /// # Panics
+    ///
+    /// When the model's visible units are not Gaussian.
+    pub fn exact_variance_gradient<'v>(&self, data: impl Into<BatchRef<'v>>) -> Result<Vec<f32>> {
+        let (data, model) = (self.posterior_moments(data)?, self.marginals()?);
+        let squares: Vec<f32> = data.squares.iter().zip(&model.squares).map(|(d, m)| (d - m) as f32).collect();
+        Ok(variance_steps(self, &squares, &self.difference(&data, &model)?))
+    }
+
+    /// Moments of the data minus those of the model.
+    fn difference(&self, data: &Moments, model: &Moments) -> Result<Stack> {
         let mut gradient = Stack::zeros(&self.layers())?;
         for l in 0..self.depth() {
             gradient.update_weights(l, |w| *w = &data.pairs[l] - &model.pairs[l]);

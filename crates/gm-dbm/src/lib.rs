@@ -1,5 +1,8 @@
-//! The deep Boltzmann machine of binary units,
+//! The deep Boltzmann machine,
 //! p(x) = exp(sum_l b_l' x_l + sum_l x_l' W_l x_(l+1)) / Z, with x_0 = v visible and x_1, ..., x_L hidden.
+//!
+//! All units are binary, but visible ones may be softmax groups, with the same formula, or Gaussian: then
+//! -sum_i (v_i - a_i)^2 / (2 s_i^2) takes the place of b_0' v, and v / s^2 that of v beside W_0.
 //!
 //! Given the odd layers the units of the even ones are independent, and the other way round: block Gibbs sampling
 //! alternates between the two halves, and exact computations enumerate the smaller one. The posterior of the hidden
@@ -26,17 +29,19 @@
 //! ```
 
 mod conditional;
+mod exact;
 mod gibbs;
 mod gradient;
 mod likelihood;
 mod mean_field;
 mod model;
+mod rows;
 mod tempering;
 
-pub use conditional::Couplings;
+pub use conditional::{Conditional, Couplings};
 pub use gibbs::{Chains, Sampler};
 pub use gm_rbm::{Clamp, StepInfo, TemperingInfo};
-pub use gradient::{DataPhase, ModelPhase, Offsets, gradient, gradient_into};
+pub use gradient::{DataPhase, ModelPhase, Offsets, gradient, gradient_into, variance_gradient};
 pub use likelihood::{Moments, Weighted};
 pub use mean_field::{MeanField, MeanFieldSettings, MeanFieldStart, UpdateOrder};
 pub use model::Dbm;

@@ -3,17 +3,21 @@
 use std::ops::ControlFlow;
 
 use gm_core::{
-    Activations, AisSettings, Annealed, AnnealedPath, Beta, BitMatrix, ENUMERATION_LIMIT, Error, LogSum, Matrix,
-    Progress, Purpose, Result, Schedule, Stack, Streams, Vector, anneal, anneal_back, log_mean_exp, logistic_f64,
-    softplus_sum,
+    Activations, AisSettings, Annealed, AnnealedPath, Batch, BatchRef, Beta, BitMatrix, ENUMERATION_LIMIT, Error,
+    LogSum, Matrix, Progress, Purpose, Result, Schedule, Stack, Streams, Vector, anneal, anneal_back, log_mean_exp,
+    logistic_f64, softplus_sum,
 };
 use gm_rbm::{Rbm, base_rate_bias};
 use rayon::prelude::*;
 
 use crate::conditional::Couplings;
+use crate::exact::{self, Halves};
 use crate::gibbs::Chains;
-use crate::mean_field::{MeanField, MeanFieldSettings};
+use crate::mean_field::{MeanField, MeanFieldSettings, average};
 use crate::model::{Dbm, flatten, place, widened};
+
+/// The most units of the odd layers whose states are drawn exactly, because all their probabilities are kept.
+const EXACT_SAMPLES_LIMIT: usize = 24;
 
 /// First and second moments of the layers.
 ///
@@ -38,12 +42,19 @@ pub struct Moments {
     pub means: Vec<Vec<f64>>,
     /// `E[x_l x_(l+1)']` of neighbouring layers, `[n_l, n_(l+1)]`.
     pub pairs: Vec<Matrix>,
+    /// `E[v^2]` of Gaussian visible units, `[visible]`; none of others.
+    pub squares: Vec<f64>,
 }
 
 impl Moments {
     /// The moments of layers of the given sizes from those of the flattened machine.
     fn of(layers: &[usize], flat: &Rbm) -> Result<Self> {
         let (even, odd, pairs) = flat.marginals()?;
+        Ok(Self::of_halves(layers, Halves { even, odd, pairs, squares: Vec::new() }))
+    }
+
+    /// The moments of layers of the given sizes from those of their halves.
+    fn of_halves(layers: &[usize], Halves { even, odd, pairs, squares }: Halves) -> Self {
         let mean =
             |l: usize| if l.is_multiple_of(2) { &even[place(layers, l)] } else { &odd[place(layers, l)] }.to_vec();
         let pair = |l: usize| {
@@ -54,20 +65,22 @@ impl Moments {
                 _ => pairs.view((above.start, below.start), (shape.1, shape.0)).transpose(),
             }
         };
-        Ok(Self { means: (0..layers.len()).map(mean).collect(), pairs: (0..layers.len() - 1).map(pair).collect() })
+        let (means, pairs) = ((0..layers.len()).map(mean).collect(), (0..layers.len() - 1).map(pair).collect());
+        Self { means, pairs, squares }
     }
 
     /// Moments of a single layer of independent units.
     fn of_independent(means: Vec<f64>) -> Self {
-        Self { means: vec![means], pairs: vec![] }
+        Self { means: vec![means], pairs: vec![], squares: vec![] }
     }
 
-    /// The same with a visible layer of known states below.
-    fn above(mut self, v: &[f64]) -> Self {
+    /// The same with a visible layer of known states below, whose squares count if they are real numbers.
+    fn above(mut self, v: &[f64], reals: bool) -> Self {
         let first = &self.means[0];
         let pairs = Matrix::from_fn(v.len(), first.len(), |i, j| (v[i] * first[j]) as f32);
         self.pairs.insert(0, pairs);
         self.means.insert(0, v.to_vec());
+        self.squares = v.iter().filter(|_| reals).map(|x| x * x).collect();
         self
     }
 
@@ -76,11 +89,12 @@ impl Moments {
             *sum += x;
         }
         self.pairs.iter_mut().zip(&other.pairs).for_each(|(sum, x)| *sum += x);
+        self.squares.iter_mut().zip(&other.squares).for_each(|(sum, x)| *sum += x);
         self
     }
 
     fn divide(mut self, by: f64) -> Self {
-        self.means.iter_mut().flatten().for_each(|x| *x /= by);
+        self.means.iter_mut().flatten().chain(&mut self.squares).for_each(|x| *x /= by);
         self.pairs.iter_mut().for_each(|x| *x /= by as f32);
         self
     }
@@ -123,10 +137,17 @@ impl Weighted {
 }
 
 impl Dbm {
-    /// Units that exact computations of log Z enumerate: those of the even or of the odd layers, whichever are fewer.
+    /// Units that exact computations of log Z enumerate: those of the even or of the odd layers, whichever are fewer; unless
+    /// visible units are Bernoulli those of the odd ones, given which visible units are summed or integrated out.
     #[must_use]
     pub fn enumerable_units(&self) -> usize {
-        fewer(&self.layers())
+        let layers = self.layers();
+        if self.has_bits() { fewer(&layers) } else { halves(&layers)[1] }
+    }
+
+    /// The parity of the layers that are enumerated or annealed: the half that has fewer units, or the odd one.
+    fn kept_half(&self) -> usize {
+        if self.has_bits() { smaller_half(&self.layers()) } else { 1 }
     }
 
     /// Units that exact computations given v enumerate: as [`enumerable_units`](Self::enumerable_units) of the hidden
@@ -155,7 +176,7 @@ impl Dbm {
     /// ```
     pub fn log_partition(&self) -> Result<f64> {
         check_enumerable("Dbm::log_partition", self.enumerable_units())?;
-        self.flattened().log_partition()
+        if self.has_bits() { flatten(self.stack()).log_partition() } else { exact::log_partition(self) }
     }
 
     /// `E[x_l]` and `E[x_l x_(l+1)']` under the model, exactly.
@@ -174,7 +195,10 @@ impl Dbm {
     /// ```
     pub fn marginals(&self) -> Result<Moments> {
         check_enumerable("Dbm::marginals", self.enumerable_units())?;
-        Moments::of(&self.layers(), &self.flattened())
+        match self.has_bits() {
+            true => Moments::of(&self.layers(), &flatten(self.stack())),
+            false => Ok(Moments::of_halves(&self.layers(), exact::moments(self)?)),
+        }
     }
 
     /// `E[x_l]` and `E[x_l x_(l+1)']` given v, exactly, on average over samples; v counts as layer 0.
@@ -185,8 +209,8 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] when both halves of the hidden layers have more than 30 units, [`Error::Shape`] for data of
-    /// another width, [`Error::Empty`] without samples.
+    /// [`Error::TooLarge`] when both halves of the hidden layers have more than 30 units, [`Error::Empty`] without samples, and
+    /// those of [`check_data`](Self::check_data).
     ///
     /// # Examples
     ///
@@ -198,22 +222,23 @@ impl Dbm {
     /// assert_eq!((moments.means[0][0], moments.means[2][1]), (1.0, 0.5));
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn posterior_moments(&self, v: &BitMatrix) -> Result<Moments> {
+    pub fn posterior_moments<'v>(&self, v: impl Into<BatchRef<'v>>) -> Result<Moments> {
         const OP: &str = "Dbm::posterior_moments";
-        self.check_data(OP, v.units())?;
+        let v = v.into();
+        self.check_data(OP, v)?;
         check_enumerable(OP, self.enumerable_hidden_units())?;
         let inputs = self.couplings().given(self, 1, Some(v), None).inputs();
+        let (v, reals) = (v.to_matrix(), !self.visible_units().is_binary());
         let mut sum: Option<Moments> = None;
-        for s in 0..v.samples() {
-            let states: Vec<f64> = (0..v.units()).map(|unit| f64::from(u8::from(v.get(unit, s)))).collect();
-            let next = self.hidden_moments(&column(&inputs, s))?.above(&states);
+        for (s, states) in v.column_iter().enumerate() {
+            let next = self.hidden_moments(&column(&inputs, s))?.above(&widened(states.as_slice()), reals);
             sum = Some(match sum {
                 Some(sum) => sum.add(&next),
                 None => next,
             });
         }
         let sum = sum.ok_or(Error::Empty { op: OP, arg: "data" })?;
-        Ok(sum.divide(v.samples() as f64))
+        Ok(sum.divide(v.ncols() as f64))
     }
 
     /// Moments of the hidden layers given v; `inputs` are b_1 + W_0' v.
@@ -239,7 +264,8 @@ impl Dbm {
 
     /// log p(v) of each sample for a given log Z, exactly, `[samples]`.
     ///
-    /// log p(v) = b_0' v + log sum_h exp(-E(h | v)) - log Z, with the smaller half of the hidden layers enumerated.
+    /// log p(v) = b_0' v + log sum_h exp(-E(h | v)) - log Z, with the smaller half of the hidden layers enumerated; of Gaussian units
+    /// the log-density, with -sum_i (v_i - a_i)^2 / (2 s_i^2) in place of b_0' v.
     ///
     /// # Shapes
     ///
@@ -247,8 +273,8 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] when both halves of the hidden layers have more than 30 units, [`Error::Shape`] for data of
-    /// another width.
+    /// [`Error::TooLarge`] when both halves of the hidden layers have more than 30 units, and those of
+    /// [`check_data`](Self::check_data).
     ///
     /// # Examples
     ///
@@ -260,12 +286,13 @@ impl Dbm {
     /// assert!((log_prob[0] + 3.0 * 2.0_f64.ln()).abs() < 1e-12);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn log_prob(&self, v: &BitMatrix, log_partition: f64) -> Result<Vec<f64>> {
+    pub fn log_prob<'v>(&self, v: impl Into<BatchRef<'v>>, log_partition: f64) -> Result<Vec<f64>> {
         const OP: &str = "Dbm::log_prob";
-        self.check_data(OP, v.units())?;
+        let v = v.into();
+        self.check_data(OP, v)?;
         check_enumerable(OP, self.enumerable_hidden_units())?;
         let inputs = self.couplings().given(self, 1, Some(v), None).inputs();
-        let mut log_probs = v.weighted_sums(&widened(self.bias(0)));
+        let mut log_probs = self.visible_units().log_weights(v, &widened(self.bias(0)));
         log_probs.par_iter_mut().enumerate().try_for_each(|(s, log_prob)| {
             let inputs = column(&inputs, s);
             let hidden = match self.posterior(&inputs)? {
@@ -282,7 +309,8 @@ impl Dbm {
     ///
     /// # Randomness
     ///
-    /// As [`Rbm::exact_samples`] of the flattened machine.
+    /// As [`Rbm::exact_samples`] of the flattened machine. Unless visible units are Bernoulli one uniform number a sample from
+    /// [`Purpose::Exact`] 0 for the odd layers, then even layer l from family l of [`Purpose::Layer`] of [`Purpose::Exact`] 1.
     ///
     /// # Errors
     ///
@@ -296,11 +324,19 @@ impl Dbm {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn exact_samples(&self, count: usize, streams: &Streams) -> Result<Chains> {
-        let flat = self.flattened().exact_samples(count, streams)?;
+        if !self.has_bits() {
+            let (op, units, limit) = ("Dbm::exact_samples", self.enumerable_units(), EXACT_SAMPLES_LIMIT);
+            return if units > limit {
+                Err(Error::TooLarge { op, units, limit })
+            } else {
+                exact::samples(self, count, streams)
+            };
+        }
+        let flat = flatten(self.stack()).exact_samples(count, streams)?;
         let layer = |l: usize| {
             let half = if l.is_multiple_of(2) { flat.v.bits() } else { &flat.h };
             let first = self.place(l).start;
-            BitMatrix::from_fn(self.units(l), count, |unit, sample| half.get(first + unit, sample))
+            BitMatrix::from_fn(self.units(l), count, |unit, sample| half.get(first + unit, sample)).into()
         };
         Ok(Chains { layers: (0..=self.depth()).map(layer).collect(), sweeps: 0 })
     }
@@ -322,21 +358,27 @@ impl Dbm {
     /// assert_eq!(base, [vec![0.0; 3], vec![0.0; 2], vec![0.0; 2]]);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn base_rates(&self, data: &BitMatrix) -> Result<Vec<Vec<f32>>> {
+    pub fn base_rates<'v>(&self, data: impl Into<BatchRef<'v>>) -> Result<Vec<Vec<f32>>> {
+        let data = data.into();
         let posterior = self.mean_field(data, &MeanFieldSettings::default())?;
         let samples = data.samples().max(1) as f64;
-        let visible: Vec<f32> = data.unit_counts().iter().map(|&on| (on as f64 / samples) as f32).collect();
-        let means = std::iter::once(visible).chain(posterior.averages());
-        Ok(means.map(|means| base_rate_bias(&means)).collect())
+        let visible: Vec<f32> = match data {
+            BatchRef::Bits(bits) => bits.unit_counts().iter().map(|&on| (on as f64 / samples) as f32).collect(),
+            BatchRef::Reals(reals) => average(reals),
+        };
+        let hidden = posterior.averages().into_iter().map(|means| base_rate_bias(&means));
+        Ok(std::iter::once(self.visible_units().bias_of_means(&visible)).chain(hidden).collect())
     }
 
-    /// log Z by annealing the smaller half of the layers from independent units, with the other half summed out.
+    /// log Z by annealing the smaller half of the layers from independent units, with the other half summed out; unless visible
+    /// units are Bernoulli they belong to the half that is summed or integrated out.
     ///
     /// The base biases, one vector a layer, are best those of [`base_rates`](Self::base_rates) of training data; without them
     /// they come from the means of short chains of the model. Any finite base gives a valid estimate, a near one a sharper
     /// estimate.
     ///
-    /// f_beta(x) = exp(sum_kept ((1 - beta) base_l + beta b_l)' x_l) prod_summed (1 + exp((1 - beta) base + beta input)).
+    /// f_beta(x) = exp(sum_kept ((1 - beta) base_l + beta b_l)' x_l) prod_summed (1 + exp((1 - beta) base + beta input)), of Gaussian
+    /// or softmax units with the integral or sum of exp(-beta E) base(v)^(1 - beta) over v.
     ///
     /// # Randomness
     ///
@@ -412,7 +454,7 @@ impl Dbm {
         watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Annealed> {
         const OP: &str = "Dbm::log_partition_reverse_ais";
-        let sizes: Vec<usize> = chains.layers.iter().map(BitMatrix::units).collect();
+        let sizes: Vec<usize> = chains.layers.iter().map(Batch::units).collect();
         check_sizes(OP, "chains", &sizes, &self.layers())?;
         let base = self.base_or_own(OP, base, streams)?;
         let path = HalfPath::new(self, &base);
@@ -452,21 +494,22 @@ impl Dbm {
     /// assert!((bound[3] + 3.0 * 2.0_f64.ln()).abs() < 1e-6);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn log_prob_raise(
+    pub fn log_prob_raise<'v>(
         &self,
-        v: &BitMatrix,
+        v: impl Into<BatchRef<'v>>,
         settings: &AisSettings,
         base: Option<&[Vec<f32>]>,
         streams: &Streams,
         watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<f64>> {
         const OP: &str = "Dbm::log_prob_raise";
+        let v = v.into();
         check_count(OP, "runs", settings.runs)?;
         let posterior = self.mean_field(v, &MeanFieldSettings::default())?;
         let base = self.base_or_own(OP, base, streams)?;
         let path = HalfPath::new(self, &base);
         let proposal = Proposal::new(self, &path.couplings, (v, &posterior), path.kept);
-        let draws: Vec<(Vec<BitMatrix>, Vec<f64>)> =
+        let draws: Vec<(Vec<Batch>, Vec<f64>)> =
             (0..settings.runs as u64).map(|run| proposal.draw(&streams.fork(Purpose::Propose, run))).collect();
         let layers = (0..=self.depth()).map(|l| side_by_side(draws.iter().map(|(layers, _)| &layers[l]))).collect();
         let chains = (path.chains_at(layers), v.samples() * settings.runs);
@@ -514,9 +557,9 @@ impl Dbm {
     /// assert!((found[2] + 3.0 * 2.0_f64.ln()).abs() < 1e-6);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn log_prob_importance(
+    pub fn log_prob_importance<'v>(
         &self,
-        (v, posterior): (&BitMatrix, &MeanField),
+        (v, posterior): (impl Into<BatchRef<'v>>, &MeanField),
         draws: usize,
         log_partition: f64,
         streams: &Streams,
@@ -532,21 +575,22 @@ impl Dbm {
     /// # Errors
     ///
     /// As [`log_prob_importance`](Self::log_prob_importance).
-    pub fn importance_weights(
+    pub fn importance_weights<'v>(
         &self,
-        (v, posterior): (&BitMatrix, &MeanField),
+        (v, posterior): (impl Into<BatchRef<'v>>, &MeanField),
         draws: usize,
         streams: &Streams,
         watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<Weighted>> {
         const OP: &str = "Dbm::importance_weights";
-        self.check_data(OP, v.units())?;
+        let v = v.into();
+        self.check_data(OP, v)?;
         check_count(OP, "draws", draws)?;
         let sizes: Vec<usize> = posterior.means.iter().map(Matrix::nrows).collect();
         check_sizes(OP, "posterior", &sizes, &self.layers()[1..])?;
         gm_core::check_len(OP, "posterior", "samples", posterior.means[0].ncols(), v.samples())?;
         let couplings = self.couplings();
-        let proposal = Proposal::new(self, &couplings, (v, posterior), smaller_half(&self.layers()));
+        let proposal = Proposal::new(self, &couplings, (v, posterior), self.kept_half());
         let mut sums = vec![[LogSum::default(); 2]; v.samples()];
         for draw in 0..draws {
             let (_, weights) = proposal.draw(&streams.fork(Purpose::Propose, draw as u64));
@@ -574,17 +618,32 @@ impl Dbm {
         const CHAINS: usize = 256;
         const SWEEPS: usize = 50;
         let family = streams.fork(Purpose::Anneal, u64::MAX);
-        let uniform = Activations::from_matrix(&Matrix::from_element(self.visible(), CHAINS, 0.5));
-        let mut v = BitMatrix::zeros(self.visible(), CHAINS);
-        uniform.sample_into(&mut v, &family);
-        let mut chains = self.chains_from(v, &family);
+        let mut chains = self.scattered(CHAINS, &family);
         let sampler = self.sampler();
         sampler.run(&mut chains, SWEEPS, &family);
         let rates = |l: usize| {
             let sums = sampler.couplings().mean(self, l, &chains.layers).unit_sums();
-            base_rate_bias(&sums.iter().map(|sum| (sum / CHAINS as f64) as f32).collect::<Vec<_>>())
+            let means: Vec<f32> = sums.iter().map(|sum| (sum / CHAINS as f64) as f32).collect();
+            if l == 0 { self.visible_units().bias_of_means(&means) } else { base_rate_bias(&means) }
         };
         (0..=self.depth()).map(rates).collect()
+    }
+
+    /// Chains that start at uniform bits: of the visible layer, or of the odd layers where visible units are of another kind.
+    fn scattered(&self, count: usize, streams: &Streams) -> Chains {
+        let uniform = |l: usize, streams: &Streams| {
+            let mut x = BitMatrix::zeros(self.units(l), count);
+            Activations::from_matrix(&Matrix::from_element(self.units(l), count, 0.5)).sample_into(&mut x, streams);
+            x
+        };
+        if self.has_bits() {
+            return self.chains_from(uniform(0, streams), streams);
+        }
+        let mut layers = self.blank(count);
+        for l in (1..layers.len()).step_by(2) {
+            layers[l] = uniform(l, &streams.fork(Purpose::Layer, l as u64)).into();
+        }
+        Chains { layers, sweeps: 0 }
     }
 }
 
@@ -624,7 +683,20 @@ fn column(inputs: &Activations, sample: usize) -> Vec<f32> {
 }
 
 /// Batches of the same units, one after the other.
-fn side_by_side<'a>(batches: impl Iterator<Item = &'a BitMatrix> + Clone) -> BitMatrix {
+fn side_by_side<'a>(batches: impl Iterator<Item = &'a Batch> + Clone) -> Batch {
+    let reals = |batch: &'a Batch| match batch {
+        Batch::Bits(_) => None,
+        Batch::Reals(reals) => Some(reals),
+    };
+    let all: Vec<&Matrix> = batches.clone().filter_map(reals).collect();
+    if let Some(first) = all.first() {
+        let values: Vec<f32> = all.iter().flat_map(|batch| batch.iter().copied()).collect();
+        return Matrix::from_vec(first.nrows(), values.len() / first.nrows(), values).into();
+    }
+    side_by_side_bits(batches.map(Batch::bits)).into()
+}
+
+fn side_by_side_bits<'a>(batches: impl Iterator<Item = &'a BitMatrix> + Clone) -> BitMatrix {
     let sizes = batches.clone().map(|batch| (batch.units(), batch.samples()));
     let (units, samples) = sizes.fold((0, 0), |(_, total), (units, samples)| (units, total + samples));
     let mut joined = BitMatrix::zeros(units, samples);
@@ -642,22 +714,23 @@ fn side_by_side<'a>(batches: impl Iterator<Item = &'a BitMatrix> + Clone) -> Bit
 struct Proposal<'a> {
     dbm: &'a Dbm,
     couplings: &'a Couplings,
-    v: &'a BitMatrix,
+    v: BatchRef<'a>,
     kept: usize,
     /// For each kept hidden layer its number, its means, and what each unit adds to the log-weight when it is on.
     layers: Vec<(usize, Activations, Matrix)>,
-    /// b_0' v - sum log (1 - mean) of each sample: the log-weight with all kept units off and nothing summed out.
+    /// What v weighs by its biases - sum log (1 - mean) of each sample: the log-weight with all kept units off and nothing summed
+    /// out.
     start: Vec<f64>,
 }
 
 impl<'a> Proposal<'a> {
-    fn new(dbm: &'a Dbm, couplings: &'a Couplings, (v, posterior): (&'a BitMatrix, &MeanField), kept: usize) -> Self {
-        let mut start = v.weighted_sums(&widened(dbm.bias(0)));
+    fn new(dbm: &'a Dbm, couplings: &'a Couplings, (v, posterior): (BatchRef<'a>, &MeanField), kept: usize) -> Self {
+        let mut start = dbm.visible_units().log_weights(v, &widened(dbm.bias(0)));
         let hidden = (1..=dbm.depth()).filter(|l| l % 2 == kept);
         let layer = |l: usize| {
             let means = &posterior.means[l - 1];
             let mut gains = match l {
-                1 => couplings.given(dbm, 1, Some(v), None).inputs().to_matrix(),
+                1 => couplings.inputs_from_v(dbm, v),
                 _ => Matrix::from_fn(means.nrows(), means.ncols(), |unit, _| dbm.bias(l)[unit]),
             };
             let columns = gains.as_mut_slice().par_chunks_mut(means.nrows());
@@ -671,13 +744,13 @@ impl<'a> Proposal<'a> {
     }
 
     /// States of all layers, those that are summed out being off, and log p*(v, kept) - log q(kept) of each sample.
-    fn draw(&self, streams: &Streams) -> (Vec<BitMatrix>, Vec<f64>) {
+    fn draw(&self, streams: &Streams) -> (Vec<Batch>, Vec<f64>) {
         let mut layers = self.dbm.blank(self.v.samples());
-        layers[0] = self.v.clone();
+        layers[0] = self.v.to_batch();
         let mut weights = self.start.clone();
         for (l, means, gains) in &self.layers {
-            means.sample_into(&mut layers[*l], &streams.fork(Purpose::Layer, *l as u64));
-            let x = &layers[*l];
+            means.sample_into(layers[*l].bits_mut(), &streams.fork(Purpose::Layer, *l as u64));
+            let x = layers[*l].bits();
             weights.par_iter_mut().enumerate().for_each(|(s, weight)| {
                 let gains = gains.column(s);
                 *weight +=
@@ -720,11 +793,11 @@ impl<'a> HalfPath<'a> {
         let change = |(l, base): (usize, &Vec<f32>)| {
             dbm.bias(l).iter().zip(base).map(|(&b, &base)| f64::from(b) - f64::from(base)).collect()
         };
-        let (kept, change) = (smaller_half(&dbm.layers()), base.iter().enumerate().map(change).collect());
+        let (kept, change) = (dbm.kept_half(), base.iter().enumerate().map(change).collect());
         Self { dbm, couplings: dbm.couplings(), base, kept, change }
     }
 
-    fn chains_at(&self, layers: Vec<BitMatrix>) -> AnnealedChains {
+    fn chains_at(&self, layers: Vec<Batch>) -> AnnealedChains {
         let inputs = layers.iter().map(|x| Activations::zeros(x.units(), x.samples())).collect();
         AnnealedChains { layers, inputs }
     }
@@ -733,8 +806,8 @@ impl<'a> HalfPath<'a> {
         (parity..=self.dbm.depth()).step_by(2)
     }
 
-    fn draw_kept(&self, layers: &mut [BitMatrix], beta: f32, streams: &Streams) {
-        self.couplings.draw_half(self.dbm, layers, self.kept, &|l, layer, out: &mut BitMatrix| {
+    fn draw_kept(&self, layers: &mut [Batch], beta: f32, streams: &Streams) {
+        self.couplings.draw_half(self.dbm, layers, self.kept, &|l, layer, out: &mut Batch| {
             let layer = layer.tempered(Beta::Same(beta), Some(&self.base[l]));
             layer.sample_into(out, &streams.fork(Purpose::Layer, l as u64));
         });
@@ -743,7 +816,7 @@ impl<'a> HalfPath<'a> {
 
 /// Chains with room for the inputs of the layers that are summed out.
 struct AnnealedChains {
-    layers: Vec<BitMatrix>,
+    layers: Vec<Batch>,
     inputs: Vec<Activations>,
 }
 
@@ -751,7 +824,9 @@ impl AnnealedPath for HalfPath<'_> {
     type Chains = AnnealedChains;
 
     fn log_base_partition(&self) -> f64 {
-        self.base.iter().map(|base| softplus_sum(&widened(base))).sum()
+        let visible = widened(&self.base[0]);
+        let hidden = self.base[1..].iter().map(|base| softplus_sum(&widened(base)));
+        std::iter::once(self.dbm.visible_units().log_sum(&visible, &visible)).chain(hidden).sum()
     }
 
     fn start(&self, runs: usize, streams: &Streams) -> AnnealedChains {
@@ -765,15 +840,30 @@ impl AnnealedPath for HalfPath<'_> {
             log_weights.iter_mut().zip(terms).for_each(|(weight, term)| *weight += scale * term);
         };
         for l in self.half(self.kept) {
-            add(chains.layers[l].weighted_sums(&self.change[l]), to - from);
+            add(chains.layers[l].bits().weighted_sums(&self.change[l]), to - from);
         }
         for l in self.half(1 - self.kept) {
             let (base, inputs) = (&self.base[l], &mut chains.inputs[l]);
             self.couplings.update(self.dbm, l, &chains.layers).inputs_into(inputs);
-            add(inputs.softplus_gains(base, from, to), 1.0);
             let streams = streams.fork(Purpose::Layer, l as u64);
-            inputs.sample_tempered_into(to as f32, base, &mut chains.layers[l], &streams);
+            if l == 0 && !self.dbm.has_bits() {
+                add(self.dbm.visible_units().log_sum_gains(inputs, &widened(self.dbm.bias(0)), base, (from, to)), 1.0);
+                let inputs = tempered(inputs, to as f32, base);
+                self.dbm.visible_units().sample_into(&inputs, &mut chains.layers[0], &streams);
+                continue;
+            }
+            add(inputs.softplus_gains(base, from, to), 1.0);
+            inputs.sample_tempered_into(to as f32, base, chains.layers[l].bits_mut(), &streams);
         }
         self.draw_kept(&mut chains.layers, to as f32, streams);
     }
+}
+
+/// beta x + (1 - beta) base.
+fn tempered(inputs: &Activations, beta: f32, base: &[f32]) -> Activations {
+    let mut inputs = inputs.to_matrix();
+    for mut column in inputs.column_iter_mut() {
+        column.iter_mut().zip(base).for_each(|(x, base)| *x = beta * *x + (1.0 - beta) * base);
+    }
+    Activations::from_matrix(&inputs)
 }

@@ -1,6 +1,6 @@
 //! Mean field: the factorial posterior of the hidden layers that comes closest, and its bound.
 
-use gm_core::{BitMatrix, Error, Matrix, Result, dense_add_down, dense_add_up, dense_inputs_up, logistic_in_place};
+use gm_core::{BatchRef, Error, Matrix, Result, dense_add_down, dense_add_up, dense_inputs_up, logistic_in_place};
 use rayon::prelude::*;
 
 use crate::conditional::Couplings;
@@ -156,7 +156,8 @@ pub struct MeanField {
 impl Dbm {
     /// The factorial posterior of each sample by mean field.
     ///
-    /// mu_l = logistic(b_l + W_(l-1)' mu_(l-1) + W_l mu_(l+1)), with mu_0 = v, repeated until nothing changes.
+    /// mu_l = logistic(b_l + W_(l-1)' mu_(l-1) + W_l mu_(l+1)), with mu_0 = v, of Gaussian units v / s^2, repeated until nothing
+    /// changes.
     ///
     /// # Shapes
     ///
@@ -168,7 +169,7 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] for data of another width, [`Error::Param`] for settings out of range.
+    /// [`Error::Param`] for settings out of range, and those of [`check_data`](Self::check_data).
     ///
     /// # Source
     ///
@@ -185,15 +186,17 @@ impl Dbm {
     /// assert_eq!((posterior.means[1][(1, 4)], posterior.iterations), (0.5, 1));
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn mean_field(&self, v: &BitMatrix, settings: &MeanFieldSettings) -> Result<MeanField> {
-        self.check_data("Dbm::mean_field", v.units())?;
+    pub fn mean_field<'v>(&self, v: impl Into<BatchRef<'v>>, settings: &MeanFieldSettings) -> Result<MeanField> {
+        let v = v.into();
+        self.check_data("Dbm::mean_field", v)?;
         settings.check()?;
         Ok(self.couplings().mean_field(self, v, settings))
     }
 }
 
 impl Dbm {
-    /// [`mean_field`](Self::mean_field) of visible means, such as grey levels, in place of zeros and ones.
+    /// [`mean_field`](Self::mean_field) of visible means, such as grey levels, in place of zeros and ones; of Gaussian units the
+    /// same as that.
     ///
     /// # Shapes
     ///
@@ -215,9 +218,9 @@ impl Dbm {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn mean_field_of_means(&self, v: &Matrix, settings: &MeanFieldSettings) -> Result<MeanField> {
-        self.check_data("Dbm::mean_field_of_means", v.nrows())?;
+        gm_core::check_len("Dbm::mean_field_of_means", "data", "units", v.nrows(), self.visible())?;
         settings.check()?;
-        Ok(by_blocks(self, &dense_inputs_up(self.weights(0), v, self.bias(1)), settings))
+        Ok(by_blocks(self, &dense_inputs_up(self.weights(0), &self.visible_units().signal(v), self.bias(1)), settings))
     }
 }
 
@@ -228,8 +231,17 @@ impl Couplings {
     ///
     /// When `v` has other units than the visible layer.
     #[must_use]
-    pub fn mean_field(&self, dbm: &Dbm, v: &BitMatrix, settings: &MeanFieldSettings) -> MeanField {
-        by_blocks(dbm, &self.given(dbm, 1, Some(v), None).inputs().to_matrix(), settings)
+    pub fn mean_field<'v>(&self, dbm: &Dbm, v: impl Into<BatchRef<'v>>, settings: &MeanFieldSettings) -> MeanField {
+        by_blocks(dbm, &self.inputs_from_v(dbm, v.into()), settings)
+    }
+
+    /// b_1 + W_0' v, with v / s^2 in place of Gaussian v, `[n_1, samples]`.
+    pub(crate) fn inputs_from_v(&self, dbm: &Dbm, v: BatchRef<'_>) -> Matrix {
+        let first = self.given(dbm, 1, Some(v), None);
+        match v {
+            BatchRef::Bits(_) => first.inputs().to_matrix(),
+            BatchRef::Reals(v) => first.inputs_with(v),
+        }
     }
 }
 
@@ -366,7 +378,7 @@ fn doubled(dbm: &Dbm, from_v: &Matrix) -> Vec<Matrix> {
 impl MeanField {
     /// The lower bound on log p(v) of each sample for a given log Z, `[samples]`.
     ///
-    /// E_q[-E(v, h)] + H(q) - log Z <= log p(v)
+    /// E_q[-E(v, h)] + H(q) - log Z <= log p(v), a log-density of Gaussian units.
     ///
     /// # Panics
     ///
@@ -385,9 +397,10 @@ impl MeanField {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     #[must_use]
-    pub fn bound(&self, dbm: &Dbm, v: &BitMatrix, log_partition: f64) -> Vec<f64> {
-        let from_v = dbm.couplings().given(dbm, 1, Some(v), None).inputs().to_matrix();
-        let mut bounds = v.weighted_sums(&widened(dbm.bias(0)));
+    pub fn bound<'v>(&self, dbm: &Dbm, v: impl Into<BatchRef<'v>>, log_partition: f64) -> Vec<f64> {
+        let v = v.into();
+        let from_v = dbm.couplings().inputs_from_v(dbm, v);
+        let mut bounds = dbm.visible_units().log_weights(v, &widened(dbm.bias(0)));
         for (l, means) in (1..).zip(&self.means) {
             let above;
             let inputs = if l == 1 {
@@ -435,7 +448,7 @@ fn x_log_x(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use gm_core::Stack;
+    use gm_core::{BitMatrix, Stack};
 
     use super::*;
 

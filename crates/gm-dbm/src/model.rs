@@ -1,16 +1,17 @@
 //! Parameters and energies.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::ops::Range;
 
 use gm_core::{
-    Activations, BitMatrix, Error, FileError, Matrix, ModelData, ModelKind, Purpose, Result, Stack, Streams, Vector,
-    VisibleKind, check_finite,
+    Activations, Batch, BatchRef, BitMatrix, Error, FileError, Gaussian, Matrix, ModelData, ModelKind, Purpose, Result,
+    Stack, Streams, Vector, VisibleKind, VisibleUnits, check_finite,
 };
-use gm_rbm::{Rbm, base_rate_bias};
+use gm_rbm::Rbm;
 use rand_distr::{Distribution, Normal};
 
-/// A deep Boltzmann machine with Bernoulli units in all layers.
+/// A deep Boltzmann machine with binary hidden units and visible units that are binary, Gaussian or softmax.
 ///
 /// # Examples
 ///
@@ -26,17 +27,48 @@ use rand_distr::{Distribution, Normal};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dbm {
     stack: Stack,
+    units: VisibleUnits,
 }
 
+/// The kinds of visible units that a deep machine has.
+const KINDS: &str = "bernoulli, gaussian or softmax:K";
+
 impl Dbm {
-    /// Takes a stack of any depth.
+    /// Takes a stack of any depth, with Bernoulli visible units.
     ///
     /// # Errors
     ///
     /// [`Error::NonFinite`] when an update has made a parameter NaN or infinite.
     pub fn from_stack(stack: Stack) -> Result<Self> {
+        Self::with_units(stack, VisibleUnits::Bernoulli)
+    }
+
+    /// Takes a stack of any depth, with visible units of the given kind.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NonFinite`] when an update has made a parameter NaN or infinite, [`Error::Shape`] for units made for another
+    /// number, [`Error::Param`] for a group of label units behind binary ones, which only restricted machines have.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Stack, VisibleKind, VisibleUnits};
+    ///
+    /// let units = VisibleUnits::new(VisibleKind::Gaussian, 4, None)?;
+    /// let dbm = gm_dbm::Dbm::with_units(Stack::zeros(&[4, 3, 2])?, units)?;
+    /// let expected = 2.0 * std::f64::consts::TAU.ln() + 5.0 * 2.0_f64.ln();
+    /// assert!((dbm.log_partition()? - expected).abs() < 1e-12);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn with_units(stack: Stack, units: VisibleUnits) -> Result<Self> {
+        const OP: &str = "Dbm::with_units";
         stack.check_finite()?;
-        Ok(Self { stack })
+        if let kind @ VisibleKind::Labelled { .. } = units.kind() {
+            return Err(Error::Param { op: OP, arg: "visible", value: kind.to_string(), allowed: KINDS });
+        }
+        units.fit(OP, stack.bias(0).len())?;
+        Ok(Self { stack, units })
     }
 
     /// A model to start training from: weights from N(0, scale^2), visible biases that give the data's means, hidden
@@ -59,6 +91,21 @@ impl Dbm {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn initial(visible_means: &[f32], hidden: &[usize], scale: f32, streams: &Streams) -> Result<Self> {
+        Self::initial_with(VisibleUnits::Bernoulli, visible_means, hidden, scale, streams)
+    }
+
+    /// [`initial`](Self::initial) with visible units of the given kind.
+    ///
+    /// # Errors
+    ///
+    /// As [`initial`](Self::initial), and those of [`with_units`](Self::with_units).
+    pub fn initial_with(
+        units: VisibleUnits,
+        visible_means: &[f32],
+        hidden: &[usize],
+        scale: f32,
+        streams: &Streams,
+    ) -> Result<Self> {
         let refuse = |_| Error::Param {
             op: "Dbm::initial",
             arg: "scale",
@@ -66,6 +113,7 @@ impl Dbm {
             allowed: "a finite number, 0 or more",
         };
         let normal = Normal::new(0.0, scale).map_err(refuse)?;
+        units.fit("Dbm::initial", visible_means.len())?;
         check_finite("Dbm::initial", "visible_means", visible_means)?;
         let layers: Vec<usize> = std::iter::once(visible_means.len()).chain(hidden.iter().copied()).collect();
         let weights = |(l, pair): (usize, &[usize])| {
@@ -73,9 +121,9 @@ impl Dbm {
             Matrix::from_fn(pair[0], pair[1], |_, _| normal.sample(&mut stream))
         };
         let weights = layers.windows(2).enumerate().map(weights).collect();
-        let visible = Vector::from_vec(base_rate_bias(visible_means));
+        let visible = Vector::from_vec(units.bias_of_means(visible_means));
         let biases = std::iter::once(visible).chain(hidden.iter().map(|&n| Vector::zeros(n))).collect();
-        Self::from_stack(Stack::new(weights, biases)?)
+        Self::with_units(Stack::new(weights, biases)?, units)
     }
 
     /// Composes a stack of matrices that were each trained as a machine of two layers.
@@ -86,7 +134,7 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// As [`from_stack`](Self::from_stack).
+    /// As [`with_units`](Self::with_units).
     ///
     /// # Source
     ///
@@ -95,21 +143,25 @@ impl Dbm {
     /// # Examples
     ///
     /// ```
-    /// use gm_core::{Matrix, Stack, Vector};
+    /// use gm_core::{Matrix, Stack, Vector, VisibleUnits};
     ///
     /// let stack = Stack::new(vec![Matrix::from_element(1, 1, 2.0); 3], vec![Vector::zeros(1); 4])?;
-    /// let dbm = gm_dbm::Dbm::compose(stack)?;
+    /// let dbm = gm_dbm::Dbm::compose(stack, VisibleUnits::Bernoulli)?;
     /// assert_eq!([0, 1, 2].map(|l| dbm.stack().weights(l)[(0, 0)]), [2.0, 1.0, 2.0]);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn compose(mut stack: Stack) -> Result<Self> {
+    pub fn compose(mut stack: Stack, units: VisibleUnits) -> Result<Self> {
         for l in 1..stack.depth().saturating_sub(1) {
             stack.update_weights(l, |weights| *weights *= 0.5);
         }
-        Self::from_stack(stack)
+        Self::with_units(stack, units)
     }
 
     /// A restricted Boltzmann machine as a deep one of one hidden layer; the same distribution.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_units`](Self::with_units).
     ///
     /// # Examples
     ///
@@ -117,26 +169,27 @@ impl Dbm {
     /// use gm_core::Stack;
     ///
     /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
-    /// assert_eq!(gm_dbm::Dbm::from_rbm(rbm).layers(), [4, 3]);
+    /// assert_eq!(gm_dbm::Dbm::from_rbm(rbm)?.layers(), [4, 3]);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    #[must_use]
-    pub fn from_rbm(rbm: Rbm) -> Self {
-        Self { stack: rbm.into_stack() }
+    pub fn from_rbm(rbm: Rbm) -> Result<Self> {
+        let units = rbm.units().clone();
+        Self::with_units(rbm.into_stack(), units)
     }
 
     /// Takes a model as files hold it.
     ///
     /// # Errors
     ///
-    /// [`FileError::WrongKind`] for another model, [`FileError::Field`] for other visible units than Bernoulli.
+    /// [`FileError::WrongKind`] for another model, [`FileError::Field`] for label units behind binary ones.
     pub fn from_data(data: ModelData) -> Result<Self> {
         data.expect_kind(ModelKind::Dbm)?;
-        if data.visible != VisibleKind::Bernoulli {
-            let (name, found) = ("visible".into(), data.visible.to_string());
-            return Err(FileError::Field { format: "model", name, found, expected: "bernoulli" }.into());
+        if let kind @ VisibleKind::Labelled { .. } = data.visible {
+            let (name, found) = ("visible".into(), kind.to_string());
+            return Err(FileError::Field { format: "model", name, found, expected: KINDS }.into());
         }
-        Self::from_stack(data.stack)
+        let units = data.visible_units()?;
+        Self::with_units(data.stack, units)
     }
 
     /// The model as files hold it.
@@ -145,7 +198,10 @@ impl Dbm {
     ///
     /// [`Error::NonFinite`] when an update has made a parameter NaN or infinite.
     pub fn to_data(&self) -> Result<ModelData> {
-        ModelData::from_stack(ModelKind::Dbm, self.stack.clone())
+        let (kind, gaussian) = (self.units.kind(), self.units.gaussian());
+        let variance = gaussian.map(Gaussian::variance_vector);
+        let data = ModelData::new(ModelKind::Dbm, kind, self.stack.clone(), None, variance, BTreeMap::new())?;
+        data.with_standardise(gaussian.and_then(|gaussian| gaussian.standardise().cloned()))
     }
 
     /// Reads a model file (`.gm`).
@@ -181,6 +237,17 @@ impl Dbm {
     #[must_use]
     pub fn into_stack(self) -> Stack {
         self.stack
+    }
+
+    /// What the visible units are.
+    #[must_use]
+    pub fn visible_units(&self) -> &VisibleUnits {
+        &self.units
+    }
+
+    /// What the visible units are, for updates of their variances.
+    pub fn visible_units_mut(&mut self) -> &mut VisibleUnits {
+        &mut self.units
     }
 
     /// Units of each layer, visible first.
@@ -231,7 +298,10 @@ impl Dbm {
         self.stack.bias(l).as_slice()
     }
 
-    /// The energy -sum_l b_l' x_l - sum_l x_l' W_l x_(l+1) of each sample, `[samples]`.
+    /// The energy of each sample, `[samples]`.
+    ///
+    /// -sum_l b_l' x_l - sum_l x_l' W_l x_(l+1); of Gaussian units sum_i (v_i - a_i)^2 / (2 s_i^2) takes the place of -b_0' v, and
+    /// v / s^2 that of v beside W_0.
     ///
     /// # Shapes
     ///
@@ -244,25 +314,25 @@ impl Dbm {
     /// # Examples
     ///
     /// ```
-    /// use gm_core::{BitMatrix, Matrix, Stack, Vector};
+    /// use gm_core::{Batch, BitMatrix, Matrix, Stack, Vector};
     ///
     /// let weights = vec![Matrix::from_element(1, 1, 2.0), Matrix::from_element(1, 1, -0.5)];
     /// let dbm = gm_dbm::Dbm::from_stack(Stack::new(weights, vec![Vector::from_element(1, 0.25); 3])?)?;
-    /// let on = BitMatrix::from_fn(1, 1, |_, _| true);
+    /// let on = Batch::from(BitMatrix::from_fn(1, 1, |_, _| true));
     /// assert_eq!(dbm.energy(&[on.clone(), on.clone(), on]), [-2.25]);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     #[must_use]
-    pub fn energy(&self, states: &[BitMatrix]) -> Vec<f64> {
+    pub fn energy(&self, states: &[Batch]) -> Vec<f64> {
         assert_eq!(states.len(), self.depth() + 1, "states of every layer");
         let couplings = self.couplings();
-        let mut energies = states[0].weighted_sums(&widened(self.bias(0)));
+        let mut energies = self.units.log_weights(states[0].view(), &widened(self.bias(0)));
         energies.iter_mut().for_each(|energy| *energy = -*energy);
         for (l, pair) in states.windows(2).enumerate() {
             let (below, x) = (&pair[0], &pair[1]);
             assert_eq!(below.samples(), x.samples(), "as many samples in every layer");
-            let inputs = couplings.given(self, l + 1, Some(below), None).inputs();
-            energies.iter_mut().zip(sums_where_on(x, &inputs)).for_each(|(energy, sum)| *energy -= sum);
+            let inputs = couplings.given(self, l + 1, Some(below.view()), None).inputs();
+            energies.iter_mut().zip(sums_where_on(x.bits(), &inputs)).for_each(|(energy, sum)| *energy -= sum);
         }
         energies
     }
@@ -273,22 +343,30 @@ impl Dbm {
     /// Given one half the units of the other are independent, so that all that is exact for a restricted machine is so for a
     /// deep one.
     ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] unless visible units are Bernoulli: a restricted machine has no other units beside binary ones.
+    ///
     /// # Examples
     ///
     /// ```
     /// use gm_core::Stack;
     ///
-    /// let flat = gm_dbm::Dbm::from_stack(Stack::zeros(&[5, 4, 3, 2])?)?.flattened();
+    /// let flat = gm_dbm::Dbm::from_stack(Stack::zeros(&[5, 4, 3, 2])?)?.flattened()?;
     /// assert_eq!((flat.visible(), flat.hidden()), (8, 6));
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// Never: shapes and numbers of a stack are those of a machine.
-    #[must_use]
-    pub fn flattened(&self) -> Rbm {
-        flatten(&self.stack)
+    pub fn flattened(&self) -> Result<Rbm> {
+        if self.has_bits() {
+            return Ok(flatten(&self.stack));
+        }
+        let (op, arg, value) = ("Dbm::flattened", "visible", self.units.kind().to_string());
+        Err(Error::Param { op, arg, value, allowed: "bernoulli" })
+    }
+
+    /// Whether visible units are Bernoulli, like all others.
+    pub(crate) fn has_bits(&self) -> bool {
+        self.units == VisibleUnits::Bernoulli
     }
 
     /// Where the units of a layer lie in its half of [`flattened`](Self::flattened).
@@ -301,13 +379,13 @@ impl Dbm {
         place(&self.stack.layers(), l)
     }
 
-    /// Refuses data of another width than the visible layer.
+    /// Refuses data that such visible units do not have.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`].
-    pub(crate) fn check_data(&self, op: &'static str, units: usize) -> Result<()> {
-        gm_core::check_len(op, "data", "units", units, self.visible())
+    /// As [`VisibleUnits::check`].
+    pub fn check_data<'v>(&self, op: &'static str, v: impl Into<BatchRef<'v>>) -> Result<()> {
+        self.units.check(op, self.visible(), v.into())
     }
 }
 
@@ -363,6 +441,20 @@ mod tests {
         assert!(empty.to_string().contains("1 or more units in each layer"));
         let rbm = ModelData::from_stack(ModelKind::Rbm, Stack::zeros(&[2, 2]).unwrap()).unwrap();
         assert_eq!(Dbm::from_data(rbm).unwrap_err().to_string(), "the file holds a rbm, expected a dbm");
+        let units = VisibleUnits::new(VisibleKind::Labelled { classes: 2 }, 3, None).unwrap();
+        let labelled = Rbm::with_units(Stack::zeros(&[3, 2]).unwrap(), units).unwrap();
+        let data = ModelData { kind: ModelKind::Dbm, ..labelled.to_data().unwrap() };
+        assert_eq!(
+            Dbm::from_rbm(labelled).unwrap_err().to_string(),
+            "Dbm::with_units: `visible` is bernoulli+softmax:2, allowed: bernoulli, gaussian or softmax:K"
+        );
+        let error = Dbm::from_data(data).unwrap_err().to_string();
+        assert!(error.contains("bernoulli+softmax:2") && error.contains("bernoulli, gaussian or softmax:K"), "{error}");
+        let gaussian = VisibleUnits::new(VisibleKind::Gaussian, 2, None).unwrap();
+        let unfit = Dbm::with_units(Stack::zeros(&[3, 2, 1]).unwrap(), gaussian.clone()).unwrap_err();
+        assert_eq!(unfit.to_string(), "Dbm::with_units: `visible_variance` has length 2, expected 3");
+        let flat = Dbm::with_units(Stack::zeros(&[2, 2]).unwrap(), gaussian).unwrap().flattened().unwrap_err();
+        assert_eq!(flat.to_string(), "Dbm::flattened: `visible` is gaussian, allowed: bernoulli");
         let mut stack = Stack::zeros(&[2, 2, 1]).unwrap();
         stack.bias_mut(2)[0] = f32::NAN;
         assert!(Dbm::from_stack(stack).unwrap_err().to_string().contains("`bias.2` is NaN"));

@@ -1,10 +1,10 @@
 //! Parallel tempering: chains at several temperatures that exchange them.
 
-use gm_core::{Beta, BitMatrix, Error, LayerUpdate, Purpose, Result, Streams, check_len};
+use gm_core::{Batch, Beta, Error, Purpose, Result, Streams, check_len};
 use gm_rbm::TemperingInfo;
 use rand::RngExt;
 
-use crate::conditional::Couplings;
+use crate::conditional::{Conditional, Couplings};
 use crate::gibbs::{Chains, Sampler};
 use crate::model::Dbm;
 
@@ -57,6 +57,18 @@ impl Dbm {
             temperatures: temperatures.to_vec(),
             places: (0..temperatures.len()).flat_map(|place| std::iter::repeat_n(place, groups)).collect(),
         })
+    }
+}
+
+impl Dbm {
+    /// What the logarithm of the unnormalised probability falls by with beta: E + log base, the base being that of visible biases 0.
+    fn costs(&self, states: &[Batch]) -> Vec<f64> {
+        let mut costs = self.energy(states);
+        if self.visible_units().gaussian().is_some() {
+            let base = self.visible_units().log_weights(states[0].view(), &vec![0.0; self.visible()]);
+            costs.iter_mut().zip(base).for_each(|(cost, base)| *cost += base);
+        }
+        costs
     }
 }
 
@@ -150,7 +162,7 @@ impl Replicas {
 
     /// Offers swaps between neighbouring temperatures, by turns those from an even and from an odd place.
     fn swap(&mut self, dbm: &Dbm, streams: &Streams, counts: &mut [[u64; 2]]) {
-        let energies = dbm.energy(&self.chains.layers);
+        let costs = dbm.costs(&self.chains.layers);
         let mut stream = streams.fork(Purpose::Swap, self.chains.sweeps).stream(0);
         let first = (self.chains.sweeps % 2) as usize;
         for (place, [offered, made]) in counts.iter_mut().enumerate().skip(first).step_by(2) {
@@ -158,7 +170,7 @@ impl Replicas {
             for group in 0..self.groups {
                 let (cold, hot) = (self.sample_at(group, place), self.sample_at(group, place + 1));
                 *offered += 1;
-                if stream.random::<f64>() < (step * (energies[cold] - energies[hot])).exp() {
+                if stream.random::<f64>() < (step * (costs[cold] - costs[hot])).exp() {
                     self.places.swap(cold, hot);
                     *made += 1;
                 }
@@ -171,7 +183,8 @@ impl Sampler<'_> {
     /// Makes sweeps at all temperatures, each followed by swaps of neighbouring temperatures within a group.
     ///
     /// A swap is made with probability min(1, exp((beta_i - beta_j) (E_i - E_j))), which leaves the product of the
-    /// distributions p(x)^beta invariant.
+    /// distributions p(x)^beta invariant. Of Gaussian units E - sum_i v_i^2 / (2 s_i^2) takes the place of E, since they keep their
+    /// variance at every temperature.
     ///
     /// # Randomness
     ///
@@ -200,7 +213,7 @@ impl Couplings {
         let mut flips = 0.0;
         for _ in 0..sweeps {
             let betas = replicas.betas();
-            let tempered = |_: usize, layer: LayerUpdate<'_>, out: &mut BitMatrix, streams: &Streams| {
+            let tempered = |_: usize, layer: Conditional<'_>, out: &mut Batch, streams: &Streams| {
                 layer.tempered(Beta::Each(&betas), None).sample_into(out, streams);
             };
             flips += self.sweep_with(dbm, &mut replicas.chains, 1, streams, &tempered).flips;

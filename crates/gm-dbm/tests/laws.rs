@@ -3,7 +3,7 @@
 mod common;
 
 use common::{all_rows, dbm_from, joint_of, mean, plain, random_model};
-use gm_core::{BitMatrix, Stack, Streams, log_sum_exp};
+use gm_core::{Batch, BitMatrix, Stack, Streams, log_sum_exp};
 use gm_dbm::{DataPhase, Dbm, MeanFieldSettings, MeanFieldStart, ModelPhase, Offsets, UpdateOrder, gradient};
 use gm_testkit::{Joint, Model, Parameters, central_difference};
 use proptest::prelude::*;
@@ -22,14 +22,14 @@ fn close(a: f64, b: f64) -> bool {
 }
 
 /// Every state of all layers.
-fn all_states(dbm: &Dbm) -> Vec<BitMatrix> {
+fn all_states(dbm: &Dbm) -> Vec<Batch> {
     let units: usize = dbm.layers().iter().sum();
     let states = all_rows(units);
     let mut first = 0;
     let layer = |n: usize| {
         first += n;
         let start = first - n;
-        BitMatrix::from_fn(n, states.samples(), |unit, s| states.get(start + unit, s))
+        BitMatrix::from_fn(n, states.samples(), |unit, s| states.get(start + unit, s)).into()
     };
     dbm.layers().into_iter().map(layer).collect()
 }
@@ -253,13 +253,13 @@ fn flip(dbm: &Dbm, flips: u64) -> Dbm {
 #[test]
 fn oracle_a_machine_of_one_hidden_layer_is_an_rbm() {
     let rbm = gm_rbm::Rbm::initial(&vec![0.3; 100], 70, 0.5, &Streams::new(1)).unwrap();
-    let dbm = Dbm::from_rbm(rbm.clone());
+    let dbm = Dbm::from_rbm(rbm.clone()).unwrap();
     assert_eq!(Dbm::initial(&vec![0.3; 100], &[70], 0.5, &Streams::new(1)).unwrap(), dbm);
     let streams = Streams::new(2);
     let (mut deep, mut flat) = (dbm.chains(600, &streams), rbm.chains(600, &streams));
     dbm.sampler().run(&mut deep, 5, &streams);
     rbm.sampler().run(&mut flat, 5, &streams);
-    assert_eq!(deep.layers, [flat.v.bits().clone(), flat.h.clone()]);
+    assert_eq!(deep.layers, [flat.v.clone(), flat.h.clone().into()]);
     let posterior = dbm.mean_field(flat.v.bits(), &MeanFieldSettings::default()).unwrap();
     assert_eq!(posterior.means[0], rbm.couplings().mean_h_from_v(&rbm, &flat.v).to_matrix());
     let data = DataPhase::new(flat.v.bits(), posterior);

@@ -61,7 +61,7 @@ fn planted_cond_wrong_layers_are_found_out() {
         let couplings = dbm.couplings();
         let blind = kernel(dbm, |c| {
             let below = c.layers[0].clone();
-            couplings.given(dbm, 1, Some(&below), None).sample_into(&mut c.layers[1], &streams);
+            couplings.given(dbm, 1, Some(below.view()), None).sample_into(&mut c.layers[1], &streams);
         });
         assert!(!check_conditional(&joint, &block, blind, SAMPLES, seed).passes(ALPHA), "blind layer of model {case}");
     }

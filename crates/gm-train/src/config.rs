@@ -361,7 +361,9 @@ impl Config {
                 if let Some(start) = &mut settings.start {
                     *start = absolute(start)?;
                 }
-                settings.start_model(data.units())?;
+                settings.complete(data)?;
+                let prepared = settings.prepare(data, self.binarise(data))?;
+                settings.start_model(prepared.as_ref().unwrap_or(data).units())?;
             }
             ModelConfig::Classifier(settings) => settings.complete(data)?,
             ModelConfig::Rbm(settings) => settings.complete(data)?,

@@ -1,11 +1,12 @@
 //! Chains of a deep Boltzmann machine in training: at one temperature, or at several.
 
-use gm_core::{BitMatrix, Streams, check_len};
+use gm_core::{Batch, Streams, check_len};
 use gm_dbm::{Chains, Couplings, Dbm, ModelPhase, Replicas};
 
 use crate::error::Result;
 use crate::learner::{BitsState, ChainsState};
 use crate::metrics::Figures;
+use crate::rbm_learner::{restore_visible, visible_state};
 
 /// Chains that go on from update to update.
 #[derive(Clone, Debug)]
@@ -96,25 +97,27 @@ impl DbmChains {
     /// States and, of several temperatures, the place of each chain, to be saved.
     pub(crate) fn state(&self) -> (ChainsState, Vec<Vec<f64>>) {
         let chains = self.all();
-        let layers = chains.layers.iter().map(BitsState::from).collect();
+        let (v, reals) = visible_state(&chains.layers[0]);
+        let hidden = chains.layers[1..].iter().map(|layer| BitsState::from(layer.bits()));
+        let layers = std::iter::once(v).chain(hidden).collect();
         let places = match self {
             Self::Persistent(_) => vec![],
             Self::Tempered(replicas) => vec![replicas.places().iter().map(|&place| place as f64).collect()],
         };
-        (ChainsState { sweeps: chains.sweeps, layers, reals: Vec::new() }, places)
+        (ChainsState { sweeps: chains.sweeps, layers, reals }, places)
     }
 
-    /// What was saved of chains of so many temperatures, for layers of these units.
-    pub(crate) fn restored(
-        state: ChainsState,
-        numbers: Vec<Vec<f64>>,
-        units: &[usize],
-        temperatures: usize,
-    ) -> Result<Self> {
+    /// What was saved of chains of so many temperatures, for a machine of this shape.
+    pub(crate) fn restored(state: ChainsState, numbers: Vec<Vec<f64>>, dbm: &Dbm, temperatures: usize) -> Result<Self> {
         const OP: &str = "DbmLearner::restore";
+        let units = dbm.layers();
         check_len(OP, "chains", "layers", state.layers.len(), units.len())?;
-        let layers = state.layers.into_iter().zip(units).map(|(layer, &units)| layer.into_bits(units));
-        let chains = Chains { layers: layers.collect::<Result<Vec<BitMatrix>>>()?, sweeps: state.sweeps };
+        let mut saved = state.layers.into_iter();
+        let v = restore_visible(saved.next().unwrap_or_default(), state.reals, units[0])?;
+        dbm.check_data(OP, &v)?;
+        let hidden = saved.zip(&units[1..]).map(|(layer, &units)| Ok(layer.into_bits(units)?.into()));
+        let layers = std::iter::once(Ok(v)).chain(hidden).collect::<Result<Vec<Batch>>>()?;
+        let chains = Chains { layers, sweeps: state.sweeps };
         for layer in &chains.layers {
             check_len(OP, "chains", "samples", layer.samples(), chains.count())?;
         }

@@ -1,17 +1,23 @@
 //! Deep Boltzmann machines in training.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use gm_core::{Batch, BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Stack, Streams, check_len};
-use gm_dbm::{Chains, Couplings, DataPhase, Dbm, MeanField, MeanFieldSettings, Offsets, gradient_into};
+use gm_core::{
+    Batch, BatchRef, Error as CoreError, Gaussian, Matrix, ModelData, ModelKind, Purpose, Stack, Streams, VisibleKind,
+    VisibleUnits, check_len,
+};
+use gm_dbm::{
+    Chains, Couplings, DataPhase, Dbm, MeanField, MeanFieldSettings, Offsets, gradient_into, variance_gradient,
+};
 use gm_dbn::Dbn;
 use gm_rbm::Rbm;
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelSettings;
-use crate::data::Dataset;
+use crate::data::{Binarise, Dataset};
 use crate::dbm_chains::DbmChains;
 use crate::dbm_pretrain::{Pretraining, Scales};
 use crate::error::{Error, Result};
@@ -20,8 +26,9 @@ use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, 
 use crate::metrics::Figures;
 use crate::optimiser::{Optimiser, OptimiserSettings};
 use crate::rate::{Clock, Rate, warm_up};
-use crate::rbm_learner::{mean, rms};
+use crate::rbm_learner::{GREATEST_STEP, mean, of_variances, rms, widened};
 use crate::regularise::{Regularise, pull_to_share};
+use crate::visible::Visible;
 
 /// What comes before all layers are trained together.
 ///
@@ -108,10 +115,15 @@ impl From<Pretrain> for String {
 pub struct DbmSettings {
     /// Units of the hidden layers, from the first one up.
     pub hidden: Vec<usize>,
+    /// What the visible units are.
+    pub visible: Visible,
+    /// The variance below which Gaussian units do not fall, as a share of the variance of the data.
+    pub least_variance: f32,
     /// What comes before all layers are trained together.
     pub pretrain: Pretrain,
     /// A file with a machine of the first of these layers, or of all: a restricted or deep Boltzmann machine, or a deep belief
-    /// network, whose middle matrices are halved as in 2009. Layers above it begin with small weights.
+    /// network, whose middle matrices are halved as in 2009. Layers above it begin with small weights. Gaussian units go on with its
+    /// variances, and with data standardised as it has them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<PathBuf>,
     /// Passes over the training split for each stage of pretraining.
@@ -164,6 +176,8 @@ impl Default for DbmSettings {
     fn default() -> Self {
         Self {
             hidden: vec![500, 1000],
+            visible: Visible::Bernoulli,
+            least_variance: 0.01,
             pretrain: Pretrain::Grow,
             start: None,
             pretrain_epochs: 10,
@@ -210,10 +224,23 @@ impl DbmSettings {
         if self.start.is_some() && self.pretrain != Pretrain::None {
             return Err(refused("pretrain", self.pretrain, "none with a model to start from"));
         }
+        if !(self.least_variance > 0.0 && self.least_variance <= 1.0) {
+            return Err(refused("least_variance", self.least_variance, "above 0, at most 1"));
+        }
         self.check_rates()?;
         self.optimiser.check()?;
         self.regularise.check()?;
         Ok(self.mean_field().check()?)
+    }
+
+    /// Fills in what the data tell.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Dataset::categories`] with softmax units.
+    pub fn complete(&mut self, data: &Dataset) -> Result<()> {
+        self.visible = self.visible.complete(data)?;
+        Ok(())
     }
 
     /// The model to start from, where one is named.
@@ -226,7 +253,7 @@ impl DbmSettings {
         let data = load_model(path)?;
         let model = match data.kind {
             ModelKind::Dbm => Dbm::from_data(data)?,
-            ModelKind::Rbm => Dbm::from_rbm(Rbm::from_data(data)?),
+            ModelKind::Rbm => Dbm::from_rbm(Rbm::from_data(data)?)?,
             ModelKind::Dbn => from_dbn(Dbn::from_data(data)?)?,
             kind => {
                 return Err(refused("start", format!("a {kind}"), "a file with a machine or a deep belief network"));
@@ -242,6 +269,11 @@ impl DbmSettings {
         if !wanted.starts_with(&model.layers()) {
             let value = format!("a model with layers {:?} for {wanted:?}", model.layers());
             return Err(refused("start", value, "a model whose layers are the first ones of those wanted"));
+        }
+        let (found, wanted) = (model.visible_units().kind(), self.visible_kind());
+        if found != wanted {
+            let value = format!("a model with {found} visible units for visible {wanted}");
+            return Err(refused("start", value, "a model with the visible units of the settings"));
         }
         Ok(())
     }
@@ -361,8 +393,16 @@ impl ModelSettings for DbmSettings {
         Self::check(self)
     }
 
-    fn learner(&self, _: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
-        Ok(Box::new(DbmLearner::new(visible_means, self, streams)?))
+    fn visible_kind(&self) -> VisibleKind {
+        self.visible.kind(0)
+    }
+
+    fn prepare(&self, data: &Dataset, binarise: Binarise) -> Result<Option<Dataset>> {
+        self.visible.prepare("DbmSettings", data, binarise)
+    }
+
+    fn learner(&self, data: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
+        Ok(Box::new(DbmLearner::with_data(data, visible_means, self, streams)?))
     }
 }
 
@@ -372,7 +412,7 @@ fn from_dbn(dbn: Dbn) -> Result<Dbm> {
         let value = format!("a dbn with {} label units", dbn.classes());
         return Err(refused("start", value, "a deep belief network without label units"));
     }
-    Ok(Dbm::compose(dbn.stack().clone())?)
+    Ok(Dbm::compose(dbn.stack().clone(), dbn.units().clone())?)
 }
 
 fn refused(arg: &'static str, value: impl fmt::Display, allowed: &'static str) -> Error {
@@ -416,12 +456,16 @@ pub struct DbmLearner {
     offsets: Offsets,
     chains: DbmChains,
     gradient: Stack,
+    /// The gradient with respect to the log-variances of Gaussian units.
+    log_variances: Vec<f32>,
     /// The stage that all this belongs to.
     stage: usize,
 }
 
 impl DbmLearner {
-    /// A model that starts from small random weights and the means of the data, `[visible]`.
+    /// A model that starts from small random weights and the means of the data, `[visible]`, or from the settings' model.
+    ///
+    /// Of Gaussian units the means are those of data that are standardised already.
     ///
     /// # Errors
     ///
@@ -439,16 +483,43 @@ impl DbmLearner {
     /// # Ok::<(), gm_train::Error>(())
     /// ```
     pub fn new(visible_means: &[f32], settings: &DbmSettings, streams: &Streams) -> Result<Self> {
-        settings.check()?;
-        if let Some(dbm) = settings.start_model(visible_means.len())? {
-            return Self::start_from(dbm, visible_means, settings, streams);
-        }
-        let hidden = &settings.hidden[..settings.depth_in(0)];
-        let dbm = Dbm::initial(visible_means, hidden, settings.init_scale, streams)?;
-        Self::at_stage(dbm, visible_means, settings, 0, streams)
+        let units = VisibleUnits::new(settings.visible_kind(), visible_means.len(), None)?;
+        Self::with_units(units, visible_means, settings, streams)
     }
 
-    /// A given model, to be trained with all layers together on data of the given means, `[visible]`, without pretraining.
+    /// [`new`](Self::new) for prepared data, whose binary values have the given means; Gaussian units standardise them.
+    pub(crate) fn with_data(
+        data: &Dataset,
+        visible_means: &[f32],
+        settings: &DbmSettings,
+        streams: &Streams,
+    ) -> Result<Self> {
+        let units = settings.visible.units(0, data)?;
+        Self::with_units(units, visible_means, settings, streams)
+    }
+
+    fn with_units(
+        units: VisibleUnits,
+        visible_means: &[f32],
+        settings: &DbmSettings,
+        streams: &Streams,
+    ) -> Result<Self> {
+        settings.check()?;
+        if let Some(dbm) = settings.start_model(visible_means.len())? {
+            let seen = means_seen_by(&dbm, visible_means);
+            return Self::start_from(dbm, &seen, settings, streams);
+        }
+        let hidden = &settings.hidden[..settings.depth_in(0)];
+        let seen = match units.gaussian().and_then(Gaussian::standardise) {
+            Some(_) => vec![0.0; visible_means.len()],
+            None => visible_means.to_vec(),
+        };
+        let dbm = Dbm::initial_with(units, &seen, hidden, settings.init_scale, streams)?;
+        Self::at_stage(dbm, &seen, settings, 0, streams)
+    }
+
+    /// A given model, to be trained with all layers together on data of the given means, `[visible]`, without pretraining; of Gaussian
+    /// units those of data as the model has them, standardised.
     ///
     /// Where it has fewer hidden layers than the settings, the others are put on top with small random weights, which leave its
     /// p(v) nearly as it was. The chains make 500 sweeps before the first update, so that they are where the model is.
@@ -456,7 +527,7 @@ impl DbmLearner {
     /// # Errors
     ///
     /// Those of [`DbmSettings::check`], [`gm_core::Error::Param`] for a model whose layers are not the first ones of the
-    /// settings, [`gm_core::Error::Shape`] when model and means disagree on units.
+    /// settings or that has other visible units, [`gm_core::Error::Shape`] when model and means disagree on units.
     pub fn start_from(dbm: Dbm, visible_means: &[f32], settings: &DbmSettings, streams: &Streams) -> Result<Self> {
         const OP: &str = "DbmLearner::start_from";
         let settings = DbmSettings { pretrain: Pretrain::None, ..settings.clone() };
@@ -478,11 +549,16 @@ impl DbmLearner {
     ) -> Result<Self> {
         let mut offsets: Vec<Vec<f32>> = dbm.layers().into_iter().map(|units| vec![0.5; units]).collect();
         offsets[0].copy_from_slice(visible_means);
+        let log_variances = vec![0.0; dbm.visible_units().gaussian().map_or(0, |_| dbm.visible())];
         Ok(Self {
             settings: settings.clone(),
             visible_means: visible_means.to_vec(),
             couplings: dbm.couplings(),
-            optimiser: Optimiser::new(settings.optimiser, dbm.stack()),
+            optimiser: Optimiser::of_tensors(
+                settings.optimiser,
+                dbm.stack().tensors().chain(of_variances(&log_variances)),
+            ),
+            log_variances,
             offsets: Offsets { layers: offsets },
             chains: DbmChains::new(&dbm, settings.chains, settings.temperatures, streams)?,
             gradient: dbm.stack().clone(),
@@ -522,23 +598,54 @@ impl DbmLearner {
     }
 
     /// Updates all layers together; figures of the update.
-    fn ascend(&mut self, batch: &BitMatrix, rate: f64, streams: &Streams) -> Figures {
+    fn ascend(&mut self, batch: BatchRef<'_>, rate: f64, streams: &Streams) -> Figures {
         let posterior = self.couplings.mean_field(&self.dbm, batch, &self.settings.mean_field());
         let iterations = posterior.iterations as f64;
         let data = DataPhase::new(batch, posterior);
         let (mut figures, model) = self.chains.advance((&self.dbm, &self.couplings), self.settings.steps, streams);
         gradient_into(&data, &model, &mut self.gradient);
+        if self.dbm.visible_units().gaussian().is_some() {
+            self.log_variances = variance_gradient(&self.dbm, &data, &model, &self.gradient);
+        }
         self.pull_to_sparsity(data.averages());
         if self.settings.centred {
             let mut rates = vec![self.settings.hidden_offset_rate; data.averages().len()];
             rates[0] = self.settings.visible_offset_rate;
             self.offsets.slide(data.averages(), &rates);
-            self.offsets.centre(&mut self.gradient);
+            self.offsets.centre_for(self.dbm.visible_units(), &mut self.gradient);
         }
-        self.optimiser.apply(self.dbm.stack_mut(), &self.gradient, rate as f32, &self.settings.regularise);
-        self.couplings.refresh(&self.dbm);
+        let penalty = self.settings.regularise;
+        self.climb(rate as f32, &penalty);
         figures.push("mean_field_iterations", iterations);
         figures
+    }
+
+    /// Moves the parameters, log-variances among them, up their gradient.
+    fn climb(&mut self, rate: f32, penalty: &Regularise) {
+        let (depth, mut steps) = (self.dbm.depth(), vec![0.0; self.log_variances.len()]);
+        let tensors = self.dbm.stack_mut().tensors_mut().zip(self.gradient.tensors());
+        let variances = (!steps.is_empty()).then_some((steps.as_mut_slice(), self.log_variances.as_slice()));
+        self.optimiser.apply_to_tensors(tensors.chain(variances), rate, |t| {
+            if t < depth { *penalty } else { Regularise::default() }
+        });
+        penalty.limit_norms(self.dbm.stack_mut());
+        if let Some(gaussian) = self.dbm.visible_units_mut().gaussian_mut() {
+            for (step, variance) in steps.iter_mut().zip(gaussian.variance()) {
+                let least = (self.settings.least_variance / variance).ln();
+                *step = step.clamp(-GREATEST_STEP, GREATEST_STEP).max(least);
+            }
+            gaussian.grow(&steps);
+        }
+        self.couplings.refresh(&self.dbm);
+    }
+
+    /// Rows as the model sees them.
+    fn states<'a>(&self, op: &'static str, rows: &'a Batch) -> Result<Cow<'a, Batch>> {
+        if self.dbm.visible_units().is_binary() {
+            binary(op, rows, self.dbm.visible())?;
+            return Ok(Cow::Borrowed(rows));
+        }
+        Ok(Cow::Owned(self.dbm.states_of_rows(rows)?))
     }
 
     /// Adds cost (target - mean) to the gradient of each hidden bias.
@@ -549,8 +656,8 @@ impl DbmLearner {
         }
     }
 
-    /// Updates one matrix as a machine of two layers.
-    fn pretrain(&mut self, batch: &BitMatrix, l: usize, rate: f64, streams: &Streams) {
+    /// Updates one matrix as a machine of two layers; variances stay as they are.
+    fn pretrain(&mut self, batch: BatchRef<'_>, l: usize, rate: f64, streams: &Streams) {
         let scales: Vec<Scales> = (0..=l).map(|l| self.settings.scales(l)).collect();
         let pretraining = Pretraining { dbm: &self.dbm, scales: &scales, centred: self.settings.centred };
         let means = pretraining.gradient_into(batch, &self.offsets, streams, &mut self.gradient);
@@ -558,13 +665,20 @@ impl DbmLearner {
         let mut rates: Vec<f32> = (0..means.len()).map(rate_of).collect();
         rates[0] = if l == 0 { self.settings.visible_offset_rate } else { 0.0 };
         self.offsets.slide(&means, &rates);
-        self.optimiser.apply(self.dbm.stack_mut(), &self.gradient, rate as f32, &Regularise::default());
-        self.couplings.refresh(&self.dbm);
+        self.log_variances.fill(0.0);
+        self.climb(rate as f32, &Regularise::default());
     }
 
-    /// -sum_i [v_i log m_i + (1 - v_i) log (1 - m_i)] with m = E[v | E[h_1]], mean over samples.
-    fn reconstruction(&self, v: &BitMatrix, posterior: &MeanField) -> f64 {
+    /// -log p(v | E[h_1]), mean over samples: of bits -sum_i [v_i log m_i + (1 - v_i) log (1 - m_i)] with m = E[v | E[h_1]].
+    fn reconstruction(&self, v: BatchRef<'_>, posterior: &MeanField) -> f64 {
         let inputs = gm_core::dense_inputs_down(self.dbm.weights(0), &posterior.means[0], self.dbm.bias(0));
+        let (BatchRef::Bits(v), VisibleUnits::Bernoulli) = (v, self.dbm.visible_units()) else {
+            let (v, units) = (v.to_matrix(), self.dbm.visible_units());
+            let log_p = |s: usize| {
+                units.log_prob_given(&widened(v.column(s).as_slice()), &widened(inputs.column(s).as_slice()))
+            };
+            return -(0..v.ncols()).map(log_p).sum::<f64>() / v.ncols() as f64;
+        };
         let of_sample = |s: usize| -> f64 {
             let term = |(i, &x): (usize, &f32)| {
                 let x = f64::from(x);
@@ -581,23 +695,33 @@ const BURN_IN: usize = 500;
 
 /// A machine with further hidden layers of small random weights on top.
 fn extended(dbm: &Dbm, visible_means: &[f32], hidden: &[usize], scale: f32, streams: &Streams) -> Result<Dbm> {
-    let (mut weights, mut biases) = Dbm::initial(visible_means, hidden, scale, streams)?.into_stack().into_parts();
+    let units = dbm.visible_units();
+    let first = Dbm::initial_with(units.clone(), visible_means, hidden, scale, streams)?;
+    let (mut weights, mut biases) = first.into_stack().into_parts();
     for (l, weights) in weights.iter_mut().enumerate().take(dbm.depth()) {
         weights.copy_from(dbm.weights(l));
     }
     for (l, bias) in biases.iter_mut().enumerate().take(dbm.depth() + 1) {
         bias.copy_from_slice(dbm.bias(l));
     }
-    Ok(Dbm::from_stack(Stack::new(weights, biases)?)?)
+    Ok(Dbm::with_units(Stack::new(weights, biases)?, units.clone())?)
 }
 
-/// Units that have to be enumerated for log Z or for log p(v) given it, whichever are more.
-fn enumerable_units(layers: &[usize]) -> usize {
-    let fewer = |layers: &[usize]| {
-        let half = |parity| layers.iter().skip(parity).step_by(2).sum::<usize>();
-        half(0).min(half(1))
-    };
-    fewer(layers).max(fewer(&layers[1..]))
+/// Means of data as a model sees them: standardised where it standardises. Another number of units is refused elsewhere.
+pub(crate) fn means_seen_by(dbm: &Dbm, means: &[f32]) -> Vec<f32> {
+    if dbm.visible() != means.len() {
+        return means.to_vec();
+    }
+    dbm.standardised(&Matrix::from_column_slice(means.len(), 1, means)).as_slice().to_vec()
+}
+
+/// Units that have to be enumerated for log Z or for log p(v) given it, whichever are more; visible ones are never enumerated
+/// unless they are Bernoulli.
+fn enumerable_units(layers: &[usize], visible: VisibleKind) -> usize {
+    let half = |layers: &[usize], parity| layers.iter().skip(parity).step_by(2).sum::<usize>();
+    let fewer = |layers: &[usize]| half(layers, 0).min(half(layers, 1));
+    let of_all = if visible == VisibleKind::Bernoulli { fewer(layers) } else { half(layers, 1) };
+    of_all.max(fewer(&layers[1..]))
 }
 
 fn layers_of(visible_means: &[f32], hidden: &[usize]) -> Vec<usize> {
@@ -606,7 +730,8 @@ fn layers_of(visible_means: &[f32], hidden: &[usize]) -> Vec<usize> {
 
 impl Learner for DbmLearner {
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
-        let batch = binary("DbmLearner::step", batch, self.dbm.visible())?;
+        let states = self.states("DbmLearner::step", batch)?;
+        let batch = states.view();
         let (stage, within) = self.settings.stage(clock);
         if stage != self.stage {
             self.enter(stage, streams)?;
@@ -631,17 +756,30 @@ impl Learner for DbmLearner {
     }
 
     fn set_parameters(&mut self, parameters: ParametersState) -> Result<()> {
+        const OP: &str = "DbmLearner::set_parameters";
+        let mut units = self.dbm.visible_units().clone();
+        check_len(OP, "variance", "length", parameters.variance.len(), self.log_variances.len())?;
+        if let Some(gaussian) = units.gaussian_mut() {
+            *gaussian =
+                Gaussian::new(parameters.variance.clone())?.with_standardise(gaussian.standardise().cloned())?;
+        }
         let (stack, _) = parameters.into_parts()?;
         let layers = layers_of(&self.visible_means, &self.settings.hidden);
         let depth = stack.depth().min(layers.len() - 1);
-        check_layers("DbmLearner::set_parameters", &stack, &layers[..=depth])?;
-        self.dbm = Dbm::from_stack(stack)?;
+        check_layers(OP, &stack, &layers[..=depth])?;
+        self.dbm = Dbm::with_units(stack, units)?;
         self.couplings = self.dbm.couplings();
         Ok(())
     }
 
+    fn parameters(&self) -> ParametersState {
+        let gaussian = self.dbm.visible_units().gaussian();
+        let variance = gaussian.map_or_else(Vec::new, |gaussian| gaussian.variance().to_vec());
+        ParametersState { variance, ..ParametersState::new(self.dbm.stack(), None) }
+    }
+
     fn enumerable_units(&self) -> usize {
-        enumerable_units(&layers_of(&self.visible_means, &self.settings.hidden))
+        enumerable_units(&layers_of(&self.visible_means, &self.settings.hidden), self.settings.visible_kind())
     }
 
     fn judged_by(&self) -> &'static [&'static str] {
@@ -653,23 +791,28 @@ impl Learner for DbmLearner {
     }
 
     fn figures(&self, probe: &Probe, _: &Streams) -> Result<Figures> {
-        let settings = MeanFieldSettings::default();
-        let (train_rows, valid_rows) = (probe.train.bits(), probe.valid.bits());
+        const OP: &str = "DbmLearner::figures";
+        let (settings, volume) = (MeanFieldSettings::default(), self.dbm.log_volume());
+        let (train_rows, valid_rows) = (self.states(OP, &probe.train)?, self.states(OP, &probe.valid)?);
+        let (train_rows, valid_rows) = (train_rows.view(), valid_rows.view());
         let posterior = self.couplings.mean_field(&self.dbm, valid_rows, &settings);
         let valid = mean(&posterior.bound(&self.dbm, valid_rows, 0.0));
         let train = self.couplings.mean_field(&self.dbm, train_rows, &settings);
         let train = mean(&train.bound(&self.dbm, train_rows, 0.0));
         let weights: Vec<f32> = (0..self.dbm.depth()).map(|l| rms(self.dbm.weights(l).as_slice()) as f32).collect();
         let mut figures = Figures::new([
-            ("reconstruction", self.reconstruction(valid_rows, &posterior)),
+            ("reconstruction", self.reconstruction(valid_rows, &posterior) + volume),
             ("free_energy_gap", train - valid),
             ("weight_rms", rms(&weights)),
         ]);
-        if enumerable_units(&self.dbm.layers()) <= probe.exact_units {
+        if let Some(gaussian) = self.dbm.visible_units().gaussian() {
+            figures.push("variance", mean(&widened(gaussian.variance())));
+        }
+        if enumerable_units(&self.dbm.layers(), self.settings.visible_kind()) <= probe.exact_units {
             let log_partition = self.dbm.log_partition()?;
-            figures.push("log_likelihood", mean(&self.dbm.log_prob(valid_rows, log_partition)?));
-            figures.push("train_log_likelihood", mean(&self.dbm.log_prob(train_rows, log_partition)?));
-            figures.push("elbo", valid - log_partition);
+            figures.push("log_likelihood", mean(&self.dbm.log_prob(valid_rows, log_partition)?) - volume);
+            figures.push("train_log_likelihood", mean(&self.dbm.log_prob(train_rows, log_partition)?) - volume);
+            figures.push("elbo", valid - log_partition - volume);
         }
         Ok(figures)
     }
@@ -677,7 +820,7 @@ impl Learner for DbmLearner {
     fn state(&self) -> LearnerState {
         let (chains, numbers) = self.chains.state();
         LearnerState {
-            parameters: ParametersState::new(self.dbm.stack(), None),
+            parameters: self.parameters(),
             optimiser: self.optimiser.state().clone(),
             offsets: self.offsets.layers.clone(),
             chains: vec![chains],
@@ -691,14 +834,16 @@ impl Learner for DbmLearner {
         self.set_parameters(state.parameters)?;
         self.stage = usize::try_from(state.stage).unwrap_or(usize::MAX).min(self.settings.pretrain_stages());
         let layers = self.dbm.layers();
-        self.optimiser = Optimiser::resume(self.settings.optimiser, self.dbm.stack(), state.optimiser)?;
+        let tensors = self.dbm.stack().tensors().zip(self.dbm.stack().tensor_names());
+        let variances = of_variances(&self.log_variances).map(|values| (values, "visible_variance".into()));
+        self.optimiser = Optimiser::resume_tensors(self.settings.optimiser, tensors.chain(variances), state.optimiser)?;
         check_len(OP, "offsets", "layers", state.offsets.len(), layers.len())?;
         for (offsets, &units) in state.offsets.iter().zip(&layers) {
             check_len(OP, "offsets", "length", offsets.len(), units)?;
         }
         check_len(OP, "chains", "length", state.chains.len(), 1)?;
         let chains = state.chains.into_iter().next().unwrap_or_default();
-        self.chains = DbmChains::restored(chains, state.numbers, &layers, self.settings.temperatures)?;
+        self.chains = DbmChains::restored(chains, state.numbers, &self.dbm, self.settings.temperatures)?;
         self.offsets = Offsets { layers: state.offsets };
         self.gradient = self.dbm.stack().clone();
         Ok(())

@@ -80,7 +80,7 @@ impl Serialize for Figures {
 /// | `batch_bound` | mean K-sample bound of the last batch, with the K of training (belief nets only) |
 /// | `importance_weighted`, `train_importance_weighted` | bounds from 20 draws of validation and training rows, the same random numbers each time, nats a row (belief nets; the first also of deep belief networks) |
 /// | `ess` | effective sample size of those 20 weights, mean over validation rows (belief nets only) |
-/// | `squared_error`, `variance` | mean square of standardised rows less their means given one draw of the hidden units, and mean variance of the units given them (Gaussian units only) |
+/// | `squared_error`, `variance` | mean square of standardised rows less their means given one draw of the hidden units, and mean variance of the units given them (Gaussian units only; of deep Boltzmann machines the variance alone) |
 /// | `weight_rms` | root mean square of the weights, those next to the data in deep models, those of the machine on top in deep belief networks |
 /// | `layers`, `train_elbo` | hidden layers so far, and the bound of training rows (deep belief networks) |
 /// | `next_elbo` | at the end of a layer: the bound of validation rows with which the next layer begins (deep belief networks) |

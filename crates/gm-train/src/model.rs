@@ -74,15 +74,17 @@ pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
     };
     let labels = data.labels.clone().filter(|_| to == ModelKind::Dbn);
     let data = ModelData { labels, ..data };
-    if from == ModelKind::Dbn && depth > 1 && data.visible == VisibleKind::Bernoulli {
+    if from == ModelKind::Dbn && depth > 1 {
         match to {
-            ModelKind::Dbm => return Ok(Dbm::compose(data.stack)?.to_data()?),
-            ModelKind::Sbn => return sbn_from_dbn(Dbn::from_data(data)?),
+            ModelKind::Dbm => {
+                let units = data.visible_units()?;
+                return Ok(Dbm::compose(data.stack, units)?.to_data()?);
+            }
+            ModelKind::Sbn if data.visible == VisibleKind::Bernoulli => return sbn_from_dbn(Dbn::from_data(data)?),
             _ => {}
         }
     }
-    let without_dbm = from != ModelKind::Dbm && to != ModelKind::Dbm;
-    if depth == 1 && undirected(from) && undirected(to) && (data.visible == VisibleKind::Bernoulli || without_dbm) {
+    if depth == 1 && undirected(from) && undirected(to) {
         return Ok(ModelData { kind: to, recognition: None, ..data });
     }
     let plural = if depth == 1 { "" } else { "s" };
@@ -90,8 +92,7 @@ pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
         op: "convert_model",
         arg: "to",
         value: format!("{to} for a {from} of {depth} hidden layer{plural} and {} visible units", data.visible),
-        allowed: "rbm, dbm and dbn for each other with one hidden layer, and dbm or sbn for a dbn, with bernoulli units; \
-                  rbm and dbn for each other with one hidden layer and any units",
+        allowed: "rbm, dbm and dbn for each other with one hidden layer, dbm for a dbn, and sbn for a dbn with bernoulli units",
     }
     .into())
 }
@@ -174,13 +175,14 @@ impl Model {
         }
     }
 
-    /// What the visible units are; those of sigmoid belief nets and deep Boltzmann machines are zeros and ones.
+    /// What the visible units are; those of sigmoid belief nets are zeros and ones.
     #[must_use]
     pub fn visible_kind(&self) -> VisibleKind {
         match self {
             Self::Rbm(rbm) => rbm.units().kind(),
+            Self::Dbm(dbm) => dbm.visible_units().kind(),
             Self::Dbn(dbn) => dbn.units().kind(),
-            Self::Sbn(_) | Self::Dbm(_) => VisibleKind::Bernoulli,
+            Self::Sbn(_) => VisibleKind::Bernoulli,
         }
     }
 }

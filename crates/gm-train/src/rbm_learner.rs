@@ -748,12 +748,12 @@ impl RbmLearner {
 }
 
 /// Log-variances as a tensor behind the others, where there are any.
-fn of_variances(values: &[f32]) -> impl Iterator<Item = &[f32]> {
+pub(crate) fn of_variances(values: &[f32]) -> impl Iterator<Item = &[f32]> {
     (!values.is_empty()).then_some(values).into_iter()
 }
 
 /// The most by which the logarithm of a variance changes in an update.
-const GREATEST_STEP: f32 = 0.1;
+pub(crate) const GREATEST_STEP: f32 = 0.1;
 
 pub(crate) fn widened(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&x| f64::from(x)).collect()

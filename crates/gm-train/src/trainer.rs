@@ -15,7 +15,7 @@ use crate::checkpoint::{Checkpoint, DataMark};
 use crate::classifier::{Classifier, ClassifierLearner, ClassifierSettings};
 use crate::config::ModelSettings;
 use crate::data::{Binarise, Dataset, Split};
-use crate::dbm_learner::{DbmLearner, DbmSettings};
+use crate::dbm_learner::{DbmLearner, DbmSettings, means_seen_by};
 use crate::dbn_learner::DbnLearner;
 use crate::dbn_settings::DbnSettings;
 use crate::error::Result;
@@ -298,13 +298,20 @@ pub fn fit_dbm(
     streams: &Streams,
     observer: &mut dyn Observer,
 ) -> Result<Fit<Dbm>> {
+    let mut settings = settings.clone();
+    settings.complete(data)?;
     settings.check()?;
     let epochs = if options.start.is_some() { settings.epochs } else { settings.total_epochs() };
-    let plan = options.plan(data, epochs, settings.batch_size);
-    let examples = Examples::new(data, &plan, streams)?;
+    let usual = options.plan(data, epochs, settings.batch_size);
+    let reals = settings.takes_reals();
+    let binarise = if reals { options.binarise.unwrap_or(Binarise::None) } else { usual.binarise };
+    let plan = Plan { binarise, reals, ..usual };
+    let prepared = settings.prepare(data, plan.binarise)?;
+    let learnt = prepared.as_ref().unwrap_or(data);
+    let examples = Examples::new(learnt, &plan, streams)?;
     let mut learner = match &options.start {
-        Some(dbm) => DbmLearner::start_from(dbm.clone(), &examples.means, settings, streams)?,
-        None => DbmLearner::new(&examples.means, settings, streams)?,
+        Some(dbm) => DbmLearner::start_from(dbm.clone(), &means_seen_by(dbm, &examples.means), &settings, streams)?,
+        None => DbmLearner::with_data(learnt, &examples.means, &settings, streams)?,
     };
     let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
     Ok(Fit { model: learner.into_dbm(), outcome, history })

@@ -203,7 +203,7 @@ fn law_training_goes_on_from_a_model_in_a_file() {
     let path = folder.path().join("rbm.gm");
     save_model(&path, &rbm.to_data().unwrap()).unwrap();
     let rows = EvalData::from_dataset(&bars, SplitName::Train, None).unwrap().rows;
-    let before = exact(&Dbm::from_rbm(rbm), rows.bits());
+    let before = exact(&Dbm::from_rbm(rbm).unwrap(), rows.bits());
     let settings = DbmSettings {
         start: Some(path),
         hidden: vec![6, 4],

@@ -1,6 +1,6 @@
 //! Chains of deep Boltzmann machines.
 
-use gm_core::{Beta, Matrix, Streams};
+use gm_core::{Batch, Beta, Matrix, Streams};
 use gm_dbm::Dbm;
 use gm_rbm::Clamp;
 
@@ -20,9 +20,13 @@ pub(crate) struct DbmWalk<'a> {
 }
 
 impl<'a> DbmWalk<'a> {
-    /// Starts chains anywhere, or where units are given, there.
+    /// Starts chains anywhere, of which units of the data may be given.
     pub(crate) fn new(dbm: &'a Dbm, count: usize, clamp: Option<Clamp>, streams: &Streams) -> Self {
         let (sampler, chains) = (dbm.sampler(), dbm.chains(count, streams));
+        let clamp = clamp.map(|Clamp { mask, values }| match values {
+            Batch::Reals(reals) => Clamp { mask, values: dbm.standardised(&reals).into_owned().into() },
+            bits => Clamp { mask, values: bits },
+        });
         Self { dbm, sampler, chains, clamp, beta: None, streams: streams.clone() }
     }
 
@@ -63,14 +67,14 @@ impl Chain for DbmWalk<'_> {
     }
 
     fn states(&self) -> Matrix {
-        self.chains.layers[0].to_matrix()
+        self.dbm.rows_of_states(&self.chains.layers[0].to_matrix())
     }
 
     fn means(&self) -> Matrix {
         let means = self.sampler.couplings().mean(self.dbm, 0, &self.chains.layers).to_matrix();
-        match &self.clamp {
+        self.dbm.rows_of_states(&match &self.clamp {
             Some(clamp) => with_given(means, &clamp.mask, &clamp.values),
             None => means,
-        }
+        })
     }
 }

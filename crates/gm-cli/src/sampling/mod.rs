@@ -72,9 +72,9 @@ pub(crate) fn reconstructions(model: &Model, rows: &Batch, streams: &Streams) ->
             Ok(rbm.rows_of_states(&couplings.mean_v_from_h(rbm, &h).to_matrix()))
         }
         Model::Dbm(dbm) => {
-            let (sampler, mut chains) = (dbm.sampler(), dbm.chains_from(rows.bits().clone(), streams));
+            let (sampler, mut chains) = (dbm.sampler(), dbm.chains_from(dbm.states_of_rows(rows)?, streams));
             sampler.run_hidden(&mut chains, SETTLING, streams);
-            Ok(sampler.couplings().mean(dbm, 0, &chains.layers).to_matrix())
+            Ok(dbm.rows_of_states(&sampler.couplings().mean(dbm, 0, &chains.layers).to_matrix()))
         }
         Model::Dbn(dbn) => {
             let sampler = dbn.sampler();

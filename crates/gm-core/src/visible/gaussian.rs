@@ -97,6 +97,17 @@ impl Gaussian {
         inputs.iter().zip(bias).zip(&self.variance).map(term).sum()
     }
 
+    /// The tempered integral has its mean at m_beta = beta m + (1 - beta) base, and the difference of two squares is taken as a
+    /// product so that nothing cancels.
+    pub(super) fn log_sum_gain(&self, inputs: &[f32], bias: &[f64], base: &[f32], (from, to): (f64, f64)) -> f64 {
+        let term = |(((&m, a), &base), &variance): (((&f32, &f64), &f32), &f32)| {
+            let (m, base) = (f64::from(m), f64::from(base));
+            let middle = 2.0 * base + (to + from) * (m - base);
+            ((m - base) * middle - (a * a - base * base)) / (2.0 * f64::from(variance))
+        };
+        (to - from) * inputs.iter().zip(bias).zip(base).zip(&self.variance).map(term).sum::<f64>()
+    }
+
     pub(super) fn log_density(&self, v: &[f64], means: &[f64]) -> f64 {
         let term = |((v, m), &variance): ((&f64, &f64), &f32)| {
             let variance = f64::from(variance);
@@ -303,6 +314,27 @@ mod tests {
         let found = crate::batch::BatchRef::Reals(&v).weighted_sums(&weights);
         let (to, from) = (gaussian.log_weights(&v, &bias), gaussian.log_weights(&v, &base));
         assert!((0..2).all(|s| (found[s] + constant - (to[s] - from[s])).abs() < 1e-6));
+    }
+
+    #[test]
+    fn law_gains_of_the_log_sum_add_up() {
+        use crate::visible::{Groups, VisibleUnits};
+        let m = [0.7_f32, -0.4, 0.2, 1.9, -2.0, 0.1];
+        let (bias, base) = ([0.2, -0.3, 1.0, 0.4, 0.0, -1.0], [1.0_f32, 0.4, -0.5, 0.3, 0.2, 0.1]);
+        let inputs = Activations::from_matrix(&Matrix::from_column_slice(6, 1, &m));
+        let wide = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+        let kinds = [
+            VisibleUnits::Bernoulli,
+            VisibleUnits::Softmax(Groups::all(6, 3).unwrap()),
+            VisibleUnits::Softmax(Groups::last(6, 4).unwrap()),
+            VisibleUnits::Gaussian(Gaussian::new(vec![0.5, 2.0, 1.0, 0.3, 1.0, 4.0]).unwrap()),
+        ];
+        for units in kinds {
+            let gain = |from, to| units.log_sum_gains(&inputs, &bias, &base, (from, to))[0];
+            let steps: f64 = (0..50).map(|step| gain(f64::from(step) / 50.0, f64::from(step + 1) / 50.0)).sum();
+            let whole = units.log_sum(&wide(&m), &bias) - units.log_sum(&wide(&base), &wide(&base));
+            assert!((steps - whole).abs() < 1e-5 && (gain(0.0, 1.0) - whole).abs() < 1e-5, "{units:?}");
+        }
     }
 
     #[test]

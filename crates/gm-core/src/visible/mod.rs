@@ -7,6 +7,8 @@ mod softmax;
 
 use std::borrow::Cow;
 
+use rayon::prelude::*;
+
 pub use gaussian::{Gaussian, Standardise};
 pub use softmax::Groups;
 
@@ -15,6 +17,7 @@ use crate::engine::Activations;
 use crate::error::{Error, Result, check_len};
 use crate::numerics::{logit, softplus_sum};
 use crate::stack::{Matrix, Vector};
+use crate::streams::{Purpose, Streams};
 use crate::units::VisibleKind;
 
 /// The visible units of a model in one layer.
@@ -145,6 +148,45 @@ impl VisibleUnits {
         }
     }
 
+    /// By how much [`log_sum`](Self::log_sum) of each sample rises from one inverse temperature to another, `[samples]`.
+    ///
+    /// At beta the weight of v is its weight to the power of beta times that of independent units with biases `base` to the power
+    /// of 1 - beta: inputs are beta m + (1 - beta) base.
+    ///
+    /// # Shapes
+    ///
+    /// `inputs` is m, `[units, samples]`; `bias` and `base` are `[units]`.
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Activations, Matrix, VisibleKind, VisibleUnits};
+    ///
+    /// let units = VisibleUnits::new(VisibleKind::Softmax { categories: 3 }, 3, None)?;
+    /// let inputs = Activations::from_matrix(&Matrix::from_column_slice(3, 1, &[1.0, 0.0, -1.0]));
+    /// let gain = units.log_sum_gains(&inputs, &[0.0; 3], &[0.0; 3], (0.0, 1.0))[0];
+    /// assert!((gain - (units.log_sum(&[1.0, 0.0, -1.0], &[]) - 3.0_f64.ln())).abs() < 1e-12);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn log_sum_gains(&self, inputs: &Activations, bias: &[f64], base: &[f32], (from, to): (f64, f64)) -> Vec<f64> {
+        assert!(inputs.units() == bias.len() && bias.len() == base.len(), "a bias and a base bias for each unit");
+        if *self == Self::Bernoulli {
+            return inputs.softplus_gains(base, from, to);
+        }
+        let inputs = inputs.to_matrix();
+        let of_sample = |inputs: &[f32]| match self {
+            Self::Gaussian(gaussian) => gaussian.log_sum_gain(inputs, bias, base, (from, to)),
+            Self::Softmax(groups) => groups.log_sum_gain(inputs, base, (from, to)),
+            Self::Bernoulli => 0.0,
+        };
+        inputs.as_slice().par_chunks(base.len().max(1)).map(of_sample).collect()
+    }
+
     /// log p(v | h) of one sample, given its inputs m.
     ///
     /// # Shapes
@@ -155,6 +197,53 @@ impl VisibleUnits {
         match self {
             Self::Gaussian(gaussian) => gaussian.log_density(v, inputs),
             _ => v.iter().zip(inputs).map(|(v, m)| v * m).sum::<f64>() - self.log_sum(inputs, &[]),
+        }
+    }
+
+    /// Draws v given h, from its inputs m.
+    ///
+    /// # Shapes
+    ///
+    /// `inputs` and `v` are `[units, samples]`.
+    ///
+    /// # Randomness
+    ///
+    /// As [`Activations::sample_into`] for binary units; groups as [`Groups::sample_into`] from family 1 of [`Purpose::Choose`];
+    /// Gaussian units as [`Gaussian::sample`].
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree, or `v` has states of another kind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Activations, Streams, VisibleKind, VisibleUnits};
+    ///
+    /// let units = VisibleUnits::new(VisibleKind::Softmax { categories: 3 }, 3, None)?;
+    /// let (inputs, mut v) = (Activations::repeated(&[0.0, 40.0, 0.0], 5), units.blank(3, 5));
+    /// units.sample_into(&inputs, &mut v, &Streams::new(1));
+    /// assert_eq!(v.bits().unit_counts(), [0, 5, 0]);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn sample_into(&self, inputs: &Activations, v: &mut Batch, streams: &Streams) {
+        let bits = |v: &mut Batch| {
+            let mut means = inputs.clone();
+            means.logistic();
+            means.sample_into(v.bits_mut(), streams);
+        };
+        match self {
+            Self::Bernoulli => bits(v),
+            Self::Gaussian(gaussian) => *v = gaussian.sample(inputs, streams).into(),
+            Self::Softmax(groups) => {
+                let family = streams.fork(Purpose::Choose, 1);
+                if groups.first() == 0 {
+                    return groups.sample_into(inputs, v.bits_mut(), &family);
+                }
+                bits(v);
+                let of_groups = inputs.to_matrix().rows(groups.first(), groups.units() - groups.first()).into_owned();
+                groups.sample_into(&Activations::from_matrix(&of_groups), v.bits_mut(), &family);
+            }
         }
     }
 

@@ -112,6 +112,14 @@ impl Groups {
         crate::numerics::softplus_sum(bits) + groups.chunks(self.categories).map(log_sum_exp).sum::<f64>()
     }
 
+    pub(super) fn log_sum_gain(&self, inputs: &[f32], base: &[f32], (from, to): (f64, f64)) -> f64 {
+        let at = |beta: f64| {
+            let tempered = |(&m, &base): (&f32, &f32)| beta * f64::from(m) + (1.0 - beta) * f64::from(base);
+            self.log_sum(&inputs.iter().zip(base).map(tempered).collect::<Vec<_>>())
+        };
+        at(to) - at(from)
+    }
+
     pub(super) fn means_of_one(&self, inputs: &mut [f64]) {
         let (bits, groups) = inputs.split_at_mut(self.first);
         bits.iter_mut().for_each(|x| *x = crate::numerics::logistic_f64(*x));

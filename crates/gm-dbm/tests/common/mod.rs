@@ -69,7 +69,7 @@ pub(crate) fn chains_of(dbm: &Dbm, states: &States) -> Chains {
     let mut first = 0;
     let mut layers = Vec::new();
     for units in dbm.layers() {
-        layers.push(BitMatrix::from_fn(units, states.len(), |unit, sample| states[sample][first + unit] == 1));
+        layers.push(BitMatrix::from_fn(units, states.len(), |unit, sample| states[sample][first + unit] == 1).into());
         first += units;
     }
     Chains { layers, sweeps: 0 }
@@ -77,7 +77,7 @@ pub(crate) fn chains_of(dbm: &Dbm, states: &States) -> Chains {
 
 pub(crate) fn unpack(chains: &Chains) -> States {
     let state = |bits: &BitMatrix, sample| (0..bits.units()).map(|unit| u8::from(bits.get(unit, sample))).collect();
-    let sample = |s| chains.layers.iter().map(|bits| state(bits, s)).collect::<States>().concat();
+    let sample = |s| chains.layers.iter().map(|layer| state(layer.bits(), s)).collect::<States>().concat();
     (0..chains.count()).map(sample).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use gm_core::{AisSettings, BitMatrix, Estimate, ModelKind, Progress, Purpose, Side, Streams};
+use gm_core::{AisSettings, Batch, Estimate, ModelKind, Progress, Purpose, Side, Streams, VisibleKind};
 use gm_dbm::{Dbm, MeanField, MeanFieldSettings};
 use rand::seq::index::sample;
 
@@ -18,7 +18,8 @@ use crate::rbm_learner::mean;
 ///
 /// The bound of mean field with log Z enumerated or annealed over the smaller half of the layers; a tighter bound from
 /// importance-weighted draws of mean field; and, when log Z is annealed, walks back from random rows (RAISE) for the lower end of
-/// the interval. Where the hidden layers can be enumerated as well, log p is exact.
+/// the interval. Where the hidden layers can be enumerated as well, log p is exact. Of Gaussian units p is the density of the data
+/// in their own units of measure.
 ///
 /// # Randomness
 ///
@@ -27,7 +28,7 @@ use crate::rbm_learner::mean;
 ///
 /// # Errors
 ///
-/// [`gm_core::Error::Shape`] when data and model differ in units, [`gm_core::Error::Empty`] without rows,
+/// Those of [`Dbm::check_data`] when data and model differ in units, [`gm_core::Error::Empty`] without rows,
 /// [`gm_core::Error::TooLarge`] for enumeration beyond 30 units, [`gm_core::Error::Param`] for settings of annealing out of
 /// range, [`gm_core::Error::Interrupted`] when `watch` breaks.
 ///
@@ -55,9 +56,11 @@ pub fn evaluate_dbm(
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<EvalReport> {
     let began = Instant::now();
-    data.check_bits("evaluate_dbm", dbm.visible())?;
+    data.check("evaluate_dbm", dbm.visible())?;
     let streams = Streams::new(settings.seed);
-    let base = data.train_rows.as_ref().map(|rows| dbm.base_rates(rows.bits())).transpose()?;
+    let train = data.train_rows.as_ref().map(|rows| dbm.states_of_rows(rows)).transpose()?;
+    let (v, volume) = (dbm.states_of_rows(&data.rows)?, dbm.log_volume());
+    let base = train.as_ref().map(|rows| dbm.base_rates(rows)).transpose()?;
     let partition = match settings.exact.enumerates(dbm.enumerable_units()) {
         true => exact(dbm.log_partition()?),
         false => {
@@ -65,29 +68,29 @@ pub fn evaluate_dbm(
             annealed(settings, &dbm.log_partition_ais(&settings.ais, base.as_deref(), &streams, watch)?)
         }
     };
-    let posterior = dbm.mean_field(data.rows.bits(), &MeanFieldSettings::default())?;
-    let bounds = posterior.bound(dbm, data.rows.bits(), partition.value);
-    let (importance, weighted) = importance(dbm, (data, &posterior), settings, partition.value, &streams, watch)?;
+    let posterior = dbm.mean_field(&v, &MeanFieldSettings::default())?;
+    let bounds = posterior.bound(dbm, &v, partition.value + volume);
+    let log_z = partition.value + volume;
+    let (importance, weighted) = importance(dbm, (&v, &posterior), settings, log_z, &streams, watch)?;
     let walks = partition.runs.is_some() && settings.raise_walks > 0;
-    let log_z = walks.then(|| log_z_from_data(dbm, data, settings, base.as_deref(), &streams, watch)).transpose()?;
+    let log_z = walks.then(|| log_z_from_data(dbm, &v, settings, base.as_deref(), &streams, watch)).transpose()?;
     let lower = log_z.as_ref().map(|log_z| LowerBound::new(mean(&bounds) + partition.value, log_z));
     let exact_rows = settings.exact.enumerates(dbm.enumerable_hidden_units()) && partition.runs.is_none();
-    let log_probs = if exact_rows { dbm.log_prob(data.rows.bits(), partition.value)? } else { weighted };
+    let log_probs = if exact_rows { dbm.log_prob(&v, partition.value + volume)? } else { weighted };
     let mean_log_prob = from_both_sides(mean(&log_probs), exact_rows, &partition, lower.as_ref());
+    // Densities, unlike probabilities, may exceed 1.
+    let at_most_0 = if dbm.visible_units().is_binary() { mean(&log_probs) } else { f64::NEG_INFINITY };
     let report = EvalReport::new(ModelKind::Dbm, dbm.layers(), data, mean_log_prob, settings.seed);
     Ok(EvalReport {
         elbo: Some(mean(&bounds)),
         importance_weighted: (!exact_rows).then_some(importance),
-        free_energy_gap: free_energy_gap(dbm, data, mean(&bounds) + partition.value)?,
-        warnings: partition_warnings(
-            &partition,
-            mean(&log_probs),
-            lower.as_ref().map(|lower| mean(&bounds) - lower.value),
-        ),
+        free_energy_gap: free_energy_gap(dbm, train.as_ref(), mean(&bounds) + partition.value + volume)?,
+        warnings: partition_warnings(&partition, at_most_0, lower.as_ref().map(|lower| mean(&bounds) - lower.value)),
         lower_bound: lower,
         log_partition: Some(partition),
         log_probs,
         seconds: began.elapsed().as_secs_f64(),
+        visible: Some(dbm.visible_units().kind()).filter(|&kind| kind != VisibleKind::Bernoulli).map(String::from),
         ..report
     })
 }
@@ -95,14 +98,14 @@ pub fn evaluate_dbm(
 /// The importance-weighted bound with draws of mean field, in a report and for each row.
 fn importance(
     dbm: &Dbm,
-    (data, posterior): (&EvalData, &MeanField),
+    (v, posterior): (&Batch, &MeanField),
     settings: &EvalSettings,
     log_partition: f64,
     streams: &Streams,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<(ImportanceReport, Vec<f64>)> {
     let (draws, streams) = (settings.bound.samples, streams.fork(Purpose::Evaluate, 4));
-    let found = dbm.importance_weights((data.rows.bits(), posterior), draws, &streams, watch)?;
+    let found = dbm.importance_weights((v, posterior), draws, &streams, watch)?;
     let log_probs: Vec<f64> = found.iter().map(|row| row.value - log_partition).collect();
     let square = found.iter().map(|row| row.std_error.powi(2)).sum::<f64>();
     let mut ess: Vec<f64> = found.iter().map(|row| row.ess).collect();
@@ -122,18 +125,18 @@ fn importance(
 /// What walks back from random rows say of log Z: above it in expectation.
 fn log_z_from_data(
     dbm: &Dbm,
-    data: &EvalData,
+    v: &Batch,
     settings: &EvalSettings,
     base: Option<&[Vec<f32>]>,
     streams: &Streams,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Estimate> {
-    let total = data.rows.samples();
+    let total = v.samples();
     let mut stream = streams.fork(Purpose::Evaluate, 2).stream(0);
     let chosen = sample(&mut stream, total, settings.raise_walks.min(total)).into_vec();
     // With few rows there are several walks from each.
     let walks: Vec<usize> = chosen.iter().copied().cycle().take(settings.raise_walks).collect();
-    let v = data.rows.bits().select(&walks);
+    let v = v.select(&walks);
     let ais = AisSettings { runs: 1, schedule: settings.ais.schedule.clone() };
     let log_probs = dbm.log_prob_raise(&v, &ais, base, &streams.fork(Purpose::Evaluate, 3), watch)?;
     let bounds = unnormalised_bounds(dbm, &v)?;
@@ -143,12 +146,12 @@ fn log_z_from_data(
 }
 
 /// The bounds of mean field without log Z.
-fn unnormalised_bounds(dbm: &Dbm, v: &BitMatrix) -> Result<Vec<f64>> {
+fn unnormalised_bounds(dbm: &Dbm, v: &Batch) -> Result<Vec<f64>> {
     Ok(dbm.mean_field(v, &MeanFieldSettings::default())?.bound(dbm, v, 0.0))
 }
 
 /// Mean variational free energy of the rows minus that of training rows.
-fn free_energy_gap(dbm: &Dbm, data: &EvalData, unnormalised: f64) -> Result<Option<f64>> {
-    let Some(train) = &data.train_rows else { return Ok(None) };
-    Ok(Some(mean(&unnormalised_bounds(dbm, train.bits())?) - unnormalised))
+fn free_energy_gap(dbm: &Dbm, train: Option<&Batch>, unnormalised: f64) -> Result<Option<f64>> {
+    let Some(train) = train else { return Ok(None) };
+    Ok(Some(mean(&unnormalised_bounds(dbm, train)?) - unnormalised))
 }

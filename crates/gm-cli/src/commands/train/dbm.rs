@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gm_train::{DbmSettings, ModelConfig, ModelSettings, OptimiserSettings, Pretrain, StopOn};
+use gm_core::VisibleKind;
+use gm_train::{DbmSettings, ModelConfig, ModelSettings, OptimiserSettings, Pretrain, StopOn, Visible};
 
 use super::{EXACT, Options, Shared, model_of};
 use crate::error::{Error, Result};
@@ -16,15 +17,24 @@ use crate::error::{Error, Result};
 #[command(after_help = "Examples:\n  dgm train dbm --data digits --hidden 100,50\n  \
     dgm train dbm --data bars-and-stripes:3 --hidden 8,4 --pretrain none --learning-rate 0.2 --out runs/bars\n  \
     dgm train dbm --data mnist --data-dir ~/data --hidden 500,1000 --pretrain grow --pretrain-epochs 5 --epochs 100\n  \
-    dgm train dbm --data digits --hidden 119,50 --extend runs/rbm-digits --learning-rate 0.02 --out runs/deeper")]
+    dgm train dbm --data digits --hidden 119,50 --extend runs/rbm-digits --learning-rate 0.02 --out runs/deeper\n  \
+    dgm train dbm --data measurements.csv --visible gaussian --hidden 32,16\n  \
+    dgm train dbm --data answers.csv --visible softmax:5 --hidden 50,20")]
 pub(super) struct DbmOptions {
     #[command(flatten)]
     shared: Shared,
     /// Units of each hidden layer, from the one next to the data up, such as 500,1000 [default: 500,1000]
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
+    /// What visible units are: `bernoulli` (zeros and ones), `gaussian` (real numbers, standardised first) or `softmax[:K]`
+    /// (categories from 0 to K - 1, or groups of K units of which one is on) [default: bernoulli]
+    #[arg(long, value_name = "KIND")]
+    visible: Option<Visible>,
+    /// The least variance of gaussian units, as a share of the variance of the data [default: 0.01]
+    #[arg(long, value_name = "X", requires = "visible")]
+    least_variance: Option<f32>,
     /// Start from this run, run folder or model file, whose layers are the first ones of --hidden: a rbm, a dbm, or a dbn (its
-    /// middle matrices are halved); then nothing is pretrained
+    /// middle matrices are halved), with the visible units of --visible; then nothing is pretrained
     #[arg(long, value_name = "RUN", conflicts_with = "pretrain")]
     extend: Option<PathBuf>,
     /// What comes before all layers learn together: `none`, `grow` (machines of one, two, ... layers, each from the one before),
@@ -34,10 +44,10 @@ pub(super) struct DbmOptions {
     /// Passes over the rows for each stage of pretraining [default: a tenth of --epochs]
     #[arg(long, value_name = "N")]
     pretrain_epochs: Option<u64>,
-    /// The first learning rate of each stage of pretraining [default: 0.1]
+    /// The first learning rate of each stage of pretraining [default: 0.1; 0.01 for gaussian units]
     #[arg(long, value_name = "X")]
     pretrain_learning_rate: Option<f64>,
-    /// The first learning rate with all layers together [default: 0.1]
+    /// The first learning rate with all layers together [default: 0.1; 0.01 for gaussian units]
     #[arg(long, value_name = "X")]
     learning_rate: Option<f64>,
     /// Sweeps for each update [default: 1]
@@ -78,8 +88,17 @@ impl Options for DbmOptions {
         &self.shared
     }
 
+    fn takes_numbers(&self) -> bool {
+        self.visible() != Visible::Bernoulli
+    }
+
     fn settings(&self, rows: usize) -> Result<ModelConfig> {
-        let (usual, shared) = (DbmSettings::default(), &self.shared);
+        let (usual, shared, visible) = (DbmSettings::default(), &self.shared, self.visible());
+        if let Some(least) = self.least_variance.filter(|_| visible != Visible::Gaussian) {
+            let (value, allowed) = (least.to_string(), "together with --visible gaussian only".into());
+            return Err(Error::Option { option: "--least-variance", value, allowed });
+        }
+        let slower = if visible == Visible::Gaussian { 10.0 } else { 1.0 };
         let usual_pretrain = if self.extend.is_some() { Pretrain::None } else { usual.pretrain };
         let (pretrain, epochs) = (self.pretrain.unwrap_or(usual_pretrain), shared.epochs(rows));
         if pretrain == Pretrain::None {
@@ -88,10 +107,12 @@ impl Options for DbmOptions {
         }
         Ok(ModelConfig::Dbm(DbmSettings {
             hidden: self.hidden.clone().unwrap_or(usual.hidden),
+            visible,
+            least_variance: self.least_variance.unwrap_or(usual.least_variance),
             pretrain,
             start: self.extend.as_deref().map(model_of),
             pretrain_epochs: self.pretrain_epochs.unwrap_or(epochs.div_ceil(10)),
-            pretrain_learning_rate: self.pretrain_learning_rate.unwrap_or(usual.pretrain_learning_rate),
+            pretrain_learning_rate: self.pretrain_learning_rate.unwrap_or(usual.pretrain_learning_rate / slower),
             epochs,
             batch_size: shared.batch_size(),
             chains: self.chains.unwrap_or(usual.chains),
@@ -100,7 +121,7 @@ impl Options for DbmOptions {
             mean_field_iterations: self.mean_field_iterations.unwrap_or(usual.mean_field_iterations),
             mean_field_tolerance: self.mean_field_tolerance.unwrap_or(usual.mean_field_tolerance),
             centred: !self.no_centring,
-            learning_rate: self.learning_rate.unwrap_or(usual.learning_rate),
+            learning_rate: self.learning_rate.unwrap_or(usual.learning_rate / slower),
             schedule: shared.rate_schedule.unwrap_or(usual.schedule),
             warm_up: shared.warm_up.unwrap_or(usual.warm_up),
             optimiser: self.optimiser.unwrap_or(usual.optimiser),
@@ -116,7 +137,14 @@ impl Options for DbmOptions {
         let layers: Vec<usize> = std::iter::once(visible).chain(settings.hidden()).collect();
         let half = |from: usize| layers[from..].iter().step_by(2).sum::<usize>();
         let hidden = half(1).min(half(2.min(layers.len() - 1)));
-        if half(0).min(half(1)).max(hidden) <= EXACT { StopOn::LogLikelihood } else { StopOn::FreeEnergyGap(GAP) }
+        let all = if settings.visible_kind() == VisibleKind::Bernoulli { half(0).min(half(1)) } else { half(1) };
+        if all.max(hidden) <= EXACT { StopOn::LogLikelihood } else { StopOn::FreeEnergyGap(GAP) }
+    }
+}
+
+impl DbmOptions {
+    fn visible(&self) -> Visible {
+        self.visible.unwrap_or_default()
     }
 }
 
