@@ -5,20 +5,29 @@
 
 use super::{GROUPS, LANES, Lookups, MANY, PART, Part, Places, Row, Table, Tile};
 
-/// How many groups of four inputs have one that is on, [`MANY`] at most.
+/// How many groups of four inputs have one that is on.
 #[inline(always)]
 fn groups(word: u64) -> usize {
     let two = word | word >> 1;
-    (((two | two >> 2) & 0x1111_1111_1111_1111).count_ones() as usize).min(MANY)
+    ((two | two >> 2) & 0x1111_1111_1111_1111).count_ones() as usize
 }
 
 #[inline(always)]
 pub(super) fn find(words: &[u64], lookups: &mut Lookups) {
     let Lookups { used, runs, order, places } = lookups;
     (*used, *runs) = (0, [0; MANY + 1]);
+    let mut sums = 0;
     for &word in words {
+        let count = groups(word);
         *used |= word;
-        runs[groups(word)] += 1;
+        runs[count.min(MANY)] += 1;
+        sums += count;
+    }
+    if sums >= MANY * words.len() {
+        // Nothing is left out, and nothing need be sorted.
+        *runs = [0; MANY + 1];
+        runs[MANY] = words.len() as u16;
+        return;
     }
     let (mut next, mut first) = ([0; MANY + 1], 0);
     for (next, &count) in next.iter_mut().zip(&*runs) {
@@ -26,7 +35,7 @@ pub(super) fn find(words: &[u64], lookups: &mut Lookups) {
         first += usize::from(count);
     }
     for (sample, &word) in words.iter().enumerate() {
-        let count = groups(word);
+        let count = groups(word).min(MANY);
         let place = &mut next[count];
         order[*place] = sample as u16;
         if count < MANY && count > 0 {
@@ -128,15 +137,27 @@ fn look_up_some<const COUNT: usize>(order: &[u16], places: &[Places], table: &Ta
 /// [`look_up`] of the sums of all groups, straight from the inputs.
 #[inline(always)]
 fn look_up_all(order: &[u16], words: &[u64], table: &Table, part: usize, sums: &mut [Row]) {
-    for &sample in order {
-        let (sum, word) = (&mut sums[usize::from(sample)], words[usize::from(sample)]);
-        let mut total = sum.part(part);
-        for group in 0..GROUPS {
-            let inputs = (word >> (4 * group) & 15) as usize;
-            total = add(total, at(table, group * GROUP_BYTES + inputs * PART_BYTES));
+    if order.len() == words.len() {
+        // All samples; their order may not have been written down.
+        for (sum, &word) in sums.iter_mut().zip(words) {
+            sum.set_part(part, add_all(sum.part(part), word, table));
         }
-        sum.set_part(part, total);
+    } else {
+        for &sample in order {
+            let (sum, word) = (&mut sums[usize::from(sample)], words[usize::from(sample)]);
+            sum.set_part(part, add_all(sum.part(part), word, table));
+        }
     }
+}
+
+/// Adds the sums of all groups.
+#[inline(always)]
+fn add_all(mut total: [f32; PART], word: u64, table: &Table) -> [f32; PART] {
+    for group in 0..GROUPS {
+        let inputs = (word >> (4 * group) & 15) as usize;
+        total = add(total, at(table, group * GROUP_BYTES + inputs * PART_BYTES));
+    }
+    total
 }
 
 /// The partial sum so many bytes from the first one, a multiple of [`PART_BYTES`] below the size of the table.
