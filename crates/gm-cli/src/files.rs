@@ -106,20 +106,10 @@ impl Target {
         let mut file = NewFile::create(&self.path)?;
         let fail = || Error::io("writing", &self.path);
         let shape = [rows as u64, columns as u64];
-        let done = if self.kind == Kind::Csv {
-            fill(&mut |values| file.write_all(csv(values).as_bytes()).map_err(fail()))?
-        } else if binary {
-            let mut array =
-                WriteOptions::new().default_dtype().shape(&shape).writer(&mut file).begin_nd().map_err(fail())?;
-            let done = fill(&mut |values| array.extend(values.iter().map(|&x| x as u8)).map_err(fail()))?;
-            array.finish().map_err(fail())?;
-            done
-        } else {
-            let mut array =
-                WriteOptions::new().default_dtype().shape(&shape).writer(&mut file).begin_nd().map_err(fail())?;
-            let done = fill(&mut |values| array.extend(values.iter().copied()).map_err(fail()))?;
-            array.finish().map_err(fail())?;
-            done
+        let done = match (self.kind, binary) {
+            (Kind::Csv, _) => fill(&mut |values| file.write_all(csv(values).as_bytes()).map_err(fail()))?,
+            (_, true) => fill_array((&mut file, &self.path), &shape, |x| x as u8, fill)?,
+            (_, false) => fill_array((&mut file, &self.path), &shape, |x| x, fill)?,
         };
         file.keep()?;
         Ok(done)
@@ -221,6 +211,20 @@ fn array<T: npyz::AutoSerialize>(shape: &[u64], values: impl Iterator<Item = T>)
     writer.extend(values)?;
     writer.finish()?;
     Ok(bytes)
+}
+
+/// An array whose rows `fill` hands over.
+fn fill_array<N: npyz::AutoSerialize, T>(
+    (file, path): (&mut NewFile, &Path),
+    shape: &[u64],
+    number: impl Fn(f32) -> N,
+    fill: impl FnOnce(&mut Rows<'_>) -> Result<T>,
+) -> Result<T> {
+    let fail = || Error::io("writing", path);
+    let mut array = WriteOptions::new().default_dtype().shape(shape).writer(file).begin_nd().map_err(fail())?;
+    let done = fill(&mut |values| array.extend(values.iter().map(|&x| number(x))).map_err(fail()))?;
+    array.finish().map_err(fail())?;
+    Ok(done)
 }
 
 #[cfg(test)]

@@ -2,15 +2,11 @@
 
 use std::borrow::Cow;
 
-use gm_core::{Batch, BatchRef, Matrix, Result, Standardise};
+use gm_core::{Batch, BatchRef, Matrix, Result};
 
 use crate::model::Dbm;
 
 impl Dbm {
-    fn standardise(&self) -> Option<&Standardise> {
-        self.visible_units().gaussian().and_then(|gaussian| gaussian.standardise())
-    }
-
     /// Visible states for rows of data: standardised where the model speaks of standardised data.
     ///
     /// # Shapes
@@ -52,7 +48,7 @@ impl Dbm {
     #[must_use]
     pub fn rows_of_states(&self, v: &Matrix) -> Matrix {
         assert_eq!(v.nrows(), self.visible(), "visible states");
-        self.standardise().map_or_else(|| v.clone(), |standardise| standardise.undo(v))
+        self.visible_units().standardise().map_or_else(|| v.clone(), |standardise| standardise.undo(v))
     }
 
     /// Rows of data in the units of measure of the model, `[visible, samples]`.
@@ -62,15 +58,12 @@ impl Dbm {
     /// When the model standardises data and `rows` has other units than the visible layer.
     #[must_use]
     pub fn standardised<'a>(&self, rows: &'a Matrix) -> Cow<'a, Matrix> {
-        match self.standardise() {
-            Some(standardise) => Cow::Owned(standardise.apply(rows)),
-            None => Cow::Borrowed(rows),
-        }
+        self.visible_units().standardised(rows)
     }
 
     /// By so much log-densities of rows of data lie below those of visible states; 0 where data are taken as they are.
     #[must_use]
     pub fn log_volume(&self) -> f64 {
-        self.standardise().map_or(0.0, Standardise::log_volume)
+        self.visible_units().log_volume()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use gm_core::{Batch, BatchRef, Matrix, Result, Standardise};
+use gm_core::{Batch, BatchRef, Matrix, Result};
 
 use crate::model::Dbn;
 
@@ -50,7 +50,7 @@ impl Dbn {
     #[must_use]
     pub fn rows_of_states(&self, v: &Matrix) -> Matrix {
         assert_eq!(v.nrows(), self.visible(), "visible states");
-        self.standardise().map_or_else(|| v.clone(), |standardise| standardise.undo(v))
+        self.units().standardise().map_or_else(|| v.clone(), |standardise| standardise.undo(v))
     }
 
     /// Rows of data in the units of measure of the network, `[visible, samples]`.
@@ -60,16 +60,12 @@ impl Dbn {
     /// When the network standardises data and `rows` has other units than the visible layer.
     #[must_use]
     pub fn standardised<'a>(&self, rows: &'a Matrix) -> Cow<'a, Matrix> {
-        self.standardise().map_or(Cow::Borrowed(rows), |standardise| Cow::Owned(standardise.apply(rows)))
+        self.units().standardised(rows)
     }
 
     /// By so much log-densities of rows of data lie below those of their states; 0 unless data are standardised.
     #[must_use]
     pub fn log_volume(&self) -> f64 {
-        self.standardise().map_or(0.0, Standardise::log_volume)
-    }
-
-    fn standardise(&self) -> Option<&Standardise> {
-        self.units().gaussian().and_then(|gaussian| gaussian.standardise())
+        self.units().log_volume()
     }
 }

@@ -116,7 +116,7 @@ impl Rbm {
     #[must_use]
     pub fn rows_of_states(&self, v: &Matrix) -> Matrix {
         assert_eq!(v.nrows(), self.visible(), "visible states");
-        match self.units().gaussian().and_then(|gaussian| gaussian.standardise()) {
+        match self.units().standardise() {
             Some(standardise) => standardise.undo(v),
             None => v.rows(0, self.row_units()).into_owned(),
         }
@@ -147,8 +147,7 @@ impl Rbm {
             return Ok(self.log_class_weights(rows)?.iter().map(|weights| -log_sum_exp(weights)).collect());
         }
         let BatchRef::Reals(reals) = rows else { return Ok(self.free_energy(rows)) };
-        let standardise = self.units().gaussian().and_then(|gaussian| gaussian.standardise());
-        let volume = standardise.map_or(0.0, gm_core::Standardise::log_volume);
+        let volume = self.units().log_volume();
         Ok(self.free_energy(&*self.standardised(reals)).iter().map(|f| f + volume).collect())
     }
 
@@ -175,10 +174,7 @@ impl Rbm {
     /// When the model standardises data and `rows` has other units than the visible layer.
     #[must_use]
     pub fn standardised<'a>(&self, rows: &'a Matrix) -> Cow<'a, Matrix> {
-        match self.units().gaussian().and_then(|gaussian| gaussian.standardise()) {
-            Some(standardise) => Cow::Owned(standardise.apply(rows)),
-            None => Cow::Borrowed(rows),
-        }
+        self.units().standardised(rows)
     }
 }
 

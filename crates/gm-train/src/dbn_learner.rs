@@ -136,7 +136,7 @@ impl DbnLearner {
         let settings = DbnSettings { start_layers: 0, ..settings.clone() };
         settings.check()?;
         let mut means = visible_means.to_vec();
-        if units.gaussian().is_some_and(|gaussian| gaussian.standardise().is_some()) {
+        if units.standardise().is_some() {
             means[..visible].fill(0.0);
         }
         let rbm = Rbm::initial_with(units, &means[..visible], settings.hidden[0], settings.init_scale, streams)?;

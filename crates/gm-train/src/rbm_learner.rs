@@ -478,7 +478,7 @@ impl RbmLearner {
         streams: &Streams,
     ) -> Result<Self> {
         let units = settings.visible.units(settings.classes, data)?;
-        match units.gaussian().and_then(|gaussian| gaussian.standardise()) {
+        match units.standardise() {
             Some(_) => Self::with_units(units, &vec![0.0; visible_means.len()], settings, streams),
             None => Self::with_units(units, visible_means, settings, streams),
         }
@@ -742,8 +742,7 @@ impl RbmLearner {
 
     /// By so much log-densities of the data lie below those of the states.
     fn log_volume(&self) -> f64 {
-        let standardise = self.rbm.units().gaussian().and_then(|gaussian| gaussian.standardise());
-        standardise.map_or(0.0, gm_core::Standardise::log_volume)
+        self.rbm.units().log_volume()
     }
 }
 

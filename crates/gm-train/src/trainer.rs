@@ -175,9 +175,11 @@ impl<M> Default for FitOptions<M> {
 }
 
 impl<M> FitOptions<M> {
-    fn plan(&self, data: &Dataset, epochs: u64, batch_size: usize) -> Plan {
-        let binarise = self.binarise.unwrap_or(data.train.training_binarise());
-        Plan { epochs, batch_size, binarise, reals: false, monitor: self.monitor.clone() }
+    /// How to train on data, which are taken as they are where `reals` says so.
+    fn plan(&self, data: &Dataset, (epochs, batch_size): (u64, usize), reals: bool) -> Plan {
+        let usual = if reals { Binarise::None } else { data.train.training_binarise() };
+        let binarise = self.binarise.unwrap_or(usual);
+        Plan { epochs, batch_size, binarise, reals, monitor: self.monitor.clone() }
     }
 }
 
@@ -212,10 +214,7 @@ pub fn fit_rbm_with(
     let mut settings = settings.clone();
     settings.complete(data)?;
     settings.check()?;
-    let usual = options.plan(data, settings.epochs, settings.batch_size);
-    let reals = settings.takes_reals();
-    let binarise = if reals { options.binarise.unwrap_or(Binarise::None) } else { usual.binarise };
-    let plan = Plan { binarise, reals, ..usual };
+    let plan = options.plan(data, (settings.epochs, settings.batch_size), settings.takes_reals());
     let prepared = settings.prepare(data, plan.binarise)?;
     let learnt = prepared.as_ref().unwrap_or(data);
     let examples = Examples::new(learnt, &plan, streams)?;
@@ -259,7 +258,7 @@ pub fn fit_sbn(
     observer: &mut dyn Observer,
 ) -> Result<Fit<Sbn>> {
     settings.check()?;
-    let plan = options.plan(data, settings.epochs, settings.batch_size);
+    let plan = options.plan(data, (settings.epochs, settings.batch_size), false);
     let examples = Examples::new(data, &plan, streams)?;
     let mut learner = match &options.start {
         Some(sbn) => SbnLearner::start_from(sbn.clone(), settings)?,
@@ -302,10 +301,7 @@ pub fn fit_dbm(
     settings.complete(data)?;
     settings.check()?;
     let epochs = if options.start.is_some() { settings.epochs } else { settings.total_epochs() };
-    let usual = options.plan(data, epochs, settings.batch_size);
-    let reals = settings.takes_reals();
-    let binarise = if reals { options.binarise.unwrap_or(Binarise::None) } else { usual.binarise };
-    let plan = Plan { binarise, reals, ..usual };
+    let plan = options.plan(data, (epochs, settings.batch_size), settings.takes_reals());
     let prepared = settings.prepare(data, plan.binarise)?;
     let learnt = prepared.as_ref().unwrap_or(data);
     let examples = Examples::new(learnt, &plan, streams)?;
@@ -355,10 +351,7 @@ pub fn fit_dbn(
         settings.start_layers = dbn.depth();
     }
     settings.check()?;
-    let usual = options.plan(data, settings.total_epochs(), settings.batch_size);
-    let reals = settings.takes_reals();
-    let binarise = if reals { options.binarise.unwrap_or(Binarise::None) } else { usual.binarise };
-    let plan = Plan { binarise, reals, ..usual };
+    let plan = options.plan(data, (settings.total_epochs(), settings.batch_size), settings.takes_reals());
     let prepared = settings.prepare(data, plan.binarise)?;
     let learnt = prepared.as_ref().unwrap_or(data);
     let examples = Examples::new(learnt, &plan, streams)?;
@@ -409,7 +402,7 @@ pub fn fit_classifier(
     let plan = Plan {
         binarise: options.binarise.unwrap_or(Binarise::None),
         reals: true,
-        ..options.plan(data, settings.epochs, settings.batch_size)
+        ..options.plan(data, (settings.epochs, settings.batch_size), false)
     };
     let net = match &options.start {
         Some(net) => net.clone(),

@@ -131,6 +131,28 @@ impl VisibleUnits {
         }
     }
 
+    /// How data of such units were standardised, if they were.
+    #[must_use]
+    pub fn standardise(&self) -> Option<&Standardise> {
+        self.gaussian().and_then(Gaussian::standardise)
+    }
+
+    /// Rows of data in the units of measure of the model, `[units, samples]`.
+    ///
+    /// # Panics
+    ///
+    /// When data are standardised and `rows` has other units.
+    #[must_use]
+    pub fn standardised<'a>(&self, rows: &'a Matrix) -> Cow<'a, Matrix> {
+        self.standardise().map_or(Cow::Borrowed(rows), |standardise| Cow::Owned(standardise.apply(rows)))
+    }
+
+    /// By so much log-densities of rows of data lie below those of their states; 0 unless data are standardised.
+    #[must_use]
+    pub fn log_volume(&self) -> f64 {
+        self.standardise().map_or(0.0, Standardise::log_volume)
+    }
+
     /// log of the sum over v, or of the integral, of the unnormalised probability given h.
     ///
     /// Discrete units: log sum_v exp(m' v). Gaussian units: log of the integral of

@@ -112,7 +112,7 @@ fn partition(
 fn base(rbm: &Rbm, data: &EvalData) -> Option<Vec<f32>> {
     let mut means = data.train_means.clone()?;
     means.extend(std::iter::repeat_n(1.0 / rbm.classes() as f32, rbm.classes()));
-    if let Some(standardise) = rbm.units().gaussian().and_then(|gaussian| gaussian.standardise()) {
+    if let Some(standardise) = rbm.units().standardise() {
         means = standardise.apply(&Matrix::from_vec(means.len(), 1, means)).as_slice().to_vec();
     }
     Some(rbm.units().bias_of_means(&means))
