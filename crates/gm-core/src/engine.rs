@@ -1,13 +1,16 @@
 //! The engine that every model runs on: draw a layer given its neighbours, and count co-activations.
 
+mod coarse;
+
 use std::cell::RefCell;
 use std::ops::Range;
 
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
+use self::coarse::{CoarsePanel, Roughly};
 use crate::bits::BitMatrix;
-use crate::kernels::{self, BLOCK, GROUPS, LANES, Lookups, PART, Part, Row, TILE, Table, Tile};
+use crate::kernels::{self, BLOCK, Cell, GROUPS, LANES, Lookups, PART, Part, Row, TILE, Table, Tile};
 use crate::stack::Matrix;
 use crate::streams::{Stream, Streams};
 
@@ -165,6 +168,8 @@ pub struct Coupling {
     upwards: bool,
     /// Panel by panel in the order of [`Order::Parts`], zero past the last input up to a whole group.
     parts: Vec<Part>,
+    /// The weights in whole steps, panel by panel; none unless asked for.
+    coarse: Vec<CoarsePanel>,
 }
 
 impl Coupling {
@@ -190,7 +195,7 @@ impl Coupling {
 
     fn new(inputs: usize, outputs: usize, upwards: bool, weights: &Matrix) -> Self {
         let parts = vec![Part::ZERO; outputs.div_ceil(PART) * padded(inputs)];
-        let mut coupling = Self { inputs, outputs, upwards, parts };
+        let mut coupling = Self { inputs, outputs, upwards, parts, coarse: Vec::new() };
         coupling.refresh(weights);
         coupling
     }
@@ -219,6 +224,45 @@ impl Coupling {
                 }
             }
         });
+        let Self { parts, coarse, .. } = self;
+        coarse.par_iter_mut().zip(parts.par_chunks(LANES / PART * rows)).for_each(|(coarse, parts)| coarse.fill(parts));
+    }
+
+    /// The same, with the weights also in a coarse form from which most draws can be made with certainty, and faster.
+    ///
+    /// Draws keep their bits. It pays from a few draws for each change of the weights on.
+    ///
+    /// # Numerics
+    ///
+    /// Weights as whole steps of 16 bits, a step for each unit. A bound on what the rounding changes tells which draws are certain;
+    /// the inputs of the others are formed from the weights themselves.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Coupling, LayerUpdate, Matrix, Purpose, Streams};
+    ///
+    /// let plain = Coupling::up(&Matrix::from_fn(70, 5, |i, j| ((i * 5 + j) % 11) as f32 / 10.0 - 0.5));
+    /// let v = BitMatrix::from_fn(70, 100, |unit, sample| (unit + sample) % 3 == 0);
+    /// let [h, same] = [plain.clone(), plain.for_draws()].map(|coupling| {
+    ///     let mut h = BitMatrix::zeros(5, 100);
+    ///     LayerUpdate::new(&[0.1; 5]).given(&coupling, &v).sample_into(&mut h, &Streams::new(1).fork(Purpose::Chains, 0));
+    ///     h
+    /// });
+    /// assert_eq!(h, same);
+    /// ```
+    #[must_use]
+    pub fn for_draws(mut self) -> Self {
+        let (inputs, rows) = (self.inputs, padded(self.inputs));
+        let panels = self.parts.par_chunks(LANES / PART * rows.max(1));
+        self.coarse = panels
+            .map(|parts| {
+                let mut coarse = CoarsePanel::new(inputs, parts.len() / rows);
+                coarse.fill(parts);
+                coarse
+            })
+            .collect();
+        self
     }
 
     /// Units of the layer that is given.
@@ -433,12 +477,13 @@ impl<'a> LayerUpdate<'a> {
     pub fn sample_into(&self, out: &mut BitMatrix, streams: &Streams) {
         assert_eq!((out.units(), out.samples()), (self.bias.len(), self.samples()), "shape of the drawn layer");
         let given = self.given_states();
-        for_each_block(out, |panel, first, mask, words| {
-            with_zeroed_rows(words.len(), |rows| {
+        for_each_block(out, |panel, first, mask, words| match Roughly::new(self, panel, words.len()) {
+            Some(roughly) => roughly.draw_block(&given, first, mask, words, streams),
+            None => with_zeroed_rows(words.len(), |rows| {
                 self.inputs_of_block(&given, panel, first, rows);
                 kernels::logistic_rows(rows);
                 draw_block(rows, mask, words, streams, first, panel);
-            });
+            }),
         });
     }
 }
@@ -460,10 +505,15 @@ fn for_each_block(out: &mut BitMatrix, visit: impl Fn(usize, usize, u64, &mut [u
 
 /// Draws 64 units of each sample of a block from their means.
 fn draw_block(means: &[Row], mask: u64, words: &mut [u64], streams: &Streams, first: usize, panel: usize) {
-    for (number, (means, words)) in means.chunks(DRAWN).zip(words.chunks_mut(DRAWN)).enumerate() {
-        let block = (first / DRAWN + number) as u64;
-        draw(means, mask, words, &mut streams.stream(block << 32 | panel as u64));
+    let blocks = means.chunks(DRAWN).zip(words.chunks_mut(DRAWN));
+    for (first, (means, words)) in (first..).step_by(DRAWN).zip(blocks) {
+        draw(means, mask, words, &mut stream_of(streams, first, panel));
     }
+}
+
+/// The random numbers of a panel for the block of samples with the given first one.
+fn stream_of(streams: &Streams, first: usize, panel: usize) -> Stream {
+    streams.stream(((first / DRAWN) as u64) << 32 | panel as u64)
 }
 
 /// Draws 64 units of each sample from their means, with the numbers of one stream.
@@ -986,11 +1036,11 @@ mod tests {
     use super::*;
     use crate::streams::Purpose;
 
-    fn weights(rows: usize, columns: usize) -> Matrix {
+    pub(super) fn weights(rows: usize, columns: usize) -> Matrix {
         Matrix::from_fn(rows, columns, |i, j| ((i * 31 + j * 17) % 23) as f32 / 16.0 - 0.7)
     }
 
-    fn states(units: usize, samples: usize) -> BitMatrix {
+    pub(super) fn states(units: usize, samples: usize) -> BitMatrix {
         BitMatrix::from_fn(units, samples, |u, s| (u * u + 3 * s + u * s) % 7 < 2)
     }
 

@@ -36,6 +36,13 @@ impl Couplings {
         Self { up: weights().map(Coupling::up).collect(), down: weights().map(Coupling::down).collect() }
     }
 
+    /// The same for many draws from weights that stay: see [`Coupling::for_draws`].
+    #[must_use]
+    pub fn for_draws(self) -> Self {
+        let all = |couplings: Vec<Coupling>| couplings.into_iter().map(Coupling::for_draws).collect();
+        Self { up: all(self.up), down: all(self.down) }
+    }
+
     /// Takes over changed weights.
     ///
     /// # Panics

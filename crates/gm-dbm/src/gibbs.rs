@@ -72,7 +72,7 @@ impl Dbm {
     /// The model arranged for sampling.
     #[must_use]
     pub fn sampler(&self) -> Sampler<'_> {
-        Sampler { dbm: self, couplings: self.couplings() }
+        Sampler { dbm: self, couplings: self.couplings().for_draws() }
     }
 
     /// New chains: even layers from their biases alone, then odd layers given them.

@@ -41,6 +41,12 @@ impl Couplings {
         Self { directed, below, machine: top.couplings(), top }
     }
 
+    /// The same for many sweeps of the machine on top: see [`Coupling::for_draws`].
+    #[must_use]
+    pub fn for_draws(self) -> Self {
+        Self { machine: self.machine.for_draws(), ..self }
+    }
+
     /// Takes over changed weights.
     ///
     /// # Panics

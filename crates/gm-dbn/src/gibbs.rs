@@ -55,7 +55,7 @@ impl Dbn {
     /// The network arranged for sampling.
     #[must_use]
     pub fn sampler(&self) -> Sampler<'_> {
-        Sampler { dbn: self, couplings: self.couplings() }
+        Sampler { dbn: self, couplings: self.couplings().for_draws() }
     }
 
     /// Chains on the hidden layers given visible states, from the recognition net.

@@ -67,6 +67,13 @@ impl Couplings {
         Self { up: Coupling::up(rbm.weights()), down: Coupling::down(rbm.weights()), groups }
     }
 
+    /// The same for many draws from weights that stay: see [`Coupling::for_draws`].
+    #[must_use]
+    pub fn for_draws(self) -> Self {
+        let Self { up, down, groups } = self;
+        Self { up: up.for_draws(), down: down.for_draws(), groups }
+    }
+
     /// Takes over changed weights.
     ///
     /// # Panics

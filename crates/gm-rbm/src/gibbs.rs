@@ -113,7 +113,7 @@ impl Rbm {
     /// The model arranged for sampling.
     #[must_use]
     pub fn sampler(&self) -> Sampler<'_> {
-        Sampler { rbm: self, couplings: self.couplings() }
+        Sampler { rbm: self, couplings: self.couplings().for_draws() }
     }
 
     /// New chains: v from the visible biases alone, then h given v.

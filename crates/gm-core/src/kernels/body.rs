@@ -3,7 +3,7 @@
 //! Only comparisons, additions, multiplications, divisions and bit operations occur, in a fixed order
 //! and without fused multiply-add, so every compilation gives the same bits.
 
-use super::{GROUPS, LANES, Lookups, MANY, PART, Part, Places, Row, Table, Tile};
+use super::{Cell, GROUPS, HALF, Half, LANES, Lookups, MANY, PART, Part, Places, Rough, Row, Steps, TILE, Table, Tile};
 
 /// How many groups of four inputs have one that is on.
 #[inline(always)]
@@ -46,8 +46,8 @@ pub(super) fn find(words: &[u64], lookups: &mut Lookups) {
 }
 
 /// Bytes from a partial sum to the next, and from those of a group to those of the next.
-const PART_BYTES: usize = size_of::<Part>();
-const GROUP_BYTES: usize = 16 * PART_BYTES;
+const CELL_BYTES: usize = size_of::<Part>();
+const GROUP_BYTES: usize = 16 * CELL_BYTES;
 
 impl Places {
     /// Finds the partial sums that the inputs of a word look up, one for each of fewer than [`MANY`] groups.
@@ -57,7 +57,7 @@ impl Places {
         for group in 0..GROUPS {
             let inputs = (word >> (4 * group) & 15) as usize;
             // A place of no input is overwritten by the next one.
-            self.0[found % GROUPS] = ((group * GROUP_BYTES + inputs * PART_BYTES) as u16).to_le();
+            self.0[found % GROUPS] = ((group * GROUP_BYTES + inputs * CELL_BYTES) as u16).to_le();
             found += usize::from(inputs != 0);
         }
     }
@@ -76,27 +76,105 @@ impl Places {
 ///
 /// The sixteen partial sums of every four inputs are built once, in `table`, and looked up once a sample.
 #[inline(always)]
-pub(super) fn accumulate(words: &[u64], lookups: &Lookups, tile: Tile<'_>, table: &mut Table, sums: &mut [Row]) {
+pub(super) fn accumulate<C: Cell>(
+    words: &[u64],
+    lookups: &Lookups,
+    tile: Tile<'_, C>,
+    table: &mut Table<C>,
+    sums: &mut [C::Row],
+) {
+    const { assert!(size_of::<C>() == CELL_BYTES, "places are in bytes") };
     for part in 0..tile.used {
         for (group, sums) in table.as_chunks_mut::<16>().0.iter_mut().enumerate().take(tile.groups) {
             if lookups.used >> (4 * group) & 15 != 0 {
-                build(sums, [0, 1, 2, 3].map(|input| tile.weights(part, 4 * group + input)), tile.scale);
+                C::build(sums, [0, 1, 2, 3].map(|input| tile.weights(part, 4 * group + input)), tile.scale);
             }
         }
         look_up(words, lookups, table, part, sums);
     }
 }
 
-impl<'a> Tile<'a> {
+/// [`accumulate`] of weights in whole steps; the sums of a tile must not leave the range of 16 bits, those on the way may.
+#[inline(always)]
+pub(super) fn accumulate_steps(
+    words: &[u64],
+    lookups: &Lookups,
+    tile: Tile<'_, Half>,
+    table: &mut Table<Half>,
+    sums: &mut [Steps],
+) {
+    accumulate(words, lookups, tile, table, sums);
+}
+
+impl<'a, C> Tile<'a, C> {
     #[inline(always)]
-    fn weights(&self, part: usize, input: usize) -> &'a [f32; PART] {
-        &self.parts[part * self.of_part + input * self.of_input].0
+    fn weights(&self, part: usize, input: usize) -> &'a C {
+        &self.parts[part * self.of_part + input * self.of_input]
+    }
+}
+
+impl Cell for Part {
+    type Row = Row;
+
+    const ZERO: Self = Self([0.0; PART]);
+
+    #[inline(always)]
+    fn build(sums: &mut [Self; 16], weights: [&Self; 4], scale: f32) {
+        let weight = |input: usize, unit: usize| scale * weights[input].0[unit];
+        build(PART, weight, |x, y| x + y, |inputs, unit, sum| sums[inputs].0[unit] = sum);
+    }
+
+    #[inline(always)]
+    fn plus(self, other: &Self) -> Self {
+        Self(add(self.0, &other.0))
+    }
+
+    #[inline(always)]
+    fn begin(row: &Row, part: usize) -> Self {
+        Self(row.part(part))
+    }
+
+    #[inline(always)]
+    fn end(self, row: &mut Row, part: usize) {
+        row.set_part(part, self.0);
+    }
+}
+
+impl Cell for Half {
+    type Row = Steps;
+
+    const ZERO: Self = Self([0; HALF]);
+
+    #[inline(always)]
+    fn build(sums: &mut [Self; 16], weights: [&Self; 4], _: f32) {
+        let weight = |input: usize, unit: usize| weights[input].0[unit];
+        build(HALF, weight, i16::wrapping_add, |inputs, unit, sum| sums[inputs].0[unit] = sum);
+    }
+
+    #[inline(always)]
+    fn plus(mut self, other: &Self) -> Self {
+        for lane in 0..HALF {
+            self.0[lane] = self.0[lane].wrapping_add(other.0[lane]);
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn begin(_: &Steps, _: usize) -> Self {
+        Self::ZERO
+    }
+
+    #[inline(always)]
+    fn end(self, row: &mut Steps, part: usize) {
+        for (sum, steps) in row.0.as_chunks_mut::<HALF>().0[part].iter_mut().zip(self.0) {
+            *sum += i32::from(steps);
+        }
     }
 }
 
 /// Adds the partial sums that each sample looks up.
 #[inline(always)]
-fn look_up(words: &[u64], lookups: &Lookups, table: &Table, part: usize, sums: &mut [Row]) {
+fn look_up<C: Cell>(words: &[u64], lookups: &Lookups, table: &Table<C>, part: usize, sums: &mut [C::Row]) {
     let mut first = 0;
     for (count, &samples) in lookups.runs.iter().enumerate() {
         let run = first..first + usize::from(samples);
@@ -104,18 +182,18 @@ fn look_up(words: &[u64], lookups: &Lookups, table: &Table, part: usize, sums: &
         let (order, places) = (&lookups.order[run.clone()], &lookups.places[run]);
         match count {
             0 => {}
-            1 => look_up_some::<1>(order, places, table, part, sums),
-            2 => look_up_some::<2>(order, places, table, part, sums),
-            3 => look_up_some::<3>(order, places, table, part, sums),
-            4 => look_up_some::<4>(order, places, table, part, sums),
-            5 => look_up_some::<5>(order, places, table, part, sums),
-            6 => look_up_some::<6>(order, places, table, part, sums),
-            7 => look_up_some::<7>(order, places, table, part, sums),
-            8 => look_up_some::<8>(order, places, table, part, sums),
-            9 => look_up_some::<9>(order, places, table, part, sums),
-            10 => look_up_some::<10>(order, places, table, part, sums),
-            11 => look_up_some::<11>(order, places, table, part, sums),
-            12 => look_up_some::<12>(order, places, table, part, sums),
+            1 => look_up_some::<C, 1>(order, places, table, part, sums),
+            2 => look_up_some::<C, 2>(order, places, table, part, sums),
+            3 => look_up_some::<C, 3>(order, places, table, part, sums),
+            4 => look_up_some::<C, 4>(order, places, table, part, sums),
+            5 => look_up_some::<C, 5>(order, places, table, part, sums),
+            6 => look_up_some::<C, 6>(order, places, table, part, sums),
+            7 => look_up_some::<C, 7>(order, places, table, part, sums),
+            8 => look_up_some::<C, 8>(order, places, table, part, sums),
+            9 => look_up_some::<C, 9>(order, places, table, part, sums),
+            10 => look_up_some::<C, 10>(order, places, table, part, sums),
+            11 => look_up_some::<C, 11>(order, places, table, part, sums),
+            12 => look_up_some::<C, 12>(order, places, table, part, sums),
             MANY.. => look_up_all(order, words, table, part, sums),
         }
     }
@@ -123,77 +201,78 @@ fn look_up(words: &[u64], lookups: &Lookups, table: &Table, part: usize, sums: &
 
 /// [`look_up`] for samples with so many partial sums.
 #[inline(always)]
-fn look_up_some<const COUNT: usize>(order: &[u16], places: &[Places], table: &Table, part: usize, sums: &mut [Row]) {
+fn look_up_some<C: Cell, const COUNT: usize>(
+    order: &[u16],
+    places: &[Places],
+    table: &Table<C>,
+    part: usize,
+    sums: &mut [C::Row],
+) {
     for (&sample, places) in order.iter().zip(places) {
         let (sum, fours) = (&mut sums[usize::from(sample)], places.fours());
-        let mut total = sum.part(part);
+        let mut total = C::begin(sum, part);
         for i in 0..COUNT {
-            total = add(total, at(table, usize::from((fours[i / 4] >> (16 * (i % 4))) as u16)));
+            total = total.plus(at(table, usize::from((fours[i / 4] >> (16 * (i % 4))) as u16)));
         }
-        sum.set_part(part, total);
+        total.end(sum, part);
     }
 }
 
 /// [`look_up`] of the sums of all groups, straight from the inputs.
 #[inline(always)]
-fn look_up_all(order: &[u16], words: &[u64], table: &Table, part: usize, sums: &mut [Row]) {
+fn look_up_all<C: Cell>(order: &[u16], words: &[u64], table: &Table<C>, part: usize, sums: &mut [C::Row]) {
     if order.len() == words.len() {
         // All samples; their order may not have been written down.
         for (sum, &word) in sums.iter_mut().zip(words) {
-            sum.set_part(part, add_all(sum.part(part), word, table));
+            add_all(sum, word, table, part);
         }
     } else {
         for &sample in order {
-            let (sum, word) = (&mut sums[usize::from(sample)], words[usize::from(sample)]);
-            sum.set_part(part, add_all(sum.part(part), word, table));
+            add_all(&mut sums[usize::from(sample)], words[usize::from(sample)], table, part);
         }
     }
 }
 
 /// Adds the sums of all groups.
 #[inline(always)]
-fn add_all(mut total: [f32; PART], word: u64, table: &Table) -> [f32; PART] {
+fn add_all<C: Cell>(sum: &mut C::Row, word: u64, table: &Table<C>, part: usize) {
+    let mut total = C::begin(sum, part);
     for group in 0..GROUPS {
         let inputs = (word >> (4 * group) & 15) as usize;
-        total = add(total, at(table, group * GROUP_BYTES + inputs * PART_BYTES));
+        total = total.plus(at(table, group * GROUP_BYTES + inputs * CELL_BYTES));
     }
-    total
+    total.end(sum, part);
 }
 
-/// The partial sum so many bytes from the first one, a multiple of [`PART_BYTES`] below the size of the table.
+/// The partial sum so many bytes from the first one, a multiple of [`CELL_BYTES`] below the size of the table.
 #[inline(always)]
-fn at(table: &Table, place: usize) -> &[f32; PART] {
-    debug_assert!(place < size_of::<Table>() && place.is_multiple_of(PART_BYTES));
-    // SAFETY: the place is that of a partial sum: both callers form it from a group and its inputs.
+fn at<C: Cell>(table: &Table<C>, place: usize) -> &C {
+    debug_assert!(place < size_of::<Table<C>>() && place.is_multiple_of(CELL_BYTES));
+    // SAFETY: the place is that of a partial sum: both callers form it from a group and its inputs, and `accumulate` accepts no
+    // cells of another size.
     #[allow(unsafe_code, reason = "an index would have to be checked and multiplied before each addition")]
     unsafe {
-        &(*table.as_ptr().byte_add(place)).0
+        &*table.as_ptr().byte_add(place)
     }
 }
 
-/// Partial sums of four inputs, a at bit 0; the lowest input is added last. Those of no input stay zero.
+/// Partial sums of four inputs, number 0 at bit 0, unit by unit; the lowest input is added last. Those of no input stay zero.
 #[inline(always)]
-fn build(sums: &mut [Part; 16], [a, b, c, d]: [&[f32; PART]; 4], scale: f32) {
-    for lane in 0..PART {
-        let (a, b, c, d) = (scale * a[lane], scale * b[lane], scale * c[lane], scale * d[lane]);
-        let (cb, db, dc) = (c + b, d + b, d + c);
-        let dcb = dc + b;
-        let mut set = |nibble: usize, sum: f32| sums[nibble].0[lane] = sum;
-        set(1, a);
-        set(2, b);
-        set(3, b + a);
-        set(4, c);
-        set(5, c + a);
-        set(6, cb);
-        set(7, cb + a);
-        set(8, d);
-        set(9, d + a);
-        set(10, db);
-        set(11, db + a);
-        set(12, dc);
-        set(13, dc + a);
-        set(14, dcb);
-        set(15, dcb + a);
+fn build<T: Copy>(
+    units: usize,
+    weight: impl Fn(usize, usize) -> T,
+    add: impl Fn(T, T) -> T,
+    mut set: impl FnMut(usize, usize, T),
+) {
+    for unit in 0..units {
+        let (a, b, c, d) = (weight(0, unit), weight(1, unit), weight(2, unit), weight(3, unit));
+        let (cb, db, dc) = (add(c, b), add(d, b), add(d, c));
+        let dcb = add(dc, b);
+        set(1, unit, a);
+        for (inputs, others) in [(2, b), (4, c), (6, cb), (8, d), (10, db), (12, dc), (14, dcb)] {
+            set(inputs, unit, others);
+            set(inputs + 1, unit, add(others, a));
+        }
     }
 }
 
@@ -215,6 +294,53 @@ impl Row {
     fn set_part(&mut self, part: usize, values: [f32; PART]) {
         self.0.as_chunks_mut::<PART>().0[part] = values;
     }
+}
+
+#[inline(always)]
+pub(super) fn clear_steps(sums: &mut [Steps]) {
+    sums.fill(Steps::ZERO);
+}
+
+/// Adds to each row the sums in whole steps times the steps of the units.
+#[inline(always)]
+pub(super) fn add_steps(sums: &[Steps], step: &Row, rows: &mut [Row]) {
+    for (row, sum) in rows.iter_mut().zip(sums) {
+        for lane in 0..LANES {
+            row.0[lane] += sum.0[lane] as f32 * step.0[lane];
+        }
+    }
+}
+
+/// The sum plus the weights of one unit's inputs that are on, added in the order of [`accumulate`]; all weights are finite.
+///
+/// The inputs of tile t are in `words[t * stride]`.
+#[inline(always)]
+pub(super) fn add_in_order(words: &[u64], stride: usize, weights: &[[f32; TILE]], mut sum: f32) -> f32 {
+    for (&word, weights) in words.iter().step_by(stride).zip(weights) {
+        let mut on = unpack(word);
+        for (on, weight) in on.iter_mut().zip(weights) {
+            *on *= weight;
+        }
+        for [a, b, c, d] in on.as_chunks::<4>().0 {
+            sum += d + c + b + a;
+        }
+    }
+    sum
+}
+
+/// [`add_in_order`] in an order that is faster, every sixteenth input to the same sum, beginning with zero.
+#[inline(always)]
+pub(super) fn add_in_parts(words: &[u64], stride: usize, weights: &[[f32; TILE]]) -> f32 {
+    let mut sums = [0.0; PART];
+    for (&word, weights) in words.iter().step_by(stride).zip(weights) {
+        let on = unpack(word);
+        for (weights, on) in weights.as_chunks::<PART>().0.iter().zip(on.as_chunks::<PART>().0) {
+            for lane in 0..PART {
+                sums[lane] += on[lane] * weights[lane];
+            }
+        }
+    }
+    sums.iter().sum()
 }
 
 /// [`accumulate`] for few samples: the partial sums of each sample are formed anew, and added in the same order.
@@ -243,7 +369,8 @@ fn accumulate_one<const USED: usize>(word: u64, tile: Tile<'_>, sum: &mut Row) {
         for input in (0..4).rev() {
             if inputs >> input & 1 == 1 {
                 for (part, partial) in partial.iter_mut().enumerate() {
-                    *partial = add(*partial, &tile.weights(part, 4 * group + input).map(|weight| tile.scale * weight));
+                    *partial =
+                        add(*partial, &tile.weights(part, 4 * group + input).0.map(|weight| tile.scale * weight));
                 }
             }
         }
@@ -256,12 +383,17 @@ fn accumulate_one<const USED: usize>(word: u64, tile: Tile<'_>, sum: &mut Row) {
 /// Turns sums over neighbours into inputs: beta (sum + bias) + (1 - beta) base.
 #[inline(always)]
 pub(super) fn temper(rows: &mut [Row], bias: &Row, base: &Row, beta: f32) {
-    let rest = 1.0 - beta;
     for row in rows {
         for lane in 0..LANES {
-            row.0[lane] = beta * (row.0[lane] + bias.0[lane]) + rest * base.0[lane];
+            row.0[lane] = temper_one(row.0[lane], bias.0[lane], base.0[lane], beta);
         }
     }
+}
+
+/// [`temper`] for one unit.
+#[inline(always)]
+pub(super) fn temper_one(sum: f32, bias: f32, base: f32, beta: f32) -> f32 {
+    beta * (sum + bias) + (1.0 - beta) * base
 }
 
 /// Replaces inputs by means.
@@ -280,10 +412,11 @@ pub(super) fn logistic_one(x: f32) -> f32 {
     if x < 0.0 { e * upper } else { upper }
 }
 
+const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to the nearest integer.
+
 /// exp(-x) for x >= 0; beyond 87 the value at 87, just above the smallest normal number.
 #[inline(always)]
 fn exp_minus(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to the nearest integer.
     const LN2_HIGH: f32 = 0.693_359_4; // ln 2 with so few bits that n * LN2_HIGH is exact.
     const LN2_LOW: f32 = -2.121_944_4e-4;
     let x = if x > 87.0 { -87.0 } else { -x };
@@ -296,6 +429,23 @@ fn exp_minus(x: f32) -> f32 {
     }
     // The low bits of `shifted` hold n; moved into the exponent field they scale by 2^n.
     series * f32::from_bits((shifted.to_bits().wrapping_add(127)) << 23)
+}
+
+/// 1 / (1 + exp(-x)) to within [`super::ROUGHLY`].
+#[inline(always)]
+pub(super) fn logistic_roughly(x: f32) -> f32 {
+    let away = x.abs();
+    let away = if away > 87.0 { -87.0 } else { -away };
+    let shifted = away * std::f32::consts::LOG2_E + ROUND;
+    let r = away - (shifted - ROUND) * std::f32::consts::LN_2;
+    // The share by which four terms of the series after the first are wrong, 5e-5, counts a quarter at most.
+    let mut series = 1.0 / 24.0;
+    for coefficient in [1.0 / 6.0, 0.5, 1.0, 1.0] {
+        series = series * r + coefficient;
+    }
+    let e = series * f32::from_bits((shifted.to_bits().wrapping_add(127)) << 23);
+    let upper = 1.0 / (1.0 + e);
+    if x < 0.0 { e * upper } else { upper }
 }
 
 /// exp(-x) for x >= 0 in double precision; beyond 708 the value at 708.
@@ -348,6 +498,42 @@ pub(super) fn draw(means: &[Row], random: &[[u16; LANES]], bits: &mut [u64], tie
     }
 }
 
+/// Draws 64 units of each sample from its sums in whole steps, and others that are added to them unless there are none: a bit is on
+/// where it is so for every mean in reach, and appears in `open` where the decision depends on the mean.
+#[inline(always)]
+pub(super) fn draw_roughly(
+    (sums, others): (&[Steps], &[Row]),
+    (rough, beta): (&Rough, f32),
+    random: &[[u16; LANES]],
+    bits: &mut [u64],
+    open: &mut [u64],
+) {
+    for (s, (((sum, random), bits), open)) in sums.iter().zip(random).zip(bits).zip(open).enumerate() {
+        let other = others.get(s).unwrap_or(&Row::ZERO);
+        let mut below = [0_u8; LANES];
+        let mut unclear = [0_u8; LANES];
+        for lane in 0..LANES {
+            let sum = sum.0[lane] as f32 * rough.step.0[lane] + other.0[lane];
+            let mean = logistic_roughly(beta * (sum + rough.shift.0[lane]) + rough.base.0[lane]);
+            let (low, high) = reach(mean, rough.digits.0[lane], rough.least.0[lane]);
+            let digits = i32::from(random[lane]);
+            below[lane] = u8::from(digits < low);
+            unclear[lane] = u8::from((digits >= low) & (digits <= high));
+        }
+        *bits = pack(&below);
+        *open = pack(&unclear);
+    }
+}
+
+/// The first 16 digits of the least and of the greatest mean apart from `mean` by at most p (1 - p) `digits` + `least` in the last one.
+#[inline(always)]
+pub(super) fn reach(mean: f32, digits: f32, least: f32) -> (i32, i32) {
+    let p = unit_interval(mean);
+    let apart = p * (1.0 - p) * digits + least;
+    let (low, high) = (65_536.0 * p - apart, 65_536.0 * p + apart);
+    (whole(if low > 0.0 { low } else { 0.0 }), whole(high))
+}
+
 /// The nearest number in 0..1, and 0 for NaN.
 #[inline(always)]
 fn unit_interval(x: f32) -> f32 {
@@ -359,7 +545,7 @@ fn unit_interval(x: f32) -> f32 {
 #[inline(always)]
 fn whole(x: f32) -> i32 {
     debug_assert!((0.0..1_073_741_824.0).contains(&x));
-    // SAFETY: callers pass 0 to 65,536, as `unit_interval` guarantees.
+    // SAFETY: callers pass 0 to 65,536, as `unit_interval` guarantees, or what is in reach of it, at most twice as much.
     #[allow(unsafe_code, reason = "the checked conversion does not vectorise")]
     unsafe {
         x.to_int_unchecked()

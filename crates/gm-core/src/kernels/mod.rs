@@ -45,17 +45,66 @@ pub(crate) const MANY: usize = 13;
 #[repr(align(64))]
 pub(crate) struct Part(pub(crate) [f32; PART]);
 
-impl Part {
-    pub(crate) const ZERO: Self = Self([0.0; PART]);
+/// Units whose sums in whole steps are formed together: as many as take the memory of a [`Part`].
+pub(crate) const HALF: usize = 32;
+
+/// The values of half of the units of a panel, in whole steps of each unit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+pub(crate) struct Half(pub(crate) [i16; HALF]);
+
+/// Sums in whole steps, one for each of the 64 units of a panel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
+pub(crate) struct Steps(pub(crate) [i32; LANES]);
+
+impl Steps {
+    pub(crate) const ZERO: Self = Self([0; LANES]);
 }
 
-/// The partial sums of a tile, of a part of the units: number 16 g + x is that of the inputs of group g whose bits are on in x.
+/// How sums over neighbours in whole steps become inputs: beta (sum step + others + shift) + base.
+#[derive(Clone, Debug)]
+pub(crate) struct Rough {
+    /// The step of each unit.
+    pub(crate) step: Row,
+    /// Biases less those of the base model.
+    pub(crate) shift: Row,
+    /// Biases of the base model.
+    pub(crate) base: Row,
+    /// How far a mean p may be off, in its sixteenth digit: p (1 - p) `digits` + `least`, less than its range.
+    pub(crate) digits: Row,
+    pub(crate) least: Row,
+}
+
+/// How far a mean from [`Rough`] sums may be off by rounding alone, besides what its input is off.
+pub(crate) const ROUGHLY: f32 = 1.25e-5;
+
+/// What the partial sums of a [`Table`] are: 64 bytes, some units of a panel.
+pub(crate) trait Cell: Copy {
+    /// The sums of a sample, of all units of a panel.
+    type Row;
+
+    const ZERO: Self;
+
+    /// The partial sums of the scaled weights of four inputs: see [`Table`].
+    fn build(sums: &mut [Self; 16], weights: [&Self; 4], scale: f32);
+
+    fn plus(self, other: &Self) -> Self;
+
+    /// What the sums of a tile are added to.
+    fn begin(row: &Self::Row, part: usize) -> Self;
+
+    /// Takes over what [`begin`](Self::begin) gave, with the sums of a tile added.
+    fn end(self, row: &mut Self::Row, part: usize);
+}
+
+/// The partial sums of a tile, of some units: number 16 g + x is that of the inputs of group g whose bits are on in x.
 /// Those of no input are always zero.
-pub(crate) type Table = [Part; 16 * GROUPS];
+pub(crate) type Table<C = Part> = [C; 16 * GROUPS];
 
 /// A table before its first use.
-pub(crate) fn empty_table() -> Box<Table> {
-    Box::new([Part::ZERO; 16 * GROUPS])
+pub(crate) fn empty_table<C: Cell>() -> Box<Table<C>> {
+    Box::new([C::ZERO; 16 * GROUPS])
 }
 
 /// Which partial sums of a tile the samples of a block look up: those of groups with inputs that are on, in the order of groups.
@@ -86,15 +135,15 @@ impl Lookups {
 
 /// The weights of a tile's inputs to the units of a panel: those of input i to part p are `parts[p * of_part + i * of_input]`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Tile<'a> {
-    pub(crate) parts: &'a [Part],
+pub(crate) struct Tile<'a, C = Part> {
+    pub(crate) parts: &'a [C],
     pub(crate) of_part: usize,
     pub(crate) of_input: usize,
     /// Groups of four inputs, up to [`GROUPS`].
     pub(crate) groups: usize,
     /// Parts with units in them.
     pub(crate) used: usize,
-    /// What weights are multiplied by.
+    /// What weights are multiplied by; those in whole steps are not.
     pub(crate) scale: f32,
 }
 
@@ -208,6 +257,27 @@ kernel! {
     (words: &[u64], lookups: &Lookups, tile: Tile<'_>, table: &mut Table, sums: &mut [Row])
 }
 kernel! {
+    /// [`accumulate`] of weights in whole steps.
+    accumulate_steps, accumulate_steps_on,
+    (words: &[u64], lookups: &Lookups, tile: Tile<'_, Half>, table: &mut Table<Half>, sums: &mut [Steps])
+}
+kernel! {
+    /// Sets sums in whole steps to zero.
+    clear_steps, clear_steps_on, (sums: &mut [Steps])
+}
+kernel! {
+    /// Adds sums in whole steps to sums: see [`body::add_steps`].
+    add_steps, add_steps_on, (sums: &[Steps], step: &Row, rows: &mut [Row])
+}
+kernel! {
+    /// Adds the weights of a unit's inputs that are on, in the order of [`accumulate`].
+    add_in_order, add_in_order_on, (words: &[u64], stride: usize, weights: &[[f32; TILE]], sum: f32) -> f32
+}
+kernel! {
+    /// Adds the weights of a unit's inputs that are on, in another order that is faster.
+    add_in_parts, add_in_parts_on, (words: &[u64], stride: usize, weights: &[[f32; TILE]]) -> f32
+}
+kernel! {
     /// [`accumulate`] for few samples, without a table.
     accumulate_few, accumulate_few_on, (words: &[u64], tile: Tile<'_>, sums: &mut [Row])
 }
@@ -222,6 +292,11 @@ kernel! {
 kernel! {
     /// Bernoulli draws from 16 random digits, with the undecided units apart.
     draw, draw_on, (means: &[Row], random: &[[u16; LANES]], bits: &mut [u64], ties: &mut [u64])
+}
+kernel! {
+    /// Bernoulli draws from inputs that are not quite known, with the undecided units apart: see [`body::draw_roughly`].
+    draw_roughly, draw_roughly_on,
+    (sums: (&[Steps], &[Row]), rough: (&Rough, f32), random: &[[u16; LANES]], bits: &mut [u64], open: &mut [u64])
 }
 kernel! {
     /// Inputs to scores in place, and the log-probability of the states: see [`body::score`].
@@ -249,6 +324,16 @@ pub(crate) fn logistic_rows(rows: &mut [Row]) {
     for row in rows {
         logistic(&mut row.0);
     }
+}
+
+/// beta (sum + bias) + (1 - beta) base, the same bits as the vectorised kernels.
+pub(crate) fn temper_one(sum: f32, bias: f32, base: f32, beta: f32) -> f32 {
+    body::temper_one(sum, bias, base, beta)
+}
+
+/// The first 16 digits of the means in reach: see [`body::reach`].
+pub(crate) fn reach(mean: f32, digits: f32, least: f32) -> (i32, i32) {
+    body::reach(mean, digits, least)
 }
 
 /// 1 / (1 + exp(-x)), the same bits as the vectorised kernels.

@@ -72,6 +72,54 @@ fn oracle_accumulate_on_every_instruction_set() {
 }
 
 #[test]
+fn oracle_accumulate_steps_on_every_instruction_set() {
+    for (samples, inputs, used) in [(1, 64, 2), (33, 64, 1), (200, 20, 2), (BLOCK, 64, 2)] {
+        let mut stream = stream(samples as u64);
+        let mut weight = || (stream.next_u32() % 999) as i16 - 499;
+        let weights: Vec<Half> = (0..2 * inputs).map(|_| Half(std::array::from_fn(|_| weight()))).collect();
+        let words = words(samples, inputs, &mut stream);
+        let tile = Tile { parts: &weights, of_part: inputs, of_input: 1, groups: inputs / 4, used, scale: 1.0 };
+        for set in InstructionSet::available() {
+            let (mut table, mut lookups) = (empty_table(), Lookups::NONE);
+            let mut sums = vec![Steps([7; LANES]); samples];
+            find_on(set, &words, &mut lookups);
+            accumulate_steps_on(set, &words, &lookups, tile, &mut table, &mut sums);
+            for (&word, sum) in words.iter().zip(&sums) {
+                for (lane, &found) in sum.0.iter().enumerate() {
+                    let on = (0..inputs).filter(|input| word >> input & 1 == 1 && lane / HALF < used);
+                    let steps = on.map(|input| i32::from(weights[lane / HALF * inputs + input].0[lane % HALF]));
+                    assert_eq!(found, 7 + steps.sum::<i32>(), "{set:?} lane {lane}");
+                }
+            }
+            clear_steps_on(set, &mut sums);
+            assert_eq!(sums, vec![Steps::ZERO; samples]);
+        }
+    }
+}
+
+#[test]
+fn oracle_adding_the_inputs_of_one_unit_on_every_instruction_set() {
+    let mut stream = stream(8);
+    let weights: Vec<[f32; TILE]> = rows(3, 3.0, &mut stream).iter().map(|row| row.0).collect();
+    let words = words(3 * 50, TILE, &mut stream);
+    for sample in 0..50 {
+        let tiles = || words[sample..].iter().step_by(50).zip(&weights);
+        let in_order = tiles().fold(0.25, |sum, (&word, weights)| {
+            let unit = weights.map(|weight| Row([weight; LANES]));
+            accumulate_plainly(word, &unit, 1.0, 0, sum)
+        });
+        let on = tiles().flat_map(|(word, weights)| (0..TILE).filter(move |i| word >> i & 1 == 1).map(|i| weights[i]));
+        let exact: f64 = on.map(f64::from).sum();
+        for set in InstructionSet::available() {
+            assert_eq!(add_in_order_on(set, &words[sample..], 50, &weights, 0.25).to_bits(), in_order.to_bits());
+            let in_parts = add_in_parts_on(set, &words[sample..], 50, &weights);
+            assert!((f64::from(in_parts) - exact).abs() < 1e-4, "{in_parts} against {exact}");
+            assert_eq!(in_parts.to_bits(), body::add_in_parts(&words[sample..], 50, &weights).to_bits());
+        }
+    }
+}
+
+#[test]
 fn oracle_the_layout_of_weights_makes_no_difference() {
     let mut stream = stream(9);
     let (weights, words) = (rows(TILE, 3.0, &mut stream), words(100, TILE, &mut stream));
@@ -179,6 +227,52 @@ fn oracle_draw_on_every_instruction_set() {
             }
         }
         assert!((0..10).all(|i| ties[i] >> i & 1 == 1), "planted ties are seen");
+    }
+}
+
+#[test]
+fn law_means_from_rough_sums_are_in_reach_of_the_others() {
+    let mut stream = stream(4);
+    for case in 0..20_000 {
+        let (x, doubt) = (40.0 * (uniform(&mut stream) - 0.5), uniform(&mut stream).powi(1 + case % 4));
+        let other = x + doubt * (2.0 * uniform(&mut stream) - 1.0);
+        let (digits, least) = (65_536.0 * doubt, 65_536.0 * (0.1 * doubt * doubt + ROUGHLY) + 0.5);
+        let (low, high) = reach(body::logistic_roughly(x), digits, least);
+        let threshold = (logistic_one(other) * 65_536.0) as i32;
+        assert!((low..=high).contains(&threshold), "{x} and {other}: {threshold} is not in {low} to {high}");
+    }
+    for x in (-1740..=1740).map(|i| i as f32 * 0.05) {
+        assert!((body::logistic_roughly(x) - logistic_one(x)).abs() < ROUGHLY, "{x}");
+    }
+    assert_eq!(body::logistic_roughly(f32::INFINITY), 1.0);
+    assert!(body::logistic_roughly(f32::NEG_INFINITY) < 2e-38);
+}
+
+#[test]
+fn oracle_draw_roughly_on_every_instruction_set() {
+    let mut stream = stream(5);
+    let steps = rows(40, 2_000.0, &mut stream).iter().map(|row| Steps(row.0.map(|x| x as i32))).collect::<Vec<_>>();
+    let others = rows(40, 2.0, &mut stream);
+    let [step, shift, base, digits] = [0.002, 1.0, 1.0, 900.0].map(|scale| rows(1, scale, &mut stream)[0]);
+    let digits = Row(digits.0.map(f32::abs));
+    let rough = Rough { step, shift, base, digits, least: Row([3.0; LANES]) };
+    let mut random = vec![[0_u16; LANES]; 40];
+    random.iter_mut().flatten().for_each(|digits| *digits = stream.next_u32() as u16);
+    for (others, beta) in [(&others[..], 0.8), (&[], 1.0)] {
+        for set in InstructionSet::available() {
+            let (mut bits, mut open) = (vec![0; 40], vec![0; 40]);
+            draw_roughly_on(set, (&steps, others), (&rough, beta), &random, &mut bits, &mut open);
+            for s in 0..40 {
+                for (lane, &random) in random[s].iter().enumerate() {
+                    let sum = steps[s].0[lane] as f32 * step.0[lane] + others.get(s).map_or(0.0, |other| other.0[lane]);
+                    let mean = body::logistic_roughly(beta * (sum + shift.0[lane]) + base.0[lane]);
+                    let ((low, high), digits) = (reach(mean, digits.0[lane], 3.0), i32::from(random));
+                    assert_eq!(bits[s] >> lane & 1 == 1, digits < low, "{set:?}");
+                    assert_eq!(open[s] >> lane & 1 == 1, (low..=high).contains(&digits), "{set:?}");
+                }
+            }
+            assert!(open.iter().any(|&open| open != 0), "some draws are open");
+        }
     }
 }
 

@@ -1,0 +1,382 @@
+//! Draws from weights that are rounded to whole steps.
+//!
+//! Steps of 16 bits are added for twice as many units at a time as numbers of 32. A random number that is farther from the mean
+//! than rounding can have moved it decides as it would have anyway; for the others, less than one in a hundred, the inputs are
+//! added up from the weights themselves. Both ways give the same bits.
+
+use std::cell::RefCell;
+use std::cmp::Ordering;
+
+use rand::RngExt;
+
+use super::{
+    Beta, CHUNK, Coupling, DRAWN, GROUP, Given, LayerUpdate, continue_draw, padded, panel_row, stream_of,
+    with_zeroed_rows,
+};
+use crate::kernels::{self, Cell, GROUPS, HALF, Half, LANES, PART, Part, Rough, Row, Steps, TILE, Table, Tile};
+use crate::streams::{Stream, Streams};
+
+/// The most that an input may be off for draws from weights in whole steps to pay: up to 3 in 100 of the draws are open then.
+const GREATEST_DOUBT: f32 = 1.0 / 16.0;
+
+/// Below this many samples such draws do not pay.
+const MANY: usize = 32;
+
+/// The greatest sum of a tile in whole steps; rounding may take it a little further in 16 bits.
+const GREATEST_SUM: f32 = 32_000.0;
+
+thread_local! {
+    static STEPS: RefCell<Vec<Steps>> = const { RefCell::new(Vec::new()) };
+    static TABLE: RefCell<Box<Table<Half>>> = RefCell::new(kernels::empty_table());
+}
+
+/// The weights of all inputs to the units of a panel, in whole steps of each unit.
+#[derive(Clone, Debug)]
+pub(super) struct CoarsePanel {
+    inputs: usize,
+    /// Parts of 16 units that are in use.
+    used: usize,
+    /// Tile by tile the used halves, each with the weights of all inputs of the tile.
+    halves: Vec<Half>,
+    /// The step of each unit.
+    step: Row,
+    /// What rounding to whole steps may change at most, whichever inputs are on.
+    error: Row,
+    /// The greatest magnitude of a sum of weights, whichever inputs are on; infinite where a weight is no finite number.
+    greatest: Row,
+    /// The weights themselves, those of all inputs of a unit next to each other.
+    by_unit: Vec<[f32; TILE]>,
+}
+
+impl CoarsePanel {
+    pub(super) fn new(inputs: usize, used: usize) -> Self {
+        let rows = padded(inputs);
+        let halves = vec![Half([0; HALF]); (used * PART).div_ceil(HALF) * rows];
+        let [step, error, greatest] = [Row::ZERO; 3];
+        let by_unit = vec![[0.0; TILE]; used * PART * inputs.div_ceil(TILE)];
+        Self { inputs, used, halves, step, error, greatest, by_unit }
+    }
+
+    fn tiles(&self) -> impl Iterator<Item = Tile<'_, Half>> {
+        let used = (self.used * PART).div_ceil(HALF);
+        (0..self.inputs).step_by(TILE).map(move |first| {
+            let groups = (self.inputs - first).div_ceil(GROUP).min(GROUPS);
+            Tile { parts: &self.halves[first * used..], of_part: groups * GROUP, of_input: 1, groups, used, scale: 1.0 }
+        })
+    }
+
+    /// Takes over the weights of a panel, in the order of [`Order::Parts`].
+    pub(super) fn fill(&mut self, parts: &[Part]) {
+        let [mut widest, mut positive, mut magnitude] = [Row::ZERO; 3];
+        for (first, _, weights) in by_part(parts, self.used) {
+            let [mut on, mut all] = [Part::ZERO; 2];
+            for weights in weights {
+                for lane in 0..PART {
+                    on.0[lane] += weights.0[lane].max(0.0);
+                    all.0[lane] += weights.0[lane].abs();
+                }
+            }
+            for (unit, lane) in (first..).zip(0..PART) {
+                widest.0[unit] = widest.0[unit].max(on.0[lane]).max(all.0[lane] - on.0[lane]);
+                positive.0[unit] += on.0[lane];
+                magnitude.0[unit] += all.0[lane];
+            }
+        }
+        self.greatest = Row(std::array::from_fn(|unit| match (positive.0[unit], magnitude.0[unit]) {
+            (on, all) if all.is_finite() => on.max(all - on),
+            _ => f32::INFINITY,
+        }));
+        // Weights that are next to nothing count as nothing, so that no step is too small for a number.
+        self.step = Row(widest.0.map(|sum| if sum > 1e-30 { sum / GREATEST_SUM } else { 0.0 }));
+        self.round(parts);
+    }
+
+    /// Rounds the weights to whole steps.
+    fn round(&mut self, parts: &[Part]) {
+        const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to the nearest integer.
+        let (tiles, halves) = (self.inputs.div_ceil(TILE), (self.used * PART).div_ceil(HALF));
+        let per_step = self.step.0.map(|step| if step > 0.0 { 1.0 / step } else { 0.0 });
+        let [mut above, mut below] = [Row::ZERO; 2];
+        for (first, input, weights) in by_part(parts, self.used) {
+            let cells = &mut self.halves[input * halves + first / HALF * weights.len()..][..weights.len()];
+            for (i, (weights, cell)) in weights.iter().zip(cells).enumerate() {
+                for (unit, weight) in (first..).zip(weights.0) {
+                    let steps = weight * per_step[unit] + ROUND - ROUND;
+                    let error = steps * self.step.0[unit] - weight;
+                    above.0[unit] += error.max(0.0);
+                    below.0[unit] += error.min(0.0).abs();
+                    cell.0[unit % HALF] = steps as i16;
+                    self.by_unit[unit * tiles + input / TILE][i] = weight;
+                }
+            }
+        }
+        self.error = Row(std::array::from_fn(|unit| above.0[unit].max(below.0[unit])));
+    }
+}
+
+/// The parts of a panel's tiles: (first unit, first input, weights of the tile's inputs).
+fn by_part(parts: &[Part], used: usize) -> impl Iterator<Item = (usize, usize, &[Part])> {
+    parts.chunks(used * TILE).enumerate().flat_map(move |(tile, parts)| {
+        let of_part = parts.chunks(parts.len() / used).enumerate();
+        of_part.map(move |(part, weights)| (part * PART, tile * TILE, weights))
+    })
+}
+
+impl Given<'_> {
+    /// The sums of the weights of the inputs that are on, in whole steps, for the samples of the block with the given first one.
+    fn steps_into(&self, first: usize, panel: &CoarsePanel, sums: &mut [Steps]) {
+        let block = first / self.block;
+        kernels::clear_steps(sums);
+        TABLE.with_borrow_mut(|table| {
+            for (t, tile) in panel.tiles().enumerate() {
+                let words = &self.states.word(t)[first..][..sums.len()];
+                kernels::accumulate_steps(words, &self.lookups[t * self.blocks + block], tile, table, sums);
+            }
+        });
+    }
+}
+
+/// Draws of a panel from weights in whole steps, the same bits as from the weights themselves.
+pub(super) struct Roughly<'a> {
+    update: &'a LayerUpdate<'a>,
+    panel: usize,
+    rough: Rough,
+    /// How far means may be off when weights are added in another order, as in [`Rough`].
+    digits: Row,
+    least: Row,
+}
+
+/// How far a mean may be off in its sixteenth digit when its input may be off so far, as in [`Rough`].
+///
+/// The slope of the logistic function, p (1 - p), changes by less than a tenth of the way of the input.
+fn digits_off(doubt: &Row) -> [Row; 2] {
+    [doubt.0.map(|doubt| DIGITS * doubt), doubt.0.map(|doubt| DIGITS * (0.1 * doubt * doubt + kernels::ROUGHLY) + 0.5)]
+        .map(Row)
+}
+
+/// What sixteen binary digits can tell apart.
+const DIGITS: f32 = 65_536.0;
+
+impl<'a> Roughly<'a> {
+    /// None where few samples are drawn, where the neighbours' weights are not there in whole steps, or where too many draws would not
+    /// be certain.
+    pub(super) fn new(update: &'a LayerUpdate<'a>, panel: usize, samples: usize) -> Option<Self> {
+        if samples < MANY {
+            return None;
+        }
+        let (mut error, mut greatest, mut sums, mut step) = (Row::ZERO, Row::ZERO, 32, Row::ZERO);
+        for (coupling, _) in update.neighbours.iter().flatten() {
+            let coarse = coupling.coarse.get(panel)?;
+            step = coarse.step;
+            sums += coarse.inputs.div_ceil(GROUP) + coarse.inputs.div_ceil(PART);
+            for lane in 0..LANES {
+                error.0[lane] += 1.001 * coarse.error.0[lane];
+                greatest.0[lane] += coarse.greatest.0[lane];
+            }
+        }
+        let bias = panel_row(update.bias, panel);
+        let base = update.base.map_or(Row::ZERO, |base| panel_row(base, panel));
+        let hottest = match update.beta {
+            Beta::Same(beta) => beta.abs().max(1.0),
+            Beta::Each(betas) => betas.iter().fold(1.0, |most: f32, beta| most.max(beta.abs())),
+        };
+        // Each sum, by either way, is off by half a unit in the last place at most.
+        let per_sum = sums as f32 * f32::EPSILON / 2.0;
+        let doubt = Row(std::array::from_fn(|lane| {
+            hottest * per_sum * (greatest.0[lane] + bias.0[lane].abs() + base.0[lane].abs())
+        }));
+        let of_steps = Row(std::array::from_fn(|lane| hottest * error.0[lane] + doubt.0[lane]));
+        let shift = Row(std::array::from_fn(|lane| bias.0[lane] - base.0[lane]));
+        let certain = of_steps.0.iter().all(|&doubt| doubt <= GREATEST_DOUBT);
+        let ([more, at_least], [digits, least]) = (digits_off(&of_steps), digits_off(&doubt));
+        let rough = Rough { step, shift, base, digits: more, least: at_least };
+        certain.then_some(Self { update, panel, rough, digits, least })
+    }
+
+    /// Draws 64 units of each sample of a block.
+    pub(super) fn draw_block(
+        &self,
+        given: &[Option<(&Coupling, Given<'_>)>; 2],
+        first: usize,
+        mask: u64,
+        words: &mut [u64],
+        streams: &Streams,
+    ) {
+        let samples = words.len();
+        let of_other = if given[1].is_some() { samples } else { 0 };
+        STEPS.with_borrow_mut(|sums| {
+            sums.resize(samples, Steps::ZERO);
+            with_zeroed_rows(of_other, |others| {
+                let mut before = None;
+                for (coupling, states) in given.iter().flatten() {
+                    let panel = &coupling.coarse[self.panel];
+                    if let Some(step) = before.replace(&panel.step) {
+                        kernels::add_steps(sums, step, others);
+                    }
+                    states.steps_into(first, panel, sums);
+                }
+                let blocks = sums.chunks(DRAWN).zip(words.chunks_mut(DRAWN)).enumerate();
+                for (number, (sums, words)) in blocks {
+                    let others = others.get(number * DRAWN..).unwrap_or_default();
+                    let first = first + number * DRAWN;
+                    self.draw(first, (sums, others), mask, words, &mut stream_of(streams, first, self.panel));
+                }
+            });
+        });
+    }
+
+    /// [`draw`](super::draw) with the same bits: open decisions are taken by the means themselves.
+    fn draw(&self, first: usize, sums: (&[Steps], &[Row]), mask: u64, words: &mut [u64], stream: &mut Stream) {
+        let mut random = [[0_u16; LANES]; CHUNK];
+        let mut open = [0_u64; CHUNK];
+        for (number, (steps, words)) in sums.0.chunks(CHUNK).zip(words.chunks_mut(CHUNK)).enumerate() {
+            let (count, others) = (words.len(), sums.1.get(number * CHUNK..).unwrap_or_default());
+            let first = first + number * CHUNK;
+            stream.fill(random[..count].as_flattened_mut());
+            self.draw_chunk(first, (steps, others), &random[..count], words, &mut open);
+            for (sample, word) in words.iter_mut().enumerate() {
+                let mut open = open[sample] & mask;
+                while open != 0 {
+                    let lane = open.trailing_zeros() as usize;
+                    *word |= u64::from(self.decide(lane, first + sample, random[sample][lane], stream)) << lane;
+                    open &= open - 1;
+                }
+                *word &= mask;
+            }
+        }
+    }
+
+    /// The draws that are certain, and those that are open.
+    fn draw_chunk(
+        &self,
+        first: usize,
+        (steps, others): (&[Steps], &[Row]),
+        random: &[[u16; LANES]],
+        words: &mut [u64],
+        open: &mut [u64],
+    ) {
+        match self.update.beta {
+            Beta::Same(beta) => kernels::draw_roughly((steps, others), (&self.rough, beta), random, words, open),
+            Beta::Each(betas) => {
+                for (s, &beta) in betas[first..][..words.len()].iter().enumerate() {
+                    let one = s..s + 1;
+                    let sums = (&steps[one.clone()], others.get(one.clone()).unwrap_or_default());
+                    let (words, open) = (&mut words[one.clone()], &mut open[one.clone()]);
+                    kernels::draw_roughly(sums, (&self.rough, beta), &random[one], words, open);
+                }
+            }
+        }
+    }
+
+    /// Whether the random number with these first 16 digits lies below the mean of an open unit.
+    fn decide(&self, lane: usize, sample: usize, digits: u16, stream: &mut Stream) -> bool {
+        let unit = self.panel * LANES + lane;
+        let inputs = self.inputs_of(unit, sample);
+        let sum = inputs.clone().map(|(words, stride, weights)| kernels::add_in_parts(words, stride, weights)).sum();
+        let mean = self.mean_of(unit, sample, sum);
+        let (low, high) = kernels::reach(mean, self.digits.0[lane], self.least.0[lane]);
+        if !(low..=high).contains(&i32::from(digits)) {
+            return i32::from(digits) < low;
+        }
+        let sum = inputs.fold(0.0, |sum, (words, stride, weights)| kernels::add_in_order(words, stride, weights, sum));
+        let mean = self.mean_of(unit, sample, sum);
+        match u32::from(digits).cmp(&((mean * 65_536.0) as u32)) {
+            Ordering::Less => true,
+            Ordering::Equal => continue_draw(mean, stream),
+            Ordering::Greater => false,
+        }
+    }
+
+    /// The mean of one unit of a sample given the sum over its neighbours.
+    fn mean_of(&self, unit: usize, sample: usize, sum: f32) -> f32 {
+        let base = self.update.base.map_or(0.0, |base| base[unit]);
+        let beta = match self.update.beta {
+            Beta::Same(beta) => beta,
+            Beta::Each(betas) => betas[sample],
+        };
+        kernels::logistic_one(kernels::temper_one(sum, self.update.bias[unit], base, beta))
+    }
+
+    /// The inputs of a sample from each neighbour, a word in so many, with the weights to a unit.
+    fn inputs_of(
+        &self,
+        unit: usize,
+        sample: usize,
+    ) -> impl Iterator<Item = (&'a [u64], usize, &'a [[f32; TILE]])> + Clone {
+        self.update.neighbours.into_iter().flatten().map(move |(coupling, states)| {
+            let (tiles, panel) = (states.words_per_sample(), &coupling.coarse[unit / LANES]);
+            let weights = &panel.by_unit[unit % LANES * tiles..][..tiles];
+            (&states.words()[sample..], states.samples(), weights)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{states, weights};
+    use super::*;
+    use crate::bits::BitMatrix;
+    use crate::streams::Purpose;
+
+    /// Draws of a layer of 130 units between layers of 200 and of 70, from two forms of the weights to it.
+    fn drawn_alike(scale: f32, samples: usize, beta: Beta<'_>, changed: impl Fn(&mut Coupling)) -> bool {
+        let (w1, w2) = (weights(200, 130) * scale, weights(130, 70) * scale);
+        let (x, y) = (states(200, samples), states(70, samples));
+        let (bias, base) = (vec![-0.3; 130], vec![0.4; 130]);
+        let drawn = |below: &Coupling, above: &Coupling| {
+            let mut out = BitMatrix::zeros(130, samples);
+            let update = LayerUpdate::new(&bias).given(below, &x).given(above, &y).tempered(beta, Some(&base));
+            update.sample_into(&mut out, &Streams::new(3).fork(Purpose::Test, 1));
+            out
+        };
+        let (below, above) = (Coupling::up(&w1), Coupling::down(&w2));
+        let plain = drawn(&below, &above);
+        let [mut below, mut above] = [below, above].map(Coupling::for_draws);
+        let update = LayerUpdate::new(&bias).given(&below, &x).given(&above, &y);
+        assert_eq!(Roughly::new(&update, 0, samples.max(32)).is_some(), scale < 0.5, "both ways are tried");
+        [&mut below, &mut above].into_iter().for_each(changed);
+        plain == drawn(&below, &above)
+    }
+
+    #[test]
+    fn law_draws_from_whole_steps_keep_their_bits() {
+        for scale in [0.0, 0.01, 0.1, 0.3, 40.0, f32::MAX] {
+            for (samples, beta) in [(31, 1.0), (32, 0.3), (300, 1.0), (1100, -0.7)] {
+                assert!(drawn_alike(scale, samples, Beta::Same(beta), |_| {}), "scale {scale}, {samples} samples");
+            }
+        }
+        let betas: Vec<f32> = (0..700).map(|sample| sample as f32 / 700.0).collect();
+        assert!(drawn_alike(0.1, 700, Beta::Each(&betas), |_| {}));
+    }
+
+    #[test]
+    fn planted_rounding_that_is_not_allowed_for_is_found_out() {
+        assert!(!drawn_alike(0.1, 1100, Beta::Same(1.0), |coupling| {
+            let halves = coupling.coarse.iter_mut().flat_map(|panel| &mut panel.halves);
+            halves.for_each(|half| half.0.iter_mut().for_each(|steps| *steps &= !63));
+        }));
+    }
+
+    #[test]
+    fn planted_open_draws_from_other_weights_are_found_out() {
+        assert!(!drawn_alike(0.1, 1100, Beta::Same(1.0), |coupling| {
+            let by_unit = coupling.coarse.iter_mut().flat_map(|panel| &mut panel.by_unit);
+            by_unit.for_each(|weights| weights.iter_mut().for_each(|weight| *weight += 0.01));
+        }));
+    }
+
+    #[test]
+    fn law_changed_weights_reach_the_whole_steps() {
+        let (old, new) = (weights(70, 130) * 0.1, weights(70, 130) * -0.2);
+        let mut coupling = Coupling::up(&old).for_draws();
+        coupling.refresh(&new);
+        let drawn = |coupling: &Coupling| {
+            let mut out = BitMatrix::zeros(130, 64);
+            let x = states(70, 64);
+            LayerUpdate::new(&[0.0; 130]).given(coupling, &x).sample_into(&mut out, &Streams::new(3));
+            out
+        };
+        assert_eq!(drawn(&coupling), drawn(&Coupling::up(&new)));
+        assert_ne!(drawn(&coupling), drawn(&Coupling::up(&old)));
+    }
+}
