@@ -1,6 +1,7 @@
 """Times Gibbs sweeps and PCD-1 training steps of RBMs in other packages beside ours, and prints a table of ratios.
 
-Usage: python peers.py OURS [THREADS], where OURS is the program that benches/src/bin/ours.rs builds.
+Usage: python peers.py OURS [THREADS [MODEL]], where OURS is the program that benches/src/bin/ours.rs builds and MODEL the
+file of a machine 784-500, which is timed on its own samples besides: other packages take as long whatever the data are.
 Needs torch, rbms (TorchRBM), scikit-learn and numpy. `cargo xtask bench --peers PYTHON` calls it.
 
 Every round times every package once, so that a slow moment of the machine hits all of them; the table has medians
@@ -102,7 +103,7 @@ def deep_by_hand():
 
 def ours(program):
     """Times of our own program: {operation: milliseconds}."""
-    lines = subprocess.run([program, str(THREADS)], check=True, capture_output=True, text=True).stdout.splitlines()
+    lines = subprocess.run([program, str(THREADS), *sys.argv[3:]], check=True, capture_output=True, text=True).stdout.splitlines()
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
@@ -125,7 +126,7 @@ def main():
         mine = float(np.median(values))
         print(f"| {operation} | this project | {mine:.2f} | |")
         for (what, package), measured in times.items():
-            if what == operation:
+            if what == operation.removesuffix(" of the given model"):
                 value = float(np.median(measured))
                 print(f"| {operation} | {package} | {value:.2f} | {value / mine:.1f} |")
 

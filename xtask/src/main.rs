@@ -52,6 +52,9 @@ enum Command {
         /// scikit-learn, and prints a table of ratios.
         #[arg(long, value_name = "PYTHON", conflicts_with_all = ["filter", "growth"])]
         peers: Option<String>,
+        /// With --peers: the file of a restricted Boltzmann machine 784-500 that is timed on its own samples besides.
+        #[arg(long, value_name = "FILE", requires = "peers")]
+        model: Option<String>,
         /// Instead prints how the cost of a sweep grows with units, chains and threads.
         #[arg(long, conflicts_with = "filter")]
         growth: bool,
@@ -94,7 +97,7 @@ fn run(command: Command) -> Result<()> {
         Command::Test { cases } => test(cases).run(),
         Command::Ci { long } => ci::run(long),
         Command::Demo { arguments } => demo(arguments).run(),
-        Command::Bench { peers, growth, filter } => bench(peers, growth, filter),
+        Command::Bench { peers, model, growth, filter } => bench(peers, model, growth, filter),
         Command::Book => book().iter().try_for_each(Step::run),
         Command::Reproduce(reproduce) => reproduce.run(),
         Command::Crash { kills } => crash(kills).run(),
@@ -131,14 +134,14 @@ fn demo(arguments: Vec<String>) -> Step {
     cargo("demo", ["run", "--release", "-p", "gm-cli", "--bin", "dgm", "--", "demo"]).args(arguments)
 }
 
-fn bench(peers: Option<String>, growth: bool, filter: Option<String>) -> Result<()> {
+fn bench(peers: Option<String>, model: Option<String>, growth: bool, filter: Option<String>) -> Result<()> {
     if growth {
         return cargo("growth", ["run", "--release", "-p", "gm-benches", "--bin", "growth"]).run();
     }
     let Some(python) = peers else { return cargo("bench", ["bench", "-p", "gm-benches", "--"]).args(filter).run() };
     cargo("ours", ["build", "--release", "-p", "gm-benches", "--bin", "ours"]).run()?;
     let ours = target().join("release/ours").display().to_string();
-    Step::new("peers", python.clone(), ["benches/peers.py", &ours]).run()?;
+    Step::new("peers", python.clone(), ["benches/peers.py", &ours, "2"]).args(model).run()?;
     Step::new("peers of belief nets", python, ["benches/peers_sbn.py", &ours]).run()
 }
 

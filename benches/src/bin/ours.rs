@@ -1,13 +1,21 @@
 //! Prints the median milliseconds of the operations that `benches/peers.py` and, with a second argument `sbn`,
-//! `benches/peers_sbn.py` time in other packages.
+//! `benches/peers_sbn.py` time in other packages. With the file of a restricted Boltzmann machine as second argument its sweep
+//! and its training step come besides, on its own samples.
 #![allow(clippy::print_stdout, reason = "a command-line tool reports on its standard output")]
 
+use std::error::Error;
+use std::fs::File;
+use std::io::BufReader;
 use std::time::Instant;
 
 use gm_benches::{batch, model, pool};
-use gm_core::Streams;
+use gm_core::{Batch, Streams};
 use gm_dbm::Dbm;
+use gm_rbm::Rbm;
 use gm_train::{Clock, Learner, RbmLearner, RbmSettings, SbnLearner, SbnSettings};
+
+/// Why the model of a file cannot be timed.
+type Failure = Box<dyn Error + Send + Sync>;
 
 /// Calls of an operation that are timed.
 const CALLS: usize = 101;
@@ -26,9 +34,16 @@ fn median(mut call: impl FnMut()) -> f64 {
     times[CALLS / 2]
 }
 
-fn sweep() -> f64 {
-    let (rbm, streams) = (model(784, 500), Streams::new(1));
-    let (sampler, mut chains) = (rbm.sampler(), rbm.chains(500, &streams));
+/// Chains of every sweep, and rows of every batch of a restricted Boltzmann machine.
+const CHAINS: usize = 500;
+
+/// Sweeps from a new chain to a sample that serves as a row of data.
+const BURN_IN: usize = 1000;
+
+fn sweep(rbm: &Rbm, burn_in: usize) -> f64 {
+    let streams = Streams::new(1);
+    let (sampler, mut chains) = (rbm.sampler(), rbm.chains(CHAINS, &streams));
+    sampler.run(&mut chains, burn_in, &streams);
     median(|| {
         sampler.run(&mut chains, 1, &streams);
     })
@@ -37,20 +52,34 @@ fn sweep() -> f64 {
 fn deep_sweep() -> f64 {
     let streams = Streams::new(1);
     let dbm = Dbm::initial(&[0.13; 784], &[500, 1000], 0.1, &streams).expect("layers with units");
-    let (sampler, mut chains) = (dbm.sampler(), dbm.chains(500, &streams));
+    let (sampler, mut chains) = (dbm.sampler(), dbm.chains(CHAINS, &streams));
     median(|| {
         sampler.run(&mut chains, 1, &streams);
     })
 }
 
-fn training_step() -> f64 {
-    let (streams, data) = (Streams::new(1), batch(784, 500, 0.13).into());
-    let settings = RbmSettings { hidden: 500, ..RbmSettings::default() };
-    let mut learner = RbmLearner::start_from(model(784, 500), &[0.13; 784], &settings, &streams).expect("sizes agree");
+fn training_step(rbm: Rbm, data: &Batch, warm_up: usize) -> f64 {
+    let streams = Streams::new(1);
+    let settings = RbmSettings { hidden: rbm.hidden(), chains: CHAINS, ..RbmSettings::default() };
+    let means = vec![0.13; rbm.visible()];
+    let mut learner = RbmLearner::start_from(rbm, &means, &settings, &streams).expect("sizes agree");
     let clock = Clock { step: 0, total: 1_000_000, per_epoch: 100 };
-    median(|| {
-        learner.step(&data, &clock, &streams).expect("a batch of the model's width");
-    })
+    let mut step = || {
+        learner.step(data, &clock, &streams).expect("a batch of the model's width");
+    };
+    (0..warm_up).for_each(|_| step());
+    median(step)
+}
+
+/// The machine of a file, on its own samples.
+fn of_file(path: &str) -> Result<(), Failure> {
+    let file = File::open(path).map_err(|error| format!("{path}: {error}"))?;
+    let (rbm, streams) = (Rbm::read(BufReader::new(file))?, Streams::new(2));
+    println!("sweep of the given model {}", sweep(&rbm, BURN_IN));
+    let mut chains = rbm.chains(CHAINS, &streams);
+    rbm.sampler().run(&mut chains, BURN_IN, &streams);
+    println!("training step of the given model {}", training_step(rbm, &chains.v, BURN_IN));
+    Ok(())
 }
 
 /// An update of a sigmoid belief net by reweighted wake-sleep: batch of 100, 5 samples.
@@ -64,15 +93,19 @@ fn sbn_training_step() -> f64 {
     })
 }
 
-fn main() {
+fn main() -> Result<(), Failure> {
     let threads = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(2);
-    let belief_nets = std::env::args().nth(2).is_some_and(|which| which == "sbn");
-    pool(threads).install(|| match belief_nets {
-        true => println!("training step {}", sbn_training_step()),
-        false => {
-            println!("sweep {}", sweep());
-            println!("training step {}", training_step());
-            println!("sweep of 784-500-1000 {}", deep_sweep());
+    let second = std::env::args().nth(2);
+    pool(threads).install(|| match second.as_deref() {
+        Some("sbn") => {
+            println!("training step {}", sbn_training_step());
+            Ok(())
         }
-    });
+        path => {
+            println!("sweep {}", sweep(&model(784, 500), 0));
+            println!("training step {}", training_step(model(784, 500), &batch(784, CHAINS, 0.13).into(), 0));
+            println!("sweep of 784-500-1000 {}", deep_sweep());
+            path.map_or(Ok(()), of_file)
+        }
+    })
 }

@@ -1,6 +1,7 @@
 //! The engine that every model runs on: draw a layer given its neighbours, and count co-activations.
 
 mod coarse;
+mod rows;
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -9,6 +10,7 @@ use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
 use self::coarse::{CoarsePanel, Roughly};
+use self::rows::Rows;
 use crate::bits::BitMatrix;
 use crate::kernels::{self, BLOCK, Cell, GROUPS, LANES, Lookups, PART, Part, Row, TILE, Table, Tile};
 use crate::stack::Matrix;
@@ -289,19 +291,20 @@ impl Coupling {
 fn copy(weights: &Matrix, rows: Range<usize>, columns: Range<usize>, parts: &mut [Part]) {
     for (part, column) in parts.iter_mut().zip(columns) {
         let start = column * weights.nrows();
-        part.0[..rows.len()].copy_from_slice(&weights.as_slice()[start + rows.start..start + rows.end]);
+        let values = &weights.as_slice()[start + rows.start..start + rows.end];
+        match <&[f32; PART]>::try_from(values) {
+            // A copy of known length is two instructions, any other a call.
+            Ok(whole) => part.0 = *whole,
+            Err(_) => part.0[..values.len()].copy_from_slice(values),
+        }
     }
 }
 
 /// [`copy`] of the transposed matrix.
 fn turn(weights: &Matrix, rows: Range<usize>, columns: Range<usize>, parts: &mut [Part]) {
-    for (lane, column) in columns.enumerate() {
-        let start = column * weights.nrows();
-        let column = &weights.as_slice()[start + rows.start..start + rows.end];
-        for (part, &weight) in parts.iter_mut().zip(column) {
-            part.0[lane] = weight;
-        }
-    }
+    let stride = weights.nrows();
+    let from = &weights.as_slice()[columns.start * stride + rows.start..];
+    kernels::transpose((from, stride), (Part::numbers_mut(parts), PART), (columns.len(), rows.len()));
 }
 
 /// Inverse temperatures of a batch.
@@ -568,14 +571,14 @@ fn continue_draw(mean: f32, stream: &mut Stream) -> bool {
 pub struct Activations {
     units: usize,
     samples: usize,
-    rows: Vec<Row>,
+    rows: Rows,
 }
 
 impl Activations {
     /// All zero.
     #[must_use]
     pub fn zeros(units: usize, samples: usize) -> Self {
-        Self { units, samples, rows: vec![Row::ZERO; units.div_ceil(LANES) * padded(samples)] }
+        Self { units, samples, rows: Rows::zeros(units.div_ceil(LANES) * padded(samples)) }
     }
 
     /// Takes over a matrix, `[units, samples]`.
@@ -980,17 +983,9 @@ pub fn coactivations_down_into(terms: &[Coactivation<'_>], out: &mut Matrix) {
 
 /// Lanes become columns, and rows become rows from `first` on, of a matrix of so many rows.
 fn scatter_columns(rows: &[Row], first: usize, stride: usize, columns: &mut [f32]) {
-    for (band, rows) in rows.chunks(BAND).enumerate() {
-        for (lane, column) in columns.chunks_mut(stride).enumerate() {
-            for (value, row) in column[first + band * BAND..].iter_mut().zip(rows) {
-                *value = row.0[lane];
-            }
-        }
-    }
+    let shape = (rows.len(), columns.len() / stride);
+    kernels::transpose((Row::numbers(rows), LANES), (&mut columns[first..], stride), shape);
 }
-
-/// Rows that are turned into columns together: few enough to stay in the first-level cache.
-const BAND: usize = 16;
 
 /// Adds `scale` times the co-activation counts of two binary layers.
 ///

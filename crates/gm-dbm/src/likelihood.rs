@@ -794,7 +794,7 @@ impl<'a> HalfPath<'a> {
             dbm.bias(l).iter().zip(base).map(|(&b, &base)| f64::from(b) - f64::from(base)).collect()
         };
         let (kept, change) = (dbm.kept_half(), base.iter().enumerate().map(change).collect());
-        Self { dbm, couplings: dbm.couplings(), base, kept, change }
+        Self { dbm, couplings: dbm.couplings().for_draws(), base, kept, change }
     }
 
     fn chains_at(&self, layers: Vec<Batch>) -> AnnealedChains {

@@ -74,6 +74,12 @@ impl Couplings {
         Self { up: up.for_draws(), down: down.for_draws(), groups }
     }
 
+    /// [`for_draws`](Self::for_draws) of the visible units alone: those of the hidden ones come from means where these are needed too.
+    #[must_use]
+    pub fn for_draws_of_v(self) -> Self {
+        Self { down: self.down.for_draws(), ..self }
+    }
+
     /// Takes over changed weights.
     ///
     /// # Panics

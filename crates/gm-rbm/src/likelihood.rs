@@ -562,7 +562,7 @@ struct BaseRatePath<'a> {
 impl<'a> BaseRatePath<'a> {
     fn new(rbm: &'a Rbm, base: &'a [f32]) -> Self {
         let tilt = rbm.units().tilt(&widened(rbm.visible_bias()), &widened(base));
-        Self { rbm, couplings: rbm.couplings(), base, tilt, no_bias: vec![0.0; rbm.hidden()] }
+        Self { rbm, couplings: rbm.couplings().for_draws(), base, tilt, no_bias: vec![0.0; rbm.hidden()] }
     }
 
     fn chains_at(&self, v: Batch) -> AnnealedChains {

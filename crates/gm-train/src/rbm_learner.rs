@@ -43,6 +43,9 @@ const LOST: f64 = 0.5;
 /// Runs and temperatures of annealing at a look, once no chains know log Z.
 pub(crate) const WATCHED: (usize, usize) = (20, 1_000);
 
+/// Draws of a layer between two changes of its weights from which on it pays to arrange these for draws.
+pub(crate) const DRAWS_TO_PAY: usize = 400;
+
 /// Steps from a model without weights to one with small random weights, and to one that has been trained.
 const SHORT_WAY: usize = 20;
 const LONG_WAY: usize = 2_000;
@@ -281,6 +284,22 @@ impl RbmSettings {
             _ => {
                 self.later_momentum.iter().try_for_each(|(_, momentum)| self.optimiser.with_momentum(*momentum).check())
             }
+        }
+    }
+
+    /// The weights arranged for as many draws as come between two changes.
+    fn arrange(&self, rbm: &Rbm) -> Couplings {
+        let steps = self.later_steps.iter().fold(self.steps, |most, (_, steps)| most.max(*steps));
+        let chains = match self.algorithm {
+            Algorithm::Exact => 0,
+            Algorithm::Cd => self.batch_size,
+            Algorithm::Pcd => self.chains,
+            Algorithm::Pt => self.chains * self.temperatures,
+        };
+        match (chains * steps >= DRAWS_TO_PAY, chains * (steps - 1) >= DRAWS_TO_PAY) {
+            (_, true) => rbm.couplings().for_draws(),
+            (true, false) => rbm.couplings().for_draws_of_v(),
+            (false, false) => rbm.couplings(),
         }
     }
 
@@ -533,7 +552,7 @@ impl RbmLearner {
             }
             .into());
         }
-        let couplings = rbm.couplings();
+        let couplings = settings.arrange(&rbm);
         let idle = Phase::new(&rbm, &couplings, &rbm.units().blank(rbm.visible(), 1));
         let log_variances = vec![0.0; rbm.units().gaussian().map_or(0, |_| rbm.visible())];
         let chains = ModelChains::new(&rbm, visible_means, settings, streams)?;

@@ -13,11 +13,12 @@ use super::{
     Beta, CHUNK, Coupling, DRAWN, GROUP, Given, LayerUpdate, continue_draw, padded, panel_row, stream_of,
     with_zeroed_rows,
 };
-use crate::kernels::{self, Cell, GROUPS, HALF, Half, LANES, PART, Part, Rough, Row, Steps, TILE, Table, Tile};
+use crate::kernels::{self, GROUPS, HALF, Half, LANES, PART, Part, Rough, Row, Steps, TILE, Table, Tile};
 use crate::streams::{Stream, Streams};
 
-/// The most that an input may be off for draws from weights in whole steps to pay: up to 3 in 100 of the draws are open then.
-const GREATEST_DOUBT: f32 = 1.0 / 16.0;
+/// The most that an input may be off for draws from weights in whole steps. At worst, with all means one half, one draw in eight is
+/// open then; means of inputs that large are farther from it.
+const GREATEST_DOUBT: f32 = 0.25;
 
 /// Below this many samples such draws do not pay.
 const MANY: usize = 32;
@@ -69,13 +70,7 @@ impl CoarsePanel {
     pub(super) fn fill(&mut self, parts: &[Part]) {
         let [mut widest, mut positive, mut magnitude] = [Row::ZERO; 3];
         for (first, _, weights) in by_part(parts, self.used) {
-            let [mut on, mut all] = [Part::ZERO; 2];
-            for weights in weights {
-                for lane in 0..PART {
-                    on.0[lane] += weights.0[lane].max(0.0);
-                    all.0[lane] += weights.0[lane].abs();
-                }
-            }
+            let [on, all] = kernels::magnitudes(weights);
             for (unit, lane) in (first..).zip(0..PART) {
                 widest.0[unit] = widest.0[unit].max(on.0[lane]).max(all.0[lane] - on.0[lane]);
                 positive.0[unit] += on.0[lane];
@@ -93,22 +88,22 @@ impl CoarsePanel {
 
     /// Rounds the weights to whole steps.
     fn round(&mut self, parts: &[Part]) {
-        const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to the nearest integer.
         let (tiles, halves) = (self.inputs.div_ceil(TILE), (self.used * PART).div_ceil(HALF));
-        let per_step = self.step.0.map(|step| if step > 0.0 { 1.0 / step } else { 0.0 });
         let [mut above, mut below] = [Row::ZERO; 2];
         for (first, input, weights) in by_part(parts, self.used) {
             let cells = &mut self.halves[input * halves + first / HALF * weights.len()..][..weights.len()];
-            for (i, (weights, cell)) in weights.iter().zip(cells).enumerate() {
-                for (unit, weight) in (first..).zip(weights.0) {
-                    let steps = weight * per_step[unit] + ROUND - ROUND;
-                    let error = steps * self.step.0[unit] - weight;
-                    above.0[unit] += error.max(0.0);
-                    below.0[unit] += error.min(0.0).abs();
-                    cell.0[unit % HALF] = steps as i16;
-                    self.by_unit[unit * tiles + input / TILE][i] = weight;
-                }
+            let errors = kernels::round_to_steps(
+                weights,
+                &Row::parts(std::slice::from_ref(&self.step))[first / PART],
+                first % HALF,
+                cells,
+            );
+            for (unit, lane) in (first..).zip(0..PART) {
+                above.0[unit] += errors[0].0[lane];
+                below.0[unit] += errors[1].0[lane];
             }
+            let by_unit = &mut self.by_unit.as_flattened_mut()[first * tiles * TILE + input..];
+            kernels::transpose((Part::numbers(weights), PART), (by_unit, tiles * TILE), (weights.len(), PART));
         }
         self.error = Row(std::array::from_fn(|unit| above.0[unit].max(below.0[unit])));
     }

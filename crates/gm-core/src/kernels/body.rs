@@ -297,6 +297,39 @@ impl Row {
 }
 
 #[inline(always)]
+pub(super) fn magnitudes(weights: &[Part]) -> [Part; 2] {
+    let [mut positive, mut all] = [Part::ZERO; 2];
+    for weights in weights {
+        for lane in 0..PART {
+            let weight = weights.0[lane];
+            positive.0[lane] += if weight > 0.0 { weight } else { 0.0 };
+            all.0[lane] += weight.abs();
+        }
+    }
+    [positive, all]
+}
+
+/// Rounds the weights of a part to whole steps, which become those of the units from `first` on of each half, and gives the sums of
+/// what was added and of what was taken away by that. Where the step is 0 all steps are.
+#[inline(always)]
+pub(super) fn round_to_steps(weights: &[Part], step: &Part, first: usize, halves: &mut [Half]) -> [Part; 2] {
+    let [mut above, mut below] = [Part::ZERO; 2];
+    let per_step = step.0.map(|step| if step > 0.0 { 1.0 / step } else { 0.0 });
+    for (weights, half) in weights.iter().zip(halves) {
+        let half = &mut half.0[first..first + PART];
+        for lane in 0..PART {
+            let shifted = weights.0[lane] * per_step[lane] + ROUND;
+            let error = (shifted - ROUND) * step.0[lane] - weights.0[lane];
+            above.0[lane] += if error > 0.0 { error } else { 0.0 };
+            below.0[lane] += if error < 0.0 { -error } else { 0.0 };
+            // The low bits of `shifted` hold the steps.
+            half[lane] = shifted.to_bits() as i16;
+        }
+    }
+    [above, below]
+}
+
+#[inline(always)]
 pub(super) fn clear_steps(sums: &mut [Steps]) {
     sums.fill(Steps::ZERO);
 }

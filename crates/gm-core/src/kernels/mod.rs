@@ -1,8 +1,11 @@
 //! Kernels compiled for each instruction set, each behind a safe function that picks one at run time.
 
 mod body;
+mod transpose;
 
 use std::sync::OnceLock;
+
+pub(crate) use transpose::transpose;
 
 /// Units in a panel: what one word of packed bits holds.
 pub(crate) const LANES: usize = 64;
@@ -29,6 +32,15 @@ impl Row {
             std::slice::from_raw_parts(rows.as_ptr().cast(), rows.len() * (LANES / PART))
         }
     }
+
+    /// The numbers of rows, one row after the other.
+    pub(crate) fn numbers(rows: &[Self]) -> &[f32] {
+        // SAFETY: a row is nothing but its numbers.
+        #[allow(unsafe_code, reason = "the same numbers under another type")]
+        unsafe {
+            std::slice::from_raw_parts(rows.as_ptr().cast(), rows.len() * LANES)
+        }
+    }
 }
 
 /// Samples that look partial sums up together.
@@ -44,6 +56,26 @@ pub(crate) const MANY: usize = 13;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
 pub(crate) struct Part(pub(crate) [f32; PART]);
+
+impl Part {
+    /// The numbers of parts, one part after the other.
+    pub(crate) fn numbers(parts: &[Self]) -> &[f32] {
+        // SAFETY: a part is nothing but its numbers.
+        #[allow(unsafe_code, reason = "the same numbers under another type")]
+        unsafe {
+            std::slice::from_raw_parts(parts.as_ptr().cast(), parts.len() * PART)
+        }
+    }
+
+    /// [`numbers`](Self::numbers) to be changed.
+    pub(crate) fn numbers_mut(parts: &mut [Self]) -> &mut [f32] {
+        // SAFETY: a part is nothing but its numbers.
+        #[allow(unsafe_code, reason = "the same numbers under another type")]
+        unsafe {
+            std::slice::from_raw_parts_mut(parts.as_mut_ptr().cast(), parts.len() * PART)
+        }
+    }
+}
 
 /// Units whose sums in whole steps are formed together: as many as take the memory of a [`Part`].
 pub(crate) const HALF: usize = 32;
@@ -260,6 +292,14 @@ kernel! {
     /// [`accumulate`] of weights in whole steps.
     accumulate_steps, accumulate_steps_on,
     (words: &[u64], lookups: &Lookups, tile: Tile<'_, Half>, table: &mut Table<Half>, sums: &mut [Steps])
+}
+kernel! {
+    /// The sums of the positive weights and of all magnitudes, for each unit of a part.
+    magnitudes, magnitudes_on, (weights: &[Part]) -> [Part; 2]
+}
+kernel! {
+    /// Rounds the weights of a part to whole steps: see [`body::round_to_steps`].
+    round_to_steps, round_to_steps_on, (weights: &[Part], step: &Part, first: usize, halves: &mut [Half]) -> [Part; 2]
 }
 kernel! {
     /// Sets sums in whole steps to zero.

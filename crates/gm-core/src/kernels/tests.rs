@@ -120,6 +120,24 @@ fn oracle_adding_the_inputs_of_one_unit_on_every_instruction_set() {
 }
 
 #[test]
+fn oracle_transpose_on_every_instruction_set() {
+    let mut stream = stream(6);
+    for (rows, columns) in [(0, 3), (3, 0), (1, 1), (8, 8), (16, 64), (17, 7), (7, 17), (43, 52)] {
+        let (from_stride, to_stride) = (columns + 3, rows + 5);
+        let from: Vec<f32> = (0..rows.max(1) * from_stride - 3).map(|_| uniform(&mut stream)).collect();
+        for set in InstructionSet::available() {
+            let mut to = vec![2.0; columns.max(1) * to_stride - 5];
+            transpose::transpose_on(set, (&from, from_stride), (&mut to, to_stride), (rows, columns));
+            for (place, &found) in to.iter().enumerate() {
+                let (i, j) = (place % to_stride, place / to_stride);
+                let expected = if i < rows && j < columns { from[i * from_stride + j] } else { 2.0 };
+                assert_eq!(found, expected, "{set:?}: {rows} x {columns}, row {i}, column {j}");
+            }
+        }
+    }
+}
+
+#[test]
 fn oracle_the_layout_of_weights_makes_no_difference() {
     let mut stream = stream(9);
     let (weights, words) = (rows(TILE, 3.0, &mut stream), words(100, TILE, &mut stream));

@@ -1,0 +1,109 @@
+//! Rows of activations in memory that is used again.
+//!
+//! An update of a model makes and drops dozens of arrays of the same few sizes. Memory that goes back to the system each time has to be
+//! mapped, cleared and counted anew by its kernel, one page after the other while the other threads wait.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::kernels::Row;
+
+/// Arrays that are kept, and the most rows of one of them: 4 MiB.
+const KEPT: usize = 32;
+const LONGEST: usize = 1 << 14;
+
+/// Memory of dropped rows, the one dropped last at the end.
+static SPARE: Mutex<Vec<Vec<Row>>> = Mutex::new(Vec::new());
+
+fn spare() -> MutexGuard<'static, Vec<Vec<Row>>> {
+    // Whoever panicked left whole arrays behind.
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Rows that leave their memory to later ones.
+#[derive(Debug)]
+pub(super) struct Rows(Vec<Row>);
+
+impl Rows {
+    /// All zero.
+    pub(super) fn zeros(count: usize) -> Self {
+        let mut rows = Self::empty(count);
+        rows.0.resize(count, Row::ZERO);
+        rows
+    }
+
+    /// None yet, with room for so many.
+    fn empty(count: usize) -> Self {
+        let mut spare = spare();
+        let fits = spare.iter().rposition(|rows| (count..=2 * count).contains(&rows.capacity()));
+        let mut rows = fits.map(|place| spare.swap_remove(place)).unwrap_or_default();
+        drop(spare);
+        rows.clear();
+        rows.reserve_exact(count);
+        Self(rows)
+    }
+}
+
+impl Clone for Rows {
+    fn clone(&self) -> Self {
+        let mut rows = Self::empty(self.len());
+        rows.0.extend_from_slice(self);
+        rows
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        let rows = std::mem::take(&mut self.0);
+        if !(1..=LONGEST).contains(&rows.capacity()) {
+            return;
+        }
+        let mut spare = spare();
+        if spare.len() == KEPT {
+            spare.remove(0);
+        }
+        spare.push(rows);
+    }
+}
+
+impl Deref for Rows {
+    type Target = [Row];
+
+    fn deref(&self) -> &[Row] {
+        &self.0
+    }
+}
+
+impl DerefMut for Rows {
+    fn deref_mut(&mut self) -> &mut [Row] {
+        &mut self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::LANES;
+
+    #[test]
+    fn law_rows_are_zero_whatever_was_there_before() {
+        for round in 0..3 {
+            let mut rows = Rows::zeros(1000 + round);
+            assert!(rows.iter().all(|row| *row == Row::ZERO));
+            rows.fill(Row([1.0; LANES]));
+            let copy = rows.clone();
+            drop(rows);
+            assert!(copy.iter().all(|row| *row == Row([1.0; LANES])));
+        }
+        assert_eq!(Rows::zeros(0).len(), 0);
+    }
+
+    #[test]
+    fn law_what_is_kept_is_bounded() {
+        let many: Vec<Rows> = (1..100).map(Rows::zeros).collect();
+        drop(many);
+        drop(Rows::zeros(LONGEST + 1));
+        let spare = spare();
+        assert!(spare.len() <= KEPT && spare.iter().all(|rows| rows.capacity() <= LONGEST));
+    }
+}

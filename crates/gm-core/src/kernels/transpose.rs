@@ -1,0 +1,103 @@
+//! Rows become columns, eight by eight.
+
+use super::InstructionSet;
+
+/// Numbers of a row of a block.
+const SIDE: usize = 8;
+
+/// Rows of so many numbers, each `stride` after the one before, become columns: `to[j * to_stride + i] = from[i * from_stride + j]`.
+///
+/// # Panics
+///
+/// When a row or a column does not lie in its slice.
+pub(crate) fn transpose(from: (&[f32], usize), to: (&mut [f32], usize), (rows, columns): (usize, usize)) {
+    transpose_on(InstructionSet::active(), from, to, (rows, columns));
+}
+
+/// The same by a named instruction set, which must be available.
+pub(super) fn transpose_on(
+    set: InstructionSet,
+    (from, from_stride): (&[f32], usize),
+    (to, to_stride): (&mut [f32], usize),
+    (rows, columns): (usize, usize),
+) {
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    assert!((rows - 1) * from_stride + columns <= from.len(), "rows lie in their slice");
+    assert!((columns - 1) * to_stride + rows <= to.len(), "columns lie in theirs");
+    let (whole_rows, whole_columns) = blocks(set, (from, from_stride), (to, to_stride), (rows, columns));
+    for i in 0..rows {
+        let done = if i < whole_rows { whole_columns } else { 0 };
+        for j in done..columns {
+            to[j * to_stride + i] = from[i * from_stride + j];
+        }
+    }
+}
+
+/// Transposes whole blocks where there are instructions for it; how many rows and columns that were.
+#[cfg(target_arch = "x86_64")]
+fn blocks(
+    set: InstructionSet,
+    (from, from_stride): (&[f32], usize),
+    (to, to_stride): (&mut [f32], usize),
+    (rows, columns): (usize, usize),
+) -> (usize, usize) {
+    if set == InstructionSet::Portable {
+        return (0, 0);
+    }
+    let (rows, columns) = (rows - rows % SIDE, columns - columns % SIDE);
+    for i in (0..rows).step_by(SIDE) {
+        for j in (0..columns).step_by(SIDE) {
+            let (from, to) = (&from[i * from_stride + j..], &mut to[j * to_stride + i..]);
+            // SAFETY: both other sets come with AVX, and the caller has asserted that all rows and columns lie in their slices.
+            #[allow(unsafe_code, reason = "shuffles of whole registers, which the compiler does not find by itself")]
+            unsafe {
+                block(from.as_ptr(), from_stride, to.as_mut_ptr(), to_stride);
+            }
+        }
+    }
+    (rows, columns)
+}
+
+/// None elsewhere.
+#[cfg(not(target_arch = "x86_64"))]
+fn blocks(_: InstructionSet, _: (&[f32], usize), _: (&mut [f32], usize), _: (usize, usize)) -> (usize, usize) {
+    (0, 0)
+}
+
+/// Eight rows of eight numbers become columns.
+///
+/// # Safety
+///
+/// All of them, as far as the strides say, lie in memory that may be read, or written.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx")]
+#[allow(unsafe_code, reason = "reads and writes by address")]
+unsafe fn block(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+    use std::arch::x86_64::{
+        __m256, _mm256_loadu_ps, _mm256_permute2f128_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_unpackhi_ps,
+        _mm256_unpacklo_ps,
+    };
+    // SAFETY: the caller vouches for every address.
+    let row: [__m256; SIDE] = std::array::from_fn(|i| unsafe { _mm256_loadu_ps(from.add(i * from_stride)) });
+    let [a, b, c, d, e, f, g, h] = row;
+    let pairs = [(a, b), (c, d), (e, f), (g, h)].map(|(x, y)| (_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y)));
+    // Four rows each, columns 0 and 4, 1 and 5, 2 and 6, 3 and 7.
+    let fours = [(pairs[0], pairs[1]), (pairs[2], pairs[3])].map(|((x, above_x), (y, above_y))| {
+        [
+            _mm256_shuffle_ps::<0x44>(x, y),
+            _mm256_shuffle_ps::<0xee>(x, y),
+            _mm256_shuffle_ps::<0x44>(above_x, above_y),
+            _mm256_shuffle_ps::<0xee>(above_x, above_y),
+        ]
+    });
+    let [low, high] = fours;
+    for (j, (low, high)) in low.into_iter().zip(high).enumerate() {
+        // SAFETY: as above.
+        unsafe {
+            _mm256_storeu_ps(to.add(j * to_stride), _mm256_permute2f128_ps::<0x20>(low, high));
+            _mm256_storeu_ps(to.add((j + SIDE / 2) * to_stride), _mm256_permute2f128_ps::<0x31>(low, high));
+        }
+    }
+}
