@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::{Error, Result, check_len};
+use crate::kernels;
 use crate::stack::Matrix;
 
 /// Units in one machine word.
@@ -347,28 +348,11 @@ impl BitMatrix {
             for w in 0..self.words_per_sample() {
                 let mut square = [0; WORD];
                 square[..count].copy_from_slice(&self.word(w)[first..first + count]);
-                transpose_square(&mut square);
+                kernels::transpose_square(&mut square);
                 let used = (units - w * WORD).min(WORD);
                 to[w * WORD..w * WORD + used].copy_from_slice(&square[..used]);
             }
         });
-    }
-}
-
-/// Transposes a square of 64 x 64 bits in place by exchanging ever smaller off-diagonal blocks.
-fn transpose_square(rows: &mut [u64; WORD]) {
-    let mut size = WORD / 2;
-    let mut mask = u64::MAX >> size;
-    while size > 0 {
-        let mut i = 0;
-        while i < WORD {
-            let swap = (rows[i] >> size ^ rows[i + size]) & mask;
-            rows[i] ^= swap << size;
-            rows[i + size] ^= swap;
-            i = (i + size + 1) & !size;
-        }
-        size /= 2;
-        mask ^= mask << size;
     }
 }
 

@@ -63,11 +63,16 @@ impl<'a> Given<'a> {
         Self { states, block, blocks, lookups }
     }
 
-    /// Adds `scale` times the weights of the inputs that are on, for the samples of the block with the given first one.
-    fn accumulate(&self, first: usize, panel: Panel<'_>, scale: f32, sums: &mut [Row]) {
+    /// Adds `scale` times the weights of the inputs that are on, for the samples of the block with the given first one; the first
+    /// sums replace what is there.
+    fn accumulate(&self, first: usize, panel: Panel<'_>, (scale, begin): (f32, bool), sums: &mut [Row]) {
         let block = first / self.block;
+        if begin && panel.inputs == 0 {
+            sums.fill(Row::ZERO);
+        }
         TABLE.with_borrow_mut(|table| {
             for (t, tile) in panel.tiles(scale).enumerate() {
+                let tile = Tile { first: begin && t == 0, ..tile };
                 let words = &self.states.word(t)[first..][..sums.len()];
                 if self.blocks == 0 {
                     kernels::accumulate_few(words, tile, sums);
@@ -105,11 +110,13 @@ impl<'a> Panel<'a> {
             let groups = (inputs - first).div_ceil(GROUP).min(GROUPS);
             match order {
                 Order::Parts => {
-                    Tile { parts: &parts[first * used..], of_part: groups * GROUP, of_input: 1, groups, used, scale }
+                    let (of_part, of_input) = (groups * GROUP, 1);
+                    Tile { parts: &parts[first * used..], of_part, of_input, groups, used, scale, first: false }
                 }
                 Order::Inputs => {
                     let of_input = LANES / PART;
-                    Tile { parts: &parts[first * of_input..], of_part: 1, of_input, groups, used, scale }
+                    let parts = &parts[first * of_input..];
+                    Tile { parts, of_part: 1, of_input, groups, used, scale, first: false }
                 }
             }
         })
@@ -124,12 +131,13 @@ impl Drop for Given<'_> {
     }
 }
 
-/// Runs `work` on rows that are reused by the next call on this thread, all zero at the start.
-fn with_zeroed_rows<T>(count: usize, work: impl FnOnce(&mut [Row]) -> T) -> T {
+/// Runs `work` on rows that are reused by the next call on this thread, and that hold anything at the start.
+fn with_rows<T>(count: usize, work: impl FnOnce(&mut [Row]) -> T) -> T {
     SUMS.with_borrow_mut(|rows| {
-        rows.clear();
-        rows.resize(count, Row::ZERO);
-        work(rows)
+        if rows.len() < count {
+            rows.resize(count, Row::ZERO);
+        }
+        work(&mut rows[..count])
     })
 }
 
@@ -211,23 +219,28 @@ impl Coupling {
         let shape = if self.upwards { (self.inputs, self.outputs) } else { (self.outputs, self.inputs) };
         assert_eq!(weights.shape(), shape, "a coupling keeps its shape");
         let (inputs, outputs, upwards, rows) = (self.inputs, self.outputs, self.upwards, padded(self.inputs));
-        self.parts.par_chunks_mut(LANES / PART * rows).enumerate().for_each(|(panel, parts)| {
-            let count = parts.len() / rows;
-            for (tile, parts) in parts.chunks_mut(count * TILE).enumerate() {
+        let take_over = |panel: usize, parts: &mut [Part]| {
+            let used = parts.len() / rows;
+            for (tile, parts) in parts.chunks_mut(used * TILE).enumerate() {
                 let inputs = tile * TILE..inputs.min((tile + 1) * TILE);
-                for (part, rows) in parts.chunks_mut(parts.len() / count).enumerate() {
-                    let first = panel * LANES + part * PART;
-                    let units = first..outputs.min(first + PART);
-                    if upwards {
-                        turn(weights, inputs.clone(), units, rows);
-                    } else {
-                        copy(weights, units, inputs.clone(), rows);
-                    }
+                let units = panel * LANES..outputs.min((panel + 1) * LANES);
+                if upwards {
+                    turn(weights, inputs, units, parts);
+                } else {
+                    copy(weights, units, inputs, parts);
                 }
             }
-        });
+        };
         let Self { parts, coarse, .. } = self;
-        coarse.par_iter_mut().zip(parts.par_chunks(LANES / PART * rows)).for_each(|(coarse, parts)| coarse.fill(parts));
+        let panels = parts.par_chunks_mut(LANES / PART * rows).enumerate();
+        if coarse.is_empty() {
+            panels.for_each(|(panel, parts)| take_over(panel, parts));
+        } else {
+            panels.zip(coarse).for_each(|((panel, parts), coarse)| {
+                take_over(panel, parts);
+                coarse.fill(parts);
+            });
+        }
     }
 
     /// The same, with the weights also in a coarse form from which most draws can be made with certainty, and faster.
@@ -287,24 +300,32 @@ impl Coupling {
     }
 }
 
-/// Each row of a part of a matrix becomes the lanes of one of the parts.
-fn copy(weights: &Matrix, rows: Range<usize>, columns: Range<usize>, parts: &mut [Part]) {
-    for (part, column) in parts.iter_mut().zip(columns) {
+/// The weights of a tile, those of some rows and columns of a matrix: the numbers of a column go to the parts of one input.
+fn copy(weights: &Matrix, rows: Range<usize>, columns: Range<usize>, tile: &mut [Part]) {
+    let of_part = tile.len() / rows.len().div_ceil(PART);
+    for (input, column) in columns.enumerate() {
         let start = column * weights.nrows();
         let values = &weights.as_slice()[start + rows.start..start + rows.end];
-        match <&[f32; PART]>::try_from(values) {
-            // A copy of known length is two instructions, any other a call.
-            Ok(whole) => part.0 = *whole,
-            Err(_) => part.0[..values.len()].copy_from_slice(values),
+        let parts = tile[input..].iter_mut().step_by(of_part);
+        let (whole, rest) = values.as_chunks::<PART>();
+        for (n, part) in parts.enumerate() {
+            match whole.get(n) {
+                // A copy of known length is two instructions, any other a call.
+                Some(whole) => part.0 = *whole,
+                None => part.0[..rest.len()].copy_from_slice(rest),
+            }
         }
     }
 }
 
 /// [`copy`] of the transposed matrix.
-fn turn(weights: &Matrix, rows: Range<usize>, columns: Range<usize>, parts: &mut [Part]) {
-    let stride = weights.nrows();
-    let from = &weights.as_slice()[columns.start * stride + rows.start..];
-    kernels::transpose((from, stride), (Part::numbers_mut(parts), PART), (columns.len(), rows.len()));
+fn turn(weights: &Matrix, rows: Range<usize>, columns: Range<usize>, tile: &mut [Part]) {
+    let (stride, of_part) = (weights.nrows(), tile.len() / columns.len().div_ceil(PART));
+    for (first, part) in columns.clone().step_by(PART).zip(tile.chunks_mut(of_part)) {
+        let from = &weights.as_slice()[first * stride + rows.start..];
+        let units = (columns.end - first).min(PART);
+        kernels::transpose((from, stride), (Part::numbers_mut(part), PART), (units, rows.len()));
+    }
 }
 
 /// Inverse temperatures of a batch.
@@ -438,7 +459,6 @@ impl<'a> LayerUpdate<'a> {
         let block = visited(self.bias.len());
         out.rows.par_chunks_mut(padded(samples).max(1)).enumerate().for_each(|(panel, rows)| {
             rows[..samples].par_chunks_mut(block).enumerate().for_each(|(number, rows)| {
-                rows.fill(Row::ZERO);
                 self.inputs_of_block(&given, panel, number * block, rows);
                 finish(rows);
             });
@@ -457,8 +477,11 @@ impl<'a> LayerUpdate<'a> {
         first: usize,
         rows: &mut [Row],
     ) {
-        for (coupling, states) in given.iter().flatten() {
-            states.accumulate(first, coupling.panel(panel), 1.0, rows);
+        if given[0].is_none() {
+            rows.fill(Row::ZERO);
+        }
+        for (n, (coupling, states)) in given.iter().flatten().enumerate() {
+            states.accumulate(first, coupling.panel(panel), (1.0, n == 0), rows);
         }
         let bias = panel_row(self.bias, panel);
         let base = self.base.map_or(Row::ZERO, |base| panel_row(base, panel));
@@ -482,7 +505,7 @@ impl<'a> LayerUpdate<'a> {
         let given = self.given_states();
         for_each_block(out, |panel, first, mask, words| match Roughly::new(self, panel, words.len()) {
             Some(roughly) => roughly.draw_block(&given, first, mask, words, streams),
-            None => with_zeroed_rows(words.len(), |rows| {
+            None => with_rows(words.len(), |rows| {
                 self.inputs_of_block(&given, panel, first, rows);
                 kernels::logistic_rows(rows);
                 draw_block(rows, mask, words, streams, first, panel);
@@ -797,7 +820,7 @@ impl Activations {
         assert_eq!((out.units(), out.samples()), (self.units, self.samples), "shape of the drawn layer");
         let capacity = padded(self.samples);
         for_each_block(out, |panel, first, mask, words| {
-            with_zeroed_rows(words.len(), |rows| {
+            with_rows(words.len(), |rows| {
                 rows.copy_from_slice(&self.rows[panel * capacity + first..][..words.len()]);
                 kernels::temper(rows, &Row::ZERO, &panel_row(base, panel), beta);
                 kernels::logistic_rows(rows);
@@ -812,11 +835,7 @@ impl Activations {
         let mut sums = vec![0.0; self.units];
         let samples = self.samples;
         sums.par_chunks_mut(LANES).zip(self.panels()).for_each(|(sums, rows)| {
-            for row in &rows[..samples] {
-                for (sum, &value) in sums.iter_mut().zip(&row.0) {
-                    *sum += f64::from(value);
-                }
-            }
+            sums.copy_from_slice(&kernels::add_up(&rows[..samples])[..sums.len()]);
         });
         sums
     }
@@ -928,9 +947,12 @@ pub fn coactivations_into(terms: &[Coactivation<'_>], out: &mut Matrix) {
     let columns = out.as_mut_slice().par_chunks_mut((LANES * units).max(1));
     columns.enumerate().for_each(|(panel, columns)| {
         for first in (0..units).step_by(block) {
-            with_zeroed_rows((units - first).min(block), |rows| {
-                for (term, given) in terms.iter().zip(&given) {
-                    given.accumulate(first, term.y.as_weights(panel), term.scale, rows);
+            with_rows((units - first).min(block), |rows| {
+                if terms.is_empty() {
+                    rows.fill(Row::ZERO);
+                }
+                for (n, (term, given)) in terms.iter().zip(&given).enumerate() {
+                    given.accumulate(first, term.y.as_weights(panel), (term.scale, n == 0), rows);
                 }
                 scatter_columns(rows, first, units, columns);
             });
@@ -970,7 +992,7 @@ pub fn coactivations_down_into(terms: &[Coactivation<'_>], out: &mut Matrix) {
     sums.par_chunks_mut(above.max(1)).enumerate().for_each(|(panel, rows)| {
         for (block, rows) in rows.chunks_mut(BLOCK).enumerate() {
             for (term, given) in terms.iter().zip(&given) {
-                given.accumulate(block * BLOCK, term.y.as_weights(panel), term.scale, rows);
+                given.accumulate(block * BLOCK, term.y.as_weights(panel), (term.scale, false), rows);
             }
         }
     });

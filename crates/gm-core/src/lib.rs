@@ -6,6 +6,7 @@
 mod anneal;
 mod batch;
 mod bits;
+mod centre;
 mod dense;
 mod diagnostics;
 mod engine;
@@ -26,6 +27,7 @@ mod visible;
 pub use anneal::{AisSettings, Annealed, AnnealedPath, Progress, Schedule, anneal, anneal_back, unwatched};
 pub use batch::{Batch, BatchRef};
 pub use bits::BitMatrix;
+pub use centre::centre;
 pub use dense::{
     dense_add_down, dense_add_up, dense_coactivations_into, dense_inputs_down, dense_inputs_up,
     dense_rows_coactivations_into, dense_rows_down, dense_rows_up, logistic_in_place,

@@ -4,6 +4,7 @@ use gm_core::{
     Activations, Batch, BatchRef, Beta, BitMatrix, Coupling, LayerUpdate, Matrix, Streams, VisibleUnits,
     dense_inputs_up,
 };
+use rayon::prelude::*;
 
 use crate::model::Dbm;
 
@@ -49,10 +50,9 @@ impl Couplings {
     ///
     /// When the model has other layer sizes.
     pub fn refresh(&mut self, dbm: &Dbm) {
-        for (l, (up, down)) in self.up.iter_mut().zip(&mut self.down).enumerate() {
-            up.refresh(dbm.weights(l));
-            down.refresh(dbm.weights(l));
-        }
+        self.up.par_iter_mut().zip(&mut self.down).enumerate().for_each(|(l, (up, down))| {
+            rayon::join(|| up.refresh(dbm.weights(l)), || down.refresh(dbm.weights(l)));
+        });
     }
 
     /// Layer `l` given those neighbours that are known; without one of them its input counts as 0.

@@ -1,8 +1,8 @@
 //! Gradients of the mean log-likelihood: mean field against chains, exact, and centred.
 
 use gm_core::{
-    Activations, Batch, BatchRef, BitMatrix, Coactivation, Matrix, Purpose, Result, Stack, Streams, Vector,
-    VisibleUnits, coactivations_into, dense_coactivations_into,
+    Activations, Batch, BatchRef, BitMatrix, Coactivation, Matrix, Purpose, Result, Stack, Streams, VisibleUnits,
+    centre, coactivations_into, dense_coactivations_into,
 };
 use gm_rbm::StepInfo;
 use rayon::prelude::*;
@@ -390,9 +390,6 @@ pub struct Offsets {
     pub layers: Vec<Vec<f32>>,
 }
 
-/// Columns that one task centres.
-const COLUMNS: usize = 64;
-
 impl Offsets {
     /// Turns a plain gradient into the centred one.
     ///
@@ -414,43 +411,8 @@ impl Offsets {
     pub fn centre_for(&self, units: &VisibleUnits, gradient: &mut Stack) {
         let visible = &self.layers[0];
         let seen = units.signal(&Matrix::from_column_slice(visible.len(), 1, visible)).into_owned();
-        let sizes: Vec<usize> = self.layers.iter().map(Vec::len).collect();
-        assert_eq!(gradient.layers(), sizes, "an offset for each unit");
-        let biases: Vec<Vector> = (0..sizes.len()).map(|l| gradient.bias(l).clone()).collect();
-        for l in 0..gradient.depth() {
-            let mut products = vec![(Vector::zeros(sizes[l]), vec![]); sizes[l + 1].div_ceil(COLUMNS)];
-            gradient.update_weights(l, |weights| {
-                let blocks = weights.as_mut_slice().par_chunks_mut(sizes[l] * COLUMNS);
-                blocks.zip(&mut products).enumerate().for_each(|(block, (columns, products))| {
-                    let below = if l == 0 { seen.as_slice() } else { &self.layers[l] };
-                    self.centre_columns((l, block * COLUMNS), columns, (&biases, below), products);
-                });
-            });
-            for (block, (below, above)) in products.iter().enumerate() {
-                add_scaled(gradient.bias_mut(l), -1.0, below.as_slice());
-                add_scaled(&mut gradient.bias_mut(l + 1)[block * COLUMNS..], -1.0, above);
-            }
-        }
-    }
-
-    /// Centres the columns of W_l from `first` on and adds up dW_l offset_(l+1) and dW_l' seen over them, `seen` being what the
-    /// layer above sees of offset_l.
-    fn centre_columns(
-        &self,
-        (l, first): (usize, usize),
-        columns: &mut [f32],
-        (biases, seen): (&[Vector], &[f32]),
-        products: &mut (Vector, Vec<f32>),
-    ) {
-        let below = &self.layers[l];
-        for (j, column) in (first..).zip(columns.chunks_mut(below.len())) {
-            let (db, offset) = (biases[l + 1][j], self.layers[l + 1][j]);
-            for ((w, &da), &mu) in column.iter_mut().zip(biases[l].as_slice()).zip(below) {
-                *w -= da * offset + mu * db;
-            }
-            add_scaled(products.0.as_mut_slice(), offset, column);
-            products.1.push(column.iter().zip(seen).map(|(w, mu)| w * mu).sum());
-        }
+        let layers: Vec<&[f32]> = self.layers.iter().map(Vec::as_slice).collect();
+        centre(gradient, &layers, seen.as_slice());
     }
 
     /// Moves the offsets of each layer towards given means: `offset <- (1 - rate) offset + rate mean`.

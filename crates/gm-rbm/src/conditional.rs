@@ -86,8 +86,8 @@ impl Couplings {
     ///
     /// When the model has other layer sizes.
     pub fn refresh(&mut self, rbm: &Rbm) {
-        self.up.refresh(rbm.weights());
-        self.down.refresh(rbm.weights());
+        let Self { up, down, .. } = self;
+        rayon::join(|| up.refresh(rbm.weights()), || down.refresh(rbm.weights()));
         if let (Some(groups), Some(rows)) = (&mut self.groups, rows_of_groups(rbm)) {
             groups.refresh(&rows);
         }

@@ -1,10 +1,9 @@
 //! Gradients of the mean log-likelihood: contrastive, persistent and exact, with and without centring.
 
 use gm_core::{
-    Activations, BatchRef, BitMatrix, Coactivation, Matrix, Purpose, Result, Stack, Streams, Vector, VisibleUnits,
+    Activations, BatchRef, BitMatrix, Coactivation, Matrix, Purpose, Result, Stack, Streams, VisibleUnits, centre,
     coactivations_into, dense_coactivations_into,
 };
-use rayon::prelude::*;
 
 use crate::conditional::Couplings;
 use crate::gibbs::Chains;
@@ -199,12 +198,6 @@ impl Phase {
             }
         }
         *out += pairs;
-    }
-}
-
-fn add_scaled(to: &mut [f32], scale: f32, values: &[f32]) {
-    for (to, value) in to.iter_mut().zip(values) {
-        *to += scale * value;
     }
 }
 
@@ -431,38 +424,7 @@ impl Offsets {
     /// When shapes disagree.
     pub fn centre_for(&self, units: &VisibleUnits, gradient: &mut Stack) {
         let seen = units.signal(&Matrix::from_column_slice(self.visible.len(), 1, &self.visible)).into_owned();
-        let (visible, hidden) = (self.visible.len(), self.hidden.len());
-        assert_eq!(gradient.layers(), [visible, hidden], "an offset for each unit");
-        let (da, db) = (gradient.bias(0).clone(), gradient.bias(1).clone());
-        let mut products = vec![(Vector::zeros(visible), vec![]); hidden.div_ceil(COLUMNS)];
-        gradient.update_weights(0, |weights| {
-            let blocks = weights.as_mut_slice().par_chunks_mut(visible * COLUMNS);
-            blocks.zip(&mut products).enumerate().for_each(|(block, (columns, products))| {
-                self.centre_columns((block * COLUMNS, columns), (da.as_slice(), db.as_slice()), &seen, products);
-            });
-        });
-        for (block, (towards_a, towards_b)) in products.iter().enumerate() {
-            add_scaled(gradient.bias_mut(0), -1.0, towards_a.as_slice());
-            add_scaled(&mut gradient.bias_mut(1)[block * COLUMNS..], -1.0, towards_b);
-        }
-    }
-
-    /// Centres the columns from `first` on and adds up dW_c lambda and dW_c' times the seen offsets over them.
-    fn centre_columns(
-        &self,
-        (first, columns): (usize, &mut [f32]),
-        biases: (&[f32], &[f32]),
-        seen: &Matrix,
-        products: &mut (Vector, Vec<f32>),
-    ) {
-        for (j, column) in (first..).zip(columns.chunks_mut(self.visible.len())) {
-            let (db, lambda) = (biases.1[j], self.hidden[j]);
-            for ((w, &da), &mu) in column.iter_mut().zip(biases.0).zip(&self.visible) {
-                *w -= da * lambda + mu * db;
-            }
-            add_scaled(products.0.as_mut_slice(), lambda, column);
-            products.1.push(dot(column, seen.as_slice()));
-        }
+        centre(gradient, &[&self.visible, &self.hidden], seen.as_slice());
     }
 
     /// Moves the offsets towards the means of a data phase: `mu <- (1 - rate) mu + rate <v>`, likewise lambda.
@@ -475,22 +437,6 @@ impl Offsets {
         slide(&mut self.hidden, &data.hidden_means, hidden_rate);
     }
 }
-
-/// a' b in sixteen sums side by side, which a processor adds up at once.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let ((a, last_a), (b, last_b)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
-    let mut sums = [0.0; 16];
-    for (a, b) in a.iter().zip(b) {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += a * b;
-        }
-    }
-    let last: f32 = last_a.iter().zip(last_b).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + last
-}
-
-/// Columns that one task centres.
-const COLUMNS: usize = 64;
 
 fn slide(offsets: &mut [f32], means: &[f32], rate: f32) {
     assert_eq!(offsets.len(), means.len(), "an offset for each unit");

@@ -1,6 +1,7 @@
 //! Inputs, means and draws of one layer given the one above (generative) or the one below (recognition).
 
 use gm_core::{Activations, BitMatrix, Coupling, LayerUpdate, Purpose, Streams};
+use rayon::prelude::*;
 
 use crate::model::Sbn;
 use crate::net::Net;
@@ -43,14 +44,15 @@ impl Couplings {
     /// When the model has other layer sizes.
     pub fn refresh<'a>(&mut self, net: impl Into<Net<'a>>) {
         let net = net.into();
-        for (l, coupling) in self.down.iter_mut().enumerate() {
-            coupling.refresh(net.stack().weights(l));
-        }
-        for (l, coupling) in self.up.iter_mut().enumerate() {
-            if let Some((weights, _)) = net.recogniser(l + 1) {
+        let Self { down, up } = self;
+        let down = down.par_iter_mut().enumerate().map(|(l, coupling)| (coupling, Some(net.stack().weights(l))));
+        let up = up.par_iter_mut().enumerate();
+        let up = up.map(|(l, coupling)| (coupling, net.recogniser(l + 1).map(|(weights, _)| weights)));
+        down.chain(up).for_each(|(coupling, weights)| {
+            if let Some(weights) = weights {
                 coupling.refresh(weights);
             }
-        }
+        });
     }
 
     /// p(x_l | x_(l+1)): layer `l` given the layer above.

@@ -360,8 +360,11 @@ impl Rule {
     fn plain(&self, values: &mut [f32], gradient: &[f32], penalty: &Regularise) {
         let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
         chunks.for_each(|(values, gradient)| {
-            for (p, &g) in values.iter_mut().zip(gradient) {
-                *p += self.rate * (g + penalty.pull(*p));
+            let pairs = values.iter_mut().zip(gradient);
+            if penalty.pulls() {
+                pairs.for_each(|(p, &g)| *p += self.rate * (g + penalty.pull(*p)));
+            } else {
+                pairs.for_each(|(p, &g)| *p += self.rate * g);
             }
         });
     }

@@ -613,28 +613,30 @@ impl RbmLearner {
         clock: &Clock,
         streams: &Streams,
     ) -> Result<Figures> {
-        self.data.refill(&self.rbm, &self.couplings, batch);
-        if let Some(weights) = weights {
-            self.data.weigh(weights);
-        }
         let k = in_force(self.settings.steps, &self.settings.later_steps, clock);
-        let mut figures = Figures::default();
-        match (self.settings.algorithm, &mut self.chains) {
-            (Algorithm::Exact, _) => {
-                let variances = self.rbm.exact_gradient_into(&self.data, &mut self.gradient)?;
-                self.log_variances = variances.unwrap_or_default();
-                return Ok(figures);
-            }
-            (_, Some(chains)) => {
-                figures = chains.advance((&self.rbm, &self.couplings), k, clock.step, streams, &mut self.model);
-            }
-            _ => {
-                let streams = streams.fork(Purpose::Data, clock.step);
-                contrastive_divergence(&self.rbm, &self.couplings, (batch, &self.data), k, &streams, &mut self.model);
-                // A chain counts as much as the row from which it came.
+        let (rbm, couplings, model) = (&self.rbm, &self.couplings, &mut self.model);
+        // Neither phase waits for the other where one core has nothing to do.
+        let ((), figures) = rayon::join(
+            || {
+                self.data.refill(rbm, couplings, batch);
                 if let Some(weights) = weights {
-                    self.model.weigh(weights);
+                    self.data.weigh(weights);
                 }
+            },
+            || self.chains.as_mut().map(|chains| chains.advance((rbm, couplings), k, clock.step, streams, model)),
+        );
+        let figures = figures.unwrap_or_default();
+        if self.settings.algorithm == Algorithm::Exact {
+            let variances = self.rbm.exact_gradient_into(&self.data, &mut self.gradient)?;
+            self.log_variances = variances.unwrap_or_default();
+            return Ok(figures);
+        }
+        if self.chains.is_none() {
+            let streams = streams.fork(Purpose::Data, clock.step);
+            contrastive_divergence(&self.rbm, &self.couplings, (batch, &self.data), k, &streams, &mut self.model);
+            // A chain counts as much as the row from which it came.
+            if let Some(weights) = weights {
+                self.model.weigh(weights);
             }
         }
         gradient_into(&self.data, &self.model, &mut self.gradient);

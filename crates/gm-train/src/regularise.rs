@@ -58,6 +58,11 @@ impl Regularise {
         }
     }
 
+    /// Whether anything is added to the gradient of a weight.
+    pub(crate) fn pulls(&self) -> bool {
+        self.l1 != 0.0 || self.l2 != 0.0
+    }
+
     /// What is added to the gradient of a weight.
     #[inline]
     pub(crate) fn pull(&self, weight: f32) -> f32 {

@@ -355,24 +355,32 @@ impl SbnLearner {
             self.gradient = (self.sbn.exact_gradient(batch)?, self.sbn.exact_recognition_gradient(batch)?);
             return Ok(None);
         }
-        let draws = self.draws(batch, step, streams);
+        let (wake, sleep) = self.settings.shares();
+        // Dreams and data, and then the two nets, have nothing to do with each other: no core waits for what another one does.
+        let (draws, dreams) = rayon::join(
+            || self.draws(batch, step, streams),
+            || (sleep > 0.0).then(|| self.dreams(batch.samples(), sleep, &streams.fork(Purpose::Noise, step))),
+        );
         let logs = draws.log_weights();
         let (a, c) = self.coefficients(batch, &logs);
         let bound = mean(&logs.chunks(self.settings.samples).map(gm_core::log_mean_exp).collect::<Vec<_>>());
         let (generated, recognised) = draws.into_parts();
-        generated.gradient_into(&a, &mut self.gradient.0);
-        let mut parts = Vec::new();
-        let (wake, sleep) = self.settings.shares();
-        if wake > 0.0 {
-            parts.push(recognised.weighted(&c));
-        }
-        if sleep > 0.0 {
-            let family = streams.fork(Purpose::Noise, step);
-            let dreams = Dreams::new(&self.sbn, &self.couplings, batch.samples(), &family);
-            parts.push(dreams.recognised.weighted(&vec![(sleep / batch.samples() as f64) as f32; batch.samples()]));
-        }
-        Recognised::gradient_into(&parts, &mut self.gradient.1);
+        let (generative, recognition) = &mut self.gradient;
+        rayon::join(
+            || generated.gradient_into(&a, generative),
+            || {
+                let awake = (wake > 0.0).then(|| recognised.weighted(&c));
+                let parts: Vec<Recognised> = awake.into_iter().chain(dreams).collect();
+                Recognised::gradient_into(&parts, recognition);
+            },
+        );
         Ok((self.settings.rule != SbnRule::GibbsEm).then_some(bound))
+    }
+
+    /// What so many dreams, which count for a share of the update, say of the recognition net.
+    fn dreams(&self, count: usize, share: f64, family: &Streams) -> Recognised {
+        let dreams = Dreams::new(&self.sbn, &self.couplings, count, family);
+        dreams.recognised.weighted(&vec![(share / count as f64) as f32; count])
     }
 
     /// The hidden states of an update.

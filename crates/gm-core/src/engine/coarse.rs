@@ -10,10 +10,9 @@ use std::cmp::Ordering;
 use rand::RngExt;
 
 use super::{
-    Beta, CHUNK, Coupling, DRAWN, GROUP, Given, LayerUpdate, continue_draw, padded, panel_row, stream_of,
-    with_zeroed_rows,
+    Beta, CHUNK, Coupling, DRAWN, GROUP, Given, LayerUpdate, continue_draw, padded, panel_row, stream_of, with_rows,
 };
-use crate::kernels::{self, GROUPS, HALF, Half, LANES, PART, Part, Rough, Row, Steps, TILE, Table, Tile};
+use crate::kernels::{self, ADDED, GROUPS, HALF, Half, LANES, PART, Part, Rough, Row, Steps, TILE, Table, Tile};
 use crate::streams::{Stream, Streams};
 
 /// The most that an input may be off for draws from weights in whole steps. At worst, with all means one half, one draw in eight is
@@ -62,7 +61,8 @@ impl CoarsePanel {
         let used = (self.used * PART).div_ceil(HALF);
         (0..self.inputs).step_by(TILE).map(move |first| {
             let groups = (self.inputs - first).div_ceil(GROUP).min(GROUPS);
-            Tile { parts: &self.halves[first * used..], of_part: groups * GROUP, of_input: 1, groups, used, scale: 1.0 }
+            let (parts, of_part) = (&self.halves[first * used..], groups * GROUP);
+            Tile { parts, of_part, of_input: 1, groups, used, scale: 1.0, first: first == 0 }
         })
     }
 
@@ -121,7 +121,6 @@ impl Given<'_> {
     /// The sums of the weights of the inputs that are on, in whole steps, for the samples of the block with the given first one.
     fn steps_into(&self, first: usize, panel: &CoarsePanel, sums: &mut [Steps]) {
         let block = first / self.block;
-        kernels::clear_steps(sums);
         TABLE.with_borrow_mut(|table| {
             for (t, tile) in panel.tiles().enumerate() {
                 let words = &self.states.word(t)[first..][..sums.len()];
@@ -139,6 +138,14 @@ pub(super) struct Roughly<'a> {
     /// How far means may be off when weights are added in another order, as in [`Rough`].
     digits: Row,
     least: Row,
+}
+
+/// Roundings of sums of weights by both ways of adding them up, each of a number that the greatest sum bounds: in the agreed order those
+/// of four inputs, of the groups of a tile and of the tiles; in the other order those of sixteen inputs side by side, of tiles that are
+/// added at a time, of these sums, and of sixteen numbers at the end.
+fn roundings(tiles: usize) -> usize {
+    let (in_order, in_parts) = (GROUP + GROUPS + tiles, ADDED * TILE / PART + tiles.div_ceil(ADDED) + PART);
+    in_order + in_parts
 }
 
 /// How far a mean may be off in its sixteenth digit when its input may be off so far, as in [`Rough`].
@@ -163,7 +170,7 @@ impl<'a> Roughly<'a> {
         for (coupling, _) in update.neighbours.iter().flatten() {
             let coarse = coupling.coarse.get(panel)?;
             step = coarse.step;
-            sums += coarse.inputs.div_ceil(GROUP) + coarse.inputs.div_ceil(PART);
+            sums += roundings(coarse.inputs.div_ceil(TILE));
             for lane in 0..LANES {
                 error.0[lane] += 1.001 * coarse.error.0[lane];
                 greatest.0[lane] += coarse.greatest.0[lane];
@@ -201,12 +208,12 @@ impl<'a> Roughly<'a> {
         let of_other = if given[1].is_some() { samples } else { 0 };
         STEPS.with_borrow_mut(|sums| {
             sums.resize(samples, Steps::ZERO);
-            with_zeroed_rows(of_other, |others| {
+            with_rows(of_other, |others| {
                 let mut before = None;
                 for (coupling, states) in given.iter().flatten() {
                     let panel = &coupling.coarse[self.panel];
                     if let Some(step) = before.replace(&panel.step) {
-                        kernels::add_steps(sums, step, others);
+                        kernels::scale_steps(sums, step, others);
                     }
                     states.steps_into(first, panel, sums);
                 }

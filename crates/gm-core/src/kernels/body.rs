@@ -3,78 +3,30 @@
 //! Only comparisons, additions, multiplications, divisions and bit operations occur, in a fixed order
 //! and without fused multiply-add, so every compilation gives the same bits.
 
-use super::{Cell, GROUPS, HALF, Half, LANES, Lookups, MANY, PART, Part, Places, Rough, Row, Steps, TILE, Table, Tile};
-
-/// How many groups of four inputs have one that is on.
-#[inline(always)]
-fn groups(word: u64) -> usize {
-    let two = word | word >> 1;
-    ((two | two >> 2) & 0x1111_1111_1111_1111).count_ones() as usize
-}
-
-#[inline(always)]
-pub(super) fn find(words: &[u64], lookups: &mut Lookups) {
-    let Lookups { used, runs, order, places } = lookups;
-    (*used, *runs) = (0, [0; MANY + 1]);
-    let mut sums = 0;
-    for &word in words {
-        let count = groups(word);
-        *used |= word;
-        runs[count.min(MANY)] += 1;
-        sums += count;
-    }
-    if sums >= MANY * words.len() {
-        // Nothing is left out, and nothing need be sorted.
-        *runs = [0; MANY + 1];
-        runs[MANY] = words.len() as u16;
-        return;
-    }
-    let (mut next, mut first) = ([0; MANY + 1], 0);
-    for (next, &count) in next.iter_mut().zip(&*runs) {
-        *next = first;
-        first += usize::from(count);
-    }
-    for (sample, &word) in words.iter().enumerate() {
-        let count = groups(word).min(MANY);
-        let place = &mut next[count];
-        order[*place] = sample as u16;
-        if count < MANY && count > 0 {
-            places[*place].set(word);
-        }
-        *place += 1;
-    }
-}
+use super::{
+    ADDED, Cell, GROUPS, HALF, Half, LANES, Lookups, MANY, PART, Part, Places, Rough, Row, Steps, TILE, Table, Tile,
+};
 
 /// Bytes from a partial sum to the next, and from those of a group to those of the next.
 const CELL_BYTES: usize = size_of::<Part>();
 const GROUP_BYTES: usize = 16 * CELL_BYTES;
 
 impl Places {
-    /// Finds the partial sums that the inputs of a word look up, one for each of fewer than [`MANY`] groups.
+    /// How many bytes after the first partial sum of the table the one with this number among those of the sample is.
     #[inline(always)]
-    fn set(&mut self, word: u64) {
-        let mut found = 0;
-        for group in 0..GROUPS {
-            let inputs = (word >> (4 * group) & 15) as usize;
-            // A place of no input is overwritten by the next one.
-            self.0[found % GROUPS] = ((group * GROUP_BYTES + inputs * CELL_BYTES) as u16).to_le();
-            found += usize::from(inputs != 0);
-        }
-    }
-
-    /// The places, four to a word, the first one lowest.
-    #[inline(always)]
-    fn fours(&self) -> [u64; GROUPS / 4] {
-        // SAFETY: sixteen numbers of 16 bits are as long as four words, aligned as these are, and any bits make a word.
-        #[allow(unsafe_code, reason = "one load for each place slows down the lookups by a tenth")]
-        let words = unsafe { std::ptr::from_ref(self).cast::<[u64; GROUPS / 4]>().read() };
-        words.map(u64::from_le)
+    fn bytes(self, number: usize) -> usize {
+        const CELL_BITS: usize = CELL_BYTES.trailing_zeros() as usize;
+        // One shift moves the number of the sum out of the word and multiplies it.
+        let (word, bits) = (self.0[number / 8], 8 * (number % 8));
+        let moved = if bits < CELL_BITS { word << (CELL_BITS - bits) } else { word >> (bits - CELL_BITS) };
+        moved as usize & (0xff << CELL_BITS)
     }
 }
 
-/// Adds to each sample's row the scaled weights of the inputs of a tile that are on.
+/// Adds to each sample's row the scaled weights of the inputs of a tile that are on, or lets them be the row if the tile is the first.
 ///
-/// The sixteen partial sums of every four inputs are built once, in `table`, and looked up once a sample.
+/// The sixteen partial sums of every four inputs are built once, in `table`, and looked up once a sample. Those of a sample are added
+/// up, beginning with +0, before the row is added to them.
 #[inline(always)]
 pub(super) fn accumulate<C: Cell>(
     words: &[u64],
@@ -90,7 +42,22 @@ pub(super) fn accumulate<C: Cell>(
                 C::build(sums, [0, 1, 2, 3].map(|input| tile.weights(part, 4 * group + input)), tile.scale);
             }
         }
-        look_up(words, lookups, table, part, sums);
+        if tile.first {
+            look_up::<C, true>(words, lookups, table, part, sums);
+        } else {
+            look_up::<C, false>(words, lookups, table, part, sums);
+        }
+    }
+    if tile.first {
+        clear::<C>(tile.used, sums);
+    }
+}
+
+/// Sets all parts without units to zero.
+#[inline(always)]
+fn clear<C: Cell>(used: usize, sums: &mut [C::Row]) {
+    for part in used..C::PARTS {
+        sums.iter_mut().for_each(|sum| C::ZERO.end::<true>(sum, part));
     }
 }
 
@@ -116,6 +83,8 @@ impl<'a, C> Tile<'a, C> {
 impl Cell for Part {
     type Row = Row;
 
+    const PARTS: usize = LANES / PART;
+
     const ZERO: Self = Self([0.0; PART]);
 
     #[inline(always)]
@@ -130,18 +99,15 @@ impl Cell for Part {
     }
 
     #[inline(always)]
-    fn begin(row: &Row, part: usize) -> Self {
-        Self(row.part(part))
-    }
-
-    #[inline(always)]
-    fn end(self, row: &mut Row, part: usize) {
-        row.set_part(part, self.0);
+    fn end<const FIRST: bool>(self, row: &mut Row, part: usize) {
+        row.set_part(part, if FIRST { self.0 } else { add(row.part(part), &self.0) });
     }
 }
 
 impl Cell for Half {
     type Row = Steps;
+
+    const PARTS: usize = LANES / HALF;
 
     const ZERO: Self = Self([0; HALF]);
 
@@ -160,48 +126,50 @@ impl Cell for Half {
     }
 
     #[inline(always)]
-    fn begin(_: &Steps, _: usize) -> Self {
-        Self::ZERO
-    }
-
-    #[inline(always)]
-    fn end(self, row: &mut Steps, part: usize) {
+    fn end<const FIRST: bool>(self, row: &mut Steps, part: usize) {
         for (sum, steps) in row.0.as_chunks_mut::<HALF>().0[part].iter_mut().zip(self.0) {
-            *sum += i32::from(steps);
+            *sum = if FIRST { 0 } else { *sum } + i32::from(steps);
         }
     }
 }
 
 /// Adds the partial sums that each sample looks up.
 #[inline(always)]
-fn look_up<C: Cell>(words: &[u64], lookups: &Lookups, table: &Table<C>, part: usize, sums: &mut [C::Row]) {
+fn look_up<C: Cell, const FIRST: bool>(
+    words: &[u64],
+    lookups: &Lookups,
+    table: &Table<C>,
+    part: usize,
+    sums: &mut [C::Row],
+) {
     let mut first = 0;
     for (count, &samples) in lookups.runs.iter().enumerate() {
         let run = first..first + usize::from(samples);
         first = run.end;
         let (order, places) = (&lookups.order[run.clone()], &lookups.places[run]);
         match count {
+            0 if FIRST => order.iter().for_each(|&sample| C::ZERO.end::<true>(&mut sums[usize::from(sample)], part)),
             0 => {}
-            1 => look_up_some::<C, 1>(order, places, table, part, sums),
-            2 => look_up_some::<C, 2>(order, places, table, part, sums),
-            3 => look_up_some::<C, 3>(order, places, table, part, sums),
-            4 => look_up_some::<C, 4>(order, places, table, part, sums),
-            5 => look_up_some::<C, 5>(order, places, table, part, sums),
-            6 => look_up_some::<C, 6>(order, places, table, part, sums),
-            7 => look_up_some::<C, 7>(order, places, table, part, sums),
-            8 => look_up_some::<C, 8>(order, places, table, part, sums),
-            9 => look_up_some::<C, 9>(order, places, table, part, sums),
-            10 => look_up_some::<C, 10>(order, places, table, part, sums),
-            11 => look_up_some::<C, 11>(order, places, table, part, sums),
-            12 => look_up_some::<C, 12>(order, places, table, part, sums),
-            MANY.. => look_up_all(order, words, table, part, sums),
+            1 => look_up_some::<C, 1, FIRST>(order, places, table, part, sums),
+            2 => look_up_some::<C, 2, FIRST>(order, places, table, part, sums),
+            3 => look_up_some::<C, 3, FIRST>(order, places, table, part, sums),
+            4 => look_up_some::<C, 4, FIRST>(order, places, table, part, sums),
+            5 => look_up_some::<C, 5, FIRST>(order, places, table, part, sums),
+            6 => look_up_some::<C, 6, FIRST>(order, places, table, part, sums),
+            7 => look_up_some::<C, 7, FIRST>(order, places, table, part, sums),
+            8 => look_up_some::<C, 8, FIRST>(order, places, table, part, sums),
+            9 => look_up_some::<C, 9, FIRST>(order, places, table, part, sums),
+            10 => look_up_some::<C, 10, FIRST>(order, places, table, part, sums),
+            11 => look_up_some::<C, 11, FIRST>(order, places, table, part, sums),
+            12 => look_up_some::<C, 12, FIRST>(order, places, table, part, sums),
+            MANY.. => look_up_all::<C, FIRST>(order, words, table, part, sums),
         }
     }
 }
 
 /// [`look_up`] for samples with so many partial sums.
 #[inline(always)]
-fn look_up_some<C: Cell, const COUNT: usize>(
+fn look_up_some<C: Cell, const COUNT: usize, const FIRST: bool>(
     order: &[u16],
     places: &[Places],
     table: &Table<C>,
@@ -209,39 +177,45 @@ fn look_up_some<C: Cell, const COUNT: usize>(
     sums: &mut [C::Row],
 ) {
     for (&sample, places) in order.iter().zip(places) {
-        let (sum, fours) = (&mut sums[usize::from(sample)], places.fours());
-        let mut total = C::begin(sum, part);
+        let sum = &mut sums[usize::from(sample)];
+        let mut total = C::ZERO;
         for i in 0..COUNT {
-            total = total.plus(at(table, usize::from((fours[i / 4] >> (16 * (i % 4))) as u16)));
+            total = total.plus(at(table, places.bytes(i)));
         }
-        total.end(sum, part);
+        total.end::<FIRST>(sum, part);
     }
 }
 
 /// [`look_up`] of the sums of all groups, straight from the inputs.
 #[inline(always)]
-fn look_up_all<C: Cell>(order: &[u16], words: &[u64], table: &Table<C>, part: usize, sums: &mut [C::Row]) {
+fn look_up_all<C: Cell, const FIRST: bool>(
+    order: &[u16],
+    words: &[u64],
+    table: &Table<C>,
+    part: usize,
+    sums: &mut [C::Row],
+) {
     if order.len() == words.len() {
         // All samples; their order may not have been written down.
         for (sum, &word) in sums.iter_mut().zip(words) {
-            add_all(sum, word, table, part);
+            add_all::<C, FIRST>(sum, word, table, part);
         }
     } else {
         for &sample in order {
-            add_all(&mut sums[usize::from(sample)], words[usize::from(sample)], table, part);
+            add_all::<C, FIRST>(&mut sums[usize::from(sample)], words[usize::from(sample)], table, part);
         }
     }
 }
 
 /// Adds the sums of all groups.
 #[inline(always)]
-fn add_all<C: Cell>(sum: &mut C::Row, word: u64, table: &Table<C>, part: usize) {
-    let mut total = C::begin(sum, part);
+fn add_all<C: Cell, const FIRST: bool>(sum: &mut C::Row, word: u64, table: &Table<C>, part: usize) {
+    let mut total = C::ZERO;
     for group in 0..GROUPS {
         let inputs = (word >> (4 * group) & 15) as usize;
         total = total.plus(at(table, group * GROUP_BYTES + inputs * CELL_BYTES));
     }
-    total.end(sum, part);
+    total.end::<FIRST>(sum, part);
 }
 
 /// The partial sum so many bytes from the first one, a multiple of [`CELL_BYTES`] below the size of the table.
@@ -329,17 +303,12 @@ pub(super) fn round_to_steps(weights: &[Part], step: &Part, first: usize, halves
     [above, below]
 }
 
+/// Each row becomes the sums in whole steps times the steps of the units.
 #[inline(always)]
-pub(super) fn clear_steps(sums: &mut [Steps]) {
-    sums.fill(Steps::ZERO);
-}
-
-/// Adds to each row the sums in whole steps times the steps of the units.
-#[inline(always)]
-pub(super) fn add_steps(sums: &[Steps], step: &Row, rows: &mut [Row]) {
+pub(super) fn scale_steps(sums: &[Steps], step: &Row, rows: &mut [Row]) {
     for (row, sum) in rows.iter_mut().zip(sums) {
         for lane in 0..LANES {
-            row.0[lane] += sum.0[lane] as f32 * step.0[lane];
+            row.0[lane] = sum.0[lane] as f32 * step.0[lane];
         }
     }
 }
@@ -354,26 +323,28 @@ pub(super) fn add_in_order(words: &[u64], stride: usize, weights: &[[f32; TILE]]
         for (on, weight) in on.iter_mut().zip(weights) {
             *on *= weight;
         }
-        for [a, b, c, d] in on.as_chunks::<4>().0 {
-            sum += d + c + b + a;
-        }
+        sum += on.as_chunks::<4>().0.iter().fold(0.0, |sum, [a, b, c, d]| sum + (d + c + b + a));
     }
     sum
 }
 
-/// [`add_in_order`] in an order that is faster, every sixteenth input to the same sum, beginning with zero.
+/// [`add_in_order`] in an order that is faster: sixteen sums side by side, [`ADDED`] tiles at a time.
 #[inline(always)]
 pub(super) fn add_in_parts(words: &[u64], stride: usize, weights: &[[f32; TILE]]) -> f32 {
-    let mut sums = [0.0; PART];
-    for (&word, weights) in words.iter().step_by(stride).zip(weights) {
-        let on = unpack(word);
-        for (weights, on) in weights.as_chunks::<PART>().0.iter().zip(on.as_chunks::<PART>().0) {
-            for lane in 0..PART {
-                sums[lane] += on[lane] * weights[lane];
+    let mut totals = [0.0; PART];
+    for (words, weights) in words.chunks(ADDED * stride).zip(weights.chunks(ADDED)) {
+        let mut sums = [0.0; PART];
+        for (&word, weights) in words.iter().step_by(stride).zip(weights) {
+            let on = unpack(word);
+            for (weights, on) in weights.as_chunks::<PART>().0.iter().zip(on.as_chunks::<PART>().0) {
+                for lane in 0..PART {
+                    sums[lane] += on[lane] * weights[lane];
+                }
             }
         }
+        totals = add(totals, &sums);
     }
-    sums.iter().sum()
+    totals.iter().sum()
 }
 
 /// [`accumulate`] for few samples: the partial sums of each sample are formed anew, and added in the same order.
@@ -388,11 +359,15 @@ pub(super) fn accumulate_few(words: &[u64], tile: Tile<'_>, sums: &mut [Row]) {
             4.. => accumulate_one::<4>(word, tile, sum),
         }
     }
+    if tile.first {
+        clear::<Part>(tile.used, sums);
+    }
 }
 
 /// [`accumulate`] for one sample and so many parts.
 #[inline(always)]
 fn accumulate_one<const USED: usize>(word: u64, tile: Tile<'_>, sum: &mut Row) {
+    let mut totals = [Part::ZERO; USED];
     for group in 0..tile.groups {
         let inputs = word >> (4 * group) & 15;
         if inputs == 0 {
@@ -407,8 +382,15 @@ fn accumulate_one<const USED: usize>(word: u64, tile: Tile<'_>, sum: &mut Row) {
                 }
             }
         }
-        for (part, partial) in partial.iter().enumerate() {
-            sum.set_part(part, add(sum.part(part), partial));
+        for (total, partial) in totals.iter_mut().zip(partial) {
+            *total = total.plus(&Part(partial));
+        }
+    }
+    for (part, total) in totals.into_iter().enumerate() {
+        if tile.first {
+            total.end::<true>(sum, part);
+        } else {
+            total.end::<false>(sum, part);
         }
     }
 }
@@ -739,6 +721,75 @@ fn gain_of_large_step(inputs: &[f32], base: &[f32], from: f64, to: f64) -> f64 {
         }
     }
     total
+}
+
+/// Adds up rows in double precision, one after the other.
+#[inline(always)]
+pub(super) fn add_up(rows: &[Row]) -> [f64; LANES] {
+    let mut sums = [0.0; LANES];
+    for row in rows {
+        for (sum, &value) in sums.iter_mut().zip(&row.0) {
+            *sum += f64::from(value);
+        }
+    }
+    sums
+}
+
+/// Centres a column of a gradient with respect to weights, given those of the biases below with their offsets, and that of the bias above
+/// with its own: see [`crate::centre()`]. Adds the column times the offset above to `below`; the column times what is seen of the offsets below.
+#[inline(always)]
+pub(super) fn centre(
+    column: &mut [f32],
+    (biases, offsets): (&[f32], &[f32]),
+    (bias, offset): (f32, f32),
+    (below, seen): (&mut [f32], &[f32]),
+) -> f32 {
+    let mut sums = [0.0; PART];
+    let centred = |value: f32, below: (f32, f32)| value - (below.0 * offset + below.1 * bias);
+    let (whole, rest) = column.as_chunks_mut::<PART>();
+    let done = PART * whole.len();
+    for (n, column) in whole.iter_mut().enumerate() {
+        let first = PART * n;
+        let (biases, offsets) = (&biases[first..first + PART], &offsets[first..first + PART]);
+        let (below, seen) = (&mut below[first..first + PART], &seen[first..first + PART]);
+        for lane in 0..PART {
+            let value = centred(column[lane], (biases[lane], offsets[lane]));
+            column[lane] = value;
+            below[lane] += offset * value;
+            sums[lane] += value * seen[lane];
+        }
+    }
+    for (lane, value) in rest.iter_mut().enumerate() {
+        let unit = done + lane;
+        *value = centred(*value, (biases[unit], offsets[unit]));
+        below[unit] += offset * *value;
+        sums[lane] += *value * seen[unit];
+    }
+    sums.iter().sum()
+}
+
+/// Transposes a square of 64 x 64 bits in place by exchanging ever smaller off-diagonal blocks.
+#[inline(always)]
+pub(super) fn transpose_square(rows: &mut [u64; LANES]) {
+    exchange::<32>(rows, 0x0000_0000_ffff_ffff);
+    exchange::<16>(rows, 0x0000_ffff_0000_ffff);
+    exchange::<8>(rows, 0x00ff_00ff_00ff_00ff);
+    exchange::<4>(rows, 0x0f0f_0f0f_0f0f_0f0f);
+    exchange::<2>(rows, 0x3333_3333_3333_3333);
+    exchange::<1>(rows, 0x5555_5555_5555_5555);
+}
+
+/// Exchanges blocks of so many rows and columns beside the diagonal; the columns of the first one are those of the mask.
+#[inline(always)]
+fn exchange<const SIZE: usize>(rows: &mut [u64; LANES], mask: u64) {
+    for blocks in rows.chunks_exact_mut(2 * SIZE) {
+        let (low, high) = blocks.split_at_mut(SIZE);
+        for (low, high) in low.iter_mut().zip(high) {
+            let swap = (*low >> SIZE ^ *high) & mask;
+            *low ^= swap << SIZE;
+            *high ^= swap;
+        }
+    }
 }
 
 /// Adds to `counts[i]` the bits that `words[i]` shares with `other`.

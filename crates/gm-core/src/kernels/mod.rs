@@ -1,10 +1,12 @@
 //! Kernels compiled for each instruction set, each behind a safe function that picks one at run time.
 
 mod body;
+mod find;
 mod transpose;
 
 use std::sync::OnceLock;
 
+pub(crate) use find::find;
 pub(crate) use transpose::transpose;
 
 /// Units in a panel: what one word of packed bits holds.
@@ -111,10 +113,16 @@ pub(crate) struct Rough {
 /// How far a mean from [`Rough`] sums may be off by rounding alone, besides what its input is off.
 pub(crate) const ROUGHLY: f32 = 1.25e-5;
 
+/// Tiles whose weights [`add_in_parts`] adds up before it adds the sums.
+pub(crate) const ADDED: usize = 16;
+
 /// What the partial sums of a [`Table`] are: 64 bytes, some units of a panel.
 pub(crate) trait Cell: Copy {
     /// The sums of a sample, of all units of a panel.
     type Row;
+
+    /// Cells of a row.
+    const PARTS: usize;
 
     const ZERO: Self;
 
@@ -123,11 +131,8 @@ pub(crate) trait Cell: Copy {
 
     fn plus(self, other: &Self) -> Self;
 
-    /// What the sums of a tile are added to.
-    fn begin(row: &Self::Row, part: usize) -> Self;
-
-    /// Takes over what [`begin`](Self::begin) gave, with the sums of a tile added.
-    fn end(self, row: &mut Self::Row, part: usize);
+    /// Adds a sum to a part of a row, or lets it be that part if it is the first.
+    fn end<const FIRST: bool>(self, row: &mut Self::Row, part: usize);
 }
 
 /// The partial sums of a tile, of some units: number 16 g + x is that of the inputs of group g whose bits are on in x.
@@ -151,18 +156,18 @@ pub(crate) struct Lookups {
     runs: [u16; MANY + 1],
     /// The samples, those of a run in their own order.
     order: [u16; BLOCK],
-    /// For each sample of `order` where its sums are, unless there are so many that the inputs themselves tell it as fast.
+    /// For each sample of `order` which sums these are, unless there are so many that the inputs themselves tell it as fast.
     places: [Places; BLOCK],
 }
 
-/// Where partial sums are: bytes from the first one of the table, as little-endian numbers so that four can be read at once.
+/// Numbers of partial sums in a table, a byte each, the first one lowest.
 #[derive(Clone, Copy, Debug)]
-#[repr(align(32))]
-struct Places([u16; GROUPS]);
+#[repr(align(16))]
+struct Places([u64; GROUPS / 8]);
 
 impl Lookups {
     pub(crate) const NONE: Self =
-        Self { used: 0, runs: [0; MANY + 1], order: [0; BLOCK], places: [Places([0; GROUPS]); BLOCK] };
+        Self { used: 0, runs: [0; MANY + 1], order: [0; BLOCK], places: [Places([0; GROUPS / 8]); BLOCK] };
 }
 
 /// The weights of a tile's inputs to the units of a panel: those of input i to part p are `parts[p * of_part + i * of_input]`.
@@ -177,6 +182,8 @@ pub(crate) struct Tile<'a, C = Part> {
     pub(crate) used: usize,
     /// What weights are multiplied by; those in whole steps are not.
     pub(crate) scale: f32,
+    /// Whether sums begin with this tile, whatever was there before.
+    pub(crate) first: bool,
 }
 
 /// An instruction set for which the kernels were compiled.
@@ -280,10 +287,6 @@ macro_rules! kernel {
 }
 
 kernel! {
-    /// Finds the partial sums that up to [`BLOCK`] samples look up: see [`Lookups`].
-    find, find_on, (words: &[u64], lookups: &mut Lookups)
-}
-kernel! {
     /// Adds the weights of the inputs that are on: see [`body::accumulate`].
     accumulate, accumulate_on,
     (words: &[u64], lookups: &Lookups, tile: Tile<'_>, table: &mut Table, sums: &mut [Row])
@@ -302,12 +305,8 @@ kernel! {
     round_to_steps, round_to_steps_on, (weights: &[Part], step: &Part, first: usize, halves: &mut [Half]) -> [Part; 2]
 }
 kernel! {
-    /// Sets sums in whole steps to zero.
-    clear_steps, clear_steps_on, (sums: &mut [Steps])
-}
-kernel! {
-    /// Adds sums in whole steps to sums: see [`body::add_steps`].
-    add_steps, add_steps_on, (sums: &[Steps], step: &Row, rows: &mut [Row])
+    /// Turns sums in whole steps into sums: see [`body::scale_steps`].
+    scale_steps, scale_steps_on, (sums: &[Steps], step: &Row, rows: &mut [Row])
 }
 kernel! {
     /// Adds the weights of a unit's inputs that are on, in the order of [`accumulate`].
@@ -353,6 +352,18 @@ kernel! {
 kernel! {
     /// The change of sum softplus along an annealed path.
     softplus_gain, softplus_gain_on, (inputs: &[f32], base: &[f32], from: f64, to: f64) -> f64
+}
+kernel! {
+    /// The sums over rows in double precision.
+    add_up, add_up_on, (rows: &[Row]) -> [f64; LANES]
+}
+kernel! {
+    /// Centres a column of a gradient: see [`body::centre`].
+    centre, centre_on, (column: &mut [f32], lower: (&[f32], &[f32]), upper: (f32, f32), products: (&mut [f32], &[f32])) -> f32
+}
+kernel! {
+    /// Rows of bits become columns.
+    transpose_square, transpose_square_on, (rows: &mut [u64; LANES])
 }
 kernel! {
     /// Adds up the bits that words share with another word.

@@ -2,6 +2,7 @@
 
 use rand_chacha::rand_core::Rng;
 
+use super::find::find_on;
 use super::*;
 use crate::streams::{Purpose, Stream, Streams};
 
@@ -18,7 +19,8 @@ fn rows(count: usize, scale: f32, stream: &mut Stream) -> Vec<Row> {
 }
 
 /// The order of summation that the kernel promises, unit by unit.
-fn accumulate_plainly(word: u64, tile: &[Row], scale: f32, lane: usize, mut sum: f32) -> f32 {
+fn accumulate_plainly(word: u64, tile: &[Row], scale: f32, lane: usize, before: f32) -> f32 {
+    let mut sum = 0.0;
     for (group, rows) in tile.chunks(4).enumerate() {
         let mut partial = 0.0;
         for (input, row) in rows.iter().enumerate().rev() {
@@ -28,7 +30,7 @@ fn accumulate_plainly(word: u64, tile: &[Row], scale: f32, lane: usize, mut sum:
         }
         sum += partial;
     }
-    sum
+    before + sum
 }
 
 /// Words of so many inputs with every number of groups that look anything up, in no order.
@@ -41,7 +43,8 @@ fn words(samples: usize, inputs: usize, stream: &mut Stream) -> Vec<u64> {
 /// Rows as the weights of a tile, of units in so many parts.
 fn tile(rows: &[Row], used: usize, scale: f32) -> Tile<'_> {
     let parts = LANES / PART;
-    Tile { parts: Row::parts(rows), of_part: 1, of_input: parts, groups: rows.len() / 4, used, scale }
+    let groups = rows.len() / 4;
+    Tile { parts: Row::parts(rows), of_part: 1, of_input: parts, groups, used, scale, first: false }
 }
 
 #[test]
@@ -53,17 +56,21 @@ fn oracle_accumulate_on_every_instruction_set() {
             let words = words(samples, inputs, &mut stream);
             let start = rows(samples, 1.0, &mut stream);
             for set in InstructionSet::available() {
-                let (mut sums, mut few) = (start.clone(), start.clone());
                 let (mut table, mut lookups) = (empty_table(), Lookups::NONE);
                 find_on(set, &words, &mut lookups);
-                accumulate_on(set, &words, &lookups, tile(&weights, used, scale), &mut table, &mut sums);
-                accumulate_few_on(set, &words, tile(&weights, used, scale), &mut few);
-                assert_eq!(sums, few, "{set:?}");
-                for (s, sum) in sums.iter().enumerate() {
-                    for lane in 0..LANES {
-                        let weights = if lane / PART < used { &weights[..] } else { &[] };
-                        let expected = accumulate_plainly(words[s], weights, scale, lane, start[s].0[lane]);
-                        assert_eq!(sum.0[lane].to_bits(), expected.to_bits(), "{set:?} sample {s} lane {lane}");
+                for first in [false, true] {
+                    let (mut sums, mut few) = (start.clone(), start.clone());
+                    let tile = Tile { first, ..tile(&weights, used, scale) };
+                    accumulate_on(set, &words, &lookups, tile, &mut table, &mut sums);
+                    accumulate_few_on(set, &words, tile, &mut few);
+                    assert_eq!(sums, few, "{set:?}");
+                    for (s, sum) in sums.iter().enumerate() {
+                        for lane in 0..LANES {
+                            let weights = if lane / PART < used { &weights[..] } else { &[] };
+                            let before = if first { 0.0 } else { start[s].0[lane] };
+                            let expected = accumulate_plainly(words[s], weights, scale, lane, before);
+                            assert_eq!(sum.0[lane].to_bits(), expected.to_bits(), "{set:?} sample {s} lane {lane}");
+                        }
                     }
                 }
             }
@@ -78,21 +85,22 @@ fn oracle_accumulate_steps_on_every_instruction_set() {
         let mut weight = || (stream.next_u32() % 999) as i16 - 499;
         let weights: Vec<Half> = (0..2 * inputs).map(|_| Half(std::array::from_fn(|_| weight()))).collect();
         let words = words(samples, inputs, &mut stream);
-        let tile = Tile { parts: &weights, of_part: inputs, of_input: 1, groups: inputs / 4, used, scale: 1.0 };
+        let groups = inputs / 4;
         for set in InstructionSet::available() {
             let (mut table, mut lookups) = (empty_table(), Lookups::NONE);
-            let mut sums = vec![Steps([7; LANES]); samples];
             find_on(set, &words, &mut lookups);
-            accumulate_steps_on(set, &words, &lookups, tile, &mut table, &mut sums);
-            for (&word, sum) in words.iter().zip(&sums) {
-                for (lane, &found) in sum.0.iter().enumerate() {
-                    let on = (0..inputs).filter(|input| word >> input & 1 == 1 && lane / HALF < used);
-                    let steps = on.map(|input| i32::from(weights[lane / HALF * inputs + input].0[lane % HALF]));
-                    assert_eq!(found, 7 + steps.sum::<i32>(), "{set:?} lane {lane}");
+            for (first, before) in [(false, 7), (true, 0)] {
+                let tile = Tile { parts: &weights, of_part: inputs, of_input: 1, groups, used, scale: 1.0, first };
+                let mut sums = vec![Steps([7; LANES]); samples];
+                accumulate_steps_on(set, &words, &lookups, tile, &mut table, &mut sums);
+                for (&word, sum) in words.iter().zip(&sums) {
+                    for (lane, &found) in sum.0.iter().enumerate() {
+                        let on = (0..inputs).filter(|input| word >> input & 1 == 1 && lane / HALF < used);
+                        let steps = on.map(|input| i32::from(weights[lane / HALF * inputs + input].0[lane % HALF]));
+                        assert_eq!(found, before + steps.sum::<i32>(), "{set:?} lane {lane}");
+                    }
                 }
             }
-            clear_steps_on(set, &mut sums);
-            assert_eq!(sums, vec![Steps::ZERO; samples]);
         }
     }
 }
@@ -122,7 +130,7 @@ fn oracle_adding_the_inputs_of_one_unit_on_every_instruction_set() {
 #[test]
 fn oracle_transpose_on_every_instruction_set() {
     let mut stream = stream(6);
-    for (rows, columns) in [(0, 3), (3, 0), (1, 1), (8, 8), (16, 64), (17, 7), (7, 17), (43, 52)] {
+    for (rows, columns) in [(0, 3), (3, 0), (1, 1), (8, 8), (16, 64), (17, 7), (7, 17), (43, 52), (52, 45), (4, 12)] {
         let (from_stride, to_stride) = (columns + 3, rows + 5);
         let from: Vec<f32> = (0..rows.max(1) * from_stride - 3).map(|_| uniform(&mut stream)).collect();
         for set in InstructionSet::available() {
@@ -145,7 +153,7 @@ fn oracle_the_layout_of_weights_makes_no_difference() {
         .flat_map(|part| Row::parts(&weights).iter().skip(part).step_by(LANES / PART))
         .copied()
         .collect();
-    let turned = Tile { parts: &by_part, of_part: TILE, of_input: 1, groups: GROUPS, used: LANES / PART, scale: 1.0 };
+    let turned = Tile { parts: &by_part[..], of_part: TILE, of_input: 1, ..tile(&weights, LANES / PART, 1.0) };
     let mut lookups = Lookups::NONE;
     find(&words, &mut lookups);
     let [one, other] = [tile(&weights, LANES / PART, 1.0), turned].map(|tile| {
@@ -350,6 +358,55 @@ fn oracle_count_shared_on_every_instruction_set() {
         count_shared_on(set, &words, other, &mut counts);
         for (count, word) in counts.iter().zip(&words) {
             assert_eq!(*count, 1 + (0..64).filter(|b| word >> b & other >> b & 1 == 1).count() as u32);
+        }
+    }
+}
+
+#[test]
+fn oracle_add_up_on_every_instruction_set() {
+    let rows = rows(33, 3.0, &mut stream(11));
+    for set in InstructionSet::available() {
+        for (lane, sum) in add_up_on(set, &rows).into_iter().enumerate() {
+            let expected: f64 = rows.iter().map(|row| f64::from(row.0[lane])).sum();
+            assert_eq!(sum.to_bits(), expected.to_bits(), "{set:?}");
+        }
+    }
+}
+
+#[test]
+fn oracle_transpose_square_on_every_instruction_set() {
+    let mut stream = stream(12);
+    let rows: [u64; LANES] = std::array::from_fn(|_| stream.next_u64());
+    for set in InstructionSet::available() {
+        let mut columns = rows;
+        transpose_square_on(set, &mut columns);
+        for (i, column) in columns.iter().enumerate() {
+            assert!((0..LANES).all(|j| column >> j & 1 == rows[j] >> i & 1), "{set:?} column {i}");
+        }
+    }
+}
+
+#[test]
+fn oracle_centre_on_every_instruction_set() {
+    let mut stream = stream(13);
+    for units in [1, 15, 16, 50, 64] {
+        let [start, biases, offsets, seen, before] = std::array::from_fn(|_| rows(1, 2.0, &mut stream)[0].0);
+        for set in InstructionSet::available() {
+            let (mut column, mut below) = (start, before);
+            let lower = (&biases[..units], &offsets[..units]);
+            let above = centre_on(set, &mut column[..units], lower, (0.3, 0.7), (&mut below[..units], &seen[..units]));
+            let mut expected = 0.0;
+            for unit in 0..units {
+                let centred = start[unit] - (biases[unit] * 0.7 + offsets[unit] * 0.3);
+                assert_eq!(column[unit].to_bits(), centred.to_bits(), "{set:?}");
+                assert_eq!(below[unit].to_bits(), (before[unit] + 0.7 * centred).to_bits(), "{set:?}");
+                expected += f64::from(centred * seen[unit]);
+            }
+            assert!((f64::from(above) - expected).abs() < 1e-5, "{set:?}: {above} against {expected}");
+            (column, below) = (start, before);
+            let products = (&mut below[..units], &seen[..units]);
+            let same = body::centre(&mut column[..units], lower, (0.3, 0.7), products);
+            assert_eq!(above.to_bits(), same.to_bits(), "{set:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::InstructionSet;
 
 /// Numbers of a row of a block.
+#[cfg(target_arch = "x86_64")]
 const SIDE: usize = 8;
 
 /// Rows of so many numbers, each `stride` after the one before, become columns: `to[j * to_stride + i] = from[i * from_stride + j]`.
@@ -35,6 +36,10 @@ pub(super) fn transpose_on(
     }
 }
 
+/// Numbers of a row of a smaller one, for what is left over.
+#[cfg(target_arch = "x86_64")]
+const HALF_SIDE: usize = SIDE / 2;
+
 /// Transposes whole blocks where there are instructions for it; how many rows and columns that were.
 #[cfg(target_arch = "x86_64")]
 fn blocks(
@@ -46,14 +51,26 @@ fn blocks(
     if set == InstructionSet::Portable {
         return (0, 0);
     }
-    let (rows, columns) = (rows - rows % SIDE, columns - columns % SIDE);
-    for i in (0..rows).step_by(SIDE) {
-        for j in (0..columns).step_by(SIDE) {
+    let (whole_rows, whole_columns) = (rows - rows % SIDE, columns - columns % SIDE);
+    for i in (0..whole_rows).step_by(SIDE) {
+        for j in (0..whole_columns).step_by(SIDE) {
             let (from, to) = (&from[i * from_stride + j..], &mut to[j * to_stride + i..]);
             // SAFETY: both other sets come with AVX, and the caller has asserted that all rows and columns lie in their slices.
             #[allow(unsafe_code, reason = "shuffles of whole registers, which the compiler does not find by itself")]
             unsafe {
                 block(from.as_ptr(), from_stride, to.as_mut_ptr(), to_stride);
+            }
+        }
+    }
+    let (rows, columns) = (rows - rows % HALF_SIDE, columns - columns % HALF_SIDE);
+    for i in (0..rows).step_by(HALF_SIDE) {
+        let done = if i < whole_rows { whole_columns } else { 0 };
+        for j in (done..columns).step_by(HALF_SIDE) {
+            let (from, to) = (&from[i * from_stride + j..], &mut to[j * to_stride + i..]);
+            // SAFETY: as above.
+            #[allow(unsafe_code, reason = "shuffles of whole registers, which the compiler does not find by itself")]
+            unsafe {
+                small_block(from.as_ptr(), from_stride, to.as_mut_ptr(), to_stride);
             }
         }
     }
@@ -98,6 +115,37 @@ unsafe fn block(from: *const f32, from_stride: usize, to: *mut f32, to_stride: u
         unsafe {
             _mm256_storeu_ps(to.add(j * to_stride), _mm256_permute2f128_ps::<0x20>(low, high));
             _mm256_storeu_ps(to.add((j + SIDE / 2) * to_stride), _mm256_permute2f128_ps::<0x31>(low, high));
+        }
+    }
+}
+
+/// Four rows of four numbers become columns.
+///
+/// # Safety
+///
+/// As for [`block`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx")]
+#[allow(unsafe_code, reason = "reads and writes by address")]
+unsafe fn small_block(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+    use std::arch::x86_64::{
+        __m128, _mm_loadu_ps, _mm_movehl_ps, _mm_movelh_ps, _mm_storeu_ps, _mm_unpackhi_ps, _mm_unpacklo_ps,
+    };
+    // SAFETY: the caller vouches for every address.
+    let row: [__m128; HALF_SIDE] = std::array::from_fn(|i| unsafe { _mm_loadu_ps(from.add(i * from_stride)) });
+    let [a, b, c, d] = row;
+    let (low, above_low) = (_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
+    let (high, above_high) = (_mm_unpacklo_ps(c, d), _mm_unpackhi_ps(c, d));
+    let columns = [
+        _mm_movelh_ps(low, high),
+        _mm_movehl_ps(high, low),
+        _mm_movelh_ps(above_low, above_high),
+        _mm_movehl_ps(above_high, above_low),
+    ];
+    for (j, column) in columns.into_iter().enumerate() {
+        // SAFETY: as above.
+        unsafe {
+            _mm_storeu_ps(to.add(j * to_stride), column);
         }
     }
 }
