@@ -498,7 +498,13 @@ fn exp_minus_f64(x: f64) -> f64 {
 /// A mean p is compared through its first 16 binary digits. Where the random digits equal those of p the
 /// decision is open and the bit appears in `ties`; the caller continues with further digits.
 #[inline(always)]
-pub(super) fn draw(means: &[Row], random: &[[u16; LANES]], bits: &mut [u64], ties: &mut [u64]) {
+pub(super) fn draw(
+    means: &[Row],
+    random: &[[u16; LANES]],
+    bits: &mut [u64],
+    ties: &mut [u64],
+    pack: impl Fn(&[u8; LANES]) -> u64,
+) {
     for (((mean, random), bits), ties) in means.iter().zip(random).zip(bits).zip(ties) {
         let mut below = [0_u8; LANES];
         let mut equal = [0_u8; LANES];
@@ -522,6 +528,7 @@ pub(super) fn draw_roughly(
     random: &[[u16; LANES]],
     bits: &mut [u64],
     open: &mut [u64],
+    pack: impl Fn(&[u8; LANES]) -> u64,
 ) {
     for (s, (((sum, random), bits), open)) in sums.iter().zip(random).zip(bits).zip(open).enumerate() {
         let other = others.get(s).unwrap_or(&Row::ZERO);
@@ -565,20 +572,6 @@ fn whole(x: f32) -> i32 {
     unsafe {
         x.to_int_unchecked()
     }
-}
-
-/// Gathers 64 bytes that are 0 or 1 into a word, the first byte lowest.
-#[inline(always)]
-fn pack(flags: &[u8; LANES]) -> u64 {
-    let mut word = 0;
-    for byte in 0..LANES / 8 {
-        let mut eight = [0; 8];
-        eight.copy_from_slice(&flags[8 * byte..8 * byte + 8]);
-        // The multiplication moves the lowest bit of each byte into the highest byte.
-        let gathered = u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        word |= gathered << (8 * byte);
-    }
-    word
 }
 
 /// Independent accumulators of a double-precision sum.

@@ -2,6 +2,7 @@
 
 mod body;
 mod find;
+mod pack;
 mod transpose;
 
 use std::sync::OnceLock;
@@ -250,9 +251,11 @@ impl InstructionSet {
     }
 }
 
-/// Compiles a kernel once for each instruction set and gives it a function that chooses.
+/// Compiles a kernel once for each instruction set and gives it a function that chooses; behind `packed by` are the functions that
+/// gather bits, of each instruction set.
 macro_rules! kernel {
-    ($(#[$doc:meta])* $name:ident, $on:ident, ($($arg:ident: $kind:ty),*) $(-> $out:ty)?) => {
+    ($(#[$doc:meta])* $name:ident, $on:ident, ($($arg:ident: $kind:ty),*) $(-> $out:ty)?
+        $(, packed by $plain:path, $avx2:path, $avx512:path)?) => {
         $(#[$doc])*
         pub(crate) fn $name($($arg: $kind),*) $(-> $out)? {
             $on(InstructionSet::active(), $($arg),*)
@@ -264,11 +267,11 @@ macro_rules! kernel {
             {
                 #[target_feature(enable = "avx2,popcnt")]
                 fn avx2($($arg: $kind),*) $(-> $out)? {
-                    body::$name($($arg),*)
+                    body::$name($($arg,)* $(|flags: &[u8; LANES]| $avx2(flags))?)
                 }
                 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq,popcnt")]
                 fn avx512($($arg: $kind),*) $(-> $out)? {
-                    body::$name($($arg),*)
+                    body::$name($($arg,)* $(|flags: &[u8; LANES]| $avx512(flags))?)
                 }
                 match set {
                     // SAFETY: `InstructionSet::available` found AVX2, and every machine with AVX2 has POPCNT.
@@ -281,7 +284,7 @@ macro_rules! kernel {
                 }
             }
             let _ = set;
-            body::$name($($arg),*)
+            body::$name($($arg,)* $($plain)?)
         }
     };
 }
@@ -330,12 +333,14 @@ kernel! {
 }
 kernel! {
     /// Bernoulli draws from 16 random digits, with the undecided units apart.
-    draw, draw_on, (means: &[Row], random: &[[u16; LANES]], bits: &mut [u64], ties: &mut [u64])
+    draw, draw_on, (means: &[Row], random: &[[u16; LANES]], bits: &mut [u64], ties: &mut [u64]),
+    packed by pack::plainly, pack::with_avx2, pack::with_avx512
 }
 kernel! {
     /// Bernoulli draws from inputs that are not quite known, with the undecided units apart: see [`body::draw_roughly`].
     draw_roughly, draw_roughly_on,
-    (sums: (&[Steps], &[Row]), rough: (&Rough, f32), random: &[[u16; LANES]], bits: &mut [u64], open: &mut [u64])
+    (sums: (&[Steps], &[Row]), rough: (&Rough, f32), random: &[[u16; LANES]], bits: &mut [u64], open: &mut [u64]),
+    packed by pack::plainly, pack::with_avx2, pack::with_avx512
 }
 kernel! {
     /// Inputs to scores in place, and the log-probability of the states: see [`body::score`].
