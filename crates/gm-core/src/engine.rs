@@ -245,7 +245,7 @@ impl Coupling {
 
     /// The same, with the weights also in a coarse form from which most draws can be made with certainty, and faster.
     ///
-    /// Draws keep their bits. It pays from a few draws for each change of the weights on.
+    /// Draws keep their bits. It pays from a few hundred draws of the layer for each change of the weights on.
     ///
     /// # Numerics
     ///
