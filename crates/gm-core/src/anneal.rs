@@ -281,7 +281,7 @@ pub fn anneal<P: AnnealedPath>(
     path: &P,
     settings: &AisSettings,
     streams: &Streams,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    watch: Watch<'_>,
 ) -> Result<Annealed> {
     if settings.runs == 0 {
         return Err(Error::Param { op: OP, arg: "runs", value: "0".into(), allowed: "1 or more" });
@@ -347,7 +347,7 @@ pub fn anneal_back<P: AnnealedPath>(
     (mut chains, count): (P::Chains, usize),
     schedule: &Schedule,
     streams: &Streams,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    watch: Watch<'_>,
 ) -> Result<Annealed> {
     if count == 0 {
         return Err(Error::Empty { op: OP, arg: "chains" });
@@ -374,7 +374,7 @@ fn temperatures<P: AnnealedPath>(
     path: &P,
     schedule: &Schedule,
     streams: &Streams,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    watch: Watch<'_>,
 ) -> Result<Vec<f64>> {
     let Schedule::Adaptive(count @ 2..) = *schedule else { return Ok(rounded(schedule.betas()?)) };
     let pilot = rounded(Schedule::Graded((count / PILOT_SHARE).clamp(PILOT_LEAST, PILOT_MOST)).betas()?);
@@ -440,7 +440,7 @@ fn walk<P: AnnealedPath>(
     betas: &[f64],
     streams: &Streams,
     log_weights: &mut [f64],
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    watch: Watch<'_>,
 ) -> Result<()> {
     for (k, pair) in betas.windows(2).enumerate() {
         let step = streams.fork(Purpose::Anneal, k as u64 + 1);
@@ -451,6 +451,25 @@ fn walk<P: AnnealedPath>(
     }
     Ok(())
 }
+
+/// A callback that is told how far a long computation is, and may end it by breaking.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Progress, Watch};
+///
+/// /// Ten steps of some work.
+/// fn work(watch: Watch<'_>) -> usize {
+///     (0..10).take_while(|&done| watch(Progress { done, total: 10 }).is_continue()).count()
+/// }
+/// let mut stop_at_four = |progress: Progress| match progress.done {
+///     4 => std::ops::ControlFlow::Break(()),
+///     _ => std::ops::ControlFlow::Continue(()),
+/// };
+/// assert_eq!(work(&mut stop_at_four), 4);
+/// ```
+pub type Watch<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
 
 /// A watcher that never stops anything.
 ///

@@ -24,7 +24,7 @@ mod streams;
 mod units;
 mod visible;
 
-pub use anneal::{AisSettings, Annealed, AnnealedPath, Progress, Schedule, anneal, anneal_back, unwatched};
+pub use anneal::{AisSettings, Annealed, AnnealedPath, Progress, Schedule, Watch, anneal, anneal_back, unwatched};
 pub use batch::{Batch, BatchRef};
 pub use bits::BitMatrix;
 pub use centre::centre;

@@ -1,11 +1,9 @@
 //! Likelihoods: exact by enumeration of the smaller half of the layers, annealed over it, and importance-weighted.
 
-use std::ops::ControlFlow;
-
 use gm_core::{
     Activations, AisSettings, Annealed, AnnealedPath, Batch, BatchRef, Beta, BitMatrix, ENUMERATION_LIMIT, Error,
-    LogSum, Matrix, Progress, Purpose, Result, Schedule, Stack, Streams, Vector, anneal, anneal_back, log_mean_exp,
-    logistic_f64, softplus_sum,
+    LogSum, Matrix, Progress, Purpose, Result, Schedule, Stack, Streams, Vector, Watch, anneal, anneal_back,
+    log_mean_exp, logistic_f64, softplus_sum,
 };
 use gm_rbm::{Rbm, base_rate_bias};
 use rayon::prelude::*;
@@ -409,7 +407,7 @@ impl Dbm {
         settings: &AisSettings,
         base: Option<&[Vec<f32>]>,
         streams: &Streams,
-        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: Watch<'_>,
     ) -> Result<Annealed> {
         let base = self.base_or_own("Dbm::log_partition_ais", base, streams)?;
         anneal(&HalfPath::new(self, &base), settings, streams, watch)
@@ -451,7 +449,7 @@ impl Dbm {
         schedule: &Schedule,
         base: Option<&[Vec<f32>]>,
         streams: &Streams,
-        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: Watch<'_>,
     ) -> Result<Annealed> {
         const OP: &str = "Dbm::log_partition_reverse_ais";
         let sizes: Vec<usize> = chains.layers.iter().map(Batch::units).collect();
@@ -500,7 +498,7 @@ impl Dbm {
         settings: &AisSettings,
         base: Option<&[Vec<f32>]>,
         streams: &Streams,
-        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: Watch<'_>,
     ) -> Result<Vec<f64>> {
         const OP: &str = "Dbm::log_prob_raise";
         let v = v.into();
@@ -563,7 +561,7 @@ impl Dbm {
         draws: usize,
         log_partition: f64,
         streams: &Streams,
-        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: Watch<'_>,
     ) -> Result<Vec<f64>> {
         let found = self.importance_weights((v, posterior), draws, streams, watch)?;
         Ok(found.iter().map(|row| row.value - log_partition).collect())
@@ -580,7 +578,7 @@ impl Dbm {
         (v, posterior): (impl Into<BatchRef<'v>>, &MeanField),
         draws: usize,
         streams: &Streams,
-        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: Watch<'_>,
     ) -> Result<Vec<Weighted>> {
         const OP: &str = "Dbm::importance_weights";
         let v = v.into();

@@ -1,11 +1,8 @@
 //! Likelihoods: log Z of the machine on top, exactly and annealed, and lower bounds on log p(v) from draws of the recognition
 //! net.
 
-use std::ops::ControlFlow;
-
 use gm_core::{
-    AisSettings, Annealed, Batch, BatchRef, BitMatrix, Matrix, Progress, Purpose, Result, Schedule, Streams,
-    VisibleUnits,
+    AisSettings, Annealed, Batch, BatchRef, BitMatrix, Matrix, Purpose, Result, Schedule, Streams, VisibleUnits, Watch,
 };
 use gm_rbm::base_rate_bias;
 use gm_sbn::{BoundSettings, Bounds};
@@ -95,7 +92,7 @@ impl Dbn {
         settings: &AisSettings,
         base: Option<&[f32]>,
         streams: &Streams,
-        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: Watch<'_>,
     ) -> Result<Annealed> {
         self.top().log_partition_ais(settings, base, streams, watch)
     }
@@ -116,7 +113,7 @@ impl Dbn {
         schedule: &Schedule,
         base: Option<&[f32]>,
         streams: &Streams,
-        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: Watch<'_>,
     ) -> Result<Vec<f64>> {
         let (x, top, settings) = (x.into(), self.top(), AisSettings { runs: 1, schedule: schedule.clone() });
         let log_probs = top.log_prob_raise(x, &settings, base, streams, watch)?;
@@ -159,7 +156,7 @@ impl Dbn {
         log_partition: f64,
         settings: &BoundSettings,
         streams: &Streams,
-        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: Watch<'_>,
     ) -> Result<Bounds> {
         const OP: &str = "Dbn::bounds";
         let v = v.into();

@@ -1,11 +1,9 @@
 //! Likelihoods: exact by enumeration, then annealed, then pseudo-likelihoods.
 
-use std::ops::ControlFlow;
-
 use gm_core::{
     Activations, AisSettings, Annealed, AnnealedPath, Batch, BatchRef, Beta, BitMatrix, ENUMERATION_LIMIT, Error,
-    GrayWalk, LogSum, Matrix, Progress, Purpose, Result, Schedule, Streams, VisibleUnits, anneal, anneal_back,
-    gray_walk, log_mean_exp,
+    GrayWalk, LogSum, Matrix, Purpose, Result, Schedule, Streams, VisibleUnits, Watch, anneal, anneal_back, gray_walk,
+    log_mean_exp,
 };
 use rand::RngExt;
 
@@ -352,7 +350,7 @@ impl Rbm {
         settings: &AisSettings,
         base_bias: Option<&[f32]>,
         streams: &Streams,
-        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: Watch<'_>,
     ) -> Result<Annealed> {
         let base = self.base_or_own("Rbm::log_partition_ais", base_bias, streams)?;
         anneal(&BaseRatePath::new(self, &base), settings, streams, watch)
@@ -398,7 +396,7 @@ impl Rbm {
         schedule: &Schedule,
         base_bias: Option<&[f32]>,
         streams: &Streams,
-        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: Watch<'_>,
     ) -> Result<Annealed> {
         const OP: &str = "Rbm::log_partition_reverse_ais";
         let v = v.into();
@@ -450,7 +448,7 @@ impl Rbm {
         settings: &AisSettings,
         base_bias: Option<&[f32]>,
         streams: &Streams,
-        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: Watch<'_>,
     ) -> Result<Vec<f64>> {
         let v = v.into().to_batch();
         if settings.runs == 0 {

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use gm_core::{Batch, Beta, Error, Progress, Purpose, Result, Streams};
+use gm_core::{Batch, Beta, Error, Progress, Purpose, Result, Streams, Watch};
 use rand::RngExt;
 
 use crate::conditional::{Couplings, Heat};
@@ -279,7 +279,7 @@ impl Sampler<'_> {
         replicas: &mut Replicas,
         sweeps: usize,
         streams: &Streams,
-        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: Watch<'_>,
     ) -> Result<TemperingInfo> {
         let mut look = |done| match watch(Progress { done, total: sweeps }) {
             ControlFlow::Break(()) => Err(Error::Interrupted { op: "parallel tempering" }),

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use gm_core::{BitMatrix, Error, Estimate, LogSum, Matrix, Progress, Purpose, Result, Side, Streams};
+use gm_core::{BitMatrix, Error, Estimate, LogSum, Matrix, Progress, Purpose, Result, Side, Streams, Watch};
 
 use crate::conditional::Couplings;
 use crate::gradient::{Draws, GRADIENT_LIMIT};
@@ -93,7 +93,7 @@ impl Bounds {
         rows: usize,
         settings: &BoundSettings,
         streams: &Streams,
-        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: Watch<'_>,
         mut draw: impl FnMut(&[usize], usize, &Streams) -> Vec<f64>,
     ) -> Result<Self> {
         check_count(op, "samples", settings.samples)?;
@@ -236,7 +236,7 @@ impl Sbn {
         v: &BitMatrix,
         settings: &BoundSettings,
         streams: &Streams,
-        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: Watch<'_>,
     ) -> Result<Bounds> {
         const OP: &str = "Sbn::bounds";
         self.expect_recognition(OP)?;
@@ -334,7 +334,7 @@ impl Net<'_> {
         v: &BitMatrix,
         settings: &BoundSettings,
         streams: &Streams,
-        watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: Watch<'_>,
     ) -> Result<Bounds> {
         let couplings = Couplings::new(*self);
         Bounds::of_weights(op, v.samples(), settings, streams, watch, |rows, count, streams| {
@@ -453,7 +453,7 @@ struct Watched<'a> {
     op: &'static str,
     done: usize,
     total: usize,
-    watch: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
+    watch: Watch<'a>,
 }
 
 impl Watched<'_> {

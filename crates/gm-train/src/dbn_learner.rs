@@ -12,7 +12,7 @@ use crate::data::Dataset;
 use crate::dbn_backfit::Together;
 use crate::dbn_settings::{DbnSettings, LayerInputs};
 use crate::error::Result;
-use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, Watch, binary};
+use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, binary};
 use crate::metrics::Figures;
 use crate::rate::Clock;
 use crate::rbm_learner::{RbmLearner, WATCHED, error_rate, mean, rms};

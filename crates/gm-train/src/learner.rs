@@ -1,9 +1,7 @@
 //! What the trainer asks of a model that learns, and what it saves of it.
 
-use std::ops::ControlFlow;
-
 use gm_core::{
-    Batch, BitMatrix, Error as CoreError, Matrix, ModelData, Progress, Recognition, Stack, Streams, Vector, check_len,
+    Batch, BitMatrix, Error as CoreError, Matrix, ModelData, Recognition, Stack, Streams, Vector, Watch, check_len,
 };
 use serde::{Deserialize, Serialize};
 
@@ -35,27 +33,6 @@ pub struct StepReport {
     /// Other numbers worth keeping.
     pub figures: Figures,
 }
-
-/// Is told how far a long measurement is, and may end it.
-///
-/// # Examples
-///
-/// ```
-/// use std::ops::ControlFlow;
-///
-/// use gm_core::{Batch, BitMatrix, Progress, Streams};
-/// use gm_train::{DbnLearner, DbnSettings, Learner, Probe, Watch};
-///
-/// let settings = DbnSettings { hidden: vec![3, 2], chains: 10, ..Default::default() };
-/// let learner = DbnLearner::new(&[0.5; 4], &settings, &Streams::new(0))?;
-/// let rows = Batch::from(BitMatrix::zeros(4, 5));
-/// let probe = Probe { train: rows.clone(), valid: rows, exact_units: 0 };
-/// let watch: Watch<'_> = &mut |_: Progress| ControlFlow::Break(());
-/// let error = learner.figures_watched(&probe, &Streams::new(0), watch).unwrap_err();
-/// assert_eq!(error.to_string(), "annealed importance sampling: stopped on request");
-/// # Ok::<(), gm_train::Error>(())
-/// ```
-pub type Watch<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
 
 /// Fixed examples on which training is watched.
 ///

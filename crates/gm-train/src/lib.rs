@@ -64,7 +64,7 @@ pub use evaluate::{
     evaluate_sbn,
 };
 pub use files::{NewFile, load_model, save_model, write_atomically};
-pub use learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport, Watch};
+pub use learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport};
 pub use metrics::{EpochRecord, Figures};
 pub use model::{Model, convert_model};
 pub use monitor::{MonitorSettings, StopOn};

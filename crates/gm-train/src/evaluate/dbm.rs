@@ -1,9 +1,8 @@
 //! Likelihoods of deep Boltzmann machines: enumerated, or bounded by mean field with log Z annealed from both sides.
 
-use std::ops::ControlFlow;
 use std::time::Instant;
 
-use gm_core::{AisSettings, Batch, Estimate, ModelKind, Progress, Purpose, Side, Streams, VisibleKind};
+use gm_core::{AisSettings, Batch, Estimate, ModelKind, Purpose, Side, Streams, VisibleKind, Watch};
 use gm_dbm::{Dbm, MeanField, MeanFieldSettings};
 use rand::seq::index::sample;
 
@@ -49,12 +48,7 @@ use crate::rbm_learner::mean;
 /// assert_eq!(report.mean_log_prob.side, "exact");
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-pub fn evaluate_dbm(
-    dbm: &Dbm,
-    data: &EvalData,
-    settings: &EvalSettings,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<EvalReport> {
+pub fn evaluate_dbm(dbm: &Dbm, data: &EvalData, settings: &EvalSettings, watch: Watch<'_>) -> Result<EvalReport> {
     let began = Instant::now();
     data.check("evaluate_dbm", dbm.visible())?;
     let streams = Streams::new(settings.seed);
@@ -102,7 +96,7 @@ fn importance(
     settings: &EvalSettings,
     log_partition: f64,
     streams: &Streams,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    watch: Watch<'_>,
 ) -> Result<(ImportanceReport, Vec<f64>)> {
     let (draws, streams) = (settings.bound.samples, streams.fork(Purpose::Evaluate, 4));
     let found = dbm.importance_weights((v, posterior), draws, &streams, watch)?;
@@ -129,7 +123,7 @@ fn log_z_from_data(
     settings: &EvalSettings,
     base: Option<&[Vec<f32>]>,
     streams: &Streams,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    watch: Watch<'_>,
 ) -> Result<Estimate> {
     let total = v.samples();
     let mut stream = streams.fork(Purpose::Evaluate, 2).stream(0);

@@ -1,10 +1,9 @@
 //! Likelihoods of deep belief networks: enumerated, or bounded by draws of the recognition net with log Z of the machine on top
 //! annealed from both sides.
 
-use std::ops::ControlFlow;
 use std::time::Instant;
 
-use gm_core::{Batch, Estimate, ModelKind, Progress, Purpose, Side, Streams, VisibleKind, VisibleUnits};
+use gm_core::{Batch, Estimate, ModelKind, Purpose, Side, Streams, VisibleKind, VisibleUnits, Watch};
 use gm_dbn::Dbn;
 use gm_sbn::Bounds;
 use rand::seq::index::sample;
@@ -51,12 +50,7 @@ use crate::rbm_learner::mean;
 /// assert_eq!(report.mean_log_prob.side, "exact");
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-pub fn evaluate_dbn(
-    dbn: &Dbn,
-    data: &EvalData,
-    settings: &EvalSettings,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<EvalReport> {
+pub fn evaluate_dbn(dbn: &Dbn, data: &EvalData, settings: &EvalSettings, watch: Watch<'_>) -> Result<EvalReport> {
     let began = Instant::now();
     let states = states(dbn, data)?;
     let streams = Streams::new(settings.seed);
@@ -124,7 +118,7 @@ fn log_z_from_data(
     settings: &EvalSettings,
     base: Option<&[f32]>,
     streams: &Streams,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    watch: Watch<'_>,
 ) -> Result<Estimate> {
     let total = states.samples();
     let family = streams.fork(Purpose::Evaluate, 2);

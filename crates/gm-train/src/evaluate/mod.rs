@@ -7,13 +7,12 @@ mod rbm;
 mod sbn;
 
 use gm_core::{
-    AisSettings, Annealed, Batch, Error as CoreError, Estimate, ModelKind, Progress, Purpose, Streams, VisibleKind,
+    AisSettings, Annealed, Batch, Error as CoreError, Estimate, ModelKind, Purpose, Streams, VisibleKind, Watch,
 };
 use gm_sbn::BoundSettings;
 use rand::seq::index::sample;
 use serde::Serialize;
 use std::fmt;
-use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use crate::config::takes_numbers;
@@ -606,12 +605,7 @@ impl fmt::Display for EvalReport {
 /// }
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-pub fn evaluate(
-    model: &Model,
-    data: &EvalData,
-    settings: &EvalSettings,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<EvalReport> {
+pub fn evaluate(model: &Model, data: &EvalData, settings: &EvalSettings, watch: Watch<'_>) -> Result<EvalReport> {
     match model {
         Model::Rbm(rbm) => evaluate_rbm(rbm, data, settings, watch),
         Model::Sbn(sbn) => evaluate_sbn(sbn, data, settings, watch),
@@ -643,11 +637,7 @@ pub fn evaluate(
 /// assert!(found.is_some_and(|z| (z.value - 9.0 * 2.0_f64.ln()).abs() < 1e-9));
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-pub fn evaluate_partition(
-    model: &Model,
-    settings: &EvalSettings,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<Option<PartitionReport>> {
+pub fn evaluate_partition(model: &Model, settings: &EvalSettings, watch: Watch<'_>) -> Result<Option<PartitionReport>> {
     let streams = Streams::new(settings.seed).fork(Purpose::Evaluate, 0);
     let ais = &settings.ais;
     Ok(match model {

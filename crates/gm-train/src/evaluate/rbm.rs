@@ -1,9 +1,8 @@
 //! Likelihoods of restricted Boltzmann machines: enumerated or annealed from both sides.
 
-use std::ops::ControlFlow;
 use std::time::Instant;
 
-use gm_core::{AisSettings, Batch, Estimate, Matrix, ModelKind, Progress, Purpose, Side, Streams, VisibleKind};
+use gm_core::{AisSettings, Batch, Estimate, Matrix, ModelKind, Purpose, Side, Streams, VisibleKind, Watch};
 use gm_rbm::Rbm;
 use rand::seq::index::sample;
 
@@ -54,12 +53,7 @@ const PSEUDO_LIMIT: usize = 200_000_000;
 /// assert_eq!(report.mean_log_prob.side, "exact");
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-pub fn evaluate_rbm(
-    rbm: &Rbm,
-    data: &EvalData,
-    settings: &EvalSettings,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<EvalReport> {
+pub fn evaluate_rbm(rbm: &Rbm, data: &EvalData, settings: &EvalSettings, watch: Watch<'_>) -> Result<EvalReport> {
     let began = Instant::now();
     data.check("evaluate_rbm", rbm.row_units())?;
     let streams = Streams::new(settings.seed);
@@ -98,7 +92,7 @@ fn partition(
     data: &EvalData,
     settings: &EvalSettings,
     streams: &Streams,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    watch: Watch<'_>,
 ) -> Result<PartitionReport> {
     if settings.exact.enumerates(rbm.enumerable_units()) {
         return Ok(exact(rbm.log_partition()?));
@@ -130,7 +124,7 @@ fn log_z_from_data(
     data: &EvalData,
     settings: &EvalSettings,
     streams: &Streams,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    watch: Watch<'_>,
 ) -> Result<Estimate> {
     let total = data.rows.samples();
     let family = streams.fork(Purpose::Evaluate, 2);
@@ -151,7 +145,7 @@ fn reverse(
     data: &EvalData,
     settings: &EvalSettings,
     streams: &Streams,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    watch: Watch<'_>,
 ) -> Result<ReverseReport> {
     let base = base(rbm, data);
     let (tempering, family) = (settings.tempering, streams.fork(Purpose::Evaluate, 5));

@@ -1,9 +1,8 @@
 //! Likelihoods of sigmoid belief nets: enumerated, or bounded from below by importance weights.
 
-use std::ops::ControlFlow;
 use std::time::Instant;
 
-use gm_core::{ModelKind, Progress, Streams};
+use gm_core::{ModelKind, Streams, Watch};
 use gm_sbn::{Bounds, Sbn};
 
 use super::{EvalData, EvalReport, EvalSettings, ImportanceReport, LOW_ESS, LogProbReport};
@@ -47,12 +46,7 @@ const FEWEST: f64 = 2.0;
 /// assert!((report.mean_log_prob.value + 4.0 * 2.0_f64.ln()).abs() < 1e-9);
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-pub fn evaluate_sbn(
-    sbn: &Sbn,
-    data: &EvalData,
-    settings: &EvalSettings,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<EvalReport> {
+pub fn evaluate_sbn(sbn: &Sbn, data: &EvalData, settings: &EvalSettings, watch: Watch<'_>) -> Result<EvalReport> {
     let began = Instant::now();
     data.check_bits("evaluate_sbn", sbn.visible())?;
     let exact = settings.exact.enumerates(sbn.hidden());
