@@ -2,7 +2,7 @@
 
 use gm_core::{
     AisSettings, Batch, BatchRef, BitMatrix, Gaussian, Labels, Matrix, ModelData, Purpose, Recognition, Schedule,
-    Stack, Streams, Vector, VisibleUnits, check_len, unwatched,
+    Stack, Streams, Vector, VisibleUnits, Watch, check_len, unwatched,
 };
 use gm_dbn::{Couplings, Dbn};
 use gm_rbm::{Rbm, free_energy_gap};
