@@ -2,8 +2,8 @@
 
 Usage: python ais_reference.py MODEL.npz [RUNS] [SEED], where `dgm convert MODEL.gm MODEL.npz` wrote the model.
 Needs numpy. The temperatures are the 14,501 of Salakhutdinov and Murray 2008; the base model has the visible biases of
-the model alone. Prints log Z with its standard error and three standard errors to both sides, to be compared with the
-`log_partition` of `dgm eval MODEL.gm --data binarized_mnist --json`.
+the model alone. Prints log Z, its standard error, and the interval of three standard errors on either side, for
+comparison with `log_partition` of `dgm eval MODEL.gm --data binarized_mnist --json`.
 """
 
 import sys
@@ -25,7 +25,7 @@ def main():
     def draw(inputs):
         return (rng.random(inputs.shape) < 1 / (1 + np.exp(-inputs))).astype(np.float64)
 
-    # Hidden inputs go from 0 to b + v W, visible biases are those of the model throughout.
+    # Hidden inputs go from 0 to b + v W; the visible biases are always those of the model.
     v = draw(np.tile(a, (runs, 1)))
     log_w = np.zeros(runs)
     for old, new in zip(betas[:-1], betas[1:]):

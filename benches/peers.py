@@ -1,11 +1,11 @@
 """Times Gibbs sweeps and PCD-1 training steps of RBMs in other packages beside ours, and prints a table of ratios.
 
-Usage: python peers.py OURS [THREADS [MODEL]], where OURS is the program that benches/src/bin/ours.rs builds and MODEL the
-file of a machine 784-500, which is timed on its own samples besides: other packages take as long whatever the data are.
+Usage: python peers.py OURS [THREADS [MODEL]], where OURS is the program that benches/src/bin/ours.rs builds. MODEL is
+the file of an RBM 784-500, which is also timed on its own samples; other packages take the same time for any data.
 Needs torch, rbms (TorchRBM), scikit-learn and numpy. `cargo xtask bench --peers PYTHON` calls it.
 
-Every round times every package once, so that a slow moment of the machine hits all of them; the table has medians
-over the rounds. 784 visible and 500 hidden units, 500 chains, batches of 500 rows with 13 % ones.
+Every round times every package once, so that a slow moment of the computer affects all of them. The table has medians
+over the rounds. The sizes are 784 visible and 500 hidden units, 500 chains, batches of 500 rows with 13 % ones.
 """
 
 import os

@@ -3,10 +3,11 @@
 Usage: python peers_sbn.py OURS [THREADS], where OURS is the program that benches/src/bin/ours.rs builds.
 Needs torch and numpy. `cargo xtask bench --peers PYTHON` calls it.
 
-784-200-200-200, batches of 100 rows with 13 % ones, 5 hidden states a row, wake and sleep updates of the recognition net in
-equal parts, Adam: the settings of ours. "autograd" lets PyTorch differentiate two weighted sums of log-probabilities;
-"by hand" writes the gradients out as dense products, without autograd, which is the least that dense products can do. Every
-round times everything once, so that a slow moment of the machine hits all of it; the table has medians over the rounds.
+The settings are ours: a net 784-200-200-200, batches of 100 rows with 13 % ones, 5 hidden states per row, wake and
+sleep updates of the recognition net in equal parts, Adam. "autograd" lets PyTorch differentiate two weighted sums of
+log-probabilities; "by hand" computes the gradients as dense products, without autograd, which is the least work with
+dense products. Every round times both once, so that a slow moment of the computer affects both. The table has medians
+over the rounds.
 """
 
 import os
@@ -93,7 +94,7 @@ def autograd(data):
 
 
 def by_hand(data):
-    """An update whose gradients are written out."""
+    """An update with gradients written by hand."""
     w, b, r, c = parameters()
     everything = w + b + r + c
     for p in everything:
@@ -159,7 +160,7 @@ def main():
         for name, call in calls.items():
             times[name].append(milliseconds(call))
     mine = float(np.median(own))
-    print(f"{THREADS} threads, {LAYERS}, batches of {BATCH}, {SAMPLES} states a row, medians of {ROUNDS} rounds\n")
+    print(f"{THREADS} threads, {LAYERS}, batches of {BATCH}, {SAMPLES} states per row, medians of {ROUNDS} rounds\n")
     print("| update by reweighted wake-sleep | milliseconds | ours is faster by |\n|---|---|---|")
     print(f"| this project | {mine:.2f} | |")
     for name, measured in times.items():

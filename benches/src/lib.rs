@@ -27,7 +27,7 @@ pub fn batch(units: usize, samples: usize, density: f32) -> BitMatrix {
     bits
 }
 
-/// A pool of so many threads.
+/// A pool of `threads` threads.
 ///
 /// # Panics
 ///

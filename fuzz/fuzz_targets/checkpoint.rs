@@ -1,4 +1,4 @@
-//! Checkpoints, as they are and with a checksum that matches; those that can be read are resumed.
+//! Checkpoints, unchanged and with a corrected checksum; a checkpoint that can be read is resumed.
 #![no_main]
 
 use std::fs;
@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 /// Bytes of the envelope before the payload.
 const HEADER: usize = 24;
 
-/// Bytes that tell a run's data: rows, units and a digest.
+/// Bytes that identify a run's data: rows, units and a digest.
 const DATA_MARK: usize = 48;
 
 /// The runs that the seeds belong to, one of each kind of model.
@@ -27,7 +27,7 @@ const RUNS: [(&str, &str); 5] = [
 /// A run that was interrupted after its first update.
 struct Prepared {
     folder: PathBuf,
-    /// Its checkpoint.
+    /// The checkpoint of the run.
     template: Vec<u8>,
 }
 
@@ -45,11 +45,12 @@ fn prepare(kind: &str, config: &str) -> Prepared {
         _ => ControlFlow::Continue(()),
     };
     run.train(&mut stop).expect("sound data");
-    let template = fs::read(folder.join("checkpoints/step-000000000001.gmck")).expect("an interrupted run has one");
+    let template = fs::read(folder.join("checkpoints/step-000000000001.gmck")).expect("an interrupted run has a checkpoint");
     Prepared { folder, template }
 }
 
-/// A checkpoint with the configuration and the data of another, which begin its payload, so that it belongs to the other's run.
+/// A checkpoint whose payload begins with the configuration and the data of another, so that it belongs to the other's
+/// run.
 fn transplanted(bytes: &[u8], template: &[u8]) -> Option<Vec<u8>> {
     let start = |bytes: &[u8]| {
         let length = u64::from_le_bytes(bytes.get(HEADER..HEADER + 8)?.try_into().ok()?);

@@ -1,4 +1,4 @@
-//! IDX data, as they are and compressed, so that mutations reach what a compressed file holds.
+//! IDX data, plain and compressed, so that mutations reach the content of a compressed file.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

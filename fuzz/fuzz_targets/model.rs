@@ -1,4 +1,4 @@
-//! Model files, as they are and with a checksum that matches.
+//! Model files, unchanged and with a corrected checksum.
 #![no_main]
 
 use gm_core::Format;

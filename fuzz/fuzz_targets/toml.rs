@@ -1,4 +1,4 @@
-//! Configurations: what is accepted is written and read again, and must not have changed.
+//! Configurations. An accepted one is written and read again, and must not change.
 #![no_main]
 
 use gm_train::Config;

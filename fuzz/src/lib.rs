@@ -1,4 +1,5 @@
-//! What the fuzz targets share: readers that take bytes. None of them may panic, hang or ask for more memory than the input warrants.
+//! The readers that the fuzz targets share; they take bytes. No reader may panic, hang or ask for more memory than the
+//! size of the input justifies.
 
 use std::fs;
 use std::io::Write;
@@ -14,7 +15,7 @@ use sha2::{Digest, Sha256};
 const HEADER: usize = 24;
 const CHECKSUM: usize = 32;
 
-/// Reads a model; one that is accepted is written and read again, and must not have changed.
+/// Reads a model. An accepted model is written and read again, and must not change.
 pub fn model(format: Format, bytes: &[u8]) {
     let Ok(model) = ModelData::read_as(format, bytes) else { return };
     let mut again = Vec::new();
@@ -22,7 +23,7 @@ pub fn model(format: Format, bytes: &[u8]) {
     assert_eq!(ModelData::read_as(format, &again[..]).expect("what was written can be read"), model);
 }
 
-/// Makes length and checksum of an envelope right, so that its payload is looked at.
+/// Corrects the length and the checksum of an envelope, so that readers go on to its payload.
 pub fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
     let payload = bytes.len().checked_sub(HEADER + CHECKSUM)?;
     let mut sealed = bytes[..HEADER + payload].to_vec();
@@ -32,7 +33,7 @@ pub fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(sealed)
 }
 
-/// Reads a table of data from a file with the given extension; what is accepted can be summarised.
+/// Reads a table of data from a file with the given extension; an accepted table can be summarised.
 pub fn table(extension: &str, bytes: &[u8]) {
     let path = scratch(&format!("data.{extension}"));
     fs::write(&path, bytes).expect("the folder of temporary files can be written");

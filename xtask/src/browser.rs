@@ -1,4 +1,4 @@
-//! Reports in a real browser without a window: they load whole, and draw something on a wide and on a narrow screen.
+//! Opens reports in a real browser without a window. They must load whole and draw figures on wide and narrow screens.
 
 use std::fs;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::path::Path;
 use crate::Result;
 use crate::process::Step;
 
-/// What the browser may be called.
+/// The names that the browser's program may have.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 /// Width and height of a desk's and of a phone's screen.
 const SCREENS: [(u32, u32); 2] = [(1200, 3000), (390, 3000)];
-/// Bytes of a picture with something on it; an empty page of this size has a few thousand.
+/// The least number of bytes of a picture that is not empty; a picture of an empty page has a few thousand.
 const DRAWN: u64 = 30_000;
 
 /// The browser that is installed.
@@ -18,7 +18,7 @@ pub(crate) fn find() -> Option<&'static str> {
     NAMES.into_iter().find(|name| Step::new("browser", *name, ["--version"]).succeeds())
 }
 
-/// Loads every `report.html` below a folder, one level deep, and leaves pictures of the pages beside them.
+/// Loads every `report.html` one level below a folder, and writes a picture of each page beside it.
 pub(crate) fn check(folder: &Path) -> Result<()> {
     let browser = find().ok_or("no browser is installed")?;
     let runs = fs::read_dir(folder)?.collect::<std::io::Result<Vec<_>>>()?;
@@ -40,7 +40,7 @@ fn check_page(browser: &str, page: &Path) -> Result<()> {
     let shown = load("--dump-dom".into(), SCREENS[0])?;
     let (expected, found) = (figures(&fs::read_to_string(&page)?), figures(&shown));
     if expected == 0 || expected != found {
-        return Err(format!("{}: {expected} figures, of which the browser shows {found}", page.display()).into());
+        return Err(format!("{}: it has {expected} figures, and the browser shows {found}", page.display()).into());
     }
     for screen in SCREENS {
         let picture = page.with_extension(format!("{}.png", screen.0));

@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: every check in turn, with the time each took.
+//! `cargo xtask ci`: runs every check in turn and prints the time that each took.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::Result;
 use crate::browser;
 use crate::process::{Step, cargo, nightly, root, target};
 
-/// Where the quick commands of the program leave their files, below the root.
+/// The folder, below the root, to which the quick commands of the program write their files.
 const SCRATCH: &str = "target/ci";
 
 /// Quick commands of the program, in order; `OUT` stands for a folder that starts empty.
@@ -31,7 +31,7 @@ const DGM: &[&str] = &[
     "inspect OUT/belief/model.gm --posterior 111000111",
 ];
 
-/// A check, or why it is left out.
+/// A check, or the reason for leaving it out.
 enum Stage {
     Run(Step),
     Check { name: &'static str, check: fn() -> Result<()> },
@@ -90,12 +90,12 @@ fn quick() -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-/// The tests have built the program; a build in release mode would take minutes.
+/// The program that the tests have built; a build in release mode would take minutes.
 fn program() -> String {
     target().join("debug/dgm").display().to_string()
 }
 
-/// The tests have built the examples; a build of their own would take minutes.
+/// Runs an example that the tests have built; a build of its own would take minutes.
 fn example(krate: &str, name: &str) -> Step {
     let program = target().join("debug/examples").join(name);
     Step::new(format!("example {name} of {krate}"), program.display().to_string(), [""; 0])
@@ -131,7 +131,7 @@ fn clear_scratch() -> Result<()> {
     Ok(fs::create_dir_all(scratch)?)
 }
 
-/// Tests marked `#[ignore]`: by the naming rule those are the slow and the fuzz tests.
+/// The tests marked `#[ignore]`; by the naming rule these are the slow and the fuzz tests.
 fn ignored() -> Step {
     cargo("slow and fuzz tests", ["test", "--workspace", "--", "--ignored"])
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: runs the fuzz targets of the folder `fuzz` and prints what each executed and covered.
+//! `cargo xtask fuzz`: runs the fuzz targets of the folder `fuzz` and prints the executions and the coverage of each.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,19 +8,20 @@ use clap::Args;
 use crate::Result;
 use crate::process::{Step, nightly, root, target};
 
-/// What tells the code apart that inputs reach: counters at every edge, and the operands of comparisons.
+/// The instrumentation by which libFuzzer sees the code that an input reaches: counters at every edge, and the operands
+/// of comparisons.
 const INSTRUMENTED: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
                             -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
                             -Cllvm-args=-sanitizer-coverage-trace-compares -Zsanitizer=address --cfg fuzzing";
 
-/// Limits of every target: seconds for an input, MiB for one allocation and for all, bytes of an input.
+/// Limits of every target: seconds per input, MiB for one allocation and for all, bytes of an input.
 const LIMITS: [&str; 4] = ["-timeout=10", "-malloc_limit_mb=256", "-rss_limit_mb=2048", "-max_len=8192"];
 
-/// Runs fuzz targets one after the other, with AddressSanitizer, on a nightly toolchain. What they find lies in
-/// target/fuzz/found, the inputs that reached something new in target/fuzz/corpus.
+/// Runs fuzz targets one after the other, with AddressSanitizer, on a nightly toolchain. It writes findings to
+/// target/fuzz/found, and inputs that reached new code to target/fuzz/corpus.
 #[derive(Args)]
 pub(crate) struct Fuzz {
-    /// The targets; all of them if none is named.
+    /// The targets to run; all targets by default.
     targets: Vec<String>,
     /// Seconds for each target.
     #[arg(long, value_name = "N", default_value_t = 60)]
@@ -41,9 +42,10 @@ impl Fuzz {
     }
 }
 
-const HEAD: &str = "| target | executions | a second | edges covered | of | inputs kept |\n|---|---|---|---|---|---|";
+const HEAD: &str =
+    "| target | executions | per second | edges covered | edges in all | inputs kept |\n|---|---|---|---|---|---|";
 
-/// The targets that there are, in order.
+/// The names of all targets, in order.
 fn known(folder: &Path) -> Result<Vec<String>> {
     let mut names = vec![];
     for entry in fs::read_dir(folder)? {
@@ -55,7 +57,7 @@ fn known(folder: &Path) -> Result<Vec<String>> {
 
 fn chosen(wanted: &[String], known: Vec<String>) -> Result<Vec<String>> {
     match wanted.iter().find(|name| !known.contains(name)) {
-        Some(name) => Err(format!("no fuzz target `{name}`; there are {}", known.join(", ")).into()),
+        Some(name) => Err(format!("no fuzz target `{name}`; the targets are {}", known.join(", ")).into()),
         None if wanted.is_empty() => Ok(known),
         None => Ok(wanted.to_vec()),
     }
@@ -72,7 +74,7 @@ fn build() -> Result<PathBuf> {
     Ok(folder.join(host).join("release"))
 }
 
-/// What a target did.
+/// The figures of a target's run.
 #[derive(Debug, PartialEq)]
 struct Figures {
     executions: u64,
@@ -88,7 +90,8 @@ impl Figures {
         format!("| {name} | {executions} | {rate} | {edges} | {all_edges} | {inputs} |")
     }
 
-    /// Reads what libFuzzer says: its first lines, lines such as `#64 pulse cov: 7 ft: 9 corp: 3/4b`, and the statistics at its end.
+    /// Reads the output of libFuzzer: its first lines, lines such as `#64 pulse cov: 7 ft: 9 corp: 3/4b`, and the
+    /// statistics at its end.
     fn read(log: &str) -> Option<Self> {
         let number = |text: &str| text.trim().split(|c: char| !c.is_ascii_digit()).next()?.parse().ok();
         let after = |mark: &str| log.rsplit_once(mark).and_then(|(_, rest)| number(rest));
@@ -111,7 +114,7 @@ fn fuzz(program: &Path, name: &str, seconds: u64) -> Result<Figures> {
         .args([format!("-max_total_time={seconds}"), "-print_final_stats=1".into()])
         .args([format!("-artifact_prefix={}/{name}-", found.display())])
         .args([corpus.display().to_string(), format!("fuzz/seeds/{name}")])
-        // Targets that read files are several times as fast in memory.
+        // Targets that read files are several times as fast with a file system in memory.
         .env(
             "TMPDIR",
             if Path::new("/dev/shm").is_dir() { "/dev/shm".into() } else { std::env::temp_dir().display().to_string() },
@@ -157,6 +160,6 @@ mod tests {
         let known = vec!["csv".to_owned(), "idx".to_owned()];
         assert_eq!(chosen(&[], known.clone()).unwrap(), known);
         let error = chosen(&["cvs".to_owned()], known).unwrap_err().to_string();
-        assert_eq!(error, "no fuzz target `cvs`; there are csv, idx");
+        assert_eq!(error, "no fuzz target `cvs`; the targets are csv, idx");
     }
 }

@@ -16,7 +16,7 @@ use clap::{Parser, Subcommand};
 
 use process::{Step, cargo, target};
 
-/// The result of a command; what is wrong is for a person to read.
+/// The result of a command; the error is a text for a person.
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 #[derive(Parser)]
@@ -30,13 +30,14 @@ struct Arguments {
 enum Command {
     /// Runs every test of the workspace, documentation examples included.
     Test {
-        /// Cases per property test (sets PROPTEST_CASES).
+        /// Number of cases per property test (sets PROPTEST_CASES).
         #[arg(long, value_name = "N")]
         cases: Option<u32>,
     },
     /// Runs every check in turn and stops at the first that fails.
     Ci {
-        /// Also runs the slow and fuzz tests, and Miri on the kernels and AddressSanitizer on the engine where a nightly toolchain has them.
+        /// Also runs the slow and fuzz tests and, where a nightly toolchain has them, Miri on the kernels and
+        /// AddressSanitizer on the engine.
         #[arg(long)]
         long: bool,
     },
@@ -48,29 +49,29 @@ enum Command {
     },
     /// Runs the benchmarks.
     Bench {
-        /// Instead times the same operations in other packages, with a Python interpreter that has torch, rbms and
-        /// scikit-learn, and prints a table of ratios.
+        /// Times the same operations in other packages instead and prints a table of ratios. The Python interpreter
+        /// needs torch, rbms and scikit-learn.
         #[arg(long, value_name = "PYTHON", conflicts_with_all = ["filter", "growth"])]
         peers: Option<String>,
-        /// With --peers: the file of a restricted Boltzmann machine 784-500 that is timed on its own samples besides.
+        /// With --peers, also times the restricted Boltzmann machine 784-500 in this file on its own samples.
         #[arg(long, value_name = "FILE", requires = "peers")]
         model: Option<String>,
-        /// Instead prints how the cost of a sweep grows with units, chains and threads.
+        /// Prints how the cost of a sweep grows with units, chains and threads instead.
         #[arg(long, conflicts_with = "filter")]
         growth: bool,
-        /// Only benchmarks whose name contains this.
+        /// Runs only the benchmarks whose name contains this text.
         filter: Option<String>,
     },
-    /// Writes the parts of the book that the program itself makes: the chapter of commands, the pictures of the chapter's story and
-    /// the tables of damage and faults.
+    /// Writes the generated parts of the book: the chapter of commands, the pictures of the chapter's story, and the
+    /// tables of damage and faults.
     Book,
-    /// Trains the recipes, measures them on the full test set and writes docs/src/results.md. What was done before is kept, so
-    /// that an interrupted reproduction goes on when it is called again.
+    /// Trains the recipes, measures them on the full test set and writes docs/src/results.md. Finished runs and
+    /// measurements are kept, so that the same command continues an interrupted reproduction.
     Reproduce(reproduce::Reproduce),
-    /// Trains small runs of all kinds of models, kills them at random moments and resumes them until there were so many kills, and
-    /// compares what they end in with uninterrupted runs.
+    /// Trains small runs of all kinds of models, kills and resumes them at random moments, and compares their results
+    /// with those of uninterrupted runs.
     Crash {
-        /// Processes killed with SIGKILL.
+        /// Number of processes to kill with SIGKILL.
         #[arg(long, value_name = "N", default_value_t = 100)]
         kills: u32,
     },
@@ -115,7 +116,7 @@ fn test(cases: Option<u32>) -> Step {
     }
 }
 
-/// The tests that write parts of the book, and compare them at other times.
+/// The tests that write parts of the book here, and compare these parts in every other run.
 fn book() -> [Step; 3] {
     let write = |args: &[&str]| cargo("book", args.iter().copied()).env("DGM_WRITE_BOOK", "1");
     [

@@ -1,4 +1,4 @@
-//! Programs run at the root of the workspace, with their output shown as it comes.
+//! Runs programs at the root of the workspace and shows their output as it comes.
 
 use std::fmt;
 use std::fs::File;
@@ -40,7 +40,7 @@ impl Step {
         if status.success() { Ok(()) } else { Err(format!("`{self}` failed: {status}").into()) }
     }
 
-    /// Runs the program to its end and returns what it wrote on standard output; a status other than 0 is an error.
+    /// Runs the program to its end and returns its standard output; a status other than 0 is an error.
     pub(crate) fn output(&self) -> Result<String> {
         let output = self.command().stderr(Stdio::inherit()).output();
         let output = output.map_err(|error| format!("`{self}` could not start: {error}"))?;
@@ -50,7 +50,7 @@ impl Step {
         }
     }
 
-    /// Runs the program to its end with all that it says in a file; a status other than 0 is an error.
+    /// Runs the program to its end and writes its output to a file; a status other than 0 is an error.
     pub(crate) fn logged(&self, log: &Path) -> Result<()> {
         let file = File::create(log)?;
         let status = self.command().stdout(file.try_clone()?).stderr(file).status();
@@ -67,7 +67,8 @@ impl Step {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.args).current_dir(root());
-        // What `cargo xtask` tells of its own package would make build scripts that look at it run again, and take minutes.
+        // The variables that `cargo xtask` sets for its own package would make build scripts that read them run again,
+        // which takes minutes.
         let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(own)) {
             command.env_remove(name);
@@ -104,12 +105,12 @@ pub(crate) fn root() -> PathBuf {
     Path::new(&here).join("..")
 }
 
-/// Where cargo puts what it builds.
+/// The folder of cargo's build outputs.
 pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// The program dgm: the one given, or else built in release mode.
+/// The program dgm: the given one, or by default one built in release mode.
 pub(crate) fn program(given: Option<&Path>) -> Result<PathBuf> {
     let path = match given {
         Some(path) => path.to_path_buf(),

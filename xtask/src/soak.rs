@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: a long training at the size of MNIST whose memory and open files are watched from outside.
+//! `cargo xtask soak`: a long training at the size of MNIST, whose memory and open files are checked from outside.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,25 +10,25 @@ use clap::Args;
 use crate::Result;
 use crate::process::{self, root};
 
-/// Trains a model of 784 and 500 units on made-up pictures for some minutes, with a checkpoint every hundred updates, and fails when
-/// memory or open files grow.
+/// Trains a model of 784 and 500 units on made-up pictures for some minutes, with a checkpoint every hundred updates.
+/// It fails if memory or open files grow.
 #[derive(Args)]
 pub(crate) struct Soak {
-    /// How long to train.
+    /// Minutes of training.
     #[arg(long, value_name = "N", default_value_t = 60)]
     minutes: u64,
-    /// The program to watch; built in release mode if absent.
+    /// The program to run; by default it is built in release mode.
     #[arg(long, value_name = "PATH")]
     program: Option<PathBuf>,
 }
 
-/// Looks at the process, spread over its time.
+/// The number of checks of the process, spread over its time.
 const LOOKS: u32 = 60;
 
-/// The share of looks at the beginning that do not count: data are loaded and pools are filled.
+/// The share of checks at the beginning that do not count, since data are loaded and pools are filled.
 const WARM_UP: usize = 10;
 
-/// What memory may grow by from the early looks to the late ones: one in fifty, which allocators' habits take.
+/// The share by which memory may grow from the early checks to the late ones: one in fifty, for the allocator.
 const GROWTH: f64 = 1.02;
 
 /// The folder of the run, below the root.
@@ -45,10 +45,10 @@ impl Soak {
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("rows.idx"), pictures(10_000))?;
         let mut child = start(&program, &folder)?;
-        let looks = watch(&mut child, Duration::from_secs(60 * self.minutes));
+        let checks = watch(&mut child, Duration::from_secs(60 * self.minutes));
         child.kill()?;
         child.wait()?;
-        report(&looks?)
+        report(&checks?)
     }
 }
 
@@ -82,16 +82,16 @@ fn start(program: &Path, folder: &Path) -> Result<Child> {
     Ok(command.spawn()?)
 }
 
-/// What a look has seen.
+/// The result of one check.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Look {
+struct Check {
     seconds: u64,
     resident_kib: u64,
     files: usize,
 }
 
-fn watch(child: &mut Child, time: Duration) -> Result<Vec<Look>> {
-    let (began, mut looks) = (Instant::now(), vec![]);
+fn watch(child: &mut Child, time: Duration) -> Result<Vec<Check>> {
+    let (began, mut checks) = (Instant::now(), vec![]);
     for number in 1..=LOOKS {
         let next = time.mul_f64(f64::from(number) / f64::from(LOOKS));
         std::thread::sleep(next.saturating_sub(began.elapsed()));
@@ -99,15 +99,15 @@ fn watch(child: &mut Child, time: Duration) -> Result<Vec<Look>> {
             return Err(format!("the training ended by itself: {status}").into());
         }
         let process = Path::new("/proc").join(child.id().to_string());
-        let look = Look {
+        let check = Check {
             seconds: began.elapsed().as_secs(),
             resident_kib: resident(&fs::read_to_string(process.join("status"))?)?,
             files: fs::read_dir(process.join("fd"))?.count(),
         };
-        println!("{:>6} s  {:>8} KiB  {:>3} open files", look.seconds, look.resident_kib, look.files);
-        looks.push(look);
+        println!("{:>6} s  {:>8} KiB  {:>3} open files", check.seconds, check.resident_kib, check.files);
+        checks.push(check);
     }
-    Ok(looks)
+    Ok(checks)
 }
 
 /// The resident memory in the text of /proc/PID/status.
@@ -116,13 +116,14 @@ fn resident(status: &str) -> Result<u64> {
     Ok(line.ok_or("no VmRSS in /proc")?.trim().trim_end_matches(" kB").trim().parse()?)
 }
 
-/// Compares the late looks with the early ones: memory by the most that was seen, since a checkpoint in progress takes some, and open
-/// files by the fewest, since a look during a checkpoint finds one more, while a file that was left open is found by all later ones.
-fn report(looks: &[Look]) -> Result<()> {
-    let counted = &looks[WARM_UP.min(looks.len() / 4)..];
+/// Compares the late checks with the early ones. Memory is compared by its maximum, since a checkpoint in progress
+/// takes some. Open files are compared by their minimum, since a check during a checkpoint finds one more, while a file
+/// that was left open is found by all later checks.
+fn report(checks: &[Check]) -> Result<()> {
+    let counted = &checks[WARM_UP.min(checks.len() / 4)..];
     let (early, late) = counted.split_at(counted.len() / 2);
-    let memory = |looks: &[Look]| looks.iter().map(|look| look.resident_kib).max().unwrap_or(0);
-    let files = |looks: &[Look]| looks.iter().map(|look| look.files).min().unwrap_or(0);
+    let memory = |checks: &[Check]| checks.iter().map(|check| check.resident_kib).max().unwrap_or(0);
+    let files = |checks: &[Check]| checks.iter().map(|check| check.files).min().unwrap_or(0);
     println!(
         "at most {} KiB and at least {} open files in the first half, {} KiB and {} files in the second",
         memory(early),
@@ -134,7 +135,7 @@ fn report(looks: &[Look]) -> Result<()> {
         return Err("memory has grown".into());
     }
     if files(late) > files(early) {
-        return Err("open files have become more".into());
+        return Err("the number of open files has grown".into());
     }
     Ok(())
 }
@@ -143,8 +144,8 @@ fn report(looks: &[Look]) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn looks(memory: impl Fn(u64) -> u64, files: impl Fn(u64) -> usize) -> Vec<Look> {
-        (0..60).map(|i| Look { seconds: i, resident_kib: memory(i), files: files(i) }).collect()
+    fn checks(memory: impl Fn(u64) -> u64, files: impl Fn(u64) -> usize) -> Vec<Check> {
+        (0..60).map(|i| Check { seconds: i, resident_kib: memory(i), files: files(i) }).collect()
     }
 
     #[test]
@@ -155,13 +156,13 @@ mod tests {
 
     #[test]
     fn rejects_growth_and_lets_flat_runs_pass() {
-        assert!(report(&looks(|i| if i < 5 { 100 } else { 70_000 + 50 * (i % 3) }, |i| 9 + (i % 2) as usize)).is_ok());
-        let error = report(&looks(|i| 70_000 + 100 * i, |_| 9)).unwrap_err().to_string();
+        assert!(report(&checks(|i| if i < 5 { 100 } else { 70_000 + 50 * (i % 3) }, |i| 9 + (i % 2) as usize)).is_ok());
+        let error = report(&checks(|i| 70_000 + 100 * i, |_| 9)).unwrap_err().to_string();
         assert_eq!(error, "memory has grown");
-        let error = report(&looks(|_| 70_000, |i| 9 + (i / 20) as usize)).unwrap_err().to_string();
-        assert_eq!(error, "open files have become more");
-        // One file that is never closed again is enough; one that is open in a single late look is none.
-        assert!(report(&looks(|_| 70_000, |i| 9 + usize::from(i >= 35))).is_err());
-        assert!(report(&looks(|_| 70_000, |i| 9 + usize::from(i == 50))).is_ok());
+        let error = report(&checks(|_| 70_000, |i| 9 + (i / 20) as usize)).unwrap_err().to_string();
+        assert_eq!(error, "the number of open files has grown");
+        // One file that is never closed again is enough to fail; one that is open in a single late check is not.
+        assert!(report(&checks(|_| 70_000, |i| 9 + usize::from(i >= 35))).is_err());
+        assert!(report(&checks(|_| 70_000, |i| 9 + usize::from(i == 50))).is_ok());
     }
 }

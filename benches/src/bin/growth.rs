@@ -1,8 +1,8 @@
 //! Prints how the cost of a Gibbs sweep grows with units, chains and threads.
 //!
-//! The dense equivalent is what two matrix products of the same shapes would have to do, 4 units^2 chains
-//! floating-point operations a sweep; its share is that of the dense product `nalgebra` reaches on one thread here and now,
-//! times the threads.
+//! The dense equivalent is the work of two matrix products of the same shapes, 4 units^2 chains floating-point
+//! operations per sweep. Its share is relative to the rate that `nalgebra` reaches in a dense product on one thread in
+//! the same run, times the number of threads.
 #![allow(clippy::print_stdout, reason = "a command-line tool reports on its standard output")]
 
 use std::time::Instant;
@@ -26,7 +26,7 @@ fn median(mut call: impl FnMut()) -> f64 {
     times[times.len() / 2]
 }
 
-/// Floating-point operations a second of a dense product in single precision on one thread.
+/// Floating-point operations per second of a dense product in single precision on one thread.
 fn dense_rate() -> f64 {
     const N: usize = 768;
     let (a, b) = (Matrix::from_element(N, N, 0.5), Matrix::from_element(N, N, 0.25));
@@ -63,7 +63,7 @@ fn main() {
     let dense = dense_rate();
     println!("dense product on one thread: {:.0} GFLOP/s\n", dense / 1e9);
     println!(
-        "| units of each layer | chains | threads | ms a sweep | sweeps/s | million units drawn/s | dense equivalent, GFLOP/s | share of dense |"
+        "| units of each layer | chains | threads | ms per sweep | sweeps/s | million units drawn/s | dense equivalent, GFLOP/s | share of dense |"
     );
     println!("|---|---|---|---|---|---|---|---|");
     for threads in [1, 2] {

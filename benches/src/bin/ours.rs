@@ -1,6 +1,6 @@
 //! Prints the median milliseconds of the operations that `benches/peers.py` and, with a second argument `sbn`,
-//! `benches/peers_sbn.py` time in other packages. With the file of a restricted Boltzmann machine as second argument its sweep
-//! and its training step come besides, on its own samples.
+//! `benches/peers_sbn.py` time in other packages. With the file of a restricted Boltzmann machine as second argument
+//! it also times a sweep and a training step of that model on its own samples.
 #![allow(clippy::print_stdout, reason = "a command-line tool reports on its standard output")]
 
 use std::error::Error;
@@ -14,10 +14,10 @@ use gm_dbm::Dbm;
 use gm_rbm::Rbm;
 use gm_train::{Clock, Learner, RbmLearner, RbmSettings, SbnLearner, SbnSettings};
 
-/// Why the model of a file cannot be timed.
+/// The error if the model of a file cannot be timed.
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// Calls of an operation that are timed.
+/// The number of timed calls of an operation.
 const CALLS: usize = 101;
 
 /// The median time of a call, in milliseconds, after a few calls to warm up.
@@ -34,10 +34,10 @@ fn median(mut call: impl FnMut()) -> f64 {
     times[CALLS / 2]
 }
 
-/// Chains of every sweep, and rows of every batch of a restricted Boltzmann machine.
+/// The number of chains of every sweep, and of rows of every batch of a restricted Boltzmann machine.
 const CHAINS: usize = 500;
 
-/// Sweeps from a new chain to a sample that serves as a row of data.
+/// The number of sweeps from a new chain to a sample that serves as a row of data.
 const BURN_IN: usize = 1000;
 
 fn sweep(rbm: &Rbm, burn_in: usize) -> f64 {
@@ -71,7 +71,7 @@ fn training_step(rbm: Rbm, data: &Batch, warm_up: usize) -> f64 {
     median(step)
 }
 
-/// The machine of a file, on its own samples.
+/// Times the RBM of a file on its own samples.
 fn of_file(path: &str) -> Result<(), Failure> {
     let file = File::open(path).map_err(|error| format!("{path}: {error}"))?;
     let (rbm, streams) = (Rbm::read(BufReader::new(file))?, Streams::new(2));

@@ -17,30 +17,31 @@ use place::Place;
 use row::Row;
 use state::State;
 
-/// The rows, below the root.
+/// The file of the rows, below the root.
 const ROWS: &str = "recipes/reproduce.toml";
-/// What was measured, a file a row, below the root: these are kept with the sources, and the table is made of them.
+/// The folder of measurements, below the root, with one file per row. It is kept with the sources, and the table is
+/// made from it.
 const RECORDS: &str = "docs/results";
 /// The chapter, below the root.
 const CHAPTER: &str = "docs/src/results.md";
-/// The lines of the README between which its table stands.
+/// The lines of the README before and after its table.
 const SUMMARY: (&str, &str) = ("<!-- results -->\n", "<!-- end of results -->\n");
 
 /// Options of the command.
 #[derive(Args, Debug)]
 pub(crate) struct Reproduce {
-    /// Recipes by name, such as rbm-784-16; all when none is named.
+    /// Names of recipes, such as rbm-784-16; all recipes by default.
     names: Vec<String>,
-    /// The folder that holds the folders of data sets.
+    /// The folder that has one folder for each data set.
     #[arg(long, value_name = "DIR", required_unless_present_any = ["quick", "table"])]
     data_dir: Option<PathBuf>,
-    /// Where runs and figures are kept; what is there already is not done again [default: runs/reproduce].
+    /// The folder of runs and figures; a run or figure in it is not made again [default: runs/reproduce].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Takes the same way with tiny models on the built-in digits, in seconds, and leaves the book alone.
+    /// Does the same with tiny models on the built-in digits, in seconds, and does not change the book.
     #[arg(long)]
     quick: bool,
-    /// The program to run; built in release mode if absent.
+    /// The program to run; by default it is built in release mode.
     #[arg(long, value_name = "PATH")]
     program: Option<PathBuf>,
     /// Only writes the tables of the book and of the README, from the records in docs/results.
@@ -48,17 +49,17 @@ pub(crate) struct Reproduce {
     table: bool,
 }
 
-/// What runs `dgm` with arguments and hands back its standard output.
+/// Runs `dgm` with arguments and returns its standard output.
 type Dgm<'a> = &'a dyn Fn(Vec<String>) -> Result<String>;
 
 impl Reproduce {
-    /// Does it.
+    /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
         let rows = row::read(&root().join(ROWS))?;
         let chosen = row::choose(&rows, &self.names)?;
         let out = self.folder();
         if self.quick && self.out.is_none() && out.exists() {
-            // Figures of an earlier version would hide what this one does.
+            // Figures of an earlier version would hide those of this one.
             fs::remove_dir_all(&out)?;
         }
         if !self.table {
@@ -91,7 +92,7 @@ impl Reproduce {
     }
 }
 
-/// What is known of each row.
+/// The record of each row, if there is one.
 fn states(rows: &[Row], out: &Path) -> Result<Vec<Option<State>>> {
     rows.iter().map(|row| State::read(&State::path(out, &row.recipe))).collect()
 }
@@ -111,7 +112,7 @@ fn with_summary(readme: &str, summary: &str) -> Result<String> {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    // Renamed over the old one, so that an interruption leaves a whole file.
+    // The new file is renamed over the old one, so that an interruption leaves a whole file.
     let unfinished = path.with_extension("unfinished");
     fs::write(&unfinished, text).map_err(|error| format!("writing {}: {error}", unfinished.display()))?;
     fs::rename(&unfinished, path).map_err(|error| format!("writing {}: {error}", path.display()).into())
@@ -120,7 +121,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 /// One row to be trained and measured.
 struct Job<'a> {
     row: &'a Row,
-    /// All rows, among them that whose model this one starts from.
+    /// All rows, which include the one whose model this row starts from.
     rows: &'a [Row],
     out: &'a Path,
     data_dir: Option<&'a Path>,
@@ -128,13 +129,13 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Does what has not been done before, keeps what was found, and returns it.
+    /// Trains and measures the row where this has not been done, keeps the record, and returns it.
     fn run(&self, dgm: Dgm, place: &Place) -> Result<State> {
         let path = State::path(self.out, &self.row.recipe);
         let mut state = self.trained(dgm, place)?;
         if state.quick != self.quick {
             return Err(format!(
-                "{} is of a run {} --quick; name another --out",
+                "{} belongs to a run {} --quick; name another folder with --out",
                 path.display(),
                 if state.quick { "with" } else { "without" }
             )
@@ -151,7 +152,7 @@ impl Job<'_> {
         Ok(state)
     }
 
-    /// Trains what has not been trained before, and keeps what is known of it.
+    /// Trains the row if it has not been trained, and keeps the record.
     fn trained(&self, dgm: Dgm, place: &Place) -> Result<State> {
         fs::create_dir_all(self.out).map_err(|error| format!("creating {}: {error}", self.out.display()))?;
         let path = State::path(self.out, &self.row.recipe);
@@ -163,10 +164,11 @@ impl Job<'_> {
         Ok(state)
     }
 
-    /// The model that a classifier starts from, trained now if it is not there.
+    /// The model that a classifier starts from; it is trained now if it does not exist.
     fn start(&self, dgm: Dgm, place: &Place) -> Result<Option<String>> {
         let Some(start) = &self.row.start else { return Ok(None) };
-        let row = self.rows.iter().find(|row| row.recipe == *start).ok_or("a row starts from none of the rows")?;
+        let row =
+            self.rows.iter().find(|row| row.recipe == *start).ok_or("a row starts from a row that does not exist")?;
         let job = Job { row, ..*self };
         job.trained(dgm, place)?;
         Ok(Some(format!("{}/model.gm", job.run_folder())))
@@ -176,7 +178,7 @@ impl Job<'_> {
         self.out.join(&self.row.recipe).display().to_string()
     }
 
-    /// Trains from the start, or goes on where an earlier call was interrupted.
+    /// Trains from the start, or continues where an earlier call was interrupted.
     fn train(&self, dgm: Dgm, place: &Place) -> Result<State> {
         let run = self.run_folder();
         let finished = || state::is_finished(Path::new(&run));
@@ -190,17 +192,17 @@ impl Job<'_> {
             dgm(arguments)?;
         } else if !finished() {
             let complete =
-                format!("; should the run be finished already, `dgm report {run}` lets the same command go on");
+                format!("; if the run is already finished, call `dgm report {run}` and then the same command");
             dgm(strings([command, "--resume", &run])).map_err(|error| format!("{error}{complete}"))?;
         }
-        // A signal ends training with status 130, which is an error here; whoever gets this far has a trained model.
+        // A signal ends training with status 130, which is an error here, so the model has been trained.
         if !finished() {
-            return Err(format!("{run}: dgm has not finished the run; the same command goes on with it").into());
+            return Err(format!("{run}: dgm has not finished the run; the same command continues it").into());
         }
         State::trained(&self.row.recipe, Path::new(&run), self.quick, place)
     }
 
-    /// The recipe, or a copy of it for tiny models.
+    /// The path of the recipe, or of a copy for tiny models.
     fn config(&self) -> Result<String> {
         let recipe = root().join("recipes").join(format!("{}.toml", self.row.recipe));
         if !self.quick {
@@ -236,7 +238,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder of its own, removed when the test ends well.
+    /// A folder for one test, removed when the test passes.
     fn folder(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
@@ -248,7 +250,7 @@ mod tests {
         Place { commit: "abc".into(), machine: "a machine".into(), date: "2026-11-24".into() }
     }
 
-    /// A program that does what dgm would do, and fails at the given command.
+    /// A stand-in for dgm that fails at the given command.
     fn fake(calls: &RefCell<Vec<String>>, fails: &str, arguments: &[String]) -> Result<String> {
         calls.borrow_mut().push(arguments.join(" "));
         if arguments[0] == fails {
@@ -316,7 +318,9 @@ mod tests {
         quick.run(&dgm, &place()).unwrap();
         assert!(calls.borrow()[1].ends_with(&rows[0].quick.join(" ")), "{:?}", calls.borrow());
         let long = Job { quick: false, ..quick };
-        assert!(long.run(&dgm, &place()).unwrap_err().to_string().ends_with("with --quick; name another --out"));
+        assert!(
+            long.run(&dgm, &place()).unwrap_err().to_string().ends_with("with --quick; name another folder with --out")
+        );
         fs::remove_dir_all(out).unwrap();
     }
 

@@ -1,14 +1,14 @@
-//! Where and when a figure came about: commit, processor and date.
+//! Where and when a figure was measured: commit, processor and date.
 
 use std::fs;
 
 use crate::Result;
 use crate::process::Step;
 
-/// What a figure depends on besides its recipe.
+/// The things besides its recipe on which a figure depends.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
-    /// With `+` when files differ from it.
+    /// The commit, followed by `+` if files differ from it.
     pub(crate) commit: String,
     /// Processor, cores and instruction set.
     pub(crate) machine: String,
@@ -17,7 +17,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// This checkout on this machine, today.
+    /// This checkout on this computer, today.
     pub(crate) fn here() -> Result<Self> {
         let commit = Step::new("commit", "git", ["rev-parse", "--short", "HEAD"]).output()?;
         let changed = Step::new("changes", "git", ["status", "--porcelain", "--untracked-files=no"]).output()?;

@@ -1,4 +1,4 @@
-//! Recipes made tiny, so that the way of a reproduction is walked in seconds.
+//! Makes recipes tiny, so that a whole reproduction takes seconds.
 
 use toml::{Table, Value};
 
@@ -27,7 +27,7 @@ pub(crate) fn shrink(text: &str) -> Result<String> {
     };
     let (mut data, mut model) = (part(&mut recipe, "data")?, part(&mut recipe, "model")?);
     data.insert("spec".into(), "digits".into());
-    // A classifier takes grey levels as they are.
+    // A classifier takes grey levels without binarisation.
     if model.get("kind").and_then(Value::as_str) != Some("classifier") {
         data.entry("binarise").or_insert_with(|| "dynamic".into());
     }
@@ -37,7 +37,7 @@ pub(crate) fn shrink(text: &str) -> Result<String> {
     let starts = model.contains_key("start");
     match model.get_mut("hidden") {
         Some(hidden) => replace(hidden, UNITS),
-        // The units are those of the model that it starts from.
+        // The start model sets the units.
         None if starts => {}
         None => return Err("the recipe has no hidden units".into()),
     }
@@ -47,7 +47,7 @@ pub(crate) fn shrink(text: &str) -> Result<String> {
     Ok(toml::to_string(&recipe)?)
 }
 
-/// Puts a number in the place of one, or of each in a list.
+/// Replaces a number, or each number of a list.
 fn replace(setting: &mut Value, number: i64) {
     match setting {
         Value::Array(all) => all.iter_mut().for_each(|one| *one = number.into()),

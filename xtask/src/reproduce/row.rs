@@ -1,4 +1,4 @@
-//! The rows of the table: what was published, and how ours is measured.
+//! The rows of the table: the published figure, and how ours is measured.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::Result;
 
-/// A line of the table.
+/// One row of the table.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Row {
@@ -18,21 +18,21 @@ pub(crate) struct Row {
     pub(crate) published: f64,
     /// How the published figure was measured.
     pub(crate) how: String,
-    /// Key in the bibliography and name.
+    /// Key in the bibliography, and name of the source.
     pub(crate) source: (String, String),
     pub(crate) figure: Figure,
-    /// Whether it is a classifier, which `dgm finetune` trains.
+    /// Whether the model is a classifier, which `dgm finetune` trains.
     #[serde(default)]
     pub(crate) finetune: bool,
-    /// The row whose model the classifier starts from, if not from random weights.
+    /// The row whose model the classifier starts from; `None` for random weights.
     pub(crate) start: Option<String>,
     /// Arguments of `dgm eval` after the model.
     pub(crate) eval: Vec<String>,
-    /// The same, for tiny models on the built-in digits.
+    /// The arguments for tiny models on the built-in digits.
     pub(crate) quick: Vec<String>,
 }
 
-/// What is compared with the published figure.
+/// The figure that is compared with the published one.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Figure {
@@ -50,7 +50,7 @@ impl Figure {
         self != Self::ErrorRate
     }
 
-    /// What stands behind a figure.
+    /// The unit that follows a figure.
     pub(crate) fn unit(self) -> &'static str {
         if self == Self::ErrorRate { " %" } else { "" }
     }
@@ -68,7 +68,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Row>> {
     Ok(rows.row)
 }
 
-/// The rows of the given names, all without names.
+/// The rows of the given names, or all rows if no name is given.
 pub(crate) fn choose<'a>(rows: &'a [Row], names: &[String]) -> Result<Vec<&'a Row>> {
     if let Some(unknown) = names.iter().find(|name| rows.iter().all(|row| row.recipe != **name)) {
         let known: Vec<&str> = rows.iter().map(|row| row.recipe.as_str()).collect();

@@ -1,4 +1,4 @@
-//! What is known of a row, in a small file beside its run.
+//! The record of a row, in a small file beside its run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,16 @@ use super::place::Place;
 use super::write;
 use crate::Result;
 
-/// A row that was trained, and perhaps measured.
+/// The record of a row that was trained and, with `evaluation`, measured.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct State {
     pub(super) schema: String,
     pub(crate) recipe: String,
-    /// Whether a tiny model stands in for the real one.
+    /// Whether a tiny model was trained in place of the real one.
     pub(crate) quick: bool,
     /// The seed of the training run.
     pub(crate) seed: u64,
-    /// Over all sessions of the run.
+    /// The time of training, summed over all resumptions of the run.
     pub(crate) train_seconds: f64,
     pub(crate) commit: String,
     pub(crate) machine: String,
@@ -55,7 +55,7 @@ impl State {
         write(path, &(serde_json::to_string_pretty(self)? + "\n"))
     }
 
-    /// What a run that has just been trained tells of itself.
+    /// The record of a run that has just been trained.
     pub(crate) fn trained(recipe: &str, run: &Path, quick: bool, place: &Place) -> Result<Self> {
         let Place { commit, machine, date } = place.clone();
         let config: toml::Table = toml::from_str(&fs::read_to_string(run.join("config.toml"))?)?;
@@ -67,7 +67,7 @@ impl State {
             recipe: recipe.into(),
             quick,
             seed: seed.unwrap_or(0),
-            train_seconds: last["seconds"].as_f64().ok_or("metrics.jsonl does not tell the time of training")?,
+            train_seconds: last["seconds"].as_f64().ok_or("metrics.jsonl has no time of training")?,
             commit,
             machine,
             date,
@@ -76,7 +76,7 @@ impl State {
     }
 }
 
-/// Whether a run has come to its end: the report is written last, and a classifier, which has none, has figures of its last epoch.
+/// Whether a run is finished. The report is written last; a classifier has no report but has figures of its last epoch.
 pub(super) fn is_finished(run: &Path) -> bool {
     let last_epoch = || -> Option<i64> {
         let metrics = fs::read_to_string(run.join("metrics.jsonl")).ok()?;

@@ -1,4 +1,4 @@
-//! The chapter `results.md`, from the rows and what is known of them.
+//! Writes the chapter `results.md` from the rows and their records.
 
 use std::fmt::Write as _;
 
@@ -9,16 +9,18 @@ use super::state::State;
 
 const HEAD: &str = "# Results
 
-This chapter is written by `cargo xtask reproduce --data-dir DIR` from figures that it measured and keeps in `docs/results`; nothing here is typed by hand, and a test compares. Likelihoods are nats per
-example of the full test set, natural logarithms, higher is better. *Ours* is the best single number, *from* and *to* are its two sides: three
-standard errors of annealing above and, where there is one, the lower end of a lower bound below. A bound from below has no upper side. Rows in per cent are
-shares of errors on the full test set, lower is better, with their 95 % interval. A row that falls short of what was published stays in the table and says so.
+`cargo xtask reproduce --data-dir DIR` writes this chapter from its measurements, which it keeps in `docs/results`. No
+figure here is typed by hand; a test compares the chapter with the records. Likelihoods are natural logarithms, in nats
+per example of the full test set; higher is better. *Ours* is the best single number, *from* and *to* are its two sides:
+the upper side is three standard errors of annealing above it, and the lower side is the lower end of a lower bound
+where there is one. A lower bound has no upper side. Rows in per cent give the share of errors on the full test set,
+with its 95 % interval; lower is better. A row that falls short of the published figure stays in the table and says so.
 
 | model, data | published | ours | from | to | compared with the published figure |
 |---|---|---|---|---|---|
 ";
 
-/// The chapter.
+/// The text of the chapter.
 pub(crate) fn render(rows: &[Row], states: &[Option<State>]) -> String {
     let mut text = HEAD.to_owned();
     let known = || rows.iter().zip(states);
@@ -32,7 +34,7 @@ pub(crate) fn render(rows: &[Row], states: &[Option<State>]) -> String {
     text
 }
 
-/// The table of the README: rows that were measured.
+/// The table of the README, which has only the rows that were measured.
 pub(crate) fn summary(rows: &[Row], states: &[Option<State>]) -> String {
     let mut text =
         "| model, recipe | data | ours | from | to | published | training |\n|---|---|---|---|---|---|---|\n"
@@ -79,7 +81,7 @@ fn line(row: &Row, state: Option<&State>) -> String {
     format!("| {model} | {published} | {value} | {low} | {high} | {verdict} |")
 }
 
-/// What stands beside a published figure.
+/// Our figure beside a published one, with its two sides.
 struct Ours {
     value: Option<f64>,
     low: Option<f64>,
@@ -101,13 +103,13 @@ impl Ours {
         }
     }
 
-    /// Value, lower and upper end as the tables show them.
+    /// The value, the lower end and the upper end as the tables show them.
     fn cells(&self, unit: &str) -> [String; 3] {
         let cell = |x: Option<f64>| x.map_or("\u{2013}".into(), |x| format!("{x:.2}{unit}"));
         [self.value, self.low, self.high].map(cell)
     }
 
-    /// The published figure counts as reached when our worse side is better than it.
+    /// Compares with the published figure, which counts as reached if our worse side is better.
     fn verdict(&self, published: f64, figure: Figure) -> String {
         let (worse, better, sign) = if figure.rises() { (self.low, "above", 1.0) } else { (self.high, "below", -1.0) };
         let (Some(value), Some(worse)) = (self.value, worse) else { return "not a number".into() };
@@ -148,13 +150,13 @@ fn details(row: &Row, state: Option<&State>) -> String {
     text
 }
 
-/// The command that trains, with what has to come before it.
+/// The command that trains, and the run that it needs first.
 fn training(row: &Row) -> String {
     let options = format!("--config recipes/{}.toml --data-dir DATA --out RUN", row.recipe);
     match (&row.start, row.finetune) {
         (Some(start), _) => {
             format!(
-                "`dgm finetune START/model.gm {options}`, with START the run of `recipes/{start}.toml`, whose time is not counted here"
+                "`dgm finetune START/model.gm {options}`, where START is the run of `recipes/{start}.toml`, whose time is not counted here"
             )
         }
         (None, true) => format!("`dgm finetune {options}`"),
@@ -167,7 +169,7 @@ fn method(evaluation: &Value) -> &str {
     of("mean_log_prob").or(of("error_rate")).unwrap_or("unknown")
 }
 
-/// How much work the figure rests on.
+/// The number of runs and draws behind the figure.
 fn behind(evaluation: &Value) -> String {
     let mut text = String::new();
     let z = &evaluation["log_partition"];
@@ -177,10 +179,10 @@ fn behind(evaluation: &Value) -> String {
         let _ = write!(text, ", {runs} runs of {temperatures} temperatures, effective sample size {ess:.1}");
     }
     if let Some(walks) = evaluation["lower_bound"]["walks"].as_u64() {
-        let _ = write!(text, ", {walks} walks back from the data");
+        let _ = write!(text, ", {walks} RAISE runs from the data");
     }
     if let Some(samples) = evaluation["importance_weighted"]["samples"].as_u64() {
-        let _ = write!(text, ", {samples} draws a row");
+        let _ = write!(text, ", {samples} draws per row");
     }
     text
 }
@@ -276,7 +278,7 @@ mod tests {
         });
         let text = render(&[row("mean_log_prob")], &[Some(state(evaluation))]);
         for words in [
-            "Method: ais and raise, 10 runs of 100 temperatures, effective sample size 9.5, 10 walks back from the data.",
+            "Method: ais and raise, 10 runs of 100 temperatures, effective sample size 9.5, 10 RAISE runs from the data.",
             "12.3 s of training, 3.0 s of measuring",
             "Test rows: 7, binarise `none`; seed 1 in training, 0 in measuring.",
             "a machine; commit abc; 2026-11-24.",

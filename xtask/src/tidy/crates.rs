@@ -1,4 +1,4 @@
-//! Rules on the crates: arrows between them, what the smallest one pulls in, declared and used dependencies.
+//! Rules on the crates: arrows between them, the packages below the smallest one, declared and used dependencies.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,7 +7,7 @@ use super::tree::{Dependency, Graph, Member, Tree};
 use super::{Source, Violation};
 use crate::Result;
 
-/// Which crates of the workspace a crate may depend on; tests may add gm-testkit.
+/// The crates of the workspace on which a crate may depend; tests may also depend on gm-testkit.
 const ARROWS: &[(&str, &[&str])] = &[
     ("gm-core", &[]),
     ("gm-testkit", &[]),
@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// The crate that must stay small for programs that embed one model.
 const SMALL: &str = "gm-rbm";
 
-/// What the small crate must not compile: command lines, pictures, networks and data files.
+/// Packages that the small crate must not compile: those for command lines, pictures, networks and data files.
 const HEAVY: &[&str] = &[
     "clap",
     "indicatif",
@@ -40,10 +40,10 @@ const HEAVY: &[&str] = &[
     "tracing-subscriber",
 ];
 
-/// The version of bincode that works, and the crate that may use it.
+/// The required version of bincode, and the crate that may use it.
 const BINCODE: (&str, &str) = ("=2.0.1", "gm-core");
 
-/// Where every dependency has its reason.
+/// The chapter that gives a reason for every dependency.
 const REASONS: &str = "docs/src/reliability.md";
 
 /// All rules on the crates.
@@ -90,7 +90,7 @@ fn bincode(manifest: &Source, member: &Member) -> Vec<Violation> {
     let wrong = uses.filter(|d| d.requirement != version || member.name != home);
     wrong
         .map(|d| {
-            let text = format!("bincode {} in {}: only {version} in {home}", d.requirement, member.name);
+            let text = format!("bincode {} in {}: allowed is {version} in {home}", d.requirement, member.name);
             manifest.violation(line_of(manifest, "bincode"), "bincode", text)
         })
         .collect()
@@ -226,7 +226,10 @@ mod tests {
         let manifest = source("Cargo.toml", "[dependencies]\nbincode = \"2\"\n");
         let check =
             |name, version| texts(&bincode(&manifest, &member(name, vec![dependency("bincode", version, false)])));
-        assert_eq!(check("gm-core", "^2"), ["Cargo.toml:2: bincode: bincode ^2 in gm-core: only =2.0.1 in gm-core"]);
+        assert_eq!(
+            check("gm-core", "^2"),
+            ["Cargo.toml:2: bincode: bincode ^2 in gm-core: allowed is =2.0.1 in gm-core"]
+        );
         assert_eq!(check("gm-train", "=2.0.1").len(), 1);
         assert!(check("gm-core", "=2.0.1").is_empty());
     }

@@ -94,7 +94,7 @@ fn reference_list(file: &Source, keys: &BTreeSet<&str>) -> Vec<Violation> {
     found
 }
 
-/// Links from chapter to chapter lead somewhere, and what a chapter includes is there: a file, or the part of it between
+/// The targets of links between chapters exist, and so does every file that a chapter includes, or its part between
 /// `ANCHOR: part` and `ANCHOR_END: part`.
 fn inside(file: &Source, texts: &BTreeMap<&str, &str>) -> Vec<Violation> {
     let chapters = targets(&file.text).filter_map(|(n, to)| Some((n, to.split('#').next()?)));
@@ -120,7 +120,7 @@ fn inside(file: &Source, texts: &BTreeMap<&str, &str>) -> Vec<Violation> {
     chapters.chain(included).filter_map(absent).collect()
 }
 
-/// The pictures that a chapter shows are there.
+/// The pictures that a chapter shows exist.
 fn pictures(file: &Source, folder: &Path) -> Vec<Violation> {
     let shown = targets(&file.text).filter(|(_, to)| to.ends_with(".png") && !to.contains(':'));
     let absent = shown.filter(|(_, to)| !folder.join(to).is_file());

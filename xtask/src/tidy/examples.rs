@@ -1,4 +1,4 @@
-//! The rule on examples: what a library crate offers shows how it is used.
+//! The rule on examples: the documentation of a public item shows how to use it.
 
 use super::{Source, Violation};
 
@@ -8,7 +8,8 @@ const LIBRARIES: &[&str] = &["gm-core", "gm-dbm", "gm-dbn", "gm-rbm", "gm-sbn", 
 /// Starts of lines that declare a type, a trait or a free function for others.
 const DECLARATIONS: &[&str] = &["pub fn ", "pub const fn ", "pub struct ", "pub enum ", "pub trait ", "pub type "];
 
-/// Every type, trait and free function of a library has an example in its documentation. Methods may rely on that of their type.
+/// Every type, trait and free function of a library has an example in its documentation. Methods may rely on the
+/// example of their type.
 pub(crate) fn check(file: &Source) -> Vec<Violation> {
     let within = |name: &&str| file.path.starts_with(&format!("crates/{name}/src/"));
     if !file.is("rs") || !LIBRARIES.iter().any(within) {

@@ -9,10 +9,10 @@ const KERNELS: &str = "crates/gm-core/src/kernels/";
 /// The only file that may name bincode.
 const ENVELOPE: &str = "crates/gm-core/src/files/envelope.rs";
 
-/// What a statistical test can be about.
+/// The kinds of statistical tests.
 const KINDS: &[&str] = &["cond", "joint", "mean"];
 
-/// The rules that need one file only.
+/// The rules that need only one file.
 pub(crate) fn check(file: &Source) -> Vec<Violation> {
     if !file.is("rs") {
         return vec![];
@@ -161,7 +161,7 @@ fn string_end(text: &str, at: usize) -> Option<usize> {
     Some(length.map_or(text.len(), |length| at + body + length + close.len()))
 }
 
-/// Whether an `r` is a prefix of its own and not the end of a name; `br` and `cr` are prefixes too.
+/// Whether an `r` is a prefix and not the end of a name; `br` and `cr` are prefixes too.
 fn begins_raw(bytes: &[u8], at: usize) -> bool {
     let word = |i: usize| bytes.get(i).is_some_and(|&b| is_word(char::from(b)));
     match at {
@@ -171,7 +171,7 @@ fn begins_raw(bytes: &[u8], at: usize) -> bool {
     }
 }
 
-/// Where a character literal that begins here ends; a lifetime is none.
+/// Where a character literal that begins here ends; a lifetime is not a literal.
 fn character_end(text: &str, at: usize) -> Option<usize> {
     let rest = text.get(at..)?.strip_prefix('\'')?;
     let first = rest.chars().next()?;

@@ -1,19 +1,19 @@
-//! Rules on any text: white space, unfinished work, paths and hosts of one machine.
+//! Rules on any text: white space, unfinished work, paths and hosts of one computer.
 
 use super::{Source, Violation};
 
-/// What no file may contain, with the reason. The needles are split so that this file does not contain them.
+/// Texts that no file may contain, each with the reason. The needles are split so that this file does not contain them.
 const FORBIDDEN: &[(&str, &str)] = &[
-    (concat!("/wo", "rk/"), "a path of one machine"),
-    (concat!("/ro", "ot/"), "a path of one machine"),
-    (concat!("/ho", "me/"), "a path of one machine"),
-    (concat!("/Use", "rs/"), "a path of one machine"),
+    (concat!("/wo", "rk/"), "a path of one computer"),
+    (concat!("/ro", "ot/"), "a path of one computer"),
+    (concat!("/ho", "me/"), "a path of one computer"),
+    (concat!("/Use", "rs/"), "a path of one computer"),
     (concat!("index.crates", ".io"), "the host of a registry"),
     (concat!("static.crates", ".io"), "the host of a registry"),
     (concat!("pypi", ".org"), "the host of a registry"),
     (concat!("proxy.gol", "ang.org"), "the host of a registry"),
-    (concat!("replace", "-with"), "a registry of one machine"),
-    (concat!("[regis", "tries"), "a registry of one machine"),
+    (concat!("replace", "-with"), "a registry of one computer"),
+    (concat!("[regis", "tries"), "a registry of one computer"),
     (concat!("TO", "DO"), "unfinished work"),
     (concat!("FIX", "ME"), "unfinished work"),
     (concat!("to", "do!("), "unfinished work"),

@@ -1,4 +1,4 @@
-//! What the rules look at: the files of the repository and the workspace's manifests.
+//! The input of the rules: the files of the repository and the workspace's manifests.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,10 +9,10 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use super::Source;
 use crate::Result;
 
-/// Folders beside the crates whose files are checked.
+/// Folders outside the crates whose files are checked.
 const FOLDERS: &[&str] = &[".cargo", ".ci", ".github", "docs", "fuzz", "recipes"];
 
-/// Folders that hold nothing written by hand, by the end of their path.
+/// Ends of the paths of folders that hold only generated files.
 const GENERATED: &[&str] = &["target", "docs/book", ".git"];
 
 /// Endings of the files that are read; files without an ending are read in `.ci` only.
