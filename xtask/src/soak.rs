@@ -23,7 +23,7 @@ pub(crate) struct Soak {
 }
 
 /// The number of checks of the process, spread over its time.
-const LOOKS: u32 = 60;
+const CHECKS: u32 = 60;
 
 /// The share of checks at the beginning that do not count, since data are loaded and pools are filled.
 const WARM_UP: usize = 10;
@@ -92,8 +92,8 @@ struct Check {
 
 fn watch(child: &mut Child, time: Duration) -> Result<Vec<Check>> {
     let (began, mut checks) = (Instant::now(), vec![]);
-    for number in 1..=LOOKS {
-        let next = time.mul_f64(f64::from(number) / f64::from(LOOKS));
+    for number in 1..=CHECKS {
+        let next = time.mul_f64(f64::from(number) / f64::from(CHECKS));
         std::thread::sleep(next.saturating_sub(began.elapsed()));
         if let Some(status) = child.try_wait()? {
             return Err(format!("the training ended by itself: {status}").into());
