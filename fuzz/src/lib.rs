@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use gm_core::{Format, ModelData};
-use gm_train::{DataSpec, LoadOptions, load_rows};
+use gm_data::{DataSpec, LoadOptions, load_rows};
 use sha2::{Digest, Sha256};
 
 /// Bytes of the envelope before and after the payload.

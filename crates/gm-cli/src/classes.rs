@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use gm_core::{Batch, VisibleKind};
-use gm_train::{Binarise, ClassData, ClassReport, Split, Values};
+use gm_data::{Binarise, Split, Values};
+use gm_train::{ClassData, ClassReport};
 
 use crate::data::{About, Part, Rows, check_input};
 use crate::error::Result;
@@ -23,7 +24,7 @@ impl Inputs {
     ///
     /// # Errors
     ///
-    /// [`gm_train::Error`] naming the data and what is wrong with them, [`crate::error::Error::Units`] when the model takes
+    /// [`gm_data::Error`] naming the data and what is wrong with them, [`crate::error::Error::Units`] when the model takes
     /// rows of other units.
     pub(crate) fn load(rows: &Rows, part: Part, (kind, units): (VisibleKind, usize), path: &Path) -> Result<Self> {
         let (source, mut split) = rows.split(part, kind)?;
@@ -41,7 +42,7 @@ impl Inputs {
     ///
     /// # Errors
     ///
-    /// [`gm_train::Error::GreyLevels`] for a binarisation that does not give one answer.
+    /// [`gm_data::Error::GreyLevels`] for a binarisation that does not give one answer.
     pub(crate) fn values(&self) -> Result<Batch> {
         Ok(self.split.batch(self.binarise)?)
     }
@@ -50,7 +51,7 @@ impl Inputs {
     ///
     /// # Errors
     ///
-    /// [`gm_train::Error::NoLabels`] and [`gm_train::Error::Label`].
+    /// [`gm_data::Error::NoLabels`] and [`gm_data::Error::Label`].
     pub(crate) fn labelled(&self, classes: usize) -> Result<ClassData> {
         let about = &self.about;
         Ok(ClassData::from_split(&about.source, &about.split, &self.split, self.binarise, classes)?)

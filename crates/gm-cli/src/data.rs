@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gm_core::{Batch, VisibleKind};
-use gm_train::{Binarise, DataSpec, Dataset, LoadOptions, Model, Split, SplitName, load, load_rows, takes_numbers};
+use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, Split, SplitName, load, load_rows};
+use gm_train::Model;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -59,13 +60,13 @@ pub(crate) enum Part {
 }
 
 impl std::str::FromStr for Part {
-    type Err = gm_train::Error;
+    type Err = gm_data::Error;
 
-    fn from_str(text: &str) -> gm_train::Result<Self> {
+    fn from_str(text: &str) -> gm_data::Result<Self> {
         match text {
             "all" => Ok(Self::All),
             "train" | "valid" | "test" => text.parse().map(Self::Split),
-            _ => Err(gm_train::Error::unknown("split", text, &["train", "valid", "test", "all"])),
+            _ => Err(gm_data::Error::unknown("split", text, &["train", "valid", "test", "all"])),
         }
     }
 }
@@ -128,12 +129,12 @@ impl Rows {
     /// [`Error::Option`] for a binarisation of what is no zeros and ones.
     fn options(&self, kind: VisibleKind) -> Result<LoadOptions> {
         match self.binarise {
-            Some(binarise) if takes_numbers(kind) && binarise != Binarise::None => {
+            Some(binarise) if kind.takes_numbers() && binarise != Binarise::None => {
                 let (option, value) = ("--binarise", binarise.to_string());
                 Err(Error::Option { option, value, allowed: format!("none for {kind} visible units") })
             }
             binarise => {
-                Ok(LoadOptions { numbers: takes_numbers(kind), invert: self.invert, ..self.folders.options(binarise) })
+                Ok(LoadOptions { numbers: kind.takes_numbers(), invert: self.invert, ..self.folders.options(binarise) })
             }
         }
     }
@@ -142,7 +143,7 @@ impl Rows {
     ///
     /// # Errors
     ///
-    /// [`gm_train::Error`] naming the data and what is wrong with them, [`Error::Option`] for a binarisation of what is no zeros
+    /// [`gm_data::Error`] naming the data and what is wrong with them, [`Error::Option`] for a binarisation of what is no zeros
     /// and ones.
     pub(crate) fn split(&self, part: Part, kind: VisibleKind) -> Result<(String, Split)> {
         let (spec, options) = (DataSpec::parse(&self.data)?, self.options(kind)?);
@@ -182,16 +183,16 @@ impl Examples {
     ///
     /// # Errors
     ///
-    /// [`gm_train::Error`] for a binarisation that does not give one answer, and for values that are no categories.
+    /// [`gm_data::Error`] for a binarisation that does not give one answer, and for values that are no categories.
     pub(crate) fn new(
         split: Split,
         (source, name): (String, String),
         kind: VisibleKind,
         binarise: Option<Binarise>,
-    ) -> gm_train::Result<Self> {
+    ) -> gm_data::Result<Self> {
         let binarise = binarise.unwrap_or_else(|| split.evaluation_binarise());
         let rows = split.rows_for(kind, binarise)?;
-        let plain = split.is_binary() || takes_numbers(kind);
+        let plain = split.is_binary() || kind.takes_numbers();
         let binarise = if plain { Binarise::None } else { binarise }.to_string();
         let about = About { source, split: name, rows: split.len(), binarise };
         Ok(Self { split, rows, about })

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gm_train::FileInfo;
+use gm_data::FileInfo;
 use sha2::{Digest, Sha256};
 use ureq::Agent;
 use ureq::http::StatusCode;

@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use gm_core::FileError;
+use gm_data::Error as Data;
+use gm_train::Error as Train;
 
 /// The result of a command.
 pub(crate) type Result<T> = std::result::Result<T, Error>;
@@ -14,9 +16,12 @@ pub(crate) enum Error {
     /// A model, a setting or an estimate was refused.
     #[error(transparent)]
     Core(#[from] gm_core::Error),
-    /// Data, training or a run folder failed.
+    /// Data or a file were refused.
     #[error(transparent)]
-    Train(#[from] gm_train::Error),
+    Data(Data),
+    /// Training or a run folder failed.
+    #[error(transparent)]
+    Train(Train),
     /// The operating system refused or failed.
     #[error("{op} {}: {source}", path.display())]
     Io {
@@ -99,6 +104,25 @@ pub(crate) enum Error {
     },
 }
 
+impl From<Data> for Error {
+    fn from(error: Data) -> Self {
+        match error {
+            Data::Core(error) => Self::Core(error),
+            error => Self::Data(error),
+        }
+    }
+}
+
+impl From<Train> for Error {
+    fn from(error: Train) -> Self {
+        match error {
+            Train::Core(error) => Self::Core(error),
+            Train::Data(error) => Self::Data(error),
+            error => Self::Train(error),
+        }
+    }
+}
+
 impl Error {
     /// Says that an operating-system error concerned a path; made for `map_err`.
     pub(crate) fn io(op: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
@@ -124,7 +148,8 @@ impl Error {
             Self::Download { .. } => {
                 Some("the same command goes on where it stopped; --mirror URL names another server")
             }
-            Self::Core(error) | Self::Train(gm_train::Error::Core(error)) => core_remedy(error),
+            Self::Core(error) => core_remedy(error),
+            Self::Data(error) => data_remedy(error),
             Self::Train(error) => train_remedy(error),
             _ => None,
         }
@@ -132,8 +157,7 @@ impl Error {
 
     /// Whether the user asked to stop.
     pub(crate) fn is_interruption(&self) -> bool {
-        let (Self::Core(error) | Self::Train(gm_train::Error::Core(error))) = self else { return false };
-        matches!(error, gm_core::Error::Interrupted { .. })
+        matches!(self, Self::Core(gm_core::Error::Interrupted { .. }))
     }
 
     /// One line for the terminal.
@@ -177,28 +201,33 @@ fn option_of(arg: &str) -> Option<&'static str> {
     })
 }
 
-fn train_remedy(error: &gm_train::Error) -> Option<&'static str> {
-    use gm_train::Error as Train;
+fn data_remedy(error: &Data) -> Option<&'static str> {
     match error {
-        Train::NotFound { .. } => {
+        Data::NotFound { .. } => {
             Some("name the folder that holds it with --data-dir or DGM_DATA, or get it with `dgm data fetch`")
         }
-        Train::OutOfRange { .. } => Some(
+        Data::OutOfRange { .. } => Some(
             "the flag is --binarise threshold:T; a rbm, dbm or dbn with --visible gaussian takes numbers as they are",
         ),
-        Train::GreyLevels { .. } => Some("the flag is --binarise"),
-        Train::Unknown { what: "data set", .. } => Some("`dgm data list` shows them; files are given by path"),
-        Train::File { source: FileError::WrongKind { found, .. }, .. } if found == "classifier" => {
+        Data::GreyLevels { .. } => Some("the flag is --binarise"),
+        Data::Unknown { what: "data set", .. } => Some("`dgm data list` shows them; files are given by path"),
+        Data::File { source: FileError::WrongKind { found, .. }, .. } if found == "classifier" => {
             Some("`dgm eval`, `dgm infer`, `dgm inspect` and `dgm convert` take classifiers")
         }
-        Train::NoLabels { .. } => Some(
+        Data::NoLabels { .. } => Some(
             "labels are a labels-idx1-ubyte file beside the images, a csv column `label`, an npz array `labels` or the first \
              word of libsvm lines",
         ),
-        Train::File { source: FileError::NewerVersion { .. }, .. } => Some("use a newer dgm"),
+        Data::File { source: FileError::NewerVersion { .. }, .. } => Some("use a newer dgm"),
+        Data::TooFewRows { .. } => Some("a trained model takes them with --split all"),
+        _ => None,
+    }
+}
+
+fn train_remedy(error: &Train) -> Option<&'static str> {
+    match error {
         Train::RunExists { .. } => Some("the flags are --resume RUN and --out RUN"),
         Train::NoRun { .. } => Some("`dgm train rbm --data SPEC --out RUN` begins one"),
-        Train::TooFewRows { .. } => Some("a trained model takes them with --split all"),
         Train::Diverged { .. } => Some("the flags are --learning-rate, --l2 and --max-norm"),
         Train::Finished { .. } => {
             Some("for more epochs raise them in a copy of its config.toml and pass that to --config")

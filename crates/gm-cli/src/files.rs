@@ -4,7 +4,7 @@ use std::io::{self, Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
 use gm_core::Matrix;
-use gm_train::NewFile;
+use gm_data::NewFile;
 use image::{ImageFormat, RgbImage};
 use npyz::{WriteOptions, WriterBuilder};
 
@@ -79,7 +79,7 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] or [`gm_train::Error::Io`] when writing fails.
+    /// [`Error::Io`] or [`gm_data::Error::Io`] when writing fails.
     pub(crate) fn write_values(&self, values: &Matrix) -> Result<()> {
         let bytes = match self.kind {
             Kind::Csv => csv(values).into_bytes(),
@@ -96,7 +96,7 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] or [`gm_train::Error::Io`] when writing fails, or what `fill` says; an older file is untouched then.
+    /// [`Error::Io`] or [`gm_data::Error::Io`] when writing fails, or what `fill` says; an older file is untouched then.
     pub(crate) fn write_rows<T>(
         &self,
         [rows, columns]: [usize; 2],
@@ -119,7 +119,7 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] or [`gm_train::Error::Io`] when writing fails.
+    /// [`Error::Io`] or [`gm_data::Error::Io`] when writing fails.
     pub(crate) fn write_numbers(&self, numbers: &[f64]) -> Result<()> {
         let bytes = match self.kind {
             Kind::Csv => numbers.iter().map(|x| format!("{x}\n")).collect::<String>().into_bytes(),
@@ -132,7 +132,7 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// [`gm_train::Error::Io`] when writing fails.
+    /// [`gm_data::Error::Io`] when writing fails.
     pub(crate) fn write_text(&self, text: &str) -> Result<()> {
         save(&self.path, text.as_bytes())
     }
@@ -163,16 +163,16 @@ pub(crate) fn check_free(path: &Path, force: bool) -> Result<()> {
 ///
 /// # Errors
 ///
-/// [`gm_train::Error::Io`] naming the file.
+/// [`gm_data::Error::Io`] naming the file.
 pub(crate) fn save(path: &Path, bytes: &[u8]) -> Result<()> {
-    Ok(gm_train::write_atomically(path, |file| Ok(file.write_all(bytes)?))?)
+    Ok(gm_data::write_atomically(path, |file| Ok(file.write_all(bytes)?))?)
 }
 
 /// Writes a picture as PNG.
 ///
 /// # Errors
 ///
-/// [`Error::Picture`] when it cannot be encoded, [`gm_train::Error::Io`] when it cannot be written.
+/// [`Error::Picture`] when it cannot be encoded, [`gm_data::Error::Io`] when it cannot be written.
 pub(crate) fn save_picture(path: &Path, picture: &RgbImage) -> Result<()> {
     save(path, &png(picture)?)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use gm_core::{Batch, BitMatrix, Purpose, Streams, VisibleKind};
-use gm_train::{DataSpec, LoadOptions, load_rows, takes_numbers};
+use gm_data::{DataSpec, LoadOptions, load_rows};
 use rand::RngExt;
 
 use crate::error::{Error, Result};
@@ -93,7 +93,7 @@ impl Mask {
 ///
 /// # Errors
 ///
-/// [`Error::Option`] when the file does not fit, [`gm_train::Error`] when it cannot be used.
+/// [`Error::Option`] when the file does not fit, [`gm_data::Error`] when it cannot be used.
 pub(crate) fn given(
     option: &'static str,
     path: PathBuf,
@@ -101,8 +101,8 @@ pub(crate) fn given(
     rows: usize,
 ) -> Result<Batch> {
     let name = path.display().to_string();
-    let options = LoadOptions { numbers: takes_numbers(kind), ..LoadOptions::default() };
-    let found = load_rows(&DataSpec::Path(path), &options)?.rows_for(kind, gm_train::Binarise::None)?;
+    let options = LoadOptions { numbers: kind.takes_numbers(), ..LoadOptions::default() };
+    let found = load_rows(&DataSpec::Path(path), &options)?.rows_for(kind, gm_data::Binarise::None)?;
     if found.units() != units || (found.samples() != 1 && found.samples() != rows) {
         let value = format!("{name} has {} rows of {} values", found.samples(), found.units());
         let allowed = if rows == 1 { format!("1 row of {units}") } else { format!("1 or {rows} rows of {units}") };

@@ -5,7 +5,7 @@ use std::path::Path;
 use gm_core::{ModelData, ModelKind};
 use gm_train::{Classifier, Model};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Loads the content of a model file of any kind, from any format.
 ///
@@ -13,7 +13,7 @@ use crate::error::Result;
 ///
 /// [`gm_train::Error`] naming the file and what is wrong with it.
 pub(crate) fn load_data(path: &Path) -> Result<ModelData> {
-    Ok(gm_train::load_model(path)?)
+    Ok(gm_data::load_model(path)?)
 }
 
 /// Loads a model of any kind that can be computed with.
@@ -56,9 +56,9 @@ pub(crate) fn load_either(path: &Path) -> Result<Either> {
 }
 
 /// Says which file was refused.
-fn in_file(path: &Path) -> impl FnOnce(gm_train::Error) -> gm_train::Error {
+fn in_file(path: &Path) -> impl FnOnce(gm_train::Error) -> Error {
     move |error| match error {
-        gm_train::Error::Core(gm_core::Error::File(error)) => gm_train::Error::file(path)(error),
-        other => other,
+        gm_train::Error::Core(gm_core::Error::File(error)) => gm_data::Error::file(path)(error).into(),
+        other => other.into(),
     }
 }

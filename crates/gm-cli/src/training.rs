@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use gm_core::{Matrix, ModelData, ModelKind, Streams, VisibleKind};
-use gm_train::{Binarise, DataConfig, EpochRecord, Event, Figures, Model, Observer, Outcome, Run};
+use gm_data::Binarise;
+use gm_train::{DataConfig, EpochRecord, Event, Figures, Model, Observer, Outcome, Run};
 use image::RgbImage;
 use serde::Serialize;
 use serde_json::Value;
@@ -135,7 +136,7 @@ struct DataDocument {
 ///
 /// # Errors
 ///
-/// [`Error::Memory`] before anything is trained, those of [`Run::train`], and [`gm_train::Error::Io`] when a picture cannot be written.
+/// [`Error::Memory`] before anything is trained, those of [`Run::train`], and [`gm_data::Error::Io`] when a picture cannot be written.
 pub(crate) fn run(run: Run, report: bool) -> Result<Report> {
     memory::check(&run.layers())?;
     let (folder, config) = (run.folder().to_path_buf(), run.config().clone());

@@ -126,6 +126,21 @@ pub enum VisibleKind {
 impl VisibleKind {
     /// The names that [`from_str`](str::parse) understands.
     pub const ALLOWED: &'static str = "bernoulli, gaussian, softmax:K or bernoulli+softmax:K with K of 2 or more";
+
+    /// Whether units of this kind take numbers as they are, where others take zeros and ones.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::VisibleKind;
+    ///
+    /// assert!(VisibleKind::Gaussian.takes_numbers());
+    /// assert!(!VisibleKind::Bernoulli.takes_numbers());
+    /// ```
+    #[must_use]
+    pub fn takes_numbers(self) -> bool {
+        matches!(self, Self::Gaussian | Self::Softmax { .. })
+    }
 }
 
 impl fmt::Display for VisibleKind {

@@ -4,8 +4,9 @@
 #![allow(clippy::print_stdout, reason = "an example shows its result")]
 
 use gm_core::{BitMatrix, Streams};
+use gm_data::Dataset;
 use gm_sbn::Sbn;
-use gm_train::{Dataset, FitOptions, Result, SbnLearner, SbnRule, SbnSettings, Unobserved, fit_sbn};
+use gm_train::{FitOptions, Result, SbnLearner, SbnRule, SbnSettings, Unobserved, fit_sbn};
 
 /// Gradients that are averaged for each row of the table.
 const REPEATS: u64 = 20_000;
@@ -82,7 +83,7 @@ fn row(sbn: &Sbn, data: &BitMatrix, (rule, samples, sweeps): (SbnRule, usize, us
 
 fn main() -> Result<()> {
     let bars = Dataset::builtin("bars-and-stripes:3")?;
-    let (sbn, data) = (trained(&bars)?, bars.train.to_bits(gm_train::Binarise::None)?);
+    let (sbn, data) = (trained(&bars)?, bars.train.to_bits(gm_data::Binarise::None)?);
     println!("| rule | states a row | bias of the generative net | spread | bias of the recognition net | spread |");
     println!("|---|---|---|---|---|---|");
     let rules = [

@@ -6,9 +6,8 @@
 use std::ops::ControlFlow;
 
 use gm_core::{AisSettings, Schedule, Streams, unwatched};
-use gm_train::{
-    Dataset, EvalData, EvalSettings, Event, Exact, Observer, RbmSettings, Result, SplitName, evaluate_rbm, fit_rbm,
-};
+use gm_data::{Dataset, SplitName};
+use gm_train::{EvalData, EvalSettings, Event, Exact, Observer, RbmSettings, Result, evaluate_rbm, fit_rbm};
 
 /// Training tells what it does, and prints nothing itself.
 struct Lines;

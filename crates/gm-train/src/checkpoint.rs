@@ -9,11 +9,11 @@ use gm_core::{EnvelopeKind, read_envelope, write_envelope};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::files::{UNFINISHED, write_atomically};
 use crate::learner::LearnerState;
 use crate::monitor::Stopping;
+use gm_data::Dataset;
+use gm_data::{UNFINISHED, write_atomically};
 
 const CHECKPOINT: EnvelopeKind = EnvelopeKind { magic: *b"gm-ckpt\n", version: 3, name: "checkpoint" };
 

@@ -6,7 +6,6 @@ use gm_core::{Error as CoreError, ModelKind, Streams, VisibleKind};
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::ClassifierSettings;
-use crate::data::{Binarise, DataSpec, Dataset, LoadOptions, load};
 use crate::dbm_learner::DbmSettings;
 use crate::dbn_settings::DbnSettings;
 use crate::error::{Error, Result};
@@ -14,6 +13,7 @@ use crate::learner::Learner;
 use crate::monitor::{MonitorSettings, StopOn};
 use crate::rbm_learner::RbmSettings;
 use crate::sbn_learner::SbnSettings;
+use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, load};
 
 /// All that determines a run.
 ///
@@ -170,7 +170,7 @@ pub trait ModelSettings {
 
     /// Whether grey levels that nothing binarises are learnt from as they are.
     fn takes_reals(&self) -> bool {
-        takes_numbers(self.visible_kind())
+        self.visible_kind().takes_numbers()
     }
 
     /// What is learnt from in place of the data, such as rows joined with their labels; nothing else if absent.
@@ -193,22 +193,6 @@ pub trait ModelSettings {
     ///
     /// Those of [`check`](Self::check), and whatever the learner refuses.
     fn learner(&self, data: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>>;
-}
-
-/// Whether visible units of a kind take numbers as they are, where others take zeros and ones.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::VisibleKind;
-/// use gm_train::takes_numbers;
-///
-/// assert!(takes_numbers(VisibleKind::Gaussian));
-/// assert!(!takes_numbers(VisibleKind::Bernoulli));
-/// ```
-#[must_use]
-pub fn takes_numbers(kind: VisibleKind) -> bool {
-    matches!(kind, VisibleKind::Gaussian | VisibleKind::Softmax { .. })
 }
 
 impl ModelConfig {
@@ -319,11 +303,11 @@ impl Config {
             binarise: data.binarise,
             units: data.units,
             weights: data.weights.clone(),
-            numbers: takes_numbers(self.model.settings().visible_kind()),
+            numbers: self.model.settings().visible_kind().takes_numbers(),
             invert: data.invert,
         };
         let loaded = load(&DataSpec::parse(&data.spec)?, &options)?;
-        if data.learn_validation { loaded.learning_validation() } else { Ok(loaded) }
+        Ok(if data.learn_validation { loaded.learning_validation()? } else { loaded })
     }
 
     /// How grey levels become zeros and ones, if they do.

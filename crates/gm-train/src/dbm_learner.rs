@@ -17,11 +17,9 @@ use gm_rbm::Rbm;
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelSettings;
-use crate::data::{Binarise, Dataset};
 use crate::dbm_chains::DbmChains;
 use crate::dbm_pretrain::{Pretraining, Scales};
 use crate::error::{Error, Result};
-use crate::files::load_model;
 use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, binary, check_layers};
 use crate::metrics::Figures;
 use crate::optimiser::{Optimiser, OptimiserSettings};
@@ -29,6 +27,8 @@ use crate::rate::{Clock, Rate, warm_up};
 use crate::rbm_learner::{GREATEST_STEP, mean, of_variances, rms, widened};
 use crate::regularise::{Regularise, pull_to_share};
 use crate::visible::Visible;
+use gm_data::load_model;
+use gm_data::{Binarise, Dataset};
 
 /// What comes before all layers are trained together.
 ///

@@ -8,7 +8,6 @@ use gm_dbn::{Couplings, Dbn};
 use gm_rbm::{Rbm, free_energy_gap};
 use gm_sbn::BoundSettings;
 
-use crate::data::Dataset;
 use crate::dbn_backfit::Together;
 use crate::dbn_settings::{DbnSettings, LayerInputs};
 use crate::error::Result;
@@ -16,6 +15,7 @@ use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, 
 use crate::metrics::Figures;
 use crate::rate::Clock;
 use crate::rbm_learner::{RbmLearner, WATCHED, error_rate, mean, rms};
+use gm_data::Dataset;
 
 /// Runs and temperatures of annealing at the end of a layer, whose bound is compared with that of the next.
 const COMPARED: (usize, usize) = (100, 5_000);

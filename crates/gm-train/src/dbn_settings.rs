@@ -9,16 +9,16 @@ use gm_dbn::{Dbn, Growth};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::config::ModelSettings;
-use crate::data::{Binarise, Dataset};
 use crate::dbn_learner::DbnLearner;
 use crate::error::{Error, Result};
-use crate::files::load_model;
 use crate::learner::Learner;
 use crate::optimiser::OptimiserSettings;
 use crate::rate::{Clock, Rate};
 use crate::rbm_learner::{Algorithm, RbmSettings, check_classes, classes_of, with_labels};
 use crate::regularise::Regularise;
 use crate::visible::Visible;
+use gm_data::load_model;
+use gm_data::{Binarise, Dataset};
 
 /// How the machine of a new layer begins.
 ///

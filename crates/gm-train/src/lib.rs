@@ -2,7 +2,8 @@
 //!
 //! ```
 //! use gm_core::{Streams, unwatched};
-//! use gm_train::{Dataset, EvalData, EvalSettings, RbmSettings, SplitName, Unobserved, evaluate_rbm, fit_rbm};
+//! use gm_data::{Dataset, SplitName};
+//! use gm_train::{EvalData, EvalSettings, RbmSettings, Unobserved, evaluate_rbm, fit_rbm};
 //!
 //! let bars = Dataset::builtin("bars-and-stripes:3")?;
 //! let settings = RbmSettings { hidden: 8, epochs: 300, batch_size: 4, learning_rate: 0.2, ..Default::default() };
@@ -18,7 +19,6 @@
 mod checkpoint;
 mod classifier;
 mod config;
-mod data;
 mod dbm_chains;
 mod dbm_learner;
 mod dbm_pretrain;
@@ -27,8 +27,6 @@ mod dbn_learner;
 mod dbn_settings;
 mod error;
 mod evaluate;
-mod faults;
-mod files;
 mod guard;
 mod learner;
 mod metrics;
@@ -48,11 +46,7 @@ mod visible;
 
 pub use checkpoint::CheckpointInfo;
 pub use classifier::{Classifier, ClassifierLearner, ClassifierSettings, Dropout, HiddenUnits};
-pub use config::{Config, DataConfig, ModelConfig, ModelSettings, takes_numbers};
-pub use data::{
-    Binarise, DataSpec, Dataset, DatasetInfo, FileInfo, Levels, LoadOptions, SourceInfo, Split, SplitInfo, SplitName,
-    Values, datasets, epoch_order, load, load_rows,
-};
+pub use config::{Config, DataConfig, ModelConfig, ModelSettings};
 pub use dbm_learner::{DbmLearner, DbmSettings, Pretrain};
 pub use dbn_learner::DbnLearner;
 pub use dbn_settings::{Backfit, DbnSettings, LayerInputs, LayerStart};
@@ -63,7 +57,6 @@ pub use evaluate::{
     classify, evaluate, evaluate_classifier, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm,
     evaluate_sbn,
 };
-pub use files::{NewFile, load_model, save_model, write_atomically};
 pub use learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport};
 pub use metrics::{EpochRecord, Figures};
 pub use model::{Model, convert_model};

@@ -1,15 +1,13 @@
 //! Figures of an epoch and the file that keeps them.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gm_core::{Error as CoreError, FileError};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
-use crate::files::{Guarded, folder_of, sync};
+use gm_data::AppendFile;
 
 /// Named numbers in the order in which they were added.
 ///
@@ -97,7 +95,8 @@ impl Serialize for Figures {
 ///
 /// ```
 /// use gm_core::Streams;
-/// use gm_train::{Dataset, RbmSettings, Unobserved, fit_rbm};
+/// use gm_data::Dataset;
+/// use gm_train::{RbmSettings, Unobserved, fit_rbm};
 ///
 /// let bars = Dataset::builtin("bars-and-stripes:2")?;
 /// let settings = RbmSettings { hidden: 3, epochs: 5, batch_size: 4, chains: 10, ..Default::default() };
@@ -123,8 +122,7 @@ pub struct EpochRecord {
 /// The file `metrics.jsonl` of a run.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    path: PathBuf,
-    file: File,
+    file: AppendFile,
     bytes: u64,
 }
 
@@ -132,43 +130,34 @@ impl Metrics {
     /// Opens the file and drops what was written after `bytes`; says when there is less than that, and drops half a
     /// line then, so that the next one does not run into it.
     pub(crate) fn open(path: &Path, bytes: u64) -> Result<(Self, Option<String>)> {
-        let fail = || Error::io("opening", path);
-        let mut file = OpenOptions::new().create(true).append(true).read(true).open(path).map_err(fail())?;
-        let present = file.metadata().map_err(fail())?.len();
+        let mut file = AppendFile::open(path)?;
+        let present = file.bytes()?;
         let warning = (present < bytes).then(|| {
             format!(
                 "{}: {present} bytes where the checkpoint counted {bytes}; earlier epochs are missing",
                 path.display()
             )
         });
-        let bytes = if warning.is_some() { whole_lines(&mut file).map_err(fail())? } else { bytes };
-        file.set_len(bytes).map_err(fail())?;
-        Ok((Self { path: path.into(), file, bytes }, warning))
+        let bytes = if warning.is_some() { file.whole_lines()? } else { bytes };
+        file.truncate(bytes)?;
+        Ok((Self { file, bytes }, warning))
     }
 
     pub(crate) fn append(&mut self, record: &EpochRecord) -> Result<()> {
         let undecodable = |e: serde_json::Error| FileError::Decode { format: "json", detail: e.to_string() };
         let mut line =
-            serde_json::to_vec(record).map_err(|e| Error::at(&self.path)(CoreError::from(undecodable(e))))?;
+            serde_json::to_vec(record).map_err(|e| Error::at(self.file.path())(CoreError::from(undecodable(e))))?;
         line.push(b'\n');
-        let mut file = Guarded { file: &mut self.file, folder: folder_of(&self.path) };
-        file.write_all(&line).map_err(Error::io("writing", &self.path))?;
+        self.file.append(&line)?;
         self.bytes += line.len() as u64;
         Ok(())
     }
 
     /// Makes what was written last, and returns its length.
     pub(crate) fn sync(&mut self) -> Result<u64> {
-        sync(&self.file, folder_of(&self.path)).map_err(Error::io("writing", &self.path))?;
+        self.file.sync()?;
         Ok(self.bytes)
     }
-}
-
-/// The length of a file up to the end of its last whole line.
-fn whole_lines(file: &mut File) -> std::io::Result<u64> {
-    let mut content = Vec::new();
-    file.read_to_end(&mut content)?;
-    Ok(content.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last as u64 + 1))
 }
 
 #[cfg(test)]

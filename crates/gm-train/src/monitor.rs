@@ -140,7 +140,8 @@ const NO_FIGURE: &str = "a figure that this model has; log-likelihood enumerates
 ///
 /// ```
 /// use gm_core::Streams;
-/// use gm_train::{Dataset, FitOptions, MonitorSettings, RbmSettings, Unobserved, fit_rbm_with};
+/// use gm_data::Dataset;
+/// use gm_train::{FitOptions, MonitorSettings, RbmSettings, Unobserved, fit_rbm_with};
 ///
 /// let bars = Dataset::builtin("bars-and-stripes:2")?;
 /// let settings = RbmSettings { hidden: 3, epochs: 12, batch_size: 4, chains: 10, ..Default::default() };

@@ -13,7 +13,8 @@ use crate::metrics::EpochRecord;
 /// use std::ops::ControlFlow;
 ///
 /// use gm_core::Streams;
-/// use gm_train::{Dataset, Event, RbmSettings, fit_rbm};
+/// use gm_data::Dataset;
+/// use gm_train::{Event, RbmSettings, fit_rbm};
 ///
 /// let bars = Dataset::builtin("bars-and-stripes:2")?;
 /// let settings = RbmSettings { hidden: 3, epochs: 2, batch_size: 4, chains: 10, ..Default::default() };
@@ -108,7 +109,8 @@ pub enum Event<'a> {
 ///
 /// ```
 /// use std::ops::ControlFlow;
-/// use gm_train::{Dataset, Event, Outcome, RbmSettings, fit_rbm};
+/// use gm_data::Dataset;
+/// use gm_train::{Event, Outcome, RbmSettings, fit_rbm};
 /// use gm_core::Streams;
 ///
 /// let bars = Dataset::builtin("bars-and-stripes:2")?;

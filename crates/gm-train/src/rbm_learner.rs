@@ -16,7 +16,6 @@ use gm_rbm::{
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelSettings;
-use crate::data::{Binarise, Dataset};
 use crate::error::{Error, Result};
 use crate::learner::{
     BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport, binary, check_layers,
@@ -27,6 +26,7 @@ use crate::optimiser::{Optimiser, OptimiserSettings};
 use crate::rate::{Clock, Rate, in_force, warm_up};
 use crate::regularise::{Regularise, pull_to_share};
 use crate::visible::Visible;
+use gm_data::{Binarise, Dataset};
 
 /// The most units of the smaller layer for training on the exact gradient.
 const EXACT_GRADIENT_LIMIT: usize = 20;
@@ -408,7 +408,7 @@ fn refused(arg: &'static str, value: impl fmt::Display, allowed: &'static str) -
 pub(crate) fn classes_of(labels: bool, asked: usize, data: &Dataset) -> Result<usize> {
     match (labels, asked) {
         (false, _) => Ok(0),
-        (true, 0) => data.classes(),
+        (true, 0) => Ok(data.classes()?),
         (true, asked) => Ok(asked),
     }
 }
@@ -424,7 +424,7 @@ pub(crate) fn check_classes(op: &'static str, classes: usize) -> Result<()> {
 
 /// The data with label units behind the others, if there are to be any.
 pub(crate) fn with_labels(labels: bool, classes: usize, data: &Dataset) -> Result<Option<Dataset>> {
-    labels.then(|| data.with_label_units(classes)).transpose()
+    Ok(labels.then(|| data.with_label_units(classes)).transpose()?)
 }
 
 /// A restricted Boltzmann machine in training.

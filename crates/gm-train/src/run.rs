@@ -7,13 +7,13 @@ use gm_core::{ModelData, Streams};
 
 use crate::checkpoint::{Checkpoint, DataMark, sweep_up};
 use crate::config::{Config, first_difference};
-use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::files::{save_model, write_atomically};
 use crate::learner::Learner;
 use crate::metrics::{EpochRecord, Metrics};
 use crate::observer::{Event, Observer};
 use crate::trainer::{Examples, Journal, Outcome, Plan, Trainer};
+use gm_data::Dataset;
+use gm_data::{save_model, write_atomically};
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
@@ -39,7 +39,8 @@ const LOCK: &str = ".lock";
 /// # Examples
 ///
 /// ```
-/// use gm_train::{Config, ModelConfig, Outcome, RbmSettings, Run, Unobserved, load_model};
+/// use gm_data::load_model;
+/// use gm_train::{Config, ModelConfig, Outcome, RbmSettings, Run, Unobserved};
 ///
 /// let folder = tempfile::tempdir()?;
 /// let rbm = RbmSettings { hidden: 3, epochs: 4, batch_size: 4, chains: 10, ..Default::default() };
@@ -284,13 +285,13 @@ impl Journal for Folder {
     }
 
     fn model(&mut self, model: &ModelData) -> Result<()> {
-        save_model(self.folder.join(MODEL), model)
+        Ok(save_model(self.folder.join(MODEL), model)?)
     }
 
     fn layer(&mut self, model: &ModelData) -> Result<()> {
         let folder = self.folder.join(LAYERS);
         make(&folder)?;
-        save_model(folder.join(format!("{}.gm", model.stack.depth())), model)
+        Ok(save_model(folder.join(format!("{}.gm", model.stack.depth())), model)?)
     }
 
     fn lasts(&self) -> bool {

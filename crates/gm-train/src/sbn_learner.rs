@@ -10,7 +10,6 @@ use gm_sbn::{BoundSettings, Chains, Couplings, Draws, Dreams, Recognised, Sbn};
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelSettings;
-use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, binary, check_layers};
 use crate::metrics::Figures;
@@ -19,6 +18,7 @@ use crate::rate::{Clock, Rate, warm_up};
 use crate::rbm_learner::{mean, rms};
 use crate::regularise::Regularise;
 use crate::sbn_rule::SbnRule;
+use gm_data::Dataset;
 
 /// The most hidden units for training on the exact gradient.
 const EXACT_GRADIENT_LIMIT: usize = 10;

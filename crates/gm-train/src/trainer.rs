@@ -14,7 +14,6 @@ use rand::seq::index::sample;
 use crate::checkpoint::{Checkpoint, DataMark};
 use crate::classifier::{Classifier, ClassifierLearner, ClassifierSettings};
 use crate::config::ModelSettings;
-use crate::data::{Binarise, Dataset, Split};
 use crate::dbm_learner::{DbmLearner, DbmSettings, means_seen_by};
 use crate::dbn_learner::DbnLearner;
 use crate::dbn_settings::DbnSettings;
@@ -27,6 +26,7 @@ use crate::observer::{Event, Observer};
 use crate::rate::Clock;
 use crate::rbm_learner::{RbmLearner, RbmSettings};
 use crate::sbn_learner::{SbnLearner, SbnSettings};
+use gm_data::{Binarise, Dataset, Split};
 
 /// How training ended.
 ///
@@ -34,7 +34,8 @@ use crate::sbn_learner::{SbnLearner, SbnSettings};
 ///
 /// ```
 /// use gm_core::Streams;
-/// use gm_train::{Dataset, FitOptions, MonitorSettings, Outcome, RbmSettings, StopOn, Unobserved, fit_rbm_with};
+/// use gm_data::Dataset;
+/// use gm_train::{FitOptions, MonitorSettings, Outcome, RbmSettings, StopOn, Unobserved, fit_rbm_with};
 ///
 /// let bars = Dataset::builtin("bars-and-stripes:2")?;
 /// // A rate at which nothing improves after the first epoch.
@@ -67,7 +68,8 @@ pub enum Outcome {
 ///
 /// ```
 /// use gm_core::Streams;
-/// use gm_train::{Dataset, RbmSettings, Unobserved, fit_rbm};
+/// use gm_data::Dataset;
+/// use gm_train::{RbmSettings, Unobserved, fit_rbm};
 ///
 /// let bars = Dataset::builtin("bars-and-stripes:2")?;
 /// let settings = RbmSettings { hidden: 4, epochs: 100, batch_size: 4, learning_rate: 0.2, ..Default::default() };
@@ -107,7 +109,8 @@ pub struct Fit<M> {
 ///
 /// ```
 /// use gm_core::Streams;
-/// use gm_train::{Dataset, RbmSettings, Unobserved, fit_rbm};
+/// use gm_data::Dataset;
+/// use gm_train::{RbmSettings, Unobserved, fit_rbm};
 ///
 /// let bars = Dataset::builtin("bars-and-stripes:2")?;
 /// let settings = RbmSettings { hidden: 4, epochs: 20, batch_size: 8, chains: 20, ..Default::default() };
@@ -146,7 +149,8 @@ fn seen_means(rbm: &Rbm, means: &[f32], settings: &RbmSettings) -> Result<Vec<f3
 ///
 /// ```
 /// use gm_core::Streams;
-/// use gm_train::{Dataset, Fit, FitOptions, RbmSettings, Unobserved, fit_rbm_with};
+/// use gm_data::Dataset;
+/// use gm_train::{Fit, FitOptions, RbmSettings, Unobserved, fit_rbm_with};
 ///
 /// let bars = Dataset::builtin("bars-and-stripes:2")?;
 /// let settings = RbmSettings { hidden: 4, epochs: 50, batch_size: 4, learning_rate: 0.2, ..Default::default() };
@@ -194,7 +198,8 @@ impl<M> FitOptions<M> {
 ///
 /// ```
 /// use gm_core::Streams;
-/// use gm_train::{Dataset, FitOptions, MonitorSettings, RbmSettings, StopOn, Unobserved, fit_rbm_with};
+/// use gm_data::Dataset;
+/// use gm_train::{FitOptions, MonitorSettings, RbmSettings, StopOn, Unobserved, fit_rbm_with};
 ///
 /// let bars = Dataset::builtin("bars-and-stripes:2")?;
 /// let settings = RbmSettings { hidden: 4, epochs: 30, batch_size: 8, chains: 20, ..Default::default() };
@@ -242,7 +247,8 @@ pub fn fit_rbm_with(
 ///
 /// ```
 /// use gm_core::Streams;
-/// use gm_train::{Dataset, FitOptions, SbnSettings, Unobserved, fit_sbn};
+/// use gm_data::Dataset;
+/// use gm_train::{FitOptions, SbnSettings, Unobserved, fit_sbn};
 ///
 /// let bars = Dataset::builtin("bars-and-stripes:2")?;
 /// let settings = SbnSettings { hidden: vec![4, 2], epochs: 20, batch_size: 8, ..Default::default() };
@@ -282,7 +288,8 @@ pub fn fit_sbn(
 ///
 /// ```
 /// use gm_core::Streams;
-/// use gm_train::{Dataset, DbmSettings, FitOptions, Unobserved, fit_dbm};
+/// use gm_data::Dataset;
+/// use gm_train::{DbmSettings, FitOptions, Unobserved, fit_dbm};
 ///
 /// let bars = Dataset::builtin("bars-and-stripes:2")?;
 /// let settings = DbmSettings { hidden: vec![4, 2], epochs: 20, batch_size: 8, chains: 20, ..Default::default() };
@@ -330,7 +337,8 @@ pub fn fit_dbm(
 ///
 /// ```
 /// use gm_core::Streams;
-/// use gm_train::{Dataset, DbnSettings, FitOptions, Unobserved, fit_dbn};
+/// use gm_data::Dataset;
+/// use gm_train::{DbnSettings, FitOptions, Unobserved, fit_dbn};
 ///
 /// let bars = Dataset::builtin("bars-and-stripes:2")?;
 /// let settings = DbnSettings { hidden: vec![4, 4], epochs: vec![20], batch_size: 8, chains: 20, ..Default::default() };
@@ -380,7 +388,8 @@ pub fn fit_dbn(
 ///
 /// ```
 /// use gm_core::Streams;
-/// use gm_train::{ClassifierSettings, Dataset, FitOptions, Unobserved, fit_classifier};
+/// use gm_data::Dataset;
+/// use gm_train::{ClassifierSettings, FitOptions, Unobserved, fit_classifier};
 ///
 /// let bars = Dataset::builtin("bars-and-stripes:3")?;
 /// let settings = ClassifierSettings { hidden: vec![12], epochs: 100, batch_size: 4, ..Default::default() };

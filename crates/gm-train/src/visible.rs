@@ -6,8 +6,8 @@ use std::str::FromStr;
 use gm_core::{Error as CoreError, Standardise, VisibleKind, VisibleUnits};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Binarise, Dataset, Values};
 use crate::error::{Error, Result};
+use gm_data::{Binarise, Dataset, Values};
 
 /// What the visible units of a model are.
 ///
@@ -93,7 +93,7 @@ impl Visible {
     /// The same units with what the data tell filled in.
     pub(crate) fn complete(self, data: &Dataset) -> Result<Self> {
         match self {
-            Self::Softmax(0) => data.categories().map(Self::Softmax),
+            Self::Softmax(0) => Ok(Self::Softmax(data.categories()?)),
             known => Ok(known),
         }
     }
@@ -106,8 +106,8 @@ impl Visible {
         }
         match self {
             Self::Bernoulli => Ok(None),
-            Self::Gaussian => data.with_numbers().map(Some),
-            Self::Softmax(categories) => data.with_categories(categories).map(Some),
+            Self::Gaussian => Ok(Some(data.with_numbers()?)),
+            Self::Softmax(categories) => Ok(Some(data.with_categories(categories)?)),
         }
     }
 

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use common::{break_at, builtin, config, mean, results, train};
 use gm_core::{Batch, BitMatrix, Streams};
+use gm_data::{DataSpec, Dataset, LoadOptions, Split, Values, load, load_model};
 use gm_rbm::Rbm;
 use gm_train::{
-    Algorithm, Clock, DataSpec, Dataset, Error, Event, Fit, FitOptions, Learner, LoadOptions, ModelConfig,
-    MonitorSettings, OptimiserSettings, Outcome, Probe, Rate, RbmLearner, RbmSettings, Regularise, Run, SbnSettings,
-    Split, StopOn, Unobserved, Values, fit_rbm_with, load, load_model,
+    Algorithm, Clock, Error, Event, Fit, FitOptions, Learner, ModelConfig, MonitorSettings, OptimiserSettings, Outcome,
+    Probe, Rate, RbmLearner, RbmSettings, Regularise, Run, SbnSettings, StopOn, Unobserved, fit_rbm_with,
 };
 
 fn fit(data: &str, settings: &RbmSettings, monitor: MonitorSettings, seed: u64) -> Fit<Rbm> {
@@ -247,7 +247,7 @@ fn law_sparsity_sets_how_often_hidden_units_are_on() {
             ..Default::default()
         };
         let model = fit("digits", &settings, MonitorSettings { every: 40, ..Default::default() }, 1).model;
-        let rows = builtin("digits").train.to_bits(gm_train::Binarise::Fixed(0)).expect("grey levels");
+        let rows = builtin("digits").train.to_bits(gm_data::Binarise::Fixed(0)).expect("grey levels");
         let means = model.couplings().mean_h_from_v(&model, &rows).unit_sums();
         mean(&means) / rows.samples() as f64
     };

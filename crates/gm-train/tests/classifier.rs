@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use common::{break_at, results};
 use gm_core::{ModelData, ModelKind, Stack, Streams};
+use gm_data::{Binarise, Dataset, load_model, save_model};
 use gm_train::{
-    Binarise, ClassData, Classifier, ClassifierSettings, Config, Dataset, Error, Event, FitOptions, HiddenUnits,
-    ModelConfig, MonitorSettings, Outcome, RbmSettings, Run, StopOn, Unobserved, evaluate_classifier, fit_classifier,
-    fit_rbm, load_model, save_model,
+    ClassData, Classifier, ClassifierSettings, Config, Error, Event, FitOptions, HiddenUnits, ModelConfig,
+    MonitorSettings, Outcome, RbmSettings, Run, StopOn, Unobserved, evaluate_classifier, fit_classifier, fit_rbm,
 };
 
 fn digits() -> Dataset {
@@ -148,7 +148,7 @@ fn rejects_data_and_models_that_do_not_go_together() {
     let mut bare = config.clone();
     std::fs::write(folder.path().join("bare.csv"), "0,1,1\n1,0,1\n".repeat(6)).unwrap();
     bare.data.spec = folder.path().join("bare.csv").display().to_string();
-    assert!(matches!(refused(&bare), Error::NoLabels { .. }));
+    assert!(matches!(refused(&bare), Error::Data(gm_data::Error::NoLabels { .. })));
     let mut rule = config.clone();
     rule.monitor.stop_on = StopOn::LogLikelihood;
     assert!(refused(&rule).to_string().contains("`stop_on` is log-likelihood"));

@@ -3,11 +3,11 @@
 use std::ops::ControlFlow;
 
 use gm_core::{AisSettings, BitMatrix, Schedule, Stack, Streams, unwatched};
+use gm_data::{Dataset, SplitName, save_model};
 use gm_dbm::Dbm;
 use gm_train::{
-    Clock, Config, Dataset, DbmLearner, DbmSettings, EvalData, EvalSettings, Event, Exact, FitOptions, Learner,
-    ModelConfig, Outcome, Pretrain, RbmSettings, Run, SplitName, Unobserved, evaluate_dbm, fit_dbm, fit_rbm,
-    save_model,
+    Clock, Config, DbmLearner, DbmSettings, EvalData, EvalSettings, Event, Exact, FitOptions, Learner, ModelConfig,
+    Outcome, Pretrain, RbmSettings, Run, Unobserved, evaluate_dbm, fit_dbm, fit_rbm,
 };
 
 fn small(pretrain: Pretrain) -> DbmSettings {

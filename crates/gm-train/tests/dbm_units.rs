@@ -6,11 +6,12 @@ use gm_core::{
     AisSettings, BitMatrix, Gaussian, Matrix, ModelKind, Schedule, Stack, Standardise, Streams, Vector, VisibleKind,
     VisibleUnits, unwatched,
 };
+use gm_data::{Binarise, Dataset, Split, SplitName, Values, save_model};
 use gm_dbm::Dbm;
 use gm_train::{
-    Binarise, Config, Dataset, DbmLearner, DbmSettings, EvalData, EvalSettings, Event, Exact, FitOptions, Learner,
-    ModelConfig, MonitorSettings, Outcome, Pretrain, RbmSettings, Run, Split, SplitName, Unobserved, Values, Visible,
-    convert_model, evaluate_dbm, evaluate_rbm, fit_dbm, fit_rbm, save_model,
+    Config, DbmLearner, DbmSettings, EvalData, EvalSettings, Event, Exact, FitOptions, Learner, ModelConfig,
+    MonitorSettings, Outcome, Pretrain, RbmSettings, Run, Unobserved, Visible, convert_model, evaluate_dbm,
+    evaluate_rbm, fit_dbm, fit_rbm,
 };
 
 /// Rows that are training, validation and test split at once.

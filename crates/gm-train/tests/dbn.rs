@@ -4,12 +4,13 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use gm_core::{AisSettings, BitMatrix, ModelKind, Schedule, Stack, Streams, unwatched};
+use gm_data::{Binarise, Dataset, SplitName, load_model, save_model};
 use gm_dbn::Dbn;
 use gm_sbn::BoundSettings;
 use gm_train::{
-    Algorithm, Backfit, Binarise, ClassData, Config, Dataset, DbnSettings, EvalData, EvalSettings, Event, Exact, Fit,
-    FitOptions, LayerInputs, LayerStart, Model, ModelConfig, MonitorSettings, Outcome, RbmSettings, Run, SplitName,
-    Unobserved, classify, convert_model, evaluate_dbn, fit_dbn, fit_rbm, load_model, save_model,
+    Algorithm, Backfit, ClassData, Config, DbnSettings, EvalData, EvalSettings, Event, Exact, Fit, FitOptions,
+    LayerInputs, LayerStart, Model, ModelConfig, MonitorSettings, Outcome, RbmSettings, Run, Unobserved, classify,
+    convert_model, evaluate_dbn, fit_dbn, fit_rbm,
 };
 
 fn small() -> DbnSettings {

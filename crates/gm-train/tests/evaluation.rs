@@ -4,11 +4,12 @@ mod common;
 
 use common::{builtin, mean, pack, rbm_of, wave};
 use gm_core::{AisSettings, BitMatrix, Error as CoreError, Matrix, Schedule, Streams, Vector, unwatched};
+use gm_data::{Binarise, SplitName};
 use gm_rbm::Rbm;
 use gm_testkit::{Fixture, assert_all_close, assert_close};
 use gm_train::{
-    Algorithm, Binarise, Error, EvalData, EvalReport, EvalSettings, Exact, Rate, RbmSettings, SplitName,
-    TemperingSettings, Unobserved, evaluate_rbm, fit_rbm,
+    Algorithm, Error, EvalData, EvalReport, EvalSettings, Exact, Rate, RbmSettings, TemperingSettings, Unobserved,
+    evaluate_rbm, fit_rbm,
 };
 use serde_json::Value;
 
@@ -329,10 +330,10 @@ fn rejects_settings_out_of_range_and_interruptions() {
     let digits = builtin("digits");
     assert!(matches!(
         EvalData::from_dataset(&digits, SplitName::Test, Some(Binarise::None)),
-        Err(Error::GreyLevels { .. })
+        Err(Error::Data(gm_data::Error::GreyLevels { .. }))
     ));
     assert!(matches!(
         EvalData::from_dataset(&digits, SplitName::Test, Some(Binarise::Dynamic)),
-        Err(Error::GreyLevels { .. })
+        Err(Error::Data(gm_data::Error::GreyLevels { .. }))
     ));
 }

@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{break_at, config, results, train};
+use gm_data::{Binarise, load_model};
 use gm_train::{
-    Algorithm, Binarise, Config, Error, Event, ModelConfig, Outcome, Rate, RbmSettings, Regularise, Run, SbnRule,
-    SbnSettings, StopOn, Unobserved, Visible, load_model,
+    Algorithm, Config, Error, Event, ModelConfig, Outcome, Rate, RbmSettings, Regularise, Run, SbnRule, SbnSettings,
+    StopOn, Unobserved, Visible,
 };
 use tempfile::TempDir;
 
@@ -348,7 +349,7 @@ fn rejects_a_run_of_which_all_checkpoints_are_damaged() {
     checkpoints(image.path()).iter().for_each(|path| fs::write(path, b"gm-ckpt\n").unwrap());
     let found = Run::resume(image.path()).unwrap_err();
     assert!(
-        matches!(found, Error::File { .. }) && found.to_string().contains("checkpoint file is truncated"),
+        matches!(found, Error::Data(gm_data::Error::File { .. })) && found.to_string().contains("checkpoint file is truncated"),
         "{found}"
     );
 }
@@ -480,7 +481,7 @@ fn rejects_changed_data() {
     fs::write(&csv, rows.concat()).unwrap();
     assert!(Run::resume(&run).is_ok());
     fs::remove_file(&csv).unwrap();
-    assert!(matches!(Run::resume(&run), Err(Error::Io { .. })));
+    assert!(matches!(Run::resume(&run), Err(Error::Data(gm_data::Error::Io { .. }))));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Sigmoid belief nets learn, whatever the rule, and stop when told to.
 
 use gm_core::Streams;
-use gm_train::{Dataset, FitOptions, MonitorSettings, Outcome, SbnRule, SbnSettings, StopOn, Unobserved, fit_sbn};
+use gm_data::Dataset;
+use gm_train::{FitOptions, MonitorSettings, Outcome, SbnRule, SbnSettings, StopOn, Unobserved, fit_sbn};
 
 fn settings(rule: SbnRule) -> SbnSettings {
     let samples = if matches!(rule, SbnRule::WakeSleep | SbnRule::GibbsEm) { 1 } else { 5 };
@@ -19,7 +20,7 @@ fn settings(rule: SbnRule) -> SbnSettings {
 fn final_log_p(data: &Dataset, settings: &SbnSettings, seed: u64) -> f64 {
     let fit = fit_sbn(data, settings, &FitOptions::default(), &Streams::new(seed), &mut Unobserved);
     let model = fit.expect("sound settings").model;
-    let rows = data.train.to_bits(gm_train::Binarise::None).expect("binary rows");
+    let rows = data.train.to_bits(gm_data::Binarise::None).expect("binary rows");
     let log_p = model.log_prob(&rows).expect("a small model");
     log_p.iter().sum::<f64>() / log_p.len() as f64
 }

@@ -4,10 +4,11 @@ mod common;
 
 use common::{break_at, builtin, config, dataset, mean, results, rows_of, split, train, wave};
 use gm_core::{BitMatrix, Error as CoreError, Streams, Vector};
+use gm_data::Dataset;
 use gm_rbm::Rbm;
 use gm_testkit::{mean_test, published};
 use gm_train::{
-    Algorithm, Dataset, Error, Event, Fit, FitOptions, MonitorSettings, Outcome, Rate, RbmSettings, Regularise, StopOn,
+    Algorithm, Error, Event, Fit, FitOptions, MonitorSettings, Outcome, Rate, RbmSettings, Regularise, StopOn,
     Unobserved, fit_rbm, fit_rbm_with,
 };
 
@@ -187,7 +188,7 @@ fn planted_mean_of_plain_pcd_sees_flipped_units() {
 /// A few rows to learn by heart, and others to see it by.
 fn few_digits() -> Dataset {
     let digits = builtin("digits");
-    let bits = |split: &gm_train::Split| split.to_bits(split.evaluation_binarise()).expect("binary rows");
+    let bits = |split: &gm_data::Split| split.to_bits(split.evaluation_binarise()).expect("binary rows");
     let few = bits(&digits.train).select(&(0..40).collect::<Vec<_>>());
     Dataset::new("few digits", split(&few), split(&bits(&digits.valid)), split(&bits(&digits.test)))
         .expect("equal widths")
@@ -315,7 +316,7 @@ fn rejects_training_that_diverges() {
 #[test]
 fn rejects_grey_levels_without_binarisation_and_too_large_an_enumeration() {
     let digits = builtin("digits");
-    let grey = FitOptions { binarise: Some(gm_train::Binarise::None), ..Default::default() };
+    let grey = FitOptions { binarise: Some(gm_data::Binarise::None), ..Default::default() };
     assert!(matches!(refusal(&digits, &exact(4, 0.1, 1), &grey), Error::GreyLevels { .. }));
     let found = refusal(&digits, &exact(21, 0.1, 1), &FitOptions::default());
     assert!(matches!(found, Error::Core(CoreError::TooLarge { units: 21, limit: 20, .. })), "{found}");

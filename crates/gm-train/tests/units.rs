@@ -7,10 +7,11 @@ use gm_core::{
     BitMatrix, Gaussian, Matrix, ModelKind, Purpose, Stack, Standardise, Streams, Vector, VisibleKind, VisibleUnits,
     unwatched,
 };
+use gm_data::{Binarise, Dataset, Split, SplitName, Values};
 use gm_rbm::Rbm;
 use gm_train::{
-    Algorithm, Binarise, ClassData, Dataset, EvalData, EvalSettings, Exact, FitOptions, Model, MonitorSettings, Rate,
-    RbmSettings, Split, SplitName, Unobserved, Values, Visible, classify, convert_model, evaluate_rbm, fit_rbm_with,
+    Algorithm, ClassData, EvalData, EvalSettings, Exact, FitOptions, Model, MonitorSettings, Rate, RbmSettings,
+    Unobserved, Visible, classify, convert_model, evaluate_rbm, fit_rbm_with,
 };
 
 fn fit(data: &Dataset, settings: &RbmSettings, seed: u64) -> (Rbm, Vec<gm_train::EpochRecord>) {

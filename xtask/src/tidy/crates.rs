@@ -15,9 +15,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gm-sbn", &["gm-core"]),
     ("gm-dbm", &["gm-core", "gm-rbm"]),
     ("gm-dbn", &["gm-core", "gm-rbm", "gm-sbn"]),
-    ("gm-train", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn"]),
-    ("gm-cli", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-train"]),
-    ("gm-benches", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-train", "gm-testkit"]),
+    ("gm-data", &["gm-core"]),
+    ("gm-train", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-data"]),
+    ("gm-cli", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-data", "gm-train"]),
+    ("gm-benches", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-data", "gm-train", "gm-testkit"]),
     ("xtask", &[]),
 ];
 

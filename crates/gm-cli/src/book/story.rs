@@ -1,13 +1,13 @@
 //! The pictures of the chapter `story.md`: small models on the built-in digits, all likelihoods exact.
 
 use gm_core::{BitMatrix, Matrix, Stack, Streams, Vector};
+use gm_data::{Binarise, Dataset};
 use gm_dbm::{Dbm, MeanFieldSettings, MeanFieldStart};
 use gm_dbn::Dbn;
 use gm_rbm::Rbm;
 use gm_sbn::Sbn;
 use gm_train::{
-    Backfit, Binarise, Dataset, DbnSettings, EpochRecord, FitOptions, MonitorSettings, RbmSettings, Unobserved,
-    fit_dbn, fit_rbm_with,
+    Backfit, DbnSettings, EpochRecord, FitOptions, MonitorSettings, RbmSettings, Unobserved, fit_dbn, fit_rbm_with,
 };
 use image::RgbImage;
 

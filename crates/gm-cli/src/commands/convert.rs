@@ -58,7 +58,7 @@ impl Convert {
             None => data,
         };
         files::check_free(&self.to, self.force)?;
-        gm_train::save_model(&self.to, &data)?;
+        gm_data::save_model(&self.to, &data)?;
         let bytes = std::fs::metadata(&self.to).map_err(Error::io("reading", &self.to))?.len();
         let layers = data.stack.layers();
         let text = format!("{}: {} of layers {layers:?}, {bytes} bytes", self.to.display(), data.kind);

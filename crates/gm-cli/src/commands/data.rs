@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use gm_core::VisibleKind;
-use gm_train::{DatasetInfo, FileInfo, SplitInfo, SplitName, datasets};
+use gm_data::{DatasetInfo, FileInfo, SplitInfo, SplitName, datasets};
 use serde::Serialize;
 
 use crate::console::Progress;
@@ -202,7 +202,7 @@ impl Fetch {
         let names: Vec<&str> = known.iter().map(|set| set.name).collect();
         match known.into_iter().find(|set| set.name == self.name) {
             Some(info) => Ok(info),
-            None => Err(gm_train::Error::unknown("data set with files", &self.name, &names).into()),
+            None => Err(gm_data::Error::unknown("data set with files", &self.name, &names).into()),
         }
     }
 

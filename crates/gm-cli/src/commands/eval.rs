@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use gm_core::{AisSettings, ModelKind, Progress as Done, Schedule, VisibleKind};
+use gm_data::SplitName;
 use gm_sbn::BoundSettings;
 use gm_train::{
     ClassData, ClassReport, Classifier, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, Model,
-    PartitionReport, ReverseReport, SplitName, TemperingSettings, classify, evaluate, evaluate_classifier,
-    evaluate_partition,
+    PartitionReport, ReverseReport, TemperingSettings, classify, evaluate, evaluate_classifier, evaluate_partition,
 };
 use serde::Serialize;
 
@@ -54,7 +54,7 @@ pub(crate) struct Eval {
     /// How grey levels become 0 and 1: `none`, `threshold[:T]` or `fixed[:SEED]`
     /// [default: `none` for binary data and classifiers, else `fixed:0`]
     #[arg(long, value_name = "HOW", requires = "data")]
-    binarise: Option<gm_train::Binarise>,
+    binarise: Option<gm_data::Binarise>,
     /// Exchange 0 and 1, and grey levels with their complements
     #[arg(long, requires = "data")]
     invert: bool,

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, ArgMatches, Args, Command, FromArgMatches};
-use gm_train::{
-    ClassifierSettings, Dataset, Dropout, HiddenUnits, ModelConfig, ModelSettings, OptimiserSettings, Run, StopOn,
-};
+use gm_data::Dataset;
+use gm_train::{ClassifierSettings, Dropout, HiddenUnits, ModelConfig, ModelSettings, OptimiserSettings, Run, StopOn};
 
 use super::Context;
 use super::train::{self, Options, Shared};

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use gm_train::{Binarise, EvalSettings, evaluate};
+use gm_data::Binarise;
+use gm_train::{EvalSettings, evaluate};
 use serde::Serialize;
 
 use super::{Context, examples, label, watched};

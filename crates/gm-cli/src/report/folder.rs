@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use gm_core::ModelData;
-use gm_train::{Binarise, Config, Dataset, Model, SplitName};
+use gm_data::{Binarise, Dataset, SplitName};
+use gm_train::{Config, Model};
 use serde_json::Value;
 
 use super::Evaluation;

@@ -34,7 +34,7 @@ pub(crate) fn render(folder: &Folder) -> Result<String> {
 ///
 /// # Errors
 ///
-/// As [`render`], [`gm_train::Error`] for what is wrong in the folder, and when the page cannot be written.
+/// As [`render`], [`gm_data::Error`] for what is wrong in the folder, and when the page cannot be written.
 pub(crate) fn write(folder: &Folder, path: &Path) -> Result<()> {
     crate::files::save(path, render(folder)?.as_bytes())
 }

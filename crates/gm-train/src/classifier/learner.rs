@@ -11,15 +11,15 @@ use super::dropout::Dropout;
 use super::net::{Classifier, HiddenUnits, joins_input, with_means};
 use super::pass::Pass;
 use crate::config::ModelSettings;
-use crate::data::{Binarise, Dataset, Split, SplitName, Values};
 use crate::error::{Error, Result};
-use crate::files::load_model;
 use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, check_layers};
 use crate::metrics::Figures;
 use crate::optimiser::{Optimiser, OptimiserSettings};
 use crate::rate::{Clock, Rate, warm_up};
 use crate::rbm_learner::{mean, rms};
 use crate::regularise::Regularise;
+use gm_data::load_model;
+use gm_data::{Binarise, Dataset, Split, SplitName, Values};
 
 /// How a classifier is trained.
 ///
@@ -166,8 +166,8 @@ impl ClassifierSettings {
             (_, Binarise::Threshold(level)) if !(0.0..1.0).contains(&level) => {
                 Err(refused("binarise", binarise, "thresholds of 0 or more and below 1, beside label units"))
             }
-            (Some(dbm), _) => with_features(data, dbm)?.with_label_units(classes),
-            (None, _) => data.with_label_units(classes),
+            (Some(dbm), _) => Ok(with_features(data, dbm)?.with_label_units(classes)?),
+            (None, _) => Ok(data.with_label_units(classes)?),
         }
     }
 
@@ -198,9 +198,10 @@ fn with_features(data: &Dataset, dbm: &Dbm) -> Result<Dataset> {
             let joined = with_means(dbm, &split.to_matrix(rows))?;
             values.columns_mut(rows[0] as usize, rows.len()).copy_from(&joined);
         }
-        Split::new(Values::Reals(values), split.labels().map(<[u16]>::to_vec))
+        Ok(Split::new(Values::Reals(values), split.labels().map(<[u16]>::to_vec))?)
     };
-    Dataset::new(data.source.clone(), part(SplitName::Train)?, part(SplitName::Valid)?, part(SplitName::Test)?)
+    let (train, valid, test) = (part(SplitName::Train)?, part(SplitName::Valid)?, part(SplitName::Test)?);
+    Ok(Dataset::new(data.source.clone(), train, valid, test)?)
 }
 
 /// Rows that mean field takes at a time; a multiple of its own blocks.

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::DataReport;
 use crate::classifier::Classifier;
-use crate::data::{Binarise, Split};
 use crate::error::Result;
 use crate::model::Model;
+use gm_data::{Binarise, Split};
 
 /// Rows to classify, with their labels and what the report says of them.
 ///
@@ -17,7 +17,8 @@ use crate::model::Model;
 ///
 /// ```
 /// use gm_core::{BitMatrix, Streams};
-/// use gm_train::{Binarise, ClassData, Classifier, HiddenUnits, evaluate_classifier};
+/// use gm_data::Binarise;
+/// use gm_train::{ClassData, Classifier, HiddenUnits, evaluate_classifier};
 ///
 /// let rows = BitMatrix::from_fn(4, 3, |unit, row| unit == row).into();
 /// let (source, split, binarise) = ("units".into(), "rows".into(), Binarise::None);
@@ -52,7 +53,8 @@ impl ClassData {
     /// # Examples
     ///
     /// ```
-    /// use gm_train::{Binarise, ClassData, Dataset};
+    /// use gm_data::{Binarise, Dataset};
+    /// use gm_train::ClassData;
     ///
     /// let digits = Dataset::builtin("digits")?;
     /// let data = ClassData::from_split("digits", "test", &digits.test, Binarise::None, 10)?;
@@ -72,7 +74,8 @@ impl ClassData {
 ///
 /// ```
 /// use gm_core::{BitMatrix, Matrix, ModelKind};
-/// use gm_train::{Binarise, ClassData, ClassReport};
+/// use gm_data::Binarise;
+/// use gm_train::{ClassData, ClassReport};
 ///
 /// let (source, split, rows) = ("units".into(), "rows".into(), BitMatrix::zeros(4, 3).into());
 /// let data = ClassData { source, split, binarise: Binarise::None, rows, labels: vec![0, 1, 0] };
@@ -141,7 +144,8 @@ pub struct ErrorRate {
 ///
 /// ```
 /// use gm_core::{BitMatrix, Matrix, ModelKind};
-/// use gm_train::{Binarise, ClassData, ClassReport};
+/// use gm_data::Binarise;
+/// use gm_train::{ClassData, ClassReport};
 ///
 /// let (source, split, rows) = ("units".into(), "rows".into(), BitMatrix::zeros(4, 3).into());
 /// let data = ClassData { source, split, binarise: Binarise::None, rows, labels: vec![0, 1, 0] };
@@ -240,7 +244,8 @@ impl ClassReport {
 ///
 /// ```
 /// use gm_core::Streams;
-/// use gm_train::{Binarise, ClassData, Classifier, Dataset, HiddenUnits, evaluate_classifier};
+/// use gm_data::{Binarise, Dataset};
+/// use gm_train::{ClassData, Classifier, HiddenUnits, evaluate_classifier};
 ///
 /// let digits = Dataset::builtin("digits")?;
 /// let net = Classifier::random(&[64, 20, 10], HiddenUnits::Relu, None, &Streams::new(0))?;
@@ -269,7 +274,8 @@ pub fn evaluate_classifier(net: &Classifier, data: &ClassData) -> Result<ClassRe
 ///
 /// ```
 /// use gm_core::{Labels, Matrix, Stack, Vector};
-/// use gm_train::{Binarise, ClassData, Dataset, Model, classify};
+/// use gm_data::{Binarise, Dataset};
+/// use gm_train::{ClassData, Model, classify};
 ///
 /// let digits = Dataset::builtin("digits")?;
 /// let dbn = gm_dbn::Dbn::new(Stack::zeros(&[64, 5])?, None)?;

@@ -15,10 +15,9 @@ use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::config::takes_numbers;
-use crate::data::{Binarise, Dataset, SplitName};
 use crate::error::{Error, Result};
 use crate::model::Model;
+use gm_data::{Binarise, Dataset, SplitName};
 
 pub use classes::{ClassData, ClassReport, CrossEntropy, ErrorRate, classify, evaluate_classifier};
 pub use dbm::evaluate_dbm;
@@ -213,7 +212,8 @@ impl EvalData {
     /// # Examples
     ///
     /// ```
-    /// use gm_train::{Dataset, EvalData, SplitName};
+    /// use gm_data::{Dataset, SplitName};
+    /// use gm_train::EvalData;
     ///
     /// let digits = Dataset::builtin("digits")?;
     /// let data = EvalData::from_dataset(&digits, SplitName::Test, None)?;
@@ -232,13 +232,13 @@ impl EvalData {
     pub fn for_kind(kind: VisibleKind, data: &Dataset, split: SplitName, binarise: Option<Binarise>) -> Result<Self> {
         let part = data.split(split);
         let binarise = match binarise {
-            _ if takes_numbers(kind) => Binarise::None,
+            _ if kind.takes_numbers() => Binarise::None,
             given => given.unwrap_or(part.evaluation_binarise()),
         };
         let streams = Streams::new(0).fork(Purpose::Choose, 3);
         let count = data.train.len().min(GAP_ROWS);
         let chosen = sample(&mut streams.stream(0), data.train.len(), count).into_vec();
-        let (train_rows, train_means) = if takes_numbers(kind) {
+        let (train_rows, train_means) = if kind.takes_numbers() {
             let train = data.train.rows_for(kind, binarise)?;
             (train.select(&chosen), means(&train))
         } else {
@@ -330,7 +330,8 @@ pub struct EvalReport {
 ///
 /// ```
 /// use gm_core::{Stack, unwatched};
-/// use gm_train::{Dataset, EvalData, EvalSettings, SplitName, evaluate_rbm};
+/// use gm_data::{Dataset, SplitName};
+/// use gm_train::{EvalData, EvalSettings, evaluate_rbm};
 ///
 /// let bars = Dataset::builtin("bars-and-stripes:2")?;
 /// let data = EvalData::from_dataset(&bars, SplitName::Test, None)?;

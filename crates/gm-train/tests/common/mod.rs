@@ -7,9 +7,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use gm_core::{BitMatrix, Format, Matrix, ModelData, Vector};
+use gm_data::{Binarise, Dataset, Split, Values};
 use gm_rbm::Rbm;
 use gm_testkit::Fixture;
-use gm_train::{Binarise, Config, Dataset, Event, ModelConfig, Outcome, RbmSettings, Run, Split, Unobserved, Values};
+use gm_train::{Config, Event, ModelConfig, Outcome, RbmSettings, Run, Unobserved};
 use serde_json::Value;
 
 /// A configuration with a small step from checkpoint to checkpoint.

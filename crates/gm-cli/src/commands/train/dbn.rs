@@ -183,7 +183,7 @@ impl DbnOptions {
     /// The kind of visible units: as told, else that of the model to extend.
     fn visible(&self) -> Visible {
         let extended = || {
-            let data = gm_train::load_model(model_of(self.extend.as_deref()?)).ok()?;
+            let data = gm_data::load_model(model_of(self.extend.as_deref()?)).ok()?;
             match data.visible {
                 VisibleKind::Gaussian => Some(Visible::Gaussian),
                 VisibleKind::Softmax { categories } => Some(Visible::Softmax(categories)),

@@ -9,10 +9,8 @@ mod sbn;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, Subcommand};
-use gm_train::{
-    Binarise, Config, DataConfig, DataSpec, Dataset, LoadOptions, ModelConfig, ModelSettings, MonitorSettings, Rate,
-    Regularise, Run, StopOn, load,
-};
+use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, load};
+use gm_train::{Config, DataConfig, ModelConfig, ModelSettings, MonitorSettings, Rate, Regularise, Run, StopOn};
 
 use super::{Context, plain};
 use crate::data::Folders;

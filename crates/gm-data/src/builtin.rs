@@ -5,14 +5,14 @@ use std::path::Path;
 use gm_core::{BitMatrix, Purpose, Streams};
 use rand::Rng;
 
-use super::dataset::Dataset;
-use super::idx;
-use super::spec::DataSpec;
-use super::split::{Levels, Split, Values};
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::idx;
+use crate::spec::DataSpec;
+use crate::split::{Levels, Split, Values};
 
-const DIGITS: &[u8] = include_bytes!("../../assets/digits-images-idx3-ubyte.gz");
-const DIGITS_LABELS: &[u8] = include_bytes!("../../assets/digits-labels-idx1-ubyte.gz");
+const DIGITS: &[u8] = include_bytes!("../assets/digits-images-idx3-ubyte.gz");
+const DIGITS_LABELS: &[u8] = include_bytes!("../assets/digits-labels-idx1-ubyte.gz");
 
 /// The shifter is enumerated whole up to this many bits.
 pub(super) const SHIFTER_WHOLE: usize = 12;

@@ -3,17 +3,9 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use gm_data::{Call, Fault, Injected, UNFINISHED, load_model, write_atomically};
+use gm_train::{CheckpointInfo, Config, Error, Outcome, Result, Run, Unobserved};
 use tempfile::TempDir;
-
-use super::Call;
-use super::injected::{Fault, Injected};
-use crate::checkpoint::CheckpointInfo;
-use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::files::load_model;
-use crate::observer::Unobserved;
-use crate::run::Run;
-use crate::trainer::Outcome;
 
 /// Runs of each kind of model, with early stopping, growth and classes among them.
 const RUNS: [(&str, &str); 4] = [
@@ -61,7 +53,7 @@ fn below(folder: &Path) -> Vec<PathBuf> {
 fn check_files(folder: &Path) {
     for path in below(folder) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        assert!(!name.starts_with(crate::files::UNFINISHED), "{name} is left");
+        assert!(!name.starts_with(UNFINISHED), "{name} is left");
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("gmck") => drop(CheckpointInfo::read(File::open(&path).unwrap()).unwrap()),
             Some("gm") => drop(load_model(&path).unwrap()),
@@ -133,7 +125,7 @@ fn law_every_injected_fault_is_survived_with_the_same_bits() {
 fn law_an_injected_fault_is_seen_at_the_call_and_in_the_folder_chosen() {
     let (here, there) = (folder(), folder());
     let path = here.path().join("file");
-    let write = |path: &Path| crate::files::write_atomically(path, |out| Ok(out.write_all(b"text")?));
+    let write = |path: &Path| write_atomically(path, |out| Ok(out.write_all(b"text")?));
     for (at, call) in [Call::Create, Call::Write, Call::Sync, Call::Rename, Call::SyncFolder].into_iter().enumerate() {
         let injected = Injected::new(here.path(), at, Fault::NoSpace);
         write(&there.path().join("file")).unwrap();

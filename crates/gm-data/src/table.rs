@@ -2,8 +2,8 @@
 
 use gm_core::{BitMatrix, Matrix};
 
-use super::split::{Levels, Split, Values};
 use crate::error::{Error, Result};
+use crate::split::{Levels, Split, Values};
 
 /// Values as a file keeps them, example by example.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use gm_core::{BitMatrix, Matrix, Purpose, Streams};
-use gm_train::{
-    Binarise, DataSpec, Dataset, Error, Levels, LoadOptions, Split, SplitName, Values, datasets, epoch_order, load,
-    load_rows,
+use gm_data::Error;
+use gm_data::{
+    Binarise, DataSpec, Dataset, Levels, LoadOptions, Split, SplitName, Values, datasets, epoch_order, load, load_rows,
 };
 use npyz::WriterBuilder;
 use proptest::prelude::*;
@@ -46,7 +46,7 @@ fn npy(descr: &str, fortran: bool, shape: &str, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn rows_of(path: &Path) -> gm_train::Result<Split> {
+fn rows_of(path: &Path) -> gm_data::Result<Split> {
     load_rows(&DataSpec::Path(path.into()), &LoadOptions::default())
 }
 
@@ -506,7 +506,7 @@ fn rejects_files_that_are_not_there() {
 
 #[test]
 fn rejects_bad_values_in_memory() {
-    let text = |outcome: gm_train::Result<Split>| outcome.unwrap_err().to_string();
+    let text = |outcome: gm_data::Result<Split>| outcome.unwrap_err().to_string();
     let reals = |value| Split::new(Values::Reals(Matrix::from_element(2, 2, value)), None);
     assert!(text(reals(1.5)).starts_with("Split::new: value 1.5 at row 1, column 1 lies outside 0..1"));
     assert!(reals(1.0).is_ok());

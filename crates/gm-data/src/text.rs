@@ -6,9 +6,9 @@ use std::path::Path;
 
 use gm_core::FileError;
 
-use super::limit::most_dense;
-use super::table::{Cells, Table};
 use crate::error::{Error, Result};
+use crate::limit::most_dense;
+use crate::table::{Cells, Table};
 
 /// Numbers of a growing table, one byte each for as long as all are 0 or 1.
 #[derive(Debug)]

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
-use super::split::{Split, Values};
+use crate::split::{Split, Values};
 
 /// Counts and moments of a split.
 ///
 /// # Examples
 ///
 /// ```
-/// let info = gm_train::Dataset::builtin("digits")?.test.info();
+/// let info = gm_data::Dataset::builtin("digits")?.test.info();
 /// assert_eq!((info.rows, info.units, info.image, info.binary), (299, 64, Some((8, 8)), false));
 /// assert_eq!((info.labels.len(), info.labels.values().sum()), (10, 299));
-/// # Ok::<(), gm_train::Error>(())
+/// # Ok::<(), gm_data::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -43,9 +43,9 @@ impl Split {
     /// # Examples
     ///
     /// ```
-    /// let info = gm_train::Dataset::builtin("bars-and-stripes:4")?.train.info();
+    /// let info = gm_data::Dataset::builtin("bars-and-stripes:4")?.train.info();
     /// assert_eq!((info.rows, info.units, info.duplicates, info.density), (32, 16, 2, 0.5));
-    /// # Ok::<(), gm_train::Error>(())
+    /// # Ok::<(), gm_data::Error>(())
     /// ```
     #[must_use]
     pub fn info(&self) -> SplitInfo {

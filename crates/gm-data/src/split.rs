@@ -11,12 +11,12 @@ use crate::error::{Error, Result};
 /// # Examples
 ///
 /// ```
-/// use gm_train::Levels;
+/// use gm_data::Levels;
 ///
 /// let levels = Levels::new(2, 16, vec![0, 16, 8, 4])?;
 /// assert_eq!((levels.units(), levels.samples()), (2, 2));
 /// assert_eq!(levels.mean(1, 1), 0.25);
-/// # Ok::<(), gm_train::Error>(())
+/// # Ok::<(), gm_data::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Levels {
@@ -99,7 +99,7 @@ impl Levels {
 ///
 /// ```
 /// use gm_core::Matrix;
-/// use gm_train::{Split, Values};
+/// use gm_data::{Split, Values};
 ///
 /// let grey = Matrix::from_row_slice(1, 2, &[0.25, 2.0]);
 /// assert_eq!(Values::Numbers(grey.clone()).mean(0, 1), 2.0);
@@ -173,13 +173,13 @@ impl Values {
 ///
 /// ```
 /// use gm_core::BitMatrix;
-/// use gm_train::{Split, Values};
+/// use gm_data::{Split, Values};
 ///
 /// let bits = BitMatrix::from_fn(4, 10, |unit, sample| unit == sample % 4);
 /// let split = Split::new(Values::Bits(bits), Some(vec![3; 10]))?;
 /// assert_eq!((split.units(), split.len()), (4, 10));
 /// assert_eq!(split.unit_means(), [0.3, 0.3, 0.2, 0.2]);
-/// # Ok::<(), gm_train::Error>(())
+/// # Ok::<(), gm_data::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
@@ -288,12 +288,12 @@ impl Split {
     ///
     /// ```
     /// use gm_core::BitMatrix;
-    /// use gm_train::{Split, Values};
+    /// use gm_data::{Split, Values};
     ///
     /// let bits = BitMatrix::from_fn(1, 4, |_, sample| sample == 0);
     /// let split = Split::new(Values::Bits(bits), None)?.with_weights(vec![3.0, 1.0, 1.0, 1.0])?;
     /// assert_eq!((split.weights(), split.unit_means()), (Some(&[2.0, 2.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0][..]), vec![0.5]));
-    /// # Ok::<(), gm_train::Error>(())
+    /// # Ok::<(), gm_data::Error>(())
     /// ```
     pub fn with_weights(mut self, weights: Vec<f32>) -> Result<Self> {
         const OP: &str = "Split::with_weights";
@@ -348,11 +348,11 @@ impl Split {
     /// # Examples
     ///
     /// ```
-    /// let digits = gm_train::Dataset::builtin("digits")?;
+    /// let digits = gm_data::Dataset::builtin("digits")?;
     /// let means = digits.train.to_matrix(&[0, 1]);
     /// assert_eq!(means.shape(), (64, 2));
     /// assert_eq!(means[(2, 0)], 5.0 / 16.0);
-    /// # Ok::<(), gm_train::Error>(())
+    /// # Ok::<(), gm_data::Error>(())
     /// ```
     #[must_use]
     pub fn to_matrix(&self, rows: &[u32]) -> Matrix {
@@ -415,7 +415,7 @@ impl Split {
     }
 
     /// Adds all values, in order, to a digest.
-    pub(crate) fn digest_into(&self, digest: &mut Sha256) {
+    pub fn digest_into(&self, digest: &mut Sha256) {
         let kind = match &self.values {
             Values::Bits(_) => 0,
             Values::Levels(levels) => u64::from(levels.scale),
@@ -509,8 +509,8 @@ pub(super) fn first(values: &Matrix, is: impl Fn(f32) -> bool) -> Option<(usize,
 /// use gm_core::Streams;
 ///
 /// let streams = Streams::new(1);
-/// let mut order = gm_train::epoch_order(5, &streams, 0);
-/// assert_eq!(order, gm_train::epoch_order(5, &streams, 0));
+/// let mut order = gm_data::epoch_order(5, &streams, 0);
+/// assert_eq!(order, gm_data::epoch_order(5, &streams, 0));
 /// order.sort();
 /// assert_eq!(order, [0, 1, 2, 3, 4]);
 /// ```

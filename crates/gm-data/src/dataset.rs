@@ -5,24 +5,24 @@ use std::str::FromStr;
 
 use gm_core::Error as CoreError;
 
-use super::spec::DataSpec;
-use super::split::Split;
-use super::table::Parts;
-use super::{builtin, spec};
 use crate::error::{Error, Result};
+use crate::spec::DataSpec;
+use crate::split::Split;
+use crate::table::Parts;
+use crate::{builtin, spec};
 
 /// Training, validation and test examples of one origin.
 ///
 /// # Examples
 ///
 /// ```
-/// use gm_train::{Dataset, SplitName};
+/// use gm_data::{Dataset, SplitName};
 ///
 /// let digits = Dataset::builtin("digits")?;
 /// assert_eq!(digits.units(), 64);
 /// assert_eq!(digits.split(SplitName::Train).len(), 1199);
 /// assert_eq!(digits.valid.image(), Some((8, 8)));
-/// # Ok::<(), gm_train::Error>(())
+/// # Ok::<(), gm_data::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -104,9 +104,9 @@ impl Dataset {
     /// # Examples
     ///
     /// ```
-    /// let digits = gm_train::Dataset::builtin("digits")?.learning_validation()?;
+    /// let digits = gm_data::Dataset::builtin("digits")?.learning_validation()?;
     /// assert_eq!((digits.train.len(), digits.valid.len()), (1498, 299));
-    /// # Ok::<(), gm_train::Error>(())
+    /// # Ok::<(), gm_data::Error>(())
     /// ```
     pub fn learning_validation(mut self) -> Result<Self> {
         if self.train.weights().is_some() {
@@ -172,11 +172,11 @@ pub(super) fn is_trained_on(row: usize) -> bool {
 /// # Examples
 ///
 /// ```
-/// use gm_train::SplitName;
+/// use gm_data::SplitName;
 ///
 /// assert_eq!("valid".parse::<SplitName>()?, SplitName::Valid);
 /// assert_eq!(SplitName::Test.to_string(), "test");
-/// # Ok::<(), gm_train::Error>(())
+/// # Ok::<(), gm_data::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SplitName {

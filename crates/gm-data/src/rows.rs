@@ -2,10 +2,10 @@
 
 use gm_core::{Batch, BitMatrix, Matrix, VisibleKind};
 
-use super::binarise::Binarise;
-use super::dataset::Dataset;
-use super::split::{Levels, Split, Values, check_range, first};
+use crate::binarise::Binarise;
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::split::{Levels, Split, Values, check_range, first};
 
 impl Split {
     /// All rows as visible units of a kind take them, `[units, rows]`.
@@ -23,12 +23,12 @@ impl Split {
     ///
     /// ```
     /// use gm_core::{Matrix, VisibleKind};
-    /// use gm_train::{Binarise, Split, Values};
+    /// use gm_data::{Binarise, Split, Values};
     ///
     /// let split = Split::new(Values::Numbers(Matrix::from_row_slice(2, 2, &[0.0, 2.0, 1.0, 0.0])), None)?;
     /// let rows = split.rows_for(VisibleKind::Softmax { categories: 3 }, Binarise::None)?;
     /// assert_eq!(rows.to_matrix().as_slice(), [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
-    /// # Ok::<(), gm_train::Error>(())
+    /// # Ok::<(), gm_data::Error>(())
     /// ```
     pub fn rows_for(&self, kind: VisibleKind, binarise: Binarise) -> Result<Batch> {
         match kind {
@@ -142,9 +142,9 @@ impl Dataset {
     /// # Examples
     ///
     /// ```
-    /// let digits = gm_train::Dataset::builtin("digits")?;
+    /// let digits = gm_data::Dataset::builtin("digits")?;
     /// assert_eq!(digits.inverted()?.train.values().mean(2, 0), 1.0 - digits.train.values().mean(2, 0));
-    /// # Ok::<(), gm_train::Error>(())
+    /// # Ok::<(), gm_data::Error>(())
     /// ```
     pub fn inverted(&self) -> Result<Self> {
         self.mapped(Split::inverted)

@@ -2,10 +2,10 @@
 
 use gm_core::{Batch, BitMatrix, Error as CoreError, Matrix};
 
-use super::binarise::Binarise;
-use super::dataset::{Dataset, SplitName};
-use super::split::{Levels, Split, Values};
+use crate::binarise::Binarise;
+use crate::dataset::{Dataset, SplitName};
 use crate::error::{Error, Result};
+use crate::split::{Levels, Split, Values};
 
 impl Dataset {
     /// The classes that the labels of training and validation rows tell: the highest label plus 1, and 2 at least.
@@ -17,8 +17,8 @@ impl Dataset {
     /// # Examples
     ///
     /// ```
-    /// assert_eq!(gm_train::Dataset::builtin("digits")?.classes()?, 10);
-    /// # Ok::<(), gm_train::Error>(())
+    /// assert_eq!(gm_data::Dataset::builtin("digits")?.classes()?, 10);
+    /// # Ok::<(), gm_data::Error>(())
     /// ```
     pub fn classes(&self) -> Result<usize> {
         let mut highest = 1;
@@ -37,13 +37,13 @@ impl Dataset {
     /// # Examples
     ///
     /// ```
-    /// use gm_train::{Dataset, SplitName};
+    /// use gm_data::{Dataset, SplitName};
     ///
     /// let digits = Dataset::builtin("digits")?;
     /// assert_eq!(digits.labels(SplitName::Test, 10)?.len(), 299);
     /// let error = digits.labels(SplitName::Test, 9).unwrap_err().to_string();
     /// assert_eq!(error, "digits: row 5 of the test split has label 9, allowed: below 9");
-    /// # Ok::<(), gm_train::Error>(())
+    /// # Ok::<(), gm_data::Error>(())
     /// ```
     pub fn labels(&self, split: SplitName, classes: usize) -> Result<&[u16]> {
         self.split(split).labels_below(&self.source, &split.to_string(), classes)
@@ -62,12 +62,12 @@ impl Dataset {
     /// # Examples
     ///
     /// ```
-    /// let digits = gm_train::Dataset::builtin("digits")?;
+    /// let digits = gm_data::Dataset::builtin("digits")?;
     /// let joined = digits.with_label_units(10)?;
     /// assert_eq!(joined.units(), 64 + 10);
     /// let label = digits.train.labels().map_or(0, |labels| labels[3].into());
     /// assert_eq!(joined.train.values().mean(64 + label, 3), 1.0);
-    /// # Ok::<(), gm_train::Error>(())
+    /// # Ok::<(), gm_data::Error>(())
     /// ```
     pub fn with_label_units(&self, classes: usize) -> Result<Self> {
         if classes < 2 {
@@ -86,8 +86,12 @@ impl Dataset {
 }
 
 impl Split {
-    /// The label of each example, below `classes`; source and split are for error texts.
-    pub(crate) fn labels_below(&self, source: &str, split: &str, classes: usize) -> Result<&[u16]> {
+    /// The label of each example, all below `classes`; `source` and `split` name the data in errors.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoLabels`] without labels, [`Error::Label`] for a label that is not below `classes`.
+    pub fn labels_below(&self, source: &str, split: &str, classes: usize) -> Result<&[u16]> {
         let (name, split) = (source.to_owned(), split.to_owned());
         let Some(labels) = self.labels() else { return Err(Error::NoLabels { name, split }) };
         match labels.iter().position(|&label| usize::from(label) >= classes) {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::faults::{Call, admit};
 
 /// How the names of unfinished files begin.
-pub(crate) const UNFINISHED: &str = ".unfinished-";
+pub const UNFINISHED: &str = ".unfinished-";
 
 /// Bytes that tell a model's format.
 const SNIFFED: u64 = 64;
@@ -30,7 +30,7 @@ const SNIFFED: u64 = 64;
 /// ```
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("note.txt");
-/// gm_train::write_atomically(&path, |out| Ok(out.write_all(b"kept")?))?;
+/// gm_data::write_atomically(&path, |out| Ok(out.write_all(b"kept")?))?;
 /// assert_eq!(std::fs::read(&path)?, b"kept");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -53,7 +53,7 @@ pub fn write_atomically(
 ///
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("numbers.txt");
-/// let mut file = gm_train::NewFile::create(&path)?;
+/// let mut file = gm_data::NewFile::create(&path)?;
 /// (0..3).try_for_each(|number| writeln!(file, "{number}"))?;
 /// assert!(!path.exists());
 /// file.keep()?;
@@ -122,10 +122,103 @@ impl Write for Unfinished {
     }
 }
 
-/// A file in a folder, whose writes tests can make fail.
-pub(crate) struct Guarded<'a> {
-    pub(crate) file: &'a mut File,
-    pub(crate) folder: &'a Path,
+/// A file that grows at its end and whose content can be made to last, such as a run's metrics.
+///
+/// # Examples
+///
+/// ```
+/// use gm_data::AppendFile;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("lines.txt");
+/// let mut file = AppendFile::open(&path)?;
+/// file.append(b"first\nsecond\nthi")?;
+/// assert_eq!((file.bytes()?, file.whole_lines()?), (16, 13));
+/// file.truncate(13)?;
+/// file.sync()?;
+/// assert_eq!(std::fs::read(&path)?, b"first\nsecond\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct AppendFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl AppendFile {
+    /// Opens a file, which may be new.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] naming `path`.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let mut options = File::options();
+        options.create(true).append(true).read(true);
+        Ok(Self { path: path.into(), file: options.open(path).map_err(Error::io("opening", path))? })
+    }
+
+    /// The path that the file was opened by.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The length of the file, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] naming the path.
+    pub fn bytes(&self) -> Result<u64> {
+        Ok(self.file.metadata().map_err(Error::io("opening", &self.path))?.len())
+    }
+
+    /// The length of the file up to the end of its last whole line, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] naming the path.
+    pub fn whole_lines(&mut self) -> Result<u64> {
+        let mut content = Vec::new();
+        let read = self.file.rewind().and_then(|()| self.file.read_to_end(&mut content));
+        read.map_err(Error::io("opening", &self.path))?;
+        Ok(content.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last as u64 + 1))
+    }
+
+    /// Drops what stands after the first `bytes` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] naming the path.
+    pub fn truncate(&mut self, bytes: u64) -> Result<()> {
+        self.file.set_len(bytes).map_err(Error::io("opening", &self.path))
+    }
+
+    /// Writes bytes behind the last one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] naming the path; part of the bytes may have been written.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        Guarded { file: &mut self.file, folder: folder_of(&self.path) }
+            .write_all(bytes)
+            .map_err(Error::io("writing", &self.path))
+    }
+
+    /// Makes the content last a crash of the system.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] naming the path.
+    pub fn sync(&self) -> Result<()> {
+        sync(&self.file, folder_of(&self.path)).map_err(Error::io("writing", &self.path))
+    }
+}
+
+/// An open file in a folder, whose writes tests can make fail.
+struct Guarded<'a> {
+    file: &'a mut File,
+    folder: &'a Path,
 }
 
 impl Write for Guarded<'_> {
@@ -140,13 +233,13 @@ impl Write for Guarded<'_> {
 }
 
 /// Makes the content of a file in a folder last.
-pub(crate) fn sync(file: &File, folder: &Path) -> std::io::Result<()> {
+fn sync(file: &File, folder: &Path) -> std::io::Result<()> {
     admit(Call::Sync, folder, 0)?;
     file.sync_all()
 }
 
 /// The folder that a path's file is in.
-pub(crate) fn folder_of(path: &Path) -> &Path {
+fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -181,8 +274,8 @@ fn sync_folder(folder: &Path) -> std::io::Result<()> {
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("model.safetensors");
 /// let model = ModelData::from_stack(ModelKind::Dbm, Stack::zeros(&[4, 3, 2])?)?;
-/// gm_train::save_model(&path, &model)?;
-/// assert_eq!(gm_train::load_model(&path)?, model);
+/// gm_data::save_model(&path, &model)?;
+/// assert_eq!(gm_data::load_model(&path)?, model);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn load_model(path: impl AsRef<Path>) -> Result<ModelData> {
@@ -206,7 +299,7 @@ pub fn load_model(path: impl AsRef<Path>) -> Result<ModelData> {
 ///
 /// ```
 /// use gm_core::{ModelData, ModelKind, Stack};
-/// use gm_train::save_model;
+/// use gm_data::save_model;
 ///
 /// let folder = tempfile::tempdir()?;
 /// let model = ModelData::from_stack(ModelKind::Rbm, Stack::zeros(&[2, 1])?)?;
@@ -231,7 +324,7 @@ impl Error {
     /// ```
     /// use gm_core::FileError;
     ///
-    /// let error = gm_train::Error::at("a.gm")(FileError::Checksum { format: "model" }.into());
+    /// let error = gm_data::Error::at("a.gm")(FileError::Checksum { format: "model" }.into());
     /// assert_eq!(error.to_string(), "a.gm: model file is damaged: its checksum does not match its content");
     /// ```
     pub fn at(path: impl AsRef<Path>) -> impl FnOnce(CoreError) -> Self {

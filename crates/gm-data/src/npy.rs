@@ -11,9 +11,9 @@ use gm_core::FileError;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::limit::Limit;
-use super::table::{Cells, Parts, Table};
 use crate::error::{Error, Result};
+use crate::limit::Limit;
+use crate::table::{Cells, Parts, Table};
 
 const FORMAT: &str = "npy";
 const MAGIC: &[u8] = b"\x93NUMPY";

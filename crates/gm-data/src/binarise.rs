@@ -9,8 +9,8 @@ use rand::Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::split::{Levels, Split, Values, check_range};
 use crate::error::{Error, Result};
+use crate::split::{Levels, Split, Values, check_range};
 
 /// How grey levels become zeros and ones. Data that are 0 and 1 already stay as they are.
 ///
@@ -19,12 +19,12 @@ use crate::error::{Error, Result};
 /// # Examples
 ///
 /// ```
-/// use gm_train::Binarise;
+/// use gm_data::Binarise;
 ///
 /// assert_eq!("threshold".parse::<Binarise>()?, Binarise::Threshold(0.5));
 /// assert_eq!("fixed:7".parse::<Binarise>()?, Binarise::Fixed(7));
 /// assert_eq!(Binarise::Dynamic.to_string(), "dynamic");
-/// # Ok::<(), gm_train::Error>(())
+/// # Ok::<(), gm_data::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -128,13 +128,13 @@ impl Split {
     ///
     /// ```
     /// use gm_core::{Purpose, Streams};
-    /// use gm_train::{Binarise, Dataset};
+    /// use gm_data::{Binarise, Dataset};
     ///
     /// let train = Dataset::builtin("digits")?.train;
     /// let step = Streams::new(0).fork(Purpose::Binarise, 12);
     /// let batch = train.binary_batch(&[4, 8, 4], Binarise::Dynamic, &step)?;
     /// assert_eq!((batch.units(), batch.samples()), (64, 3));
-    /// # Ok::<(), gm_train::Error>(())
+    /// # Ok::<(), gm_data::Error>(())
     /// ```
     pub fn binary_batch(&self, rows: &[u32], binarise: Binarise, streams: &Streams) -> Result<BitMatrix> {
         let chosen = || rows.iter().map(|&row| row as usize).collect::<Vec<_>>();
@@ -167,13 +167,13 @@ impl Split {
     /// # Examples
     ///
     /// ```
-    /// use gm_train::{Binarise, Dataset};
+    /// use gm_data::{Binarise, Dataset};
     ///
     /// let test = Dataset::builtin("digits")?.test;
     /// let bits = test.to_bits(Binarise::Fixed(0))?;
     /// assert_eq!(bits.samples(), 299);
     /// assert!(test.to_bits(Binarise::None).is_err());
-    /// # Ok::<(), gm_train::Error>(())
+    /// # Ok::<(), gm_data::Error>(())
     /// ```
     pub fn to_bits(&self, binarise: Binarise) -> Result<BitMatrix> {
         if let Values::Bits(bits) = self.values() {

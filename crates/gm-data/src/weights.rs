@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::dataset::Dataset;
-use super::spec::read;
-use super::table::{Cells, Table};
-use super::{LoadOptions, dataset};
+use crate::dataset;
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::spec::LoadOptions;
+use crate::spec::read;
+use crate::table::{Cells, Table};
 
 /// The data with weights of the training examples from a file, of which all splits have so many rows.
 ///

@@ -7,9 +7,9 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 use gm_core::FileError;
 
-use super::limit::Limit;
-use super::table::{Cells, Table};
 use crate::error::{Error, Result};
+use crate::limit::Limit;
+use crate::table::{Cells, Table};
 
 const FORMAT: &str = "IDX";
 const GZIP: [u8; 2] = [0x1f, 0x8b];

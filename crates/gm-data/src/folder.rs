@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::table::{Parts, Table};
-use super::{idx, text};
 use crate::error::{Error, Result};
+use crate::table::{Parts, Table};
+use crate::{idx, text};
 
 /// Reads `train-`, `valid-` and `test-` (or `t10k-`) `images-idx3-ubyte.gz` or `images-idx2-ubyte.gz` and
 /// `labels-idx1-ubyte.gz`, all of them also without `.gz`, else `binarized_mnist_train.amat` and so on; only the training

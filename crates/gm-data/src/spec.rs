@@ -8,14 +8,14 @@ use std::str::FromStr;
 
 use gm_core::Error as CoreError;
 
-use super::binarise::Binarise;
-use super::dataset::Dataset;
-use super::known;
-use super::split::Split;
-use super::table::{Beyond, Parts, Table, pack_all};
-use super::weights::{Cut, weighted};
-use super::{builtin, folder, idx, npy, text};
+use crate::binarise::Binarise;
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::known;
+use crate::split::Split;
+use crate::table::{Beyond, Parts, Table, pack_all};
+use crate::weights::{Cut, weighted};
+use crate::{builtin, folder, idx, npy, text};
 
 /// How built-in names are written.
 pub(super) const BUILTIN: [&str; 3] = ["digits", "bars-and-stripes:D", "shifter:N"];
@@ -25,13 +25,13 @@ pub(super) const BUILTIN: [&str; 3] = ["digits", "bars-and-stripes:D", "shifter:
 /// # Examples
 ///
 /// ```
-/// use gm_train::DataSpec;
+/// use gm_data::DataSpec;
 ///
 /// assert_eq!(DataSpec::parse("shifter:8")?, DataSpec::Shifter(8));
 /// assert_eq!(DataSpec::parse("mnist")?, DataSpec::Known("mnist"));
 /// assert_eq!(DataSpec::parse("rows.csv")?, DataSpec::Path("rows.csv".into()));
 /// assert!(DataSpec::parse("mnits").unwrap_err().to_string().contains("did you mean `mnist`?"));
-/// # Ok::<(), gm_train::Error>(())
+/// # Ok::<(), gm_data::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -114,7 +114,7 @@ impl fmt::Display for DataSpec {
 /// # Examples
 ///
 /// ```
-/// use gm_train::{Binarise, DataSpec, LoadOptions, load_rows};
+/// use gm_data::{Binarise, DataSpec, LoadOptions, load_rows};
 ///
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("counts.csv");
@@ -191,11 +191,11 @@ impl LoadOptions {
 /// # Examples
 ///
 /// ```
-/// use gm_train::{DataSpec, LoadOptions, load};
+/// use gm_data::{DataSpec, LoadOptions, load};
 ///
 /// let bars = load(&DataSpec::BarsAndStripes(3), &LoadOptions::default())?;
 /// assert_eq!((bars.train.len(), bars.units()), (16, 9));
-/// # Ok::<(), gm_train::Error>(())
+/// # Ok::<(), gm_data::Error>(())
 /// ```
 pub fn load(spec: &DataSpec, options: &LoadOptions) -> Result<Dataset> {
     let (data, cut) = match files(spec, options)? {
@@ -236,11 +236,11 @@ fn files(spec: &DataSpec, options: &LoadOptions) -> Result<Option<Parts<Split>>>
 /// # Examples
 ///
 /// ```
-/// use gm_train::{DataSpec, LoadOptions, load_rows};
+/// use gm_data::{DataSpec, LoadOptions, load_rows};
 ///
 /// let digits = load_rows(&DataSpec::Digits, &LoadOptions::default())?;
 /// assert_eq!(digits.len(), 1797);
-/// # Ok::<(), gm_train::Error>(())
+/// # Ok::<(), gm_data::Error>(())
 /// ```
 pub fn load_rows(spec: &DataSpec, options: &LoadOptions) -> Result<Split> {
     let rows = match files(spec, options)? {

@@ -8,7 +8,7 @@ use serde::Serialize;
 ///
 /// ```
 /// // What a download of the training labels of MNIST must be.
-/// let mnist = gm_train::datasets().iter().find(|set| set.name == "mnist").expect("MNIST is known");
+/// let mnist = gm_data::datasets().iter().find(|set| set.name == "mnist").expect("MNIST is known");
 /// let labels = mnist.files.iter().find(|file| file.name == "train-labels-idx1-ubyte.gz").expect("a file of labels");
 /// assert_eq!(labels.bytes, 28_881);
 /// assert!(labels.sha256.starts_with("3552534a0a558bbe") && labels.sha256.len() == 64);
@@ -30,7 +30,7 @@ pub struct FileInfo {
 ///
 /// ```
 /// // Where to get the first file of MNIST.
-/// let mnist = gm_train::datasets().iter().find(|set| set.name == "mnist").expect("MNIST is known");
+/// let mnist = gm_data::datasets().iter().find(|set| set.name == "mnist").expect("MNIST is known");
 /// let source = &mnist.sources[0];
 /// let address = format!("{}/{}", source.server, source.files[0].name);
 /// assert_eq!(address, "https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz");
@@ -49,7 +49,7 @@ pub struct SourceInfo {
 /// # Examples
 ///
 /// ```
-/// let mnist = gm_train::datasets().iter().find(|set| set.name == "mnist").expect("MNIST is known");
+/// let mnist = gm_data::datasets().iter().find(|set| set.name == "mnist").expect("MNIST is known");
 /// assert_eq!(mnist.rows, Some([50_000, 10_000, 10_000]));
 /// assert_eq!(mnist.files.len(), 4);
 /// ```
@@ -89,7 +89,7 @@ impl DatasetInfo {
 /// # Examples
 ///
 /// ```
-/// let builtin = gm_train::datasets().iter().filter(|set| set.is_builtin());
+/// let builtin = gm_data::datasets().iter().filter(|set| set.is_builtin());
 /// let names: Vec<&str> = builtin.map(|set| set.name).collect();
 /// assert_eq!(names, ["digits", "bars-and-stripes:D", "shifter:N"]);
 /// ```

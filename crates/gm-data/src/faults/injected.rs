@@ -7,8 +7,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Call;
 
 /// What happens at the chosen call.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "faults")] {
+/// use gm_data::{Fault, Injected, write_atomically};
+///
+/// let folder = tempfile::tempdir()?;
+/// let full = Injected::new(folder.path(), 1, Fault::NoSpace); // the second call finds the disk full
+/// assert!(write_atomically(folder.path().join("file"), |out| Ok(out.write_all(b"text")?)).is_err());
+/// drop(full);
+/// assert!(write_atomically(folder.path().join("file"), |out| Ok(out.write_all(b"text")?)).is_ok());
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// Nothing; calls are counted.
     None,
     /// A write takes half of the bytes, which is no error.
@@ -33,19 +48,36 @@ struct Plan {
 static PLANS: Mutex<Vec<Arc<Plan>>> = Mutex::new(Vec::new());
 
 /// Makes a fault happen as long as the value lives.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "faults")] {
+/// use gm_data::{Fault, Injected, write_atomically};
+///
+/// let folder = tempfile::tempdir()?;
+/// let full = Injected::new(folder.path(), 1, Fault::NoSpace); // the second call finds the disk full
+/// assert!(write_atomically(folder.path().join("file"), |out| Ok(out.write_all(b"text")?)).is_err());
+/// drop(full);
+/// assert!(write_atomically(folder.path().join("file"), |out| Ok(out.write_all(b"text")?)).is_ok());
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
-pub(crate) struct Injected(Arc<Plan>);
+pub struct Injected(Arc<Plan>);
 
 impl Injected {
     /// A fault at a call, counted from 0, in a folder and those below it.
-    pub(crate) fn new(folder: &Path, at: usize, fault: Fault) -> Self {
+    #[must_use]
+    pub fn new(folder: &Path, at: usize, fault: Fault) -> Self {
         let plan = Arc::new(Plan { folder: folder.into(), at, fault, calls: Mutex::new(Vec::new()) });
         lock(&PLANS).push(Arc::clone(&plan));
         Self(plan)
     }
 
     /// The calls so far.
-    pub(crate) fn calls(&self) -> Vec<Call> {
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
         lock(&self.0.calls).clone()
     }
 }
@@ -60,7 +92,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How many of so many bytes a call in a folder may write, or why it fails.
+/// How many of the given bytes a call in a folder may write, or why it fails.
 pub(crate) fn admit(call: Call, folder: &Path, bytes: usize) -> io::Result<usize> {
     let plan = lock(&PLANS).iter().find(|plan| folder.starts_with(&plan.folder)).cloned();
     let Some(plan) = plan else { return Ok(bytes) };

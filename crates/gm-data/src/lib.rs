@@ -1,0 +1,51 @@
+//! Data sets: built-in, well known, or read from files; kept as packed bits or bytes.
+//!
+//! A data set is three splits of rows. `load` reads one that a specification names, and `Dataset` and `Split` hold it.
+//! `Binarise` says how grey levels become zeros and ones. Start reading in `spec.rs`, which turns a specification into
+//! splits; each file format has a file of its own. `write_atomically` and its relatives write files whole or not at all.
+//!
+//! ```
+//! use gm_data::{Binarise, Dataset};
+//!
+//! let bars = Dataset::builtin("bars-and-stripes:3")?;
+//! assert_eq!((bars.units(), bars.train.len()), (9, 16));
+//! let rows = bars.train.to_bits(Binarise::None)?; // [units, rows]
+//! assert_eq!((rows.units(), rows.samples()), (9, 16));
+//! # Ok::<(), gm_data::Error>(())
+//! ```
+
+mod binarise;
+mod builtin;
+mod dataset;
+mod error;
+mod faults;
+mod files;
+mod folder;
+mod idx;
+mod info;
+mod known;
+mod labels;
+mod limit;
+mod npy;
+mod rows;
+mod spec;
+mod split;
+mod table;
+mod text;
+mod weights;
+
+pub use binarise::Binarise;
+pub use dataset::{Dataset, SplitName};
+pub use error::{Error, Result};
+#[cfg(any(test, feature = "faults"))]
+pub use faults::{Call, Fault, Injected};
+pub use files::{AppendFile, NewFile, UNFINISHED, load_model, save_model, write_atomically};
+pub use info::SplitInfo;
+pub use known::{DatasetInfo, FileInfo, SourceInfo, datasets};
+pub use spec::{DataSpec, LoadOptions, load, load_rows};
+pub use split::{Levels, Split, Values, epoch_order};
+
+/// The example of the crate's description runs with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadMe;
