@@ -23,8 +23,9 @@ mod stack;
 mod streams;
 mod units;
 mod visible;
+mod watch;
 
-pub use anneal::{AisSettings, Annealed, AnnealedPath, Progress, Schedule, Watch, anneal, anneal_back, unwatched};
+pub use anneal::{AisSettings, Annealed, AnnealedPath, Schedule, anneal, anneal_back};
 pub use batch::{Batch, BatchRef};
 pub use bits::BitMatrix;
 pub use centre::centre;
@@ -50,3 +51,4 @@ pub use stack::{Matrix, Stack, Vector};
 pub use streams::{Purpose, Stream, Streams};
 pub use units::{ModelKind, VisibleKind};
 pub use visible::{Gaussian, Groups, Standardise, VisibleUnits};
+pub use watch::{Progress, Watch, unwatched};

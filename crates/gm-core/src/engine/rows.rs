@@ -3,6 +3,7 @@
 //! An update of a model makes and drops dozens of arrays of the same few sizes. Memory that goes back to the system each time has to be
 //! mapped, cleared and counted anew by its kernel, one page after the other while the other threads wait.
 
+use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -78,6 +79,20 @@ impl DerefMut for Rows {
     fn deref_mut(&mut self) -> &mut [Row] {
         &mut self.0
     }
+}
+
+thread_local! {
+    static SUMS: RefCell<Vec<Row>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `work` on rows that are reused by the next call on this thread, and that hold anything at the start.
+pub(super) fn with_rows<T>(count: usize, work: impl FnOnce(&mut [Row]) -> T) -> T {
+    SUMS.with_borrow_mut(|rows| {
+        if rows.len() < count {
+            rows.resize(count, Row::ZERO);
+        }
+        work(&mut rows[..count])
+    })
 }
 
 #[cfg(test)]

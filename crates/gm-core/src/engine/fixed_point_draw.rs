@@ -1,18 +1,20 @@
-//! Draws from weights that are rounded to whole steps.
+//! Draws from weights in fixed point.
 //!
-//! Steps of 16 bits are added for twice as many units at a time as numbers of 32. A random number that is farther from the mean
-//! than rounding can have moved it decides as it would have anyway; for the others, less than one in a hundred, the inputs are
-//! added up from the weights themselves. Both ways give the same bits.
+//! A random number that is farther from the mean than rounding can have moved it decides as it would have anyway; for the others, less
+//! than one in a hundred, the inputs are added up from the weights themselves. Both ways give the same bits.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
 
 use rand::RngExt;
 
-use super::{
-    Beta, CHUNK, Coupling, DRAWN, GROUP, Given, LayerUpdate, continue_draw, padded, panel_row, stream_of, with_rows,
-};
-use crate::kernels::{self, ADDED, GROUPS, HALF, Half, LANES, PART, Part, Rough, Row, Steps, TILE, Table, Tile};
+use super::coupling::Coupling;
+use super::draw::{CHUNK, DRAWN, continue_draw, stream_of};
+use super::given::Given;
+use super::layer::{Beta, LayerUpdate};
+use super::panel::{GROUP, panel_row};
+use super::rows::with_rows;
+use crate::kernels::{self, ADDED, GROUPS, LANES, PART, Rough, Row, Steps, TILE};
 use crate::streams::{Stream, Streams};
 
 /// The most that an input may be off for draws from weights in whole steps. At worst, with all means one half, one draw in eight is
@@ -22,116 +24,12 @@ const GREATEST_DOUBT: f32 = 0.25;
 /// Below this many samples such draws do not pay.
 const MANY: usize = 32;
 
-/// The greatest sum of a tile in whole steps; rounding may take it a little further in 16 bits.
-const GREATEST_SUM: f32 = 32_000.0;
-
 thread_local! {
     static STEPS: RefCell<Vec<Steps>> = const { RefCell::new(Vec::new()) };
-    static TABLE: RefCell<Box<Table<Half>>> = RefCell::new(kernels::empty_table());
-}
-
-/// The weights of all inputs to the units of a panel, in whole steps of each unit.
-#[derive(Clone, Debug)]
-pub(super) struct CoarsePanel {
-    inputs: usize,
-    /// Parts of 16 units that are in use.
-    used: usize,
-    /// Tile by tile the used halves, each with the weights of all inputs of the tile.
-    halves: Vec<Half>,
-    /// The step of each unit.
-    step: Row,
-    /// What rounding to whole steps may change at most, whichever inputs are on.
-    error: Row,
-    /// The greatest magnitude of a sum of weights, whichever inputs are on; infinite where a weight is no finite number.
-    greatest: Row,
-    /// The weights themselves, those of all inputs of a unit next to each other.
-    by_unit: Vec<[f32; TILE]>,
-}
-
-impl CoarsePanel {
-    pub(super) fn new(inputs: usize, used: usize) -> Self {
-        let rows = padded(inputs);
-        let halves = vec![Half([0; HALF]); (used * PART).div_ceil(HALF) * rows];
-        let [step, error, greatest] = [Row::ZERO; 3];
-        let by_unit = vec![[0.0; TILE]; used * PART * inputs.div_ceil(TILE)];
-        Self { inputs, used, halves, step, error, greatest, by_unit }
-    }
-
-    fn tiles(&self) -> impl Iterator<Item = Tile<'_, Half>> {
-        let used = (self.used * PART).div_ceil(HALF);
-        (0..self.inputs).step_by(TILE).map(move |first| {
-            let groups = (self.inputs - first).div_ceil(GROUP).min(GROUPS);
-            let (parts, of_part) = (&self.halves[first * used..], groups * GROUP);
-            Tile { parts, of_part, of_input: 1, groups, used, scale: 1.0, first: first == 0 }
-        })
-    }
-
-    /// Takes over the weights of a panel, in the order of [`Order::Parts`].
-    pub(super) fn fill(&mut self, parts: &[Part]) {
-        let [mut widest, mut positive, mut magnitude] = [Row::ZERO; 3];
-        for (first, _, weights) in by_part(parts, self.used) {
-            let [on, all] = kernels::magnitudes(weights);
-            for (unit, lane) in (first..).zip(0..PART) {
-                widest.0[unit] = widest.0[unit].max(on.0[lane]).max(all.0[lane] - on.0[lane]);
-                positive.0[unit] += on.0[lane];
-                magnitude.0[unit] += all.0[lane];
-            }
-        }
-        self.greatest = Row(std::array::from_fn(|unit| match (positive.0[unit], magnitude.0[unit]) {
-            (on, all) if all.is_finite() => on.max(all - on),
-            _ => f32::INFINITY,
-        }));
-        // Weights that are next to nothing count as nothing, so that no step is too small for a number.
-        self.step = Row(widest.0.map(|sum| if sum > 1e-30 { sum / GREATEST_SUM } else { 0.0 }));
-        self.round(parts);
-    }
-
-    /// Rounds the weights to whole steps.
-    fn round(&mut self, parts: &[Part]) {
-        let (tiles, halves) = (self.inputs.div_ceil(TILE), (self.used * PART).div_ceil(HALF));
-        let [mut above, mut below] = [Row::ZERO; 2];
-        for (first, input, weights) in by_part(parts, self.used) {
-            let cells = &mut self.halves[input * halves + first / HALF * weights.len()..][..weights.len()];
-            let errors = kernels::round_to_steps(
-                weights,
-                &Row::parts(std::slice::from_ref(&self.step))[first / PART],
-                first % HALF,
-                cells,
-            );
-            for (unit, lane) in (first..).zip(0..PART) {
-                above.0[unit] += errors[0].0[lane];
-                below.0[unit] += errors[1].0[lane];
-            }
-            let by_unit = &mut self.by_unit.as_flattened_mut()[first * tiles * TILE + input..];
-            kernels::transpose((Part::numbers(weights), PART), (by_unit, tiles * TILE), (weights.len(), PART));
-        }
-        self.error = Row(std::array::from_fn(|unit| above.0[unit].max(below.0[unit])));
-    }
-}
-
-/// The parts of a panel's tiles: (first unit, first input, weights of the tile's inputs).
-fn by_part(parts: &[Part], used: usize) -> impl Iterator<Item = (usize, usize, &[Part])> {
-    parts.chunks(used * TILE).enumerate().flat_map(move |(tile, parts)| {
-        let of_part = parts.chunks(parts.len() / used).enumerate();
-        of_part.map(move |(part, weights)| (part * PART, tile * TILE, weights))
-    })
-}
-
-impl Given<'_> {
-    /// The sums of the weights of the inputs that are on, in whole steps, for the samples of the block with the given first one.
-    fn steps_into(&self, first: usize, panel: &CoarsePanel, sums: &mut [Steps]) {
-        let block = first / self.block;
-        TABLE.with_borrow_mut(|table| {
-            for (t, tile) in panel.tiles().enumerate() {
-                let words = &self.states.word(t)[first..][..sums.len()];
-                kernels::accumulate_steps(words, &self.lookups[t * self.blocks + block], tile, table, sums);
-            }
-        });
-    }
 }
 
 /// Draws of a panel from weights in whole steps, the same bits as from the weights themselves.
-pub(super) struct Roughly<'a> {
+pub(super) struct FixedDraw<'a> {
     update: &'a LayerUpdate<'a>,
     panel: usize,
     rough: Rough,
@@ -159,7 +57,7 @@ fn digits_off(doubt: &Row) -> [Row; 2] {
 /// What sixteen binary digits can tell apart.
 const DIGITS: f32 = 65_536.0;
 
-impl<'a> Roughly<'a> {
+impl<'a> FixedDraw<'a> {
     /// None where few samples are drawn, where the neighbours' weights are not there in whole steps, or where too many draws would not
     /// be certain.
     pub(super) fn new(update: &'a LayerUpdate<'a>, panel: usize, samples: usize) -> Option<Self> {
@@ -168,12 +66,12 @@ impl<'a> Roughly<'a> {
         }
         let (mut error, mut greatest, mut sums, mut step) = (Row::ZERO, Row::ZERO, 32, Row::ZERO);
         for (coupling, _) in update.neighbours.iter().flatten() {
-            let coarse = coupling.coarse.get(panel)?;
-            step = coarse.step;
-            sums += roundings(coarse.inputs.div_ceil(TILE));
+            let fixed = coupling.fixed.get(panel)?;
+            step = fixed.step;
+            sums += roundings(fixed.inputs.div_ceil(TILE));
             for lane in 0..LANES {
-                error.0[lane] += 1.001 * coarse.error.0[lane];
-                greatest.0[lane] += coarse.greatest.0[lane];
+                error.0[lane] += 1.001 * fixed.error.0[lane];
+                greatest.0[lane] += fixed.greatest.0[lane];
             }
         }
         let bias = panel_row(update.bias, panel);
@@ -211,7 +109,7 @@ impl<'a> Roughly<'a> {
             with_rows(of_other, |others| {
                 let mut before = None;
                 for (coupling, states) in given.iter().flatten() {
-                    let panel = &coupling.coarse[self.panel];
+                    let panel = &coupling.fixed[self.panel];
                     if let Some(step) = before.replace(&panel.step) {
                         kernels::scale_steps(sums, step, others);
                     }
@@ -306,7 +204,7 @@ impl<'a> Roughly<'a> {
         sample: usize,
     ) -> impl Iterator<Item = (&'a [u64], usize, &'a [[f32; TILE]])> + Clone {
         self.update.neighbours.into_iter().flatten().map(move |(coupling, states)| {
-            let (tiles, panel) = (states.words_per_sample(), &coupling.coarse[unit / LANES]);
+            let (tiles, panel) = (states.words_per_sample(), &coupling.fixed[unit / LANES]);
             let weights = &panel.by_unit[unit % LANES * tiles..][..tiles];
             (&states.words()[sample..], states.samples(), weights)
         })
@@ -335,7 +233,7 @@ mod tests {
         let plain = drawn(&below, &above);
         let [mut below, mut above] = [below, above].map(Coupling::for_draws);
         let update = LayerUpdate::new(&bias).given(&below, &x).given(&above, &y);
-        assert_eq!(Roughly::new(&update, 0, samples.max(32)).is_some(), scale < 0.5, "both ways are tried");
+        assert_eq!(FixedDraw::new(&update, 0, samples.max(32)).is_some(), scale < 0.5, "both ways are tried");
         [&mut below, &mut above].into_iter().for_each(changed);
         plain == drawn(&below, &above)
     }
@@ -354,7 +252,7 @@ mod tests {
     #[test]
     fn planted_rounding_that_is_not_allowed_for_is_found_out() {
         assert!(!drawn_alike(0.1, 1100, Beta::Same(1.0), |coupling| {
-            let halves = coupling.coarse.iter_mut().flat_map(|panel| &mut panel.halves);
+            let halves = coupling.fixed.iter_mut().flat_map(|panel| &mut panel.halves);
             halves.for_each(|half| half.0.iter_mut().for_each(|steps| *steps &= !63));
         }));
     }
@@ -362,7 +260,7 @@ mod tests {
     #[test]
     fn planted_open_draws_from_other_weights_are_found_out() {
         assert!(!drawn_alike(0.1, 1100, Beta::Same(1.0), |coupling| {
-            let by_unit = coupling.coarse.iter_mut().flat_map(|panel| &mut panel.by_unit);
+            let by_unit = coupling.fixed.iter_mut().flat_map(|panel| &mut panel.by_unit);
             by_unit.for_each(|weights| weights.iter_mut().for_each(|weight| *weight += 0.01));
         }));
     }

@@ -1,0 +1,73 @@
+//! Temperatures that a pilot run chooses for the path at hand.
+
+use super::path::AnnealedPath;
+use super::run::OP;
+use super::schedule::Schedule;
+use crate::error::{Error, Result};
+use crate::streams::{Purpose, Streams};
+use crate::watch::{Progress, Watch};
+
+/// The temperatures of a schedule on a path.
+pub(super) fn temperatures<P: AnnealedPath>(
+    path: &P,
+    schedule: &Schedule,
+    streams: &Streams,
+    watch: Watch<'_>,
+) -> Result<Vec<f64>> {
+    let Schedule::Adaptive(count @ 2..) = *schedule else { return Ok(rounded(schedule.betas()?)) };
+    let pilot = rounded(Schedule::Graded((count / PILOT_SHARE).clamp(PILOT_LEAST, PILOT_MOST)).betas()?);
+    let streams = streams.fork(Purpose::Anneal, u64::MAX - 1);
+    let mut chains = path.start(PILOT_RUNS, &streams.fork(Purpose::Anneal, 0));
+    let mut lengths = Vec::with_capacity(pilot.len() - 1);
+    for (k, pair) in pilot.windows(2).enumerate() {
+        let mut gains = vec![0.0; PILOT_RUNS];
+        path.advance(&mut chains, pair[0], pair[1], &streams.fork(Purpose::Anneal, k as u64 + 1), &mut gains);
+        lengths.push(deviation(&gains));
+        if watch(Progress { done: 0, total: count - 1 }).is_break() {
+            return Err(Error::Interrupted { op: OP });
+        }
+    }
+    Ok(rounded(equal_parts(&pilot, &lengths, count)))
+}
+
+/// Runs of a pilot, and its temperatures: so many times fewer than those of the schedule, within limits.
+const PILOT_RUNS: usize = 64;
+const PILOT_SHARE: usize = 10;
+const PILOT_LEAST: usize = 50;
+const PILOT_MOST: usize = 1_000;
+
+/// The share of an adaptive schedule that is evenly spaced, in case the pilot has overlooked something.
+pub(super) const EVEN: f64 = 0.1;
+
+/// Standard deviation.
+fn deviation(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0)).sqrt()
+}
+
+/// So many values from 0 to 1 between which equal shares of the lengths lie.
+fn equal_parts(knots: &[f64], lengths: &[f64], count: usize) -> Vec<f64> {
+    let total = lengths.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+    let mut passed = vec![0.0];
+    for (pair, length) in knots.windows(2).zip(lengths) {
+        passed.push(passed[passed.len() - 1] + (1.0 - EVEN) * length / total + EVEN * (pair[1] - pair[0]));
+    }
+    let whole = passed[passed.len() - 1];
+    let mut k = 0;
+    let place = |i: usize| {
+        let wanted = whole * i as f64 / (count - 1) as f64;
+        while k + 2 < passed.len() && passed[k + 1] < wanted {
+            k += 1;
+        }
+        let share = (wanted - passed[k]) / (passed[k + 1] - passed[k]);
+        knots[k] + share * (knots[k + 1] - knots[k])
+    };
+    let mut betas: Vec<f64> = (0..count).map(place).collect();
+    betas[count - 1] = 1.0;
+    betas
+}
+
+/// The kernels take single-precision temperatures; the weights must follow the very same path.
+fn rounded(betas: Vec<f64>) -> Vec<f64> {
+    betas.into_iter().map(|beta| f64::from(beta as f32)).collect()
+}

@@ -1,0 +1,195 @@
+//! Runs along a path, from the base to the model and back.
+
+use super::path::AnnealedPath;
+use super::pilot::temperatures;
+use super::schedule::{AisSettings, Schedule};
+use crate::error::{Error, Result};
+use crate::estimate::{Estimate, weights_ess};
+use crate::streams::{Purpose, Streams};
+use crate::watch::{Progress, Watch};
+
+/// What annealed importance sampling found.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{AisSettings, Schedule, Streams, anneal, unwatched};
+/// # struct Even;
+/// # impl gm_core::AnnealedPath for Even {
+/// #     type Chains = ();
+/// #     fn log_base_partition(&self) -> f64 { 2.0_f64.ln() }
+/// #     fn start(&self, _: usize, _: &Streams) {}
+/// #     fn advance(&self, _: &mut (), from: f64, to: f64, _: &Streams, log_weights: &mut [f64]) {
+/// #         log_weights.iter_mut().for_each(|log_weight| *log_weight += 3.0 * (to - from));
+/// #     }
+/// # }
+///
+/// // `Even` is a path on which all runs get the same weight.
+/// let settings = AisSettings { runs: 10, schedule: Schedule::Linear(5) };
+/// let found = anneal(&Even, &settings, &Streams::new(0), &mut unwatched)?;
+/// assert_eq!((found.log_weights.len(), found.temperatures, found.schedule), (10, 5, "linear"));
+/// assert!((found.ess - 10.0).abs() < 1e-9);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Annealed {
+    /// log Z: below the truth in expectation from [`anneal`], so that likelihoods computed with it lean upwards, and
+    /// above it from [`anneal_back`].
+    pub log_partition: Estimate,
+    /// What each run alone says of log Z; its log-weight with log Z at beta = 0 included.
+    pub log_weights: Vec<f64>,
+    /// Effective sample size of the weights.
+    pub ess: f64,
+    /// Inverse temperatures used, both ends counted.
+    pub temperatures: usize,
+    /// Name of the schedule.
+    pub schedule: &'static str,
+}
+
+/// Estimates log Z at the end of a path.
+///
+/// `log w = log Z_0 + sum_k (log f_k(x_(k-1)) - log f_(k-1)(x_(k-1)))`, `Z = E[w]`.
+///
+/// # Randomness
+///
+/// Temperature k uses the family [`Purpose::Anneal`] k of `streams`, the pilot of an adaptive schedule such families below
+/// [`Purpose::Anneal`] 2^64 - 2.
+///
+/// # Errors
+///
+/// [`Error::Param`] for settings out of range, [`Error::Interrupted`] when `watch` breaks.
+///
+/// # Source
+///
+/// `neal2001annealed`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{AisSettings, AnnealedPath, Schedule, Streams, anneal, unwatched};
+///
+/// /// f_beta(x) = exp(3 beta) of both states of a coin, which needs no moves: all runs get the same weight.
+/// struct Even;
+/// impl AnnealedPath for Even {
+///     type Chains = ();
+///     fn log_base_partition(&self) -> f64 { 2.0_f64.ln() }
+///     fn start(&self, _: usize, _: &Streams) {}
+///     fn advance(&self, _: &mut (), from: f64, to: f64, _: &Streams, log_weights: &mut [f64]) {
+///         log_weights.iter_mut().for_each(|log_weight| *log_weight += 3.0 * (to - from));
+///     }
+/// }
+///
+/// let settings = AisSettings { runs: 10, schedule: Schedule::Linear(5) };
+/// let found = anneal(&Even, &settings, &Streams::new(0), &mut unwatched)?;
+/// assert!((found.log_partition.value - (2.0 * 3.0_f64.exp()).ln()).abs() < 1e-9);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+pub fn anneal<P: AnnealedPath>(
+    path: &P,
+    settings: &AisSettings,
+    streams: &Streams,
+    watch: Watch<'_>,
+) -> Result<Annealed> {
+    if settings.runs == 0 {
+        return Err(Error::Param { op: OP, arg: "runs", value: "0".into(), allowed: "1 or more" });
+    }
+    let betas = temperatures(path, &settings.schedule, streams, watch)?;
+    let mut chains = path.start(settings.runs, &streams.fork(Purpose::Anneal, 0));
+    let mut log_weights = vec![path.log_base_partition(); settings.runs];
+    walk(path, &mut chains, &betas, streams, &mut log_weights, watch)?;
+    Ok(Annealed {
+        log_partition: Estimate::log_mean_weight(&log_weights, "ais"),
+        ess: weights_ess(&log_weights),
+        log_weights,
+        temperatures: betas.len(),
+        schedule: settings.schedule.name(),
+    })
+}
+
+/// Estimates log Z from its other side, by walks from the model back to the start of a path.
+///
+/// `log w = sum_k (log f_(k-1)(x_k) - log f_k(x_k))` from k = K down to 1, with a move at the temperature k before each
+/// term. What a run says of log Z is log Z_0 - log w.
+///
+/// - From exact draws of the model `E[w] = Z_0 / Z`, and the estimate is above log Z in expectation: reverse annealed
+///   importance sampling.
+/// - From a given state x, log f_K(x) + log w - log Z_0 is in expectation a lower bound on the log-probability with which
+///   annealing from the base ends at x, which comes close to that of the model with the number of temperatures: RAISE.
+///
+/// # Randomness
+///
+/// As [`anneal`]; the first move uses family 0.
+///
+/// # Errors
+///
+/// [`Error::Param`] for a schedule out of range, [`Error::Empty`] without chains, [`Error::Interrupted`] when `watch` breaks.
+///
+/// # Source
+///
+/// `burda2015accurate`, section 3.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Schedule, Side, Streams, anneal_back, unwatched};
+/// # struct Even;
+/// # impl gm_core::AnnealedPath for Even {
+/// #     type Chains = ();
+/// #     fn log_base_partition(&self) -> f64 { 2.0_f64.ln() }
+/// #     fn start(&self, _: usize, _: &Streams) {}
+/// #     fn advance(&self, _: &mut (), from: f64, to: f64, _: &Streams, log_weights: &mut [f64]) {
+/// #         log_weights.iter_mut().for_each(|log_weight| *log_weight += 3.0 * (to - from));
+/// #     }
+/// # }
+///
+/// // `Even` is the path of the example of `anneal`, whose chains have no states.
+/// let chains = ((), 10);
+/// let found = anneal_back(&Even, chains, &Schedule::Linear(5), &Streams::new(0), &mut unwatched)?;
+/// assert!((found.log_partition.value - (2.0 * 3.0_f64.exp()).ln()).abs() < 1e-9);
+/// assert_eq!(found.log_partition.side, Side::Upper);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+pub fn anneal_back<P: AnnealedPath>(
+    path: &P,
+    (mut chains, count): (P::Chains, usize),
+    schedule: &Schedule,
+    streams: &Streams,
+    watch: Watch<'_>,
+) -> Result<Annealed> {
+    if count == 0 {
+        return Err(Error::Empty { op: OP, arg: "chains" });
+    }
+    let mut betas = temperatures(path, schedule, streams, watch)?;
+    betas.reverse();
+    let mut log_weights = vec![-path.log_base_partition(); count];
+    // A move at beta = 1, which adds nothing to the weights.
+    path.advance(&mut chains, 1.0, 1.0, &streams.fork(Purpose::Anneal, 0), &mut log_weights);
+    walk(path, &mut chains, &betas, streams, &mut log_weights, watch)?;
+    Ok(Annealed {
+        log_partition: Estimate::log_mean_weight(&log_weights, "reverse ais").negated(),
+        ess: weights_ess(&log_weights),
+        log_weights: log_weights.into_iter().map(|w| -w).collect(),
+        temperatures: betas.len(),
+        schedule: schedule.name(),
+    })
+}
+
+pub(super) const OP: &str = "annealed importance sampling";
+
+fn walk<P: AnnealedPath>(
+    path: &P,
+    chains: &mut P::Chains,
+    betas: &[f64],
+    streams: &Streams,
+    log_weights: &mut [f64],
+    watch: Watch<'_>,
+) -> Result<()> {
+    for (k, pair) in betas.windows(2).enumerate() {
+        let step = streams.fork(Purpose::Anneal, k as u64 + 1);
+        path.advance(chains, pair[0], pair[1], &step, log_weights);
+        if watch(Progress { done: k + 1, total: betas.len() - 1 }).is_break() {
+            return Err(Error::Interrupted { op: OP });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,316 @@
+//! Inputs or means of a layer for a batch of samples.
+
+use rayon::prelude::*;
+
+use super::draw::{CHUNK, draw_block, for_each_block};
+use super::panel::{Order, Panel, padded, panel_row};
+use super::rows::{Rows, with_rows};
+use crate::bits::BitMatrix;
+use crate::kernels::{self, BLOCK, LANES, Row};
+use crate::stack::Matrix;
+use crate::streams::Streams;
+
+/// Inputs or means of a layer for a batch of samples.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Activations, Matrix};
+///
+/// let means = Activations::from_matrix(&Matrix::from_row_slice(2, 2, &[0.0, 1.0, 0.5, 0.5]));
+/// assert_eq!(means.unit_sums(), [1.0, 1.0]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Activations {
+    pub(super) units: usize,
+    pub(super) samples: usize,
+    pub(super) rows: Rows,
+}
+
+impl Activations {
+    /// All zero.
+    #[must_use]
+    pub fn zeros(units: usize, samples: usize) -> Self {
+        Self { units, samples, rows: Rows::zeros(units.div_ceil(LANES) * padded(samples)) }
+    }
+
+    /// Takes over a matrix, `[units, samples]`.
+    #[must_use]
+    pub fn from_matrix(values: &Matrix) -> Self {
+        let mut out = Self::zeros(values.nrows(), values.ncols());
+        out.fill_means(|sample, panel, row| *row = panel_row(values.column(sample).as_slice(), panel).0);
+        out
+    }
+
+    /// The same values for every sample, such as the biases of a layer without parents.
+    #[must_use]
+    pub fn repeated(values: &[f32], samples: usize) -> Self {
+        let mut out = Self::zeros(values.len(), samples);
+        out.fill_means(|_, panel, row| *row = panel_row(values, panel).0);
+        out
+    }
+
+    /// The given samples, in the given order; a sample may occur many times.
+    ///
+    /// # Panics
+    ///
+    /// When a sample is out of range.
+    #[must_use]
+    pub fn select(&self, samples: &[usize]) -> Self {
+        let mut out = Self::zeros(self.units, samples.len());
+        assert!(samples.iter().all(|&sample| sample < self.samples), "sample out of range");
+        out.fill_means(|sample, panel, row| *row = self.panel(panel)[samples[sample]].0);
+        out
+    }
+
+    /// The sums over every `count` neighbouring samples.
+    ///
+    /// # Panics
+    ///
+    /// When the samples cannot be divided by `count`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Activations, Matrix};
+    ///
+    /// let values = Activations::from_matrix(&Matrix::from_row_slice(1, 4, &[1.0, 2.0, 3.0, 4.0]));
+    /// assert_eq!(values.sum_neighbours(2).to_matrix().as_slice(), [3.0, 7.0]);
+    /// ```
+    #[must_use]
+    pub fn sum_neighbours(&self, count: usize) -> Self {
+        assert!(count > 0 && self.samples.is_multiple_of(count), "whole groups of samples");
+        let mut out = Self::zeros(self.units, self.samples / count);
+        out.fill_means(|group, panel, row| {
+            for from in &self.panel(panel)[group * count..(group + 1) * count] {
+                row.iter_mut().zip(&from.0).for_each(|(sum, value)| *sum += value);
+            }
+        });
+        out
+    }
+
+    /// Multiplies the values of each sample by its weight.
+    ///
+    /// # Panics
+    ///
+    /// When there is not one weight a sample.
+    pub fn scale_samples(&mut self, weights: &[f32]) {
+        assert_eq!(weights.len(), self.samples, "a weight for each sample");
+        self.rows.par_chunks_mut(padded(self.samples).max(1)).for_each(|rows| {
+            for (row, &weight) in rows.iter_mut().zip(weights) {
+                row.0.iter_mut().for_each(|x| *x *= weight);
+            }
+        });
+    }
+
+    /// Replaces each input a by the score x - logistic(a), the derivative of log Ber(x; logistic(a)), and gives
+    /// sum over units of log Ber(x; logistic(a)), `[samples]`.
+    ///
+    /// # Shapes
+    ///
+    /// `states` is x, `[units, samples]`.
+    ///
+    /// # Numerics
+    ///
+    /// Single precision for each unit, double precision for sums.
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Activations, BitMatrix};
+    ///
+    /// let mut inputs = Activations::repeated(&[0.0, 0.0], 1);
+    /// let log_prob = inputs.score(&BitMatrix::from_fn(2, 1, |unit, _| unit == 1));
+    /// assert!((log_prob[0] + 2.0 * 2.0_f64.ln()).abs() < 1e-12);
+    /// assert_eq!(inputs.to_matrix().as_slice(), [-0.5, 0.5]);
+    /// ```
+    pub fn score(&mut self, states: &BitMatrix) -> Vec<f64> {
+        assert_eq!((states.units(), states.samples()), (self.units, self.samples), "shape of the states");
+        let terms: Vec<Vec<f64>> = self
+            .rows
+            .par_chunks_mut(padded(self.samples).max(1))
+            .enumerate()
+            .map(|(panel, rows)| {
+                let mask = states.mask(panel);
+                rows.iter_mut()
+                    .zip(states.word(panel))
+                    .map(|(row, &word)| kernels::score(&mut row.0, word, mask))
+                    .collect()
+            })
+            .collect();
+        let mut sums = vec![0.0; self.samples];
+        terms.iter().for_each(|terms| sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term));
+        sums
+    }
+
+    pub(super) fn resize(&mut self, units: usize, samples: usize) {
+        if (self.units, self.samples) != (units, samples) {
+            *self = Self::zeros(units, samples);
+        }
+    }
+
+    /// Fills 64 units of a sample at a time: `fill(sample, panel, values)`, in parallel over panels.
+    pub fn fill_means(&mut self, fill: impl Fn(usize, usize, &mut [f32; 64]) + Sync) {
+        let samples = self.samples;
+        self.rows.par_chunks_mut(padded(samples).max(1)).enumerate().for_each(|(panel, rows)| {
+            for (sample, row) in rows[..samples].iter_mut().enumerate() {
+                fill(sample, panel, &mut row.0);
+            }
+        });
+    }
+
+    /// Units of the layer.
+    #[must_use]
+    pub fn units(&self) -> usize {
+        self.units
+    }
+
+    /// Samples of the batch.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    fn panel(&self, panel: usize) -> &[Row] {
+        let rows = padded(self.samples);
+        &self.rows[panel * rows..(panel + 1) * rows]
+    }
+
+    /// The values as weights from samples to the units of a panel.
+    pub(super) fn as_weights(&self, panel: usize) -> Panel<'_> {
+        let (parts, units) = (Row::parts(self.panel(panel)), self.used(panel));
+        Panel { parts, order: Order::Inputs, inputs: self.samples, units }
+    }
+
+    fn panels(&self) -> impl IndexedParallelIterator<Item = &[Row]> {
+        self.rows.par_chunks(padded(self.samples).max(1))
+    }
+
+    fn used(&self, panel: usize) -> usize {
+        (self.units - panel * LANES).min(LANES)
+    }
+
+    /// The value of one unit for one sample.
+    ///
+    /// # Panics
+    ///
+    /// When `unit` or `sample` is out of range.
+    #[must_use]
+    pub fn get(&self, unit: usize, sample: usize) -> f32 {
+        assert!(unit < self.units && sample < self.samples, "unit or sample out of range");
+        self.rows[unit / LANES * padded(self.samples) + sample].0[unit % LANES]
+    }
+
+    /// The values as a matrix, `[units, samples]`.
+    #[must_use]
+    pub fn to_matrix(&self) -> Matrix {
+        let mut out = Matrix::zeros(self.units, self.samples);
+        out.as_mut_slice().par_chunks_mut(self.units.max(1)).enumerate().for_each(|(sample, column)| {
+            for (panel, values) in column.chunks_mut(LANES).enumerate() {
+                values.copy_from_slice(&self.rows[panel * padded(self.samples) + sample].0[..values.len()]);
+            }
+        });
+        out
+    }
+
+    /// Replaces inputs by means, 1 / (1 + exp(-x)).
+    pub fn logistic(&mut self) {
+        self.rows.par_chunks_mut(BLOCK).for_each(kernels::logistic_rows);
+    }
+
+    /// Draws each unit with its mean.
+    ///
+    /// # Randomness
+    ///
+    /// As [`LayerUpdate::sample_into`], bit for bit.
+    ///
+    /// # Panics
+    ///
+    /// When `out` has other units or samples.
+    pub fn sample_into(&self, out: &mut BitMatrix, streams: &Streams) {
+        assert_eq!((out.units(), out.samples()), (self.units, self.samples), "shape of the drawn layer");
+        let capacity = padded(self.samples);
+        for_each_block(out, |panel, first, mask, words| {
+            let means = &self.rows[panel * capacity + first..][..words.len()];
+            draw_block(means, mask, words, streams, first, panel);
+        });
+    }
+
+    /// Draws each unit from its input at an inverse temperature: mean logistic(beta x + (1 - beta) base).
+    ///
+    /// # Panics
+    ///
+    /// When `base` is not `[units]`, or `out` has other units or samples.
+    pub fn sample_tempered_into(&self, beta: f32, base: &[f32], out: &mut BitMatrix, streams: &Streams) {
+        assert_eq!(base.len(), self.units, "a base bias for each unit");
+        assert_eq!((out.units(), out.samples()), (self.units, self.samples), "shape of the drawn layer");
+        let capacity = padded(self.samples);
+        for_each_block(out, |panel, first, mask, words| {
+            with_rows(words.len(), |rows| {
+                rows.copy_from_slice(&self.rows[panel * capacity + first..][..words.len()]);
+                kernels::temper(rows, &Row::ZERO, &panel_row(base, panel), beta);
+                kernels::logistic_rows(rows);
+                draw_block(rows, mask, words, streams, first, panel);
+            });
+        });
+    }
+
+    /// sum over samples, `[units]`.
+    #[must_use]
+    pub fn unit_sums(&self) -> Vec<f64> {
+        let mut sums = vec![0.0; self.units];
+        let samples = self.samples;
+        sums.par_chunks_mut(LANES).zip(self.panels()).for_each(|(sums, rows)| {
+            sums.copy_from_slice(&kernels::add_up(&rows[..samples])[..sums.len()]);
+        });
+        sums
+    }
+
+    /// sum over units of softplus(x), `[samples]`.
+    ///
+    /// # Numerics
+    ///
+    /// Double precision from the `f32` inputs on.
+    #[must_use]
+    pub fn softplus_sums(&self) -> Vec<f64> {
+        self.sum_over_panels(|panel, row| kernels::softplus_sum(&row.0[..self.used(panel)]))
+    }
+
+    /// The change of sum softplus(beta x + (1 - beta) base) from one inverse temperature to another, `[samples]`.
+    ///
+    /// # Numerics
+    ///
+    /// Never a difference of rounded sums: from the change of each input and the mean halfway when inputs move by
+    /// less than 1/16, to 2e-7 of the sum of these moves; in double precision from the `f32` inputs on otherwise.
+    ///
+    /// # Panics
+    ///
+    /// When `base` is not `[units]`.
+    #[must_use]
+    pub fn softplus_gains(&self, base: &[f32], from: f64, to: f64) -> Vec<f64> {
+        assert_eq!(base.len(), self.units, "a base bias for each unit");
+        self.sum_over_panels(|panel, row| {
+            let base = panel_row(base, panel);
+            let used = self.used(panel);
+            kernels::softplus_gain(&row.0[..used], &base.0[..used], from, to)
+        })
+    }
+
+    fn sum_over_panels(&self, term: impl Fn(usize, &Row) -> f64 + Sync) -> Vec<f64> {
+        let capacity = padded(self.samples);
+        let mut sums = vec![0.0; self.samples];
+        sums.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, sums)| {
+            for panel in 0..self.units.div_ceil(LANES) {
+                let rows = &self.rows[panel * capacity + chunk * CHUNK..];
+                for (sum, row) in sums.iter_mut().zip(rows) {
+                    *sum += term(panel, row);
+                }
+            }
+        });
+        sums
+    }
+}

@@ -1,0 +1,173 @@
+//! Co-activations: how often, or how strongly, the units of two layers are on together.
+
+use rayon::prelude::*;
+
+use super::activations::Activations;
+use super::given::Given;
+use super::rows::with_rows;
+use crate::bits::BitMatrix;
+use crate::kernels::{self, BLOCK, LANES, Row};
+use crate::stack::Matrix;
+
+/// A term of [`coactivations_into`]: `scale` times the co-activations sum_s x_s y_s' of a binary layer x and a
+/// real-valued layer y.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Activations, BitMatrix, Coactivation, Matrix, coactivations_into};
+///
+/// // The mean of x y' over data minus the mean over samples of a model.
+/// let x = BitMatrix::from_fn(2, 4, |unit, _| unit == 0).transposed();
+/// let (data, model) = (Activations::repeated(&[0.75], 4), Activations::repeated(&[0.5], 4));
+/// let terms = [
+///     Coactivation { transposed: &x, y: &data, scale: 1.0 / 4.0 },
+///     Coactivation { transposed: &x, y: &model, scale: -1.0 / 4.0 },
+/// ];
+/// let mut gradient = Matrix::zeros(2, 1);
+/// coactivations_into(&terms, &mut gradient);
+/// assert_eq!(gradient.as_slice(), [0.25, 0.0]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Coactivation<'a> {
+    /// x with units and samples exchanged, `[samples, units of x]`.
+    pub transposed: &'a BitMatrix,
+    /// y, `[units of y, samples]`.
+    pub y: &'a Activations,
+    /// What the sum is multiplied by.
+    pub scale: f32,
+}
+
+/// Adds up co-activations of one pair of layers over several batches.
+///
+/// # Shapes
+///
+/// `out` is `[units of x, units of y]`; its old values are lost.
+///
+/// # Panics
+///
+/// When shapes disagree.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Activations, BitMatrix, Coactivation, Matrix, coactivations_into};
+///
+/// let x = BitMatrix::from_fn(2, 3, |unit, sample| unit == 0 || sample == 1);
+/// let y = Activations::from_matrix(&Matrix::from_row_slice(1, 3, &[0.25, 0.5, 1.0]));
+/// let mut out = Matrix::zeros(2, 1);
+/// coactivations_into(&[Coactivation { transposed: &x.transposed(), y: &y, scale: 2.0 }], &mut out);
+/// assert_eq!(out.as_slice(), [3.5, 1.0]);
+/// ```
+pub fn coactivations_into(terms: &[Coactivation<'_>], out: &mut Matrix) {
+    let units = out.nrows();
+    for Coactivation { transposed, y, .. } in terms {
+        assert_eq!(transposed.units(), y.samples, "the two layers have as many samples");
+        assert_eq!(out.shape(), (transposed.samples(), y.units), "shape of the co-activations");
+    }
+    // Blocks of equal size, so that no table is built for a few units.
+    let block = units.div_ceil(units.div_ceil(BLOCK).max(1)).max(1);
+    let given: Vec<Given<'_>> = terms.iter().map(|term| Given::new(term.transposed, block)).collect();
+    let columns = out.as_mut_slice().par_chunks_mut((LANES * units).max(1));
+    columns.enumerate().for_each(|(panel, columns)| {
+        for first in (0..units).step_by(block) {
+            with_rows((units - first).min(block), |rows| {
+                if terms.is_empty() {
+                    rows.fill(Row::ZERO);
+                }
+                for (n, (term, given)) in terms.iter().zip(&given).enumerate() {
+                    given.accumulate(first, term.y.as_weights(panel), (term.scale, n == 0), rows);
+                }
+                scatter_columns(rows, first, units, columns);
+            });
+        }
+    });
+}
+
+/// [`coactivations_into`] for the weights from the binary layer x down to the real-valued layer y.
+///
+/// # Shapes
+///
+/// `out` is `[units of y, units of x]`; its old values are lost.
+///
+/// # Panics
+///
+/// When shapes disagree.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Activations, BitMatrix, Coactivation, Matrix, coactivations_down_into};
+///
+/// let x = BitMatrix::from_fn(2, 3, |unit, sample| unit == 0 || sample == 1);
+/// let y = Activations::from_matrix(&Matrix::from_row_slice(1, 3, &[0.25, 0.5, 1.0]));
+/// let mut out = Matrix::zeros(1, 2);
+/// coactivations_down_into(&[Coactivation { transposed: &x.transposed(), y: &y, scale: 2.0 }], &mut out);
+/// assert_eq!(out.as_slice(), [3.5, 1.0]);
+/// ```
+pub fn coactivations_down_into(terms: &[Coactivation<'_>], out: &mut Matrix) {
+    let (below, above) = out.shape();
+    for Coactivation { transposed, y, .. } in terms {
+        assert_eq!(transposed.units(), y.samples, "the two layers have as many samples");
+        assert_eq!((below, above), (y.units, transposed.samples()), "shape of the co-activations");
+    }
+    let given: Vec<Given<'_>> = terms.iter().map(|term| Given::new(term.transposed, BLOCK)).collect();
+    let mut sums = vec![Row::ZERO; below.div_ceil(LANES) * above];
+    sums.par_chunks_mut(above.max(1)).enumerate().for_each(|(panel, rows)| {
+        for (block, rows) in rows.chunks_mut(BLOCK).enumerate() {
+            for (term, given) in terms.iter().zip(&given) {
+                given.accumulate(block * BLOCK, term.y.as_weights(panel), (term.scale, false), rows);
+            }
+        }
+    });
+    out.as_mut_slice().par_chunks_mut(below.max(1)).enumerate().for_each(|(unit, column)| {
+        for (panel, values) in column.chunks_mut(LANES).enumerate() {
+            values.copy_from_slice(&sums[panel * above + unit].0[..values.len()]);
+        }
+    });
+}
+
+/// Lanes become columns, and rows become rows from `first` on, of a matrix of so many rows.
+fn scatter_columns(rows: &[Row], first: usize, stride: usize, columns: &mut [f32]) {
+    let shape = (rows.len(), columns.len() / stride);
+    kernels::transpose((Row::numbers(rows), LANES), (&mut columns[first..], stride), shape);
+}
+
+/// Adds `scale` times the co-activation counts of two binary layers.
+///
+/// # Shapes
+///
+/// Both layers have units and samples exchanged, `[samples, units]`; `out` is `[units of x, units of y]`.
+///
+/// # Panics
+///
+/// When shapes disagree.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Matrix, add_coactivation_counts};
+///
+/// let x = BitMatrix::from_fn(2, 3, |unit, sample| unit == 0 || sample == 1);
+/// let mut out = Matrix::zeros(2, 2);
+/// add_coactivation_counts(&x.transposed(), &x.transposed(), 1.0, &mut out);
+/// assert_eq!(out.as_slice(), [3.0, 1.0, 1.0, 1.0]);
+/// ```
+pub fn add_coactivation_counts(x: &BitMatrix, y: &BitMatrix, scale: f32, out: &mut Matrix) {
+    let units = x.samples();
+    assert_eq!(x.units(), y.units(), "the two layers have as many samples");
+    assert_eq!(out.shape(), (units, y.samples()), "shape of the co-activations");
+    let blocks = x.words_per_sample();
+    out.as_mut_slice().par_chunks_mut(units.max(1)).enumerate().for_each_init(
+        || vec![0_u32; units],
+        |counts, (j, column)| {
+            counts.fill(0);
+            for block in 0..blocks {
+                kernels::count_shared(x.word(block), y.word(block)[j], counts);
+            }
+            for (value, &count) in column.iter_mut().zip(&*counts) {
+                *value += scale * count as f32;
+            }
+        },
+    );
+}

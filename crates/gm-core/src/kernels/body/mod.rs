@@ -1,0 +1,28 @@
+//! The kernels, written once in portable Rust and compiled for each instruction set.
+//!
+//! Only comparisons, additions, multiplications, divisions and bit operations occur, in a fixed order
+//! and without fused multiply-add, so every compilation gives the same bits. Every function here is inlined into the functions that
+//! the macro of the folder above compiles for an instruction set.
+
+mod accumulate;
+mod bits;
+mod cell;
+mod draw;
+mod fixed_point;
+mod gradient;
+mod logistic;
+mod one_unit;
+mod score;
+mod softplus;
+
+pub(super) use accumulate::{accumulate, accumulate_few, accumulate_steps};
+pub(super) use bits::{count_shared, transpose_square};
+pub(super) use draw::{draw, draw_roughly, reach};
+pub(super) use fixed_point::{magnitudes, round_to_steps, scale_steps};
+pub(super) use gradient::{add_up, centre};
+#[cfg(test)]
+pub(super) use logistic::logistic_roughly;
+pub(super) use logistic::{logistic, logistic_one, temper, temper_one};
+pub(super) use one_unit::{add_in_order, add_in_parts};
+pub(super) use score::score;
+pub(super) use softplus::{softplus_gain, softplus_sum, softplus_sum_f64};
