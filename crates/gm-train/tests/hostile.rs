@@ -119,7 +119,7 @@ impl Reader {
         fs::write(&path, bytes).expect("a temporary folder can be written");
         let outcome = match self {
             Self::Toml => Config::read(&path).map(drop),
-            _ => load_rows(&DataSpec::Path(path), &LoadOptions::default()).map(drop),
+            _ => load_rows(&DataSpec::Path(path), &LoadOptions::default()).map(drop).map_err(Error::from),
         };
         assert_eq!(entries(&folder), 1, "a reader has written something");
         outcome.map_err(|error: Error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))

@@ -349,7 +349,8 @@ fn rejects_a_run_of_which_all_checkpoints_are_damaged() {
     checkpoints(image.path()).iter().for_each(|path| fs::write(path, b"gm-ckpt\n").unwrap());
     let found = Run::resume(image.path()).unwrap_err();
     assert!(
-        matches!(found, Error::Data(gm_data::Error::File { .. })) && found.to_string().contains("checkpoint file is truncated"),
+        matches!(found, Error::Data(gm_data::Error::File { .. }))
+            && found.to_string().contains("checkpoint file is truncated"),
         "{found}"
     );
 }

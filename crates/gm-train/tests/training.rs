@@ -317,7 +317,7 @@ fn rejects_training_that_diverges() {
 fn rejects_grey_levels_without_binarisation_and_too_large_an_enumeration() {
     let digits = builtin("digits");
     let grey = FitOptions { binarise: Some(gm_data::Binarise::None), ..Default::default() };
-    assert!(matches!(refusal(&digits, &exact(4, 0.1, 1), &grey), Error::GreyLevels { .. }));
+    assert!(matches!(refusal(&digits, &exact(4, 0.1, 1), &grey), Error::Data(gm_data::Error::GreyLevels { .. })));
     let found = refusal(&digits, &exact(21, 0.1, 1), &FitOptions::default());
     assert!(matches!(found, Error::Core(CoreError::TooLarge { units: 21, limit: 20, .. })), "{found}");
 }
