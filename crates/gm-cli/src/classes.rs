@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gm_core::{Batch, VisibleKind};
 use gm_data::{Binarise, Split, Values};
-use gm_train::{ClassData, ClassReport};
+use gm_eval::{ClassData, ClassReport};
 
 use crate::data::{About, Part, Rows, check_input};
 use crate::error::Result;

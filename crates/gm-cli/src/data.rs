@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use gm_core::{Batch, VisibleKind};
 use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, Split, SplitName, load, load_rows};
-use gm_train::Model;
+use gm_eval::Model;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -66,7 +66,7 @@ impl std::str::FromStr for Part {
         match text {
             "all" => Ok(Self::All),
             "train" | "valid" | "test" => text.parse().map(Self::Split),
-            _ => Err(gm_data::Error::unknown("split", text, &["train", "valid", "test", "all"])),
+            _ => Err(gm_core::Error::unknown("split", text, &["train", "valid", "test", "all"]).into()),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use gm_core::FileError;
 use gm_data::Error as Data;
+use gm_eval::Error as Eval;
 use gm_train::Error as Train;
 
 /// The result of a command.
@@ -113,6 +114,12 @@ impl From<Data> for Error {
     }
 }
 
+impl From<Eval> for Error {
+    fn from(error: Eval) -> Self {
+        Train::from(error).into()
+    }
+}
+
 impl From<Train> for Error {
     fn from(error: Train) -> Self {
         match error {
@@ -174,6 +181,7 @@ fn core_remedy(error: &gm_core::Error) -> Option<&'static str> {
     match error {
         gm_core::Error::TooLarge { .. } => Some("leave out --exact to estimate by annealed importance sampling"),
         gm_core::Error::NonFinite { .. } => Some("a lower --learning-rate keeps training stable"),
+        gm_core::Error::Unknown { what: "data set", .. } => Some("`dgm data list` shows them; files are given by path"),
         gm_core::Error::Param { arg, .. } => option_of(arg),
         _ => None,
     }
@@ -210,7 +218,6 @@ fn data_remedy(error: &Data) -> Option<&'static str> {
             "the flag is --binarise threshold:T; a rbm, dbm or dbn with --visible gaussian takes numbers as they are",
         ),
         Data::GreyLevels { .. } => Some("the flag is --binarise"),
-        Data::Unknown { what: "data set", .. } => Some("`dgm data list` shows them; files are given by path"),
         Data::File { source: FileError::WrongKind { found, .. }, .. } if found == "classifier" => {
             Some("`dgm eval`, `dgm infer`, `dgm inspect` and `dgm convert` take classifiers")
         }

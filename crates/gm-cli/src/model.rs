@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use gm_core::{ModelData, ModelKind};
-use gm_train::{Classifier, Model};
+use gm_eval::Model;
+use gm_net::Classifier;
 
 use crate::error::{Error, Result};
 
@@ -31,7 +32,7 @@ pub(crate) fn load(path: &Path) -> Result<Model> {
 ///
 /// [`gm_train::Error`] naming the file and what is wrong with it.
 pub(crate) fn of_data(data: ModelData, path: &Path) -> Result<Model> {
-    Ok(Model::from_data(data).map_err(in_file(path))?)
+    Model::from_data(data).map_err(in_file(path))
 }
 
 /// A classifier, or another model.
@@ -56,9 +57,9 @@ pub(crate) fn load_either(path: &Path) -> Result<Either> {
 }
 
 /// Says which file was refused.
-fn in_file(path: &Path) -> impl FnOnce(gm_train::Error) -> Error {
-    move |error| match error {
-        gm_train::Error::Core(gm_core::Error::File(error)) => gm_data::Error::file(path)(error).into(),
-        other => other.into(),
+fn in_file<E: Into<Error>>(path: &Path) -> impl FnOnce(E) -> Error {
+    move |error| match error.into() {
+        Error::Core(gm_core::Error::File(error)) => gm_data::Error::file(path)(error).into(),
+        other => other,
     }
 }

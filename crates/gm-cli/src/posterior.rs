@@ -3,8 +3,8 @@
 use gm_core::{Batch, BitMatrix, Matrix, Streams};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
+use gm_eval::Model;
 use gm_sbn::{MeanFieldSettings, Sbn};
-use gm_train::Model;
 
 use crate::commands::Method;
 use crate::console::Progress;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use gm_core::{Matrix, ModelData, ModelKind, Streams, VisibleKind};
 use gm_data::Binarise;
-use gm_train::{DataConfig, EpochRecord, Event, Figures, Model, Observer, Outcome, Run};
+use gm_eval::Model;
+use gm_train::{DataConfig, EpochRecord, Event, Figures, Observer, Outcome, Run};
 use image::RgbImage;
 use serde::Serialize;
 use serde_json::Value;

@@ -45,7 +45,7 @@ pub use files::{EnvelopeKind, Format, read_envelope, write_envelope};
 pub use kernels::InstructionSet;
 pub use labels::Labels;
 pub use model_data::ModelData;
-pub use numerics::{LogSum, log_mean_exp, log_sum_exp, logistic, logistic_f64, logit, softplus, softplus_sum};
+pub use numerics::{LogSum, log_mean_exp, log_sum_exp, logistic, logistic_f64, logit, mean, softplus, softplus_sum};
 pub use recognition::Recognition;
 pub use stack::{Matrix, Stack, Vector};
 pub use streams::{Purpose, Stream, Streams};

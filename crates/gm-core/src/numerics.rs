@@ -88,6 +88,18 @@ pub fn log_sum_exp(values: &[f64]) -> f64 {
     max + values.iter().map(|x| (x - max).exp()).sum::<f64>().ln()
 }
 
+/// The mean of numbers; NaN for no terms.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(gm_core::mean(&[1.0, 2.0, 6.0]), 3.0);
+/// ```
+#[must_use]
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
 /// log of the mean of exp(x); NaN for no terms.
 ///
 /// # Examples

@@ -63,7 +63,7 @@ impl FromStr for Binarise {
                 Ok(Self::Fixed(seed.parse().map_err(|_| refuse("fixed:SEED with a whole number SEED"))?))
             }
             ("none" | "dynamic", Some(_)) => Err(refuse("none and dynamic without an argument").into()),
-            _ => Err(Error::unknown("binarisation", word, &WORDS)),
+            _ => Err(CoreError::unknown("binarisation", word, &WORDS).into()),
         }
     }
 }

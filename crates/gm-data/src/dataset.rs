@@ -68,7 +68,7 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// [`Error::Unknown`] with the nearest name, [`gm_core::Error::Param`] for a size out of range.
+    /// [`gm_core::Error::Unknown`] with the nearest name, [`gm_core::Error::Param`] for a size out of range.
     ///
     /// # Source
     ///
@@ -76,7 +76,7 @@ impl Dataset {
     pub fn builtin(name: &str) -> Result<Self> {
         match DataSpec::builtin(name)? {
             Some(spec) => builtin::load(&spec),
-            None => Err(Error::unknown("data set", name, &spec::BUILTIN)),
+            None => Err(CoreError::unknown("data set", name, &spec::BUILTIN).into()),
         }
     }
 
@@ -211,7 +211,7 @@ impl FromStr for SplitName {
             "train" => Ok(Self::Train),
             "valid" => Ok(Self::Valid),
             "test" => Ok(Self::Test),
-            _ => Err(Error::unknown("split", text, &["train", "valid", "test"])),
+            _ => Err(CoreError::unknown("split", text, &["train", "valid", "test"]).into()),
         }
     }
 }

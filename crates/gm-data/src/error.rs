@@ -53,18 +53,6 @@ pub enum Error {
         /// What is wrong with it.
         source: FileError,
     },
-    /// A name is not among those known.
-    #[error("unknown {what} `{name}`{}; known: {known}", hint(nearest.as_deref()))]
-    Unknown {
-        /// What the name stands for.
-        what: &'static str,
-        /// The name given.
-        name: String,
-        /// The known name nearest to it, when one is near.
-        nearest: Option<String>,
-        /// All known names.
-        known: String,
-    },
     /// A known data set is in none of the folders searched.
     #[error("data set `{name}` not found, looked for the folder: {searched}")]
     NotFound {
@@ -268,29 +256,7 @@ pub enum Error {
     },
 }
 
-fn hint(nearest: Option<&str>) -> String {
-    nearest.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default()
-}
-
 impl Error {
-    /// The refusal of a name, with the nearest known one.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let error = gm_data::Error::unknown("split", "tset", &["train", "valid", "test"]);
-    /// assert_eq!(error.to_string(), "unknown split `tset`, did you mean `test`?; known: train, valid, test");
-    /// ```
-    #[must_use]
-    pub fn unknown(what: &'static str, name: &str, known: &[&str]) -> Self {
-        let lower = name.to_lowercase();
-        let distance = |known: &&&str| strsim::damerau_levenshtein(&lower, known);
-        let near =
-            |known: &&str| strsim::damerau_levenshtein(&lower, known) <= known.len().min(lower.len()).div_ceil(2);
-        let nearest = known.iter().min_by_key(distance).copied().filter(near).map(String::from);
-        Self::Unknown { what, name: name.into(), nearest, known: known.join(", ") }
-    }
-
     /// Says that an operating-system error concerned this path; made for `map_err`.
     ///
     /// # Examples

@@ -55,7 +55,7 @@ impl DataSpec {
     ///
     /// # Errors
     ///
-    /// [`Error::Unknown`] with the nearest name, [`gm_core::Error::Param`] for a size out of range.
+    /// [`gm_core::Error::Unknown`] with the nearest name, [`gm_core::Error::Param`] for a size out of range.
     pub fn parse(text: &str) -> Result<Self> {
         if let Some(builtin) = Self::builtin(text)? {
             return Ok(builtin);
@@ -67,7 +67,7 @@ impl DataSpec {
             return Ok(Self::Path(text.into()));
         }
         let names: Vec<&str> = known::datasets().iter().map(|set| set.name).collect();
-        Err(Error::unknown("data set", text, &names))
+        Err(CoreError::unknown("data set", text, &names).into())
     }
 
     /// The built-in set of a name; `None` for other names.

@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 
 use gm_core::{AisSettings, Schedule, Streams, unwatched};
 use gm_data::{Dataset, SplitName};
-use gm_train::{EvalData, EvalSettings, Event, Exact, Observer, RbmSettings, Result, evaluate_rbm, fit_rbm};
+use gm_eval::{EvalData, EvalSettings, Exact, evaluate_rbm};
+use gm_train::{Event, Observer, RbmSettings, Result, fit_rbm};
 
 /// Training tells what it does, and prints nothing itself.
 struct Lines;

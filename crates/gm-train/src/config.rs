@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use gm_core::{Error as CoreError, ModelKind, Streams, VisibleKind};
 use serde::{Deserialize, Serialize};
 
-use crate::classifier::ClassifierSettings;
-use crate::dbm_learner::DbmSettings;
-use crate::dbn_settings::DbnSettings;
+use crate::classifier::learner::ClassifierSettings;
+use crate::course::monitor::{MonitorSettings, StopOn};
+use crate::dbm::learner::DbmSettings;
+use crate::dbn::settings::DbnSettings;
 use crate::error::{Error, Result};
 use crate::learner::Learner;
-use crate::monitor::{MonitorSettings, StopOn};
-use crate::rbm_learner::RbmSettings;
-use crate::sbn_learner::SbnSettings;
+use crate::rbm::learner::RbmSettings;
+use crate::sbn::learner::SbnSettings;
 use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, load};
 
 /// All that determines a run.

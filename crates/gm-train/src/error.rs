@@ -3,8 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use gm_core::{Error as CoreError, FileError};
+use gm_core::Error as CoreError;
 use gm_data::Error as DataError;
+use gm_eval::Error as EvalError;
 
 /// The result of a fallible operation of this crate.
 ///
@@ -39,6 +40,9 @@ pub enum Error {
     /// Data or a file were refused.
     #[error(transparent)]
     Data(DataError),
+    /// A model could not be evaluated.
+    #[error(transparent)]
+    Eval(EvalError),
     /// A configuration cannot be understood.
     #[error("{}: {detail}", path.display())]
     Config {
@@ -142,6 +146,17 @@ impl From<DataError> for Error {
     }
 }
 
+impl From<EvalError> for Error {
+    /// What gm-core and gm-data refused stays their own variants.
+    fn from(error: EvalError) -> Self {
+        match error {
+            EvalError::Core(error) => Self::Core(error),
+            EvalError::Data(error) => error.into(),
+            other => Self::Eval(other),
+        }
+    }
+}
+
 impl Error {
     /// Whether an observer asked to stop.
     ///
@@ -158,18 +173,12 @@ impl Error {
 
     /// The refusal of a name, with the nearest known one.
     pub(crate) fn unknown(what: &'static str, name: &str, known: &[&str]) -> Self {
-        DataError::unknown(what, name, known).into()
+        CoreError::unknown(what, name, known).into()
     }
 
     /// Says that an operating-system error concerned this path; made for `map_err`.
     pub(crate) fn io(op: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
         let at = DataError::io(op, path);
-        move |source| Self::Data(at(source))
-    }
-
-    /// Says that a content error concerned this path; made for `map_err`.
-    pub(crate) fn file(path: impl AsRef<Path>) -> impl FnOnce(FileError) -> Self {
-        let at = DataError::file(path);
         move |source| Self::Data(at(source))
     }
 

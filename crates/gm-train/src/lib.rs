@@ -3,7 +3,8 @@
 //! ```
 //! use gm_core::{Streams, unwatched};
 //! use gm_data::{Dataset, SplitName};
-//! use gm_train::{EvalData, EvalSettings, RbmSettings, Unobserved, evaluate_rbm, fit_rbm};
+//! use gm_eval::{EvalData, EvalSettings, evaluate_rbm};
+//! use gm_train::{RbmSettings, Unobserved, fit_rbm};
 //!
 //! let bars = Dataset::builtin("bars-and-stripes:3")?;
 //! let settings = RbmSettings { hidden: 8, epochs: 300, batch_size: 4, learning_rate: 0.2, ..Default::default() };
@@ -16,61 +17,38 @@
 //! # Ok::<(), gm_train::Error>(())
 //! ```
 
-mod checkpoint;
 mod classifier;
 mod config;
-mod dbm_chains;
-mod dbm_learner;
-mod dbm_pretrain;
-mod dbn_backfit;
-mod dbn_learner;
-mod dbn_settings;
+mod course;
+mod dbm;
+mod dbn;
 mod error;
-mod evaluate;
-mod guard;
 mod learner;
-mod metrics;
-mod model;
-mod model_chains;
-mod monitor;
-mod observer;
-mod optimiser;
-mod rate;
-mod rbm_learner;
-mod regularise;
+mod rbm;
 mod run;
-mod sbn_learner;
-mod sbn_rule;
-mod trainer;
-mod visible;
+mod sbn;
+mod settings;
 
-pub use checkpoint::CheckpointInfo;
-pub use classifier::{Classifier, ClassifierLearner, ClassifierSettings, Dropout, HiddenUnits};
+pub use classifier::learner::{ClassifierLearner, ClassifierSettings};
 pub use config::{Config, DataConfig, ModelConfig, ModelSettings};
-pub use dbm_learner::{DbmLearner, DbmSettings, Pretrain};
-pub use dbn_learner::DbnLearner;
-pub use dbn_settings::{Backfit, DbnSettings, LayerInputs, LayerStart};
+pub use course::checkpoint::CheckpointInfo;
+pub use course::monitor::{MonitorSettings, StopOn};
+pub use course::observer::{Event, Observer, Unobserved};
+pub use course::trainer::{Fit, FitOptions, Outcome, fit_classifier, fit_dbm, fit_dbn, fit_rbm, fit_rbm_with, fit_sbn};
+pub use dbm::learner::{DbmLearner, DbmSettings, Pretrain};
+pub use dbn::learner::DbnLearner;
+pub use dbn::settings::{Backfit, DbnSettings, LayerInputs, LayerStart};
 pub use error::{Error, Result};
-pub use evaluate::{
-    ClassData, ClassReport, CrossEntropy, DataReport, ErrorRate, EvalData, EvalReport, EvalSettings, Exact,
-    ImportanceReport, LogProbReport, LowerBound, PartitionReport, PseudoReport, ReverseReport, TemperingSettings,
-    classify, evaluate, evaluate_classifier, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm,
-    evaluate_sbn,
-};
+pub use learner::metrics::{EpochRecord, Figures};
+pub use learner::optimiser::{Optimiser, OptimiserSettings, OptimiserState};
 pub use learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport};
-pub use metrics::{EpochRecord, Figures};
-pub use model::{Model, convert_model};
-pub use monitor::{MonitorSettings, StopOn};
-pub use observer::{Event, Observer, Unobserved};
-pub use optimiser::{Optimiser, OptimiserSettings, OptimiserState};
-pub use rate::{Clock, Rate, warm_up};
-pub use rbm_learner::{Algorithm, RbmLearner, RbmSettings};
-pub use regularise::Regularise;
+pub use rbm::learner::{Algorithm, RbmLearner, RbmSettings};
 pub use run::Run;
-pub use sbn_learner::{SbnLearner, SbnSettings};
-pub use sbn_rule::SbnRule;
-pub use trainer::{Fit, FitOptions, Outcome, fit_classifier, fit_dbm, fit_dbn, fit_rbm, fit_rbm_with, fit_sbn};
-pub use visible::Visible;
+pub use sbn::learner::{SbnLearner, SbnSettings};
+pub use sbn::rule::SbnRule;
+pub use settings::rate::{Clock, Rate, warm_up};
+pub use settings::regularise::Regularise;
+pub use settings::visible::Visible;
 
 /// The example of the crate's description runs with the tests.
 #[cfg(doctest)]

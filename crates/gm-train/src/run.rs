@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use gm_core::{ModelData, Streams};
 
-use crate::checkpoint::{Checkpoint, DataMark, sweep_up};
 use crate::config::{Config, first_difference};
+use crate::course::checkpoint::{Checkpoint, DataMark, sweep_up};
+use crate::course::observer::{Event, Observer};
+use crate::course::trainer::{Examples, Journal, Outcome, Plan, Trainer};
 use crate::error::{Error, Result};
 use crate::learner::Learner;
-use crate::metrics::{EpochRecord, Metrics};
-use crate::observer::{Event, Observer};
-use crate::trainer::{Examples, Journal, Outcome, Plan, Trainer};
+use crate::learner::metrics::{EpochRecord, Metrics};
 use gm_data::Dataset;
 use gm_data::{save_model, write_atomically};
 

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use common::{break_at, results};
 use gm_core::{ModelData, ModelKind, Stack, Streams};
 use gm_data::{Binarise, Dataset, load_model, save_model};
+use gm_eval::{ClassData, evaluate_classifier};
+use gm_net::{Classifier, HiddenUnits};
 use gm_train::{
-    ClassData, Classifier, ClassifierSettings, Config, Error, Event, FitOptions, HiddenUnits, ModelConfig,
-    MonitorSettings, Outcome, RbmSettings, Run, StopOn, Unobserved, evaluate_classifier, fit_classifier, fit_rbm,
+    ClassifierSettings, Config, Error, Event, FitOptions, ModelConfig, MonitorSettings, Outcome, RbmSettings, Run,
+    StopOn, Unobserved, fit_classifier, fit_rbm,
 };
 
 fn digits() -> Dataset {
@@ -154,6 +156,6 @@ fn rejects_data_and_models_that_do_not_go_together() {
     assert!(refused(&rule).to_string().contains("`stop_on` is log-likelihood"));
     assert!(!folder.path().join("run").exists());
     let net = Classifier::random(&[64, 3, 10], HiddenUnits::Relu, None, &Streams::new(1)).unwrap();
-    let error = gm_train::Model::from_data(net.to_data().unwrap()).unwrap_err().to_string();
+    let error = gm_eval::Model::from_data(net.to_data().unwrap()).unwrap_err().to_string();
     assert_eq!(error, "the file holds a classifier, expected a generative model (rbm, sbn, dbm or dbn)");
 }

@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 use gm_core::{AisSettings, BitMatrix, Schedule, Stack, Streams, unwatched};
 use gm_data::{Dataset, SplitName, save_model};
 use gm_dbm::Dbm;
+use gm_eval::{EvalData, EvalSettings, Exact, evaluate_dbm};
 use gm_train::{
-    Clock, Config, DbmLearner, DbmSettings, EvalData, EvalSettings, Event, Exact, FitOptions, Learner, ModelConfig,
-    Outcome, Pretrain, RbmSettings, Run, Unobserved, evaluate_dbm, fit_dbm, fit_rbm,
+    Clock, Config, DbmLearner, DbmSettings, Event, FitOptions, Learner, ModelConfig, Outcome, Pretrain, RbmSettings,
+    Run, Unobserved, fit_dbm, fit_rbm,
 };
 
 fn small(pretrain: Pretrain) -> DbmSettings {

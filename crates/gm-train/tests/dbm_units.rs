@@ -8,10 +8,10 @@ use gm_core::{
 };
 use gm_data::{Binarise, Dataset, Split, SplitName, Values, save_model};
 use gm_dbm::Dbm;
+use gm_eval::{EvalData, EvalSettings, Exact, convert_model, evaluate_dbm, evaluate_rbm};
 use gm_train::{
-    Config, DbmLearner, DbmSettings, EvalData, EvalSettings, Event, Exact, FitOptions, Learner, ModelConfig,
-    MonitorSettings, Outcome, Pretrain, RbmSettings, Run, Unobserved, Visible, convert_model, evaluate_dbm,
-    evaluate_rbm, fit_dbm, fit_rbm,
+    Config, DbmLearner, DbmSettings, Event, FitOptions, Learner, ModelConfig, MonitorSettings, Outcome, Pretrain,
+    RbmSettings, Run, Unobserved, Visible, fit_dbm, fit_rbm,
 };
 
 /// Rows that are training, validation and test split at once.
@@ -275,12 +275,8 @@ fn rejects_what_units_of_a_kind_cannot_learn() {
 
 #[test]
 fn rejects_a_classifier_from_gaussian_units() {
-    let error = gm_train::Classifier::from_model(
-        source().to_data().unwrap(),
-        3,
-        gm_train::HiddenUnits::Sigmoid,
-        &Streams::new(0),
-    );
+    let error =
+        gm_net::Classifier::from_model(source().to_data().unwrap(), 3, gm_net::HiddenUnits::Sigmoid, &Streams::new(0));
     let text = error.unwrap_err().to_string();
     assert!(text.contains("gaussian") && text.contains("bernoulli"), "{text}");
 }

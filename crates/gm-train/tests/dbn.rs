@@ -6,11 +6,11 @@ use std::path::Path;
 use gm_core::{AisSettings, BitMatrix, ModelKind, Schedule, Stack, Streams, unwatched};
 use gm_data::{Binarise, Dataset, SplitName, load_model, save_model};
 use gm_dbn::Dbn;
+use gm_eval::{ClassData, EvalData, EvalSettings, Exact, Model, classify, convert_model, evaluate_dbn};
 use gm_sbn::BoundSettings;
 use gm_train::{
-    Algorithm, Backfit, ClassData, Config, DbnSettings, EvalData, EvalSettings, Event, Exact, Fit, FitOptions,
-    LayerInputs, LayerStart, Model, ModelConfig, MonitorSettings, Outcome, RbmSettings, Run, Unobserved, classify,
-    convert_model, evaluate_dbn, fit_dbn, fit_rbm,
+    Algorithm, Backfit, Config, DbnSettings, Event, Fit, FitOptions, LayerInputs, LayerStart, ModelConfig,
+    MonitorSettings, Outcome, RbmSettings, Run, Unobserved, fit_dbn, fit_rbm,
 };
 
 fn small() -> DbnSettings {

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use gm_core::{AisSettings, Matrix, ModelKind, Purpose, Schedule, Streams, VisibleKind, unwatched};
 use gm_data::{Dataset, Split, SplitName, Values, save_model};
 use gm_dbn::Dbn;
+use gm_eval::{EvalData, EvalSettings, Exact, convert_model, evaluate_dbn, evaluate_rbm};
 use gm_sbn::BoundSettings;
 use gm_train::{
-    Algorithm, Backfit, Config, DbnSettings, EvalData, EvalSettings, Event, Exact, Fit, FitOptions, LayerStart,
-    ModelConfig, MonitorSettings, Outcome, RbmSettings, Run, Unobserved, Visible, convert_model, evaluate_dbn,
-    evaluate_rbm, fit_dbn, fit_rbm,
+    Algorithm, Backfit, Config, DbnSettings, Event, Fit, FitOptions, LayerStart, ModelConfig, MonitorSettings, Outcome,
+    RbmSettings, Run, Unobserved, Visible, fit_dbn, fit_rbm,
 };
 
 fn fit_with(data: &Dataset, settings: &DbnSettings, start: Option<Dbn>, seed: u64) -> Fit<Dbn> {
@@ -179,8 +179,8 @@ fn law_label_units_tell_the_class_of_measurements() {
     assert_eq!((model.classes(), model.visible()), (2, 3));
     let error = history.last().and_then(|last| last.figures.get("error_rate")).expect("a network with labels");
     assert!(error < 0.05, "{error}, 0.5 by chance");
-    let split = gm_train::ClassData::from_split("rows", "test", &data.test, gm_data::Binarise::None, 2).unwrap();
-    let report = gm_train::classify(&gm_train::Model::Dbn(model), &split).unwrap();
+    let split = gm_eval::ClassData::from_split("rows", "test", &data.test, gm_data::Binarise::None, 2).unwrap();
+    let report = gm_eval::classify(&gm_eval::Model::Dbn(model), &split).unwrap();
     assert!(report.error_rate.value < 0.05, "{report:?}");
 }
 

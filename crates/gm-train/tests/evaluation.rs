@@ -5,12 +5,10 @@ mod common;
 use common::{builtin, mean, pack, rbm_of, wave};
 use gm_core::{AisSettings, BitMatrix, Error as CoreError, Matrix, Schedule, Streams, Vector, unwatched};
 use gm_data::{Binarise, SplitName};
+use gm_eval::{Error, EvalData, EvalReport, EvalSettings, Exact, TemperingSettings, evaluate_rbm};
 use gm_rbm::Rbm;
 use gm_testkit::{Fixture, assert_all_close, assert_close};
-use gm_train::{
-    Algorithm, Error, EvalData, EvalReport, EvalSettings, Exact, Rate, RbmSettings, TemperingSettings, Unobserved,
-    evaluate_rbm, fit_rbm,
-};
+use gm_train::{Algorithm, Rate, RbmSettings, Unobserved, fit_rbm};
 use serde_json::Value;
 
 fn annealed(runs: usize, schedule: Schedule) -> EvalSettings {

@@ -8,11 +8,9 @@ use gm_core::{
     unwatched,
 };
 use gm_data::{Binarise, Dataset, Split, SplitName, Values};
+use gm_eval::{ClassData, EvalData, EvalSettings, Exact, Model, classify, convert_model, evaluate_rbm};
 use gm_rbm::Rbm;
-use gm_train::{
-    Algorithm, ClassData, EvalData, EvalSettings, Exact, FitOptions, Model, MonitorSettings, Rate, RbmSettings,
-    Unobserved, Visible, classify, convert_model, evaluate_rbm, fit_rbm_with,
-};
+use gm_train::{Algorithm, FitOptions, MonitorSettings, Rate, RbmSettings, Unobserved, Visible, fit_rbm_with};
 
 fn fit(data: &Dataset, settings: &RbmSettings, seed: u64) -> (Rbm, Vec<gm_train::EpochRecord>) {
     let monitor = MonitorSettings { every: settings.epochs, ..MonitorSettings::default() };
@@ -338,7 +336,7 @@ fn random(kind: VisibleKind, units: usize, seed: u64) -> Rbm {
 }
 
 /// How many of 96 models, 24 of each kind, have their exact mean log p outside of an interval made of the annealed report.
-fn misses(interval: impl Fn(&gm_train::EvalReport) -> (f64, f64)) -> usize {
+fn misses(interval: impl Fn(&gm_eval::EvalReport) -> (f64, f64)) -> usize {
     let kinds = [
         (VisibleKind::Bernoulli, 7),
         (VisibleKind::Gaussian, 5),

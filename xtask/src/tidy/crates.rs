@@ -15,10 +15,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gm-sbn", &["gm-core"]),
     ("gm-dbm", &["gm-core", "gm-rbm"]),
     ("gm-dbn", &["gm-core", "gm-rbm", "gm-sbn"]),
+    ("gm-net", &["gm-core", "gm-sbn", "gm-dbm", "gm-dbn"]),
     ("gm-data", &["gm-core"]),
-    ("gm-train", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-data"]),
-    ("gm-cli", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-data", "gm-train"]),
-    ("gm-benches", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-data", "gm-train", "gm-testkit"]),
+    ("gm-eval", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data"]),
+    ("gm-train", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval"]),
+    ("gm-cli", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval", "gm-train"]),
+    (
+        "gm-benches",
+        &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval", "gm-train", "gm-testkit"],
+    ),
     ("xtask", &[]),
 ];
 

@@ -6,9 +6,9 @@ use clap::Args;
 use gm_core::{Batch, BitMatrix, Matrix, Streams, VisibleKind};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
+use gm_eval::Model;
 use gm_rbm::{Clamp, Rbm};
 use gm_sbn::Sbn;
-use gm_train::Model;
 use serde::Serialize;
 
 use super::Context;

@@ -54,7 +54,7 @@ impl Convert {
         })?;
         let data = model::load_data(&self.from)?;
         let data = match self.kind {
-            Some(kind) => gm_train::convert_model(data, kind)?,
+            Some(kind) => gm_eval::convert_model(data, kind)?,
             None => data,
         };
         files::check_free(&self.to, self.force)?;

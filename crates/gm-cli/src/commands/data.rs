@@ -202,7 +202,7 @@ impl Fetch {
         let names: Vec<&str> = known.iter().map(|set| set.name).collect();
         match known.into_iter().find(|set| set.name == self.name) {
             Some(info) => Ok(info),
-            None => Err(gm_data::Error::unknown("data set with files", &self.name, &names).into()),
+            None => Err(gm_core::Error::unknown("data set with files", &self.name, &names).into()),
         }
     }
 

@@ -7,11 +7,12 @@ use clap::Args;
 use gm_core::{AisSettings, Matrix, ModelData, ModelKind, Schedule, Streams, Vector, VisibleKind};
 use gm_data::{Binarise, Dataset, SplitName, save_model};
 use gm_dbn::Dbn;
+use gm_eval::{EvalData, EvalReport, EvalSettings, Exact, Model, evaluate};
 use gm_rbm::{Rbm, base_rate_bias};
 use gm_sbn::BoundSettings;
 use gm_train::{
-    DbmSettings, DbnSettings, EvalData, EvalReport, EvalSettings, Exact, Fit, FitOptions, Model, MonitorSettings,
-    Outcome, RbmSettings, SbnSettings, evaluate, fit_dbm, fit_dbn, fit_rbm_with, fit_sbn,
+    DbmSettings, DbnSettings, Fit, FitOptions, MonitorSettings, Outcome, RbmSettings, SbnSettings, fit_dbm, fit_dbn,
+    fit_rbm_with, fit_sbn,
 };
 use image::RgbImage;
 use serde::Serialize;

@@ -7,11 +7,12 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use gm_core::{AisSettings, ModelKind, Progress as Done, Schedule, VisibleKind};
 use gm_data::SplitName;
-use gm_sbn::BoundSettings;
-use gm_train::{
-    ClassData, ClassReport, Classifier, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, Model,
-    PartitionReport, ReverseReport, TemperingSettings, classify, evaluate, evaluate_classifier, evaluate_partition,
+use gm_eval::{
+    ClassData, ClassReport, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, Model, PartitionReport,
+    ReverseReport, TemperingSettings, classify, evaluate, evaluate_classifier, evaluate_partition,
 };
+use gm_net::Classifier;
+use gm_sbn::BoundSettings;
 use serde::Serialize;
 
 use super::{Context, refuse_given};

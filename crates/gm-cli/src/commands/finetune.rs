@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, ArgMatches, Args, Command, FromArgMatches};
 use gm_data::Dataset;
-use gm_train::{ClassifierSettings, Dropout, HiddenUnits, ModelConfig, ModelSettings, OptimiserSettings, Run, StopOn};
+use gm_net::{Dropout, HiddenUnits};
+use gm_train::{ClassifierSettings, ModelConfig, ModelSettings, OptimiserSettings, Run, StopOn};
 
 use super::Context;
 use super::train::{self, Options, Shared};

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use gm_core::{Matrix, ModelKind, VisibleKind};
-use gm_train::{Classifier, Model};
+use gm_eval::Model;
+use gm_net::Classifier;
 use serde::Serialize;
 
 use super::{Context, refuse_given};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gm_data::Binarise;
-use gm_train::{EvalSettings, evaluate};
+use gm_eval::{EvalSettings, evaluate};
 use serde::Serialize;
 
 use super::{Context, examples, label, watched};

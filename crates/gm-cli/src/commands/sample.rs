@@ -6,9 +6,9 @@ use clap::{Args, ValueEnum};
 use gm_core::{Matrix, Purpose, VisibleKind};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
+use gm_eval::Model;
 use gm_rbm::{Clamp, Rbm};
 use gm_sbn::Sbn;
-use gm_train::Model;
 use serde::Serialize;
 
 use super::Context;

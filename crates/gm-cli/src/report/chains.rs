@@ -1,8 +1,8 @@
 //! Samples as they come about, and how well the chains mix.
 
 use gm_core::{Matrix, Streams, VisibleKind};
+use gm_eval::Model;
 use gm_sbn::Sbn;
-use gm_train::Model;
 use maud::{Markup, html};
 
 use super::figure;

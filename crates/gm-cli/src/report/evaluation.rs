@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gm_train::Model;
+use gm_eval::Model;
 use serde::Deserialize;
 use serde_json::Value;
 

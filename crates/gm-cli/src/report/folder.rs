@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use gm_core::ModelData;
 use gm_data::{Binarise, Dataset, SplitName};
-use gm_train::{Config, Model};
+use gm_eval::Model;
+use gm_train::Config;
 use serde_json::Value;
 
 use super::Evaluation;

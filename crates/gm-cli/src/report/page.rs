@@ -1,7 +1,7 @@
 //! The page around the sections.
 
 use gm_core::Streams;
-use gm_train::Model;
+use gm_eval::Model;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::folder::Folder;

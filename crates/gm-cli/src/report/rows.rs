@@ -1,7 +1,7 @@
 //! What the model makes of rows that it has not seen: reconstructions, completions and hidden activities.
 
 use gm_core::{BitMatrix, Matrix, Purpose, Streams, VisibleKind};
-use gm_train::Model;
+use gm_eval::Model;
 use image::{Rgb, RgbImage};
 use maud::{Markup, html};
 

@@ -8,8 +8,8 @@ mod tempered;
 mod watch;
 
 use gm_core::{Batch, BitMatrix, Matrix, Streams};
+use gm_eval::Model;
 use gm_sbn::Sbn;
-use gm_train::Model;
 
 use crate::error::Result;
 

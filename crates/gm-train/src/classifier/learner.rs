@@ -1,25 +1,23 @@
 //! Classifiers in training.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use gm_core::{Batch, Error as CoreError, Matrix, ModelData, ModelKind, Purpose, Stack, Streams, check_len};
+use gm_core::{Batch, Error as CoreError, Matrix, ModelData, ModelKind, Purpose, Stack, Streams, check_len, mean};
 use gm_dbm::Dbm;
 use serde::{Deserialize, Serialize};
 
-use super::dropout::Dropout;
-use super::net::{Classifier, HiddenUnits, joins_input, with_means};
-use super::pass::Pass;
 use crate::config::ModelSettings;
 use crate::error::{Error, Result};
+use crate::learner::metrics::Figures;
+use crate::learner::optimiser::{Optimiser, OptimiserSettings};
 use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, check_layers};
-use crate::metrics::Figures;
-use crate::optimiser::{Optimiser, OptimiserSettings};
-use crate::rate::{Clock, Rate, warm_up};
-use crate::rbm_learner::{mean, rms};
-use crate::regularise::Regularise;
+use crate::rbm::learner::rms;
+use crate::settings::rate::{Clock, Rate, warm_up};
+use crate::settings::regularise::Regularise;
 use gm_data::load_model;
 use gm_data::{Binarise, Dataset, Split, SplitName, Values};
+use gm_net::{Classifier, Dropout, HiddenUnits, Pass};
 
 /// How a classifier is trained.
 ///
@@ -149,10 +147,10 @@ impl ClassifierSettings {
         let classes = self.classes.ok_or_else(|| refused("classes", "absent", "as many as the labels tell"))?;
         if let Some(path) = &self.start {
             let net = Classifier::from_model(load_model(path)?, classes, self.units, streams);
-            return net.map_err(|error| in_file(path, error));
+            return net.map_err(Error::at(path));
         }
         let layers: Vec<usize> = [inputs].into_iter().chain(self.hidden.clone()).chain([classes]).collect();
-        Classifier::random(&layers, self.units, self.init_scale, streams)
+        Ok(Classifier::random(&layers, self.units, self.init_scale, streams)?)
     }
 
     /// The rows as the net learns from them: with the means of a machine where they join the input, and with label units.
@@ -178,15 +176,6 @@ impl ClassifierSettings {
 
 const HEAD_EPOCHS: &str = "head_epochs";
 
-/// Says which file was refused.
-fn in_file(path: &Path, error: Error) -> Error {
-    match error {
-        Error::Core(CoreError::File(source)) => Error::file(path)(source),
-        Error::Core(source) => Error::at(path)(source),
-        other => other,
-    }
-}
-
 /// Rows joined with the mean-field means of a machine's second hidden layer.
 fn with_features(data: &Dataset, dbm: &Dbm) -> Result<Dataset> {
     let part = |name| -> Result<Split> {
@@ -195,7 +184,7 @@ fn with_features(data: &Dataset, dbm: &Dbm) -> Result<Dataset> {
         let rows: Vec<u32> = (0..split.len() as u32).collect();
         // In pieces, so that the rows are not held several times over.
         for rows in rows.chunks(ROWS) {
-            let joined = with_means(dbm, &split.to_matrix(rows))?;
+            let joined = gm_net::with_features(dbm, &split.to_matrix(rows))?;
             values.columns_mut(rows[0] as usize, rows.len()).copy_from(&joined);
         }
         Ok(Split::new(Values::Reals(values), split.labels().map(<[u16]>::to_vec))?)
@@ -243,7 +232,7 @@ impl ModelSettings for ClassifierSettings {
         let model = load_model(path)?;
         let visible = model.stack.bias(0).len();
         check_len("ClassifierSettings", "data", "units", data.units(), visible)?;
-        let features = if joins_input(&model) { Some(Dbm::from_data(model).map_err(Error::at(path))?) } else { None };
+        let features = Classifier::features_of(&model).map_err(Error::at(path))?;
         self.joined(data, binarise, features.as_ref()).map(Some)
     }
 
@@ -270,7 +259,8 @@ impl ModelSettings for ClassifierSettings {
 ///
 /// ```
 /// use gm_core::{Batch, BitMatrix, Streams};
-/// use gm_train::{Classifier, ClassifierLearner, ClassifierSettings, Clock, HiddenUnits, Learner};
+/// use gm_net::{Classifier, HiddenUnits};
+/// use gm_train::{ClassifierLearner, ClassifierSettings, Clock, Learner};
 ///
 /// let streams = Streams::new(0);
 /// let net = Classifier::random(&[2, 3, 2], HiddenUnits::Sigmoid, None, &streams)?;
@@ -304,7 +294,8 @@ impl ClassifierLearner {
     ///
     /// ```
     /// use gm_core::Streams;
-    /// use gm_train::{Classifier, ClassifierLearner, ClassifierSettings, HiddenUnits, Learner};
+    /// use gm_net::{Classifier, HiddenUnits};
+    /// use gm_train::{ClassifierLearner, ClassifierSettings, Learner};
     ///
     /// let net = Classifier::random(&[4, 3, 2], HiddenUnits::Relu, None, &Streams::new(0))?;
     /// let settings = ClassifierSettings { hidden: vec![3], ..Default::default() };
@@ -411,7 +402,7 @@ impl Learner for ClassifierLearner {
     }
 
     fn model(&self) -> Result<ModelData> {
-        self.net.to_data()
+        Ok(self.net.to_data()?)
     }
 
     fn figures(&self, probe: &Probe, _: &Streams) -> Result<Figures> {

@@ -1,10 +1,3 @@
-//! Feed-forward nets that classify: parameters, backpropagation, training.
+//! Training of feed-forward nets that classify.
 
-mod dropout;
-mod learner;
-mod net;
-mod pass;
-
-pub use dropout::Dropout;
-pub use learner::{ClassifierLearner, ClassifierSettings};
-pub use net::{Classifier, HiddenUnits};
+pub(crate) mod learner;

@@ -1,0 +1,188 @@
+//! A model of any kind, for programs that learn from a file which one it is.
+
+use gm_core::{Error as CoreError, FileError, ModelData, ModelKind, Recognition, Stack, VisibleKind};
+use gm_dbm::Dbm;
+use gm_dbn::Dbn;
+use gm_rbm::Rbm;
+use gm_sbn::Sbn;
+
+use crate::error::Result;
+
+/// A generative model of any kind; a [`Classifier`](gm_net::Classifier) is none.
+///
+/// Exhaustive on purpose: a kind that is added shows every place that has to know it.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{ModelData, ModelKind, Stack};
+/// use gm_eval::Model;
+///
+/// let data = ModelData::from_stack(ModelKind::Sbn, Stack::zeros(&[4, 3])?)?;
+/// let model = Model::from_data(data)?;
+/// assert_eq!((model.kind(), model.visible()), (ModelKind::Sbn, 4));
+/// # Ok::<(), gm_eval::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub enum Model {
+    /// A restricted Boltzmann machine.
+    Rbm(Rbm),
+    /// A sigmoid belief net.
+    Sbn(Sbn),
+    /// A deep Boltzmann machine.
+    Dbm(Dbm),
+    /// A deep belief network.
+    Dbn(Dbn),
+}
+
+/// A model as another kind, where the parameters allow it.
+///
+/// - Restricted Boltzmann machines, and deep ones or belief networks of one hidden layer, are the same distribution.
+/// - A deep belief network becomes a deep Boltzmann machine to start its joint training from: see [`Dbm::compose`].
+/// - A deep belief network becomes a sigmoid belief net with the same directed layers; the machine on top is left for its
+///   recognition net, and its top units become independent with the biases they have. This is a start for training, not the
+///   same distribution.
+///
+/// Label units are kept where both kinds may have them, and left out by deep Boltzmann machines and sigmoid belief nets.
+///
+/// # Errors
+///
+/// [`gm_core::Error::Param`] for any other conversion.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{ModelData, ModelKind, Stack};
+/// use gm_eval::convert_model;
+///
+/// let rbm = ModelData::from_stack(ModelKind::Rbm, Stack::zeros(&[4, 3])?)?;
+/// assert_eq!(convert_model(rbm.clone(), ModelKind::Dbm)?.kind, ModelKind::Dbm);
+/// let error = convert_model(rbm, ModelKind::Sbn).unwrap_err().to_string();
+/// assert!(error.starts_with("convert_model: `to` is sbn for a rbm of 1 hidden layer and bernoulli visible units, allowed: "));
+/// # Ok::<(), gm_eval::Error>(())
+/// ```
+pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
+    let (from, depth) = (data.kind, data.stack.depth());
+    let undirected = |kind| matches!(kind, ModelKind::Rbm | ModelKind::Dbm | ModelKind::Dbn);
+    if from == to {
+        return Ok(data);
+    }
+    let data = match (data.visible, &data.labels) {
+        (VisibleKind::Labelled { .. }, _) => Dbn::from_rbm(&Rbm::from_data(data)?)?.to_data()?,
+        (_, Some(_)) if depth == 1 && to == ModelKind::Rbm => return Ok(Dbn::from_data(data)?.top().to_data()?),
+        _ => data,
+    };
+    let labels = data.labels.clone().filter(|_| to == ModelKind::Dbn);
+    let data = ModelData { labels, ..data };
+    if from == ModelKind::Dbn && depth > 1 {
+        match to {
+            ModelKind::Dbm => {
+                let units = data.visible_units()?;
+                return Ok(Dbm::compose(data.stack, units)?.to_data()?);
+            }
+            ModelKind::Sbn if data.visible == VisibleKind::Bernoulli => return sbn_from_dbn(Dbn::from_data(data)?),
+            _ => {}
+        }
+    }
+    if depth == 1 && undirected(from) && undirected(to) {
+        return Ok(ModelData { kind: to, recognition: None, ..data });
+    }
+    let plural = if depth == 1 { "" } else { "s" };
+    Err(CoreError::Param {
+        op: "convert_model",
+        arg: "to",
+        value: format!("{to} for a {from} of {depth} hidden layer{plural} and {} visible units", data.visible),
+        allowed: "rbm, dbm and dbn for each other with one hidden layer, dbm for a dbn, and sbn for a dbn with bernoulli units",
+    }
+    .into())
+}
+
+/// A sigmoid belief net of all layers, whose recognition net ends with the posterior of the machine on top.
+fn sbn_from_dbn(dbn: Dbn) -> Result<ModelData> {
+    let (top, depth) = (dbn.top(), dbn.depth());
+    let (stack, net, _) = dbn.untied()?.into_parts();
+    let net = net.map(|net| {
+        let weights = (0..net.depth()).map(|l| net.weights(l).clone()).chain([top.weights().clone()]);
+        let biases = (1..depth).map(|l| net.bias(l).clone()).chain([top.stack().bias(1).clone()]);
+        Recognition::new(weights.collect(), biases.collect())
+    });
+    Ok(Sbn::new(stack, net.transpose()?)?.to_data()?)
+}
+
+impl Model {
+    /// Takes a model as files hold it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the model refuses.
+    pub fn from_data(data: ModelData) -> Result<Self> {
+        Ok(match data.kind {
+            ModelKind::Sbn => Self::Sbn(Sbn::from_data(data)?),
+            ModelKind::Dbm => Self::Dbm(Dbm::from_data(data)?),
+            ModelKind::Dbn => Self::Dbn(Dbn::from_data(data)?),
+            ModelKind::Rbm => Self::Rbm(Rbm::from_data(data)?),
+            ModelKind::Classifier => {
+                let expected = "generative model (rbm, sbn, dbm or dbn)".into();
+                return Err(CoreError::from(FileError::WrongKind { expected, found: data.kind.to_string() }).into());
+            }
+        })
+    }
+
+    /// The kind of model.
+    #[must_use]
+    pub fn kind(&self) -> ModelKind {
+        match self {
+            Self::Rbm(_) => ModelKind::Rbm,
+            Self::Sbn(_) => ModelKind::Sbn,
+            Self::Dbm(_) => ModelKind::Dbm,
+            Self::Dbn(_) => ModelKind::Dbn,
+        }
+    }
+
+    /// The parameters, without those of a recognition net.
+    #[must_use]
+    pub fn stack(&self) -> &Stack {
+        match self {
+            Self::Rbm(rbm) => rbm.stack(),
+            Self::Sbn(sbn) => sbn.stack(),
+            Self::Dbm(dbm) => dbm.stack(),
+            Self::Dbn(dbn) => dbn.stack(),
+        }
+    }
+
+    /// Units of each layer, visible first.
+    #[must_use]
+    pub fn layers(&self) -> Vec<usize> {
+        self.stack().layers()
+    }
+
+    /// Units of a row of data: visible ones but for those of a label.
+    #[must_use]
+    pub fn visible(&self) -> usize {
+        match self {
+            Self::Rbm(rbm) => rbm.row_units(),
+            other => other.stack().bias(0).len(),
+        }
+    }
+
+    /// Classes that label units tell apart; 0 for a model without label units.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        match self {
+            Self::Rbm(rbm) => rbm.classes(),
+            Self::Dbn(dbn) => dbn.classes(),
+            Self::Sbn(_) | Self::Dbm(_) => 0,
+        }
+    }
+
+    /// What the visible units are; those of sigmoid belief nets are zeros and ones.
+    #[must_use]
+    pub fn visible_kind(&self) -> VisibleKind {
+        match self {
+            Self::Rbm(rbm) => rbm.units().kind(),
+            Self::Dbm(dbm) => dbm.visible_units().kind(),
+            Self::Dbn(dbn) => dbn.units().kind(),
+            Self::Sbn(_) => VisibleKind::Bernoulli,
+        }
+    }
+}

@@ -1,0 +1,476 @@
+//! A feed-forward net with a softmax layer on top, from random weights or from those of a generative model.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use gm_core::{
+    BatchRef, Error, FileError, Matrix, ModelData, ModelKind, Purpose, Result, Stack, Streams, Vector, VisibleKind,
+    check_len,
+};
+use gm_dbm::{Dbm, MeanFieldSettings};
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+
+use crate::gradient::Pass;
+
+/// What the hidden units of a feed-forward net make of their inputs.
+///
+/// Written `sigmoid` or `relu`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_net::HiddenUnits;
+///
+/// assert_eq!("relu".parse::<HiddenUnits>()?, HiddenUnits::Relu);
+/// assert_eq!(HiddenUnits::default().to_string(), "sigmoid");
+/// let error = "rely".parse::<HiddenUnits>().unwrap_err().to_string();
+/// assert!(error.starts_with("unknown kind of hidden units `rely`, did you mean `relu`?"));
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum HiddenUnits {
+    /// 1 / (1 + exp(-x)), the means of binary units.
+    #[default]
+    Sigmoid,
+    /// max(0, x).
+    Relu,
+}
+
+const UNITS: [(&str, HiddenUnits); 2] = [("sigmoid", HiddenUnits::Sigmoid), ("relu", HiddenUnits::Relu)];
+
+impl HiddenUnits {
+    /// The standard deviation of random weights at which signals neither fade nor grow from layer to layer.
+    ///
+    /// Sigmoid units: 4 sqrt(2 / (below + above)), since their slope is 1/4; rectified ones: sqrt(2 / below).
+    fn scale(self, below: usize, above: usize) -> f32 {
+        match self {
+            Self::Sigmoid => 4.0 * linear_scale(below, above),
+            Self::Relu => (2.0 / below as f32).sqrt(),
+        }
+    }
+}
+
+fn linear_scale(below: usize, above: usize) -> f32 {
+    (2.0 / (below + above) as f32).sqrt()
+}
+
+impl FromStr for HiddenUnits {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let found = UNITS.iter().find(|(name, _)| *name == text).map(|(_, units)| *units);
+        found.ok_or_else(|| Error::unknown("kind of hidden units", text, &UNITS.map(|(name, _)| name)))
+    }
+}
+
+impl fmt::Display for HiddenUnits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(UNITS[*self as usize].0)
+    }
+}
+
+impl TryFrom<String> for HiddenUnits {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<HiddenUnits> for String {
+    fn from(units: HiddenUnits) -> Self {
+        units.to_string()
+    }
+}
+
+/// A feed-forward net that tells the probabilities of classes.
+///
+/// y_0 = v, y_(l+1) = f(b_(l+1) + W_l' y_l), and log p(k | v) = x_k - log sum_j exp x_j of the inputs x of the last layer.
+///
+/// From a deep Boltzmann machine of two hidden layers or more the input is (v, q_2), with q_2 the mean-field means of its second
+/// hidden layer given v: then the first hidden layer starts out with its mean-field means too. The machine stays as it is.
+///
+/// # Source
+///
+/// `hinton2006reducing`; `salakhutdinov2009deep`, section 3.3.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, ModelData, ModelKind, Stack, Streams};
+/// use gm_net::{Classifier, HiddenUnits};
+///
+/// let rbm = ModelData::from_stack(ModelKind::Rbm, Stack::zeros(&[6, 4])?)?;
+/// let net = Classifier::from_model(rbm, 3, HiddenUnits::Sigmoid, &Streams::new(1))?;
+/// assert_eq!((net.inputs(), net.classes(), net.stack().layers()), (6, 3, vec![6, 4, 3]));
+/// let log_p = net.log_class_probs((&Matrix::from_element(6, 2, 0.5)).into())?;
+/// assert!((log_p.column(1).map(f32::exp).sum() - 1.0).abs() < 1e-6);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Classifier {
+    stack: Stack,
+    units: HiddenUnits,
+    features: Option<Dbm>,
+}
+
+const OP: &str = "Classifier::from_model";
+
+/// The key of a file's metadata that names the hidden units.
+const UNITS_KEY: &str = "hidden_units";
+
+/// Rows that are computed together.
+const ROWS: usize = 1_000;
+
+impl Classifier {
+    /// Joins weights and biases, of which those of the input are 0, and the machine whose means join the input, if any.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] for biases on the input or a machine of one hidden layer, [`gm_core::Error::Shape`] when
+    /// machine and net do not fit.
+    pub fn new(stack: Stack, units: HiddenUnits, features: Option<Dbm>) -> Result<Self> {
+        let net = Self { stack, units, features };
+        net.to_data()?;
+        Ok(net)
+    }
+
+    /// A net of random weights without biases, with layers from the input up to the classes.
+    ///
+    /// Weights are normal with standard deviation `scale`. If absent it is 4 sqrt(2 / (below + above)) with sigmoid and
+    /// sqrt(2 / below) with rectified units, and sqrt(2 / (below + above)) in the last layer.
+    ///
+    /// # Randomness
+    ///
+    /// A normal draw a weight, from stream 0 of family l of [`Purpose::Initialise`] for the weights above layer l.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Empty`] with fewer than two layers, [`gm_core::Error::Param`] for a layer without units or a scale that
+    /// is negative or not finite.
+    ///
+    /// # Source
+    ///
+    /// `glorot2010understanding`, section 4.2; `he2015delving`, section 2.2.
+    pub fn random(layers: &[usize], units: HiddenUnits, scale: Option<f32>, streams: &Streams) -> Result<Self> {
+        if let Some(scale) = scale.filter(|scale| !(scale.is_finite() && *scale >= 0.0)) {
+            let (op, arg, value) = ("Classifier::random", "scale", scale.to_string());
+            return Err(Error::Param { op, arg, value, allowed: "a finite number, 0 or more" }.into());
+        }
+        let mut stack = Stack::zeros(layers)?;
+        let depth = stack.depth();
+        for (l, pair) in layers.windows(2).enumerate() {
+            let usual = if l + 1 < depth { units.scale(pair[0], pair[1]) } else { linear_scale(pair[0], pair[1]) };
+            stack.update_weights(l, |weights| fill(weights, l, scale.unwrap_or(usual), streams));
+        }
+        Self::new(stack, units, None)
+    }
+
+    /// A net with the weights of a generative model and a last layer of small random weights, without biases.
+    ///
+    /// A restricted Boltzmann machine gives its weights and hidden biases, a sigmoid belief net its recognition net, a deep belief
+    /// network its recognition net and its topmost weights, a deep Boltzmann machine of two hidden layers or more also the means
+    /// that join the input.
+    ///
+    /// # Randomness
+    ///
+    /// As [`random`](Self::random), for the last layer.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::FileError`] for a classifier and for visible units that are not Bernoulli, [`gm_core::Error::Param`] for a
+    /// sigmoid belief net without recognition net.
+    pub fn from_model(data: ModelData, classes: usize, units: HiddenUnits, streams: &Streams) -> Result<Self> {
+        refuse_unfit(&data)?;
+        let features = joins_input(&data).then(|| Dbm::from_data(data.clone())).transpose()?;
+        let (mut weights, biases) = upward(&data);
+        if features.is_some() {
+            weights[0] = beside(&weights[0], &data.stack.weights(1).transpose());
+        }
+        let top = weights.last().map_or(0, Matrix::ncols);
+        let mut head = Matrix::zeros(top, classes);
+        fill(&mut head, weights.len(), linear_scale(top, classes), streams);
+        weights.push(head);
+        let unbiased = Vector::zeros(weights[0].nrows());
+        let biases = std::iter::once(unbiased).chain(biases).chain([Vector::zeros(classes)]).collect();
+        Self::new(Stack::new(weights, biases)?, units, features)
+    }
+
+    /// Takes a classifier as files hold it.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::FileError::WrongKind`] for another model, [`Error::Unknown`] for other hidden units.
+    pub fn from_data(data: ModelData) -> Result<Self> {
+        data.expect_kind(ModelKind::Classifier)?;
+        let missing = || FileError::Missing { format: "model", name: UNITS_KEY.into() };
+        let units = data.metadata.get(UNITS_KEY).ok_or_else(|| Error::from(missing()))?.parse()?;
+        let features = data.features.map(Dbm::from_stack).transpose()?;
+        Self::new(data.stack, units, features)
+    }
+
+    /// The classifier as files hold it.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::NonFinite`] when an update has made a parameter NaN or infinite.
+    pub fn to_data(&self) -> Result<ModelData> {
+        let metadata = BTreeMap::from([(UNITS_KEY.into(), self.units.to_string())]);
+        let (kind, visible, stack) = (ModelKind::Classifier, VisibleKind::Bernoulli, self.stack.clone());
+        let features = self.features.as_ref().map(|dbm| dbm.stack().clone());
+        Ok(ModelData::new(kind, visible, stack, None, None, metadata)?.with_features(features)?)
+    }
+
+    /// Weights and biases, layer by layer; the biases of the input are 0.
+    #[must_use]
+    pub fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    /// Weights and biases, to be changed by training.
+    pub fn stack_mut(&mut self) -> &mut Stack {
+        &mut self.stack
+    }
+
+    /// What hidden units make of their inputs.
+    #[must_use]
+    pub fn units(&self) -> HiddenUnits {
+        self.units
+    }
+
+    /// The machine whose means of its second hidden layer join the input, if any.
+    #[must_use]
+    pub fn features(&self) -> Option<&Dbm> {
+        self.features.as_ref()
+    }
+
+    /// The deep Boltzmann machine whose means join the input of a net that starts from a model; `None` for models whose
+    /// data are the whole input.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Dbm::from_data`].
+    pub fn features_of(model: &ModelData) -> Result<Option<Dbm>> {
+        joins_input(model).then(|| Dbm::from_data(model.clone())).transpose()
+    }
+
+    /// Units of a row of data.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.features.as_ref().map_or(self.stack.bias(0).len(), Dbm::visible)
+    }
+
+    /// Classes.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.stack.bias(self.stack.depth()).len()
+    }
+
+    /// log p(k | v) of each class k, `[classes, samples]`.
+    ///
+    /// # Shapes
+    ///
+    /// `v` is `[inputs, samples]`, of grey levels from 0 to 1 or of bits.
+    ///
+    /// # Numerics
+    ///
+    /// Dense products of single precision; the softmax in double precision.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Shape`] for data of another width, [`gm_core::Error::NonFinite`] for NaN or an infinity there.
+    pub fn log_class_probs(&self, v: BatchRef<'_>) -> Result<Matrix> {
+        const OP: &str = "Classifier::log_class_probs";
+        check_len(OP, "data", "units", v.units(), self.inputs())?;
+        let mut v = v.to_matrix();
+        gm_core::check_finite(OP, "data", v.as_slice())?;
+        if let Some(dbm) = &self.features {
+            v = with_features(dbm, &v)?;
+        }
+        let mut log_probs = Matrix::zeros(self.classes(), v.ncols());
+        for first in (0..v.ncols()).step_by(ROWS) {
+            let count = ROWS.min(v.ncols() - first);
+            let pass = Pass::new(self, v.columns(first, count).transpose(), None);
+            log_probs.columns_mut(first, count).copy_from(&pass.log_probs.transpose());
+        }
+        Ok(log_probs)
+    }
+}
+
+/// Normal weights.
+fn fill(weights: &mut Matrix, layer: usize, scale: f32, streams: &Streams) {
+    let mut stream = streams.fork(Purpose::Initialise, layer as u64).stream(0);
+    weights.iter_mut().for_each(|w| {
+        let x: f32 = StandardNormal.sample(&mut stream);
+        *w = scale * x;
+    });
+}
+
+/// Refuses models that give no weights upwards.
+fn refuse_unfit(data: &ModelData) -> Result<()> {
+    if data.kind == ModelKind::Classifier {
+        let expected = "model to start from (rbm, sbn, dbm or dbn)".into();
+        return Err(Error::from(FileError::WrongKind { expected, found: data.kind.to_string() }).into());
+    }
+    if data.visible != VisibleKind::Bernoulli {
+        let (name, found) = ("visible".into(), data.visible.to_string());
+        return Err(Error::from(FileError::Field { format: "model", name, found, expected: "bernoulli" }).into());
+    }
+    if data.kind == ModelKind::Sbn && data.recognition.is_none() {
+        let (arg, value) = ("recognition", "absent".into());
+        return Err(Error::Param { op: OP, arg, value, allowed: "a sbn with a recognition net" }.into());
+    }
+    Ok(())
+}
+
+/// Whether means of a model's second hidden layer join the input.
+fn joins_input(model: &ModelData) -> bool {
+    model.kind == ModelKind::Dbm && model.stack.depth() > 1
+}
+
+/// Weights and biases from the visible layer up, those of a recognition net as far as there is one.
+fn upward(data: &ModelData) -> (Vec<Matrix>, Vec<Vector>) {
+    let layer = |l: usize| match &data.recognition {
+        Some(net) if l < net.depth() => (net.weights(l).clone(), net.bias(l + 1).clone()),
+        _ => (data.stack.weights(l).clone(), data.stack.bias(l + 1).clone()),
+    };
+    (0..data.stack.depth()).map(layer).unzip()
+}
+
+/// One matrix above another, of as many columns.
+fn beside(upper: &Matrix, lower: &Matrix) -> Matrix {
+    let mut joined = Matrix::zeros(upper.nrows() + lower.nrows(), upper.ncols());
+    joined.rows_mut(0, upper.nrows()).copy_from(upper);
+    joined.rows_mut(upper.nrows(), lower.nrows()).copy_from(lower);
+    joined
+}
+
+/// Rows of data joined with the mean-field means of the second hidden layer of a deep Boltzmann machine, as the input of a net
+/// that starts from one.
+///
+/// # Shapes
+///
+/// `v` is `[visible, samples]`; the result is `[visible + hidden_2, samples]`, data first.
+///
+/// # Errors
+///
+/// Those of [`Dbm::mean_field_of_means`].
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, Stack};
+/// use gm_dbm::Dbm;
+///
+/// let dbm = Dbm::from_stack(Stack::zeros(&[4, 3, 2])?)?;
+/// let joined = gm_net::with_features(&dbm, &Matrix::zeros(4, 5))?;
+/// assert_eq!((joined.nrows(), joined[(0, 0)], joined[(5, 0)]), (6, 0.0, 0.5));
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+pub fn with_features(dbm: &Dbm, v: &Matrix) -> Result<Matrix> {
+    let posterior = dbm.mean_field_of_means(v, &MeanFieldSettings::default())?;
+    Ok(beside(v, &posterior.means[1]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gm_core::{Recognition, logistic_in_place};
+
+    fn model(kind: ModelKind, layers: &[usize], recognition: Option<Recognition>) -> ModelData {
+        let mut stack = Stack::zeros(layers).unwrap();
+        stack.tensors_mut().flatten().enumerate().for_each(|(i, x)| *x = (1.3 * i as f32 + 0.2).sin());
+        ModelData { recognition, ..ModelData::from_stack(kind, stack).unwrap() }
+    }
+
+    fn net_of(data: &ModelData) -> Classifier {
+        Classifier::from_model(data.clone(), 3, HiddenUnits::Sigmoid, &Streams::new(2)).unwrap()
+    }
+
+    #[test]
+    fn oracle_a_deep_boltzmann_machine_starts_with_its_mean_field_means() {
+        let data = model(ModelKind::Dbm, &[5, 4, 3], None);
+        let (net, dbm) = (net_of(&data), Dbm::from_data(data).unwrap());
+        assert_eq!((net.inputs(), net.stack().layers()), (5, vec![8, 4, 3, 3]));
+        let v = Matrix::from_fn(5, 7, |i, s| (0.3 * (i + 2 * s) as f32).sin().abs());
+        let settings = MeanFieldSettings { tolerance: 0.0, iterations: 500, ..Default::default() };
+        let means = dbm.mean_field_of_means(&v, &settings).unwrap().means;
+        let joined = beside(&v, &means[1]);
+        let pass = Pass::new(&net, joined.transpose(), None);
+        for (l, means) in (1..).zip(&means) {
+            assert!((pass.outputs[l].transpose() - means).amax() < 1e-5, "layer {l}");
+        }
+        // By way of the data the means are those of the usual tolerance.
+        let by_way = net.log_class_probs((&v).into()).unwrap();
+        assert!((by_way - pass.log_probs.transpose()).amax() < 1e-3);
+    }
+
+    #[test]
+    fn oracle_other_models_give_their_weights_upwards() {
+        let rbm = model(ModelKind::Rbm, &[5, 4], None);
+        assert_eq!(net_of(&rbm).stack().weights(0), rbm.stack.weights(0));
+        let mut recognition = Recognition::zeros(&[5, 4, 3]).unwrap();
+        recognition.tensors_mut().flatten().enumerate().for_each(|(i, x)| *x = i as f32);
+        let sbn = model(ModelKind::Sbn, &[5, 4, 3], Some(recognition.clone()));
+        let net = net_of(&sbn);
+        assert_eq!((net.stack().weights(1), net.stack().bias(2)), (recognition.weights(1), recognition.bias(2)));
+        let mut below = Recognition::zeros(&[5, 4]).unwrap();
+        below.bias_mut(1).fill(7.0);
+        let dbn = model(ModelKind::Dbn, &[5, 4, 3], Some(below));
+        let net = net_of(&dbn);
+        assert_eq!((net.stack().bias(1)[0], net.stack().weights(1)), (7.0, dbn.stack.weights(1)));
+        assert_eq!(net_of(&model(ModelKind::Dbn, &[5, 4, 3], None)).stack().bias(1), &dbn.stack.bias(1).clone());
+        assert_eq!(net_of(&model(ModelKind::Dbm, &[5, 4], None)).features(), None);
+    }
+
+    #[test]
+    fn law_files_keep_a_classifier() {
+        for data in [model(ModelKind::Dbm, &[5, 4, 3], None), model(ModelKind::Rbm, &[5, 4], None)] {
+            let net = net_of(&data);
+            assert_eq!(Classifier::from_data(net.to_data().unwrap()).unwrap(), net);
+        }
+        let net = Classifier::random(&[4, 3, 2], HiddenUnits::Relu, None, &Streams::new(1)).unwrap();
+        let data = net.to_data().unwrap();
+        assert_eq!(data.metadata[UNITS_KEY], "relu");
+        assert_eq!(Classifier::from_data(data).unwrap(), net);
+    }
+
+    #[test]
+    fn oracle_probabilities_by_hand() {
+        let net = Classifier::random(&[3, 2, 2], HiddenUnits::Sigmoid, Some(0.7), &Streams::new(3)).unwrap();
+        let v = Matrix::from_column_slice(3, 2, &[0.1, 0.9, 0.4, 1.0, 0.0, 1.0]);
+        let mut hidden = net.stack().weights(0).tr_mul(&v);
+        logistic_in_place(&mut hidden);
+        let x = net.stack().weights(1).tr_mul(&hidden);
+        let found = net.log_class_probs((&v).into()).unwrap();
+        for s in 0..2 {
+            let total = (x[(0, s)].exp() + x[(1, s)].exp()).ln();
+            assert!((found[(1, s)] - (x[(1, s)] - total)).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn rejects_models_that_give_no_net() {
+        let refused = |data: ModelData| {
+            Classifier::from_model(data, 3, HiddenUnits::Sigmoid, &Streams::new(1)).unwrap_err().to_string()
+        };
+        let sbn = refused(model(ModelKind::Sbn, &[5, 4], None));
+        assert_eq!(sbn, "Classifier::from_model: `recognition` is absent, allowed: a sbn with a recognition net");
+        let net = net_of(&model(ModelKind::Rbm, &[5, 4], None)).to_data().unwrap();
+        assert_eq!(
+            refused(net.clone()),
+            "the file holds a classifier, expected a model to start from (rbm, sbn, dbm or dbn)"
+        );
+        let labelled = VisibleKind::Labelled { classes: 2 };
+        let error = refused(ModelData { visible: labelled, ..model(ModelKind::Rbm, &[5, 4], None) });
+        assert_eq!(error, "model file: `visible` is bernoulli+softmax:2, expected bernoulli");
+        let error = Classifier::from_data(ModelData { metadata: BTreeMap::new(), ..net }).unwrap_err().to_string();
+        assert_eq!(error, "model file lacks `hidden_units`");
+        assert!("tanh".parse::<HiddenUnits>().unwrap_err().to_string().contains("known: sigmoid, relu"));
+        let error = Classifier::random(&[2, 2], HiddenUnits::Relu, Some(f32::NAN), &Streams::new(1)).unwrap_err();
+        assert_eq!(error.to_string(), "Classifier::random: `scale` is NaN, allowed: a finite number, 0 or more");
+    }
+}

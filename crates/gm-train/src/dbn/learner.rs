@@ -1,0 +1,535 @@
+//! Deep belief networks in training: layer by layer, then all layers together.
+
+use gm_core::{
+    AisSettings, Batch, BatchRef, BitMatrix, Gaussian, Labels, Matrix, ModelData, Purpose, Recognition, Schedule,
+    Stack, Streams, Vector, VisibleUnits, Watch, check_len, mean, unwatched,
+};
+use gm_dbn::{Couplings, Dbn};
+use gm_rbm::{Rbm, free_energy_gap};
+use gm_sbn::BoundSettings;
+
+use crate::dbn::settings::{DbnSettings, LayerInputs};
+use crate::dbn::together::Together;
+use crate::error::Result;
+use crate::learner::metrics::Figures;
+use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, binary};
+use crate::rbm::learner::{RbmLearner, WATCHED, error_rate, rms};
+use crate::settings::rate::Clock;
+use gm_data::Dataset;
+
+/// Runs and temperatures of annealing at the end of a layer, whose bound is compared with that of the next.
+const COMPARED: (usize, usize) = (100, 5_000);
+
+/// Draws of the recognition net for each row that is looked at.
+const WATCHED_SAMPLES: usize = 20;
+
+/// A deep belief network in training.
+///
+/// Stage by stage a layer is added, and its machine learns from what the frozen layers below make of the data; in a last stage
+/// all layers may be trained together.
+///
+/// # Randomness
+///
+/// The first machine learns as [`RbmLearner`] says, and machine l above it likewise from family l of [`Purpose::Layer`], its
+/// inputs drawn at update t from family 2 of [`Purpose::Start`] below family t of [`Purpose::Propose`]; weights of a new layer as
+/// [`Dbn::grown`] says.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Batch, BitMatrix, Streams};
+/// use gm_train::{Clock, DbnLearner, DbnSettings, Learner};
+///
+/// let streams = Streams::new(0);
+/// let settings = DbnSettings { hidden: vec![3, 5], epochs: vec![1], chains: 10, ..Default::default() };
+/// let mut learner = DbnLearner::new(&[0.5; 4], &settings, &streams)?;
+/// let rows = Batch::from(BitMatrix::zeros(4, 5));
+/// for (step, stage) in [(0, "layer 1 of 2"), (1, "layer 2 of 2")] {
+///     learner.step(&rows, &Clock { step, total: 2, per_epoch: 1 }, &streams)?;
+///     assert_eq!(learner.stage_name().as_deref(), Some(stage));
+/// }
+/// assert_eq!(learner.into_dbn().layers(), [4, 3, 5]);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct DbnLearner {
+    settings: DbnSettings,
+    /// Of visible states, and of label units behind them.
+    visible_means: Vec<f32>,
+    /// The network; while a layer is trained its machine has the parameters that it began with.
+    dbn: Dbn,
+    couplings: Couplings,
+    work: Work,
+    stage: usize,
+    /// Whether the last update was the last of its stage.
+    complete: bool,
+}
+
+/// A batch as the network sees it.
+struct Rows {
+    /// Visible states.
+    v: Batch,
+    /// Label units, [classes, samples].
+    labels: BitMatrix,
+}
+
+/// What is being trained.
+#[derive(Clone, Debug)]
+enum Work {
+    /// The first update has not been made.
+    Nothing,
+    /// The machine on top.
+    Layer(Box<RbmLearner>),
+    /// All layers.
+    Together(Box<Together>),
+}
+
+impl DbnLearner {
+    /// A network that starts as the settings say, to learn data of the given means, `[visible]`, those of label units behind.
+    ///
+    /// Of Gaussian units the means are those of data that are standardised already, unless there is a model to start from.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DbnSettings::check`], those of loading the model to start from, and [`gm_core::Error::Shape`] when it has other
+    /// units than the data.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::Streams;
+    /// use gm_train::{DbnLearner, DbnSettings, Learner};
+    ///
+    /// let settings = DbnSettings { hidden: vec![3, 2], chains: 10, ..Default::default() };
+    /// let learner = DbnLearner::new(&[0.5; 4], &settings, &Streams::new(0))?;
+    /// assert_eq!(learner.dbn().layers(), [4, 3]); // the next layer comes later
+    /// # Ok::<(), gm_train::Error>(())
+    /// ```
+    pub fn new(visible_means: &[f32], settings: &DbnSettings, streams: &Streams) -> Result<Self> {
+        let visible = visible_means.len().saturating_sub(settings.classes);
+        let units = VisibleUnits::new(settings.visible.kind(0), visible, None)?;
+        Self::with_units(units, visible_means, settings, streams)
+    }
+
+    /// [`new`](Self::new) for prepared data, whose binary values have the given means; Gaussian units standardise them.
+    pub(crate) fn with_data(
+        data: &Dataset,
+        visible_means: &[f32],
+        settings: &DbnSettings,
+        streams: &Streams,
+    ) -> Result<Self> {
+        let visible = visible_means.len().saturating_sub(settings.classes);
+        let units = settings.visible.first_units(settings.visible.kind(0), visible, data)?;
+        Self::with_units(units, visible_means, settings, streams)
+    }
+
+    fn with_units(
+        units: VisibleUnits,
+        visible_means: &[f32],
+        settings: &DbnSettings,
+        streams: &Streams,
+    ) -> Result<Self> {
+        let visible = visible_means.len().saturating_sub(settings.classes);
+        if let Some(dbn) = settings.start_model(visible)? {
+            return Self::start_from(dbn, visible_means, settings);
+        }
+        let settings = DbnSettings { start_layers: 0, ..settings.clone() };
+        settings.check()?;
+        let mut means = visible_means.to_vec();
+        if units.standardise().is_some() {
+            means[..visible].fill(0.0);
+        }
+        let rbm = Rbm::initial_with(units, &means[..visible], settings.hidden[0], settings.init_scale, streams)?;
+        let dbn = labelled(Dbn::from_rbm(&rbm)?, 1, &settings, &means)?;
+        Ok(Self::of(dbn, &means, settings))
+    }
+
+    /// A network whose first layers are those of a given one, to be extended or trained further; see [`new`](Self::new).
+    ///
+    /// The means are those of data as they are, before Gaussian units standardise them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DbnSettings::check`], and [`gm_core::Error::Param`] for a network that the settings do not extend.
+    pub fn start_from(dbn: Dbn, visible_means: &[f32], settings: &DbnSettings) -> Result<Self> {
+        let settings = DbnSettings { start_layers: dbn.depth(), ..settings.clone() };
+        settings.check()?;
+        let visible = visible_means.len().saturating_sub(settings.classes);
+        settings.check_start(&dbn, visible)?;
+        let mut means = visible_means.to_vec();
+        let of_rows = Matrix::from_column_slice(visible, 1, &means[..visible]);
+        means[..visible].copy_from_slice(dbn.standardised(&of_rows).as_slice());
+        Ok(Self::of(dbn, &means, settings))
+    }
+
+    fn of(dbn: Dbn, visible_means: &[f32], settings: DbnSettings) -> Self {
+        let (couplings, visible_means) = (dbn.couplings(), visible_means.to_vec());
+        Self { settings, visible_means, dbn, couplings, work: Work::Nothing, stage: 0, complete: false }
+    }
+
+    /// A batch of rows, label units behind, as the network sees it.
+    fn rows(&self, op: &'static str, batch: &Batch) -> Result<Rows> {
+        let (visible, classes) = (self.dbn.visible(), self.settings.classes);
+        check_len(op, "batch", "units", batch.units(), self.visible_means.len())?;
+        let samples = batch.samples();
+        if self.dbn.units().is_binary() {
+            let bits = binary(op, batch, self.visible_means.len())?;
+            let labels = BitMatrix::from_fn(classes, samples, |class, row| bits.get(visible + class, row));
+            return Ok(Rows { v: bits.narrowed(visible).into(), labels });
+        }
+        let numbers = batch.to_matrix();
+        let labels = BitMatrix::from_fn(classes, samples, |class, row| numbers[(visible + class, row)] > 0.5);
+        Ok(Rows { v: self.dbn.states_of_rows(&numbers.rows(0, visible).into_owned())?, labels })
+    }
+
+    /// The network as it is now; while layers are added it has fewer than in the end.
+    #[must_use]
+    pub fn dbn(&self) -> Dbn {
+        let mut dbn = self.dbn.clone();
+        if let Work::Layer(learner) = &self.work {
+            dbn.set_top(learner.stack());
+            if dbn.depth() == 1 && dbn.units().gaussian().is_some() {
+                dbn.units_mut().clone_from(learner.rbm().units());
+            }
+        }
+        dbn
+    }
+
+    /// The network, when training is over.
+    #[must_use]
+    pub fn into_dbn(self) -> Dbn {
+        self.dbn()
+    }
+
+    /// Goes on to a stage.
+    fn enter(&mut self, stage: usize, rows: &Rows, streams: &Streams) -> Result<()> {
+        self.dbn = self.dbn();
+        self.stage = stage;
+        if stage == self.settings.trained_layers() {
+            self.dbn = self.dbn.clone().untied()?;
+            self.couplings = self.dbn.couplings();
+            self.work = Work::Together(Box::new(Together::new(&self.dbn, &self.settings, streams)));
+            return Ok(());
+        }
+        // What the chains of the machine below have in their hidden layer are states of the new machine's visible one.
+        let carried = match &self.work {
+            Work::Layer(learner) => learner.chains().map(|chains| chains.h),
+            _ => None,
+        };
+        if self.settings.start_layers + stage >= self.dbn.depth() {
+            self.dbn = self.grown(&self.dbn, rows.v.view(), streams)?;
+        }
+        self.couplings = self.dbn.couplings();
+        let means = self.lower_means(rows.v.view());
+        let mut learner = self.layer_learner(&means, streams)?;
+        if self.dbn.depth() > 1 {
+            let streams = self.streams_of_stage(streams);
+            let states = carried.unwrap_or_else(|| self.recognised(&rows.v, &streams));
+            learner.start_chains(&joined_in_turn(&states, self.dbn.classes(), self.settings.chains), &streams)?;
+        }
+        self.work = Work::Layer(Box::new(learner));
+        Ok(())
+    }
+
+    /// The learner of the machine on top, at its start.
+    fn layer_learner(&self, means: &[f32], streams: &Streams) -> Result<RbmLearner> {
+        let settings = self.settings.layer_settings(self.stage);
+        RbmLearner::start_from(self.dbn.top(), means, &settings, &self.streams_of_stage(streams))
+    }
+
+    /// The first layer learns as a machine of its own would, bit for bit.
+    fn streams_of_stage(&self, streams: &Streams) -> Streams {
+        match self.settings.start_layers + self.stage {
+            0 => streams.clone(),
+            stage => streams.fork(Purpose::Layer, stage as u64),
+        }
+    }
+
+    /// A network with one layer more.
+    fn grown(&self, dbn: &Dbn, v: BatchRef<'_>, streams: &Streams) -> Result<Dbn> {
+        let units = self.settings.hidden[dbn.depth()];
+        let means = dbn.averages_up_from_v(v).swap_remove(dbn.depth() - 1);
+        let growth = self.settings.growth(units, dbn);
+        let grown = dbn.grown(units, growth, self.settings.init_scale, &means, streams)?;
+        labelled(grown, dbn.depth() + 1, &self.settings, &self.visible_means)
+    }
+
+    /// Means of what the machine on top learns from.
+    fn lower_means(&self, v: BatchRef<'_>) -> Vec<f32> {
+        if self.dbn.depth() == 1 {
+            return self.visible_means[..self.dbn.visible() + self.dbn.classes()].to_vec();
+        }
+        let means = self.dbn.averages_up_from_v(v).swap_remove(self.dbn.depth() - 2);
+        means.into_iter().chain(self.label_means().iter().copied()).collect()
+    }
+
+    /// Means of the label units, of a machine that has them.
+    fn label_means(&self) -> &[f32] {
+        if self.dbn.labels().is_some() { &self.visible_means[self.dbn.visible()..] } else { &[] }
+    }
+
+    /// What the machine on top learns from in a batch.
+    fn inputs(&self, Rows { v, labels }: &Rows, step: u64, streams: &Streams) -> Batch {
+        let classes = self.dbn.classes();
+        if self.dbn.depth() == 1 {
+            return match v {
+                Batch::Bits(bits) => with_labels(bits, labels, classes).into(),
+                reals => reals.clone(),
+            };
+        }
+        if self.settings.inputs == LayerInputs::Means {
+            let means = self.dbn.means_up_from_v(&v.to_matrix()).swap_remove(self.dbn.depth() - 2);
+            let units = means.nrows();
+            let mut joined = means.insert_rows(units, classes, 0.0);
+            joined.rows_mut(units, classes).copy_from(&labels.to_matrix().rows(0, classes));
+            return Batch::Reals(joined);
+        }
+        let x = self.recognised(v, &streams.fork(Purpose::Propose, step));
+        Batch::Bits(with_labels(&x, labels, classes))
+    }
+
+    /// Draws of the lower layer of the machine on top, without label units, in a network of more than one hidden layer.
+    fn recognised(&self, v: &Batch, streams: &Streams) -> BitMatrix {
+        let layers = self.couplings.recognise(&self.dbn, v.clone(), &streams.fork(Purpose::Start, 2));
+        layers[self.dbn.depth() - 1].bits().clone()
+    }
+
+    /// The bounds of a network on log p of visible states, less the logarithm of the volume in which they were standardised.
+    fn bounds(&self, dbn: &Dbn, probe: &Batch, log_partition: f64, watch: Watch<'_>) -> Result<(f64, f64)> {
+        let settings = BoundSettings { samples: WATCHED_SAMPLES, repeats: 1 };
+        // The same random numbers at every epoch, so that epochs can be compared.
+        let bounds = dbn.bounds(probe, log_partition, &settings, &Streams::new(0), watch)?;
+        Ok((mean(&bounds.elbo) - dbn.log_volume(), bounds.mean().value - dbn.log_volume()))
+    }
+}
+
+/// A network whose machine gets label units if it is the last one.
+fn labelled(dbn: Dbn, depth: usize, settings: &DbnSettings, visible_means: &[f32]) -> Result<Dbn> {
+    if settings.classes == 0 || depth < settings.hidden.len() {
+        return Ok(dbn);
+    }
+    let means = &visible_means[visible_means.len() - settings.classes..];
+    let weights = Matrix::zeros(settings.classes, settings.hidden[depth - 1]);
+    let bias = Vector::from_iterator(means.len(), means.iter().map(|p| p.max(1e-3).ln()));
+    Ok(dbn.with_labels(Some(Labels::new(weights, bias)?))?)
+}
+
+/// States with label units behind, of which the first `classes` are taken.
+pub(crate) fn with_labels(x: &BitMatrix, labels: &BitMatrix, classes: usize) -> BitMatrix {
+    let mut joined = x.widened(classes);
+    for sample in 0..if classes > 0 { x.samples() } else { 0 } {
+        (0..classes).for_each(|class| joined.set(x.units() + class, sample, labels.get(class, sample)));
+    }
+    joined
+}
+
+/// So many states from the given ones in turn, with each class in turn behind.
+fn joined_in_turn(states: &BitMatrix, classes: usize, count: usize) -> BitMatrix {
+    let chosen: Vec<usize> = (0..count).map(|chain| chain % states.samples()).collect();
+    let mut joined = states.select(&chosen).widened(classes);
+    for chain in 0..if classes > 0 { count } else { 0 } {
+        joined.set(states.units() + chain % classes, chain, true);
+    }
+    joined
+}
+
+/// log Z of the machine of a network in training: exact where it is small, else by annealing.
+fn log_partition(
+    dbn: &Dbn,
+    exact_units: usize,
+    v: &Batch,
+    (runs, temperatures): (usize, usize),
+    watch: Watch<'_>,
+) -> Result<f64> {
+    if dbn.enumerable_units() <= exact_units {
+        return Ok(dbn.log_partition()?);
+    }
+    let settings = AisSettings { runs, schedule: Schedule::Graded(temperatures) };
+    let base = dbn.base_rates(v)?;
+    Ok(dbn.log_partition_ais(&settings, Some(&base), &Streams::new(0), watch)?.log_partition.value)
+}
+
+impl Learner for DbnLearner {
+    fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
+        let rows = self.rows("DbnLearner::step", batch)?;
+        let (stage, within) = self.settings.stage(clock);
+        if stage != self.stage || matches!(self.work, Work::Nothing) {
+            self.enter(stage, &rows, streams)?;
+        }
+        self.complete = within.step + 1 == within.total;
+        let stage_streams = self.streams_of_stage(streams);
+        if let Work::Together(together) = &mut self.work {
+            let parts = (rows.v.view(), &rows.labels);
+            return together.step((&mut self.dbn, &mut self.couplings), parts, &within, &stage_streams);
+        }
+        let inputs = self.inputs(&rows, within.step, &stage_streams);
+        match &mut self.work {
+            Work::Layer(learner) => learner.learn(inputs.view(), &within, &stage_streams),
+            _ => Ok(StepReport { learning_rate: 0.0, figures: Figures::default() }),
+        }
+    }
+
+    fn stack(&self) -> &Stack {
+        match &self.work {
+            Work::Layer(learner) => learner.stack(),
+            _ => self.dbn.stack(),
+        }
+    }
+
+    fn recognition(&self) -> Option<&Recognition> {
+        match &self.work {
+            Work::Layer(_) => None,
+            _ => self.dbn.recognition(),
+        }
+    }
+
+    fn parameters(&self) -> ParametersState {
+        let dbn = self.dbn();
+        let labels = dbn.labels().iter().flat_map(|labels| labels.tensors()).map(<[f32]>::to_vec).collect();
+        let variance = dbn.units().gaussian().map_or_else(Vec::new, |gaussian| gaussian.variance().to_vec());
+        ParametersState { labels, variance, ..ParametersState::new(dbn.stack(), dbn.recognition()) }
+    }
+
+    fn set_parameters(&mut self, mut parameters: ParametersState) -> Result<()> {
+        const OP: &str = "DbnLearner::set_parameters";
+        let labels = std::mem::take(&mut parameters.labels);
+        let mut units = self.dbn.units().clone();
+        let expected = units.gaussian().map_or(0, |_| self.dbn.visible());
+        check_len(OP, "variance", "length", parameters.variance.len(), expected)?;
+        if let Some(gaussian) = units.gaussian_mut() {
+            *gaussian =
+                Gaussian::new(parameters.variance.clone())?.with_standardise(gaussian.standardise().cloned())?;
+        }
+        let (stack, recognition) = parameters.into_parts()?;
+        let visible = self.visible_means.len() - self.settings.classes;
+        let wanted: Vec<usize> = std::iter::once(visible).chain(self.settings.hidden.iter().copied()).collect();
+        let layers = &wanted[..wanted.len().min(stack.layers().len())];
+        crate::learner::check_layers(OP, &stack, layers)?;
+        let top = stack.bias(stack.depth()).len();
+        let labels = match <[Vec<f32>; 2]>::try_from(labels) {
+            Ok([weights, bias]) => {
+                check_len(OP, "label.weights", "numbers", weights.len(), self.settings.classes * top)?;
+                Some(Labels::new(Matrix::from_vec(self.settings.classes, top, weights), Vector::from_vec(bias))?)
+            }
+            Err(none) => {
+                check_len(OP, "labels", "tensors", none.len(), 0)?;
+                None
+            }
+        };
+        self.dbn = Dbn::new(stack, recognition)?.with_units(units)?.with_labels(labels)?;
+        self.couplings = self.dbn.couplings();
+        self.work = Work::Nothing;
+        Ok(())
+    }
+
+    fn enumerable_units(&self) -> usize {
+        let visible = self.visible_means.len();
+        let layers: Vec<usize> = std::iter::once(visible).chain(self.settings.hidden.iter().copied()).collect();
+        let binary = *self.dbn.units() == VisibleUnits::Bernoulli;
+        let machine = |l: usize| if l > 0 || binary { layers[l].min(layers[l + 1]) } else { layers[1] };
+        let directed: usize = layers[1..layers.len() - 1].iter().sum();
+        (0..layers.len() - 1).map(machine).max().unwrap_or(0).max(directed)
+    }
+
+    fn judged_by(&self) -> &'static [&'static str] {
+        &["free_energy_gap", "importance_weighted"]
+    }
+
+    fn stage_name(&self) -> Option<String> {
+        let (layers, start) = (self.settings.hidden.len(), self.settings.start_layers);
+        Some(match &self.work {
+            Work::Nothing => return None,
+            Work::Layer(_) => format!("layer {} of {layers}", start + self.stage + 1),
+            Work::Together(_) => self.settings.backfit.to_string(),
+        })
+    }
+
+    fn is_complete(&self) -> bool {
+        self.complete && matches!(self.work, Work::Layer(_))
+    }
+
+    fn model(&self) -> Result<ModelData> {
+        Ok(self.dbn().to_data()?)
+    }
+
+    fn figures(&self, probe: &Probe, streams: &Streams) -> Result<Figures> {
+        self.figures_watched(probe, streams, &mut unwatched)
+    }
+
+    fn measures_long(&self) -> bool {
+        true
+    }
+
+    fn figures_watched(&self, probe: &Probe, streams: &Streams, watch: Watch<'_>) -> Result<Figures> {
+        const OP: &str = "DbnLearner::figures";
+        let dbn = self.dbn();
+        let (train, valid) = (self.rows(OP, &probe.train)?, self.rows(OP, &probe.valid)?);
+        let effort = if self.is_complete() { COMPARED } else { WATCHED };
+        let log_z = log_partition(&dbn, probe.exact_units, &train.v, effort, watch)?;
+        let (elbo, weighted) = self.bounds(&dbn, &valid.v, log_z, watch)?;
+        let (train_elbo, _) = self.bounds(&dbn, &train.v, log_z, watch)?;
+        let (couplings, top) = (dbn.couplings(), dbn.top());
+        let lower = |rows: &Rows| {
+            let mut layers = couplings.recognise(&dbn, rows.v.clone(), &Streams::new(0));
+            match layers.swap_remove(dbn.depth() - 1) {
+                Batch::Bits(x) => Batch::from(with_labels(&x, &rows.labels, dbn.classes())),
+                reals => reals,
+            }
+        };
+        let gap = free_energy_gap(&top, &lower(&valid), &lower(&train));
+        let mut figures = Figures::new([
+            ("layers", dbn.depth() as f64),
+            ("elbo", elbo),
+            ("importance_weighted", weighted),
+            ("train_elbo", train_elbo),
+            ("log_partition", log_z),
+            ("free_energy_gap", gap),
+            ("weight_rms", rms(top.weights().as_slice())),
+        ]);
+        if self.enumerable_units() <= probe.exact_units && dbn.enumerable_units() <= probe.exact_units {
+            figures.push("log_likelihood", mean(&dbn.log_prob(&valid.v, log_z)?) - dbn.log_volume());
+            figures.push("train_log_likelihood", mean(&dbn.log_prob(&train.v, log_z)?) - dbn.log_volume());
+        }
+        if dbn.labels().is_some() {
+            let log_p = dbn.log_class_probs(&valid.v.to_matrix())?;
+            figures.push("error_rate", error_rate(&log_p, &valid.labels, 0));
+        }
+        if self.complete && dbn.depth() < self.settings.hidden.len() {
+            // What the next layer begins with.
+            let next = self.grown(&dbn, train.v.view(), streams)?;
+            let log_z = log_partition(&next, probe.exact_units, &train.v, effort, watch)?;
+            figures.push("next_elbo", self.bounds(&next, &valid.v, log_z, watch)?.0);
+        }
+        Ok(figures)
+    }
+
+    fn state(&self) -> LearnerState {
+        let inner = match &self.work {
+            Work::Nothing => LearnerState::default(),
+            Work::Layer(learner) => learner.state(),
+            Work::Together(together) => together.state(),
+        };
+        // The stage counts from 1, so that a run before its first update can be told.
+        let stage = if matches!(self.work, Work::Nothing) { 0 } else { self.stage as u64 + 1 };
+        LearnerState { parameters: self.parameters(), stage, ..inner }
+    }
+
+    fn restore(&mut self, state: LearnerState) -> Result<()> {
+        self.set_parameters(state.parameters.clone())?;
+        let Some(stage) = state.stage.checked_sub(1) else { return Ok(()) };
+        self.stage = usize::try_from(stage).unwrap_or(usize::MAX).min(self.settings.trained_layers());
+        if self.stage == self.settings.trained_layers() {
+            let mut together = Together::new(&self.dbn, &self.settings, &Streams::new(0));
+            together.restore(&self.dbn, state)?;
+            self.work = Work::Together(Box::new(together));
+            return Ok(());
+        }
+        let top = self.dbn.top();
+        let mut learner = self.layer_learner(&vec![0.5; top.visible()], &Streams::new(0))?;
+        let variance = top.units().gaussian().map_or_else(Vec::new, |gaussian| gaussian.variance().to_vec());
+        let parameters = ParametersState { variance, ..ParametersState::new(top.stack(), None) };
+        learner.restore(LearnerState { parameters, stage: 0, ..state })?;
+        self.work = Work::Layer(Box::new(learner));
+        Ok(())
+    }
+}

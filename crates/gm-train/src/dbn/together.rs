@@ -1,0 +1,159 @@
+//! All layers of a deep belief network together: the up-down algorithm, and reweighted wake-sleep.
+
+use gm_core::{BatchRef, BitMatrix, Purpose, Stack, Streams, check_len, log_sum_exp};
+use gm_dbn::{Couplings, Dbn, Gradient, Sleep, Wake};
+use gm_rbm::{Chains, Offsets, Phase, gradient_into};
+
+use crate::dbn::learner::with_labels;
+use crate::dbn::settings::{Backfit, DbnSettings};
+use crate::error::Result;
+use crate::learner::metrics::Figures;
+use crate::learner::optimiser::Optimiser;
+use crate::learner::{LearnerState, StepReport};
+use crate::rbm::learner::{chains_state, restore_chains};
+use crate::settings::rate::{Clock, warm_up};
+use crate::settings::regularise::Regularise;
+
+/// The share of the recognition net's gradient that comes from dreams, in reweighted wake-sleep.
+const DREAMS: f32 = 0.5;
+
+/// The last stage of a network's training.
+///
+/// # Randomness
+///
+/// Draws at update t from family t of [`Purpose::Propose`], chains that start at them from family t of [`Purpose::Data`],
+/// dreams from family t of [`Purpose::Noise`]; persistent chains as [`Rbm::chains`](gm_rbm::Rbm::chains) and with their sweeps.
+#[derive(Clone, Debug)]
+pub(crate) struct Together {
+    settings: DbnSettings,
+    optimiser: Optimiser,
+    offsets: Offsets,
+    chains: Option<Chains>,
+    gradient: Gradient,
+    top_gradient: Stack,
+    data: Phase,
+    model: Phase,
+}
+
+impl Together {
+    /// Before the first update of a network with a recognition net of its own.
+    pub(crate) fn new(dbn: &Dbn, settings: &DbnSettings, streams: &Streams) -> Self {
+        let top = dbn.top();
+        let idle = Phase::new(&top, &top.couplings(), &BitMatrix::zeros(top.visible(), 1));
+        let chains = (settings.backfit == Backfit::Rws).then(|| top.chains(settings.chains, streams));
+        Self {
+            optimiser: Optimiser::of_tensors(settings.backfit_optimiser, dbn.tensors()),
+            offsets: Offsets { visible: vec![0.5; top.visible()], hidden: vec![0.5; top.hidden()] },
+            chains,
+            gradient: Gradient::zeros(dbn),
+            top_gradient: top.stack().clone(),
+            data: idle.clone(),
+            model: idle,
+            settings: settings.clone(),
+        }
+    }
+
+    /// Updates all layers from a batch: visible states, and label units behind them.
+    pub(crate) fn step(
+        &mut self,
+        (dbn, couplings): (&mut Dbn, &mut Couplings),
+        (v, labels): (BatchRef<'_>, &BitMatrix),
+        clock: &Clock,
+        streams: &Streams,
+    ) -> Result<StepReport> {
+        let draws = self.settings.draws();
+        let family = streams.fork(Purpose::Propose, clock.step);
+        let wake = Wake::new(dbn, couplings, v, draws, &family);
+        let weights = normalised(&wake.log_weights(), draws);
+        let rows: Vec<usize> = (0..v.samples()).flat_map(|row| std::iter::repeat_n(row, draws)).collect();
+        let lower = with_labels(wake.lower(), &labels.select(&rows), dbn.classes());
+        let (dreamt, flips) = self.ascend_top(couplings, (&lower, &weights), clock, streams);
+        let dreams = Sleep::new(dbn, couplings, &dreamt, &streams.fork(Purpose::Noise, clock.step));
+        let scale = 1.0 / v.samples() as f32;
+        let a: Vec<f32> = weights.iter().map(|w| w * scale).collect();
+        let c: Vec<f32> = a.iter().map(|a| a * (1.0 - DREAMS)).collect();
+        let reweighted = self.settings.backfit == Backfit::Rws;
+        let share = if reweighted { DREAMS } else { 1.0 };
+        self.gradient.set_directed(wake, (&a, reweighted.then_some(&c)), Some((dreams, share)));
+        self.gradient.set_top(&self.top_gradient);
+        let rate = self.settings.backfit_learning_rate
+            * self.settings.schedule.factor(clock)
+            * warm_up(self.settings.warm_up, clock);
+        let pairs = dbn.tensors_mut().zip(self.gradient.tensors());
+        self.optimiser.apply_to_tensors(pairs, rate as f32, |_| Regularise::default());
+        couplings.refresh(dbn);
+        Ok(StepReport { learning_rate: rate, figures: Figures::new([("chain_flips", flips)]) })
+    }
+
+    /// The gradient of the machine on top; the states in which its chains end, and the share of units that flipped.
+    fn ascend_top(
+        &mut self,
+        couplings: &Couplings,
+        (lower, weights): (&BitMatrix, &[f32]),
+        clock: &Clock,
+        streams: &Streams,
+    ) -> (BitMatrix, f64) {
+        let (top, machine) = (couplings.top(), couplings.machine());
+        self.data.refill(top, machine, lower);
+        if self.settings.draws() > 1 {
+            self.data.weigh(weights);
+        }
+        let family = streams.fork(Purpose::Data, clock.step);
+        // Persistent chains go on, contrastive ones start at the data.
+        let persistent = self.chains.take();
+        let persist = persistent.is_some();
+        let mut chains = persistent.unwrap_or_else(|| {
+            let mut h = BitMatrix::zeros(top.hidden(), lower.samples());
+            self.data.hidden().sample_into(&mut h, &family.fork(Purpose::Start, 1));
+            Chains { v: lower.clone().into(), h, sweeps: 0 }
+        });
+        let (sweeps, streams) = (self.settings.sweeps_at(clock), if persist { streams } else { &family });
+        let info = machine.run_into_phase(top, &mut chains, sweeps, streams, &mut self.model);
+        let states = chains.v.bits().clone();
+        self.chains = persist.then_some(chains);
+        gradient_into(&self.data, &self.model, &mut self.top_gradient);
+        if self.settings.centred {
+            let rate = if clock.step == 0 { 1.0 } else { self.settings.hidden_offset_rate };
+            self.offsets.slide(&self.data, rate, rate);
+            self.offsets.centre(&mut self.top_gradient);
+        }
+        (states, info.flips)
+    }
+
+    /// All that the next update depends on, but for the parameters.
+    pub(crate) fn state(&self) -> LearnerState {
+        LearnerState {
+            optimiser: self.optimiser.state().clone(),
+            offsets: vec![self.offsets.visible.clone(), self.offsets.hidden.clone()],
+            chains: self.chains.iter().map(chains_state).collect(),
+            ..LearnerState::default()
+        }
+    }
+
+    /// Takes over a saved state.
+    pub(crate) fn restore(&mut self, dbn: &Dbn, state: LearnerState) -> Result<()> {
+        const OP: &str = "DbnLearner::restore";
+        let named = dbn.tensors().enumerate().map(|(t, tensor)| (tensor, format!("tensor {t}")));
+        self.optimiser = Optimiser::resume_tensors(self.settings.backfit_optimiser, named, state.optimiser)?;
+        let units = [self.offsets.visible.len(), self.offsets.hidden.len()];
+        check_len(OP, "offsets", "layers", state.offsets.len(), 2)?;
+        for (offsets, units) in state.offsets.iter().zip(units) {
+            check_len(OP, "offsets", "length", offsets.len(), units)?;
+        }
+        let mut offsets = state.offsets.into_iter();
+        let mut next = || offsets.next().unwrap_or_default();
+        self.offsets = Offsets { visible: next(), hidden: next() };
+        check_len(OP, "chains", "length", state.chains.len(), usize::from(self.chains.is_some()))?;
+        self.chains = state.chains.into_iter().next().map(|chains| restore_chains(chains, units)).transpose()?;
+        Ok(())
+    }
+}
+
+/// Importance weights that sum to one over the draws of each row.
+fn normalised(log_weights: &[f64], draws: usize) -> Vec<f32> {
+    let of_row = |logs: &[f64]| {
+        let total = log_sum_exp(logs);
+        logs.iter().map(|log_weight| (log_weight - total).exp() as f32).collect::<Vec<f32>>()
+    };
+    log_weights.chunks(draws).flat_map(of_row).collect()
+}

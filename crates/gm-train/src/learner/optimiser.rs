@@ -1,0 +1,506 @@
+//! Gradient ascent: plain, with momentum, or Adam.
+
+use std::fmt;
+use std::str::FromStr;
+
+use gm_core::{Error as CoreError, Stack};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::settings::regularise::Regularise;
+
+/// Numbers that one task updates; fixed, and each number is updated on its own, so threads do not matter.
+const CHUNK: usize = 1 << 14;
+
+/// How a gradient becomes an update.
+///
+/// Written `sgd`, `momentum:M`, `nesterov:M`, `adam` or `adam:BETA1,BETA2[,EPSILON]`. With rate r and gradient g:
+///
+/// - `sgd`: p += r g;
+/// - `momentum:M`: u = M u + r g, p += u;
+/// - `nesterov:M`: u = M u + r g, p += M u + r g;
+/// - `adam`: m = B1 m + (1 - B1) g, s = B2 s + (1 - B2) g^2, p += r m' / (sqrt(s') + epsilon) with m' = m / (1 - B1^t),
+///   s' = s / (1 - B2^t) at update t.
+///
+/// # Source
+///
+/// `kingma2015adam`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::OptimiserSettings;
+///
+/// let settings: OptimiserSettings = "nesterov:0.9".parse()?;
+/// assert_eq!(settings, OptimiserSettings::Sgd { momentum: 0.9, nesterov: true });
+/// assert_eq!("adam".parse::<OptimiserSettings>()?.to_string(), "adam:0.9,0.999");
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum OptimiserSettings {
+    /// Stochastic gradient ascent.
+    Sgd {
+        /// Share of the last update that is repeated, in [0, 1).
+        momentum: f32,
+        /// Whether the gradient counts as that after the repeated part.
+        nesterov: bool,
+    },
+    /// Steps scaled by running moments of the gradient.
+    Adam {
+        /// Decay of the mean, in [0, 1).
+        beta1: f32,
+        /// Decay of the mean square, in [0, 1).
+        beta2: f32,
+        /// Keeps the denominator away from zero.
+        epsilon: f32,
+    },
+}
+
+impl Default for OptimiserSettings {
+    /// Plain stochastic gradient ascent.
+    fn default() -> Self {
+        Self::Sgd { momentum: 0.0, nesterov: false }
+    }
+}
+
+const WORDS: [&str; 4] = ["sgd", "momentum", "nesterov", "adam"];
+
+/// Adam's usual guard of the denominator.
+const EPSILON: f32 = 1e-8;
+
+impl OptimiserSettings {
+    /// Adam with its usual numbers: 0.9, 0.999 and 1e-8.
+    #[must_use]
+    pub fn adam() -> Self {
+        Self::Adam { beta1: 0.9, beta2: 0.999, epsilon: EPSILON }
+    }
+
+    /// Refuses decays outside [0, 1).
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] naming the setting.
+    pub fn check(&self) -> Result<()> {
+        let (shares, epsilon) = match *self {
+            Self::Sgd { momentum, .. } => (vec![("momentum", momentum)], EPSILON),
+            Self::Adam { beta1, beta2, epsilon } => (vec![("beta1", beta1), ("beta2", beta2)], epsilon),
+        };
+        let refuse =
+            |arg, value: f32, allowed| CoreError::Param { op: "Optimiser", arg, value: value.to_string(), allowed };
+        for (arg, value) in shares {
+            if !(0.0..1.0).contains(&value) {
+                return Err(refuse(arg, value, "0 or more and below 1").into());
+            }
+        }
+        if !(epsilon > 0.0 && epsilon.is_finite()) {
+            return Err(refuse("epsilon", epsilon, "finite numbers above 0").into());
+        }
+        Ok(())
+    }
+
+    /// The same with another share of the last update that is repeated; Adam stays as it is.
+    #[must_use]
+    pub fn with_momentum(self, momentum: f32) -> Self {
+        match self {
+            Self::Sgd { nesterov, .. } => Self::Sgd { momentum, nesterov },
+            adam @ Self::Adam { .. } => adam,
+        }
+    }
+
+    /// [`with_momentum`](Self::with_momentum) if it is more than now.
+    pub(crate) fn with_momentum_of_at_least(self, momentum: f32) -> Self {
+        match self {
+            Self::Sgd { momentum: now, .. } if now < momentum => self.with_momentum(momentum),
+            other => other,
+        }
+    }
+
+    /// Running tensors that this optimiser keeps for each parameter.
+    fn slots(&self) -> usize {
+        match *self {
+            Self::Sgd { momentum: 0.0, .. } => 0,
+            Self::Sgd { .. } => 1,
+            Self::Adam { .. } => 2,
+        }
+    }
+}
+
+impl FromStr for OptimiserSettings {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (word, argument) = text.split_once(':').map_or((text, None), |(word, argument)| (word, Some(argument)));
+        let refuse = |allowed| CoreError::Param { op: "Optimiser", arg: "optimiser", value: text.into(), allowed };
+        match (word, argument) {
+            ("sgd", None) => Ok(Self::default()),
+            ("momentum" | "nesterov", argument) => {
+                let momentum =
+                    argument.and_then(share).ok_or_else(|| refuse("momentum:M and nesterov:M with 0 <= M < 1"))?;
+                Ok(Self::Sgd { momentum, nesterov: word == "nesterov" })
+            }
+            ("adam", None) => Ok(Self::adam()),
+            ("adam", Some(argument)) => Ok(adam(argument)
+                .ok_or_else(|| refuse("adam:B1,B2 or adam:B1,B2,EPSILON with 0 <= B < 1 and EPSILON > 0"))?),
+            ("sgd", Some(_)) => Err(refuse("sgd without an argument").into()),
+            _ => Err(Error::unknown("optimiser", word, &WORDS)),
+        }
+    }
+}
+
+/// A number in [0, 1).
+fn share(text: &str) -> Option<f32> {
+    text.parse().ok().filter(|x| (0.0..1.0).contains(x))
+}
+
+fn adam(argument: &str) -> Option<OptimiserSettings> {
+    let mut parts = argument.split(',');
+    let (beta1, beta2) = (share(parts.next()?)?, share(parts.next()?)?);
+    let epsilon = parts.next().map_or(Some(EPSILON), |text| text.parse().ok())?;
+    let settings = OptimiserSettings::Adam { beta1, beta2, epsilon };
+    (parts.next().is_none() && settings.check().is_ok()).then_some(settings)
+}
+
+impl fmt::Display for OptimiserSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Sgd { momentum, nesterov: true } => write!(f, "nesterov:{momentum}"),
+            Self::Sgd { momentum: 0.0, .. } => f.write_str("sgd"),
+            Self::Sgd { momentum, .. } => write!(f, "momentum:{momentum}"),
+            Self::Adam { beta1, beta2, epsilon: EPSILON } => write!(f, "adam:{beta1},{beta2}"),
+            Self::Adam { beta1, beta2, epsilon } => write!(f, "adam:{beta1},{beta2},{epsilon}"),
+        }
+    }
+}
+
+impl TryFrom<String> for OptimiserSettings {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<OptimiserSettings> for String {
+    fn from(settings: OptimiserSettings) -> Self {
+        settings.to_string()
+    }
+}
+
+/// What an optimiser remembers from one update to the next, for checkpoints.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Stack;
+/// use gm_train::{Optimiser, OptimiserSettings, Regularise};
+///
+/// let settings: OptimiserSettings = "momentum:0.5".parse()?;
+/// let (mut parameters, mut gradient) = (Stack::zeros(&[2, 1])?, Stack::zeros(&[2, 1])?);
+/// gradient.bias_mut(0)[1] = 4.0;
+/// let mut optimiser = Optimiser::new(settings, &parameters);
+/// optimiser.apply(&mut parameters, &gradient, 0.25, &Regularise::default());
+/// let saved = optimiser.state().clone();
+/// assert_eq!((saved.updates, &saved.slots[0][1]), (1, &vec![0.0, 1.0])); // the last update of the visible biases
+/// let mut resumed = Optimiser::resume(settings, &parameters, saved)?;
+/// resumed.apply(&mut parameters, &gradient, 0.25, &Regularise::default());
+/// assert_eq!(parameters.bias(0)[1], 1.0 + (0.5 * 1.0 + 1.0));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OptimiserState {
+    /// Updates made.
+    pub updates: u64,
+    /// For each remembered quantity, one list of numbers for each tensor of the stack.
+    pub slots: Vec<Vec<Vec<f32>>>,
+}
+
+/// An optimiser with its memory.
+///
+/// # Numerics
+///
+/// One pass over parameters, gradient and memory, in parallel; the bits do not depend on the number of threads.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Stack;
+/// use gm_train::{Optimiser, OptimiserSettings, Regularise};
+///
+/// let mut parameters = Stack::zeros(&[2, 1])?;
+/// let mut gradient = Stack::zeros(&[2, 1])?;
+/// gradient.bias_mut(0)[1] = 4.0;
+/// let mut optimiser = Optimiser::new(OptimiserSettings::default(), &parameters);
+/// optimiser.apply(&mut parameters, &gradient, 0.25, &Regularise::default());
+/// assert_eq!(parameters.bias(0).as_slice(), [0.0, 1.0]);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Optimiser {
+    settings: OptimiserSettings,
+    state: OptimiserState,
+}
+
+impl Optimiser {
+    /// An optimiser without memories, for parameters of this shape.
+    #[must_use]
+    pub fn new(settings: OptimiserSettings, parameters: &Stack) -> Self {
+        Self::of_tensors(settings, parameters.tensors())
+    }
+
+    /// An optimiser without memories, for tensors of these lengths.
+    pub(crate) fn of_tensors<'a>(settings: OptimiserSettings, tensors: impl Iterator<Item = &'a [f32]>) -> Self {
+        let zeros: Vec<Vec<f32>> = tensors.map(|tensor| vec![0.0; tensor.len()]).collect();
+        Self { settings, state: OptimiserState { updates: 0, slots: vec![zeros; settings.slots()] } }
+    }
+
+    /// An optimiser that continues from a saved memory.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Shape`] when the memory belongs to other settings or parameters.
+    pub fn resume(settings: OptimiserSettings, parameters: &Stack, state: OptimiserState) -> Result<Self> {
+        Self::resume_tensors(settings, parameters.tensors().zip(parameters.tensor_names()), state)
+    }
+
+    /// [`resume`](Self::resume) for named tensors.
+    pub(crate) fn resume_tensors<'a>(
+        settings: OptimiserSettings,
+        tensors: impl Iterator<Item = (&'a [f32], String)>,
+        state: OptimiserState,
+    ) -> Result<Self> {
+        const OP: &str = "Optimiser::resume";
+        let tensors: Vec<(&[f32], String)> = tensors.collect();
+        gm_core::check_len(OP, "slots", "length", state.slots.len(), settings.slots())?;
+        for slot in &state.slots {
+            gm_core::check_len(OP, "slot", "tensors", slot.len(), tensors.len())?;
+            for (values, (tensor, name)) in slot.iter().zip(&tensors) {
+                gm_core::check_len(OP, name.clone(), "length", values.len(), tensor.len())?;
+            }
+        }
+        Ok(Self { settings, state })
+    }
+
+    /// Repeats another share of the last update from now on; an optimiser that began without momentum, and Adam, stay as they
+    /// are.
+    pub fn set_momentum(&mut self, momentum: f32) {
+        if !self.state.slots.is_empty() {
+            self.settings = self.settings.with_momentum(momentum);
+        }
+    }
+
+    /// What has to be saved to continue.
+    #[must_use]
+    pub fn state(&self) -> &OptimiserState {
+        &self.state
+    }
+
+    /// Moves the parameters up the gradient of the penalised objective.
+    ///
+    /// # Panics
+    ///
+    /// When parameters or gradient have another shape than the optimiser was made for.
+    pub fn apply(&mut self, parameters: &mut Stack, gradient: &Stack, rate: f32, penalty: &Regularise) {
+        let depth = parameters.depth();
+        self.apply_to_tensors(parameters.tensors_mut().zip(gradient.tensors()), rate, |t| {
+            if t < depth { *penalty } else { Regularise::default() }
+        });
+        penalty.limit_norms(parameters);
+    }
+
+    /// [`apply`](Self::apply) for tensors with their gradients, with the penalty on tensor number t.
+    pub(crate) fn apply_to_tensors<'a>(
+        &mut self,
+        tensors: impl Iterator<Item = (&'a mut [f32], &'a [f32])>,
+        rate: f32,
+        penalty: impl Fn(usize) -> Regularise,
+    ) {
+        self.state.updates += 1;
+        let rule = Rule::new(&self.settings, self.state.updates, rate);
+        for (t, (values, gradient)) in tensors.enumerate() {
+            assert_eq!(values.len(), gradient.len(), "a gradient has the shape of its parameters");
+            match self.state.slots.as_mut_slice() {
+                [] => rule.plain(values, gradient, &penalty(t)),
+                [velocity] => rule.momentum(values, gradient, &mut velocity[t], &penalty(t)),
+                [mean, square, ..] => rule.adam(values, gradient, [&mut mean[t], &mut square[t]], &penalty(t)),
+            }
+        }
+    }
+}
+
+/// The numbers of one update.
+struct Rule {
+    rate: f32,
+    momentum: f32,
+    nesterov: bool,
+    betas: [f32; 2],
+    epsilon: f32,
+    /// sqrt(1 - beta2^t), and the rate over 1 - beta1^t.
+    root: f32,
+    step: f32,
+}
+
+impl Rule {
+    fn new(settings: &OptimiserSettings, updates: u64, rate: f32) -> Self {
+        let mut rule =
+            Self { rate, momentum: 0.0, nesterov: false, betas: [0.0; 2], epsilon: EPSILON, root: 1.0, step: rate };
+        match *settings {
+            OptimiserSettings::Sgd { momentum, nesterov } => (rule.momentum, rule.nesterov) = (momentum, nesterov),
+            OptimiserSettings::Adam { beta1, beta2, epsilon } => {
+                let passed = |beta: f32| 1.0 - f64::from(beta).powf(updates as f64);
+                (rule.betas, rule.epsilon) = ([beta1, beta2], epsilon);
+                rule.root = passed(beta2).sqrt() as f32;
+                rule.step = (f64::from(rate) / passed(beta1)) as f32;
+            }
+        }
+        rule
+    }
+
+    fn plain(&self, values: &mut [f32], gradient: &[f32], penalty: &Regularise) {
+        let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
+        chunks.for_each(|(values, gradient)| {
+            let pairs = values.iter_mut().zip(gradient);
+            if penalty.pulls() {
+                pairs.for_each(|(p, &g)| *p += self.rate * (g + penalty.pull(*p)));
+            } else {
+                pairs.for_each(|(p, &g)| *p += self.rate * g);
+            }
+        });
+    }
+
+    fn momentum(&self, values: &mut [f32], gradient: &[f32], velocity: &mut [f32], penalty: &Regularise) {
+        let ahead = if self.nesterov { (self.momentum, 1.0) } else { (1.0, 0.0) };
+        let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK)).zip(velocity.par_chunks_mut(CHUNK));
+        chunks.for_each(|((values, gradient), velocity)| {
+            for ((p, &g), u) in values.iter_mut().zip(gradient).zip(velocity) {
+                let push = self.rate * (g + penalty.pull(*p));
+                *u = self.momentum * *u + push;
+                *p += ahead.0 * *u + ahead.1 * push;
+            }
+        });
+    }
+
+    fn adam(&self, values: &mut [f32], gradient: &[f32], [mean, square]: [&mut [f32]; 2], penalty: &Regularise) {
+        let [beta1, beta2] = self.betas;
+        let memory = mean.par_chunks_mut(CHUNK).zip(square.par_chunks_mut(CHUNK));
+        let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK)).zip(memory);
+        chunks.for_each(|((values, gradient), (mean, square))| {
+            for ((p, &g), (m, s)) in values.iter_mut().zip(gradient).zip(mean.iter_mut().zip(square)) {
+                let g = g + penalty.pull(*p);
+                *m = beta1 * *m + (1.0 - beta1) * g;
+                *s = beta2 * *s + (1.0 - beta2) * g * g;
+                *p += self.step * *m / (s.sqrt() / self.root + self.epsilon);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gm_core::{Matrix, Vector};
+
+    use super::*;
+
+    fn stack(w: f32, a: f32, b: f32) -> Stack {
+        Stack::new(vec![Matrix::from_element(1, 1, w)], vec![Vector::from_element(1, a), Vector::from_element(1, b)])
+            .unwrap()
+    }
+
+    fn trace(optimiser: &str, gradients: &[f32], penalty: &Regularise) -> Vec<f32> {
+        let mut parameters = stack(1.0, 1.0, 0.0);
+        let mut optimiser = Optimiser::new(optimiser.parse().unwrap(), &parameters);
+        let mut path = Vec::new();
+        for &g in gradients {
+            optimiser.apply(&mut parameters, &stack(g, g, 0.0), 0.5, penalty);
+            path.push(parameters.bias(0)[0]);
+        }
+        path
+    }
+
+    #[test]
+    fn table_hand_computed_steps() {
+        let none = Regularise::default();
+        assert_eq!(trace("sgd", &[2.0, -1.0], &none), [2.0, 1.5]);
+        // u = 1, then 0.5 * 1 - 0.5 = 0, then 0 + 0.5.
+        assert_eq!(trace("momentum:0.5", &[2.0, -1.0, 1.0], &none), [2.0, 2.0, 2.5]);
+        // u = 1: 0.5 + 1; u = 0: 0 - 0.5; u = 0.5: 0.25 + 0.5.
+        assert_eq!(trace("nesterov:0.5", &[2.0, -1.0, 1.0], &none), [2.5, 2.0, 2.75]);
+    }
+
+    #[test]
+    fn table_adam_by_hand() {
+        let path = trace("adam:0.5,0.75", &[2.0, -1.0], &Regularise::default());
+        // Corrected moments: 2 and 4 at first; then (0.5 - 0.5) / 0.75 = 0.
+        assert!((path[0] - 1.5).abs() < 1e-6, "{path:?}");
+        assert!((path[1] - 1.5).abs() < 1e-6, "{path:?}");
+        let path = trace("adam:0.5,0.75", &[2.0, 1.0], &Regularise::default());
+        // m = 1 and s = 1, m = 1 and s = 1: m' = 1 / 0.75, s' = 1 / 0.4375.
+        let second = 0.5 * (1.0 / 0.75) / (1.0_f32 / 0.4375).sqrt();
+        assert!((path[1] - 1.5 - second).abs() < 1e-6, "{path:?}");
+    }
+
+    #[test]
+    fn table_penalties_act_on_weights_only() {
+        let penalty = Regularise { l1: 0.5, l2: 1.0, max_norm: None };
+        let mut parameters = stack(2.0, 2.0, 2.0);
+        let mut optimiser = Optimiser::new(OptimiserSettings::default(), &parameters);
+        optimiser.apply(&mut parameters, &stack(0.0, 0.0, 0.0), 0.5, &penalty);
+        assert_eq!(parameters, stack(0.75, 2.0, 2.0));
+        let limit = Regularise { max_norm: Some(0.25), ..Default::default() };
+        optimiser.apply(&mut parameters, &stack(0.0, 0.0, 0.0), 0.5, &limit);
+        assert_eq!(parameters, stack(0.25, 2.0, 2.0));
+    }
+
+    #[test]
+    fn table_text_forms_survive_a_round_trip() {
+        for text in ["sgd", "momentum:0.9", "nesterov:0.5", "adam:0.9,0.999", "adam:0.9,0.99,0.001"] {
+            assert_eq!(text.parse::<OptimiserSettings>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn rejects_text_and_settings_out_of_range() {
+        let error = |text: &str| text.parse::<OptimiserSettings>().unwrap_err().to_string();
+        assert_eq!(error("adm"), "unknown optimiser `adm`, did you mean `adam`?; known: sgd, momentum, nesterov, adam");
+        assert_eq!(
+            error("momentum:1"),
+            "Optimiser: `optimiser` is momentum:1, allowed: momentum:M and nesterov:M with 0 <= M < 1"
+        );
+        for text in ["sgd:1", "momentum", "adam:0.9", "adam:0.9,1.0", "adam:0.9,0.9,0"] {
+            assert!(error(text).starts_with(&format!("Optimiser: `optimiser` is {text}, allowed: ")));
+        }
+        let wrong = OptimiserSettings::Adam { beta1: 0.9, beta2: 1.0, epsilon: EPSILON };
+        assert_eq!(wrong.check().unwrap_err().to_string(), "Optimiser: `beta2` is 1, allowed: 0 or more and below 1");
+    }
+
+    #[test]
+    fn rejects_memories_of_other_parameters() {
+        let state = Optimiser::new("momentum:0.5".parse().unwrap(), &stack(0.0, 0.0, 0.0)).state().clone();
+        let refused = |settings: &str, parameters: &Stack| {
+            Optimiser::resume(settings.parse().unwrap(), parameters, state.clone()).unwrap_err().to_string()
+        };
+        assert_eq!(refused("sgd", &stack(0.0, 0.0, 0.0)), "Optimiser::resume: `slots` has length 1, expected 0");
+        let other = Stack::zeros(&[2, 1]).unwrap();
+        assert_eq!(refused("momentum:0.5", &other), "Optimiser::resume: `weights.0` has length 1, expected 2");
+    }
+
+    #[test]
+    fn stable_bits_do_not_depend_on_threads() {
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let mut parameters = Stack::zeros(&[300, 170]).unwrap();
+                let mut gradient = parameters.clone();
+                for (i, g) in gradient.tensors_mut().flatten().enumerate() {
+                    *g = (i as f32 * 0.7).sin();
+                }
+                let mut optimiser = Optimiser::new("adam".parse().unwrap(), &parameters);
+                let penalty = Regularise { l1: 1e-4, l2: 1e-3, max_norm: Some(0.5) };
+                (0..3).for_each(|_| optimiser.apply(&mut parameters, &gradient, 0.01, &penalty));
+                parameters
+            })
+        };
+        assert_eq!(run(1), run(2));
+    }
+}
