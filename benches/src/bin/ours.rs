@@ -78,7 +78,7 @@ fn of_file(path: &str) -> Result<(), Failure> {
     println!("sweep of the given model {}", sweep(&rbm, BURN_IN));
     let mut chains = rbm.chains(CHAINS, &streams);
     rbm.sampler().run(&mut chains, BURN_IN, &streams);
-    println!("training step of the given model {}", training_step(rbm, &chains.v, BURN_IN));
+    println!("training step of the given model {}", training_step(rbm, chains.v(), BURN_IN));
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod anneal;
 mod batch;
 mod bits;
 mod centre;
+mod chains;
 mod dense;
 mod diagnostics;
 mod engine;
@@ -29,6 +30,7 @@ pub use anneal::{AisSettings, Annealed, AnnealedPath, Schedule, anneal, anneal_b
 pub use batch::{Batch, BatchRef};
 pub use bits::BitMatrix;
 pub use centre::centre;
+pub use chains::{Chains, Clamp, StepInfo, TemperingInfo};
 pub use dense::{
     dense_add_down, dense_add_up, dense_coactivations_into, dense_inputs_down, dense_inputs_up,
     dense_rows_coactivations_into, dense_rows_down, dense_rows_up, logistic_in_place,

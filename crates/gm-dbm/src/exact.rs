@@ -1,11 +1,10 @@
 //! Enumeration of the odd layers, for visible units that are summed or integrated out with the other even ones.
 
 use gm_core::{
-    Batch, BitMatrix, GrayWalk, LogSum, Matrix, Purpose, Result, Streams, gray_walk, logistic_f64, softplus_sum,
+    Batch, BitMatrix, Chains, GrayWalk, LogSum, Matrix, Purpose, Result, Streams, gray_walk, logistic_f64, softplus_sum,
 };
 use rand::RngExt;
 
-use crate::gibbs::Chains;
 use crate::model::{Dbm, flatten, place, widened};
 
 /// Moments of the two halves of the layers.
@@ -182,7 +181,7 @@ pub(crate) fn samples(dbm: &Dbm, count: usize, streams: &Streams) -> Result<Chai
     dbm.couplings().draw_half(dbm, &mut layers, 0, &|l, layer, out: &mut Batch| {
         layer.sample_into(out, &other.fork(Purpose::Layer, l as u64));
     });
-    Ok(Chains { layers, sweeps: 0 })
+    Ok(Chains::new(layers))
 }
 
 /// Draws states with probabilities proportional to exp(log-weight).

@@ -1,52 +1,15 @@
 //! Block Gibbs sampling over even and odd layers: plain, clamped and tempered.
 
-use gm_core::{Batch, Beta, Purpose, Streams};
-use gm_rbm::{Clamp, StepInfo};
+use gm_core::{Batch, Beta, Chains, Clamp, Purpose, StepInfo, Streams};
 use rayon::prelude::*;
 
 use crate::conditional::{Conditional, Couplings};
 use crate::model::Dbm;
 
-/// States of a batch of Markov chains.
+/// A model with its weights arranged for sampling.
 ///
 /// A sweep draws the even layers given the odd ones, then the odd layers given the even ones; the layers of a half
 /// are independent of each other and are drawn in parallel.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::Streams;
-/// use gm_dbm::Dbm;
-///
-/// let streams = Streams::new(1);
-/// let dbm = Dbm::initial(&[0.5; 6], &[4, 3], 1.0, &streams)?;
-/// let mut chains = dbm.chains(20, &streams);
-/// let mut parted = chains.clone();
-/// dbm.sampler().run(&mut chains, 5, &streams);
-/// // Chains that go on later come to the same states.
-/// dbm.sampler().run(&mut parted, 2, &streams);
-/// dbm.sampler().run(&mut parted, 3, &streams);
-/// assert_eq!(parted, chains);
-/// assert_eq!((chains.count(), chains.layers[2].units(), chains.sweeps), (20, 3, 5));
-/// # Ok::<(), gm_core::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct Chains {
-    /// States of each layer, `[n_l, chains]`, visible first; a sweep begins from the odd ones. All but Gaussian visible units are bits.
-    pub layers: Vec<Batch>,
-    /// Sweeps made so far; it addresses the random numbers of the next one.
-    pub sweeps: u64,
-}
-
-impl Chains {
-    /// The number of chains.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.layers.first().map_or(0, Batch::samples)
-    }
-}
-
-/// A model with its weights arranged for sampling.
 ///
 /// # Examples
 ///
@@ -59,7 +22,11 @@ impl Chains {
 /// let mut chains = dbm.chains(50, &streams);
 /// let info = dbm.sampler().run(&mut chains, 10, &streams);
 /// assert!((info.flips - 0.5).abs() < 0.1);
-/// assert_eq!(chains.sweeps, 10);
+/// // Chains that go on later come to the same states.
+/// let mut parted = dbm.chains(50, &streams);
+/// dbm.sampler().run(&mut parted, 2, &streams);
+/// dbm.sampler().run(&mut parted, 8, &streams);
+/// assert_eq!((parted.sweeps, &parted), (10, &chains));
 /// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -89,7 +56,7 @@ impl Dbm {
                 layer.sample_into(out, &start(l));
             });
         }
-        Chains { layers, sweeps: 0 }
+        Chains::new(layers)
     }
 
     /// Chains that start at given visible states, with hidden layers drawn upwards, each given the one below.
@@ -111,7 +78,7 @@ impl Dbm {
             update.sample_into(&mut x, &streams.fork(Purpose::Start, l as u64));
             layers.push(x);
         }
-        Chains { layers, sweeps: 0 }
+        Chains::new(layers)
     }
 
     /// All units of all layers off, and real-valued ones at 0.

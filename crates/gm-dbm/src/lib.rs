@@ -39,8 +39,8 @@ mod rows;
 mod tempering;
 
 pub use conditional::{Conditional, Couplings};
-pub use gibbs::{Chains, Sampler};
-pub use gm_rbm::{Clamp, StepInfo, TemperingInfo};
+pub use gibbs::Sampler;
+pub use gm_core::{Chains, Clamp, StepInfo, TemperingInfo};
 pub use gradient::{DataPhase, ModelPhase, Offsets, gradient, gradient_into, variance_gradient};
 pub use likelihood::{Moments, Weighted};
 pub use mean_field::{MeanField, MeanFieldSettings, MeanFieldStart, UpdateOrder};

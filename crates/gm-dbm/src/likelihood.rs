@@ -1,8 +1,8 @@
 //! Likelihoods: exact by enumeration of the smaller half of the layers, annealed over it, and importance-weighted.
 
 use gm_core::{
-    Activations, AisSettings, Annealed, AnnealedPath, Batch, BatchRef, Beta, BitMatrix, ENUMERATION_LIMIT, Error,
-    LogSum, Matrix, Progress, Purpose, Result, Schedule, Stack, Streams, Vector, Watch, anneal, anneal_back,
+    Activations, AisSettings, Annealed, AnnealedPath, Batch, BatchRef, Beta, BitMatrix, Chains, ENUMERATION_LIMIT,
+    Error, LogSum, Matrix, Progress, Purpose, Result, Schedule, Stack, Streams, Vector, Watch, anneal, anneal_back,
     log_mean_exp, logistic_f64, softplus_sum,
 };
 use gm_rbm::{Rbm, base_rate_bias};
@@ -10,7 +10,6 @@ use rayon::prelude::*;
 
 use crate::conditional::Couplings;
 use crate::exact::{self, Halves};
-use crate::gibbs::Chains;
 use crate::mean_field::{MeanField, MeanFieldSettings, average};
 use crate::model::{Dbm, flatten, place, widened};
 
@@ -332,11 +331,11 @@ impl Dbm {
         }
         let flat = flatten(self.stack()).exact_samples(count, streams)?;
         let layer = |l: usize| {
-            let half = if l.is_multiple_of(2) { flat.v.bits() } else { &flat.h };
+            let half = if l.is_multiple_of(2) { flat.v().bits() } else { flat.h() };
             let first = self.place(l).start;
             BitMatrix::from_fn(self.units(l), count, |unit, sample| half.get(first + unit, sample)).into()
         };
-        Ok(Chains { layers: (0..=self.depth()).map(layer).collect(), sweeps: 0 })
+        Ok(Chains::new((0..=self.depth()).map(layer).collect()))
     }
 
     /// Biases of independent units with the means of data in the visible layer and of mean field above it, one vector a
@@ -641,7 +640,7 @@ impl Dbm {
         for l in (1..layers.len()).step_by(2) {
             layers[l] = uniform(l, &streams.fork(Purpose::Layer, l as u64)).into();
         }
-        Chains { layers, sweeps: 0 }
+        Chains::new(layers)
     }
 }
 

@@ -1,11 +1,10 @@
 //! Parallel tempering: chains at several temperatures that exchange them.
 
-use gm_core::{Batch, Beta, Error, Purpose, Result, Streams, check_len};
-use gm_rbm::TemperingInfo;
+use gm_core::{Batch, Beta, Chains, Error, Purpose, Result, Streams, TemperingInfo, check_len};
 use rand::RngExt;
 
 use crate::conditional::{Conditional, Couplings};
-use crate::gibbs::{Chains, Sampler};
+use crate::gibbs::Sampler;
 use crate::model::Dbm;
 
 /// Chains of which each group holds one state at each of several inverse temperatures.
@@ -145,8 +144,7 @@ impl Replicas {
     #[must_use]
     pub fn coldest(&self) -> Chains {
         let coldest: Vec<usize> = (0..self.groups).map(|group| self.sample_at(group, 0)).collect();
-        let layers = self.chains.layers.iter().map(|layer| layer.select(&coldest)).collect();
-        Chains { layers, sweeps: self.chains.sweeps }
+        self.chains.select(&coldest)
     }
 
     /// The sample of a group that has the temperature of a place.

@@ -259,12 +259,12 @@ fn oracle_a_machine_of_one_hidden_layer_is_an_rbm() {
     let (mut deep, mut flat) = (dbm.chains(600, &streams), rbm.chains(600, &streams));
     dbm.sampler().run(&mut deep, 5, &streams);
     rbm.sampler().run(&mut flat, 5, &streams);
-    assert_eq!(deep.layers, [flat.v.clone(), flat.h.clone().into()]);
-    let posterior = dbm.mean_field(flat.v.bits(), &MeanFieldSettings::default()).unwrap();
-    assert_eq!(posterior.means[0], rbm.couplings().mean_h_from_v(&rbm, &flat.v).to_matrix());
-    let data = DataPhase::new(flat.v.bits(), posterior);
+    assert_eq!(deep.layers, [flat.v().clone(), flat.h().clone().into()]);
+    let posterior = dbm.mean_field(flat.v().bits(), &MeanFieldSettings::default()).unwrap();
+    assert_eq!(posterior.means[0], rbm.couplings().mean_h_from_v(&rbm, flat.v()).to_matrix());
+    let data = DataPhase::new(flat.v().bits(), posterior);
     let model = ModelPhase::new(&dbm, &dbm.couplings(), &deep);
-    let phase = gm_rbm::Phase::new(&rbm, &rbm.couplings(), &flat.v);
+    let phase = gm_rbm::Phase::new(&rbm, &rbm.couplings(), flat.v());
     assert_eq!(
         (data.averages()[0].as_slice(), data.averages()[1].as_slice()),
         (phase.visible_means(), phase.hidden_means())

@@ -151,8 +151,8 @@ fn law_a_machine_of_one_hidden_layer_is_a_restricted_one() {
         let (mut deep, mut flat) = (dbm.chains(300, &streams), rbm.chains(300, &streams));
         dbm.sampler().run(&mut deep, 5, &streams);
         rbm.sampler().run(&mut flat, 5, &streams);
-        assert_eq!(deep.layers, [flat.v.clone(), flat.h.clone().into()]);
-        assert_eq!(dbm.energy(&deep.layers), rbm.energy(&flat.v, &flat.h));
+        assert_eq!(deep.layers, [flat.v().clone(), flat.h().clone().into()]);
+        assert_eq!(dbm.energy(&deep.layers), rbm.energy(flat.v(), flat.h()));
         let (found, expected) = (dbm.exact_gradient(&v).unwrap(), rbm.exact_gradient(&v).unwrap());
         assert!(found.tensors().flatten().zip(expected.tensors().flatten()).all(|(a, b)| (a - b).abs() < 1e-5));
         // Mean field of one layer is the posterior.
@@ -164,7 +164,7 @@ fn law_a_machine_of_one_hidden_layer_is_a_restricted_one() {
         // The same statistics, and variances that follow from them.
         let data = DataPhase::new(&v, posterior);
         let model = ModelPhase::new(&dbm, &dbm.couplings(), &deep);
-        let (of_data, of_model) = [&v, &flat.v].map(|v| gm_rbm::Phase::new(&rbm, &rbm.couplings(), v)).into();
+        let (of_data, of_model) = [&v, flat.v()].map(|v| gm_rbm::Phase::new(&rbm, &rbm.couplings(), v)).into();
         let (found, expected) = (gradient(&data, &model), gm_rbm::gradient(&of_data, &of_model));
         assert!(found.tensors().flatten().zip(expected.tensors().flatten()).all(|(a, b)| (a - b).abs() < 1e-5));
         if kind == GAUSSIAN {

@@ -272,7 +272,7 @@ impl Sampler<'_> {
     /// let (sampler, streams) = (dbn.sampler(), Streams::new(1));
     /// let mut chains = sampler.chains(2, &streams);
     /// sampler.run_with_classes(&mut chains, &[2, 0], 5, &streams)?;
-    /// assert!(chains.v.bits().get(4 + 2, 0) && chains.v.bits().get(4, 1));
+    /// assert!(chains.v().bits().get(4 + 2, 0) && chains.v().bits().get(4, 1));
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn run_with_classes(
@@ -284,7 +284,7 @@ impl Sampler<'_> {
     ) -> Result<StepInfo> {
         const OP: &str = "Sampler::run_with_classes";
         let (units, known) = (self.dbn.stack().bias(self.dbn.depth() - 1).len(), self.dbn.classes());
-        gm_core::check_len(OP, "classes", "length", classes.len(), chains.v.samples())?;
+        gm_core::check_len(OP, "classes", "length", classes.len(), chains.v().samples())?;
         if let Some(class) = classes.iter().find(|&&class| class >= known) {
             let allowed = "a class of the network's label units, from 0";
             return Err(Error::Param { op: OP, arg: "classes", value: class.to_string(), allowed });
@@ -307,7 +307,7 @@ impl Sampler<'_> {
     /// When the chains belong to other layer sizes.
     #[must_use]
     pub fn descend(&self, chains: &Chains, streams: &Streams) -> Vec<Batch> {
-        self.couplings.descend(self.dbn, &chains.v, &streams.fork(Purpose::Noise, chains.sweeps))
+        self.couplings.descend(self.dbn, chains.v(), &streams.fork(Purpose::Noise, chains.sweeps))
     }
 
     /// Means of the visible units given a pass down to the layer above them, `[visible, chains]`; those of the machine itself
@@ -323,7 +323,7 @@ impl Sampler<'_> {
     #[must_use]
     pub fn visible_means(&self, chains: &Chains, streams: &Streams) -> gm_core::Activations {
         if self.dbn.depth() == 1 {
-            return self.couplings.machine.mean_v_from_h(&self.couplings.top, &chains.h);
+            return self.couplings.machine.mean_v_from_h(&self.couplings.top, chains.h());
         }
         let layers = self.descend(chains, streams);
         match &self.couplings.below {

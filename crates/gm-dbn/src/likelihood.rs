@@ -274,6 +274,6 @@ impl Dbn {
     pub fn exact_samples(&self, count: usize, streams: &Streams) -> Result<Vec<Batch>> {
         let couplings = self.couplings();
         let chains = couplings.top.exact_samples(count, streams)?;
-        Ok(couplings.descend(self, &chains.v, &streams.fork(Purpose::Noise, 0)))
+        Ok(couplings.descend(self, chains.v(), &streams.fork(Purpose::Noise, 0)))
     }
 }

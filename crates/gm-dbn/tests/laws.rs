@@ -100,7 +100,7 @@ proptest! {
         let (mut ours, mut theirs) = (sampler.chains(20, &streams), rbm.chains(20, &streams));
         prop_assert_eq!(sampler.run(&mut ours, 5, &streams), rbm.sampler().run(&mut theirs, 5, &streams));
         prop_assert_eq!(&ours, &theirs);
-        prop_assert_eq!(&sampler.descend(&ours, &streams)[0], &theirs.v);
+        prop_assert_eq!(&sampler.descend(&ours, &streams)[0], theirs.v());
         let gradient = dbn.exact_gradient(&rows).unwrap();
         prop_assert_eq!(gradient.stack(), &rbm.exact_gradient(&rows).unwrap());
         let bounds = dbn.bounds(&rows, log_z, &BoundSettings { samples: 1, repeats: 1 }, &streams, &mut unwatched);

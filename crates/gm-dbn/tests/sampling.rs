@@ -109,13 +109,13 @@ fn stat_joint_chains_and_a_pass_down_follow_the_joint() {
         let mut chains = sampler.exact_chains(SAMPLES, &streams).unwrap();
         sampler.run(&mut chains, 3, &streams);
         let mut layers = sampler.descend(&chains, &streams);
-        layers.push(chains.h.clone().into());
+        layers.push(chains.h().clone().into());
         check_joint_draws(&joint_of(dbn), &unpack(&layers)).assert_passes(ALPHA, seed);
         // A pass down from the states of another moment.
         let mut late = chains.clone();
         sampler.run(&mut late, 1, &streams);
         let mut mixed = sampler.descend(&chains, &streams);
-        mixed.push(late.h.into());
+        mixed.push(late.h().clone().into());
         assert!(!check_joint_draws(&joint_of(dbn), &unpack(&mixed)).passes(ALPHA), "model {case}");
     }
 }

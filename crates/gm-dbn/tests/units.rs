@@ -250,21 +250,21 @@ fn law_a_network_of_one_hidden_layer_is_the_machine_bit_for_bit() {
         let mut ours = sampler.exact_chains(50, &streams).unwrap();
         rbm.sampler().run(&mut theirs, 5, &streams);
         sampler.run(&mut ours, 5, &streams);
-        assert_eq!((&sampler.descend(&ours, &streams)[0], &ours.h), (&theirs.v, &theirs.h));
-        let means = rbm.couplings().mean_v_from_h(&rbm, &theirs.h);
+        assert_eq!((&sampler.descend(&ours, &streams)[0], ours.h()), (theirs.v(), theirs.h()));
+        let means = rbm.couplings().mean_v_from_h(&rbm, theirs.h());
         assert_eq!(sampler.visible_means(&ours, &streams).to_matrix(), means.to_matrix());
-        assert_eq!(dbn.visible_means_from_h(&theirs.h).to_matrix(), means.to_matrix());
-        let log_prob = rbm.log_prob(&theirs.v, log_z);
-        assert_eq!(dbn.log_prob(&theirs.v, log_z).unwrap(), log_prob);
-        assert_eq!(dbn.exact_bound(&theirs.v, log_z, 3).unwrap(), log_prob);
+        assert_eq!(dbn.visible_means_from_h(theirs.h()).to_matrix(), means.to_matrix());
+        let log_prob = rbm.log_prob(theirs.v(), log_z);
+        assert_eq!(dbn.log_prob(theirs.v(), log_z).unwrap(), log_prob);
+        assert_eq!(dbn.exact_bound(theirs.v(), log_z, 3).unwrap(), log_prob);
         let settings = BoundSettings { samples: 3, repeats: 1 };
-        let bounds = dbn.bounds(&theirs.v, log_z, &settings, &streams, &mut unwatched).unwrap();
+        let bounds = dbn.bounds(theirs.v(), log_z, &settings, &streams, &mut unwatched).unwrap();
         assert_all_close(&bounds.rows(), &log_prob, 1e-12, 1e-12, "bounds");
-        assert_eq!(dbn.means_up_from_v(&theirs.v.to_matrix())[0], rbm.mean_h_from_v(&theirs.v.to_matrix()));
-        let (gradient, expected) = (dbn.exact_gradient(&theirs.v).unwrap(), rbm.exact_gradient(&theirs.v).unwrap());
+        assert_eq!(dbn.means_up_from_v(&theirs.v().to_matrix())[0], rbm.mean_h_from_v(&theirs.v().to_matrix()));
+        let (gradient, expected) = (dbn.exact_gradient(theirs.v()).unwrap(), rbm.exact_gradient(theirs.v()).unwrap());
         assert_eq!(gradient.stack(), &expected);
-        let posterior = dbn.posterior(&theirs.v, 3).unwrap().means();
-        let direct = rbm.couplings().mean_h_from_v(&rbm, &theirs.v.select(&[3])).to_matrix();
+        let posterior = dbn.posterior(theirs.v(), 3).unwrap().means();
+        let direct = rbm.couplings().mean_h_from_v(&rbm, &theirs.v().select(&[3])).to_matrix();
         assert_all_close(&posterior, &wide(direct.as_slice()), 0.0, 1e-5, "posterior");
     }
 }
@@ -276,7 +276,7 @@ fn law_recognition_of_a_grown_network_is_the_posterior_of_the_machine_below() {
         let rbm = Rbm::with_units(rbm.into_stack(), units_of(kind, visible, 8)).unwrap();
         let streams = Streams::new(1);
         let grown = Dbn::from_rbm(&rbm).unwrap().grown(5, Growth::Random, 0.01, &[0.5; 4], &streams).unwrap();
-        let v = rbm.exact_samples(20, &streams).unwrap().v;
+        let v = rbm.exact_samples(20, &streams).unwrap().into_v();
         assert_eq!(grown.means_up_from_v(&v.to_matrix())[0], rbm.mean_h_from_v(&v.to_matrix()));
         // And the layer above that may mirror the first one, which is binary.
         let deeper = grown.grown(4, Growth::Unrolled, 0.0, &[0.5; 5], &streams).unwrap();
@@ -535,7 +535,7 @@ fn passed_down(dbn: &Dbn, seed: u64) -> Vec<Batch> {
     let mut chains = sampler.exact_chains(SAMPLES, &streams).expect("a small network");
     sampler.run(&mut chains, 3, &streams);
     let mut layers = sampler.descend(&chains, &streams);
-    layers.push(chains.h.into());
+    layers.push(chains.h().clone().into());
     layers
 }
 

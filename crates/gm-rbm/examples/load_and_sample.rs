@@ -31,7 +31,7 @@ fn main() -> Result<()> {
     let sampler = rbm.sampler();
     let info = sampler.run(&mut chains, 1_000, &streams);
     println!("a sample after {} sweeps, in which {:.0} % of the units change:", info.sweeps, 100.0 * info.flips);
-    print(|pixel| chains.v.bits().get(pixel, 0));
+    print(|pixel| chains.v().bits().get(pixel, 0));
 
     // Fill in what is missing: the first two pixels of each line are given.
     let given = |pixel: usize| pixel % 4 < 2;
@@ -39,7 +39,7 @@ fn main() -> Result<()> {
     let values = BitMatrix::from_fn(16, 100, |pixel, _| given(pixel) && pixel / 4 == 1);
     sampler.run_clamped(&mut chains, &Clamp { mask, values: values.into() }, 100, &streams);
     println!("completed, with the left half of the second line given as on and of the others as off:");
-    print(|pixel| chains.v.bits().get(pixel, 0));
+    print(|pixel| chains.v().bits().get(pixel, 0));
 
     // ln Z: exactly, since 4 units are few, and as a large model would have it.
     let exact = rbm.log_partition()?;

@@ -41,7 +41,7 @@ fn lengths(streams: &Streams) -> Result<()> {
     let cluster = rbm.mean_h_of_rows(&Matrix::from_row_slice(1, 2, &[20.0, 60.0]))?;
     println!("lengths: mean log density {:.2} nats per millimetre", mean(&log_p));
     println!("         p(h | 20 mm) = {:.3}, p(h | 60 mm) = {:.3}", cluster[0], cluster[1]);
-    let drawn = rbm.rows_of_states(&rbm.exact_samples(5, streams)?.v.to_matrix());
+    let drawn = rbm.rows_of_states(&rbm.exact_samples(5, streams)?.v().to_matrix());
     println!("         five lengths drawn: {:.0?}", drawn.as_slice());
     Ok(())
 }

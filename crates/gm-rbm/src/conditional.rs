@@ -48,7 +48,7 @@ pub struct Couplings {
 /// // At beta = 0 the base alone says which units are on.
 /// let heat = Heat { beta: Beta::Same(0.0), base: Some(&[40.0, 40.0, -40.0, -40.0]) };
 /// rbm.couplings().run_heated(&rbm, &mut chains, heat, 1, &streams);
-/// assert_eq!(chains.v.bits().unit_counts(), [10, 10, 0, 0]);
+/// assert_eq!(chains.v().bits().unit_counts(), [10, 10, 0, 0]);
 /// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]

@@ -1,91 +1,10 @@
 //! Block Gibbs sampling: plain, clamped and tempered.
 
-use gm_core::{Batch, Beta, BitMatrix, Purpose, Streams};
+use gm_core::{Batch, Beta, BitMatrix, Chains, Clamp, Purpose, StepInfo, Streams};
 
 use crate::conditional::{Couplings, Heat};
 use crate::gradient::Phase;
 use crate::model::Rbm;
-
-/// States of a batch of Markov chains.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::Streams;
-/// use gm_rbm::Rbm;
-///
-/// let streams = Streams::new(1);
-/// let rbm = Rbm::initial(&[0.5; 6], 4, 1.0, &streams)?;
-/// let mut chains = rbm.chains(20, &streams);
-/// let mut parted = chains.clone();
-/// rbm.sampler().run(&mut chains, 5, &streams);
-/// // Chains that go on later come to the same states.
-/// rbm.sampler().run(&mut parted, 2, &streams);
-/// rbm.sampler().run(&mut parted, 3, &streams);
-/// assert_eq!(parted, chains);
-/// assert_eq!((chains.h.units(), chains.sweeps), (4, 5));
-/// # Ok::<(), gm_core::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct Chains {
-    /// Visible states, `[visible, chains]`.
-    pub v: Batch,
-    /// Hidden states, `[hidden, chains]`; a sweep begins from them.
-    pub h: BitMatrix,
-    /// Sweeps made so far; it addresses the random numbers of the next one.
-    pub sweeps: u64,
-}
-
-/// What a run of sweeps did.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::{Matrix, Streams, Vector};
-/// use gm_rbm::Rbm;
-///
-/// // Chains of which no unit ever flips do not mix.
-/// let rbm = Rbm::new(Matrix::zeros(2, 1), Vector::from_vec(vec![40.0, -40.0]), Vector::zeros(1))?;
-/// let streams = Streams::new(1);
-/// let mut chains = rbm.chains(10, &streams);
-/// let info = rbm.sampler().run(&mut chains, 5, &streams);
-/// assert_eq!((info.sweeps, info.flips), (5, 0.0));
-/// # Ok::<(), gm_core::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StepInfo {
-    /// Sweeps made.
-    pub sweeps: usize,
-    /// Share of visible units that changed, on average over the sweeps; of hidden units where visible ones are real numbers.
-    pub flips: f64,
-}
-
-/// Visible units that keep given values.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::{BitMatrix, Stack, Streams};
-/// use gm_rbm::{Clamp, Rbm};
-///
-/// let rbm = Rbm::from_stack(Stack::zeros(&[6, 4])?)?;
-/// let streams = Streams::new(1);
-/// let mut chains = rbm.chains(50, &streams);
-/// // The first half of a picture is given, the other half is drawn.
-/// let mask = BitMatrix::from_fn(6, 50, |unit, _| unit < 3);
-/// let clamp = Clamp { values: mask.clone().into(), mask };
-/// rbm.sampler().run_clamped(&mut chains, &clamp, 10, &streams);
-/// let counts = chains.v.bits().unit_counts();
-/// assert!(counts[..3] == [50; 3] && counts[3..].iter().all(|&on| on < 50));
-/// # Ok::<(), gm_core::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Clamp {
-    /// On where a unit is given, `[visible, chains]`.
-    pub mask: BitMatrix,
-    /// The given values, `[visible, chains]`.
-    pub values: Batch,
-}
 
 /// A model with its weights arranged for sampling.
 ///
@@ -100,7 +19,11 @@ pub struct Clamp {
 /// let mut chains = rbm.chains(50, &streams);
 /// let info = rbm.sampler().run(&mut chains, 10, &streams);
 /// assert!((info.flips - 0.5).abs() < 0.1);
-/// assert_eq!(chains.sweeps, 10);
+/// // Chains that go on later come to the same states.
+/// let mut parted = rbm.chains(50, &streams);
+/// rbm.sampler().run(&mut parted, 2, &streams);
+/// rbm.sampler().run(&mut parted, 8, &streams);
+/// assert_eq!((parted.sweeps, &parted), (10, &chains));
 /// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -141,7 +64,7 @@ impl Rbm {
     pub fn chains_from(&self, v: impl Into<Batch>, streams: &Streams) -> Chains {
         let v = v.into();
         let h = self.couplings().sample_h_from_v(self, &v, &streams.fork(Purpose::Start, 1));
-        Chains { v, h, sweeps: 0 }
+        Chains::new(vec![v, h.into()])
     }
 }
 
@@ -263,17 +186,18 @@ impl Couplings {
         phase: &mut Phase,
     ) -> StepInfo {
         let Some(before) = sweeps.checked_sub(1) else {
-            phase.refill(rbm, self, &chains.v);
+            phase.refill(rbm, self, chains.v());
             return StepInfo { sweeps, flips: 0.0 };
         };
         let first = self.run(rbm, chains, before, streams);
-        let (v_before, h_before) = (chains.v.clone(), chains.h.clone());
         let sweep = streams.fork(Purpose::Chains, chains.sweeps);
-        self.draw_v(rbm, &chains.h, None, &mut chains.v, &sweep.fork(Purpose::Layer, 0));
-        phase.refill(rbm, self, &chains.v);
-        phase.hidden().sample_into(&mut chains.h, &sweep.fork(Purpose::Layer, 1));
+        let (v, h) = chains.v_and_h_mut();
+        let (v_before, h_before) = (v.clone(), h.clone());
+        self.draw_v(rbm, h, None, v, &sweep.fork(Purpose::Layer, 0));
+        phase.refill(rbm, self, &*v);
+        phase.hidden().sample_into(h, &sweep.fork(Purpose::Layer, 1));
+        let last = flips((v, h), (&v_before, &h_before));
         chains.sweeps += 1;
-        let last = chains.flips(&v_before, &h_before);
         StepInfo { sweeps, flips: (before as f64 * first.flips + last) / sweeps as f64 }
     }
 
@@ -285,34 +209,33 @@ impl Couplings {
         streams: &Streams,
         how: How<'_>,
     ) -> StepInfo {
-        let (mut v_before, mut h_before) = (chains.v.clone(), chains.h.clone());
-        let mut flips = 0.0;
+        let (mut v_before, mut h_before) = (chains.v().clone(), chains.h().clone());
+        let mut changed = 0.0;
         for _ in 0..sweeps {
             let sweep = streams.fork(Purpose::Chains, chains.sweeps);
-            std::mem::swap(&mut v_before, &mut chains.v);
-            self.draw_v(rbm, &chains.h, how.heat, &mut chains.v, &sweep.fork(Purpose::Layer, 0));
+            let (v, h) = chains.v_and_h_mut();
+            std::mem::swap(&mut v_before, v);
+            self.draw_v(rbm, h, how.heat, v, &sweep.fork(Purpose::Layer, 0));
             if let Some(clamp) = how.clamp {
-                chains.v.replace_where(&clamp.mask, &clamp.values);
+                v.replace_where(&clamp.mask, &clamp.values);
             }
-            std::mem::swap(&mut h_before, &mut chains.h);
+            std::mem::swap(&mut h_before, h);
             let beta = how.heat.map(|heat| heat.beta);
-            self.draw_h(rbm, chains.v.view(), beta, &mut chains.h, &sweep.fork(Purpose::Layer, 1));
-            flips += chains.flips(&v_before, &h_before);
+            self.draw_h(rbm, v.view(), beta, h, &sweep.fork(Purpose::Layer, 1));
+            changed += flips((v, h), (&v_before, &h_before));
             chains.sweeps += 1;
         }
-        StepInfo { sweeps, flips: flips / sweeps.max(1) as f64 }
+        StepInfo { sweeps, flips: changed / sweeps.max(1) as f64 }
     }
 }
 
-impl Chains {
-    /// The share of units that differ from earlier states.
-    fn flips(&self, v_before: &Batch, h_before: &BitMatrix) -> f64 {
-        let (bits, before) = match (&self.v, v_before) {
-            (Batch::Bits(v), Batch::Bits(before)) => (v, before),
-            _ => (&self.h, h_before),
-        };
-        bits.differences(before) as f64 / (bits.units() * bits.samples()).max(1) as f64
-    }
+/// The share of units that differ from earlier states.
+fn flips((v, h): (&Batch, &BitMatrix), (v_before, h_before): (&Batch, &BitMatrix)) -> f64 {
+    let (bits, before) = match (v, v_before) {
+        (Batch::Bits(v), Batch::Bits(before)) => (v, before),
+        _ => (h, h_before),
+    };
+    bits.differences(before) as f64 / (bits.units() * bits.samples()).max(1) as f64
 }
 
 /// How sweeps draw.

@@ -1,12 +1,11 @@
 //! Gradients of the mean log-likelihood: contrastive, persistent and exact, with and without centring.
 
 use gm_core::{
-    Activations, BatchRef, BitMatrix, Coactivation, Matrix, Purpose, Result, Stack, Streams, VisibleUnits, centre,
-    coactivations_into, dense_coactivations_into,
+    Activations, BatchRef, BitMatrix, Chains, Coactivation, Matrix, Purpose, Result, Stack, Streams, VisibleUnits,
+    centre, coactivations_into, dense_coactivations_into,
 };
 
 use crate::conditional::Couplings;
-use crate::gibbs::Chains;
 use crate::model::{Rbm, widened};
 
 /// Sufficient statistics of one phase: visible states with the hidden means that they imply.
@@ -368,7 +367,7 @@ pub fn contrastive_divergence<'v>(
         BatchRef::Reals(_) if rbm.units().is_binary() => rbm.units().blank(rbm.visible(), v.samples()),
         _ => v.to_batch(),
     };
-    let mut chains = Chains { v, h, sweeps: 0 };
+    let mut chains = Chains::new(vec![v, h.into()]);
     couplings.run_into_phase(rbm, &mut chains, k, streams, model);
 }
 

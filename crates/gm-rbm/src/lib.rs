@@ -39,9 +39,10 @@ mod trajectory;
 
 pub use classes::class_gradient_into;
 pub use conditional::{Couplings, Heat};
-pub use gibbs::{Chains, Clamp, Sampler, StepInfo};
+pub use gibbs::Sampler;
+pub use gm_core::{Chains, Clamp, StepInfo, TemperingInfo};
 pub use gradient::{Offsets, Phase, contrastive_divergence, gradient, gradient_into, variance_gradient};
 pub use likelihood::{base_rate_bias, free_energy_gap};
 pub use model::Rbm;
-pub use tempering::{Replicas, TemperingInfo};
+pub use tempering::Replicas;
 pub use trajectory::Trajectory;

@@ -1,14 +1,13 @@
 //! Likelihoods: exact by enumeration, then annealed, then pseudo-likelihoods.
 
 use gm_core::{
-    Activations, AisSettings, Annealed, AnnealedPath, Batch, BatchRef, Beta, BitMatrix, ENUMERATION_LIMIT, Error,
-    GrayWalk, LogSum, Matrix, Purpose, Result, Schedule, Streams, VisibleUnits, Watch, anneal, anneal_back, gray_walk,
-    log_mean_exp,
+    Activations, AisSettings, Annealed, AnnealedPath, Batch, BatchRef, Beta, BitMatrix, Chains, ENUMERATION_LIMIT,
+    Error, GrayWalk, LogSum, Matrix, Purpose, Result, Schedule, Streams, VisibleUnits, Watch, anneal, anneal_back,
+    gray_walk, log_mean_exp,
 };
 use rand::RngExt;
 
 use crate::conditional::{Couplings, Heat};
-use crate::gibbs::Chains;
 use crate::model::{Rbm, widened};
 
 /// The most units of a layer whose states are drawn exactly, because all their probabilities are kept.
@@ -262,7 +261,7 @@ impl Rbm {
     ///
     /// ```
     /// let rbm = gm_rbm::Rbm::from_stack(gm_core::Stack::zeros(&[3, 2])?)?;
-    /// assert_eq!(rbm.exact_samples(5, &gm_core::Streams::new(0))?.v.samples(), 5);
+    /// assert_eq!(rbm.exact_samples(5, &gm_core::Streams::new(0))?.v().samples(), 5);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn exact_samples(&self, count: usize, streams: &Streams) -> Result<Chains> {
@@ -274,9 +273,10 @@ impl Rbm {
         let enumerated = BitMatrix::from_fn(units, count, |unit, sample| chosen[sample] >> unit & 1 == 1);
         let (couplings, other) = (self.couplings(), streams.fork(Purpose::Exact, 1));
         Ok(if self.enumerates_hidden() {
-            Chains { v: couplings.sample_v_from_h(self, &enumerated, &other), h: enumerated, sweeps: 0 }
+            Chains::new(vec![couplings.sample_v_from_h(self, &enumerated, &other), enumerated.into()])
         } else {
-            Chains { h: couplings.sample_h_from_v(self, &enumerated, &other), v: enumerated.into(), sweeps: 0 }
+            let h = couplings.sample_h_from_v(self, &enumerated, &other);
+            Chains::new(vec![enumerated.into(), h.into()])
         })
     }
 
@@ -385,7 +385,7 @@ impl Rbm {
     ///
     /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[3, 2])?)?;
     /// let (streams, schedule) = (Streams::new(0), Schedule::Linear(5));
-    /// let model = rbm.exact_samples(10, &streams)?.v;
+    /// let model = rbm.exact_samples(10, &streams)?.into_v();
     /// let found = rbm.log_partition_reverse_ais(&model, &schedule, None, &streams, &mut unwatched)?;
     /// assert!((found.log_partition.value - 5.0 * 2.0_f64.ln()).abs() < 1e-12);
     /// # Ok::<(), gm_core::Error>(())
@@ -480,10 +480,10 @@ impl Rbm {
         let uniform = Activations::from_matrix(&Matrix::from_element(self.hidden(), CHAINS, 0.5));
         let mut h = BitMatrix::zeros(self.hidden(), CHAINS);
         uniform.sample_into(&mut h, &family);
-        let mut chains = Chains { v: self.units().blank(self.visible(), CHAINS), h, sweeps: 0 };
+        let mut chains = Chains::new(vec![self.units().blank(self.visible(), CHAINS), h.into()]);
         let sampler = self.sampler();
         sampler.run(&mut chains, SWEEPS, &family);
-        let sums = sampler.couplings().mean_v_from_h(self, &chains.h).unit_sums();
+        let sums = sampler.couplings().mean_v_from_h(self, chains.h()).unit_sums();
         self.units().bias_of_means(&sums.iter().map(|sum| (sum / CHAINS as f64) as f32).collect::<Vec<_>>())
     }
 }

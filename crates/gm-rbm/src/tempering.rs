@@ -2,11 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use gm_core::{Batch, Beta, Error, Progress, Purpose, Result, Streams, Watch};
+use gm_core::{Batch, Beta, Chains, Clamp, Error, Progress, Purpose, Result, Streams, TemperingInfo, Watch};
 use rand::RngExt;
 
 use crate::conditional::{Couplings, Heat};
-use crate::gibbs::{Chains, Clamp, How, Sampler};
+use crate::gibbs::{How, Sampler};
 use crate::model::{Rbm, widened};
 
 /// The same chains at falling inverse temperatures, from the model at 1 to independent units at 0.
@@ -20,7 +20,7 @@ use crate::model::{Rbm, widened};
 /// let streams = Streams::new(1);
 /// let mut replicas = rbm.replicas(20, 3, None, &streams)?;
 /// let info = rbm.sampler().run_tempering(&mut replicas, 10, &streams);
-/// assert_eq!((replicas.betas(), replicas.coldest().v.samples()), (&[1.0, 0.5, 0.0][..], 20));
+/// assert_eq!((replicas.betas(), replicas.coldest().v().samples()), (&[1.0, 0.5, 0.0][..], 20));
 /// assert!(info.acceptance.iter().all(|rate| *rate > 0.9));
 /// # Ok::<(), gm_core::Error>(())
 /// ```
@@ -33,33 +33,6 @@ pub struct Replicas {
     base: Vec<f32>,
     /// Swaps offered and made between each temperature and the next, since the last adaptation.
     swaps: Vec<[u64; 2]>,
-}
-
-/// What a run of parallel tempering did.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::{Stack, Streams};
-/// use gm_rbm::Rbm;
-///
-/// // The base equals the model, so that no swap is ever refused.
-/// let rbm = Rbm::from_stack(Stack::zeros(&[6, 4])?)?;
-/// let streams = Streams::new(1);
-/// let mut replicas = rbm.replicas(20, 3, Some(&[0.0; 6]), &streams)?;
-/// let info = rbm.sampler().run_tempering(&mut replicas, 10, &streams);
-/// assert_eq!((info.sweeps, info.acceptance), (10, vec![1.0, 1.0]));
-/// assert!((info.flips - 0.5).abs() < 0.1);
-/// # Ok::<(), gm_core::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct TemperingInfo {
-    /// Sweeps made, each followed by swaps.
-    pub sweeps: usize,
-    /// Share of visible units that changed, on average over sweeps and temperatures.
-    pub flips: f64,
-    /// Share of the offered swaps that were made, between each temperature and the next.
-    pub acceptance: Vec<f64>,
 }
 
 const OP: &str = "Rbm::replicas";
@@ -113,10 +86,10 @@ impl Replicas {
             let value = format!("{betas:?}");
             return Err(Error::Param { op: OP, arg: "temperatures", value, allowed: "numbers that fall from 1 to 0" });
         }
-        gm_core::check_len(OP, "base", "length", base.len(), chains.v.units())?;
-        gm_core::check_len(OP, "hidden states", "samples", chains.h.samples(), chains.v.samples())?;
-        let count = chains.v.samples() / betas.len();
-        gm_core::check_len(OP, "states", "samples", chains.v.samples(), count * betas.len())?;
+        gm_core::check_len(OP, "base", "length", base.len(), chains.v().units())?;
+        gm_core::check_len(OP, "hidden states", "samples", chains.h().samples(), chains.v().samples())?;
+        let count = chains.v().samples() / betas.len();
+        gm_core::check_len(OP, "states", "samples", chains.v().samples(), count * betas.len())?;
         Ok(Self { chains, count, swaps: vec![[0; 2]; betas.len() - 1], betas, base })
     }
 
@@ -167,7 +140,7 @@ impl Replicas {
     #[must_use]
     pub fn coldest(&self) -> Chains {
         let cold: Vec<usize> = (0..self.count).collect();
-        Chains { v: self.chains.v.select(&cold), h: self.chains.h.select(&cold), sweeps: self.chains.sweeps }
+        self.chains.select(&cold)
     }
 
     /// Share of the offered swaps that were made since the last adaptation, between each temperature and the next.
@@ -198,8 +171,7 @@ impl Replicas {
 
     /// Keeps the samples in another order.
     fn permute(&mut self, order: &[usize]) {
-        self.chains.v = self.chains.v.select(order);
-        self.chains.h = self.chains.h.select(order);
+        self.chains = self.chains.select(order);
     }
 }
 
@@ -359,8 +331,8 @@ impl Couplings {
     /// D = log f_1 - log f_0 of each state.
     fn slopes(&self, rbm: &Rbm, chains: &Chains, base: &[f32]) -> Vec<f64> {
         let (weights, constant) = rbm.units().tilt(&widened(rbm.visible_bias()), &widened(base));
-        let visible = chains.v.view().weighted_sums(&weights);
-        let hidden = self.hidden_terms(rbm, &chains.v, &chains.h);
+        let visible = chains.v().view().weighted_sums(&weights);
+        let hidden = self.hidden_terms(rbm, chains.v(), chains.h());
         visible.iter().zip(hidden).map(|(v, h)| v + h + constant).collect()
     }
 

@@ -25,7 +25,7 @@ fn looks(rbm: &Rbm, chains: &mut Chains, sweeps: usize, streams: &Streams) -> Ve
     let sampler = rbm.sampler();
     let look = |_| {
         sampler.run(chains, SPACING, streams);
-        unpack(chains.v.bits(), &chains.h)
+        unpack(chains.v().bits(), chains.h())
     };
     // The sweeps of so small a machine are quicker than the waking of threads.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread");

@@ -151,12 +151,12 @@ fn law_statistics_of_a_run_are_those_of_its_last_states() {
     let (couplings, streams) = (rbm.couplings(), Streams::new(9));
     for sweeps in [0, 1, 3] {
         let (mut plain, mut chains) = (rbm.chains(300, &streams), rbm.chains(300, &streams));
-        let mut phase = Phase::new(&rbm, &couplings, &plain.v);
+        let mut phase = Phase::new(&rbm, &couplings, plain.v());
         let info = couplings.run_into_phase(&rbm, &mut chains, sweeps, &streams, &mut phase);
         let expected = couplings.run(&rbm, &mut plain, sweeps, &streams);
         assert_eq!((chains, info.sweeps), (plain.clone(), sweeps));
         assert!((info.flips - expected.flips).abs() < 1e-12);
-        let again = Phase::new(&rbm, &couplings, &plain.v);
+        let again = Phase::new(&rbm, &couplings, plain.v());
         assert_eq!((phase.visible_means(), phase.hidden_means()), (again.visible_means(), again.hidden_means()));
         assert_eq!(phase.hidden().to_matrix(), again.hidden().to_matrix());
     }
@@ -186,7 +186,7 @@ fn stat_mean_both_sides_bracket_the_exact_partition_function() {
     for (case, rbm) in zoo() {
         let (streams, exact) = (Streams::new(case), rbm.log_partition().unwrap());
         let forward = rbm.log_partition_ais(&settings, None, &streams, &mut unwatched).unwrap().log_partition;
-        let model = rbm.exact_samples(settings.runs, &streams).unwrap().v;
+        let model = rbm.exact_samples(settings.runs, &streams).unwrap().into_v();
         let back = rbm.log_partition_reverse_ais(&model, &settings.schedule, None, &streams, &mut unwatched);
         let back = back.unwrap().log_partition;
         assert_eq!((forward.side, back.side), (Side::Lower, Side::Upper));
@@ -212,7 +212,7 @@ fn stat_mean_tempered_samples_and_adaptive_temperatures_bracket_the_exact_partit
         let forward = rbm.log_partition_ais(&settings, None, &streams, &mut unwatched).unwrap();
         let mut replicas = rbm.replicas(settings.runs, 6, None, &streams).unwrap();
         rbm.sampler().settle(&mut replicas, 200, &streams, &mut unwatched).unwrap();
-        let model = replicas.coldest().v;
+        let model = replicas.coldest().into_v();
         let back = rbm.log_partition_reverse_ais(&model, &settings.schedule, None, &streams, &mut unwatched).unwrap();
         assert_eq!((forward.schedule, back.schedule, back.temperatures), ("adaptive", "adaptive", 60));
         for estimate in [&forward.log_partition, &back.log_partition] {
@@ -228,7 +228,7 @@ fn stat_mean_tempered_samples_and_adaptive_temperatures_bracket_the_exact_partit
 fn stat_mean_raise_is_a_tight_lower_bound() {
     for (case, rbm) in zoo() {
         let (streams, log_z) = (Streams::new(50 + case), rbm.log_partition().unwrap());
-        let v = rbm.exact_samples(500, &streams).unwrap().v;
+        let v = rbm.exact_samples(500, &streams).unwrap().into_v();
         let exact = rbm.log_prob(&v, log_z);
         let gap = |temperatures, runs| {
             let settings = AisSettings { runs, schedule: Schedule::Linear(temperatures) };
@@ -251,7 +251,7 @@ fn planted_mean_reversed_sides_are_found_out() {
     // Chains that begin at the base instead of the model, with too few temperatures to get there.
     let rbm = random_model(7, 8, 6, 3.0);
     let (streams, exact) = (Streams::new(3), rbm.log_partition().unwrap());
-    let wrong = Rbm::from_stack(gm_core::Stack::zeros(&[8, 6]).unwrap()).unwrap().chains(1_000, &streams).v;
+    let wrong = Rbm::from_stack(gm_core::Stack::zeros(&[8, 6]).unwrap()).unwrap().chains(1_000, &streams).into_v();
     let found = rbm.log_partition_reverse_ais(&wrong, &Schedule::Linear(3), None, &streams, &mut unwatched).unwrap();
     assert!(deviation(&found.log_partition, exact).abs() > FAR, "{:?} against {exact}", found.log_partition);
 }

@@ -115,7 +115,7 @@ fn oracle_gradient_from_exact_samples_of_the_model_is_small_in_expectation() {
     let (_, rbm) = &fixtures()[0];
     let n = 200_000;
     let couplings = rbm.couplings();
-    let phase = |seed| Phase::new(rbm, &couplings, &rbm.exact_samples(n, &Streams::new(seed)).unwrap().v);
+    let phase = |seed| Phase::new(rbm, &couplings, rbm.exact_samples(n, &Streams::new(seed)).unwrap().v());
     let gradient = gradient(&phase(1), &phase(2));
     let bound = 6.0 / (n as f32).sqrt();
     assert!(gradient.tensors().flatten().all(|g| g.abs() < bound), "bound {bound}");

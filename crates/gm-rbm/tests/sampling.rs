@@ -18,7 +18,7 @@ fn models() -> Vec<Rbm> {
 
 fn chains_of(rbm: &Rbm, states: &States) -> Chains {
     let n = rbm.visible();
-    Chains { v: pack_part(states, 0..n).into(), h: pack_part(states, n..n + rbm.hidden()), sweeps: 0 }
+    Chains::new(vec![pack_part(states, 0..n).into(), pack_part(states, n..n + rbm.hidden()).into()])
 }
 
 /// Wraps something that changes chains as a kernel over plain states.
@@ -26,7 +26,7 @@ fn kernel<'a, T>(rbm: &'a Rbm, mut change: impl FnMut(&mut Chains) -> T + 'a) ->
     move |states| {
         let mut chains = chains_of(rbm, &states);
         change(&mut chains);
-        unpack(chains.v.bits(), &chains.h)
+        unpack(chains.v().bits(), chains.h())
     }
 }
 
@@ -41,9 +41,9 @@ fn stat_cond_each_layer_follows_its_conditional() {
     for (case, rbm) in models().iter().enumerate() {
         let (joint, couplings, seed) = (joint_of(rbm), rbm.couplings(), 10 + case as u64);
         let streams = Streams::new(seed);
-        let hidden = kernel(rbm, |c| c.h = couplings.sample_h_from_v(rbm, &c.v, &streams));
+        let hidden = kernel(rbm, |c| *c.h_mut() = couplings.sample_h_from_v(rbm, c.v(), &streams));
         check_conditional(&joint, &blocks(rbm)[1], hidden, SAMPLES, seed).assert_passes(ALPHA, seed);
-        let visible = kernel(rbm, |c| c.v = couplings.sample_v_from_h(rbm, &c.h, &streams));
+        let visible = kernel(rbm, |c| *c.v_mut() = couplings.sample_v_from_h(rbm, c.h(), &streams));
         check_conditional(&joint, &blocks(rbm)[0], visible, SAMPLES, seed).assert_passes(ALPHA, seed);
     }
 }
@@ -62,13 +62,13 @@ fn planted_cond_wrong_layers_are_found_out() {
         transposed.stack_mut().update_weights(0, |w| *w = Matrix::from_row_slice(w.nrows(), w.ncols(), w.as_slice()));
         for (what, wrong) in [("weight", &off), ("bias", &no_bias), ("transpose", &transposed)] {
             let couplings = wrong.couplings();
-            let hidden = kernel(rbm, |c| c.h = couplings.sample_h_from_v(wrong, &c.v, &streams));
+            let hidden = kernel(rbm, |c| *c.h_mut() = couplings.sample_h_from_v(wrong, c.v(), &streams));
             let result = check_conditional(&joint, &blocks(rbm)[1], hidden, SAMPLES, seed);
             assert!(!result.passes(ALPHA), "{what} of model {case} not caught: {result:?}");
         }
         // Weights that were not arranged anew after an update.
         let stale = off.couplings();
-        let visible = kernel(rbm, |c| c.v = stale.sample_v_from_h(rbm, &c.h, &streams));
+        let visible = kernel(rbm, |c| *c.v_mut() = stale.sample_v_from_h(rbm, c.h(), &streams));
         assert!(!check_conditional(&joint, &blocks(rbm)[0], visible, SAMPLES, seed).passes(ALPHA));
     }
 }
@@ -89,27 +89,27 @@ fn stat_joint_sweeps_leave_the_joint_invariant() {
 /// A sweep that draws both layers from the states before it.
 fn from_old_pair(rbm: &Rbm, chains: &mut Chains, streams: &Streams) {
     let couplings = rbm.couplings();
-    let h = couplings.sample_h_from_v(rbm, &chains.v, &streams.fork(Purpose::Layer, 1));
-    chains.v = couplings.sample_v_from_h(rbm, &chains.h, &streams.fork(Purpose::Layer, 0));
-    chains.h = h;
+    let h = couplings.sample_h_from_v(rbm, chains.v(), &streams.fork(Purpose::Layer, 1));
+    *chains.v_mut() = couplings.sample_v_from_h(rbm, chains.h(), &streams.fork(Purpose::Layer, 0));
+    *chains.h_mut() = h;
 }
 
 /// A sweep whose layers use the same random numbers.
 fn with_shared_numbers(rbm: &Rbm, chains: &mut Chains, streams: &Streams) {
     let couplings = rbm.couplings();
-    chains.v = couplings.sample_v_from_h(rbm, &chains.h, streams);
-    chains.h = couplings.sample_h_from_v(rbm, &chains.v, streams);
+    *chains.v_mut() = couplings.sample_v_from_h(rbm, chains.h(), streams);
+    *chains.h_mut() = couplings.sample_h_from_v(rbm, chains.v(), streams);
 }
 
 /// A sweep that never changes the last hidden unit.
 fn with_frozen_unit(rbm: &Rbm, chains: &mut Chains, streams: &Streams) {
     let last = rbm.hidden() - 1;
-    let before = chains.h.clone();
+    let before = chains.h().clone();
     let couplings = rbm.couplings();
     let mask = BitMatrix::from_fn(before.units(), before.samples(), |unit, _| unit == last);
-    chains.v = couplings.sample_v_from_h(rbm, &chains.h, &streams.fork(Purpose::Layer, 0));
-    chains.h = couplings.sample_h_from_v(rbm, &chains.v, &streams.fork(Purpose::Layer, 1));
-    chains.h.replace_where(&mask, &before);
+    *chains.v_mut() = couplings.sample_v_from_h(rbm, chains.h(), &streams.fork(Purpose::Layer, 0));
+    *chains.h_mut() = couplings.sample_h_from_v(rbm, chains.v(), &streams.fork(Purpose::Layer, 1));
+    chains.h_mut().replace_where(&mask, &before);
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn stat_joint_exact_samples_follow_the_joint() {
     for (case, rbm) in models().iter().enumerate() {
         let seed = 70 + case as u64;
         let chains = rbm.exact_samples(SAMPLES, &Streams::new(seed)).unwrap();
-        check_joint_draws(&joint_of(rbm), &unpack(chains.v.bits(), &chains.h)).assert_passes(ALPHA, seed);
+        check_joint_draws(&joint_of(rbm), &unpack(chains.v().bits(), chains.h())).assert_passes(ALPHA, seed);
     }
 }
 
@@ -174,7 +174,7 @@ fn stat_joint_chains_from_anywhere_reach_the_joint() {
     let (seed, streams) = (80, Streams::new(80));
     let mut chains = rbm.chains(SAMPLES, &streams);
     rbm.sampler().run(&mut chains, 200, &streams);
-    check_joint_draws(&joint_of(rbm), &unpack(chains.v.bits(), &chains.h)).assert_passes(ALPHA, seed);
+    check_joint_draws(&joint_of(rbm), &unpack(chains.v().bits(), chains.h())).assert_passes(ALPHA, seed);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn stat_cond_clamped_chains_follow_the_conditional_distribution() {
     let total: f64 = allowed.iter().map(|&s| probabilities[s]).sum();
     let expected: Vec<f64> = allowed.iter().map(|&s| probabilities[s] / total).collect();
     let mut observed = vec![0; allowed.len()];
-    for state in unpack(chains.v.bits(), &chains.h) {
+    for state in unpack(chains.v().bits(), chains.h()) {
         let number = joint.number(&state);
         observed[allowed.binary_search(&number).expect("clamped units keep their values")] += 1;
     }

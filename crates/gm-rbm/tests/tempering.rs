@@ -22,7 +22,7 @@ fn in_equilibrium(rbm: &Rbm, base: &[f32], seed: u64) -> Replicas {
     }
     let n = rbm.visible();
     let v = common::pack_part(&states, 0..n).into();
-    let chains = Chains { v, h: common::pack_part(&states, n..n + rbm.hidden()), sweeps: 0 };
+    let chains = Chains::new(vec![v, common::pack_part(&states, n..n + rbm.hidden()).into()]);
     Replicas::from_parts(chains, BETAS.to_vec(), base.to_vec()).expect("a sound model")
 }
 
@@ -37,12 +37,12 @@ fn stat_joint_tempering_leaves_every_temperature_invariant() {
     let info = rbm.sampler().run_tempering(&mut replicas, 4, &Streams::new(11));
     assert!(info.acceptance.iter().all(|&rate| rate > 0.05 && rate < 1.0), "{info:?}");
     let cold = replicas.coldest();
-    check_joint_draws(&joint_of(&rbm), &unpack(cold.v.bits(), &cold.h)).assert_passes(ALPHA, 10);
+    check_joint_draws(&joint_of(&rbm), &unpack(cold.v().bits(), cold.h())).assert_passes(ALPHA, 10);
     let middle: Vec<usize> = (SAMPLES..2 * SAMPLES).collect();
     let (w, a, b) = parameters(&rbm);
     let joint = Joint::annealed_rbm(w, a, b, 0.5, base.iter().map(|&x| f64::from(x)).collect());
     let states = replicas.chains();
-    let states = unpack(states.v.select(&middle).bits(), &states.h.select(&middle));
+    let states = unpack(states.v().select(&middle).bits(), &states.h().select(&middle));
     check_joint_draws(&joint, &states).assert_passes(ALPHA, 10);
 }
 
@@ -54,7 +54,7 @@ fn planted_joint_swaps_without_a_test_are_found_out() {
     let mut order: Vec<usize> = (0..SAMPLES).collect();
     order.iter_mut().step_by(3).for_each(|sample| *sample += SAMPLES);
     let states = replicas.chains();
-    let states = unpack(states.v.select(&order).bits(), &states.h.select(&order));
+    let states = unpack(states.v().select(&order).bits(), &states.h().select(&order));
     assert!(!check_joint_draws(&joint_of(&rbm), &states).passes(ALPHA));
 }
 
@@ -82,13 +82,13 @@ fn stat_mean_tempering_crosses_between_modes_that_gibbs_does_not_leave() {
     let all_off = BitMatrix::zeros(16, chains);
     let mut plain = rbm.chains_from(all_off.clone(), &streams);
     rbm.sampler().run(&mut plain, sweeps, &streams);
-    assert_eq!(share_on(plain.v.bits()), 0.0, "block Gibbs sampling stays");
+    assert_eq!(share_on(plain.v().bits()), 0.0, "block Gibbs sampling stays");
     let betas: Vec<f32> = (0..10).map(|t| 1.0 - t as f32 / 9.0).collect();
     let start = rbm.chains_from(BitMatrix::zeros(16, 10 * chains), &streams);
     let mut replicas = Replicas::from_parts(start, betas, vec![0.0; 16]).unwrap();
     rbm.sampler().run_tempering(&mut replicas, sweeps, &streams);
     // Half of 200 independent chains, within five standard deviations.
-    let share = share_on(replicas.coldest().v.bits());
+    let share = share_on(replicas.coldest().v().bits());
     assert!((share - 0.5).abs() < 5.0 * 0.5 / (chains as f64).sqrt(), "share {share}");
 }
 
@@ -131,7 +131,7 @@ fn stat_cond_clamped_tempering_draws_the_free_units_given_the_others() {
     let streams = Streams::new(41);
     let mut replicas = rbm.replicas(SAMPLES, 3, Some(&base), &streams).unwrap();
     rbm.sampler().run_tempering_clamped(&mut replicas, &clamp_of(3 * SAMPLES), 60, &streams);
-    let far = farthest(&rbm, replicas.coldest().v.bits());
+    let far = farthest(&rbm, replicas.coldest().v().bits());
     assert!(far < 6.0, "{far} standard deviations, seed 41, n {SAMPLES}");
 }
 
@@ -142,7 +142,7 @@ fn planted_cond_values_put_in_afterwards_are_found_out() {
     let streams = Streams::new(41);
     let mut replicas = rbm.replicas(SAMPLES, 3, Some(&base), &streams).unwrap();
     rbm.sampler().run_tempering(&mut replicas, 60, &streams);
-    let (mut v, clamp) = (replicas.coldest().v.bits().clone(), clamp_of(SAMPLES));
+    let (mut v, clamp) = (replicas.coldest().v().bits().clone(), clamp_of(SAMPLES));
     v.replace_where(&clamp.mask, clamp.values.bits());
     assert!(farthest(&rbm, &v) > 6.0);
 }

@@ -152,7 +152,7 @@ fn rejects_what_units_do_not_have() {
 fn oracle_exact_gradients_are_slopes() {
     for (case, (kind, visible)) in KINDS.into_iter().enumerate() {
         let rbm = random_model(kind, 20 + case as u64, visible, 4, 1.0);
-        let data = rbm.exact_samples(6, &Streams::new(case as u64)).unwrap().v;
+        let data = rbm.exact_samples(6, &Streams::new(case as u64)).unwrap().into_v();
         let likelihood = |rbm: &Rbm| mean(&rbm.log_prob(&data, rbm.log_partition().unwrap()));
         let found = rbm.exact_gradient(&data).unwrap();
         let scale = |unit: usize| rbm.units().gaussian().map_or(1.0, |g| f64::from(g.variance()[unit]));
@@ -179,7 +179,7 @@ fn oracle_exact_gradients_are_slopes() {
 #[test]
 fn oracle_variance_gradient_is_a_slope() {
     let rbm = random_model(VisibleKind::Gaussian, 31, 4, 3, 1.0);
-    let data = rbm.exact_samples(5, &Streams::new(1)).unwrap().v;
+    let data = rbm.exact_samples(5, &Streams::new(1)).unwrap().into_v();
     let phase = Phase::new(&rbm, &rbm.couplings(), &data);
     let mut buffer = Stack::zeros(&[4, 3]).unwrap();
     let found = rbm.exact_gradient_into(&phase, &mut buffer).unwrap().expect("gaussian units");
@@ -200,7 +200,7 @@ fn oracle_variance_gradient_is_a_slope() {
 #[test]
 fn oracle_class_probabilities_and_their_gradient() {
     let rbm = random_model(VisibleKind::Labelled { classes: 3 }, 41, 8, 4, 1.5);
-    let v = rbm.exact_samples(7, &Streams::new(2)).unwrap().v;
+    let v = rbm.exact_samples(7, &Streams::new(2)).unwrap().into_v();
     let v = v.bits();
     let log_p = rbm.log_class_probs(v).unwrap();
     // By Bayes: the joint probability of each class over their sum.
@@ -245,7 +245,7 @@ fn oracle_class_probabilities_and_their_gradient() {
 fn law_weights_count_like_copies() {
     for (kind, visible) in KINDS {
         let rbm = random_model(kind, 51, visible, 4, 1.0);
-        let v = rbm.exact_samples(3, &Streams::new(3)).unwrap().v;
+        let v = rbm.exact_samples(3, &Streams::new(3)).unwrap().into_v();
         let couplings = rbm.couplings();
         let mut weighted = Phase::new(&rbm, &couplings, &v);
         weighted.weigh(&[1.0, 3.0, 2.0]);
@@ -259,7 +259,7 @@ fn law_weights_count_like_copies() {
 fn law_centring_does_not_see_where_gaussian_data_are() {
     // The centred gradient of shifted data under a shifted model is that of the data themselves.
     let rbm = random_model(VisibleKind::Gaussian, 61, 4, 3, 1.0);
-    let data = rbm.exact_samples(5, &Streams::new(1)).unwrap().v.to_matrix();
+    let data = rbm.exact_samples(5, &Streams::new(1)).unwrap().v().to_matrix();
     let mut moved = rbm.clone();
     let shift = 2.0_f32;
     let signal = rbm.units().signal(&Matrix::from_element(4, 1, shift)).into_owned();
@@ -289,10 +289,10 @@ fn joint_test(rbm: &Rbm, chains: &Chains) -> TestResult {
     let v = all.select(&(0..rows * states).map(|s| s % rows).collect::<Vec<_>>());
     let expected: Vec<f64> = rbm.energy(&v, &h).iter().map(|e| (-e - log_z).exp()).collect();
     let mut observed = vec![0; rows * states];
-    for s in 0..chains.h.samples() {
-        let category = |group| groups.category(chains.v.bits(), group, s).expect("one-hot");
+    for s in 0..chains.h().samples() {
+        let category = |group| groups.category(chains.v().bits(), group, s).expect("one-hot");
         let row = (0..groups.count()).fold(0, |row, group| row * groups.categories() + category(group));
-        let state = (0..hidden).map(|j| usize::from(chains.h.get(j, s)) << j).sum::<usize>();
+        let state = (0..hidden).map(|j| usize::from(chains.h().get(j, s)) << j).sum::<usize>();
         observed[state * rows + row] += 1;
     }
     chi_squared_test(&observed, &expected)
@@ -317,9 +317,9 @@ fn planted_joint_softmax_layers_drawn_from_the_old_pair_are_found_out() {
     let rbm = softmax_model(71);
     let couplings = rbm.couplings();
     let old = rbm.exact_samples(SAMPLES, &Streams::new(73)).unwrap();
-    let h = couplings.sample_h_from_v(&rbm, &old.v, &Streams::new(1));
-    let v = couplings.sample_v_from_h(&rbm, &old.h, &Streams::new(2));
-    assert!(!joint_test(&rbm, &Chains { v, h, sweeps: 1 }).passes(ALPHA));
+    let h = couplings.sample_h_from_v(&rbm, old.v(), &Streams::new(1));
+    let v = couplings.sample_v_from_h(&rbm, old.h(), &Streams::new(2));
+    assert!(!joint_test(&rbm, &Chains { layers: vec![v, h.into()], sweeps: 1 }).passes(ALPHA));
 }
 
 /// Draws of a group given one hidden state against the softmax of its inputs.
@@ -355,8 +355,8 @@ fn planted_cond_softmax_groups_with_a_wrong_weight_are_found_out() {
 fn gaussian_deviations(rbm: &Rbm, chains: &Chains) -> f64 {
     let (mean_v, mean_h, pairs) = rbm.marginals().expect("a sound model");
     let squares = rbm.second_moments().expect("a sound model");
-    let v = chains.v.to_matrix();
-    let h = chains.h.to_matrix();
+    let v = chains.v().to_matrix();
+    let h = chains.h().to_matrix();
     let mut worst: f64 = 0.0;
     let mut check = |values: Vec<f64>, expected: f64| {
         let found = Estimate::mean(&values, gm_core::Side::Unbiased, "moment");
@@ -393,9 +393,9 @@ fn stat_joint_gaussian_sweeps_leave_the_moments_invariant() {
 fn planted_joint_gaussian_layers_drawn_from_the_old_pair_are_found_out() {
     let rbm = random_model(VisibleKind::Gaussian, 75, 5, 4, 1.0);
     let old = rbm.exact_samples(SAMPLES, &Streams::new(76)).unwrap();
-    let h = rbm.couplings().sample_h_from_v(&rbm, &old.v, &Streams::new(1));
-    let v = rbm.couplings().sample_v_from_h(&rbm, &old.h, &Streams::new(2));
-    assert!(gaussian_deviations(&rbm, &Chains { v, h, sweeps: 1 }) > FAR);
+    let h = rbm.couplings().sample_h_from_v(&rbm, old.v(), &Streams::new(1));
+    let v = rbm.couplings().sample_v_from_h(&rbm, old.h(), &Streams::new(2));
+    assert!(gaussian_deviations(&rbm, &Chains { layers: vec![v, h.into()], sweeps: 1 }) > FAR);
 }
 
 #[test]
@@ -449,7 +449,7 @@ fn stat_mean_both_sides_bracket_log_z_of_every_kind() {
     for (seed, rbm) in zoo() {
         let (streams, exact) = (Streams::new(seed), rbm.log_partition().unwrap());
         let forward = rbm.log_partition_ais(&settings, None, &streams, &mut unwatched).unwrap().log_partition;
-        let model = rbm.exact_samples(settings.runs, &streams).unwrap().v;
+        let model = rbm.exact_samples(settings.runs, &streams).unwrap().into_v();
         let back = rbm.log_partition_reverse_ais(&model, &settings.schedule, None, &streams, &mut unwatched);
         for estimate in [forward, back.unwrap().log_partition] {
             let far = (estimate.value - exact).abs() / estimate.std_error;
@@ -464,7 +464,7 @@ fn stat_mean_both_sides_bracket_log_z_of_every_kind() {
 fn stat_mean_raise_is_below_log_p_of_every_kind() {
     for (seed, rbm) in zoo() {
         let (streams, log_z) = (Streams::new(5_000 + seed), rbm.log_partition().unwrap());
-        let v = rbm.exact_samples(400, &streams).unwrap().v;
+        let v = rbm.exact_samples(400, &streams).unwrap().into_v();
         let settings = AisSettings { runs: 1, schedule: Schedule::Linear(300) };
         let bound = rbm.log_prob_raise(&v, &settings, None, &streams, &mut unwatched).unwrap();
         let gaps: Vec<f64> = rbm.log_prob(&v, log_z).iter().zip(&bound).map(|(p, bound)| p - bound).collect();
@@ -490,7 +490,7 @@ fn planted_mean_annealing_without_the_constant_of_the_tilt_is_found_out() {
 fn law_exact_means_are_those_of_exact_samples() {
     let rbm = random_model(VisibleKind::Labelled { classes: 3 }, 101, 7, 4, 1.0);
     let (v, _, _) = rbm.marginals().unwrap();
-    let draws = rbm.exact_samples(SAMPLES, &Streams::new(7)).unwrap().v.to_matrix();
+    let draws = rbm.exact_samples(SAMPLES, &Streams::new(7)).unwrap().v().to_matrix();
     for (unit, &expected) in v.iter().enumerate() {
         let values: Vec<f64> = draws.row(unit).iter().map(|&x| f64::from(x)).collect();
         mean_test(&values, expected).assert_passes(ALPHA, 101);

@@ -143,7 +143,7 @@ proptest! {
         let annealed = rbm.log_partition_ais(&FEW, None, &streams, &mut unwatched).unwrap();
         check_finite("annealed log Z", &[annealed.log_partition.value, annealed.ess])?;
         check_finite("RAISE", &rbm.log_prob_raise(&rows, &FEW, None, &streams, &mut unwatched).unwrap())?;
-        prop_assert_eq!(rbm.exact_samples(2, &streams).unwrap().v.samples(), 2);
+        prop_assert_eq!(rbm.exact_samples(2, &streams).unwrap().v().samples(), 2);
     }
 
     #[test]

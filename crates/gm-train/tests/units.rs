@@ -154,7 +154,7 @@ fn source() -> Rbm {
 
 fn draws(rows: usize, seed: u64) -> Matrix {
     let source = source();
-    source.rows_of_states(&source.exact_samples(rows, &Streams::new(seed)).expect("a small model").v.to_matrix())
+    source.rows_of_states(&source.exact_samples(rows, &Streams::new(seed)).expect("a small model").v().to_matrix())
 }
 
 fn gaussian(algorithm: Algorithm) -> RbmSettings {
@@ -349,7 +349,7 @@ fn misses(interval: impl Fn(&gm_eval::EvalReport) -> (f64, f64)) -> usize {
     for (k, (kind, units)) in kinds.into_iter().enumerate() {
         for case in 0..24 {
             let rbm = random(kind, units, 100 * k as u64 + case);
-            let v = rbm.exact_samples(100, &Streams::new(case)).expect("a small model").v;
+            let v = rbm.exact_samples(100, &Streams::new(case)).expect("a small model").into_v();
             let rows = match v {
                 gm_core::Batch::Bits(bits) => gm_core::Batch::from(bits.narrowed(rbm.row_units())),
                 reals => reals,

@@ -118,11 +118,11 @@ fn machine(hidden: usize, epochs: u64) -> Rbm {
 fn film(rbm: &Rbm, count: usize, moments: &[u64]) -> Vec<Matrix> {
     let sampler = rbm.sampler();
     let mut chains = rbm.chains(count, &streams());
-    let mut pictures = vec![chains.v.to_matrix()];
+    let mut pictures = vec![chains.v().to_matrix()];
     for &sweeps in &moments[1..] {
         let more = sweeps - chains.sweeps;
         sampler.run(&mut chains, more as usize, &streams());
-        pictures.push(sampler.couplings().mean_v_from_h(rbm, &chains.h).to_matrix());
+        pictures.push(sampler.couplings().mean_v_from_h(rbm, chains.h()).to_matrix());
     }
     pictures
 }

@@ -52,7 +52,7 @@ impl Watched for DbnWalk<'_> {
     }
 
     fn quantities(&self) -> Vec<f64> {
-        self.sampler.top().free_energy(&self.chains.v)
+        self.sampler.top().free_energy(self.chains.v())
     }
 
     fn alike(&self) -> bool {
@@ -158,8 +158,8 @@ mod tests {
         let mut walk = DbnWalk::new(&dbn, 100, None, &Streams::new(1));
         let low = |walk: &DbnWalk<'_>| walk.visible.bits().ones_per_sample().iter().filter(|&&on| on == 0).count();
         assert_eq!(low(&walk), 100, "chains begin at the biases alone");
-        walk.chains.v = BitMatrix::from_fn(4, 100, |_, _| true).into();
-        walk.chains.h = BitMatrix::from_fn(4, 100, |_, _| true);
+        *walk.chains.v_mut() = BitMatrix::from_fn(4, 100, |_, _| true).into();
+        *walk.chains.h_mut() = BitMatrix::from_fn(4, 100, |_, _| true);
         walk.run(3);
         let all = walk.visible.bits().ones_per_sample().iter().filter(|&&on| on == 4).count();
         assert!(all > 90, "{all} of 100 chains show what they hold");

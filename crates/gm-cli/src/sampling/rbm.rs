@@ -54,7 +54,7 @@ impl Watched for Walk<'_> {
     }
 
     fn quantities(&self) -> Vec<f64> {
-        self.rbm.free_energy(&self.chains.v)
+        self.rbm.free_energy(self.chains.v())
     }
 
     fn alike(&self) -> bool {
@@ -69,11 +69,11 @@ impl Chain for Walk<'_> {
     }
 
     fn states(&self) -> Matrix {
-        self.rbm.rows_of_states(&self.chains.v.to_matrix())
+        self.rbm.rows_of_states(&self.chains.v().to_matrix())
     }
 
     fn means(&self) -> Matrix {
-        let means = self.sampler.couplings().mean_v_from_h(self.rbm, &self.chains.h).to_matrix();
+        let means = self.sampler.couplings().mean_v_from_h(self.rbm, self.chains.h()).to_matrix();
         self.rbm.rows_of_states(&match &self.clamp {
             Some(clamp) => with_given(means, &clamp.mask, &clamp.values),
             None => means,

@@ -80,7 +80,7 @@ impl Watched for TemperedWalk<'_> {
     }
 
     fn quantities(&self) -> Vec<f64> {
-        self.rbm.free_energy(&self.coldest.v)
+        self.rbm.free_energy(self.coldest.v())
     }
 
     fn alike(&self) -> bool {
@@ -104,11 +104,11 @@ impl Chain for TemperedWalk<'_> {
     }
 
     fn states(&self) -> Matrix {
-        self.rbm.rows_of_states(&self.coldest.v.to_matrix())
+        self.rbm.rows_of_states(&self.coldest.v().to_matrix())
     }
 
     fn means(&self) -> Matrix {
-        let means = self.sampler.couplings().mean_v_from_h(self.rbm, &self.coldest.h).to_matrix();
+        let means = self.sampler.couplings().mean_v_from_h(self.rbm, self.coldest.h()).to_matrix();
         // The given values of the coldest chains are those of the first replicas.
         let first: Vec<usize> = (0..means.ncols()).collect();
         self.rbm.rows_of_states(&match &self.clamp {

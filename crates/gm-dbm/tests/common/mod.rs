@@ -72,7 +72,7 @@ pub(crate) fn chains_of(dbm: &Dbm, states: &States) -> Chains {
         layers.push(BitMatrix::from_fn(units, states.len(), |unit, sample| states[sample][first + unit] == 1).into());
         first += units;
     }
-    Chains { layers, sweeps: 0 }
+    Chains::new(layers)
 }
 
 pub(crate) fn unpack(chains: &Chains) -> States {

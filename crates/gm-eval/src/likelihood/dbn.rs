@@ -124,7 +124,7 @@ fn log_z_from_data(
     let chosen = sample(&mut family.stream(0), total, settings.raise_walks.min(total)).into_vec();
     // With few rows there are several walks from each.
     let walks: Vec<usize> = chosen.iter().copied().cycle().take(settings.raise_walks).collect();
-    let x = dbn.sampler().chains_from(states.select(&walks), &family)?.v;
+    let x = dbn.sampler().chains_from(states.select(&walks), &family)?.into_v();
     let streams = streams.fork(Purpose::Evaluate, 3);
     let log_z = dbn.log_partition_raise(&x, &settings.ais.schedule, base, &streams, watch)?;
     Ok(Estimate::mean(&log_z, Side::Upper, "raise"))

@@ -150,7 +150,7 @@ fn reverse(
     let (tempering, family) = (settings.tempering, streams.fork(Purpose::Evaluate, 5));
     let mut replicas = rbm.replicas(settings.reverse_runs, tempering.temperatures, base.as_deref(), &family)?;
     let info = rbm.sampler().settle(&mut replicas, tempering.sweeps, &family, watch)?;
-    let (v, schedule) = (replicas.coldest().v, &settings.ais.schedule);
+    let (v, schedule) = (replicas.coldest().into_v(), &settings.ais.schedule);
     let family = streams.fork(Purpose::Evaluate, 6);
     let found = rbm.log_partition_reverse_ais(&v, schedule, base.as_deref(), &family, watch)?;
     let log_z = found.log_partition;

@@ -213,7 +213,7 @@ impl DbnLearner {
         }
         // What the chains of the machine below have in their hidden layer are states of the new machine's visible one.
         let carried = match &self.work {
-            Work::Layer(learner) => learner.chains().map(|chains| chains.h),
+            Work::Layer(learner) => learner.chains().map(|chains| chains.h().clone()),
             _ => None,
         };
         if self.settings.start_layers + stage >= self.dbn.depth() {

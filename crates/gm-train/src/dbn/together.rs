@@ -105,11 +105,11 @@ impl Together {
         let mut chains = persistent.unwrap_or_else(|| {
             let mut h = BitMatrix::zeros(top.hidden(), lower.samples());
             self.data.hidden().sample_into(&mut h, &family.fork(Purpose::Start, 1));
-            Chains { v: lower.clone().into(), h, sweeps: 0 }
+            Chains::new(vec![lower.clone().into(), h.into()])
         });
         let (sweeps, streams) = (self.settings.sweeps_at(clock), if persist { streams } else { &family });
         let info = machine.run_into_phase(top, &mut chains, sweeps, streams, &mut self.model);
-        let states = chains.v.bits().clone();
+        let states = chains.v().bits().clone();
         self.chains = persist.then_some(chains);
         gradient_into(&self.data, &self.model, &mut self.top_gradient);
         if self.settings.centred {

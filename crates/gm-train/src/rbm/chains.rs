@@ -58,7 +58,7 @@ impl ModelChains {
                     replicas.adapt(ADAPT_RATE);
                 }
                 let info = couplings.run_replicas(rbm, replicas, k, streams);
-                model.refill(rbm, couplings, BatchRef::from(&replicas.coldest().v));
+                model.refill(rbm, couplings, BatchRef::from(replicas.coldest().v()));
                 let (mean, lowest) = acceptance(&replicas.swaps());
                 Figures::new([
                     ("chain_flips", info.flips),

@@ -942,8 +942,8 @@ fn estimates_log_z(settings: &RbmSettings, rbm: &Rbm) -> bool {
 
 /// Chains, to be saved.
 pub(crate) fn chains_state(chains: &Chains) -> ChainsState {
-    let (v, reals) = visible_state(&chains.v);
-    ChainsState { sweeps: chains.sweeps, layers: vec![v, BitsState::from(&chains.h)], reals }
+    let (v, reals) = visible_state(chains.v());
+    ChainsState { sweeps: chains.sweeps, layers: vec![v, BitsState::from(chains.h())], reals }
 }
 
 /// Visible states, to be saved: bits, or numbers.
@@ -971,8 +971,8 @@ pub(crate) fn restore_chains(state: ChainsState, [visible, hidden]: [usize; 2]) 
     let mut next = || layers.next().unwrap_or_default();
     let (v, h) = (next(), next().into_bits(hidden)?);
     let v = restore_visible(v, state.reals, visible)?;
-    let chains = Chains { v, h, sweeps: state.sweeps };
-    check_len(OP, "chains", "samples", chains.h.samples(), chains.v.samples())?;
+    let chains = Chains { layers: vec![v, h.into()], sweeps: state.sweeps };
+    check_len(OP, "chains", "samples", chains.h().samples(), chains.v().samples())?;
     Ok(chains)
 }
 
