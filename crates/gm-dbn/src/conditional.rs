@@ -19,14 +19,14 @@ use crate::model::{Dbn, packed};
 /// use gm_core::{BitMatrix, Stack, Streams};
 ///
 /// let dbn = gm_dbn::Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
-/// let layers = dbn.couplings().recognise(&dbn, BitMatrix::zeros(4, 10), &Streams::new(1));
+/// let layers = dbn.couplings().recognise(BitMatrix::zeros(4, 10), &Streams::new(1));
 /// assert_eq!((layers.len(), layers[1].units()), (2, 3)); // up to the lower layer of the machine
 /// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Couplings {
     /// Those of the layers above x_1 where there is a pair below.
-    pub(crate) directed: gm_sbn::Couplings,
+    pub(crate) directed: gm_sbn::Passes,
     pub(crate) below: Option<Below>,
     pub(crate) top: Rbm,
     pub(crate) machine: gm_rbm::Couplings,
@@ -37,7 +37,7 @@ impl Couplings {
     #[must_use]
     pub fn new(dbn: &Dbn) -> Self {
         let (top, below) = (dbn.top(), Below::new(dbn));
-        let directed = gm_sbn::Couplings::new(binary(dbn, below.as_ref()).passes());
+        let directed = gm_sbn::Passes::new(binary(dbn, below.as_ref()).directed());
         Self { directed, below, machine: top.couplings(), top }
     }
 
@@ -54,7 +54,7 @@ impl Couplings {
     /// When the network has other layer sizes.
     pub fn refresh(&mut self, dbn: &Dbn) {
         self.below = Below::new(dbn);
-        self.directed.refresh(binary(dbn, self.below.as_ref()).passes());
+        self.directed.refresh(binary(dbn, self.below.as_ref()).directed());
         self.top = dbn.top();
         self.machine.refresh(&self.top);
     }
@@ -75,27 +75,25 @@ impl Couplings {
     ///
     /// # Randomness
     ///
-    /// As [`gm_sbn::Couplings::recognise`]: layer l from family l of [`Purpose::Layer`].
+    /// As [`gm_sbn::Passes::recognise`]: layer l from family l of [`Purpose::Layer`].
     ///
     /// # Panics
     ///
     /// When `v` has other units than the visible layer, or states of another kind.
     #[must_use]
-    pub fn recognise(&self, dbn: &Dbn, v: impl Into<Batch>, streams: &Streams) -> Vec<Batch> {
+    pub fn recognise(&self, v: impl Into<Batch>, streams: &Streams) -> Vec<Batch> {
         let v = v.into();
         let Some(below) = &self.below else {
             return match v {
-                Batch::Bits(v) => {
-                    self.directed.recognise(dbn.passes(), v, streams).into_iter().map(Batch::from).collect()
-                }
+                Batch::Bits(v) => self.directed.recognise(v, streams).into_iter().map(Batch::from).collect(),
                 reals => vec![reals],
             };
         };
         let mut layers = vec![below.recognise(v.view(), &streams.fork(Purpose::Layer, 1))];
-        let net = below.upper().passes();
-        for l in 1..=net.depth() {
-            let update = self.directed.from_below(net, l, &layers[l - 1]);
-            let mut x = BitMatrix::zeros(dbn.stack().bias(l + 1).len(), v.samples());
+        let units = self.directed.layers();
+        for l in 1..=self.directed.depth() {
+            let update = self.directed.from_below(l, &layers[l - 1]);
+            let mut x = BitMatrix::zeros(units[l], v.samples());
             update.sample_into(&mut x, &streams.fork(Purpose::Layer, l as u64 + 1));
             layers.push(x);
         }
@@ -110,22 +108,22 @@ impl Couplings {
     ///
     /// # Randomness
     ///
-    /// As [`gm_sbn::Couplings::descend`]: layer l from family l of [`Purpose::Layer`], visible units that are not Bernoulli as
+    /// As [`gm_sbn::Passes::descend`]: layer l from family l of [`Purpose::Layer`], visible units that are not Bernoulli as
     /// [`gm_rbm::Couplings::sample_v_from_h`] draws them.
     ///
     /// # Panics
     ///
     /// When `top` has other units, or states of another kind.
     #[must_use]
-    pub fn descend<'x>(&self, dbn: &Dbn, top: impl Into<BatchRef<'x>>, streams: &Streams) -> Vec<Batch> {
+    pub fn descend<'x>(&self, top: impl Into<BatchRef<'x>>, streams: &Streams) -> Vec<Batch> {
         let top = match top.into() {
-            BatchRef::Bits(bits) => bits.narrowed(dbn.stack().bias(dbn.depth() - 1).len()),
+            BatchRef::Bits(bits) => bits.narrowed(self.directed.layers()[self.directed.depth()]),
             BatchRef::Reals(reals) => return vec![reals.clone().into()],
         };
         let Some(below) = &self.below else {
-            return self.directed.descend(dbn.passes(), top, streams).into_iter().map(Batch::from).collect();
+            return self.directed.descend(top, streams).into_iter().map(Batch::from).collect();
         };
-        let hidden = self.descend_hidden(dbn, below, top, streams);
+        let hidden = self.descend_hidden(top, streams);
         let v = below.sample_v(&hidden[0], &streams.fork(Purpose::Layer, 0));
         std::iter::once(v).chain(hidden.into_iter().map(Batch::from)).collect()
     }
@@ -139,13 +137,13 @@ impl Couplings {
     }
 
     /// Draws of x_1, ..., x_(L-1) down from states of the last one.
-    fn descend_hidden(&self, dbn: &Dbn, below: &Below, top: BitMatrix, streams: &Streams) -> Vec<BitMatrix> {
-        let net = below.upper().passes();
+    fn descend_hidden(&self, top: BitMatrix, streams: &Streams) -> Vec<BitMatrix> {
+        let units = self.directed.layers();
         let mut layers = vec![top];
-        for l in (0..net.depth()).rev() {
+        for l in (0..self.directed.depth()).rev() {
             let above = &layers[layers.len() - 1];
-            let mut x = BitMatrix::zeros(dbn.stack().bias(l + 1).len(), above.samples());
-            let update = self.directed.from_above(net, l, above);
+            let mut x = BitMatrix::zeros(units[l], above.samples());
+            let update = self.directed.from_above(l, above);
             update.sample_into(&mut x, &streams.fork(Purpose::Layer, l as u64 + 1));
             layers.push(x);
         }

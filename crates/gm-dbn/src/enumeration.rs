@@ -1,7 +1,7 @@
 //! Exact sums over the hidden states of small networks.
 
 use gm_core::{Batch, BatchRef, BitMatrix, Error, LogSum, Result, VisibleUnits, log_sum_exp, softplus_sum};
-use gm_sbn::{Couplings, Net, Posterior};
+use gm_sbn::{Passes, Posterior};
 use rayon::prelude::*;
 
 use crate::below::widened;
@@ -90,24 +90,13 @@ impl Dbn {
     ) -> (Vec<BitMatrix>, Vec<f64>) {
         let layers = self.layers();
         let states = all_states(&layers[1..self.depth()]);
-        let net = self.directed(prior);
-        let couplings = Couplings::new(net);
+        let passes = Passes::new(self.directed());
         let mut log_prior = prior(&states[states.len() - 1]);
         for l in 1..self.depth() - 1 {
-            self.add_scores(net, &couplings, (l, &states), &mut log_prior);
+            let scores = passes.from_above(l, &states[l]).inputs().score(&states[l - 1]);
+            log_prior.iter_mut().zip(scores).for_each(|(sum, score)| *sum += score);
         }
         (states, log_prior)
-    }
-
-    fn add_scores(
-        &self,
-        net: Net<'_>,
-        couplings: &Couplings,
-        (l, states): (usize, &[BitMatrix]),
-        log_prior: &mut [f64],
-    ) {
-        let scores = couplings.from_above(net, l, &states[l]).inputs().score(&states[l - 1]);
-        log_prior.iter_mut().zip(scores).for_each(|(sum, score)| *sum += score);
     }
 
     /// W_0 x_1 + b_0 for states of the first hidden layer, in double precision.

@@ -76,7 +76,7 @@ impl Dbn {
             return Err(Error::Param { op: OP, arg, value, allowed });
         }
         let couplings = self.couplings();
-        let mut layers = couplings.recognise(self, v, &streams.fork(Purpose::Start, 0));
+        let mut layers = couplings.recognise(v, &streams.fork(Purpose::Start, 0));
         let top = &layers[self.depth() - 1];
         layers.push(couplings.machine.sample_h_from_v(&couplings.top, top, &streams.fork(Purpose::Start, 1)).into());
         Ok(PosteriorChains { layers, sweeps: 0 })
@@ -119,7 +119,7 @@ impl Dbn {
         streams: &Streams,
     ) -> gm_sbn::StepInfo {
         if *self.units() == VisibleUnits::Bernoulli {
-            return chains.with_bits(0, |chains| self.passes().gibbs(chains, clamp, sweeps, streams));
+            return chains.with_bits(0, |chains| self.directed().gibbs(chains, clamp, sweeps, streams));
         }
         let couplings = self.couplings();
         let flips: f64 = (0..sweeps).map(|_| self.sweep(&couplings, chains, clamp, streams)).sum();
@@ -145,7 +145,7 @@ impl Dbn {
             }
             Some(below) => {
                 sweep_first(self, &mut chains.layers, &first);
-                chains.with_bits(1, |upper| below.upper().passes().gibbs(upper, None, 1, &above));
+                chains.with_bits(1, |upper| below.upper().directed().gibbs(upper, None, 1, &above));
             }
         }
         if let Some(clamp) = clamp {
@@ -215,7 +215,7 @@ impl Sampler<'_> {
     pub fn chains_from(&self, v: impl Into<Batch>, streams: &Streams) -> Result<Chains> {
         let v = v.into();
         self.dbn.units().check("Sampler::chains_from", self.dbn.visible(), v.view())?;
-        let mut layers = self.couplings.recognise(self.dbn, v, &streams.fork(Purpose::Start, 2));
+        let mut layers = self.couplings.recognise(v, &streams.fork(Purpose::Start, 2));
         match layers.swap_remove(self.dbn.depth() - 1) {
             Batch::Bits(x) => Ok(self.couplings.top.chains_from(self.with_classes(&x)?, streams)),
             reals => Ok(self.couplings.top.chains_from(reals, streams)),
@@ -307,7 +307,7 @@ impl Sampler<'_> {
     /// When the chains belong to other layer sizes.
     #[must_use]
     pub fn descend(&self, chains: &Chains, streams: &Streams) -> Vec<Batch> {
-        self.couplings.descend(self.dbn, chains.v(), &streams.fork(Purpose::Noise, chains.sweeps))
+        self.couplings.descend(chains.v(), &streams.fork(Purpose::Noise, chains.sweeps))
     }
 
     /// Means of the visible units given a pass down to the layer above them, `[visible, chains]`; those of the machine itself
@@ -328,7 +328,7 @@ impl Sampler<'_> {
         let layers = self.descend(chains, streams);
         match &self.couplings.below {
             Some(below) => below.mean_v(layers[1].bits()),
-            None => self.couplings.directed.from_above(self.dbn.passes(), 0, layers[1].bits()).means(),
+            None => self.couplings.directed.from_above(0, layers[1].bits()).means(),
         }
     }
 

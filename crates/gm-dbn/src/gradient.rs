@@ -4,7 +4,7 @@ use gm_core::{
     Activations, Batch, BatchRef, BitMatrix, Error, Purpose, Recognition, Result, Stack, Streams, log_sum_exp,
 };
 use gm_rbm::Phase;
-use gm_sbn::{Draws, Dreams, Generated, Recognised};
+use gm_sbn::{Draws, Dreams, Generated, Net, Recognised};
 
 use crate::below::{self, Below};
 use crate::conditional::Couplings;
@@ -38,7 +38,7 @@ pub struct Gradient(Dbn);
 ///
 /// // log p(v | x_1) + log p*(x_1) - log q(x_1 | v) = (-4 + 2 + 3) log 2
 /// let dbn = Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
-/// let wake = Wake::new(&dbn, &dbn.couplings(), &BitMatrix::zeros(4, 10), 5, &Streams::new(1));
+/// let wake = Wake::new(&dbn.couplings(), &BitMatrix::zeros(4, 10), 5, &Streams::new(1));
 /// assert_eq!((wake.lower().units(), wake.lower().samples()), (3, 50));
 /// assert!(wake.log_weights().iter().all(|log_w| (log_w - 2.0_f64.ln()).abs() < 1e-5));
 /// # Ok::<(), gm_core::Error>(())
@@ -60,8 +60,8 @@ pub struct Wake {
 ///
 /// let dbn = Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?.untied()?;
 /// let (couplings, streams) = (dbn.couplings(), Streams::new(1));
-/// let wake = Wake::new(&dbn, &couplings, &BitMatrix::zeros(4, 10), 1, &streams);
-/// let sleep = Sleep::new(&dbn, &couplings, wake.lower(), &streams);
+/// let wake = Wake::new(&couplings, &BitMatrix::zeros(4, 10), 1, &streams);
+/// let sleep = Sleep::new(&couplings, wake.lower(), &streams);
 /// assert_eq!(sleep.samples(), 10);
 /// // Wake-sleep: the generative layers learn from draws, the recognition net from dreams.
 /// let mut gradient = Gradient::zeros(&dbn);
@@ -81,7 +81,7 @@ impl Wake {
     ///
     /// # Randomness
     ///
-    /// As [`gm_sbn::Couplings::recognise`]; where visible units are not Bernoulli, x_1 from family 1 of [`Purpose::Layer`] and the
+    /// As [`gm_sbn::Passes::recognise`]; where visible units are not Bernoulli, x_1 from family 1 of [`Purpose::Layer`] and the
     /// layers above it likewise below family 0.
     ///
     /// # Panics
@@ -96,26 +96,20 @@ impl Wake {
     /// use gm_dbn::{Dbn, Wake};
     ///
     /// let dbn = Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
-    /// let wake = Wake::new(&dbn, &dbn.couplings(), &BitMatrix::zeros(4, 10), 5, &Streams::new(1));
+    /// let wake = Wake::new(&dbn.couplings(), &BitMatrix::zeros(4, 10), 5, &Streams::new(1));
     /// assert_eq!((wake.log_weights().len(), wake.lower().units()), (50, 3));
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     #[must_use]
-    pub fn new<'v>(
-        dbn: &Dbn,
-        couplings: &Couplings,
-        v: impl Into<BatchRef<'v>>,
-        per_row: usize,
-        streams: &Streams,
-    ) -> Self {
+    pub fn new<'v>(couplings: &Couplings, v: impl Into<BatchRef<'v>>, per_row: usize, streams: &Streams) -> Self {
         let v = v.into();
         let Some(below) = &couplings.below else {
             let prior = |x: &BitMatrix| log_weights(&couplings.top, x);
-            let draws = Draws::recognised(dbn.directed(&prior), &couplings.directed, packed(v), per_row, streams);
+            let draws = Draws::recognised(Net::with_prior(&couplings.directed, &prior), packed(v), per_row, streams);
             return Self { draws, below: None };
         };
         let (copies, inputs, x) = first_layer(below, v, per_row, streams);
-        let draws = draws_above(below, couplings, &x, streams);
+        let draws = draws_above(couplings, &x, streams);
         let v = v.select(&copies);
         Self { draws, below: Some((below.generated(v.view(), &x), Below::recognised(v.view(), inputs, &x))) }
     }
@@ -130,8 +124,8 @@ impl Wake {
         let copies = vec![0; hidden[0].samples()];
         let (inputs, v) = (below.inputs_up(v).select(&copies), v.select(&copies));
         let prior = |x: &BitMatrix| log_weights(&couplings.top, x);
-        let net = below.upper().directed(&prior);
-        let draws = Draws::of_states(net, &couplings.directed, &hidden[0], &hidden[1..]);
+        let net = Net::with_prior(&couplings.directed, &prior);
+        let draws = Draws::of_states(net, &hidden[0], &hidden[1..]);
         let (generated, recognised) =
             (below.generated(v.view(), &hidden[0]), Below::recognised(v.view(), inputs, &hidden[0]));
         Self { draws, below: Some((generated, recognised)) }
@@ -146,7 +140,7 @@ impl Wake {
     ) -> Vec<f64> {
         let below = couplings.below.as_ref().expect("visible units that are not Bernoulli");
         let (copies, mut inputs, x) = first_layer(below, v, per_row, streams);
-        let mut log_weights = draws_above(below, couplings, &x, streams).log_weights();
+        let mut log_weights = draws_above(couplings, &x, streams).log_weights();
         add(&mut log_weights, 1.0, &below.log_prob(v.select(&copies).view(), &x));
         add(&mut log_weights, -1.0, &inputs.score(&x));
         log_weights
@@ -196,10 +190,10 @@ fn first_layer(
 }
 
 /// A draw of the layers above for each state of x_1.
-fn draws_above(below: &Below, couplings: &Couplings, x: &BitMatrix, streams: &Streams) -> Draws {
+fn draws_above(couplings: &Couplings, x: &BitMatrix, streams: &Streams) -> Draws {
     let prior = |x: &BitMatrix| log_weights(&couplings.top, x);
-    let net = below.upper().directed(&prior);
-    Draws::recognised(net, &couplings.directed, x, 1, &streams.fork(Purpose::Layer, 0))
+    let net = Net::with_prior(&couplings.directed, &prior);
+    Draws::recognised(net, x, 1, &streams.fork(Purpose::Layer, 0))
 }
 
 fn add(sums: &mut [f64], sign: f64, terms: &[f64]) {
@@ -217,16 +211,16 @@ impl Sleep {
     ///
     /// When `top` has other units.
     #[must_use]
-    pub fn new(dbn: &Dbn, couplings: &Couplings, top: &BitMatrix, streams: &Streams) -> Self {
-        let layers = couplings.descend(dbn, top, streams);
+    pub fn new(couplings: &Couplings, top: &BitMatrix, streams: &Streams) -> Self {
+        let layers = couplings.descend(top, streams);
         let bits = |layers: &[Batch]| layers.iter().map(|x| x.bits().clone()).collect::<Vec<_>>();
         let Some(below) = &couplings.below else {
-            let dreams = Dreams::of_states(dbn.passes(), &couplings.directed, &bits(&layers));
+            let dreams = Dreams::of_states(&couplings.directed, &bits(&layers));
             return Self { dreams, below: None };
         };
         let (v, hidden) = (layers[0].view(), bits(&layers[1..]));
         let recognised = Below::recognised(v, below.inputs_up(v), &hidden[0]);
-        let dreams = Dreams::of_states(below.upper().passes(), &couplings.directed, &hidden);
+        let dreams = Dreams::of_states(&couplings.directed, &hidden);
         Self { dreams, below: Some(recognised) }
     }
 
@@ -383,18 +377,17 @@ impl Dbn {
         let mut part = sum.clone();
         let mut top = Stack::zeros(&couplings.top.stack().layers())?;
         let prior = |x: &BitMatrix| log_weights(&couplings.top, x);
-        let (states, _) = self.directed_states(&prior);
+        let (net, (states, _)) = (Net::with_prior(&couplings.directed, &prior), self.directed_states(&prior));
         for row in 0..data.samples() {
             let v = data.select(&vec![row; states[0].samples()]);
             let hidden = states.iter().cloned();
             let (generated, first) = match &couplings.below {
                 None => {
                     let layers = std::iter::once(v.bits().clone()).chain(hidden).collect();
-                    (Generated::new(self.directed(&prior), &couplings.directed, layers), None)
+                    (Generated::new(net, layers), None)
                 }
                 Some(below) => {
-                    let net = below.upper().directed(&prior);
-                    let generated = Generated::new(net, &couplings.directed, hidden.collect());
+                    let generated = Generated::new(net, hidden.collect());
                     (generated, Some(below.generated(v.view(), &states[0])))
                 }
             };

@@ -5,7 +5,7 @@ use gm_core::{
     AisSettings, Annealed, Batch, BatchRef, BitMatrix, Matrix, Purpose, Result, Schedule, Streams, VisibleUnits, Watch,
 };
 use gm_rbm::base_rate_bias;
-use gm_sbn::{BoundSettings, Bounds};
+use gm_sbn::{BoundSettings, Bounds, Net, Passes};
 
 use crate::conditional::Couplings;
 use crate::enumeration::{all_states, check_table};
@@ -164,7 +164,8 @@ impl Dbn {
         let top = self.top();
         if let (BatchRef::Bits(v), VisibleUnits::Bernoulli) = (v, self.units()) {
             let prior = |x: &BitMatrix| log_weights(&top, x).into_iter().map(|weight| weight - log_partition).collect();
-            return self.directed(&prior).bounds(OP, v, settings, streams, watch);
+            let passes = Passes::new(self.directed());
+            return Net::with_prior(&passes, &prior).bounds(OP, v, settings, streams, watch);
         }
         let couplings = Couplings::new(self);
         let draw = |rows: &[usize], count: usize, streams: &Streams| -> Vec<f64> {
@@ -208,7 +209,8 @@ impl Dbn {
         let (top, states) = (self.top(), all_states(&self.layers()[1..self.depth()]));
         let prior = |x: &BitMatrix| log_weights(&top, x).into_iter().map(|weight| weight - log_partition).collect();
         if let (BatchRef::Bits(v), VisibleUnits::Bernoulli) = (v, self.units()) {
-            return Ok(self.directed(&prior).exact_bound(v, &states, samples));
+            let passes = Passes::new(self.directed());
+            return Ok(Net::with_prior(&passes, &prior).exact_bound(v, &states, samples));
         }
         let couplings = self.couplings();
         let bound = |row: usize| {
@@ -274,6 +276,6 @@ impl Dbn {
     pub fn exact_samples(&self, count: usize, streams: &Streams) -> Result<Vec<Batch>> {
         let couplings = self.couplings();
         let chains = couplings.top.exact_samples(count, streams)?;
-        Ok(couplings.descend(self, chains.v(), &streams.fork(Purpose::Noise, 0)))
+        Ok(couplings.descend(chains.v(), &streams.fork(Purpose::Noise, 0)))
     }
 }

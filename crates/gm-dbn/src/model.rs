@@ -8,7 +8,7 @@ use gm_core::{
     Result, Stack, Streams, Vector, VisibleKind, VisibleUnits, check_len, log_sum_exp,
 };
 use gm_rbm::Rbm;
-use gm_sbn::{LogPrior, Net};
+use gm_sbn::{Directed, Net, Passes};
 use rand_distr::{Distribution, Normal};
 
 use crate::below::Below;
@@ -542,14 +542,9 @@ impl Dbn {
         }
     }
 
-    /// The directed layers with a prior of their top.
-    pub(crate) fn directed<'a>(&'a self, prior: LogPrior<'a>) -> Net<'a> {
-        Net::with_prior(&self.stack, self.recognition.as_ref(), prior)
-    }
-
-    /// The directed layers for passes that do not ask for a prior.
-    pub(crate) fn passes(&self) -> Net<'_> {
-        self.directed(&|x: &BitMatrix| vec![0.0; x.samples()])
+    /// The directed layers.
+    pub(crate) fn directed(&self) -> Directed<'_> {
+        Directed::below_rbm(&self.stack, self.recognition.as_ref())
     }
 
     /// log p(x) of states of all layers for a given log Z of the machine, `[samples]`.
@@ -595,16 +590,14 @@ impl Dbn {
             Some(below) => {
                 let plain: Vec<BitMatrix> = (1..=last).map(|l| bits(l).narrowed(self.stack.bias(l).len())).collect();
                 let mut log_p = below.log_prob(v, &plain[0]);
-                let upper = below.upper().passes();
-                let generated = gm_sbn::Generated::new(upper, &gm_sbn::Couplings::new(upper), plain);
-                log_p.iter_mut().zip(generated.log_p()).for_each(|(sum, term)| *sum += term);
+                let upper = log_p_below_top(below.upper(), plain);
+                log_p.iter_mut().zip(upper).for_each(|(sum, term)| *sum += term);
                 log_p
             }
             None => {
                 let plain = bits(last).narrowed(self.stack.bias(last).len());
                 let states = (0..last).map(|l| bits(l).clone()).chain([plain]).collect();
-                let net = self.passes();
-                gm_sbn::Generated::new(net, &gm_sbn::Couplings::new(net), states).log_p().to_vec()
+                log_p_below_top(self, states)
             }
         };
         log_p.iter().zip(energy).map(|(log_p, energy)| log_p - energy - log_partition).collect()
@@ -620,6 +613,13 @@ impl Dbn {
         self.units.check(op, self.visible(), data)?;
         if data.samples() == 0 { Err(Error::Empty { op, arg: "data" }) } else { Ok(()) }
     }
+}
+
+/// sum_(l<L-1) log p(x_l | x_(l+1)) of states of all directed layers.
+fn log_p_below_top(dbn: &Dbn, states: Vec<BitMatrix>) -> Vec<f64> {
+    let passes = Passes::new(dbn.directed());
+    let flat = |x: &BitMatrix| vec![0.0; x.samples()];
+    gm_sbn::Generated::new(Net::with_prior(&passes, &flat), states).log_p().to_vec()
 }
 
 /// Refuses label units beside visible ones of another kind than Bernoulli, in the one machine of a network.

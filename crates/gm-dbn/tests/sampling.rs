@@ -146,7 +146,7 @@ fn stat_mean_bounds_agree_with_their_expectations() {
 fn stat_mean_wake_weights_are_those_of_the_bound() {
     let (fixture, dbn) = &fixtures()[1];
     let (v, log_z) = (pack(&fixture.data()).select(&[1]), dbn.log_partition().unwrap());
-    let wake = Wake::new(dbn, &dbn.couplings(), &v, 20_000, &Streams::new(4));
+    let wake = Wake::new(&dbn.couplings(), &v, 20_000, &Streams::new(4));
     let weights: Vec<f64> = wake.log_weights().iter().map(|w| w - log_z).collect();
     mean_test(&weights, dbn.exact_bound(&v, log_z, 1).unwrap()[0]).assert_passes(ALPHA, 4);
 }
@@ -160,7 +160,7 @@ fn planted_mean_wrong_recognition_weights_and_starts_are_found_out() {
         let mut off = dbn.clone();
         off.recognition_mut().unwrap().bias_mut(1)[0] += 1.5;
         let weights = |dbn: &Dbn| {
-            let wake = Wake::new(dbn, &dbn.couplings(), &v, 20_000, &streams);
+            let wake = Wake::new(&dbn.couplings(), &v, 20_000, &streams);
             wake.log_weights().iter().map(|w| w - log_z).collect::<Vec<f64>>()
         };
         assert!(!mean_test(&weights(&off), one).passes(ALPHA), "another recognition net, model {case}");

@@ -321,7 +321,7 @@ fn oracle_wake_and_sleep_gradients() {
     for dbn in models(11, &[3, 4]) {
         let (couplings, streams) = (dbn.couplings(), Streams::new(3));
         let v = some_rows(&dbn, 5, 11);
-        let wake = Wake::new(&dbn, &couplings, &v, 3, &streams);
+        let wake = Wake::new(&couplings, &v, 3, &streams);
         let (log_weights, x) = (wake.log_weights(), wake.lower().clone());
         let of_draw = |s: usize| (0..3).map(|unit| f64::from(u8::from(x.get(unit, s)))).collect::<Vec<f64>>();
         for (s, &found) in log_weights.iter().enumerate() {
@@ -348,11 +348,11 @@ fn oracle_wake_and_sleep_gradients() {
         assert!(tensors[0].iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-4));
         assert!(tensors[1].iter().zip(&weighted.column_sum()).all(|(a, b)| (a - b).abs() < 1e-4));
         // Dreams: the mean of what the recognition net says of them.
-        let sleep = Sleep::new(&dbn, &couplings, &x, &streams);
-        let dreams = couplings.descend(&dbn, &x, &streams);
+        let sleep = Sleep::new(&couplings, &x, &streams);
+        let dreams = couplings.descend(&x, &streams);
         let of_q = x.to_matrix() - dbn.means_up_from_v(&dreams[0].to_matrix()).swap_remove(0);
         let expected = dreams[0].to_matrix() * of_q.transpose() / 15.0;
-        let wake = Wake::new(&dbn, &couplings, &v, 3, &streams);
+        let wake = Wake::new(&couplings, &v, 3, &streams);
         found.set_directed(wake, (&a, None), Some((sleep, 1.0)));
         let tensors: Vec<&[f32]> = found.tensors().skip(5).collect();
         assert!(tensors[0].iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-4));
@@ -369,7 +369,7 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
 fn oracle_importance_weighted_draws_approach_the_exact_gradient() {
     for dbn in models(12, &[3, 2, 3]) {
         let v = some_rows(&dbn, 1, 12);
-        let wake = Wake::new(&dbn, &dbn.couplings(), &v, 60_000, &Streams::new(4));
+        let wake = Wake::new(&dbn.couplings(), &v, 60_000, &Streams::new(4));
         let logs = wake.log_weights();
         let total = log_sum_exp(&logs);
         let a: Vec<f32> = logs.iter().map(|log| (log - total).exp() as f32).collect();
@@ -630,7 +630,7 @@ fn planted_mean_weights_of_another_recognition_net_are_found_out() {
         let expected = dbn.exact_bound(&v, log_z, 1).unwrap()[0];
         let mut off = dbn.clone();
         off.recognition_mut().unwrap().update_weights(0, |w| w.fill(0.0));
-        let wake = Wake::new(&off, &off.couplings(), &v, 20_000, &Streams::new(4));
+        let wake = Wake::new(&off.couplings(), &v, 20_000, &Streams::new(4));
         let weights: Vec<f64> = wake.log_weights().iter().map(|w| w - log_z).collect();
         let result = mean_test(&weights, expected);
         assert!(!result.passes(ALPHA), "{}: {result:?}", dbn.units().kind());

@@ -51,7 +51,7 @@ fn main() -> Result<()> {
     let of = |bits: &BitMatrix| moments(&bits.to_matrix());
     let (means, correlation) = of(&chains.layers[1]);
     line("Gibbs sampling, 20,000 chains", means, correlation);
-    let recognised = sbn.couplings().recognise(&sbn, heard.select(&[0; 20_000]), &streams);
+    let recognised = sbn.sampler().recognise(heard.select(&[0; 20_000]), &streams);
     let (means, correlation) = of(&recognised[1]);
     line("recognition net, 20,000 draws", means, correlation);
     let field = sbn.mean_field(&heard, &MeanFieldSettings::default())?;

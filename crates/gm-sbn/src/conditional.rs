@@ -4,55 +4,102 @@ use gm_core::{Activations, BitMatrix, Coupling, LayerUpdate, Purpose, Streams};
 use rayon::prelude::*;
 
 use crate::model::Sbn;
-use crate::net::Net;
+use crate::net::Directed;
 
-/// A model's weights arranged for passes through the layers: down the generative net and up the recognition net.
+/// The directed layers of a model, arranged for passes down the generative net and up the recognition net.
 ///
-/// Built once for a fixed model, refreshed after each update of a changing one.
+/// It holds all that the passes need, weights and biases, so that it works without the model. The owner of a model that
+/// changes calls [`refresh`](Self::refresh) after each change; [`Sampler`](crate::Sampler) does so for a sigmoid belief net.
 ///
 /// # Examples
 ///
 /// ```
 /// use gm_core::{BitMatrix, Stack};
-/// use gm_sbn::Sbn;
+/// use gm_sbn::{Passes, Sbn};
 ///
 /// let sbn = Sbn::new(Stack::zeros(&[4, 3])?, None)?;
-/// let means = sbn.couplings().from_above(&sbn, 0, &BitMatrix::zeros(3, 2)).means();
+/// let means = Passes::new(&sbn).from_above(0, &BitMatrix::zeros(3, 2)).means();
 /// assert_eq!(means.get(2, 1), 0.5);
 /// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Couplings {
-    down: Vec<Coupling>,
-    up: Vec<Coupling>,
+pub struct Passes {
+    /// p(x_l | x_(l+1)) for l = 0, ..., d - 1.
+    down: Vec<Conditional>,
+    /// q(x_l | x_(l-1)) for l = 1, ..., d; empty without a recognition net.
+    up: Vec<Conditional>,
+    /// b_d.
+    top: Vec<f32>,
 }
 
-impl Couplings {
-    /// Arranges the weights of a model.
-    #[must_use]
-    pub fn new<'a>(net: impl Into<Net<'a>>) -> Self {
-        let net = net.into();
-        let down = (0..net.depth()).map(|l| Coupling::down(net.stack().weights(l))).collect();
-        let up = (1..=net.depth()).filter_map(|l| net.recogniser(l)).map(|(weights, _)| Coupling::up(weights));
-        Self { down, up: up.collect() }
+/// A layer given a neighbour: the arranged weights between the two, and the biases of the layer.
+#[derive(Clone, Debug)]
+struct Conditional {
+    coupling: Coupling,
+    bias: Vec<f32>,
+}
+
+impl Conditional {
+    fn given<'a>(&'a self, neighbour: &'a BitMatrix) -> LayerUpdate<'a> {
+        LayerUpdate::new(&self.bias).given(&self.coupling, neighbour)
     }
 
-    /// Takes over changed weights.
+    fn refresh(&mut self, weights: &gm_core::Matrix, bias: &[f32]) {
+        self.coupling.refresh(weights);
+        self.bias.copy_from_slice(bias);
+    }
+}
+
+impl Passes {
+    /// Arranges the weights of a model.
+    #[must_use]
+    pub fn new<'a>(model: impl Into<Directed<'a>>) -> Self {
+        let model = model.into();
+        let conditional = |coupling, bias: &[f32]| Conditional { coupling, bias: bias.to_vec() };
+        let down = |l: usize| conditional(Coupling::down(model.stack().weights(l)), model.bias(l));
+        let up = (1..=model.depth()).filter_map(|l| model.recogniser(l));
+        Self {
+            down: (0..model.depth()).map(down).collect(),
+            up: up.map(|(weights, bias)| conditional(Coupling::up(weights), bias.as_slice())).collect(),
+            top: model.bias(model.depth()).to_vec(),
+        }
+    }
+
+    /// Takes over changed parameters.
     ///
     /// # Panics
     ///
     /// When the model has other layer sizes.
-    pub fn refresh<'a>(&mut self, net: impl Into<Net<'a>>) {
-        let net = net.into();
-        let Self { down, up } = self;
-        let down = down.par_iter_mut().enumerate().map(|(l, coupling)| (coupling, Some(net.stack().weights(l))));
-        let up = up.par_iter_mut().enumerate();
-        let up = up.map(|(l, coupling)| (coupling, net.recogniser(l + 1).map(|(weights, _)| weights)));
-        down.chain(up).for_each(|(coupling, weights)| {
-            if let Some(weights) = weights {
-                coupling.refresh(weights);
+    pub fn refresh<'a>(&mut self, model: impl Into<Directed<'a>>) {
+        let model = model.into();
+        let Self { down, up, top } = self;
+        let of_down = |l: usize| Some((model.stack().weights(l), model.bias(l)));
+        let of_up = |l: usize| model.recogniser(l + 1).map(|(weights, bias)| (weights, bias.as_slice()));
+        let down = down.par_iter_mut().enumerate().map(|(l, layer)| (layer, of_down(l)));
+        let up = up.par_iter_mut().enumerate().map(|(l, layer)| (layer, of_up(l)));
+        down.chain(up).for_each(|(layer, parameters)| {
+            if let Some((weights, bias)) = parameters {
+                layer.refresh(weights, bias);
             }
         });
+        top.copy_from_slice(model.bias(model.depth()));
+    }
+
+    /// d, the number of directed layers.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.down.len()
+    }
+
+    /// Units of each directed layer, x_0 first.
+    #[must_use]
+    pub fn layers(&self) -> Vec<usize> {
+        self.down.iter().map(|layer| layer.bias.len()).chain([self.top.len()]).collect()
+    }
+
+    /// b_d.
+    pub(crate) fn top(&self) -> &[f32] {
+        &self.top
     }
 
     /// p(x_l | x_(l+1)): layer `l` given the layer above.
@@ -61,37 +108,35 @@ impl Couplings {
     ///
     /// When `l` is the top layer, or `above` has other units than layer l + 1.
     #[must_use]
-    pub fn from_above<'a>(&'a self, net: impl Into<Net<'a>>, l: usize, above: &'a BitMatrix) -> LayerUpdate<'a> {
-        LayerUpdate::new(net.into().bias(l)).given(&self.down[l], above)
+    pub fn from_above<'a>(&'a self, l: usize, above: &'a BitMatrix) -> LayerUpdate<'a> {
+        self.down[l].given(above)
     }
 
-    /// q(x_l | x_(l-1)): layer `l` as the recognition net sees it given the layer below.
+    /// q(x_l | x_(l-1)): layer `l` as the recognition net draws it given the layer below.
     ///
     /// # Panics
     ///
     /// When there is no recognition net, `l` is 0, or `below` has other units than layer l - 1.
     #[must_use]
-    pub fn from_below<'a>(&'a self, net: impl Into<Net<'a>>, l: usize, below: &'a BitMatrix) -> LayerUpdate<'a> {
-        let (_, bias) = net.into().recogniser(l).expect("couplings upwards belong to a recognition net");
-        LayerUpdate::new(bias.as_slice()).given(&self.up[l - 1], below)
+    pub fn from_below<'a>(&'a self, l: usize, below: &'a BitMatrix) -> LayerUpdate<'a> {
+        self.up[l - 1].given(below)
     }
 
-    /// Draws of all layers from the top down, `[n_l, samples]` each, visible first.
+    /// Draws of all layers from the top down, `[n_l, samples]` each, visible first, with independent top units.
     ///
     /// # Randomness
     ///
     /// Layer l from family l of [`Purpose::Layer`], as [`LayerUpdate::sample_into`].
     #[must_use]
-    pub fn sample(&self, sbn: &Sbn, samples: usize, streams: &Streams) -> Vec<BitMatrix> {
-        let top = sbn.depth();
-        let mut means = Activations::repeated(sbn.stack().bias(top).as_slice(), samples);
+    pub fn sample(&self, samples: usize, streams: &Streams) -> Vec<BitMatrix> {
+        let mut means = Activations::repeated(&self.top, samples);
         means.logistic();
-        let mut x = BitMatrix::zeros(sbn.stack().bias(top).len(), samples);
-        means.sample_into(&mut x, &streams.fork(Purpose::Layer, top as u64));
-        self.descend(sbn, x, streams)
+        let mut x = BitMatrix::zeros(self.top.len(), samples);
+        means.sample_into(&mut x, &streams.fork(Purpose::Layer, self.depth() as u64));
+        self.descend(x, streams)
     }
 
-    /// Draws of the layers below given states of the top layer, joined with these, visible first.
+    /// Draws of the layers below given states of the top layer, joined with these states, visible first.
     ///
     /// # Randomness
     ///
@@ -101,13 +146,12 @@ impl Couplings {
     ///
     /// When `top` has other units than the top layer.
     #[must_use]
-    pub fn descend<'a>(&self, net: impl Into<Net<'a>>, top: BitMatrix, streams: &Streams) -> Vec<BitMatrix> {
-        let net = net.into();
+    pub fn descend(&self, top: BitMatrix, streams: &Streams) -> Vec<BitMatrix> {
         let mut layers = vec![top];
-        for l in (0..net.depth()).rev() {
+        for l in (0..self.depth()).rev() {
             let above = &layers[layers.len() - 1];
-            let mut x = BitMatrix::zeros(net.bias(l).len(), above.samples());
-            self.from_above(net, l, above).sample_into(&mut x, &streams.fork(Purpose::Layer, l as u64));
+            let mut x = BitMatrix::zeros(self.down[l].bias.len(), above.samples());
+            self.from_above(l, above).sample_into(&mut x, &streams.fork(Purpose::Layer, l as u64));
             layers.push(x);
         }
         layers.reverse();
@@ -124,13 +168,12 @@ impl Couplings {
     ///
     /// When there is no recognition net, or `v` has other units than the visible layer.
     #[must_use]
-    pub fn recognise<'a>(&self, net: impl Into<Net<'a>>, v: BitMatrix, streams: &Streams) -> Vec<BitMatrix> {
-        let net = net.into();
+    pub fn recognise(&self, v: BitMatrix, streams: &Streams) -> Vec<BitMatrix> {
         let mut layers = vec![v];
-        for l in 1..=net.depth() {
+        for l in 1..=self.depth() {
             let below = &layers[l - 1];
-            let mut x = BitMatrix::zeros(net.bias(l).len(), below.samples());
-            self.from_below(net, l, below).sample_into(&mut x, &streams.fork(Purpose::Layer, l as u64));
+            let mut x = BitMatrix::zeros(self.up[l - 1].bias.len(), below.samples());
+            self.from_below(l, below).sample_into(&mut x, &streams.fork(Purpose::Layer, l as u64));
             layers.push(x);
         }
         layers
@@ -138,17 +181,11 @@ impl Couplings {
 }
 
 impl Sbn {
-    /// The weights arranged for the layer engine.
-    #[must_use]
-    pub fn couplings(&self) -> Couplings {
-        Couplings::new(self)
-    }
-
     /// Independent draws of all layers by ancestral sampling, `[n_l, samples]` each, visible first.
     ///
     /// # Randomness
     ///
-    /// As [`Couplings::sample`].
+    /// As [`Passes::sample`].
     ///
     /// # Examples
     ///
@@ -162,6 +199,6 @@ impl Sbn {
     /// ```
     #[must_use]
     pub fn sample(&self, samples: usize, streams: &Streams) -> Vec<BitMatrix> {
-        self.couplings().sample(self, samples, streams)
+        Passes::new(self).sample(samples, streams)
     }
 }

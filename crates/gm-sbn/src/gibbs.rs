@@ -4,9 +4,10 @@ use gm_core::{BitMatrix, Purpose, Result, Streams, logistic_f64, softplus_sum};
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
+use crate::conditional::Passes;
 use crate::gradient::Draws;
 use crate::model::{Columns, Sbn};
-use crate::net::Net;
+use crate::net::Directed;
 
 /// States of a batch of Markov chains.
 ///
@@ -96,11 +97,11 @@ impl Sbn {
     /// When `v` has other units than the visible layer.
     #[must_use]
     pub fn chains_from(&self, v: BitMatrix, streams: &Streams) -> Chains {
-        let (couplings, family) = (self.couplings(), streams.fork(Purpose::Start, 0));
+        let (passes, family) = (Passes::new(self), streams.fork(Purpose::Start, 0));
         let layers = if self.recognition().is_some() {
-            couplings.recognise(self, v, &family)
+            passes.recognise(v, &family)
         } else {
-            let mut layers = couplings.sample(self, v.samples(), &family);
+            let mut layers = passes.sample(v.samples(), &family);
             layers[0] = v;
             layers
         };
@@ -143,7 +144,7 @@ impl Sbn {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn gibbs(&self, chains: &mut Chains, clamp: Option<&Clamp>, sweeps: usize, streams: &Streams) -> StepInfo {
-        Net::from(self).gibbs(chains, clamp, sweeps, streams)
+        Directed::from(self).gibbs(chains, clamp, sweeps, streams)
     }
 
     /// Sweeps that choose the hidden state of each chain anew among its own and `proposals` draws of the recognition net,
@@ -175,20 +176,20 @@ impl Sbn {
         streams: &Streams,
     ) -> Result<StepInfo> {
         self.expect_recognition("Sbn::resample")?;
-        let couplings = self.couplings();
+        let passes = Passes::new(self);
         let mut flips = 0;
         for _ in 0..sweeps {
             let family = streams.fork(Purpose::Chains, chains.sweeps);
             let v = chains.layers[0].clone();
-            let own = Draws::of_states(self, &couplings, &v, &chains.layers[1..]).log_weights();
-            let draws = Draws::recognised(self, &couplings, &v, proposals, &family.fork(Purpose::Propose, 0));
+            let own = Draws::of_states(&passes, &v, &chains.layers[1..]).log_weights();
+            let draws = Draws::recognised(&passes, &v, proposals, &family.fork(Purpose::Propose, 0));
             let chosen = choose(&own, &draws.log_weights(), proposals, &mut family.fork(Purpose::Choose, 0).stream(0));
             for (x, drawn) in chains.layers.iter_mut().zip(draws.layers()).skip(1) {
                 flips += take(x, drawn, &chosen);
             }
             if let Some(clamp) = clamp {
                 let mut drawn = BitMatrix::zeros(v.units(), v.samples());
-                let visible = couplings.from_above(self, 0, &chains.layers[1]);
+                let visible = passes.from_above(0, &chains.layers[1]);
                 visible.sample_into(&mut drawn, &family.fork(Purpose::Layer, 0));
                 drawn.replace_where(&clamp.mask, &v);
                 chains.layers[0] = drawn;
@@ -200,20 +201,20 @@ impl Sbn {
     }
 }
 
-impl Net<'_> {
-    /// As [`Sbn::gibbs`]; where the prior of the top layer is given, it is that of a machine with the last matrix of the stack,
-    /// whose hidden layer is the last of the chains' and is drawn as a block at the end of each sweep.
+impl Directed<'_> {
+    /// As [`Sbn::gibbs`]. Where an RBM is on top, the last layer of the chains is its hidden layer, which is drawn as a block
+    /// at the end of each sweep.
     ///
     /// # Panics
     ///
     /// When the chains or the clamp belong to other layer sizes.
     pub fn gibbs(&self, chains: &mut Chains, clamp: Option<&Clamp>, sweeps: usize, streams: &Streams) -> StepInfo {
         let count = chains.layers[0].samples();
-        let (columns, machine) = (Columns::new(self.stack()), self.has_prior());
+        let (columns, rbm_on_top) = (Columns::new(self.stack()), self.rbm_on_top());
         let families: Vec<Streams> =
             (0..sweeps as u64).map(|t| streams.fork(Purpose::Chains, chains.sweeps + t)).collect();
         let run = |chain: usize| {
-            let mut walker = Walker::new(&columns, machine, chains, chain);
+            let mut walker = Walker::new(&columns, rbm_on_top, chains, chain);
             let flips =
                 families.iter().map(|family| walker.sweep(clamp, chain, &mut family.stream(chain as u64))).sum();
             (walker.states, flips)
@@ -229,7 +230,7 @@ impl Net<'_> {
     }
 }
 
-/// For each chain the draw that takes its place, or none when it keeps its own state.
+/// For each chain the number of the draw that takes its place, or `None` when the chain keeps its own state.
 fn choose(own: &[f64], proposed: &[f64], proposals: usize, stream: &mut impl Rng) -> Vec<Option<usize>> {
     let chosen = |(chain, (own, proposed)): (usize, (&f64, &[f64]))| {
         let largest = proposed.iter().copied().fold(*own, f64::max);
@@ -247,7 +248,7 @@ fn choose(own: &[f64], proposed: &[f64], proposals: usize, stream: &mut impl Rng
     own.iter().zip(proposed.chunks(proposals)).enumerate().map(chosen).collect()
 }
 
-/// Takes the chosen draws over, and counts the units that change.
+/// Takes the chosen draws over, and returns the number of units that changed.
 fn take(x: &mut BitMatrix, drawn: &BitMatrix, chosen: &[Option<usize>]) -> u64 {
     let candidates = drawn.select(&chosen.iter().map(|choice| choice.unwrap_or(0)).collect::<Vec<_>>());
     let mask = BitMatrix::from_fn(x.units(), x.samples(), |_, chain| chosen[chain].is_some());
@@ -259,8 +260,8 @@ fn take(x: &mut BitMatrix, drawn: &BitMatrix, chosen: &[Option<usize>]) -> u64 {
 /// One chain with the inputs of each layer and the sums of their softplus.
 struct Walker<'a> {
     columns: &'a Columns,
-    /// Whether the last two layers are those of a machine.
-    machine: bool,
+    /// Whether the last two layers are an RBM.
+    rbm_on_top: bool,
     states: Vec<Vec<bool>>,
     inputs: Vec<Vec<f64>>,
     sums: Vec<f64>,
@@ -269,24 +270,24 @@ struct Walker<'a> {
 }
 
 impl<'a> Walker<'a> {
-    fn new(columns: &'a Columns, machine: bool, chains: &Chains, chain: usize) -> Self {
+    fn new(columns: &'a Columns, rbm_on_top: bool, chains: &Chains, chain: usize) -> Self {
         let state = |x: &BitMatrix| (0..x.units()).map(|unit| x.get(unit, chain)).collect();
         let states: Vec<Vec<bool>> = chains.layers.iter().map(state).collect();
         let inputs = columns.inputs(&states);
         let sums = inputs.iter().map(|inputs| softplus_sum(inputs)).collect();
-        Self { columns, machine, states, inputs, sums, flipped: Vec::new() }
+        Self { columns, rbm_on_top, states, inputs, sums, flipped: Vec::new() }
     }
 
-    /// Updates every hidden unit, and the visible units that are not given; the hidden units that changed.
+    /// Updates every hidden unit and the visible units that are not given, and returns the number of hidden units that changed.
     fn sweep(&mut self, clamp: Option<&Clamp>, chain: usize, stream: &mut impl Rng) -> u64 {
         let mut flips = 0;
-        for l in 1..self.states.len() - usize::from(self.machine) {
+        for l in 1..self.states.len() - usize::from(self.rbm_on_top) {
             for unit in 0..self.states[l].len() {
                 flips += u64::from(self.update(l, unit, stream.random()));
             }
         }
-        if self.machine {
-            flips += self.update_machine(stream);
+        if self.rbm_on_top {
+            flips += self.update_top(stream);
         }
         if let Some(clamp) = clamp {
             for unit in 0..self.states[0].len() {
@@ -299,8 +300,8 @@ impl<'a> Walker<'a> {
         flips
     }
 
-    /// Draws the last layer, whose units are independent given the layer below; the units that changed.
-    fn update_machine(&mut self, stream: &mut impl Rng) -> u64 {
+    /// Draws the last layer, whose units are independent given the layer below, and returns the number of units that changed.
+    fn update_top(&mut self, stream: &mut impl Rng) -> u64 {
         let top = self.states.len() - 1;
         let mut flips = 0;
         for (unit, column) in self.columns.weights[top - 1].iter().enumerate() {
@@ -316,7 +317,7 @@ impl<'a> Walker<'a> {
         flips
     }
 
-    /// Draws one hidden unit; whether it changed.
+    /// Draws one hidden unit, and returns whether it changed.
     fn update(&mut self, l: usize, unit: usize, random: f64) -> bool {
         let (on, column) = (self.states[l][unit], &self.columns.weights[l - 1][unit]);
         let sign = if on { -1.0 } else { 1.0 };

@@ -8,9 +8,10 @@ use gm_core::{
     coactivations_into, log_sum_exp,
 };
 
-use crate::conditional::Couplings;
+use crate::conditional::Passes;
 use crate::model::{Sbn, add};
 use crate::net::Net;
+use crate::sampler::Sampler;
 
 /// States of all layers with log p(x) and its scores.
 ///
@@ -22,7 +23,7 @@ use crate::net::Net;
 ///
 /// let sbn = Sbn::new(Stack::zeros(&[4, 3])?, None)?;
 /// let on = |units| BitMatrix::from_fn(units, 1, |_, _| true);
-/// let generated = Generated::new(&sbn, &sbn.couplings(), vec![on(4), on(3)]);
+/// let generated = Generated::new(&sbn.sampler(), vec![on(4), on(3)]);
 /// assert_eq!(generated.log_p(), sbn.log_joint(&[on(4), on(3)]));
 /// let mut gradient = sbn.stack().clone();
 /// generated.gradient_into(&[1.0], &mut gradient);
@@ -46,7 +47,7 @@ pub struct Generated {
 ///
 /// let sbn = Sbn::new(Stack::zeros(&[4, 3])?, Some(Recognition::zeros(&[4, 3])?))?;
 /// let on = |units| BitMatrix::from_fn(units, 2, |_, _| true);
-/// let (_, recognised) = Draws::of_states(&sbn, &sbn.couplings(), &on(4), &[on(3)]).into_parts();
+/// let (_, recognised) = Draws::of_states(&sbn.sampler(), &on(4), &[on(3)]).into_parts();
 /// // The mean of grad log q(h | v) over two states.
 /// let mut gradient = Recognition::zeros(&[4, 3])?;
 /// Recognised::gradient_into(&[recognised.weighted(&[0.5, 0.5])], &mut gradient);
@@ -72,7 +73,7 @@ pub struct Recognised {
 /// use gm_sbn::{Draws, Sbn};
 ///
 /// let sbn = Sbn::initial(&[0.5; 4], &[3, 2], 1.0, &Streams::new(1))?;
-/// let draws = Draws::recognised(&sbn, &sbn.couplings(), &BitMatrix::zeros(4, 10), 5, &Streams::new(2));
+/// let draws = Draws::recognised(&sbn.sampler(), &BitMatrix::zeros(4, 10), 5, &Streams::new(2));
 /// assert_eq!(draws.log_weights().len(), 50);
 /// # Ok::<(), gm_core::Error>(())
 /// ```
@@ -91,7 +92,7 @@ impl Generated {
     ///
     /// When shapes disagree.
     #[must_use]
-    pub fn new<'a>(net: impl Into<Net<'a>>, couplings: &Couplings, layers: Vec<BitMatrix>) -> Self {
+    pub fn new<'a>(net: impl Into<Net<'a>>, layers: Vec<BitMatrix>) -> Self {
         let net = net.into();
         assert_eq!(layers.len(), net.depth() + 1, "states of all layers");
         let top = &layers[net.depth()];
@@ -100,8 +101,8 @@ impl Generated {
         let mut log_p = prior.unwrap_or_else(|| vec![0.0; top.samples()]);
         let score = |(l, x): (usize, &BitMatrix)| {
             let mut scores = match layers.get(l + 1) {
-                Some(above) => couplings.from_above(net, l, above).inputs(),
-                None => Activations::repeated(net.bias(l), x.samples()),
+                Some(above) => net.passes().from_above(l, above).inputs(),
+                None => Activations::repeated(net.passes().top(), x.samples()),
             };
             add(&mut log_p, &scores.score(x));
             scores
@@ -116,12 +117,12 @@ impl Generated {
         &self.log_p
     }
 
-    /// sum_s weights_s grad log p(x_s), into `gradient`; its old values are lost, but for those of parameters of a given
-    /// prior, which stay.
+    /// Writes sum_s weights_s grad log p(x_s) into `gradient`. Where a prior of the top layer was given, the gradient of its
+    /// parameters stays as it was.
     ///
     /// # Panics
     ///
-    /// When there is not one weight a state, or the gradient has other layers.
+    /// Unless there is one weight for each state, or when the gradient has other layers.
     pub fn gradient_into(mut self, weights: &[f32], gradient: &mut Stack) {
         for (l, scores) in self.scores.iter_mut().enumerate() {
             scores.scale_samples(weights);
@@ -139,20 +140,14 @@ impl Draws {
     ///
     /// # Randomness
     ///
-    /// As [`Couplings::recognise`].
+    /// As [`Passes::recognise`](crate::Passes::recognise).
     ///
     /// # Panics
     ///
     /// When there is no recognition net, `per_column` is 0, or `v` has other units than the visible layer.
     #[must_use]
-    pub fn recognised<'a>(
-        net: impl Into<Net<'a>>,
-        couplings: &Couplings,
-        v: &BitMatrix,
-        per_column: usize,
-        streams: &Streams,
-    ) -> Self {
-        Self::new(net.into(), couplings, v, per_column, |l, inputs| {
+    pub fn recognised<'a>(net: impl Into<Net<'a>>, v: &BitMatrix, per_column: usize, streams: &Streams) -> Self {
+        Self::new(net.into(), v, per_column, |l, inputs| {
             let mut x = BitMatrix::zeros(inputs.units(), inputs.samples());
             let family = streams.fork(Purpose::Layer, l as u64);
             inputs.sample_tempered_into(1.0, &vec![0.0; inputs.units()], &mut x, &family);
@@ -160,7 +155,7 @@ impl Draws {
         })
     }
 
-    /// Given hidden states: those of column i of `v` are columns i K to i K + K - 1 of each layer.
+    /// Given hidden states: column i of `v` has the columns i K to i K + K - 1 of each layer.
     ///
     /// # Shapes
     ///
@@ -170,18 +165,17 @@ impl Draws {
     ///
     /// When there is no recognition net, or shapes disagree.
     #[must_use]
-    pub fn of_states<'a>(net: impl Into<Net<'a>>, couplings: &Couplings, v: &BitMatrix, hidden: &[BitMatrix]) -> Self {
+    pub fn of_states<'a>(net: impl Into<Net<'a>>, v: &BitMatrix, hidden: &[BitMatrix]) -> Self {
         let net = net.into();
         assert_eq!(hidden.len(), net.depth(), "states of all hidden layers");
         let states = hidden.first().map_or(v.samples(), BitMatrix::samples);
         let per_column = states / v.samples().max(1);
-        assert_eq!(per_column * v.samples(), states, "as many states for every column");
-        Self::new(net, couplings, v, per_column, |l, _| hidden[l - 1].clone())
+        assert_eq!(per_column * v.samples(), states, "the same number of states for every column");
+        Self::new(net, v, per_column, |l, _| hidden[l - 1].clone())
     }
 
     fn new(
         net: Net<'_>,
-        couplings: &Couplings,
         v: &BitMatrix,
         per_column: usize,
         mut state: impl FnMut(usize, &Activations) -> BitMatrix,
@@ -193,8 +187,8 @@ impl Draws {
         for l in 1..=net.depth() {
             // All states of a column share the means of the first hidden layer.
             let mut inputs = match l {
-                1 => couplings.from_below(net, 1, v).inputs().select(&copies),
-                _ => couplings.from_below(net, l, &layers[l - 1]).inputs(),
+                1 => net.passes().from_below(1, v).inputs().select(&copies),
+                _ => net.passes().from_below(l, &layers[l - 1]).inputs(),
             };
             let x = state(l, &inputs);
             add(&mut log_q, &inputs.score(&x));
@@ -203,7 +197,7 @@ impl Draws {
         }
         let below = std::iter::once(v).chain(layers.iter().skip(1)).take(net.depth());
         let recognised = Recognised { below: below.map(BitMatrix::transposed).collect(), scores };
-        Self { per_column, generated: Generated::new(net, couplings, layers), recognised, log_q }
+        Self { per_column, generated: Generated::new(net, layers), recognised, log_q }
     }
 
     /// K, the states of a column.
@@ -236,7 +230,7 @@ impl Draws {
         self.log_p().iter().zip(&self.log_q).map(|(p, q)| p - q).collect()
     }
 
-    /// What the two nets say, apart.
+    /// The scores of the two nets, apart.
     #[must_use]
     pub fn into_parts(self) -> (Generated, Recognised) {
         (self.generated, self.recognised)
@@ -244,11 +238,11 @@ impl Draws {
 }
 
 impl Recognised {
-    /// Multiplies the scores of each state by its weight and adds up those that share their visible column.
+    /// Multiplies the scores of each state by its weight and adds up the scores of states that share their visible column.
     ///
     /// # Panics
     ///
-    /// When there is not one weight a state.
+    /// Unless there is one weight for each state.
     #[must_use]
     pub fn weighted(mut self, weights: &[f32]) -> Self {
         for scores in &mut self.scores {
@@ -261,7 +255,7 @@ impl Recognised {
         self
     }
 
-    /// The sum over all parts of weights times grad log q, into `gradient`; its old values are lost.
+    /// Writes the sum over all parts of weights times grad log q into `gradient`.
     ///
     /// # Panics
     ///
@@ -278,7 +272,7 @@ impl Recognised {
     }
 }
 
-/// Draws of all layers of the generative net, which teach the recognition net in its sleep.
+/// Draws of all layers of the generative net, from which the recognition net learns in the sleep phase.
 ///
 /// # Examples
 ///
@@ -287,9 +281,9 @@ impl Recognised {
 /// use gm_sbn::{Dreams, Recognised, Sbn};
 ///
 /// let sbn = Sbn::new(Stack::zeros(&[4, 3])?, Some(Recognition::zeros(&[4, 3])?))?;
-/// let dreams = Dreams::new(&sbn, &sbn.couplings(), 100, &Streams::new(1));
+/// let dreams = Dreams::new(&sbn.sampler(), 100, &Streams::new(1));
 /// assert!(dreams.log_q.iter().all(|log_q| (log_q + 3.0 * 2.0_f64.ln()).abs() < 1e-6));
-/// // What sleep teaches a net that is right already: nothing but noise.
+/// // This net is right already, so that its gradient is nothing but noise.
 /// let mut gradient = Recognition::zeros(&[4, 3])?;
 /// Recognised::gradient_into(&[dreams.recognised.weighted(&[0.01; 100])], &mut gradient);
 /// assert!(gradient.bias(1).amax() < 0.2);
@@ -299,7 +293,7 @@ impl Recognised {
 pub struct Dreams {
     /// log q(h | v) of each dream.
     pub log_q: Vec<f64>,
-    /// What the recognition net says of them.
+    /// The scores of the recognition net.
     pub recognised: Recognised,
 }
 
@@ -308,14 +302,14 @@ impl Dreams {
     ///
     /// # Randomness
     ///
-    /// As [`Couplings::sample`].
+    /// As [`Passes::sample`].
     ///
     /// # Panics
     ///
     /// When there is no recognition net.
     #[must_use]
-    pub fn new(sbn: &Sbn, couplings: &Couplings, samples: usize, streams: &Streams) -> Self {
-        Self::of_states(sbn, couplings, &couplings.sample(sbn, samples, streams))
+    pub fn new(sampler: &Sampler, samples: usize, streams: &Streams) -> Self {
+        Self::of_states(sampler.passes(), &sampler.sample(samples, streams))
     }
 
     /// Given states of all layers, visible first.
@@ -324,21 +318,20 @@ impl Dreams {
     ///
     /// When there is no recognition net, or shapes disagree.
     #[must_use]
-    pub fn of_states<'a>(net: impl Into<Net<'a>>, couplings: &Couplings, layers: &[BitMatrix]) -> Self {
-        let net = net.into();
+    pub fn of_states(passes: &Passes, layers: &[BitMatrix]) -> Self {
         let mut log_q = vec![0.0; layers[0].samples()];
         let mut scores = Vec::new();
-        for l in 1..=net.depth() {
-            let mut inputs = couplings.from_below(net, l, &layers[l - 1]).inputs();
+        for l in 1..=passes.depth() {
+            let mut inputs = passes.from_below(l, &layers[l - 1]).inputs();
             add(&mut log_q, &inputs.score(&layers[l]));
             scores.push(inputs);
         }
-        let below = layers[..net.depth()].iter().map(BitMatrix::transposed).collect();
+        let below = layers[..passes.depth()].iter().map(BitMatrix::transposed).collect();
         Self { log_q, recognised: Recognised { below, scores } }
     }
 }
 
-/// Each of `columns` so many times, the same ones side by side.
+/// The number of each column `times` times, equal numbers side by side.
 pub(crate) fn copies(columns: usize, times: usize) -> Vec<usize> {
     (0..columns).flat_map(|column| std::iter::repeat_n(column, times)).collect()
 }
@@ -374,13 +367,13 @@ impl Sbn {
     pub fn exact_gradient(&self, data: &BitMatrix) -> Result<Stack> {
         const OP: &str = "Sbn::exact_gradient";
         self.check_data(OP, data)?;
-        let couplings = self.couplings();
+        let passes = Passes::new(self);
         let (mut sum, mut part) = (Stack::zeros(&self.layers())?, Stack::zeros(&self.layers())?);
         for row in 0..data.samples() {
             let (hidden, weights) = self.weighted_states(OP, data, row)?;
             let v = data.select(&vec![row; weights.len()]);
             let layers = std::iter::once(v).chain(hidden).collect();
-            Generated::new(self, &couplings, layers).gradient_into(&weights, &mut part);
+            Generated::new(&passes, layers).gradient_into(&weights, &mut part);
             accumulate(sum.tensors_mut(), part.tensors(), 1.0 / data.samples() as f32);
         }
         Ok(sum)
@@ -397,19 +390,19 @@ impl Sbn {
         const OP: &str = "Sbn::exact_recognition_gradient";
         self.expect_recognition(OP)?;
         self.check_data(OP, data)?;
-        let couplings = self.couplings();
+        let passes = Passes::new(self);
         let (mut sum, mut part) = (Recognition::zeros(&self.layers())?, Recognition::zeros(&self.layers())?);
         for row in 0..data.samples() {
             let (hidden, weights) = self.weighted_states(OP, data, row)?;
-            let draws = Draws::of_states(self, &couplings, &data.select(&[row]), &hidden);
+            let draws = Draws::of_states(&passes, &data.select(&[row]), &hidden);
             Recognised::gradient_into(&[draws.recognised.weighted(&weights)], &mut part);
             accumulate(sum.tensors_mut(), part.tensors(), 1.0 / data.samples() as f32);
         }
         Ok(sum)
     }
 
-    /// The exact gradients of the mean over the data of the expected K-sample bound, by enumeration; those of the evidence
-    /// lower bound for K = 1.
+    /// The exact gradients of the mean over the data of the expected K-sample bound, by enumeration. For K = 1 they
+    /// are the gradients of the evidence lower bound.
     ///
     /// With L = log (1/K) sum_k w_k and normalised weights u_k, they are
     /// E[sum_k u_k grad log p(v, h_k)] and E[sum_k (L - u_k) grad log q(h_k | v)] over K draws of the recognition net.
@@ -434,10 +427,10 @@ impl Sbn {
     /// ```
     pub fn exact_bound_gradients(&self, data: &BitMatrix, samples: usize) -> Result<(Stack, Recognition)> {
         self.check_tuples("Sbn::exact_bound_gradients", data, samples)?;
-        let (states, couplings) = (self.prior()?.states(), self.couplings());
+        let (states, passes) = (self.prior()?.states(), Passes::new(self));
         let (mut sum, mut part) = (self.zero_gradients()?, self.zero_gradients()?);
         for row in 0..data.samples() {
-            let draws = Draws::of_states(self, &couplings, &data.select(&[row]), &states);
+            let draws = Draws::of_states(&passes, &data.select(&[row]), &states);
             let (a, c) = tuple_weights(&draws.log_weights(), draws.log_q(), samples);
             let (generated, recognised) = draws.into_parts();
             generated.gradient_into(&a, &mut part.0);
@@ -464,7 +457,7 @@ impl Sbn {
         let v = BitMatrix::from_fn(self.visible(), 1 << self.visible(), |unit, row| row >> unit & 1 == 1);
         let all: Vec<usize> = (0..v.samples()).flat_map(|_| 0..1 << self.hidden()).collect();
         let states: Vec<BitMatrix> = self.prior()?.states().iter().map(|x| x.select(&all)).collect();
-        let draws = Draws::of_states(self, &self.couplings(), &v, &states);
+        let draws = Draws::of_states(&Passes::new(self), &v, &states);
         let weights: Vec<f32> = draws.log_p().iter().map(|p| p.exp() as f32).collect();
         let mut gradient = Recognition::zeros(&self.layers())?;
         Recognised::gradient_into(&[draws.recognised.weighted(&weights)], &mut gradient);

@@ -32,12 +32,14 @@ mod likelihood;
 mod mean_field;
 mod model;
 mod net;
+mod sampler;
 
-pub use conditional::Couplings;
+pub use conditional::Passes;
 pub use enumeration::Posterior;
 pub use gibbs::{Chains, Clamp, StepInfo};
 pub use gradient::{Draws, Dreams, Generated, Recognised};
 pub use likelihood::{BoundSettings, Bounds};
 pub use mean_field::{MeanField, MeanFieldSettings};
 pub use model::Sbn;
-pub use net::{LogPrior, Net};
+pub use net::{Directed, LogPrior, Net};
+pub use sampler::Sampler;

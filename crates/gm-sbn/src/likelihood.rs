@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use gm_core::{BitMatrix, Error, Estimate, LogSum, Matrix, Progress, Purpose, Result, Side, Streams, Watch};
 
-use crate::conditional::Couplings;
+use crate::conditional::Passes;
 use crate::gradient::{Draws, GRADIENT_LIMIT};
 use crate::model::Sbn;
 use crate::net::Net;
@@ -16,7 +16,7 @@ const STATES: usize = 4096;
 /// The most tuples of states over which a bound is enumerated.
 const TUPLES: u64 = 1 << 26;
 
-/// How many draws a bound rests on.
+/// The number of draws from which a bound is computed.
 ///
 /// # Examples
 ///
@@ -78,8 +78,8 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Bounds of so many rows from any weights: `draw(rows, k, streams)` gives k log-weights of each of some rows, those of a row
-    /// side by side.
+    /// Bounds of rows 0 to `rows` - 1 from any weights: `draw(rows, k, streams)` gives k log-weights of each row in `rows`, with
+    /// the weights of a row side by side.
     ///
     /// # Randomness
     ///
@@ -128,7 +128,7 @@ impl Bounds {
     ///
     /// # Numerics
     ///
-    /// As many terms as there are tuples of K states.
+    /// One term for each tuple of K states.
     #[must_use]
     pub fn expected(states: &[(f64, f64)], samples: usize) -> f64 {
         expected_log_mean(states, samples, 1.0, &LogSum::default(), samples)
@@ -143,8 +143,8 @@ impl Bounds {
 
     /// The mean over rows of the importance-weighted bound.
     ///
-    /// The standard error is that of the draws, for these rows: from the spread of the repeats if there are several, else
-    /// from the weights, as the root of the sum of 1 / ESS - 1 / K over rows.
+    /// The standard error measures the chance of the draws for these rows. With several repeats it comes from their spread,
+    /// with a single one from the weights, as the root of the sum of 1 / ESS - 1 / K over rows.
     #[must_use]
     pub fn mean(&self) -> Estimate {
         const METHOD: &str = "importance-weighted";
@@ -241,11 +241,11 @@ impl Sbn {
         const OP: &str = "Sbn::bounds";
         self.expect_recognition(OP)?;
         self.check_data(OP, v)?;
-        Net::from(self).bounds(OP, v, settings, streams, watch)
+        Net::from(&Passes::new(self)).bounds(OP, v, settings, streams, watch)
     }
 
-    /// Means of the hidden layers over K draws of the recognition net, `[n_l, rows]` each: with equal weights E_q[h | v], or
-    /// with normalised importance weights, which approach E[h | v] as K grows.
+    /// Means of the hidden layers over K draws of the recognition net, `[n_l, rows]` each. With equal weights they estimate
+    /// E_q[h | v], with normalised importance weights they approach E[h | v] as K grows.
     ///
     /// # Randomness
     ///
@@ -277,7 +277,7 @@ impl Sbn {
         const OP: &str = "Sbn::recognised_means";
         self.expect_recognition(OP)?;
         self.check_data(OP, v)?;
-        Net::from(self).recognised_means(OP, v, samples, weighted, streams)
+        Net::from(&Passes::new(self)).recognised_means(OP, v, samples, weighted, streams)
     }
 
     /// The expectation of the K-sample bound of each row by enumeration, `[samples]`; with K = 1 the exact evidence lower
@@ -301,10 +301,10 @@ impl Sbn {
     /// ```
     pub fn exact_bound(&self, v: &BitMatrix, samples: usize) -> Result<Vec<f64>> {
         self.check_tuples("Sbn::exact_bound", v, samples)?;
-        Ok(Net::from(self).exact_bound(v, &self.prior()?.states(), samples))
+        Ok(Net::from(&Passes::new(self)).exact_bound(v, &self.prior()?.states(), samples))
     }
 
-    /// Refuses what an enumeration of tuples of draws cannot do.
+    /// Refuses a model, data or a number of draws that an enumeration of tuples of draws cannot take.
     pub(crate) fn check_tuples(&self, op: &'static str, v: &BitMatrix, samples: usize) -> Result<()> {
         self.expect_recognition(op)?;
         self.check_data(op, v)?;
@@ -336,9 +336,8 @@ impl Net<'_> {
         streams: &Streams,
         watch: Watch<'_>,
     ) -> Result<Bounds> {
-        let couplings = Couplings::new(*self);
         Bounds::of_weights(op, v.samples(), settings, streams, watch, |rows, count, streams| {
-            Draws::recognised(*self, &couplings, &v.select(rows), count, streams).log_weights()
+            Draws::recognised(*self, &v.select(rows), count, streams).log_weights()
         })
     }
 
@@ -360,13 +359,12 @@ impl Net<'_> {
         streams: &Streams,
     ) -> Result<Vec<Matrix>> {
         check_count(op, "samples", samples)?;
-        let layers = self.layers();
+        let layers = self.passes().layers();
         let mut sums: Vec<(LogSum, Vec<Vec<f64>>)> = (0..v.samples())
             .map(|_| (LogSum::default(), layers[1..].iter().map(|&n| vec![0.0; n]).collect()))
             .collect();
-        let couplings = Couplings::new(*self);
         each_slice(v.samples(), samples, &streams.fork(Purpose::Evaluate, 0), |rows, count, streams| {
-            let draws = Draws::recognised(*self, &couplings, &v.select(rows), count, streams);
+            let draws = Draws::recognised(*self, &v.select(rows), count, streams);
             let logs = if weighted { draws.log_weights() } else { vec![0.0; draws.log_q().len()] };
             for (i, &row) in rows.iter().enumerate() {
                 add_states(&mut sums[row], &draws, i * count, &logs[i * count..(i + 1) * count]);
@@ -384,9 +382,8 @@ impl Net<'_> {
     /// Without a recognition net, or when shapes disagree.
     #[must_use]
     pub fn exact_bound(&self, v: &BitMatrix, states: &[BitMatrix], samples: usize) -> Vec<f64> {
-        let couplings = Couplings::new(*self);
         let bound = |row: usize| {
-            let draws = Draws::of_states(*self, &couplings, &v.select(&[row]), states);
+            let draws = Draws::of_states(*self, &v.select(&[row]), states);
             let terms: Vec<(f64, f64)> =
                 draws.log_weights().into_iter().zip(draws.log_q().iter().map(|q| q.exp())).collect();
             Bounds::expected(&terms, samples)
@@ -399,7 +396,7 @@ fn check_count(op: &'static str, arg: &'static str, count: usize) -> Result<()> 
     if count == 0 { Err(Error::Param { op, arg, value: "0".into(), allowed: "1 or more" }) } else { Ok(()) }
 }
 
-/// Visits so many draws for each row, a few rows and a slice of their draws at a time: `visit(rows, draws of each, streams)`.
+/// Visits `samples` draws for each row, a few rows and a slice of their draws at a time: `visit(rows, draws of each, streams)`.
 fn each_slice(
     rows: usize,
     samples: usize,
@@ -430,12 +427,12 @@ fn expected_log_mean(terms: &[(f64, f64)], left: usize, probability: f64, sum: &
     terms.iter().map(add).sum()
 }
 
-/// How many states of each row are drawn at a time.
+/// The number of states of each row that are drawn at a time.
 fn slice(rows: usize, samples: usize) -> usize {
     (STATES / rows).min(samples)
 }
 
-/// Adds states of one row to its running means: `logs` are their log-weights, and `from` is the first state.
+/// Adds states of one row to its running means. `logs` are the log-weights of the states, and `from` is the first state.
 fn add_states((total, means): &mut (LogSum, Vec<Vec<f64>>), draws: &Draws, from: usize, logs: &[f64]) {
     let before = total.value();
     logs.iter().for_each(|&log_weight| total.add(log_weight));

@@ -8,6 +8,7 @@ use gm_core::{
 };
 use rand_distr::{Distribution, Normal};
 
+use crate::conditional::Passes;
 use crate::gradient::Generated;
 
 /// A sigmoid belief net, with or without a recognition net.
@@ -216,7 +217,7 @@ impl Sbn {
     /// ```
     #[must_use]
     pub fn log_joint(&self, layers: &[BitMatrix]) -> Vec<f64> {
-        Generated::new(self, &self.couplings(), layers.to_vec()).log_p().to_vec()
+        Generated::new(&Passes::new(self), layers.to_vec()).log_p().to_vec()
     }
 
     /// Refuses data of another width than the visible layer, or without rows.

@@ -39,8 +39,8 @@ fn planted_mean_bounds_with_wrong_weights_are_found_out() {
         let mut off = sbn.clone();
         off.recognition_mut().unwrap().bias_mut(1)[0] += 0.5;
         let streams = Streams::new(seed);
-        let draws = gm_sbn::Draws::recognised(&off, &off.couplings(), &v.select(&vec![0; 6_000]), 1, &streams);
-        let wrong = gm_sbn::Draws::of_states(sbn, &sbn.couplings(), &v, &draws.layers()[1..]).log_weights();
+        let draws = gm_sbn::Draws::recognised(&off.sampler(), &v.select(&vec![0; 6_000]), 1, &streams);
+        let wrong = gm_sbn::Draws::of_states(&sbn.sampler(), &v, &draws.layers()[1..]).log_weights();
         let elbo = fixture.numbers_at("/elbo_exact")[0];
         assert!(!mean_test(&wrong, elbo).passes(ALPHA), "wrong proposals of model {case}");
     }

@@ -88,7 +88,7 @@ fn oracle_recognition_gradient_is_a_finite_difference_of_the_divergence() {
         let objective = |sbn: &Sbn| {
             let row = |row: usize| {
                 let (posterior, v) = (sbn.posterior(&data, row).unwrap(), data.select(&[row]));
-                let draws = gm_sbn::Draws::of_states(sbn, &sbn.couplings(), &v, &posterior.states());
+                let draws = gm_sbn::Draws::of_states(&sbn.sampler(), &v, &posterior.states());
                 posterior.probabilities().iter().zip(draws.log_q()).map(|(p, q)| p * q).sum::<f64>()
             };
             mean(&(0..data.samples()).map(row).collect::<Vec<_>>())
@@ -140,7 +140,7 @@ fn oracle_dream_gradient_is_a_finite_difference() {
             let moved = |by: f32| {
                 let mut sbn = sbn.clone();
                 sbn.recognition_mut().unwrap().tensors_mut().nth(tensor).unwrap()[0] += by;
-                let draws = gm_sbn::Draws::of_states(&sbn, &sbn.couplings(), &layers[0], &layers[1..]);
+                let draws = gm_sbn::Draws::of_states(&sbn.sampler(), &layers[0], &layers[1..]);
                 p.iter().zip(draws.log_q()).map(|(p, q)| p * q).sum::<f64>()
             };
             let difference = (moved(step) - moved(-step)) / (2.0 * f64::from(step));

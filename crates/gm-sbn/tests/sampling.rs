@@ -47,13 +47,28 @@ fn planted_joint_wrong_ancestral_samples_are_found_out() {
         // The right numbers read row by row instead of column by column.
         let mut transposed = sbn.clone();
         transposed.stack_mut().update_weights(0, |w| *w = Matrix::from_row_slice(w.nrows(), w.ncols(), w.as_slice()));
-        // Weights that were not arranged anew after an update.
-        let stale = off.couplings().sample(sbn, SAMPLES, &streams);
-        assert!(!check_joint_draws(&joint, &unpack(&stale)).passes(ALPHA), "stale weights, model {case}");
         for (what, wrong) in [("weight", &off), ("top bias", &no_bias), ("transpose", &transposed)] {
             let layers = wrong.sample(SAMPLES, &streams);
             assert!(!check_joint_draws(&joint, &unpack(&layers)).passes(ALPHA), "{what} of model {case} not caught");
         }
+    }
+}
+
+#[test]
+fn oracle_an_update_arranges_the_weights_and_biases_again() {
+    for (case, (_, sbn)) in fixtures().iter().enumerate() {
+        let streams = Streams::new(25 + case as u64);
+        let change = |sbn: &mut Sbn| sbn.tensors_mut().flatten().for_each(|parameter| *parameter = 0.5 - *parameter);
+        let (mut changed, mut sampler) = (sbn.clone(), sbn.sampler());
+        change(&mut changed);
+        sampler.update(change);
+        assert_eq!(sampler.model(), &changed, "model {case}");
+        let fresh = changed.sampler();
+        let layers = fresh.sample(100, &streams);
+        assert_eq!(sampler.sample(100, &streams), layers, "model {case}");
+        assert_eq!(sampler.recognise(layers[0].clone(), &streams), fresh.recognise(layers[0].clone(), &streams));
+        let means = |sampler: &gm_sbn::Sampler| sampler.from_above(0, &layers[1]).means().to_matrix();
+        assert_eq!(means(&sampler), means(&fresh), "model {case}");
     }
 }
 
@@ -84,7 +99,7 @@ fn planted_cond_wrong_sweeps_are_found_out() {
         }
         // Children alone, as if effects had no other causes: the recognition net in the place of the posterior.
         let ignorant = kernel(sbn, |chains| {
-            chains.layers = sbn.couplings().recognise(sbn, chains.layers[0].clone(), &streams);
+            chains.layers = sbn.sampler().recognise(chains.layers[0].clone(), &streams);
         });
         assert!(!check_sweep(&joint, &blocks(sbn), ignorant, SAMPLES, seed).passes(ALPHA), "model {case}");
     }
@@ -116,7 +131,7 @@ fn stat_joint_gibbs_and_resampling_leave_the_joint_invariant() {
 
 /// Takes the proposed state whatever its weight.
 fn unweighted(sbn: &Sbn, chains: &mut Chains, streams: &Streams) {
-    chains.layers = sbn.couplings().recognise(sbn, chains.layers[0].clone(), streams);
+    chains.layers = sbn.sampler().recognise(chains.layers[0].clone(), streams);
 }
 
 /// Draws all hidden units from the states before the sweep.
@@ -151,10 +166,10 @@ fn planted_joint_wrong_kernels_are_found_out() {
 fn stat_cond_visible_layer_follows_its_conditional() {
     for (case, (_, sbn)) in fixtures().iter().enumerate() {
         let (joint, seed) = (joint_of(sbn), 70 + case as u64);
-        let (streams, couplings) = (Streams::new(seed), sbn.couplings());
+        let (streams, sampler) = (Streams::new(seed), sbn.sampler());
         let visible = kernel(sbn, |chains| {
             let mut v = chains.layers[0].clone();
-            couplings.from_above(sbn, 0, &chains.layers[1]).sample_into(&mut v, &streams);
+            sampler.from_above(0, &chains.layers[1]).sample_into(&mut v, &streams);
             chains.layers[0] = v;
         });
         let block: Vec<usize> = (0..sbn.visible()).collect();

@@ -145,10 +145,10 @@ fn planted_mean_biased_estimators_are_found_out() {
         a.iter().zip(c).map(|(a, c)| c + a).collect::<Vec<_>>()
     };
     let wrong = |coefficients: &dyn Fn(&[f64]) -> Vec<f64>, seed| {
-        let couplings = sbn.couplings();
+        let sampler = sbn.sampler();
         Moments::of((0..REPEATS).map(|step| {
             let streams = Streams::new(seed).fork(gm_core::Purpose::Test, step);
-            let draws = Draws::recognised(&sbn, &couplings, &data, 2, &streams);
+            let draws = Draws::recognised(&sampler, &data, 2, &streams);
             let rows = data.samples() as f64;
             let c: Vec<f32> = draws.log_weights().chunks(2).flat_map(coefficients).map(|c| (c / rows) as f32).collect();
             let mut gradient = Recognition::zeros(&sbn.layers()).expect("layers of a model");

@@ -89,7 +89,7 @@ pub(crate) fn reconstructions(model: &Model, rows: &Batch, streams: &Streams) ->
                 Kernel::Importance => sbn.resample(&mut chains, None, (SETTLING, sbn::PROPOSALS), streams)?,
                 Kernel::Gibbs => sbn.gibbs(&mut chains, None, SETTLING, streams),
             };
-            Ok(sbn.couplings().from_above(sbn, 0, &chains.layers[1]).means().to_matrix())
+            Ok(sbn.sampler().mean_v_from_chains(&chains).to_matrix())
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) const PROPOSALS: usize = 20;
 #[derive(Debug)]
 pub(crate) struct SbnWalk<'a> {
     sbn: &'a Sbn,
-    couplings: gm_sbn::Couplings,
+    sampler: gm_sbn::Sampler,
     chains: gm_sbn::Chains,
     clamp: gm_sbn::Clamp,
     values: Batch,
@@ -62,7 +62,7 @@ impl<'a> SbnWalk<'a> {
         v.replace_where(&clamp.mask, clamp.values.bits());
         Ok(Self {
             sbn,
-            couplings: sbn.couplings(),
+            sampler: sbn.sampler(),
             chains: sbn.chains_from(v, streams),
             clamp: gm_sbn::Clamp { mask: clamp.mask },
             values: clamp.values,
@@ -109,7 +109,7 @@ impl Chain for SbnWalk<'_> {
     }
 
     fn means(&self) -> Matrix {
-        let means = self.couplings.from_above(self.sbn, 0, &self.chains.layers[1]).means().to_matrix();
+        let means = self.sampler.mean_v_from_chains(&self.chains).to_matrix();
         with_given(means, &self.clamp.mask, &self.values)
     }
 }
@@ -117,12 +117,12 @@ impl Chain for SbnWalk<'_> {
 /// Means of the visible units of samples that share the state of the top layer, [visible, tops * draws]: the draws of a
 /// state follow each other. With one hidden layer, which leaves nothing between to draw, visible states instead.
 pub(crate) fn below_the_same_top(sbn: &Sbn, (tops, draws): (usize, usize), streams: &Streams) -> Matrix {
-    let (couplings, top) = (sbn.couplings(), sbn.depth());
+    let (sampler, top) = (sbn.sampler(), sbn.depth());
     let copies: Vec<usize> = (0..tops * draws).map(|i| i / draws).collect();
     let mut above = sbn.sample(tops, streams).swap_remove(top).select(&copies);
     let family = streams.fork(Purpose::Start, 2);
     for l in (0..top).rev() {
-        let update = couplings.from_above(sbn, l, &above);
+        let update = sampler.from_above(l, &above);
         if l == 0 && top > 1 {
             return update.means().to_matrix();
         }
@@ -137,7 +137,7 @@ pub(crate) fn below_the_same_top(sbn: &Sbn, (tops, draws): (usize, usize), strea
 pub(crate) fn ancestral(sbn: &Sbn, count: usize, means: bool, streams: &Streams) -> Matrix {
     let layers = sbn.sample(count, streams);
     match means {
-        true => sbn.couplings().from_above(sbn, 0, &layers[1]).means().to_matrix(),
+        true => sbn.sampler().from_above(0, &layers[1]).means().to_matrix(),
         false => layers[0].to_matrix(),
     }
 }

@@ -290,7 +290,7 @@ impl DbnLearner {
 
     /// Draws of the lower layer of the machine on top, without label units, in a network of more than one hidden layer.
     fn recognised(&self, v: &Batch, streams: &Streams) -> BitMatrix {
-        let layers = self.couplings.recognise(&self.dbn, v.clone(), &streams.fork(Purpose::Start, 2));
+        let layers = self.couplings.recognise(v.clone(), &streams.fork(Purpose::Start, 2));
         layers[self.dbn.depth() - 1].bits().clone()
     }
 
@@ -470,7 +470,7 @@ impl Learner for DbnLearner {
         let (train_elbo, _) = self.bounds(&dbn, &train.v, log_z, watch)?;
         let (couplings, top) = (dbn.couplings(), dbn.top());
         let lower = |rows: &Rows| {
-            let mut layers = couplings.recognise(&dbn, rows.v.clone(), &Streams::new(0));
+            let mut layers = couplings.recognise(rows.v.clone(), &Streams::new(0));
             match layers.swap_remove(dbn.depth() - 1) {
                 Batch::Bits(x) => Batch::from(with_labels(&x, &rows.labels, dbn.classes())),
                 reals => reals,

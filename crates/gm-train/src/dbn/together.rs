@@ -63,12 +63,12 @@ impl Together {
     ) -> Result<StepReport> {
         let draws = self.settings.draws();
         let family = streams.fork(Purpose::Propose, clock.step);
-        let wake = Wake::new(dbn, couplings, v, draws, &family);
+        let wake = Wake::new(couplings, v, draws, &family);
         let weights = normalised(&wake.log_weights(), draws);
         let rows: Vec<usize> = (0..v.samples()).flat_map(|row| std::iter::repeat_n(row, draws)).collect();
         let lower = with_labels(wake.lower(), &labels.select(&rows), dbn.classes());
         let (dreamt, flips) = self.ascend_top(couplings, (&lower, &weights), clock, streams);
-        let dreams = Sleep::new(dbn, couplings, &dreamt, &streams.fork(Purpose::Noise, clock.step));
+        let dreams = Sleep::new(couplings, &dreamt, &streams.fork(Purpose::Noise, clock.step));
         let scale = 1.0 / v.samples() as f32;
         let a: Vec<f32> = weights.iter().map(|w| w * scale).collect();
         let c: Vec<f32> = a.iter().map(|a| a * (1.0 - DREAMS)).collect();

@@ -6,7 +6,7 @@ use gm_core::{
     Batch, BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Recognition, Stack, Streams, check_len, mean,
     unwatched,
 };
-use gm_sbn::{BoundSettings, Chains, Couplings, Draws, Dreams, Recognised, Sbn};
+use gm_sbn::{BoundSettings, Chains, Draws, Dreams, Recognised, Sampler, Sbn};
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelSettings;
@@ -256,8 +256,7 @@ impl Baseline {
 #[derive(Clone, Debug)]
 pub struct SbnLearner {
     settings: SbnSettings,
-    sbn: Sbn,
-    couplings: Couplings,
+    sampler: Sampler,
     optimiser: Optimiser,
     gradient: (Stack, Recognition),
     baseline: Option<Baseline>,
@@ -313,19 +312,19 @@ impl SbnLearner {
         let baseline = (settings.rule == SbnRule::Nvil).then(|| Baseline::new(sbn.visible()));
         let tensors = sbn.stack().tensors().chain(recognition.tensors());
         let optimiser = Optimiser::of_tensors(settings.optimiser, tensors.chain(baseline_tensors(&baseline)));
-        Ok(Self { settings: settings.clone(), couplings: sbn.couplings(), optimiser, gradient, baseline, sbn })
+        Ok(Self { settings: settings.clone(), sampler: Sampler::new(sbn), optimiser, gradient, baseline })
     }
 
     /// The model as it is now.
     #[must_use]
     pub fn sbn(&self) -> &Sbn {
-        &self.sbn
+        self.sampler.model()
     }
 
     /// The model, when training is over.
     #[must_use]
     pub fn into_sbn(self) -> Sbn {
-        self.sbn
+        self.sampler.into_model()
     }
 
     /// What the learning signal of `nvil` is divided by in the next update: its running standard deviation, at least 1; 1 for
@@ -352,7 +351,7 @@ impl SbnLearner {
     /// Computes the gradients; the mean K-sample bound of the batch, where the rule draws from q.
     fn ascend(&mut self, batch: &BitMatrix, step: u64, streams: &Streams) -> Result<Option<f64>> {
         if self.settings.rule == SbnRule::Exact {
-            self.gradient = (self.sbn.exact_gradient(batch)?, self.sbn.exact_recognition_gradient(batch)?);
+            self.gradient = (self.sbn().exact_gradient(batch)?, self.sbn().exact_recognition_gradient(batch)?);
             return Ok(None);
         }
         let (wake, sleep) = self.settings.shares();
@@ -377,9 +376,9 @@ impl SbnLearner {
         Ok((self.settings.rule != SbnRule::GibbsEm).then_some(bound))
     }
 
-    /// What so many dreams, which count for a share of the update, say of the recognition net.
+    /// The scores of the recognition net over `count` dreams, which make up `share` of the update.
     fn dreams(&self, count: usize, share: f64, family: &Streams) -> Recognised {
-        let dreams = Dreams::new(&self.sbn, &self.couplings, count, family);
+        let dreams = Dreams::new(&self.sampler, count, family);
         dreams.recognised.weighted(&vec![(share / count as f64) as f32; count])
     }
 
@@ -387,13 +386,13 @@ impl SbnLearner {
     fn draws(&self, batch: &BitMatrix, step: u64, streams: &Streams) -> Draws {
         let (family, k) = (streams.fork(Purpose::Propose, step), self.settings.samples);
         if self.settings.rule != SbnRule::GibbsEm {
-            return Draws::recognised(&self.sbn, &self.couplings, batch, k, &family);
+            return Draws::recognised(&self.sampler, batch, k, &family);
         }
         let rows: Vec<usize> = (0..batch.samples()).flat_map(|row| std::iter::repeat_n(row, k)).collect();
-        let layers = self.couplings.recognise(&self.sbn, batch.select(&rows), &family);
+        let layers = self.sampler.recognise(batch.select(&rows), &family);
         let mut chains = Chains { layers, sweeps: 0 };
-        self.sbn.gibbs(&mut chains, None, self.settings.sweeps, &streams.fork(Purpose::Data, step));
-        Draws::of_states(&self.sbn, &self.couplings, batch, &chains.layers[1..])
+        self.sbn().gibbs(&mut chains, None, self.settings.sweeps, &streams.fork(Purpose::Data, step));
+        Draws::of_states(&self.sampler, batch, &chains.layers[1..])
     }
 
     /// The weights of all scores, divided by the rows of the batch.
@@ -415,19 +414,20 @@ impl SbnLearner {
 
     /// Moves all parameters along their gradients.
     fn update(&mut self, rate: f32) {
-        let (depth, penalty) = (self.sbn.depth(), self.settings.regularise);
+        let (depth, penalty) = (self.sbn().depth(), self.settings.regularise);
         let layers = 2 * depth + 1;
         // Weights come first in either net.
         let penalised = |t: usize| t < depth || (layers..layers + depth).contains(&t);
         let penalty = |t| if penalised(t) { penalty } else { Regularise::default() };
-        let gradients = self.gradient.0.tensors().chain(self.gradient.1.tensors());
-        let parameters = self.sbn.tensors_mut().zip(gradients);
-        let baseline = self.baseline.iter_mut().flat_map(|baseline| {
-            baseline.tensors.iter_mut().map(Vec::as_mut_slice).zip(baseline.gradient.iter().map(Vec::as_slice))
+        let Self { settings, sampler, optimiser, gradient, baseline } = self;
+        sampler.update(|sbn| {
+            let gradients = gradient.0.tensors().chain(gradient.1.tensors());
+            let baseline = baseline.iter_mut().flat_map(|baseline| {
+                baseline.tensors.iter_mut().map(Vec::as_mut_slice).zip(baseline.gradient.iter().map(Vec::as_slice))
+            });
+            optimiser.apply_to_tensors(sbn.tensors_mut().zip(gradients).chain(baseline), rate, penalty);
+            settings.regularise.limit_norms(sbn.stack_mut());
         });
-        self.optimiser.apply_to_tensors(parameters.chain(baseline), rate, penalty);
-        self.settings.regularise.limit_norms(self.sbn.stack_mut());
-        self.couplings.refresh(&self.sbn);
     }
 }
 
@@ -437,7 +437,7 @@ fn baseline_tensors(baseline: &Option<Baseline>) -> impl Iterator<Item = &[f32]>
 
 impl Learner for SbnLearner {
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
-        let batch = binary("SbnLearner::step", batch, self.sbn.visible())?;
+        let batch = binary("SbnLearner::step", batch, self.sbn().visible())?;
         let bound = self.ascend(batch, clock.step, streams)?;
         let rate = self.settings.rate(clock);
         self.update(rate as f32);
@@ -445,23 +445,22 @@ impl Learner for SbnLearner {
     }
 
     fn stack(&self) -> &Stack {
-        self.sbn.stack()
+        self.sbn().stack()
     }
 
     fn recognition(&self) -> Option<&Recognition> {
-        self.sbn.recognition()
+        self.sbn().recognition()
     }
 
     fn set_parameters(&mut self, parameters: ParametersState) -> Result<()> {
         let (stack, recognition) = parameters.into_parts()?;
-        check_layers("SbnLearner::set_parameters", &stack, &self.sbn.layers())?;
-        self.sbn = Sbn::new(stack, recognition)?;
-        self.couplings = self.sbn.couplings();
+        check_layers("SbnLearner::set_parameters", &stack, &self.sbn().layers())?;
+        self.sampler = Sampler::new(Sbn::new(stack, recognition)?);
         Ok(())
     }
 
     fn enumerable_units(&self) -> usize {
-        self.sbn.hidden()
+        self.sbn().hidden()
     }
 
     fn judged_by(&self) -> &'static [&'static str] {
@@ -469,25 +468,25 @@ impl Learner for SbnLearner {
     }
 
     fn model(&self) -> Result<ModelData> {
-        Ok(self.sbn.to_data()?)
+        Ok(self.sbn().to_data()?)
     }
 
     fn figures(&self, probe: &Probe, _: &Streams) -> Result<Figures> {
         // The same random numbers at every epoch, so that epochs can be compared.
         let same = Streams::new(0);
         let settings = BoundSettings { samples: WATCHED_SAMPLES, repeats: 1 };
-        let bounds = |rows| self.sbn.bounds(rows, &settings, &same, &mut unwatched);
+        let bounds = |rows| self.sbn().bounds(rows, &settings, &same, &mut unwatched);
         let (valid, train) = (bounds(probe.valid.bits())?, bounds(probe.train.bits())?);
         let mut figures = Figures::new([
             ("elbo", mean(&valid.elbo)),
             ("importance_weighted", valid.mean().value),
             ("train_importance_weighted", train.mean().value),
             ("ess", mean(&valid.ess)),
-            ("weight_rms", rms(self.sbn.stack().weights(0).as_slice())),
+            ("weight_rms", rms(self.sbn().stack().weights(0).as_slice())),
         ]);
         if self.enumerable_units() <= probe.exact_units {
-            figures.push("log_likelihood", mean(&self.sbn.log_prob(probe.valid.bits())?));
-            figures.push("train_log_likelihood", mean(&self.sbn.log_prob(probe.train.bits())?));
+            figures.push("log_likelihood", mean(&self.sbn().log_prob(probe.valid.bits())?));
+            figures.push("train_log_likelihood", mean(&self.sbn().log_prob(probe.train.bits())?));
         }
         Ok(figures)
     }
@@ -495,7 +494,7 @@ impl Learner for SbnLearner {
     fn state(&self) -> LearnerState {
         let moments = self.baseline.iter().flat_map(|baseline| baseline.moments).flatten().map(split_double);
         LearnerState {
-            parameters: ParametersState::new(self.sbn.stack(), self.sbn.recognition()),
+            parameters: ParametersState::new(self.sbn().stack(), self.sbn().recognition()),
             optimiser: self.optimiser.state().clone(),
             offsets: baseline_tensors(&self.baseline).map(<[f32]>::to_vec).chain(moments).collect(),
             chains: Vec::new(),
