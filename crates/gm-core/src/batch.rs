@@ -33,7 +33,7 @@ pub enum Batch {
 /// ```
 /// use gm_core::{BatchRef, BitMatrix, Matrix};
 ///
-/// /// The number of units that are on, or are expected to be.
+/// /// The number of units that are on, or its expectation.
 /// fn on<'a>(v: impl Into<BatchRef<'a>>) -> f64 {
 ///     let v = v.into();
 ///     v.weighted_sums(&vec![1.0; v.units()]).iter().sum()
@@ -71,7 +71,7 @@ impl Batch {
         self.view().samples()
     }
 
-    /// The packed states, unless they are real numbers.
+    /// The packed states, or `None` for real numbers.
     #[must_use]
     pub fn as_bits(&self) -> Option<&BitMatrix> {
         match self {
@@ -80,21 +80,21 @@ impl Batch {
         }
     }
 
-    /// The packed states of units that are known to be binary.
+    /// The packed states of binary units.
     ///
     /// # Panics
     ///
-    /// When they are real numbers.
+    /// When the states are real numbers.
     #[must_use]
     pub fn bits(&self) -> &BitMatrix {
         self.as_bits().expect("binary units have packed states")
     }
 
-    /// [`bits`](Self::bits) for in-place changes.
+    /// [`bits`](Self::bits) for changes in place.
     ///
     /// # Panics
     ///
-    /// When they are real numbers.
+    /// When the states are real numbers.
     pub fn bits_mut(&mut self) -> &mut BitMatrix {
         match self {
             Self::Bits(bits) => Some(bits),
@@ -182,7 +182,7 @@ impl BatchRef<'_> {
         }
     }
 
-    /// A batch of its own.
+    /// An owned copy of the states.
     #[must_use]
     pub fn to_batch(self) -> Batch {
         match self {
@@ -195,7 +195,7 @@ impl BatchRef<'_> {
     ///
     /// # Panics
     ///
-    /// When there is not one weight a unit.
+    /// When the number of weights is not the number of units.
     #[must_use]
     pub fn weighted_sums(self, weights: &[f64]) -> Vec<f64> {
         match self {
@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn law_both_kinds_of_states_say_the_same() {
+    fn law_packed_and_real_states_agree() {
         let bits = BitMatrix::from_fn(70, 5, |unit, sample| (unit + sample) % 3 == 0);
         let (packed, reals) = (Batch::from(bits.clone()), Batch::from(bits.to_matrix()));
         assert_eq!(packed.to_matrix(), reals.to_matrix());

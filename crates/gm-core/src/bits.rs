@@ -6,13 +6,13 @@ use crate::error::{Error, Result, check_len};
 use crate::kernels;
 use crate::stack::Matrix;
 
-/// Units in one machine word.
+/// The number of units in one word.
 pub(crate) const WORD: usize = 64;
 
-/// A batch of binary states, `[units, samples]`, 64 units to a word.
+/// A batch of binary states, `[units, samples]`, with 64 units in a word.
 ///
-/// Word `w` of all samples lies contiguously, so that a kernel which produces or consumes 64 units
-/// of a block of samples touches one slice. Bits past the last unit are zero.
+/// Word `w` of all samples is contiguous, so that a kernel that reads or writes 64 units of a block of samples touches
+/// one slice. Bits past the last unit are zero.
 ///
 /// # Examples
 ///
@@ -33,13 +33,13 @@ pub struct BitMatrix {
 }
 
 impl BitMatrix {
-    /// All units off.
+    /// A batch with all units off.
     #[must_use]
     pub fn zeros(units: usize, samples: usize) -> Self {
         Self { units, samples, words: vec![0; units.div_ceil(WORD) * samples] }
     }
 
-    /// The states that a function gives for each (unit, sample).
+    /// A batch with the state that a function returns for each (unit, sample).
     #[must_use]
     pub fn from_fn(units: usize, samples: usize, mut state: impl FnMut(usize, usize) -> bool) -> Self {
         let mut bits = Self::zeros(units, samples);
@@ -72,7 +72,7 @@ impl BitMatrix {
         Ok(Self::from_fn(values.nrows(), values.ncols(), |unit, sample| values[(unit, sample)] == 1.0))
     }
 
-    /// Rebuilds a batch from its words, as [`words`](Self::words) gives them.
+    /// Builds a batch from its words, in the order of [`words`](Self::words).
     ///
     /// # Errors
     ///
@@ -87,8 +87,8 @@ impl BitMatrix {
             return Err(Error::Param {
                 op: OP,
                 arg: "words",
-                value: "set past the last unit".into(),
-                allowed: "zero bits there",
+                value: "nonzero past the last unit".into(),
+                allowed: "zeros past the last unit",
             });
         }
         Ok(bits)
@@ -106,7 +106,7 @@ impl BitMatrix {
         self.samples
     }
 
-    /// Words that hold one sample.
+    /// The number of words of one sample.
     #[must_use]
     pub fn words_per_sample(&self) -> usize {
         self.units.div_ceil(WORD)
@@ -162,19 +162,19 @@ impl BitMatrix {
         if on { *word |= bit } else { *word &= !bit }
     }
 
-    /// Units that are on, over all samples.
+    /// The number of units that are on, over all samples.
     #[must_use]
     pub fn ones(&self) -> u64 {
         self.words.iter().map(|w| u64::from(w.count_ones())).sum()
     }
 
-    /// How many samples have each unit on, `[units]`.
+    /// The number of samples in which each unit is on, `[units]`.
     #[must_use]
     pub fn unit_counts(&self) -> Vec<u64> {
         self.transposed().ones_per_sample()
     }
 
-    /// How many units each sample has on, `[samples]`.
+    /// The number of units that are on in each sample, `[samples]`.
     #[must_use]
     pub fn ones_per_sample(&self) -> Vec<u64> {
         let mut counts = vec![0; self.samples];
@@ -190,7 +190,7 @@ impl BitMatrix {
     ///
     /// # Panics
     ///
-    /// When there is not one weight a unit.
+    /// When the number of weights is not the number of units.
     #[must_use]
     pub fn weighted_sums(&self, weights: &[f64]) -> Vec<f64> {
         assert_eq!(weights.len(), self.units, "a weight for each unit");
@@ -231,7 +231,7 @@ impl BitMatrix {
         chosen
     }
 
-    /// The same samples with more units behind the others, all off.
+    /// The same samples with `more` units appended, all off.
     ///
     /// # Examples
     ///
@@ -248,11 +248,11 @@ impl BitMatrix {
         wider
     }
 
-    /// The same samples with the first units alone.
+    /// The same samples with the first `units` units only.
     ///
     /// # Panics
     ///
-    /// When there are fewer units.
+    /// When the batch has fewer units.
     ///
     /// # Examples
     ///
@@ -299,7 +299,7 @@ impl BitMatrix {
         }
     }
 
-    /// How many units differ from another batch of the same shape.
+    /// The number of units that differ from another batch of the same shape, over all samples.
     ///
     /// # Panics
     ///
@@ -310,7 +310,7 @@ impl BitMatrix {
         self.words.iter().zip(&other.words).map(|(a, b)| u64::from((a ^ b).count_ones())).sum()
     }
 
-    /// Every unit flipped.
+    /// A copy with every unit flipped.
     #[must_use]
     pub fn flipped(&self) -> Self {
         let mut flipped = self.clone();
@@ -323,7 +323,7 @@ impl BitMatrix {
         flipped
     }
 
-    /// Units and samples exchanged.
+    /// The transpose, with units and samples exchanged.
     #[must_use]
     pub fn transposed(&self) -> Self {
         let mut out = Self::zeros(self.samples, self.units);
@@ -331,7 +331,7 @@ impl BitMatrix {
         out
     }
 
-    /// Units and samples exchanged, into a batch of the right shape.
+    /// Writes the transpose into a batch of the right shape.
     ///
     /// # Panics
     ///

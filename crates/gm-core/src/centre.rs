@@ -8,11 +8,12 @@ use crate::stack::{Stack, Vector};
 /// Columns that one task centres.
 const COLUMNS: usize = 64;
 
-/// Turns the gradient of a mean log-likelihood into that of the centred parameters, whose states are x_l - o_l, expressed in the ordinary
-/// ones.
+/// Turns the gradient of a mean log-likelihood into the gradient with respect to the centred parameters, whose states
+/// are x_l - o_l. The result is expressed in the ordinary parameters.
 ///
-/// dW_l = dW_l - db_l o_(l+1)' - o_l db_(l+1)', then db_l = db_l - dW_(l-1)' o_(l-1) - dW_l o_(l+1), with `seen` for o_0 where db_1 is
-/// corrected: what layer 1 sees of the visible offsets, o_0 / s^2 of Gaussian units and o_0 of others.
+/// dW_l = dW_l - db_l o_(l+1)' - o_l db_(l+1)', then db_l = db_l - dW_(l-1)' o_(l-1) - dW_l o_(l+1). Where db_1 is
+/// corrected, `seen` takes the place of o_0. It holds the visible offsets as layer 1 sees them: o_0 / s^2 for Gaussian
+/// units and o_0 for others.
 ///
 /// # Shapes
 ///

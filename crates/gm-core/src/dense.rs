@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::kernels;
 use crate::stack::Matrix;
 
-/// Samples of one product; the blocks run in parallel.
+/// Samples of one product. The blocks run in parallel.
 const BLOCK: usize = 64;
 
 /// bias + W' x for every column x.
@@ -35,20 +35,21 @@ pub fn dense_inputs_up(weights: &Matrix, x: &Matrix, bias: &[f32]) -> Matrix {
     by_blocks(x, bias, |x, out| add_transposed(weights, x, out))
 }
 
-/// Below this many rows, columns or samples nalgebra multiplies by itself.
+/// With fewer rows, columns or samples nalgebra uses its own simple loops.
 const SMALL: usize = 6;
 
-/// Adds W' x, by way of a view that reads W row by row: `gemm_tr` alone would not use the fast product.
+/// Adds W' x, using a view that reads W row by row. `gemm_tr` would not use the fast product.
 fn add_transposed(weights: &Matrix, x: &DMatrixView<'_, f32>, out: &mut DMatrixViewMut<'_, f32>) {
     let (rows, columns) = weights.shape();
     if rows.min(columns).min(x.ncols()) < SMALL {
         return out.gemm_tr(1.0, weights, x, 1.0);
     }
-    out.gemm(1.0, &turned(weights), x, 1.0);
+    out.gemm(1.0, &transposed(weights), x, 1.0);
 }
 
-/// The transpose without a copy, for the fast product only: nalgebra's own wants the numbers of a column side by side.
-fn turned(matrix: &Matrix) -> DMatrixView<'_, f32, Dyn, Dyn> {
+/// The transpose without a copy, for the fast product only. nalgebra's own product needs the numbers of a column side
+/// by side.
+fn transposed(matrix: &Matrix) -> DMatrixView<'_, f32, Dyn, Dyn> {
     let (rows, columns) = matrix.shape();
     DMatrixView::from_slice_with_strides(matrix.as_slice(), columns, rows, rows, 1)
 }
@@ -142,7 +143,8 @@ pub fn dense_add_down(weights: &Matrix, x: &Matrix, out: &mut Matrix) {
 ///
 /// # Shapes
 ///
-/// `x` is `[units of x, samples]`, `y` `[units of y, samples]`, `out` `[units of x, units of y]`; its old values are lost.
+/// `x` is `[units of x, samples]`, `y` is `[units of y, samples]`, and `out` is `[units of x, units of y]`. The old
+/// values of `out` are lost.
 ///
 /// # Panics
 ///
@@ -160,7 +162,7 @@ pub fn dense_add_down(weights: &Matrix, x: &Matrix, out: &mut Matrix) {
 /// ```
 pub fn dense_coactivations_into(x: &Matrix, y: &Matrix, scale: f32, out: &mut Matrix) {
     let (units, above) = (x.nrows(), y.nrows());
-    assert_eq!(x.ncols(), y.ncols(), "the two layers have as many samples");
+    assert_eq!(x.ncols(), y.ncols(), "both layers have the same number of samples");
     assert_eq!(out.shape(), (units, above), "shape of the co-activations");
     let y = y.transpose();
     out.as_mut_slice().par_chunks_mut((units * PAIRS).max(1)).enumerate().for_each(|(block, out)| {
@@ -173,7 +175,7 @@ pub fn dense_coactivations_into(x: &Matrix, y: &Matrix, scale: f32, out: &mut Ma
 /// Units of the upper layer whose co-activations are one product.
 const PAIRS: usize = 128;
 
-/// bias' + x W for every row x, for batches that hold a sample a row.
+/// bias' + x W for every row x, for batches with one sample in each row.
 ///
 /// # Shapes
 ///
@@ -181,8 +183,8 @@ const PAIRS: usize = 128;
 ///
 /// # Numerics
 ///
-/// Blocks of units run in parallel, so that each weight is read once however many samples there are; the bits do not
-/// depend on the number of threads.
+/// Blocks of units run in parallel, so that each weight is read once for any number of samples. The bits do not depend
+/// on the number of threads.
 ///
 /// # Panics
 ///
@@ -204,7 +206,7 @@ pub fn dense_rows_up(weights: &Matrix, x: &Matrix, bias: &[f32]) -> Matrix {
     out
 }
 
-/// x W' for every row x, for batches that hold a sample a row.
+/// x W' for every row x, for batches with one sample in each row.
 ///
 /// # Shapes
 ///
@@ -228,16 +230,17 @@ pub fn dense_rows_down(weights: &Matrix, x: &Matrix) -> Matrix {
     if weights.nrows().min(weights.ncols()).min(x.nrows()) < SMALL {
         return x * weights.transpose();
     }
-    let (turned, mut out) = (turned(weights), Matrix::zeros(x.nrows(), weights.nrows()));
-    by_columns(&mut out, |columns, out| out.gemm(1.0, x, &turned.columns_range(columns), 0.0));
+    let (transposed, mut out) = (transposed(weights), Matrix::zeros(x.nrows(), weights.nrows()));
+    by_columns(&mut out, |columns, out| out.gemm(1.0, x, &transposed.columns_range(columns), 0.0));
     out
 }
 
-/// The co-activations sum_s x_s y_s' of two real-valued layers, for batches that hold a sample a row.
+/// The co-activations sum_s x_s y_s' of two real-valued layers, for batches with one sample in each row.
 ///
 /// # Shapes
 ///
-/// `x` is `[samples, units of x]`, `y` `[samples, units of y]`, `out` `[units of x, units of y]`; its old values are lost.
+/// `x` is `[samples, units of x]`, `y` is `[samples, units of y]`, and `out` is `[units of x, units of y]`. The old
+/// values of `out` are lost.
 ///
 /// # Panics
 ///
@@ -254,16 +257,16 @@ pub fn dense_rows_down(weights: &Matrix, x: &Matrix) -> Matrix {
 /// assert_eq!(out.as_slice(), [1.25, 1.0]);
 /// ```
 pub fn dense_rows_coactivations_into(x: &Matrix, y: &Matrix, out: &mut Matrix) {
-    assert_eq!(x.nrows(), y.nrows(), "the two layers have as many samples");
+    assert_eq!(x.nrows(), y.nrows(), "both layers have the same number of samples");
     assert_eq!(out.shape(), (x.ncols(), y.ncols()), "shape of the co-activations");
     if x.ncols().min(y.ncols()).min(x.nrows()) < SMALL {
         return out.gemm(1.0, &x.transpose(), y, 0.0);
     }
-    let turned = turned(x);
-    by_columns(out, |columns, out| out.gemm(1.0, &turned, &y.columns_range(columns), 0.0));
+    let transposed = transposed(x);
+    by_columns(out, |columns, out| out.gemm(1.0, &transposed, &y.columns_range(columns), 0.0));
 }
 
-/// Columns of a product that are one task at most.
+/// The greatest number of columns in one task.
 const COLUMNS: usize = 256;
 
 /// Computes blocks of columns of about equal width in parallel.

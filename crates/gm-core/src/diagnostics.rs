@@ -1,18 +1,19 @@
-//! How much a Markov chain is worth: autocorrelation time, effective sample size, R-hat.
+//! Diagnostics of Markov chains: autocorrelation time, effective sample size, R-hat.
 
 use crate::error::{Error, Result, check_len};
 
-/// The fewest draws of a chain that the diagnostics of several chains accept.
+/// The least number of draws in a chain for the diagnostics of several chains.
 const SHORTEST: usize = 4;
 
-/// The integrated autocorrelation time: how many successive draws are worth one independent draw.
+/// The integrated autocorrelation time: the number of successive draws that carry as much information as one
+/// independent draw.
 ///
-/// tau = 1 + 2 sum_(t>0) rho_t, the sum ended by the initial monotone positive sequence of rho_(2k) + rho_(2k+1).
+/// tau = 1 + 2 sum_(t>0) rho_t. The sum ends with the initial monotone positive sequence of rho_(2k) + rho_(2k+1).
 ///
 /// # Numerics
 ///
-/// Costs n times the last lag summed, a few tau. A chain that never moves, is shorter than four draws or holds
-/// NaN counts as one draw: its time is its length (1 for an empty one). Never NaN.
+/// The cost is n times the last lag summed, which is a few tau. A chain that never moves, is shorter than four draws or
+/// holds NaN counts as one draw: its time is its length (1 for an empty chain). The result is never NaN.
 ///
 /// # Source
 ///
@@ -38,19 +39,20 @@ pub fn autocorrelation_time(chain: &[f64]) -> f64 {
     initial_sequence(chain.len(), |lag| autocovariance(&centred, lag) / variance)
 }
 
-/// How many independent draws the chains are worth together, after splitting each into halves.
+/// The effective sample size of all chains together: the equivalent number of independent draws, after splitting each
+/// chain into halves.
 ///
-/// rho_t combines the autocorrelations within chains with the variance between them, so chains that disagree
-/// are worth little however fast each of them moves.
+/// rho_t combines the autocorrelations within chains with the variance between them. Chains that disagree therefore
+/// have a small effective sample size, even if each of them moves fast.
 ///
 /// # Shapes
 ///
-/// Chains of equal length, 4 draws or more; the middle draw of an odd length is left out.
+/// Chains have equal length, 4 draws or more. The middle draw of an odd length is left out.
 ///
 /// # Numerics
 ///
-/// Never NaN; chains that never move and agree are worth one draw. At most m n log10(m n), which bounds what
-/// antithetic chains can claim.
+/// The result is never NaN. Chains that never move and agree count as one draw. The result is at most m n log10(m n),
+/// which bounds the result for antithetic chains.
 ///
 /// # Errors
 ///
@@ -78,7 +80,7 @@ pub fn effective_sample_size(chains: &[Vec<f64>]) -> Result<f64> {
         return Ok(1.0);
     }
     let centred: Vec<_> = halves.iter().map(|half| centred(half)).collect();
-    // The unbiased estimate of the variance within goes with covariances divided by n - 1.
+    // The unbiased estimate of the variance within needs covariances divided by n - 1.
     let unbiased = length as f64 / (length as f64 - 1.0);
     let correlation = |lag| {
         let covariances = centred.iter().map(|half| unbiased * autocovariance(half, lag));
@@ -88,17 +90,20 @@ pub fn effective_sample_size(chains: &[Vec<f64>]) -> Result<f64> {
     Ok((draws / time).min(draws * draws.log10()))
 }
 
-/// R-hat of the halves of all chains: near 1 when they agree with each other and with themselves over time.
+/// R-hat of the halves of all chains. It is near 1 when the chains agree with each other and each of them does not
+/// drift.
 ///
-/// R = sqrt(((n - 1) / n W + B / n) / W), W the variance within halves of n draws and B / n that between them.
+/// R = sqrt(((n - 1) / n W + B / n) / W), where W is the variance within halves of n draws and B / n is the variance
+/// between them.
 ///
 /// # Shapes
 ///
-/// Chains of equal length, 4 draws or more; the middle draw of an odd length is left out.
+/// Chains have equal length, 4 draws or more. The middle draw of an odd length is left out.
 ///
 /// # Numerics
 ///
-/// Never NaN: 1 for chains that never move and agree, infinite for chains that never move and disagree.
+/// The result is never NaN. It is 1 for chains that never move and agree, and infinite for chains that never move and
+/// disagree.
 ///
 /// # Errors
 ///
@@ -127,9 +132,9 @@ pub fn split_r_hat(chains: &[Vec<f64>]) -> Result<f64> {
 
 /// Variances of chains of equal length.
 struct Spread {
-    /// Mean of the unbiased variances within the chains.
+    /// The mean of the unbiased variances within the chains.
     within: f64,
-    /// Estimate of the variance of the target, from within and between.
+    /// The estimate of the variance of the target, from the variances within and between chains.
     total: f64,
 }
 
@@ -145,7 +150,7 @@ impl Spread {
     }
 }
 
-/// First and second half of each chain, all by one factor, which changes no diagnostic.
+/// The first and the second half of each chain, all scaled by one factor, which changes no diagnostic.
 fn split(op: &'static str, chains: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
     let Some(first) = chains.first() else {
         return Err(Error::Empty { op, arg: "chains" });
@@ -165,7 +170,7 @@ fn split(op: &'static str, chains: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
     Ok(halves.map(|half| scaled(half, factor)).collect())
 }
 
-/// What makes values so small that numbers can hold the sums of their squares: 1, but for huge ones a power of two.
+/// A factor with which sums of squares do not overflow: 1, or a small power of two for huge values.
 fn moderation<'a>(values: impl IntoIterator<Item = &'a f64>) -> f64 {
     let greatest = values.into_iter().fold(0.0, |greatest: f64, x| greatest.max(x.abs()));
     if greatest > 2.0_f64.powi(400) { 2.0_f64.powi(-700) } else { 1.0 }
@@ -175,13 +180,13 @@ fn scaled(values: &[f64], factor: f64) -> Vec<f64> {
     values.iter().map(|x| factor * x).collect()
 }
 
-/// -1 + 2 sum_k (rho_(2k) + rho_(2k+1)) over the pairs up to the first that is not positive, each at most
-/// the one before.
+/// -1 + 2 sum_k (rho_(2k) + rho_(2k+1)) over the pairs before the first pair that is not positive. Each pair is limited
+/// by the one before.
 fn initial_sequence(length: usize, correlation: impl Fn(usize) -> f64) -> f64 {
     let mut time = -1.0;
     let mut last = f64::INFINITY;
     for lag in (0..length - 1).step_by(2) {
-        // Lag 0 has correlation 1 by definition, which rounding would only blur.
+        // Lag 0 has correlation 1 by definition. Computing it would only add rounding errors.
         let even = if lag == 0 { 1.0 } else { correlation(lag) };
         let pair = even + correlation(lag + 1);
         if pair.is_nan() || pair <= 0.0 {
@@ -190,7 +195,7 @@ fn initial_sequence(length: usize, correlation: impl Fn(usize) -> f64) -> f64 {
         last = pair.min(last);
         time += 2.0 * last;
     }
-    // Antithetic chains may claim any worth otherwise.
+    // This bounds the result for antithetic chains.
     time.max(1.0 / (length as f64).log10())
 }
 
@@ -198,7 +203,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-/// The chain less its mean; exactly zero for a chain that never moves.
+/// The chain minus its mean. It is exactly zero for a chain that never moves.
 fn centred(chain: &[f64]) -> Vec<f64> {
     let first = chain.first().copied().unwrap_or_default();
     let mut values: Vec<f64> = chain.iter().map(|x| x - first).collect();

@@ -4,13 +4,13 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 
-/// The most units that are enumerated: 2^30 states.
+/// The greatest number of units that are enumerated: 2^30 states.
 pub const ENUMERATION_LIMIT: usize = 30;
 
-/// High units that stay fixed within one walk; the walks run in parallel and end in a fixed order.
+/// The number of high units that stay fixed within one walk. The walks run in parallel, and their results are ordered.
 const FIXED: usize = 8;
 
-/// Something that follows a walk through binary states, one flip at a time.
+/// A value that is updated along a walk through binary states, one flip at a time.
 ///
 /// # Examples
 ///
@@ -44,18 +44,18 @@ pub trait GrayWalk: Send {
     /// A unit changes its state.
     fn flip(&mut self, unit: usize);
 
-    /// All flips of a state are done; the state counts.
+    /// Counts the current state, after all its flips.
     fn visit(&mut self);
 }
 
 /// Walks through all 2^units states and returns the walkers in the order of their first states.
 ///
-/// `start(state)` makes a walker at a state, given as bits with unit 0 lowest. Consecutive states differ by one
-/// flip, so that a walker updates in place; each walk begins afresh, which bounds the rounding of updates.
+/// `start(state)` creates a walker at a state, given as bits with unit 0 lowest. Consecutive states differ by one flip,
+/// so that a walker updates in place. Each walk starts from a fresh state, which bounds the rounding errors of updates.
 ///
 /// # Numerics
 ///
-/// At most 256 walks whatever the number of threads, so that merging the walkers in order gives the same bits.
+/// There are at most 256 walks, for any number of threads, so that merging the walkers in order gives the same bits.
 ///
 /// # Errors
 ///

@@ -19,7 +19,7 @@ use std::io;
 /// ```
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What was wrong with an argument or a file, in terms a caller can act on.
+/// An error in an argument or a file, in terms that a caller can act on.
 ///
 /// # Examples
 ///
@@ -39,14 +39,14 @@ pub enum Error {
         op: &'static str,
         /// The argument.
         arg: String,
-        /// What differs: length, rows, samples.
+        /// The quantity that differs: length, rows, samples.
         what: &'static str,
         /// The value required by the other arguments.
         expected: usize,
         /// The value found.
         found: usize,
     },
-    /// A setting lies outside its range.
+    /// A setting is outside its range.
     #[error("{op}: `{arg}` is {value}, allowed: {allowed}")]
     Param {
         /// The operation.
@@ -70,7 +70,7 @@ pub enum Error {
         /// NaN or an infinity.
         value: f32,
     },
-    /// A binary argument holds another number than 0 or 1.
+    /// A binary argument holds a number other than 0 or 1.
     #[error("{op}: `{arg}` is {value} at unit {unit} of sample {sample}, allowed: 0 or 1")]
     NotBinary {
         /// The operation.
@@ -84,7 +84,7 @@ pub enum Error {
         /// The number found.
         value: f32,
     },
-    /// An argument holds nothing to work on.
+    /// An argument is empty.
     #[error("{op}: `{arg}` is empty")]
     Empty {
         /// The operation.
@@ -92,17 +92,17 @@ pub enum Error {
         /// The argument.
         arg: &'static str,
     },
-    /// Exact enumeration was asked of a model that is too large for it.
+    /// The model is too large for exact enumeration.
     #[error("{op}: {units} units must be enumerated, at most {limit} can be")]
     TooLarge {
         /// The operation.
         op: &'static str,
-        /// Units that would have to be enumerated.
+        /// The number of units that would have to be enumerated.
         units: usize,
         /// The limit.
         limit: usize,
     },
-    /// An observer asked a long computation to stop.
+    /// The callback stopped a long computation.
     #[error("{op}: stopped on request")]
     Interrupted {
         /// The operation.
@@ -149,7 +149,7 @@ impl Error {
     }
 }
 
-/// What is wrong with a file.
+/// The reason why a file cannot be used.
 ///
 /// # Examples
 ///
@@ -166,7 +166,7 @@ pub enum FileError {
     /// The operating system refused or failed.
     #[error("reading or writing failed: {0}")]
     Io(#[from] io::Error),
-    /// The first bytes are not those of the format.
+    /// The file does not begin with the first bytes of the format.
     #[error("not a {format} file: it begins with other bytes")]
     Foreign {
         /// The format expected.
@@ -177,17 +177,17 @@ pub enum FileError {
     Truncated {
         /// The format.
         format: &'static str,
-        /// Bytes that the header announces.
+        /// The number of bytes that the header announces.
         expected: u64,
-        /// Bytes present.
+        /// The number of bytes present.
         found: u64,
     },
-    /// The file goes on after its end.
+    /// The file has more bytes after its end.
     #[error("{format} file has {extra} bytes after its end")]
     TrailingBytes {
         /// The format.
         format: &'static str,
-        /// Surplus bytes.
+        /// The number of surplus bytes.
         extra: u64,
     },
     /// The content does not match its checksum.
@@ -201,17 +201,17 @@ pub enum FileError {
     NewerVersion {
         /// The format.
         format: &'static str,
-        /// Version in the file.
+        /// The version in the file.
         found: u32,
-        /// Newest version understood.
+        /// The newest version that is understood.
         supported: u32,
     },
-    /// The file is sound and holds something else.
-    #[error("the file holds a {found}, expected a {expected}")]
+    /// The file is intact but holds something else.
+    #[error("the file holds {}, expected {}", with_article(found), with_article(expected))]
     WrongKind {
-        /// What was asked for.
+        /// The expected content.
         expected: String,
-        /// What the file holds.
+        /// The content of the file.
         found: String,
     },
     /// A named value is missing.
@@ -222,16 +222,16 @@ pub enum FileError {
         /// The tensor or field.
         name: String,
     },
-    /// A named value is not what it must be.
+    /// A named value is wrong.
     #[error("{format} file: `{name}` is {found}, expected {expected}")]
     Field {
         /// The format.
         format: &'static str,
         /// The tensor or field.
         name: String,
-        /// What the file says.
+        /// The value in the file.
         found: String,
-        /// What is understood.
+        /// The values that are understood.
         expected: &'static str,
     },
     /// The content does not follow the format.
@@ -239,9 +239,16 @@ pub enum FileError {
     Decode {
         /// The format.
         format: &'static str,
-        /// The decoder's own words.
+        /// The message of the decoder.
         detail: String,
     },
+}
+
+/// A noun with its indefinite article. The names `rbm` and `sbn` are spelled out, so that they begin with a vowel.
+fn with_article(noun: &str) -> String {
+    let vowel = noun.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']);
+    let article = if vowel || noun.starts_with("rbm") || noun.starts_with("sbn") { "an" } else { "a" };
+    format!("{article} {noun}")
 }
 
 impl From<io::Error> for Error {
@@ -250,7 +257,7 @@ impl From<io::Error> for Error {
     }
 }
 
-/// Refuses a length other than the expected one.
+/// Checks that a length is the expected one.
 ///
 /// # Errors
 ///
@@ -281,7 +288,7 @@ pub fn check_len(
     Err(Error::Shape { op, arg: arg.into(), what, expected, found })
 }
 
-/// Refuses NaN and infinities.
+/// Checks that all numbers are finite.
 ///
 /// # Errors
 ///
@@ -361,7 +368,7 @@ mod tests {
             ),
             (
                 FileError::WrongKind { expected: "rbm".into(), found: "dbn".into() }.into(),
-                "the file holds a dbn, expected a rbm",
+                "the file holds a dbn, expected an rbm",
             ),
             (FileError::Missing { format: "npz", name: "bias.0".into() }.into(), "npz file lacks `bias.0`"),
             (

@@ -1,10 +1,10 @@
-//! Estimates that know on which side of the truth they lie.
+//! Estimates with their spread and their side of the truth.
 
 use std::fmt;
 
 use crate::numerics::{log_mean_exp, log_sum_exp};
 
-/// Where an estimate lies relative to the truth, in expectation.
+/// The side of the truth on which an estimate lies, in expectation.
 ///
 /// # Examples
 ///
@@ -40,7 +40,7 @@ impl fmt::Display for Side {
     }
 }
 
-/// A number in nats with its spread, its side of the truth and how it came about.
+/// A number in nats with its spread, its side of the truth and its method.
 ///
 /// # Examples
 ///
@@ -60,9 +60,9 @@ pub struct Estimate {
     pub high: f64,
     /// The side of the truth on which `value` lies in expectation.
     pub side: Side,
-    /// How it was computed.
+    /// The method that computed it.
     pub method: &'static str,
-    /// Independent runs or samples behind it; 0 when exact.
+    /// The number of independent runs or samples, 0 for an exact number.
     pub samples: usize,
 }
 
@@ -75,9 +75,9 @@ impl Estimate {
 
     /// log of the mean of importance weights, given their logarithms.
     ///
-    /// The interval is log(m - 3 s) to log(m + 3 s) for the mean m of the weights and its standard error s; the
-    /// lower end is negative infinity when 3 s reaches m. By Jensen's inequality the value is below the
-    /// truth in expectation.
+    /// The interval is log(m - 3 s) to log(m + 3 s), for the mean m of the weights and its standard error s. The lower
+    /// end is negative infinity when 3 s reaches m. By Jensen's inequality the value lies below the truth in
+    /// expectation.
     ///
     /// # Source
     ///

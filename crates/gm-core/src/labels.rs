@@ -1,13 +1,15 @@
-//! The units that stand for the class of a picture, beside a layer deep in a model.
+//! Label units: the class of a picture as a group of units beside a hidden layer.
 
 use crate::error::{Error, Result, check_finite, check_len};
 use crate::stack::{Matrix, Vector};
 
-/// A group of units, exactly one of which is on, joined to the lower layer of the machine on top of a deep belief network.
+/// A group of units of which exactly one is on. It stands beside the lower layer of the RBM on top of a deep belief
+/// network and is joined to the top layer.
 ///
 /// # Shapes
 ///
-/// `weights` is U, `[classes, n_L]`, and `bias` d, `[classes]`, as the tensors `label.weights` and `label.bias` of a file.
+/// `weights` is U, `[classes, n_L]`, and `bias` is d, `[classes]`. Files hold them as the tensors `label.weights` and
+/// `label.bias`.
 ///
 /// # Examples
 ///
@@ -30,8 +32,8 @@ impl Labels {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] when shapes disagree, [`Error::Param`] for fewer than 2 classes, [`Error::NonFinite`] for NaN or an
-    /// infinity anywhere.
+    /// [`Error::Shape`] when shapes disagree, [`Error::Param`] for fewer than 2 classes, [`Error::NonFinite`] for NaN
+    /// or an infinity anywhere.
     pub fn new(weights: Matrix, bias: Vector) -> Result<Self> {
         const OP: &str = "Labels::new";
         check_len(OP, "label.bias", "length", bias.len(), weights.nrows())?;
@@ -61,7 +63,7 @@ impl Labels {
         &self.bias
     }
 
-    /// U and d for in-place updates.
+    /// U and d for updates in place.
     pub fn tensors_mut(&mut self) -> [&mut [f32]; 2] {
         [self.weights.as_mut_slice(), self.bias.as_mut_slice()]
     }
@@ -72,7 +74,7 @@ impl Labels {
         [self.weights.as_slice(), self.bias.as_slice()]
     }
 
-    /// Refuses parameters that an update has made NaN or infinite, and another number of units above.
+    /// Checks that parameters are finite and that the layer above has `units` units.
     pub(crate) fn check(&self, op: &'static str, units: usize) -> Result<()> {
         check_len(op, "label.weights", "columns", self.weights.ncols(), units)?;
         check_finite(op, "label.weights", self.weights.as_slice())?;

@@ -1,4 +1,5 @@
-//! What the four classic deep generative models of binary data share.
+//! The common ground of the four classic deep generative models of binary data: parameters, kernels, random streams and
+//! files.
 //!
 //! All of them have the same parameters, a [`Stack`]: layers x_0 (visible), x_1, ..., x_L of binary
 //! units, biases b_l and weights W_l of shape `[n_l, n_(l+1)]`.

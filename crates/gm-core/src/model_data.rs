@@ -1,4 +1,4 @@
-//! A model as data: what files hold, and what the model crates turn into models.
+//! A model as data: the content of files, from which the model crates build models.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -15,10 +15,10 @@ use crate::visible::{Standardise, VisibleUnits};
 
 const OP: &str = "ModelData::new";
 
-/// Keys that files use for themselves.
+/// Metadata keys with a meaning of their own in files.
 const RESERVED: [&str; 3] = ["format", "model", "visible"];
 
-/// A stack of layers with the name of its joint distribution and all that belongs to it.
+/// A stack of layers with its kind of model and the parts that belong to it.
 ///
 /// # Examples
 ///
@@ -37,7 +37,7 @@ const RESERVED: [&str; 3] = ["format", "model", "visible"];
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Parts", into = "Parts")]
 pub struct ModelData {
-    /// Which joint distribution the stack has.
+    /// The kind of model.
     pub kind: ModelKind,
     /// The distribution of the visible units.
     pub visible: VisibleKind,
@@ -45,15 +45,16 @@ pub struct ModelData {
     pub stack: Stack,
     /// The recognition net of a directed model.
     pub recognition: Option<Recognition>,
-    /// The variance of each visible unit, `[n_0]`, with Gaussian visible units only.
+    /// The variance of each visible unit, `[n_0]`, for Gaussian visible units only.
     pub visible_variance: Option<Vector>,
-    /// The deep Boltzmann machine whose means of its second hidden layer join the input of a classifier, of those that have one.
+    /// The deep Boltzmann machine whose means of the second hidden layer join the input of a classifier. Only some
+    /// classifiers have one.
     pub features: Option<Stack>,
-    /// How data are standardised before the model sees them, with Gaussian visible units only.
+    /// The standardisation of data before the model sees them, for Gaussian visible units only.
     pub standardise: Option<Standardise>,
-    /// The label units of a deep belief network that has them.
+    /// The label units of a deep belief network, if it has them.
     pub labels: Option<Labels>,
-    /// Free text by key, such as where a model comes from.
+    /// Free text by key, such as the origin of a model.
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -67,7 +68,7 @@ impl ModelData {
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check).
+    /// The errors of [`check`](Self::check).
     pub fn new(
         kind: ModelKind,
         visible: VisibleKind,
@@ -87,29 +88,29 @@ impl ModelData {
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check).
+    /// The errors of [`check`](Self::check).
     pub fn with_features(mut self, features: Option<Stack>) -> Result<Self> {
         self.features = features;
         self.check()?;
         Ok(self)
     }
 
-    /// The same model, of data that are standardised.
+    /// The same model, with a standardisation of its data.
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check).
+    /// The errors of [`check`](Self::check).
     pub fn with_standardise(mut self, standardise: Option<Standardise>) -> Result<Self> {
         self.standardise = standardise;
         self.check()?;
         Ok(self)
     }
 
-    /// The same model, with label units beside the lower layer of its topmost machine.
+    /// The same model, with label units beside the lower layer of its top RBM.
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check).
+    /// The errors of [`check`](Self::check).
     pub fn with_labels(mut self, labels: Option<Labels>) -> Result<Self> {
         self.labels = labels;
         self.check()?;
@@ -120,7 +121,7 @@ impl ModelData {
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check).
+    /// The errors of [`check`](Self::check).
     pub fn visible_units(&self) -> Result<VisibleUnits> {
         let variance = self.visible_variance.as_ref().map(Vector::as_slice);
         match VisibleUnits::new(self.visible, self.stack.bias(0).len(), variance)? {
@@ -140,7 +141,7 @@ impl ModelData {
         Self::new(kind, VisibleKind::Bernoulli, stack, None, None, BTreeMap::new())
     }
 
-    /// Refuses parts that do not fit together; writing does the same.
+    /// Checks that the parts fit together. Writing does the same.
     ///
     /// # Errors
     ///
@@ -161,11 +162,11 @@ impl ModelData {
         }
     }
 
-    /// Refuses a model of another kind, for readers of one kind.
+    /// Checks that the model is of the given kind, for readers of one kind.
     ///
     /// # Errors
     ///
-    /// [`FileError::WrongKind`] naming both.
+    /// [`FileError::WrongKind`] with both kinds.
     ///
     /// # Examples
     ///
@@ -174,7 +175,7 @@ impl ModelData {
     ///
     /// let dbn = ModelData::from_stack(ModelKind::Dbn, Stack::zeros(&[3, 2])?)?;
     /// let error = dbn.expect_kind(ModelKind::Rbm).unwrap_err();
-    /// assert_eq!(error.to_string(), "the file holds a dbn, expected a rbm");
+    /// assert_eq!(error.to_string(), "the file holds a dbn, expected an rbm");
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn expect_kind(&self, kind: ModelKind) -> Result<()> {
@@ -188,16 +189,16 @@ impl ModelData {
     ///
     /// # Errors
     ///
-    /// The [`FileError`] that says what is wrong with the file, or what [`check`](Self::check) says.
+    /// A [`FileError`] that says what is wrong with the file, or the errors of [`check`](Self::check).
     pub fn read(reader: impl Read) -> Result<Self> {
         Self::read_as(Format::Gm, reader)
     }
 
-    /// Writes a `.gm` file; equal models give equal bytes.
+    /// Writes a `.gm` file. Equal models give equal bytes.
     ///
     /// # Errors
     ///
-    /// What [`check`](Self::check) says, or [`FileError::Io`] from the writer.
+    /// The errors of [`check`](Self::check), or [`FileError::Io`] from the writer.
     pub fn write(&self, writer: impl Write) -> Result<()> {
         self.write_as(Format::Gm, writer)
     }
@@ -206,12 +207,12 @@ impl ModelData {
     ///
     /// # Numerics
     ///
-    /// Numbers of 64 bits are rounded to 32 bits. Memory stays within a small multiple of the file's size,
-    /// and for compressed archives of 64 times the size plus 16 MiB.
+    /// Numbers of 64 bits are rounded to 32 bits. Memory stays within a small multiple of the size of the file. For
+    /// compressed archives it stays within a small multiple of 64 times the size plus 16 MiB.
     ///
     /// # Errors
     ///
-    /// The [`FileError`] that says what is wrong with the file, or what [`check`](Self::check) says.
+    /// A [`FileError`] that says what is wrong with the file, or the errors of [`check`](Self::check).
     pub fn read_as(format: Format, reader: impl Read) -> Result<Self> {
         let (code, parts) = files::read(format, reader)?;
         let model = parts.into_model(format.name())?;
@@ -225,11 +226,11 @@ impl ModelData {
         }
     }
 
-    /// Writes a file of the given format; equal models give equal bytes.
+    /// Writes a file of the given format. Equal models give equal bytes.
     ///
     /// # Errors
     ///
-    /// What [`check`](Self::check) says, or [`FileError::Io`] from the writer.
+    /// The errors of [`check`](Self::check), or [`FileError::Io`] from the writer.
     pub fn write_as(&self, format: Format, writer: impl Write) -> Result<()> {
         self.check()?;
         files::write(format, writer, self.kind.code(), &Parts::from(self))
@@ -241,9 +242,9 @@ impl ModelData {
         };
         let directed = match self.kind {
             ModelKind::Rbm | ModelKind::Dbm => {
-                return Err(param("recognition", "present", "none for an undirected model"));
+                return Err(param("recognition", "present", "only in a directed model"));
             }
-            ModelKind::Classifier => return Err(param("recognition", "present", "none for a classifier")),
+            ModelKind::Classifier => return Err(param("recognition", "present", "only in a directed model")),
             ModelKind::Sbn => self.stack.depth(),
             ModelKind::Dbn => self.stack.depth() - 1,
         };
@@ -259,19 +260,19 @@ impl ModelData {
             return Ok(());
         };
         if self.kind != ModelKind::Dbn {
-            return Err(param("labels", "present", "none but in a deep belief network"));
+            return Err(param("labels", "present", "only in a deep belief network"));
         }
         labels.check(OP, self.stack.bias(self.stack.depth()).len())
     }
 
-    /// A classifier has no biases on its input, and features join the rows of data there.
+    /// Checks the input of a classifier: it has no biases, and features are appended to the rows of data.
     fn check_input(&self) -> Result<()> {
         if self.kind == ModelKind::Classifier && self.stack.bias(0).iter().any(|&b| b != 0.0) {
-            return Err(param("bias.0", "not zero", "zeros, or none in files, for a classifier"));
+            return Err(param("bias.0", "not zero", "zeros in a classifier, whose file has no `bias.0`"));
         }
         let Some(features) = &self.features else { return Ok(()) };
         if self.kind != ModelKind::Classifier {
-            return Err(param("features", "present", "none unless the model is a classifier"));
+            return Err(param("features", "present", "only in a classifier"));
         }
         features.check_finite()?;
         if features.depth() < 2 {
@@ -283,10 +284,10 @@ impl ModelData {
 
     fn check_visible(&self) -> Result<()> {
         if self.visible == VisibleKind::Gaussian && self.visible_variance.is_none() {
-            return Err(param("visible_variance", "absent", "one variance per visible unit"));
+            return Err(param("visible_variance", "absent", "a variance for each visible unit"));
         }
         if self.visible != VisibleKind::Gaussian && self.standardise.is_some() {
-            return Err(param("visible_shift", "present", "none unless visible units are gaussian"));
+            return Err(param("visible_shift", "present", "only with gaussian visible units"));
         }
         self.visible_units().map(|_| ())
     }

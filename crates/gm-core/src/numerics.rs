@@ -1,6 +1,6 @@
 //! Scalar functions of probabilities in log space.
 
-/// 1 / (1 + exp(-x)), the same bits as the layer engine's.
+/// 1 / (1 + exp(-x)), with the same bits as in the layer engine.
 ///
 /// # Numerics
 ///
@@ -71,7 +71,7 @@ pub fn softplus_sum(inputs: &[f64]) -> f64 {
     crate::kernels::softplus_sum_f64(inputs)
 }
 
-/// log sum exp(x); negative infinity for no terms.
+/// log sum exp(x). Without terms it is negative infinity.
 ///
 /// # Examples
 ///
@@ -88,7 +88,7 @@ pub fn log_sum_exp(values: &[f64]) -> f64 {
     max + values.iter().map(|x| (x - max).exp()).sum::<f64>().ln()
 }
 
-/// The mean of numbers; NaN for no terms.
+/// The mean of numbers. Without terms it is NaN.
 ///
 /// # Examples
 ///
@@ -100,7 +100,7 @@ pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// log of the mean of exp(x); NaN for no terms.
+/// log of the mean of exp(x). Without terms it is NaN.
 ///
 /// # Examples
 ///
@@ -112,7 +112,7 @@ pub fn log_mean_exp(values: &[f64]) -> f64 {
     log_sum_exp(values) - (values.len() as f64).ln()
 }
 
-/// A running log-sum-exp that keeps its largest term aside.
+/// A running log-sum-exp, which stores its largest term separately.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! The recognition net that a directed model may carry: untied weights for inference.
+//! The recognition net of a directed model: separate weights for inference.
 
 use crate::error::{Error, Result, check_finite, check_len};
 use crate::stack::{Matrix, Vector};
@@ -9,8 +9,8 @@ use crate::stack::{Matrix, Vector};
 ///
 /// # Shapes
 ///
-/// `weights(l)` is `[n_l, n_(l+1)]`, `bias(l)` is `[n_l]` for l = 1, ..., depth, as the tensors
-/// `recognition.weights.l` and `recognition.bias.l` of a file.
+/// `weights(l)` is `[n_l, n_(l+1)]`, and `bias(l)` is `[n_l]` for l = 1, ..., depth. Files hold them as the tensors
+/// `recognition.weights.l` and `recognition.bias.l`.
 ///
 /// # Examples
 ///
@@ -106,7 +106,7 @@ impl Recognition {
         &self.biases[l - 1]
     }
 
-    /// R_l for in-place updates; shapes cannot change through it.
+    /// R_l for updates in place. The shape cannot change.
     ///
     /// # Panics
     ///
@@ -126,7 +126,7 @@ impl Recognition {
         assert_eq!(self.weights[l].shape(), shape, "a recognition net keeps its shapes");
     }
 
-    /// r_l for in-place updates; its length cannot change through it.
+    /// r_l for updates in place. The length cannot change.
     ///
     /// # Panics
     ///
@@ -140,7 +140,7 @@ impl Recognition {
         self.weights.iter().map(|w| w.as_slice()).chain(self.biases.iter().map(|b| b.as_slice()))
     }
 
-    /// Every tensor for in-place updates, in the order of [`tensors`](Self::tensors).
+    /// Every tensor for updates in place, in the order of [`tensors`](Self::tensors).
     pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
         let weights = self.weights.iter_mut().map(|w| w.as_mut_slice());
         weights.chain(self.biases.iter_mut().map(|b| b.as_mut_slice()))
@@ -159,11 +159,11 @@ impl Recognition {
         (self.weights, self.biases)
     }
 
-    /// Refuses parameters that an update has made NaN or infinite.
+    /// Checks that all parameters are finite, for use after an update.
     ///
     /// # Errors
     ///
-    /// [`Error::NonFinite`] naming the tensor and position.
+    /// [`Error::NonFinite`] with the name of the tensor and the position.
     pub fn check_finite(&self) -> Result<()> {
         for (name, values) in self.tensor_names().into_iter().zip(self.tensors()) {
             check_finite("Recognition::check_finite", name, values)?;

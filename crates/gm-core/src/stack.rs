@@ -34,8 +34,7 @@ pub type Vector = DVector<f32>;
 
 /// Layers x_0 (visible), x_1, ..., x_L with biases b_l and weights W_l between neighbours.
 ///
-/// The joint distribution over the layers is the business of the model crates; the parameters are
-/// the same for all of them.
+/// The model crates define the joint distribution over the layers. The parameters are the same for all models.
 ///
 /// # Shapes
 ///
@@ -163,7 +162,7 @@ impl Stack {
         assert_eq!(self.weights[l].shape(), shape, "a stack keeps its shapes");
     }
 
-    /// b_l for in-place updates; its length cannot change through it.
+    /// b_l for updates in place. The length cannot change.
     ///
     /// # Panics
     ///
@@ -177,7 +176,7 @@ impl Stack {
         self.weights.iter().map(|w| w.as_slice()).chain(self.biases.iter().map(|b| b.as_slice()))
     }
 
-    /// Every tensor for in-place updates, in the order of [`tensors`](Self::tensors).
+    /// Every tensor for updates in place, in the order of [`tensors`](Self::tensors).
     pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
         self.weights.iter_mut().map(|w| w.as_mut_slice()).chain(self.biases.iter_mut().map(|b| b.as_mut_slice()))
     }
@@ -195,11 +194,11 @@ impl Stack {
         (self.weights, self.biases)
     }
 
-    /// Refuses parameters that an update has made NaN or infinite.
+    /// Checks that all parameters are finite, for use after an update.
     ///
     /// # Errors
     ///
-    /// [`Error::NonFinite`] naming the tensor and position.
+    /// [`Error::NonFinite`] with the name of the tensor and the position.
     pub fn check_finite(&self) -> Result<()> {
         for (name, values) in self.tensor_names().into_iter().zip(self.tensors()) {
             check_finite("Stack::check_finite", name, values)?;

@@ -1,4 +1,4 @@
-//! Keyed random streams: one seed, and an independent ChaCha stream for every purpose and block.
+//! Keyed random streams: one seed, with an independent ChaCha stream for every purpose and block.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -21,7 +21,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 /// ```
 pub type Stream = ChaCha8Rng;
 
-/// What a family of streams is used for; different purposes never share random bits.
+/// The purpose of a family of streams. Different purposes never share random bits.
 ///
 /// # Examples
 ///
@@ -72,9 +72,8 @@ pub enum Purpose {
 
 /// A family of independent random streams, fixed by a seed and a path of purposes.
 ///
-/// A stream is addressed, not consumed: the same seed, path and block give the same bits whoever asks,
-/// in whatever order and on whatever thread. A sweep counter in the path is therefore all that has to
-/// be saved for a run to continue bit for bit.
+/// A stream has an address: the same seed, path and block give the same bits, in any order and on any thread. To
+/// continue a run bit for bit, it is therefore enough to save a sweep counter in the path.
 ///
 /// # Examples
 ///
@@ -109,8 +108,8 @@ impl Streams {
     ///
     /// # Randomness
     ///
-    /// The child's key is 32 bytes of this key's own keystream at an address that no
-    /// [`stream`](Self::stream) can reach.
+    /// The key of the child is 32 bytes of this key's own keystream, at an address that no [`stream`](Self::stream) can
+    /// reach.
     #[must_use]
     pub fn fork(&self, purpose: Purpose, index: u64) -> Self {
         let mut named = ChaCha8Rng::from_seed(self.key);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// What the layers of a stack are to each other: which joint distribution they have, or that each is computed from the one below.
+/// The kind of a model: the joint distribution of the layers of a stack, or a feed-forward net.
 ///
 /// # Examples
 ///
@@ -36,7 +36,7 @@ impl ModelKind {
     /// The names that [`from_str`](str::parse) understands.
     pub const ALLOWED: &'static str = "rbm, sbn, dbm, dbn or classifier";
 
-    /// All of them.
+    /// All kinds of models.
     pub const ALL: [Self; 5] = [Self::Rbm, Self::Sbn, Self::Dbm, Self::Dbn, Self::Classifier];
 
     /// The name in files and commands.
@@ -51,7 +51,7 @@ impl ModelKind {
         }
     }
 
-    /// The number that stands for the model in the header of a file, 1 to 5.
+    /// The number of the model in the header of a file, 1 to 5.
     #[must_use]
     pub fn code(self) -> u32 {
         match self {
@@ -63,7 +63,7 @@ impl ModelKind {
         }
     }
 
-    /// The model that a number stands for.
+    /// The model with the given number.
     #[must_use]
     pub fn from_code(code: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.code() == code)
@@ -91,7 +91,7 @@ impl FromStr for ModelKind {
 
 /// The distribution of the visible units.
 ///
-/// Files carry every kind; a model that does not support one refuses it.
+/// Files can hold every kind. A model that does not support a kind refuses it.
 ///
 /// # Examples
 ///
@@ -113,10 +113,10 @@ pub enum VisibleKind {
     Gaussian,
     /// Groups of neighbouring units of which exactly one is on.
     Softmax {
-        /// Units of a group, 2 or more.
+        /// Units of each group, 2 or more.
         categories: usize,
     },
-    /// Zeros and ones, and one group behind them of which exactly one unit is on, such as the class of a picture.
+    /// Zeros and ones, followed by one group of units of which exactly one is on, such as the class of a picture.
     Labelled {
         /// Units of the group, 2 or more.
         classes: usize,
@@ -127,7 +127,7 @@ impl VisibleKind {
     /// The names that [`from_str`](str::parse) understands.
     pub const ALLOWED: &'static str = "bernoulli, gaussian, softmax:K or bernoulli+softmax:K with K of 2 or more";
 
-    /// Whether units of this kind take numbers as they are, where others take zeros and ones.
+    /// True if units of this kind use numbers unchanged. Other kinds need zeros and ones.
     ///
     /// # Examples
     ///

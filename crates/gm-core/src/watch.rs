@@ -1,8 +1,8 @@
-//! The callback of long computations: how far they are, and whether they go on.
+//! The callback of long computations, which reports progress and may stop them.
 
 use std::ops::ControlFlow;
 
-/// How far a long computation is.
+/// The progress of a long computation.
 ///
 /// # Examples
 ///
@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 ///
 /// use gm_core::Progress;
 ///
-/// // A watcher that shows how far a computation is, and stops it half way.
+/// // A callback that shows the progress and stops the computation halfway.
 /// let mut shown = String::new();
 /// let mut watch = |at: Progress| {
 ///     shown = format!("{} %", 100 * at.done / at.total);
@@ -25,18 +25,18 @@ use std::ops::ControlFlow;
 pub struct Progress {
     /// Steps done.
     pub done: usize,
-    /// Steps in all.
+    /// Steps in total.
     pub total: usize,
 }
 
-/// A callback that is told how far a long computation is, and may end it by breaking.
+/// A callback that receives the progress of a long computation and may stop it by breaking.
 ///
 /// # Examples
 ///
 /// ```
 /// use gm_core::{Progress, Watch};
 ///
-/// /// Ten steps of some work.
+/// /// A computation of ten steps.
 /// fn work(watch: Watch<'_>) -> usize {
 ///     (0..10).take_while(|&done| watch(Progress { done, total: 10 }).is_continue()).count()
 /// }
@@ -48,7 +48,7 @@ pub struct Progress {
 /// ```
 pub type Watch<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
 
-/// A watcher that never stops anything.
+/// A callback that never stops a computation.
 ///
 /// # Examples
 ///

@@ -3,7 +3,7 @@
 use gm_core::{Purpose, Stream, Streams, autocorrelation_time, effective_sample_size, split_r_hat};
 use rand::RngExt;
 
-/// A standard normal draw as a sum of twelve uniform ones: mean 0, variance 1, which is all that matters here.
+/// A draw with mean 0 and variance 1: a sum of twelve uniform draws. Its shape does not matter here.
 fn noise(stream: &mut Stream) -> f64 {
     (0..12).map(|_| stream.random::<f64>()).sum::<f64>() - 6.0
 }

@@ -1,4 +1,4 @@
-//! Model files: round trips, the fixtures, and every way a file can be bad.
+//! Model files: round trips, the fixtures, and every kind of bad file.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may panic as the tests themselves do")]
 
@@ -57,7 +57,7 @@ fn numbers(count: usize) -> impl Strategy<Value = Vec<f32>> {
     prop::collection::vec(finite(), count)
 }
 
-/// A model of the given layers, its numbers taken from the list.
+/// A model of the given layers, with numbers from the list.
 fn build(layers: &[usize], (kind, has_net, visible): (ModelKind, bool, VisibleKind), pool: &[f32]) -> ModelData {
     let mut pool = pool.iter().copied().cycle();
     let mut stack = Stack::zeros(layers).unwrap();
@@ -126,7 +126,7 @@ proptest! {
 }
 
 #[test]
-fn law_every_flip_and_truncation_of_any_format_is_survived() {
+fn law_no_flip_or_truncation_of_any_format_panics() {
     for format in Format::ALL {
         let bytes = bytes_of(&tiny(), format);
         for i in 0..bytes.len() {
@@ -175,12 +175,15 @@ fn table_a_classifier_has_no_biases_on_its_input() {
     let error = refused("\"weights.0\": [[1, 2], [3, 4]]", "\"weights.0\": [[1, 2]]");
     assert_eq!(error, "ModelData::new: `weights.0` has rows 1, expected 2");
     let error = refused("\"bias.1\": [5, 6]", "\"bias.0\": [1, 0], \"bias.1\": [5, 6]");
-    assert!(error.contains("`bias.0` is not part of such a stack"), "{error}");
+    assert!(error.contains("`bias.0` is not a tensor of such a model"), "{error}");
     let biased = Stack::new(vec![Matrix::zeros(2, 2)], vec![Vector::from_element(2, 1.0), Vector::zeros(2)]).unwrap();
     let error = ModelData::from_stack(ModelKind::Classifier, biased).unwrap_err().to_string();
-    assert_eq!(error, "ModelData::new: `bias.0` is not zero, allowed: zeros, or none in files, for a classifier");
+    assert_eq!(
+        error,
+        "ModelData::new: `bias.0` is not zero, allowed: zeros in a classifier, whose file has no `bias.0`"
+    );
     let rbm = tiny().with_features(Some(Stack::zeros(&[2, 1, 1]).unwrap())).unwrap_err().to_string();
-    assert_eq!(rbm, "ModelData::new: `features` is present, allowed: none unless the model is a classifier");
+    assert_eq!(rbm, "ModelData::new: `features` is present, allowed: only in a classifier");
 }
 
 // The fixtures.
@@ -284,7 +287,7 @@ fn rejects_trailing_bytes() {
     assert!(ModelData::read(endless).unwrap_err().to_string().contains("bytes after its end"));
 }
 
-/// What the payload of a model file holds, to write wrong ones with right checksums.
+/// The content of the payload of a model file, for writing wrong content with right checksums.
 #[derive(Clone, Serialize, Deserialize)]
 struct Payload {
     model: Option<String>,
@@ -312,10 +315,10 @@ fn payload_refusal(change: impl Fn(&mut Payload)) -> String {
 #[test]
 fn rejects_lengths_that_lie_within_a_sound_payload() {
     for lie in [u64::MAX, i64::MAX as u64, 1 << 40, 5000] {
-        // An option that is there, and a text of that length.
+        // The payload of an option that is present, with a text of that length.
         let text = refusal_text(Format::Gm, &sealed(1, &(1_u8, lie, 0_u64)));
         assert!(text.starts_with("model file cannot be decoded: "), "{text}");
-        // No model, no visible, no metadata, and that many tensors.
+        // A payload without model, visible and metadata, and with that number of tensors.
         let text = refusal_text(Format::Gm, &sealed(1, &(0_u8, 0_u8, 0_u64, lie)));
         assert!(text.starts_with("model file cannot be decoded: "), "{text}");
     }
@@ -326,15 +329,15 @@ fn rejects_lengths_that_lie_within_a_sound_payload() {
 #[test]
 fn rejects_a_kind_that_the_content_contradicts() {
     let text = refusal_text(Format::Gm, &sealed(4, &payload()));
-    assert_eq!(text, "the file holds a dbn, expected a rbm as its content says");
+    assert_eq!(text, "the file holds a dbn, expected an rbm as its content says");
     assert!(refusal_text(Format::Gm, &sealed(77, &payload())).contains("holds a model of kind 77"));
     let error = tiny().expect_kind(ModelKind::Sbn).unwrap_err();
-    assert_eq!(error.to_string(), "the file holds a rbm, expected a sbn");
+    assert_eq!(error.to_string(), "the file holds an rbm, expected an sbn");
     assert!(tiny().expect_kind(ModelKind::Rbm).is_ok());
 }
 
 #[test]
-fn rejects_content_that_is_no_model() {
+fn rejects_content_that_is_not_a_model() {
     let text = payload_refusal(|p| p.model = None);
     assert_eq!(text, "model file lacks `model`");
     let text = payload_refusal(|p| p.model = Some("cnn".into()));
@@ -376,19 +379,19 @@ fn rejects_tensors_that_do_not_belong() {
     };
     let known = "weights.L, bias.L, recognition.weights.L, recognition.bias.L, label.weights, label.bias, \
                  features.weights.L, features.bias.L, visible_variance, visible_shift or visible_scale";
-    assert_eq!(with("wieghts.1"), format!("model file: `wieghts.1` is not part of such a stack, expected {known}"));
-    assert_eq!(with("bias.00"), format!("model file: `bias.00` is not part of such a stack, expected {known}"));
+    assert_eq!(with("wieghts.1"), format!("model file: `wieghts.1` is not a tensor of such a model, expected {known}"));
+    assert_eq!(with("bias.00"), format!("model file: `bias.00` is not a tensor of such a model, expected {known}"));
     assert_eq!(with("bias.2"), "model file lacks `weights.1`");
     assert_eq!(with("weights.18446744073709551615"), "model file lacks `weights.1`");
     assert_eq!(with("recognition.bias.1"), "model file lacks `recognition.weights.0`");
     assert_eq!(with("label.bias"), "model file lacks `label.weights`");
     assert_eq!(
         with("visible_variance"),
-        "VisibleUnits::new: `visible_variance` is present, allowed: none unless visible units are gaussian"
+        "VisibleUnits::new: `visible_variance` is present, allowed: only with gaussian visible units"
     );
 }
 
-// What belongs to which model.
+// Parts and the models to which they belong.
 
 #[test]
 fn rejects_parts_that_do_not_fit_the_model() {
@@ -403,7 +406,7 @@ fn rejects_parts_that_do_not_fit_the_model() {
     let deep = make(ModelKind::Rbm, plain, stack(&[4, 3, 2]), None, None);
     assert_eq!(text(deep), "ModelData::new: `stack` has depth 2, expected 1");
     let undirected = make(ModelKind::Dbm, plain, stack(&[4, 3]), Some(&[4, 3]), None);
-    assert_eq!(text(undirected), "ModelData::new: `recognition` is present, allowed: none for an undirected model");
+    assert_eq!(text(undirected), "ModelData::new: `recognition` is present, allowed: only in a directed model");
     let short = make(ModelKind::Sbn, plain, stack(&[4, 3, 2]), Some(&[4, 3]), None);
     assert_eq!(text(short), "ModelData::new: `recognition` has depth 1, expected 2");
     let long = make(ModelKind::Dbn, plain, stack(&[4, 3, 2]), Some(&[4, 3, 2]), None);
@@ -411,20 +414,17 @@ fn rejects_parts_that_do_not_fit_the_model() {
     let wide = make(ModelKind::Sbn, plain, stack(&[4, 3]), Some(&[4, 5]), None);
     assert_eq!(text(wide), "ModelData::new: `recognition layer 1` has units 5, expected 3");
     let bare = make(ModelKind::Rbm, gaussian, stack(&[2, 1]), None, None);
-    assert_eq!(text(bare), "ModelData::new: `visible_variance` is absent, allowed: one variance per visible unit");
+    assert_eq!(text(bare), "ModelData::new: `visible_variance` is absent, allowed: a variance for each visible unit");
     let longer = make(ModelKind::Rbm, gaussian, stack(&[2, 1]), None, Some(vec![1.0; 3]));
     assert_eq!(text(longer), "VisibleUnits::new: `visible_variance` has length 3, expected 2");
     let negative = make(ModelKind::Rbm, gaussian, stack(&[2, 1]), None, Some(vec![1.0, -0.5]));
-    assert!(
-        text(negative)
-            .contains("`visible_variance` is -0.5 at unit 1, allowed: positive numbers; no density has another")
-    );
+    assert!(text(negative).contains("`visible_variance` is -0.5 at unit 1, allowed: positive numbers"));
     let odd = make(ModelKind::Rbm, VisibleKind::Softmax { categories: 3 }, stack(&[7, 1]), None, None);
     assert!(text(odd).contains("`visible` is softmax:3 with 7 units"));
 }
 
 #[test]
-fn rejects_writing_what_could_not_be_read() {
+fn rejects_writing_a_model_that_could_not_be_read() {
     for format in Format::ALL {
         let mut model = tiny();
         model.stack.bias_mut(0)[1] = f32::INFINITY;
@@ -462,7 +462,7 @@ fn json_refusal(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn table_json_may_hold_more_and_say_less() {
+fn table_json_may_have_other_keys_and_lack_optional_ones() {
     let model = ModelData::read_as(Format::Json, JSON.as_bytes()).unwrap();
     assert_eq!(model.visible, VisibleKind::Bernoulli);
     assert_eq!(*model.stack.weights(0), Matrix::from_row_slice(2, 2, &[1.0, 2.5, -3.0, 4.0]));
@@ -475,7 +475,7 @@ fn table_json_may_hold_more_and_say_less() {
 }
 
 #[test]
-fn rejects_json_that_is_no_model() {
+fn rejects_json_that_is_not_a_model() {
     let ragged = "parts of different lengths, expected a list of numbers or of equally long lists of numbers";
     assert!(json_refusal("[-3, 4e0]", "[-3]").ends_with(ragged));
     assert!(json_refusal("[-3, 4e0]", "5").ends_with(ragged));
@@ -533,7 +533,7 @@ fn table_safetensors_header_is_aligned_and_carries_the_names() {
 }
 
 #[test]
-fn rejects_safetensors_that_are_no_model() {
+fn rejects_safetensors_that_are_not_a_model() {
     let text = |header: &str, data: &[u8]| refusal_text(Format::Safetensors, &safetensors(header, data));
     assert_eq!(text(&safetensors_header("", "F32", 4), &[0; 12]), "safetensors file lacks `model`");
     let unknown = safetensors_header(&RBM.replace("rbm", "gan"), "F32", 4);
@@ -625,7 +625,7 @@ fn table_npz_names_may_be_texts_of_numpy() {
 }
 
 #[test]
-fn rejects_npz_that_are_no_model() {
+fn rejects_npz_that_is_not_a_model() {
     let plain = |descr, shape, data: &[u8]| npy(descr, "False", shape, data);
     let text = npz_refusal(0, "modle.npy", plain("|u1", "(3,)", b"rbm"));
     assert_eq!(text, "npz file: `modle` is of type |u1, expected of type float32 or float64 (<f4 or <f8)");
@@ -649,25 +649,25 @@ fn rejects_npz_that_are_no_model() {
 }
 
 #[test]
-fn rejects_npz_that_lie_or_expand_without_bound() {
+fn rejects_npz_that_lies_or_expands_without_bound() {
     let plain = |shape, data: &[u8]| npz_refusal(2, "bias.0.npy", npy("<f4", "False", shape, data));
     let text = plain("(2,)", &[0; 12]);
-    assert_eq!(text, "npz file cannot be decoded: `bias.0`: its header announces 8 bytes, there are others");
+    assert_eq!(text, "npz file cannot be decoded: `bias.0`: its header announces 8 bytes, but it has another size");
     assert_eq!(plain("(2,)", &[0; 4]), text);
-    assert!(plain("(999999999, 999999999)", &[]).contains("would expand to more than 64 times the file"));
-    assert!(plain("(99999999999, 99999999999)", &[]).contains("it is no vector or matrix of numbers"));
-    assert!(plain("(0xffffffffff, 0xffffffffff)", &[]).contains("it is no vector or matrix of numbers"));
-    assert!(plain("(99_999, 1)", &[]).contains("it is no vector or matrix of numbers"));
-    assert!(plain("(18000000000000000000, 1+1)", &[]).contains("it is no vector or matrix of numbers"));
+    assert!(plain("(999999999, 999999999)", &[]).contains("would expand to more than 64 times the size of the file"));
+    assert!(plain("(99999999999, 99999999999)", &[]).contains("it is not a vector or a matrix of numbers"));
+    assert!(plain("(0xffffffffff, 0xffffffffff)", &[]).contains("it is not a vector or a matrix of numbers"));
+    assert!(plain("(99_999, 1)", &[]).contains("it is not a vector or a matrix of numbers"));
+    assert!(plain("(18000000000000000000, 1+1)", &[]).contains("it is not a vector or a matrix of numbers"));
     assert_eq!(
         plain("(1, 1, 2)", &[0; 8]),
         "npz file: `bias.0` is of shape [1, 1, 2] with 2 numbers, expected a vector"
     );
     let nested = format!("{}2{}", "(".repeat(4000), ")".repeat(4000));
-    assert!(plain(&nested, &[]).contains("it is no vector or matrix of numbers"));
-    // 64 MiB of zeros that deflate to 64 KiB, honestly announced.
+    assert!(plain(&nested, &[]).contains("it is not a vector or a matrix of numbers"));
+    // 64 MiB of zeros that deflate to 64 KiB, with an honest header.
     let bomb = plain("(16777216,)", &vec![0; 1 << 26]);
-    assert!(bomb.contains("would expand to more than 64 times the file and 16 MiB"), "{bomb}");
+    assert!(bomb.contains("would expand to more than 64 times the size of the file plus 16 MiB"), "{bomb}");
     let mut long = npy("<f4", "False", "(2,)", &[0; 8]);
     long.splice(6..10, [2, 0, 0xff, 0xff, 0xff, 0xff]);
     let text = npz_refusal(2, "bias.0.npy", long);

@@ -440,7 +440,7 @@ mod tests {
         let empty = Dbm::initial(&[0.5], &[2, 0], 0.1, &Streams::new(0)).unwrap_err();
         assert!(empty.to_string().contains("1 or more units in each layer"));
         let rbm = ModelData::from_stack(ModelKind::Rbm, Stack::zeros(&[2, 2]).unwrap()).unwrap();
-        assert_eq!(Dbm::from_data(rbm).unwrap_err().to_string(), "the file holds a rbm, expected a dbm");
+        assert_eq!(Dbm::from_data(rbm).unwrap_err().to_string(), "the file holds an rbm, expected a dbm");
         let units = VisibleUnits::new(VisibleKind::Labelled { classes: 2 }, 3, None).unwrap();
         let labelled = Rbm::with_units(Stack::zeros(&[3, 2]).unwrap(), units).unwrap();
         let data = ModelData { kind: ModelKind::Dbm, ..labelled.to_data().unwrap() };

@@ -325,6 +325,6 @@ mod tests {
         let none = Rbm::initial(&[0.5], 0, 0.1, &Streams::new(0)).unwrap_err();
         assert!(none.to_string().contains("1 or more units in each layer"));
         let dbm = ModelData::from_stack(ModelKind::Dbm, Stack::zeros(&[2, 2]).unwrap()).unwrap();
-        assert_eq!(Rbm::from_data(dbm).unwrap_err().to_string(), "the file holds a dbm, expected a rbm");
+        assert_eq!(Rbm::from_data(dbm).unwrap_err().to_string(), "the file holds a dbm, expected an rbm");
     }
 }

@@ -287,6 +287,6 @@ mod tests {
         assert!(Sbn::initial(&[0.5], &[], 1.0, &Streams::new(0)).is_err());
         assert!(Sbn::initial(&[0.5], &[0], 1.0, &Streams::new(0)).unwrap_err().to_string().contains("1 or more units"));
         let rbm = ModelData::from_stack(ModelKind::Rbm, Stack::zeros(&[2, 2]).unwrap()).unwrap();
-        assert_eq!(Sbn::from_data(rbm).unwrap_err().to_string(), "the file holds a rbm, expected a sbn");
+        assert_eq!(Sbn::from_data(rbm).unwrap_err().to_string(), "the file holds an rbm, expected an sbn");
     }
 }

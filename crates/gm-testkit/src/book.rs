@@ -1,16 +1,17 @@
-//! Parts of the book that tests write: a table says what the program says because a test has asked it.
+//! Parts of the book that tests write, so that tables in the book quote the program exactly.
 
 use std::fs;
 use std::path::Path;
 
-/// Set by `cargo xtask book`: write the parts instead of comparing them.
+/// The environment variable that `cargo xtask book` sets. With it the parts are written instead of compared.
 const WRITE: &str = "DGM_WRITE_BOOK";
 
-/// Compares a part of a chapter, between the lines `<!-- NAME -->` and `<!-- end of NAME -->`, with what it should be, or writes it.
+/// Compares a part of a chapter, between the lines `<!-- NAME -->` and `<!-- end of NAME -->`, with the expected text,
+/// or writes it.
 ///
 /// # Errors
 ///
-/// What is wrong with the chapter.
+/// A text that says what is wrong with the chapter.
 pub fn check_part(chapter: &str, name: &str, expected: &str) -> Result<(), String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src").join(chapter);
     let text = fs::read_to_string(&path).map_err(|error| format!("{chapter}: {error}"))?;
@@ -21,7 +22,7 @@ pub fn check_part(chapter: &str, name: &str, expected: &str) -> Result<(), Strin
     let different = whole.lines().zip(text.lines()).position(|(a, b)| a != b);
     match whole == text {
         true => Ok(()),
-        false => Err(format!("{chapter} differs from line {different:?} (from 0); `cargo xtask book` writes it anew")),
+        false => Err(format!("{chapter} differs from line {different:?} (from 0); `cargo xtask book` writes it again")),
     }
 }
 
@@ -31,7 +32,7 @@ fn replaced(text: &str, name: &str, part: &str) -> Option<String> {
     Some(format!("{before}<!-- {name} -->\n{part}<!-- end of {name} -->\n{after}"))
 }
 
-/// A table in Markdown; cells lose line ends, and what would end them.
+/// A table in Markdown. Line ends in cells become spaces, and the character `|` is escaped.
 #[must_use]
 pub fn markdown_table(head: &[&str], rows: &[Vec<String>]) -> String {
     let cell = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");

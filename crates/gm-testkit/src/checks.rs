@@ -1,4 +1,4 @@
-//! Checks that a Markov kernel is put through, given the exact joint distribution it must respect.
+//! Checks of a Markov kernel, given the exact joint distribution that it must respect.
 
 use std::collections::BTreeMap;
 
@@ -8,25 +8,25 @@ use crate::chi_squared::{TestResult, chi_squared_test};
 use crate::joint::Joint;
 use crate::sampling::rng;
 
-/// Starting states of a conditional check: many, because each has few cells.
+/// The number of starting states of a conditional check. It is large, because each start has few cells.
 const CONDITIONAL_STARTS: usize = 32;
 
-/// Starting states of a sweep check: few, because each spreads over all the joint states.
+/// The number of starting states of a sweep check. It is small, because each start spreads over all the joint states.
 const SWEEP_STARTS: usize = 8;
 
-/// Whether a kernel leaves the joint distribution invariant.
+/// Tests whether a kernel leaves the joint distribution invariant.
 ///
-/// Draws `samples` states exactly, applies the kernel once to the batch and compares the counts of all joint
-/// states with the distribution they started from. The joint, not the visible marginal: updating both
-/// layers of an RBM from the old pair leaves every visible marginal right.
+/// Draws `samples` states exactly, applies the kernel once to the batch and compares the counts of all joint states
+/// with the distribution at the start. It compares the joint distribution and not the visible marginal, because
+/// updating both layers of an RBM from the old pair leaves every visible marginal right.
 ///
 /// # Randomness
 ///
-/// The starting states come from `seed`; the kernel brings its own generator.
+/// The starting states come from `seed`. The kernel has its own generator.
 ///
 /// # Panics
 ///
-/// When the kernel returns other than `samples` states of the right length.
+/// When the number or the length of the states that the kernel returns is wrong.
 ///
 /// # Examples
 ///
@@ -50,11 +50,11 @@ pub fn check_joint_invariance(
     check_joint_draws(joint, &states).named("invariance of the joint")
 }
 
-/// Whether independent draws of all layers follow the joint distribution.
+/// Tests whether independent draws of all layers follow the joint distribution.
 ///
 /// # Panics
 ///
-/// Without draws, or when one has a wrong length.
+/// Without draws, or when a draw has the wrong length.
 #[must_use]
 pub fn check_joint_draws(joint: &Joint, states: &[Vec<u8>]) -> TestResult {
     let probabilities = joint.probabilities();
@@ -62,11 +62,11 @@ pub fn check_joint_draws(joint: &Joint, states: &[Vec<u8>]) -> TestResult {
     chi_squared_test(&observed, &probabilities).named("draws of all layers")
 }
 
-/// Whether independent draws of the visible layer follow p(v).
+/// Tests whether independent draws of the visible layer follow p(v).
 ///
 /// # Panics
 ///
-/// Without draws, or when one has a wrong length.
+/// Without draws, or when a draw has the wrong length.
 ///
 /// # Examples
 ///
@@ -84,18 +84,18 @@ pub fn check_visible_draws(joint: &Joint, visible: &[Vec<u8>]) -> TestResult {
     chi_squared_test(&observed, &probabilities).named("draws of the visible layer")
 }
 
-/// Whether a kernel draws a block of units from its exact conditional given all the others.
+/// Tests whether a kernel draws a block of units from its exact conditional given all the others.
 ///
-/// The conditional is tested at up to 32 states chosen uniformly, not from the model, so that an error shows where
-/// the model seldom goes; a change outside the block fails at once.
+/// The conditional is tested at up to 32 states. They are chosen uniformly and not from the model, so that an error
+/// also shows where the model is rarely. A change outside the block fails at once.
 ///
 /// # Randomness
 ///
-/// As [`check_sweep`].
+/// The same as in [`check_sweep`].
 ///
 /// # Panics
 ///
-/// As [`check_sweep`].
+/// The same as in [`check_sweep`].
 ///
 /// # Examples
 ///
@@ -120,19 +120,19 @@ pub fn check_conditional(
     check_from(joint, &starts, &[block.to_vec()], resample, samples).named("conditional of a block")
 }
 
-/// Whether a kernel leads from a given state where drawing `blocks` one after the other leads.
+/// Tests whether a kernel leads from a given state to the same distribution as drawing `blocks` one after the other.
 ///
-/// Up to 8 states are chosen uniformly and `samples` copies of them, interleaved, go through the kernel as
-/// one batch. The ends of each start are compared with the exact distribution after the blocks, which also
-/// shows what leaves the joint invariant, such as a unit that is never updated.
+/// Up to 8 states are chosen uniformly, and `samples` copies of them, interleaved, go through the kernel as one batch.
+/// The results of each start are compared with the exact distribution after the blocks. This also shows errors that
+/// leave the joint distribution invariant, such as a unit that is never updated.
 ///
 /// # Randomness
 ///
-/// The states come from `seed`; the kernel brings its own generator.
+/// The states come from `seed`. The kernel has its own generator.
 ///
 /// # Panics
 ///
-/// When the kernel returns other than `samples` states of the right length.
+/// When the number or the length of the states that the kernel returns is wrong.
 #[must_use]
 pub fn check_sweep(
     joint: &Joint,
@@ -145,7 +145,7 @@ pub fn check_sweep(
     check_from(joint, &starts, blocks, kernel, samples).named("transition of a sweep")
 }
 
-/// Compares where a kernel leads from each start with where drawing the blocks leads.
+/// Compares the distribution after the kernel, from each start, with the distribution after drawing the blocks.
 fn check_from(
     joint: &Joint,
     starts: &[usize],
@@ -167,7 +167,7 @@ fn check_from(
     TestResult::combined("transition", &results)
 }
 
-/// Different states, each as likely as any other.
+/// Different states, chosen uniformly.
 fn uniform_starts(joint: &Joint, most: usize, seed: u64) -> Vec<usize> {
     let states = 1_usize << joint.units();
     let mut rng = rng(seed);

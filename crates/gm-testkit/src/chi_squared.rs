@@ -1,12 +1,12 @@
-//! Tests of hypotheses whose failure says everything needed to judge and repeat it.
+//! Tests of hypotheses whose failures print everything needed to judge and repeat them.
 
 use statrs::distribution::{ChiSquared, ContinuousCDF, Normal, StudentsT};
 use statrs::function::beta::beta_reg;
 
-/// Cells with a smaller expected count are pooled: below it the chi-squared law does not hold.
+/// Cells with a smaller expected count are pooled. Below it the chi-squared distribution does not hold.
 const LEAST_EXPECTED: f64 = 5.0;
 
-/// What a test found; every statistic here follows a chi-squared law when the null hypothesis is true.
+/// The result of a test. Every statistic here follows a chi-squared distribution when the null hypothesis is true.
 ///
 /// # Examples
 ///
@@ -18,17 +18,17 @@ const LEAST_EXPECTED: f64 = 5.0;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct TestResult {
-    /// What was tested.
+    /// The subject of the test.
     pub what: String,
-    /// The statistic; infinite when something impossible was seen.
+    /// The statistic. It is infinite when an impossible outcome occurred.
     pub statistic: f64,
-    /// Degrees of freedom of its chi-squared law.
+    /// The degrees of freedom of its chi-squared distribution.
     pub degrees: usize,
-    /// Of how many tests the statistic is the largest; the p-value is multiplied by it (Bonferroni).
+    /// The number of tests among which the statistic is the largest. The p-value is multiplied by it (Bonferroni).
     pub comparisons: usize,
     /// The probability of a statistic at least this large if the null hypothesis is true.
     pub p_value: f64,
-    /// Draws the test rests on.
+    /// The number of draws.
     pub samples: u64,
 }
 
@@ -38,14 +38,14 @@ impl TestResult {
         Self { what: what.into(), statistic, degrees, comparisons: 1, p_value, samples }
     }
 
-    /// One of several tests, given by its own p-value as a chi-squared statistic of one degree.
+    /// The result of several tests, from the least p-value, as a chi-squared statistic of one degree.
     fn from_p_value(what: &str, p_value: f64, comparisons: usize, samples: u64) -> Self {
         let deviate = Normal::standard().inverse_cdf(p_value / 2.0);
         let p_value = (p_value * comparisons as f64).min(1.0);
         Self { what: what.into(), statistic: deviate * deviate, degrees: 1, comparisons, p_value, samples }
     }
 
-    /// Independent chi-squared tests as one: statistics and degrees of freedom add up.
+    /// Combines independent chi-squared tests: statistics and degrees of freedom add up.
     #[must_use]
     pub fn combined(what: &str, results: &[Self]) -> Self {
         let statistic = results.iter().map(|r| r.statistic).sum();
@@ -53,7 +53,7 @@ impl TestResult {
         Self::new(what, statistic, degrees, results.iter().map(|r| r.samples).sum())
     }
 
-    /// The same result under a name that says more.
+    /// The same result under another name.
     #[must_use]
     pub fn named(self, what: impl Into<String>) -> Self {
         Self { what: what.into(), ..self }
@@ -68,17 +68,17 @@ impl TestResult {
         chi_squared(self.degrees).inverse_cdf(1.0 - alpha / self.comparisons as f64)
     }
 
-    /// Whether the null hypothesis stands at level alpha.
+    /// True if the null hypothesis stands at level alpha.
     #[must_use]
     pub fn passes(&self, alpha: f64) -> bool {
         self.p_value >= alpha
     }
 
-    /// Stops unless the null hypothesis stands at level alpha.
+    /// Panics unless the null hypothesis stands at level alpha.
     ///
     /// # Panics
     ///
-    /// With the statistic, its threshold, the seed and the number of draws.
+    /// When the null hypothesis is rejected, with the statistic, its threshold, the seed and the number of draws.
     ///
     /// # Examples
     ///
@@ -107,19 +107,19 @@ impl TestResult {
     }
 }
 
-/// Pearson's test of counts against the probabilities of their cells:
-/// statistic = sum (observed - expected)^2 / expected over pooled cells.
+/// Pearson's test of counts against the probabilities of their cells: statistic = sum (observed - expected)^2 /
+/// expected over pooled cells.
 ///
 /// # Numerics
 ///
-/// Cells are taken in order of their probability and joined until each group expects 5 draws or more.
-/// A draw in a cell of probability zero makes the statistic infinite. With hundreds of cells that expect
-/// little more than 5 the statistic spreads 2 % wider than its law (measured over 6,000 repeats), which
-/// raises a true alpha of 1e-3 by about a sixth and, extrapolated, one of 1e-6 to about 2e-6.
+/// Cells are taken in order of their probability and joined until each group expects at least 5 draws. A draw in a cell
+/// of probability zero makes the statistic infinite. With hundreds of cells that expect little more than 5 draws, the
+/// spread of the statistic is 2 % wider than that of the chi-squared distribution (measured over 6,000 repeats). This
+/// raises a true alpha of 1e-3 by about a sixth and, extrapolated, an alpha of 1e-6 to about 2e-6.
 ///
 /// # Panics
 ///
-/// When lengths differ, nothing was observed, or the probabilities do not sum to 1.
+/// When lengths differ, when nothing was observed, or when the probabilities do not sum to 1.
 ///
 /// # Examples
 ///
@@ -145,11 +145,11 @@ pub fn chi_squared_test(observed: &[u64], expected_prob: &[f64]) -> TestResult {
     TestResult::new("chi-squared", statistic, groups.len() - 1, samples)
 }
 
-/// Whether two sets of counts over the same cells come from one distribution (test of homogeneity).
+/// Tests whether two sets of counts over the same cells come from one distribution (test of homogeneity).
 ///
 /// # Numerics
 ///
-/// Cells are pooled until the smaller sample expects 5 draws or more in each group.
+/// Cells are pooled until the smaller sample expects at least 5 draws in each group.
 ///
 /// # Panics
 ///
@@ -178,7 +178,7 @@ pub fn two_sample_test(a: &[u64], b: &[u64]) -> TestResult {
     TestResult::new("two samples", groups.iter().map(in_group).sum(), groups.len() - 1, total as u64)
 }
 
-/// Joins cells, smallest first, until each group expects enough draws; what remains joins the last group.
+/// Joins cells, smallest first, until each group expects enough draws. The remaining cells join the last group.
 fn pooled<const K: usize>(mut cells: Vec<(f64, [u64; K])>) -> Vec<(f64, [u64; K])> {
     cells.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut groups: Vec<(f64, [u64; K])> = Vec::new();
@@ -200,12 +200,11 @@ fn join<const K: usize>(group: &mut (f64, [u64; K]), expected: f64, observed: [u
     group.1.iter_mut().zip(observed).for_each(|(sum, o)| *sum += o);
 }
 
-/// Whether each count of successes fits its own probability: exact binomial tails, Bonferroni over units.
+/// Tests whether each count of successes fits its own probability: exact binomial tails, Bonferroni over units.
 ///
 /// # Numerics
 ///
-/// The p-value of a unit is twice its smaller tail; the statistic is the squared normal deviate of the
-/// least p-value.
+/// The p-value of a unit is twice its smaller tail. The statistic is the squared normal deviate of the least p-value.
 ///
 /// # Panics
 ///
@@ -244,11 +243,11 @@ fn binomial_tail(k: u64, n: u64, p: f64) -> f64 {
     beta_reg(k as f64, (n - k + 1) as f64, p)
 }
 
-/// Student's test of whether independent draws have the expected mean.
+/// Tests whether independent draws have the expected mean, by Student's test.
 ///
 /// # Numerics
 ///
-/// The statistic is the squared normal deviate of the same p-value. Draws with heavy tails need many.
+/// The statistic is the squared normal deviate of the same p-value. Distributions with heavy tails need many draws.
 /// Draws that are all equal pass only if they equal the mean to 12 digits.
 ///
 /// # Panics

@@ -1,4 +1,4 @@
-//! Numerical derivatives and comparisons that say what differs.
+//! Numerical derivatives, and comparisons whose failures name the difference.
 
 /// The gradient of a function by central differences with one Richardson step.
 ///
@@ -6,8 +6,8 @@
 ///
 /// # Numerics
 ///
-/// Truncation is of order h^4, rounding of order 1e-16 |f| / h: with h = 1e-2 about 1e-9 for functions of
-/// order one. Costs four evaluations a coordinate.
+/// The truncation error is of order h^4, the rounding error of order 1e-16 |f| / h. With h = 1e-2 this is about 1e-9
+/// for functions of order one. The cost is four evaluations for each coordinate.
 ///
 /// # Examples
 ///
@@ -29,11 +29,11 @@ pub fn central_difference(mut f: impl FnMut(&[f64]) -> f64, x: &[f64], step: f64
     (0..x.len()).map(|i| (4.0 * slope(i, step / 2.0) - slope(i, step)) / 3.0).collect()
 }
 
-/// Stops unless |a - b| <= absolute + relative * max(|a|, |b|).
+/// Panics unless |a - b| <= absolute + relative * max(|a|, |b|).
 ///
 /// # Panics
 ///
-/// With both numbers, their difference and what was allowed.
+/// When the numbers are not close, with both numbers, their difference and the allowed difference.
 ///
 /// # Examples
 ///
@@ -48,11 +48,11 @@ pub fn central_difference(mut f: impl FnMut(&[f64]) -> f64, x: &[f64], step: f64
 pub fn assert_close(a: f64, b: f64, relative: f64, absolute: f64, what: &str) {
     let allowed = absolute + relative * a.abs().max(b.abs());
     let difference = (a - b).abs();
-    // Equal infinities are close; NaN is close to nothing.
+    // Equal infinities are close. NaN is close to nothing.
     assert!(a == b || difference <= allowed, "{what}: {a} and {b} differ by {difference:e}, allowed {allowed:e}");
 }
 
-/// [`assert_close`] for lists; the failure names the position.
+/// [`assert_close`] for lists. The failure names the position.
 ///
 /// # Panics
 ///

@@ -1,11 +1,11 @@
-//! The exact fixtures: small models whose every answer was computed by code outside this workspace.
+//! The exact fixtures: small models with answers that code outside this workspace computed.
 
 use serde_json::Value;
 
 use crate::joint::{Joint, Model};
 use crate::parameters::Parameters;
 
-/// Names and texts, compiled in so that the fixtures are found wherever a test runs.
+/// Names and texts. They are compiled in, so that every test finds them.
 const FIXTURES: [(&str, &str); 11] = [
     ("rbm_small", include_str!("../fixtures/rbm_small.json")),
     ("rbm_strong", include_str!("../fixtures/rbm_strong.json")),
@@ -28,7 +28,7 @@ const PUBLISHED: &str = include_str!("../fixtures/published.json");
 ///
 /// # Panics
 ///
-/// Every accessor panics when the fixture lacks what is asked for, with the fixture and the name.
+/// Every accessor panics when the fixture lacks the requested value, and names the fixture and the value.
 ///
 /// # Examples
 ///
@@ -53,7 +53,7 @@ impl Fixture {
     ///
     /// # Panics
     ///
-    /// When there is none, with the list of names.
+    /// When there is no such fixture, with the list of names.
     #[must_use]
     pub fn load(name: &str) -> Self {
         let found = FIXTURES.iter().find(|(known, _)| *known == name);
@@ -88,7 +88,7 @@ impl Fixture {
         Self { name: entry.into(), text: value.to_string(), value }
     }
 
-    /// The name it was loaded by.
+    /// The name of the fixture.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -104,7 +104,7 @@ impl Fixture {
     ///
     /// # Panics
     ///
-    /// For an entry of the published facts that stands for several models.
+    /// For an entry of the published facts that describes several models.
     #[must_use]
     pub fn model(&self) -> &str {
         self.value["model"].as_str().expect("a fixture names its model")

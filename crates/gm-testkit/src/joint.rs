@@ -1,4 +1,4 @@
-//! The exact joint distribution of a small stack, by brute force over all its states.
+//! The exact joint distribution of a small stack, by enumeration of all its states.
 
 use std::ops::Range;
 
@@ -7,10 +7,10 @@ use rand::Rng;
 use crate::parameters::Parameters;
 use crate::sampling::Categorical;
 
-/// More units than this would take minutes and gigabytes.
+/// The greatest number of units. More would take minutes and gigabytes.
 const MOST_UNITS: usize = 22;
 
-/// Which joint distribution the parameters of a stack stand for.
+/// The kind of joint distribution that the parameters of a stack define.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Model {
     /// Restricted Boltzmann machine: two undirected layers.
@@ -42,7 +42,7 @@ impl Model {
         }
     }
 
-    /// How many layers, from the visible one up, are Bernoulli given the layer above.
+    /// The number of layers, from the visible one upwards, that are Bernoulli given the layer above.
     fn directed(self, layers: usize) -> usize {
         match self {
             Self::Rbm | Self::Dbm => 0,
@@ -54,12 +54,12 @@ impl Model {
 
 /// The probability of every state of a small model.
 ///
-/// A state lists the units of all layers, visible ones first. States are numbered with the first unit as
-/// the most significant bit, so that the states that share a visible row are neighbours.
+/// A state lists the units of all layers, visible ones first. States are numbered with the first unit as the most
+/// significant bit, so that the states with the same visible row are neighbours.
 ///
 /// # Numerics
 ///
-/// All in `f64` and in the log domain; at most 22 units.
+/// All computations are in `f64` and in the log domain. The limit is 22 units.
 ///
 /// # Examples
 ///
@@ -89,7 +89,7 @@ impl Joint {
     ///
     /// # Panics
     ///
-    /// When shapes disagree, an RBM has other than two layers, or there are more than 22 units.
+    /// When shapes disagree, when an RBM has more or fewer than two layers, or when there are more than 22 units.
     #[must_use]
     pub fn new(model: Model, parameters: Parameters) -> Self {
         let base = vec![0.0; parameters.biases[0].len()];
@@ -145,7 +145,7 @@ impl Joint {
         parameters.assert_shapes();
         let layers = parameters.layers();
         let units: usize = layers.iter().sum();
-        assert!(layers.len() >= 2, "a stack has two layers or more");
+        assert!(layers.len() >= 2, "a stack has at least two layers");
         assert!(model != Model::Rbm || layers.len() == 2, "an RBM has two layers, found {}", layers.len());
         assert!(units <= MOST_UNITS, "{units} units, at most {MOST_UNITS} can be enumerated");
         let rows = 1 << layers[0];
@@ -178,7 +178,7 @@ impl Joint {
         below + self.beta * (biases + pairs) + (1.0 - self.beta) * dot(&self.base, x[0])
     }
 
-    /// log Ber(x_l; s(W_l x_(l+1) + b_l)), the top layer having its bias only.
+    /// log Ber(x_l; s(W_l x_(l+1) + b_l)). The top layer has its bias only.
     fn log_bernoulli(&self, l: usize, x: &[&[u8]]) -> f64 {
         let sign = |on: u8| if on == 1 { -1.0 } else { 1.0 };
         x[l].iter().zip(self.inputs_from_above(l, x)).map(|(&on, z)| -softplus(sign(on) * z)).sum()
@@ -204,7 +204,7 @@ impl Joint {
         self.layers.iter().sum()
     }
 
-    /// Where the units of a layer lie in a state.
+    /// The range of the units of a layer in a state.
     #[must_use]
     pub fn units_of(&self, layer: usize) -> Range<usize> {
         let first = self.layers[..layer].iter().sum();
@@ -217,13 +217,13 @@ impl Joint {
         self.model
     }
 
-    /// The parameters it was made from.
+    /// The parameters of the model.
     #[must_use]
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
     }
 
-    /// The inverse temperature; 1 unless [`annealed_rbm`](Self::annealed_rbm) made it.
+    /// The inverse temperature. It is 1 except for models from [`annealed_rbm`](Self::annealed_rbm).
     #[must_use]
     pub fn beta(&self) -> f64 {
         self.beta
@@ -235,7 +235,7 @@ impl Joint {
         &self.base
     }
 
-    /// The state of a number.
+    /// The state with the given number.
     ///
     /// # Examples
     ///
@@ -253,7 +253,7 @@ impl Joint {
     ///
     /// # Panics
     ///
-    /// When it has another length than the model, or a unit is neither 0 nor 1.
+    /// When the length is not the model's, or a unit is neither 0 nor 1.
     #[must_use]
     pub fn number(&self, state: &[u8]) -> usize {
         assert!(state.len() == self.units(), "state of {} units, expected {}", state.len(), self.units());
@@ -272,7 +272,7 @@ impl Joint {
         self.log_probs.iter().map(|p| p.exp()).collect()
     }
 
-    /// log Z of the undirected layers: all in an RBM or DBM, the top two in a DBN, none (0) in an SBN.
+    /// log Z of the undirected layers: all layers of an RBM or DBM, the top two of a DBN. For an SBN it is 0.
     #[must_use]
     pub fn log_partition(&self) -> f64 {
         self.log_partition
@@ -282,13 +282,13 @@ impl Joint {
     ///
     /// # Panics
     ///
-    /// When `v` does not have the visible units.
+    /// When the length of `v` is not the number of visible units.
     #[must_use]
     pub fn log_prob_visible(&self, v: &[u8]) -> f64 {
         self.log_prob_visible[self.row(v)]
     }
 
-    /// log p(v) of all rows, the first unit being the most significant bit.
+    /// log p(v) of all rows, with the first unit as the most significant bit.
     #[must_use]
     pub fn log_prob_all_visible(&self) -> &[f64] {
         &self.log_prob_visible
@@ -331,7 +331,7 @@ impl Joint {
     ///
     /// # Panics
     ///
-    /// When `v` does not have the visible units.
+    /// When the length of `v` is not the number of visible units.
     #[must_use]
     pub fn posterior(&self, v: &[u8]) -> Vec<f64> {
         let row = self.row(v);
@@ -360,7 +360,7 @@ impl Joint {
         moments
     }
 
-    /// `E[x x' | v]`; its diagonal is the mean because x is binary.
+    /// `E[x x' | v]`. Its diagonal is the mean, because x is binary.
     fn posterior_second_moment(&self, v: &[u8]) -> Vec<Vec<f64>> {
         let hidden = self.units() - self.layers[0];
         let mut moments = vec![vec![0.0; hidden]; hidden];
@@ -374,9 +374,9 @@ impl Joint {
 
     /// The gradient of [`mean_log_prob`](Self::mean_log_prob) with respect to all parameters.
     ///
-    /// By Fisher's identity it is the score of the unnormalised joint, averaged over the posterior of the
-    /// data, less its average over the model. The score of W_l is r_l x_(l+1)' and that of b_l is r_l, where
-    /// r_l = x_l in an undirected layer and x_l - s(W_l x_(l+1) + b_l) in a directed one.
+    /// By Fisher's identity it is the score of the unnormalised joint distribution, averaged over the posterior of the
+    /// data, minus its average over the model. The score of W_l is r_l x_(l+1)' and that of b_l is r_l, where r_l = x_l
+    /// in an undirected layer and x_l - s(W_l x_(l+1) + b_l) in a directed one.
     #[must_use]
     pub fn gradient_mean_log_prob(&self, data: &[Vec<u8>]) -> Parameters {
         let mut gradient = Parameters::zeros(&self.layers);
@@ -386,7 +386,7 @@ impl Joint {
         gradient
     }
 
-    /// The mean over the data of p(x | v), less p(x), for every state.
+    /// The mean over the data of p(x | v), minus p(x), for every state.
     fn posterior_less_model(&self, data: &[Vec<u8>]) -> Vec<f64> {
         let mut factors: Vec<f64> = self.probabilities().iter().map(|p| -p).collect();
         let hidden = factors.len() / self.log_prob_visible.len();
@@ -424,8 +424,8 @@ impl Joint {
         self.block_conditional(state, &[unit])[1]
     }
 
-    /// p(block | all other units) of every configuration of the block, its first unit being the most
-    /// significant bit; the state of the block itself does not matter.
+    /// p(block | all other units) of every configuration of the block, with its first unit as the most significant bit.
+    /// The state of the block itself does not matter.
     ///
     /// # Panics
     ///
@@ -437,7 +437,7 @@ impl Joint {
         logs.iter().map(|p| (p - total).exp()).collect()
     }
 
-    /// The numbers of the states that differ from `state` in a block at most, by configuration.
+    /// The numbers of the states that differ from `state` at most in a block, by configuration.
     pub(crate) fn block_numbers(&self, state: &[u8], block: &[usize]) -> Vec<usize> {
         let mut state = state.to_vec();
         let number_with = |configuration: usize| {
@@ -449,8 +449,8 @@ impl Joint {
         (0..1 << block.len()).map(number_with).collect()
     }
 
-    /// The distribution over all states after blocks of units were drawn from their exact conditionals one
-    /// after the other, from a given state.
+    /// The distribution over all states after drawing blocks of units from their exact conditionals, one after the
+    /// other, from a given state.
     ///
     /// # Examples
     ///
@@ -481,7 +481,7 @@ impl Joint {
     ///
     /// # Randomness
     ///
-    /// One `f64` a draw.
+    /// One `f64` for each draw.
     #[must_use]
     pub fn sample(&self, rng: &mut impl Rng, samples: usize) -> Vec<Vec<u8>> {
         let states = Categorical::new(&self.probabilities());

@@ -1,8 +1,8 @@
 //! Slow oracles, exact samplers and statistical tests that the workspace is checked against.
 //!
-//! The crate shares no code with what it checks: parameters are plain nested vectors of `f64`, a state is
-//! a `Vec<u8>` of zeros and ones that holds all layers, visible units first, and a batch is a list of
-//! states. [`Joint`] enumerates every state of a small model from the defining equations
+//! The crate shares no code with the crates that it checks. Parameters are plain nested vectors of `f64`. A state is a
+//! `Vec<u8>` of zeros and ones with the units of all layers, visible units first, and a batch is a list of states.
+//! [`Joint`] enumerates every state of a small model from the defining equations
 //!
 //! | model | joint distribution |
 //! |---|---|
@@ -10,10 +10,10 @@
 //! | SBN | p(x) = Ber(x_L; s(b_L)) prod_(l<L) Ber(x_l; s(W_l x_(l+1) + b_l)) |
 //! | DBN | p(x) = [RBM over (x_(L-1), x_L)] prod_(l<L-1) Ber(x_l; s(W_l x_(l+1) + b_l)) |
 //!
-//! and the checks put a Markov kernel to three questions: does it leave the joint distribution invariant
-//! ([`check_joint_invariance`]), does it draw a layer from its exact conditional ([`check_conditional`]),
-//! and does a whole sweep lead from a given state where it should ([`check_sweep`])? Each check has wrong
-//! kernels to catch: [`Bug`].
+//! The checks ask three questions about a Markov kernel. Does it leave the joint distribution invariant
+//! ([`check_joint_invariance`])? Does it draw a layer from its exact conditional ([`check_conditional`])? Does a whole
+//! sweep give the right distribution from a given state ([`check_sweep`])? Each check must catch wrong kernels:
+//! [`Bug`].
 //!
 //! # Examples
 //!

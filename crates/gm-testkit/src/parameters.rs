@@ -4,7 +4,7 @@
 ///
 /// # Shapes
 ///
-/// `weights[l][i][j]` joins unit i of layer l with unit j of layer l + 1; `biases[l][i]`.
+/// `weights[l][i][j]` joins unit i of layer l with unit j of layer l + 1. `biases[l][i]` belongs to unit i of layer l.
 ///
 /// # Examples
 ///
@@ -25,7 +25,7 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// All zero.
+    /// Parameters that are all zero.
     #[must_use]
     pub fn zeros(layers: &[usize]) -> Self {
         let weights = layers.windows(2).map(|n| vec![vec![0.0; n[1]]; n[0]]).collect();
@@ -49,7 +49,7 @@ impl Parameters {
     ///
     /// # Panics
     ///
-    /// When the count of numbers does not fit the layers.
+    /// When the number of values does not fit the layers.
     #[must_use]
     pub fn from_flat(layers: &[usize], flat: &[f64]) -> Self {
         let mut parameters = Self::zeros(layers);
@@ -62,7 +62,7 @@ impl Parameters {
         parameters
     }
 
-    /// Stops with a message unless the shapes fit together.
+    /// Panics with a message unless the shapes fit together.
     pub(crate) fn assert_shapes(&self) {
         let layers = self.layers();
         assert!(self.weights.len() + 1 == layers.len(), "{} matrices for {} layers", self.weights.len(), layers.len());

@@ -1,4 +1,4 @@
-//! Block Gibbs sampling of an RBM or DBM, correct and with planted bugs that the checks must catch.
+//! Block Gibbs sampling of an RBM or DBM: the correct kernel, and kernels with planted bugs that the checks must catch.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -10,7 +10,7 @@ use crate::sampling::rng;
 /// A mistake that a Gibbs kernel can make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
-    /// Biases enter without their sign.
+    /// Biases are used without their sign.
     BiasSign,
     /// The pass from the layer below reads the weights in the order of the transposed matrix.
     Transposed,
@@ -20,9 +20,9 @@ pub enum Bug {
     ClippedInputs,
     /// Every layer is drawn from the states before the sweep.
     OldPair,
-    /// The last unit of layer 1 keeps its state for ever.
+    /// The last unit of layer 1 is never updated.
     FrozenUnit,
-    /// All units of a layer compare with the same random number.
+    /// All units of a layer use the same random number.
     SharedWithinLayer,
     /// All layers of a sweep use the same random numbers.
     SharedBetweenLayers,
@@ -30,16 +30,16 @@ pub enum Bug {
     SharedBetweenChains,
     /// The random numbers have three bits.
     CoarseRandom,
-    /// The inverse temperature is taken to be 1.
+    /// The inverse temperature is replaced by 1.
     TemperatureIgnored,
-    /// Each unit gets the input of the next one.
+    /// Each unit gets the input of the next unit.
     UnitShift,
-    /// Layers above the visible one do not see the layer above them.
+    /// Hidden layers ignore the layer above them.
     UpperIgnored,
 }
 
 impl Bug {
-    /// All of them.
+    /// All bugs.
     pub const ALL: [Self; 13] = [
         Self::BiasSign,
         Self::Transposed,
@@ -56,7 +56,7 @@ impl Bug {
         Self::UpperIgnored,
     ];
 
-    /// Whether the bug changes anything for this distribution.
+    /// True if the bug changes anything for this distribution.
     #[must_use]
     pub fn applies_to(self, joint: &Joint) -> bool {
         match self {
@@ -66,14 +66,14 @@ impl Bug {
         }
     }
 
-    /// Whether one sweep started exactly from the joint distribution leaves it; a unit that is never
-    /// updated stays in it.
+    /// True if one sweep changes the joint distribution when it starts exactly from it. A unit that is never updated
+    /// does not.
     #[must_use]
     pub fn breaks_joint(self) -> bool {
         self != Self::FrozenUnit
     }
 
-    /// Whether layer 1 alone, given the others, is drawn wrongly; bugs between layers do not show there.
+    /// True if layer 1, given the others, is drawn wrongly. Bugs between layers do not show there.
     #[must_use]
     pub fn breaks_conditional(self) -> bool {
         !matches!(self, Self::OldPair | Self::SharedBetweenLayers)
@@ -94,7 +94,7 @@ impl Bug {
 #[derive(Clone, Debug)]
 pub struct Gibbs {
     parameters: Parameters,
-    /// Weights into each unit from the layer below, [layers - 1][units], as the sampler reads them.
+    /// The weights into each unit from the layer below, [layers - 1][units], as the sampler reads them.
     from_below: Vec<Vec<Vec<f64>>>,
     beta: f64,
     base: Vec<f64>,
@@ -180,7 +180,7 @@ impl Gibbs {
         now
     }
 
-    /// One layer of every chain, given the others.
+    /// Draws one layer of every chain, given the others.
     ///
     /// # Panics
     ///
@@ -234,7 +234,7 @@ impl Gibbs {
     }
 }
 
-/// The weights of matrix `l` by upper unit: its columns, unless the bug spoils them.
+/// The weights of matrix `l` by upper unit: its columns, or wrong numbers if the bug concerns them.
 fn columns(w: &[Vec<f64>], l: usize, bug: Option<Bug>) -> Vec<Vec<f64>> {
     if bug == Some(Bug::Transposed) {
         let flat: Vec<f64> = w.iter().flatten().copied().collect();

@@ -17,7 +17,7 @@ pub fn rng(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
 }
 
-/// A distribution over 0, 1, ..., n - 1 that is drawn from by inverting its cumulative sums.
+/// A distribution over 0, 1, ..., n - 1. Draws invert its cumulative sums.
 ///
 /// # Examples
 ///
@@ -60,11 +60,11 @@ impl Categorical {
     ///
     /// # Panics
     ///
-    /// Never: a distribution has at least one cell.
+    /// Never, because a distribution has at least one cell.
     pub fn draw(&self, rng: &mut impl Rng) -> usize {
         let total = self.cumulative.last().expect("a positive sum has a term");
         let u = rng.random::<f64>() * total;
-        // The product may round up to the total itself, which is past the last cell.
+        // The product may be rounded up to the total itself, which is past the last cell.
         self.cumulative.partition_point(|&c| c <= u).min(self.cumulative.len() - 1)
     }
 }

@@ -35,13 +35,13 @@ fn sweep_check(joint: &Joint, mut gibbs: Gibbs, draws: usize, seed: u64) -> Test
     check_sweep(joint, &Gibbs::blocks(joint), |states| gibbs.sweep(states), draws, seed)
 }
 
-/// Half a unit on one weight, spread over the thousands of cells of a deep joint, is the faintest bug: with
-/// 100,000 draws its chi-squared lies 2 to 9 standard deviations out, too close to the threshold at 5.
+/// Half a unit on one weight, spread over the thousands of cells of a deep joint distribution, is the smallest bug.
+/// With 100,000 draws its chi-squared lies 2 to 9 standard deviations out, too close to the threshold at 5.
 fn draws(bug: Bug) -> usize {
     if bug == Bug::WeightOff { 4 * DRAWS } else { DRAWS }
 }
 
-/// Every applicable bug that should show is caught on every model.
+/// Checks that every applicable bug that should show is caught on every model.
 fn assert_caught(check: impl Fn(&Joint, Gibbs, usize, u64) -> TestResult, shows: impl Fn(Bug) -> bool) {
     for (name, joint) in models() {
         for (i, bug) in Bug::ALL.into_iter().enumerate().filter(|(_, bug)| bug.applies_to(&joint) && shows(*bug)) {
@@ -94,7 +94,7 @@ fn planted_joint_sweep_catches_every_bug() {
     assert_caught(sweep_check, |_| true);
 }
 
-/// What each check cannot see, so that nobody relies on one of them alone.
+/// The bugs that each check cannot see, so that nobody relies on one of the checks alone.
 #[test]
 fn table_blind_spots() {
     let joint = Fixture::load("rbm_small").joint();

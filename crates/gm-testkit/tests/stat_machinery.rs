@@ -1,4 +1,4 @@
-//! The tests of hypotheses have the size they state, and the power to notice.
+//! The tests of hypotheses have the level that they state, and the power to notice errors.
 
 use gm_testkit::{
     Categorical, Fixture, TestResult, assert_close, binomial_test, chi_squared_test, mean_test, rng, two_sample_test,
@@ -18,7 +18,7 @@ fn draw_counts(probabilities: &[f64], samples: usize, seed: u64) -> Vec<u64> {
     counts
 }
 
-/// Under the null hypothesis p <= level happens with probability level, or less where the law is discrete.
+/// Under the null hypothesis p <= level happens with probability `level`, or less often for a discrete distribution.
 fn assert_size(test: impl Fn(u64) -> TestResult, seed: u64, exact: bool) {
     let p_values: Vec<f64> = (0..REPEATS).map(|i| test(seed + i).p_value).collect();
     for level in [0.01, 0.1, 0.5] {
@@ -93,7 +93,7 @@ fn planted_mean_small_errors_are_noticed() {
 
 #[test]
 fn table_known_values() {
-    // Quantiles of the chi-squared law: 95 % at 1, 5 and 100 degrees of freedom.
+    // Quantiles of the chi-squared distribution: 95 % at 1, 5 and 100 degrees of freedom.
     let coin = chi_squared_test(&[510, 490], &[0.5, 0.5]);
     assert_close(coin.threshold(0.05), 3.841_458_820_694_124, 1e-9, 0.0, "threshold");
     assert_close(coin.statistic, 0.4, 1e-12, 0.0, "statistic");
@@ -112,7 +112,7 @@ fn table_known_values() {
 
 #[test]
 fn table_pooling() {
-    // Six cells that expect 2 draws each form two groups; a certain cell leaves nothing to test.
+    // Six cells that expect 2 draws each form two groups. A certain cell leaves nothing to test.
     let sixths = [1.0 / 6.0; 6];
     assert_eq!(chi_squared_test(&[2; 6], &sixths).degrees, 1);
     assert_eq!(chi_squared_test(&[12; 6], &sixths).degrees, 5);

@@ -132,7 +132,7 @@ impl Reader {
     /// The memory that a file of this size warrants.
     fn warranted(self, size: usize) -> usize {
         let unfolded = match self {
-            // 64 times the file and 16 MiB, as the documentation of `ModelData::read_as` says.
+            // 64 times the size of the file plus 16 MiB, as the documentation of `ModelData::read_as` says.
             Self::Npz => COPIES * (64 * size + (16 << 20)),
             Self::Gzip | Self::Archive => COPIES * (128 * size + (64 << 20)),
             // 256 dense values of four bytes for a byte of the file.

@@ -1,6 +1,7 @@
-//! Annealed importance sampling over any annealed path, with schedule, interval and effective sample size.
+//! Annealed importance sampling on any annealed path, with schedule, interval and effective sample size.
 //!
-//! A model implements [`AnnealedPath`]; [`anneal`] runs it from the base to the model, and [`anneal_back`] the other way.
+//! A model implements [`AnnealedPath`]. [`anneal`] runs from the base distribution to the model, [`anneal_back`] from
+//! the model to the base distribution.
 
 mod path;
 mod pilot;

@@ -1,4 +1,4 @@
-//! The distributions that annealing passes through.
+//! The path: the distributions between a tractable one and the model.
 
 use crate::streams::Streams;
 
@@ -10,7 +10,7 @@ use crate::streams::Streams;
 /// use gm_core::{AisSettings, AnnealedPath, Schedule, Streams, anneal, logistic_f64, unwatched};
 /// use rand::RngExt;
 ///
-/// /// f_beta(x) = exp(3 beta x) of a single bit, which exact draws move.
+/// /// f_beta(x) = exp(3 beta x) of a single bit. Its moves are exact draws.
 /// struct Bit;
 /// impl AnnealedPath for Bit {
 ///     type Chains = Vec<bool>;
@@ -42,8 +42,8 @@ pub trait AnnealedPath: Sync {
     /// Exact draws from the distribution at beta = 0.
     fn start(&self, runs: usize, streams: &Streams) -> Self::Chains;
 
-    /// Adds log f_to(x) - log f_from(x) to each chain's log-weight, then moves the chains by a kernel that leaves the
-    /// distribution at `to` invariant. `to` may lie below `from`, or be equal to it; for [`anneal_back`] the
-    /// kernel must be reversible.
+    /// Adds log f_to(x) - log f_from(x) to the log-weight of each chain. Then moves the chains by a kernel that leaves
+    /// the distribution at `to` invariant. `to` may be below `from` or equal to it. For
+    /// [`anneal_back`](super::anneal_back) the kernel must be reversible.
     fn advance(&self, chains: &mut Self::Chains, from: f64, to: f64, streams: &Streams, log_weights: &mut [f64]);
 }

@@ -1,4 +1,4 @@
-//! Temperatures that a pilot run chooses for the path at hand.
+//! Temperatures that a pilot run chooses for a path.
 
 use super::path::AnnealedPath;
 use super::run::OP;
@@ -30,13 +30,14 @@ pub(super) fn temperatures<P: AnnealedPath>(
     Ok(rounded(equal_parts(&pilot, &lengths, count)))
 }
 
-/// Runs of a pilot, and its temperatures: so many times fewer than those of the schedule, within limits.
+/// Runs of a pilot.
 const PILOT_RUNS: usize = 64;
+/// A pilot has this many times fewer temperatures than the schedule, within the two limits below.
 const PILOT_SHARE: usize = 10;
 const PILOT_LEAST: usize = 50;
 const PILOT_MOST: usize = 1_000;
 
-/// The share of an adaptive schedule that is evenly spaced, in case the pilot has overlooked something.
+/// The share of an adaptive schedule that is evenly spaced, in case the pilot has missed something.
 pub(super) const EVEN: f64 = 0.1;
 
 /// Standard deviation.
@@ -45,7 +46,7 @@ fn deviation(values: &[f64]) -> f64 {
     (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0)).sqrt()
 }
 
-/// So many values from 0 to 1 between which equal shares of the lengths lie.
+/// `count` values from 0 to 1, with equal shares of the lengths between neighbours.
 fn equal_parts(knots: &[f64], lengths: &[f64], count: usize) -> Vec<f64> {
     let total = lengths.iter().sum::<f64>().max(f64::MIN_POSITIVE);
     let mut passed = vec![0.0];
@@ -67,7 +68,7 @@ fn equal_parts(knots: &[f64], lengths: &[f64], count: usize) -> Vec<f64> {
     betas
 }
 
-/// The kernels take single-precision temperatures; the weights must follow the very same path.
+/// The kernels use single-precision temperatures. The weights must follow the same path.
 fn rounded(betas: Vec<f64>) -> Vec<f64> {
     betas.into_iter().map(|beta| f64::from(beta as f32)).collect()
 }

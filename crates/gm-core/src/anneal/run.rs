@@ -1,4 +1,4 @@
-//! Runs along a path, from the base to the model and back.
+//! Runs along a path: from the base distribution to the model, and back.
 
 use super::path::AnnealedPath;
 use super::pilot::temperatures;
@@ -8,7 +8,7 @@ use crate::estimate::{Estimate, weights_ess};
 use crate::streams::{Purpose, Streams};
 use crate::watch::{Progress, Watch};
 
-/// What annealed importance sampling found.
+/// The result of annealed importance sampling.
 ///
 /// # Examples
 ///
@@ -24,7 +24,7 @@ use crate::watch::{Progress, Watch};
 /// #     }
 /// # }
 ///
-/// // `Even` is a path on which all runs get the same weight.
+/// // On the path `Even` all runs get the same weight.
 /// let settings = AisSettings { runs: 10, schedule: Schedule::Linear(5) };
 /// let found = anneal(&Even, &settings, &Streams::new(0), &mut unwatched)?;
 /// assert_eq!((found.log_weights.len(), found.temperatures, found.schedule), (10, 5, "linear"));
@@ -33,14 +33,14 @@ use crate::watch::{Progress, Watch};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Annealed {
-    /// log Z: below the truth in expectation from [`anneal`], so that likelihoods computed with it lean upwards, and
-    /// above it from [`anneal_back`].
+    /// log Z. From [`anneal`] it lies below the truth in expectation, so that likelihoods computed with it are too
+    /// high. From [`anneal_back`] it lies above the truth.
     pub log_partition: Estimate,
-    /// What each run alone says of log Z; its log-weight with log Z at beta = 0 included.
+    /// The estimate of log Z from each run alone: its log-weight plus log Z at beta = 0.
     pub log_weights: Vec<f64>,
     /// Effective sample size of the weights.
     pub ess: f64,
-    /// Inverse temperatures used, both ends counted.
+    /// The number of inverse temperatures, including both ends.
     pub temperatures: usize,
     /// Name of the schedule.
     pub schedule: &'static str,
@@ -52,8 +52,8 @@ pub struct Annealed {
 ///
 /// # Randomness
 ///
-/// Temperature k uses the family [`Purpose::Anneal`] k of `streams`, the pilot of an adaptive schedule such families below
-/// [`Purpose::Anneal`] 2^64 - 2.
+/// Temperature k uses the family [`Purpose::Anneal`] k of `streams`. The pilot of an adaptive schedule uses families of
+/// the same kind below the family [`Purpose::Anneal`] 2^64 - 2.
 ///
 /// # Errors
 ///
@@ -68,7 +68,7 @@ pub struct Annealed {
 /// ```
 /// use gm_core::{AisSettings, AnnealedPath, Schedule, Streams, anneal, unwatched};
 ///
-/// /// f_beta(x) = exp(3 beta) of both states of a coin, which needs no moves: all runs get the same weight.
+/// /// f_beta(x) = exp(3 beta) for both states of a coin. It needs no moves, and all runs get the same weight.
 /// struct Even;
 /// impl AnnealedPath for Even {
 ///     type Chains = ();
@@ -106,23 +106,25 @@ pub fn anneal<P: AnnealedPath>(
     })
 }
 
-/// Estimates log Z from its other side, by walks from the model back to the start of a path.
+/// Estimates log Z from above by reverse annealing, from the model to the base distribution.
 ///
-/// `log w = sum_k (log f_(k-1)(x_k) - log f_k(x_k))` from k = K down to 1, with a move at the temperature k before each
-/// term. What a run says of log Z is log Z_0 - log w.
+/// `log w = sum_k (log f_(k-1)(x_k) - log f_k(x_k))` for k = K, ..., 1, with a move at temperature k before each term.
+/// Each run estimates log Z by log Z_0 - log w.
 ///
-/// - From exact draws of the model `E[w] = Z_0 / Z`, and the estimate is above log Z in expectation: reverse annealed
-///   importance sampling.
-/// - From a given state x, log f_K(x) + log w - log Z_0 is in expectation a lower bound on the log-probability with which
-///   annealing from the base ends at x, which comes close to that of the model with the number of temperatures: RAISE.
+/// - From exact draws of the model `E[w] = Z_0 / Z`, and the estimate lies above log Z in expectation. This is reverse
+///   annealed importance sampling.
+/// - From a given state x, log f_K(x) + log w - log Z_0 is in expectation a lower bound on the log-probability that
+///   annealing from the base ends at x. With more temperatures this approaches the log-probability of the model. This
+///   is RAISE.
 ///
 /// # Randomness
 ///
-/// As [`anneal`]; the first move uses family 0.
+/// The families are those of [`anneal`]. The first move uses family 0.
 ///
 /// # Errors
 ///
-/// [`Error::Param`] for a schedule out of range, [`Error::Empty`] without chains, [`Error::Interrupted`] when `watch` breaks.
+/// [`Error::Param`] for a schedule out of range, [`Error::Empty`] without chains, [`Error::Interrupted`] when `watch`
+/// breaks.
 ///
 /// # Source
 ///
@@ -142,7 +144,7 @@ pub fn anneal<P: AnnealedPath>(
 /// #     }
 /// # }
 ///
-/// // `Even` is the path of the example of `anneal`, whose chains have no states.
+/// // `Even` is the path from the example of `anneal`. Its chains have no states.
 /// let chains = ((), 10);
 /// let found = anneal_back(&Even, chains, &Schedule::Linear(5), &Streams::new(0), &mut unwatched)?;
 /// assert!((found.log_partition.value - (2.0 * 3.0_f64.exp()).ln()).abs() < 1e-9);
@@ -162,7 +164,7 @@ pub fn anneal_back<P: AnnealedPath>(
     let mut betas = temperatures(path, schedule, streams, watch)?;
     betas.reverse();
     let mut log_weights = vec![-path.log_base_partition(); count];
-    // A move at beta = 1, which adds nothing to the weights.
+    // This move at beta = 1 adds nothing to the weights.
     path.advance(&mut chains, 1.0, 1.0, &streams.fork(Purpose::Anneal, 0), &mut log_weights);
     walk(path, &mut chains, &betas, streams, &mut log_weights, watch)?;
     Ok(Annealed {
@@ -176,6 +178,7 @@ pub fn anneal_back<P: AnnealedPath>(
 
 pub(super) const OP: &str = "annealed importance sampling";
 
+/// Moves the chains along the temperatures and adds up their log-weights.
 fn walk<P: AnnealedPath>(
     path: &P,
     chains: &mut P::Chains,

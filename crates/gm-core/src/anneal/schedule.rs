@@ -1,4 +1,4 @@
-//! The inverse temperatures of a run, and its other settings.
+//! The inverse temperatures of a run and its other settings.
 
 use crate::error::{Error, Result};
 
@@ -13,23 +13,23 @@ use crate::error::{Error, Result};
 /// let betas = (0..=8).map(|k| f64::from(k) / 10.0).chain((81..=100).map(|k| f64::from(k) / 100.0));
 /// assert_eq!(Schedule::Custom(betas.collect()).betas()?.len(), 29);
 /// let error = Schedule::Custom(vec![0.0, 0.5]).betas().unwrap_err();
-/// assert_eq!(error.to_string(), "Schedule: `temperatures` is 2 values, allowed: values that rise from 0 to 1");
+/// assert_eq!(error.to_string(), "Schedule: `temperatures` is a list of 2 values, allowed: values that rise from 0 to 1");
 /// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Schedule {
-    /// Evenly spaced; the number counts both ends.
+    /// Evenly spaced. The number counts both ends.
     Linear(usize),
-    /// Finer towards the model: with 14,501 temperatures 0:.001:.5, .5:.0001:.9, .9:.00001:1, with others in the
-    /// same proportions.
+    /// Finer towards the model: with 14,501 temperatures 0:.001:.5, .5:.0001:.9, .9:.00001:1, and with another number
+    /// in the same proportions.
     ///
     /// # Source
     ///
     /// `salakhutdinov2008quantitative`, section 4.
     Graded(usize),
-    /// So many values that a pilot run chooses for the path at hand, so that each step adds equally much to the variance of
-    /// the log-weights; a tenth of them are evenly spaced all the same.
+    /// This number of values, chosen for the path by a pilot run. Each step adds the same amount to the variance of the
+    /// log-weights. A tenth of the values is evenly spaced in any case.
     ///
     /// # Source
     ///
@@ -44,8 +44,8 @@ impl Schedule {
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] for fewer than 2 temperatures, custom values that do not rise from 0 to 1, or an adaptive schedule, whose
-    /// values depend on a path.
+    /// [`Error::Param`] for fewer than 2 temperatures, for custom values that do not rise from 0 to 1, and for an
+    /// adaptive schedule, whose values depend on a path.
     ///
     /// # Examples
     ///
@@ -63,13 +63,13 @@ impl Schedule {
             Self::Linear(n) | Self::Graded(n) | Self::Adaptive(n) if *n < 2 => refuse(n.to_string(), "2 or more"),
             Self::Linear(n) => Ok((0..*n).map(|k| k as f64 / (*n - 1) as f64).collect()),
             Self::Graded(n) => Ok((0..*n).map(|k| graded(k as f64 / (*n - 1) as f64)).collect()),
-            Self::Adaptive(_) => refuse("adaptive".into(), "a schedule that depends on no path"),
+            Self::Adaptive(_) => refuse("adaptive".into(), "a schedule that does not depend on a path"),
             Self::Custom(betas) => {
                 let rises = betas.windows(2).all(|pair| pair[0] < pair[1]);
                 if rises && betas.first() == Some(&0.0) && betas.last() == Some(&1.0) {
                     return Ok(betas.clone());
                 }
-                refuse(format!("{} values", betas.len()), "values that rise from 0 to 1")
+                refuse(format!("a list of {} values", betas.len()), "values that rise from 0 to 1")
             }
         }
     }
@@ -86,7 +86,7 @@ impl Schedule {
     }
 }
 
-/// The inverse temperature at a share of the steps: 500, 4,000 and 10,000 of 14,500 steps cover .5, .4 and .1.
+/// The inverse temperature after a share of the steps: 500, 4,000 and 10,000 of 14,500 steps cover .5, .4 and .1.
 fn graded(share: f64) -> f64 {
     let step = share * 14_500.0;
     if step <= 500.0 {
@@ -111,7 +111,7 @@ fn graded(share: f64) -> f64 {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct AisSettings {
-    /// Independent runs.
+    /// The number of independent runs.
     pub runs: usize,
     /// Inverse temperatures.
     pub schedule: Schedule,

@@ -1,4 +1,4 @@
-//! Annealing of two states whose sum is known.
+//! Annealing of a model with two states and a known partition function.
 
 use std::ops::ControlFlow;
 
@@ -46,7 +46,7 @@ fn stat_mean_two_states_are_weighed_right() {
 }
 
 #[test]
-fn stat_mean_walks_back_find_the_same_sum_from_above() {
+fn stat_mean_reverse_runs_find_the_same_sum_from_above() {
     let (path, truth) = (Coin(3.0), (1.0 + 3.0_f64.exp()).ln());
     let streams = Streams::new(6);
     let model = streams.fork(Purpose::Exact, 0);
@@ -55,17 +55,17 @@ fn stat_mean_walks_back_find_the_same_sum_from_above() {
     let estimate = found.log_partition;
     assert!((estimate.value - truth).abs() < 5.0 * estimate.std_error, "{estimate:?} against {truth}");
     assert!(estimate.std_error < 0.02 && estimate.side == crate::estimate::Side::Upper);
-    // From a given state the mean of what the runs say is an upper bound that fine schedules make tight.
+    // From a given state the mean of the runs is an upper bound, which fine schedules make tight.
     let fixed = anneal_back(&path, (vec![true; 4_000], 4_000), &Schedule::Linear(200), &streams, &mut unwatched);
     let mean = fixed.unwrap().log_weights.iter().sum::<f64>() / 4_000.0;
     assert!(mean > truth - 0.01 && mean < truth + 0.1, "{mean} against {truth}");
 }
 
 #[test]
-fn planted_mean_walks_back_from_the_base_are_found_out() {
+fn planted_mean_reverse_runs_from_the_base_are_found_out() {
     let (streams, truth) = (Streams::new(6), (1.0 + 3.0_f64.exp()).ln());
     let start = Coin(3.0).start(4_000, &streams);
-    // No move at the model's temperature hides where the chains began.
+    // No move at the model's temperature hides the start of the chains.
     let late = Schedule::Custom(vec![0.0, 1.0]);
     struct Stuck(Coin);
     impl AnnealedPath for Stuck {
@@ -123,7 +123,7 @@ fn rejects_bad_settings_and_stops_on_request() {
     );
     assert_eq!(
         run(&AisSettings { runs: 1, schedule: Schedule::Custom(vec![0.0, 0.5]) }),
-        "Schedule: `temperatures` is 2 values, allowed: values that rise from 0 to 1"
+        "Schedule: `temperatures` is a list of 2 values, allowed: values that rise from 0 to 1"
     );
     let settings = AisSettings { runs: 1, schedule: Schedule::Custom(vec![0.0, 0.5, 1.0]) };
     let stopped = anneal(&Coin(1.0), &settings, &Streams::new(0), &mut |_| ControlFlow::Break(()));
@@ -158,17 +158,17 @@ fn law_adaptive_steps_are_equally_long() {
         let p = crate::numerics::logistic_f64(c * (pair[0] + pair[1]) / 2.0);
         (1.0 - EVEN) * c * (p * (1.0 - p)).sqrt() * (pair[1] - pair[0])
     };
-    // Where the slope hardly varies the even share rules, so that the first half is looked at.
+    // Where the slope is almost constant, the evenly spaced share dominates. Therefore the test uses the first half.
     let lengths: Vec<f64> = betas[..count / 2].windows(2).map(length).collect();
     let mean = lengths.iter().sum::<f64>() / lengths.len() as f64;
     assert!(lengths.iter().all(|length| (length / mean - 1.0).abs() < 0.4), "{lengths:?}");
-    assert!(betas[count / 2] < 0.3, "most of the way lies early: {betas:?}");
+    assert!(betas[count / 2] < 0.3, "most temperatures lie early: {betas:?}");
 }
 
 #[test]
 fn rejects_the_values_of_an_adaptive_schedule_without_a_path() {
     let error = Schedule::Adaptive(10).betas().unwrap_err().to_string();
-    assert_eq!(error, "Schedule: `temperatures` is adaptive, allowed: a schedule that depends on no path");
+    assert_eq!(error, "Schedule: `temperatures` is adaptive, allowed: a schedule that does not depend on a path");
     let settings = AisSettings { runs: 1, schedule: Schedule::Adaptive(1) };
     let error = anneal(&Coin(1.0), &settings, &Streams::new(0), &mut unwatched).unwrap_err().to_string();
     assert_eq!(error, "Schedule: `temperatures` is 1, allowed: 2 or more");

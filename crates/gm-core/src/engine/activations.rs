@@ -28,13 +28,13 @@ pub struct Activations {
 }
 
 impl Activations {
-    /// All zero.
+    /// Activations that are all zero.
     #[must_use]
     pub fn zeros(units: usize, samples: usize) -> Self {
         Self { units, samples, rows: Rows::zeros(units.div_ceil(LANES) * padded(samples)) }
     }
 
-    /// Takes over a matrix, `[units, samples]`.
+    /// Copies the values of a matrix, `[units, samples]`.
     #[must_use]
     pub fn from_matrix(values: &Matrix) -> Self {
         let mut out = Self::zeros(values.nrows(), values.ncols());
@@ -58,7 +58,7 @@ impl Activations {
     #[must_use]
     pub fn select(&self, samples: &[usize]) -> Self {
         let mut out = Self::zeros(self.units, samples.len());
-        assert!(samples.iter().all(|&sample| sample < self.samples), "sample out of range");
+        assert!(samples.iter().all(|&sample| sample < self.samples), "every sample is in range");
         out.fill_means(|sample, panel, row| *row = self.panel(panel)[samples[sample]].0);
         out
     }
@@ -93,7 +93,7 @@ impl Activations {
     ///
     /// # Panics
     ///
-    /// When there is not one weight a sample.
+    /// When the number of weights is not the number of samples.
     pub fn scale_samples(&mut self, weights: &[f32]) {
         assert_eq!(weights.len(), self.samples, "a weight for each sample");
         self.rows.par_chunks_mut(padded(self.samples).max(1)).for_each(|rows| {
@@ -103,8 +103,8 @@ impl Activations {
         });
     }
 
-    /// Replaces each input a by the score x - logistic(a), the derivative of log Ber(x; logistic(a)), and gives
-    /// sum over units of log Ber(x; logistic(a)), `[samples]`.
+    /// Replaces each input a by the score x - logistic(a), the derivative of log Ber(x; logistic(a)). Returns the sum
+    /// over units of log Ber(x; logistic(a)), `[samples]`.
     ///
     /// # Shapes
     ///
@@ -112,7 +112,7 @@ impl Activations {
     ///
     /// # Numerics
     ///
-    /// Single precision for each unit, double precision for sums.
+    /// Terms are in single precision, sums in double precision.
     ///
     /// # Panics
     ///
@@ -153,7 +153,7 @@ impl Activations {
         }
     }
 
-    /// Fills 64 units of a sample at a time: `fill(sample, panel, values)`, in parallel over panels.
+    /// Fills 64 units of a sample at a time by `fill(sample, panel, values)`, in parallel over panels.
     pub fn fill_means(&mut self, fill: impl Fn(usize, usize, &mut [f32; 64]) + Sync) {
         let samples = self.samples;
         self.rows.par_chunks_mut(padded(samples).max(1)).enumerate().for_each(|(panel, rows)| {
@@ -226,11 +226,11 @@ impl Activations {
     ///
     /// # Randomness
     ///
-    /// As [`LayerUpdate::sample_into`], bit for bit.
+    /// The draws equal those of [`LayerUpdate::sample_into`](super::LayerUpdate::sample_into) bit for bit.
     ///
     /// # Panics
     ///
-    /// When `out` has other units or samples.
+    /// When `out` has another number of units or of samples.
     pub fn sample_into(&self, out: &mut BitMatrix, streams: &Streams) {
         assert_eq!((out.units(), out.samples()), (self.units, self.samples), "shape of the drawn layer");
         let capacity = padded(self.samples);
@@ -244,7 +244,7 @@ impl Activations {
     ///
     /// # Panics
     ///
-    /// When `base` is not `[units]`, or `out` has other units or samples.
+    /// When `base` is not `[units]`, or `out` has another number of units or of samples.
     pub fn sample_tempered_into(&self, beta: f32, base: &[f32], out: &mut BitMatrix, streams: &Streams) {
         assert_eq!(base.len(), self.units, "a base bias for each unit");
         assert_eq!((out.units(), out.samples()), (self.units, self.samples), "shape of the drawn layer");
@@ -274,7 +274,7 @@ impl Activations {
     ///
     /// # Numerics
     ///
-    /// Double precision from the `f32` inputs on.
+    /// The `f32` inputs are converted to double precision first.
     #[must_use]
     pub fn softplus_sums(&self) -> Vec<f64> {
         self.sum_over_panels(|panel, row| kernels::softplus_sum(&row.0[..self.used(panel)]))
@@ -284,8 +284,9 @@ impl Activations {
     ///
     /// # Numerics
     ///
-    /// Never a difference of rounded sums: from the change of each input and the mean halfway when inputs move by
-    /// less than 1/16, to 2e-7 of the sum of these moves; in double precision from the `f32` inputs on otherwise.
+    /// The result is never a difference of rounded sums. When all inputs change by less than 1/16, it follows from the
+    /// change of each input and the mean halfway, with an error of at most 2e-7 of the sum of these changes. Otherwise
+    /// it is computed in double precision from the `f32` inputs.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! Co-activations: how often, or how strongly, the units of two layers are on together.
+//! Co-activations: sums over samples of the products of the states or means of two layers.
 
 use rayon::prelude::*;
 
@@ -30,11 +30,11 @@ use crate::stack::Matrix;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Coactivation<'a> {
-    /// x with units and samples exchanged, `[samples, units of x]`.
+    /// x transposed, `[samples, units of x]`.
     pub transposed: &'a BitMatrix,
     /// y, `[units of y, samples]`.
     pub y: &'a Activations,
-    /// What the sum is multiplied by.
+    /// The factor of the sum.
     pub scale: f32,
 }
 
@@ -42,7 +42,7 @@ pub struct Coactivation<'a> {
 ///
 /// # Shapes
 ///
-/// `out` is `[units of x, units of y]`; its old values are lost.
+/// `out` is `[units of x, units of y]`. Its old values are lost.
 ///
 /// # Panics
 ///
@@ -62,10 +62,10 @@ pub struct Coactivation<'a> {
 pub fn coactivations_into(terms: &[Coactivation<'_>], out: &mut Matrix) {
     let units = out.nrows();
     for Coactivation { transposed, y, .. } in terms {
-        assert_eq!(transposed.units(), y.samples, "the two layers have as many samples");
+        assert_eq!(transposed.units(), y.samples, "both layers have the same number of samples");
         assert_eq!(out.shape(), (transposed.samples(), y.units), "shape of the co-activations");
     }
-    // Blocks of equal size, so that no table is built for a few units.
+    // All blocks have equal size, so that no table is built for a few units.
     let block = units.div_ceil(units.div_ceil(BLOCK).max(1)).max(1);
     let given: Vec<Given<'_>> = terms.iter().map(|term| Given::new(term.transposed, block)).collect();
     let columns = out.as_mut_slice().par_chunks_mut((LANES * units).max(1));
@@ -84,11 +84,11 @@ pub fn coactivations_into(terms: &[Coactivation<'_>], out: &mut Matrix) {
     });
 }
 
-/// [`coactivations_into`] for the weights from the binary layer x down to the real-valued layer y.
+/// [`coactivations_into`] with the result transposed: weights from the binary layer x down to the real-valued layer y.
 ///
 /// # Shapes
 ///
-/// `out` is `[units of y, units of x]`; its old values are lost.
+/// `out` is `[units of y, units of x]`. Its old values are lost.
 ///
 /// # Panics
 ///
@@ -108,7 +108,7 @@ pub fn coactivations_into(terms: &[Coactivation<'_>], out: &mut Matrix) {
 pub fn coactivations_down_into(terms: &[Coactivation<'_>], out: &mut Matrix) {
     let (below, above) = out.shape();
     for Coactivation { transposed, y, .. } in terms {
-        assert_eq!(transposed.units(), y.samples, "the two layers have as many samples");
+        assert_eq!(transposed.units(), y.samples, "both layers have the same number of samples");
         assert_eq!((below, above), (y.units, transposed.samples()), "shape of the co-activations");
     }
     let given: Vec<Given<'_>> = terms.iter().map(|term| Given::new(term.transposed, BLOCK)).collect();
@@ -127,7 +127,7 @@ pub fn coactivations_down_into(terms: &[Coactivation<'_>], out: &mut Matrix) {
     });
 }
 
-/// Lanes become columns, and rows become rows from `first` on, of a matrix of so many rows.
+/// Transposes rows into the rows from `first` on of a matrix with `stride` rows.
 fn scatter_columns(rows: &[Row], first: usize, stride: usize, columns: &mut [f32]) {
     let shape = (rows.len(), columns.len() / stride);
     kernels::transpose((Row::numbers(rows), LANES), (&mut columns[first..], stride), shape);
@@ -137,7 +137,7 @@ fn scatter_columns(rows: &[Row], first: usize, stride: usize, columns: &mut [f32
 ///
 /// # Shapes
 ///
-/// Both layers have units and samples exchanged, `[samples, units]`; `out` is `[units of x, units of y]`.
+/// Both layers are transposed, `[samples, units]`. `out` is `[units of x, units of y]`.
 ///
 /// # Panics
 ///
@@ -155,7 +155,7 @@ fn scatter_columns(rows: &[Row], first: usize, stride: usize, columns: &mut [f32
 /// ```
 pub fn add_coactivation_counts(x: &BitMatrix, y: &BitMatrix, scale: f32, out: &mut Matrix) {
     let units = x.samples();
-    assert_eq!(x.units(), y.units(), "the two layers have as many samples");
+    assert_eq!(x.units(), y.units(), "both layers have the same number of samples");
     assert_eq!(out.shape(), (units, y.samples()), "shape of the co-activations");
     let blocks = x.words_per_sample();
     out.as_mut_slice().par_chunks_mut(units.max(1)).enumerate().for_each_init(

@@ -13,7 +13,7 @@ use crate::stack::Matrix;
 ///
 /// # Numerics
 ///
-/// A copy of the weights in parts of 16 outputs. Building it reads and writes each weight once.
+/// The weights are copied in parts of 16 outputs. Building the copy reads and writes each weight once.
 ///
 /// # Examples
 ///
@@ -31,9 +31,9 @@ pub struct Coupling {
     pub(super) inputs: usize,
     pub(super) outputs: usize,
     upwards: bool,
-    /// Panel by panel in the order of [`Order::Parts`], zero past the last input up to a whole group.
+    /// The weights panel by panel in the order of [`Order::Parts`], padded with zeros to a whole group of inputs.
     parts: Vec<Part>,
-    /// The weights in whole steps, panel by panel; none unless asked for.
+    /// The weights in fixed point, panel by panel. Empty without [`for_draws`](Self::for_draws).
     pub(super) fixed: Vec<FixedPanel>,
 }
 
@@ -65,7 +65,7 @@ impl Coupling {
         coupling
     }
 
-    /// Takes over changed weights of the same shape.
+    /// Replaces the weights by others of the same shape.
     ///
     /// # Panics
     ///
@@ -80,7 +80,7 @@ impl Coupling {
                 let inputs = tile * TILE..inputs.min((tile + 1) * TILE);
                 let units = panel * LANES..outputs.min((panel + 1) * LANES);
                 if upwards {
-                    turn(weights, inputs, units, parts);
+                    copy_transposed(weights, inputs, units, parts);
                 } else {
                     copy(weights, units, inputs, parts);
                 }
@@ -98,14 +98,15 @@ impl Coupling {
         }
     }
 
-    /// The same, with the weights also in a fixed form from which most draws can be made with certainty, and faster.
+    /// Adds the weights in fixed point, from which most draws can be made exactly and faster.
     ///
-    /// Draws keep their bits. It pays from a few hundred draws of the layer for each change of the weights on.
+    /// Draws keep their bits. The conversion pays off if the layer is drawn a few hundred times or more for each change
+    /// of the weights.
     ///
     /// # Numerics
     ///
-    /// Weights as whole steps of 16 bits, a step for each unit. A bound on what the rounding changes tells which draws are certain;
-    /// the inputs of the others are formed from the weights themselves.
+    /// The weights are integers of 16 bits times a step for each unit. A bound on the rounding tells which draws are
+    /// certain. For the other draws the inputs are formed from the original weights.
     ///
     /// # Examples
     ///
@@ -114,9 +115,10 @@ impl Coupling {
     ///
     /// let plain = Coupling::up(&Matrix::from_fn(70, 5, |i, j| ((i * 5 + j) % 11) as f32 / 10.0 - 0.5));
     /// let v = BitMatrix::from_fn(70, 100, |unit, sample| (unit + sample) % 3 == 0);
+    /// let streams = Streams::new(1).fork(Purpose::Chains, 0);
     /// let [h, same] = [plain.clone(), plain.for_draws()].map(|coupling| {
     ///     let mut h = BitMatrix::zeros(5, 100);
-    ///     LayerUpdate::new(&[0.1; 5]).given(&coupling, &v).sample_into(&mut h, &Streams::new(1).fork(Purpose::Chains, 0));
+    ///     LayerUpdate::new(&[0.1; 5]).given(&coupling, &v).sample_into(&mut h, &streams);
     ///     h
     /// });
     /// assert_eq!(h, same);
@@ -135,13 +137,13 @@ impl Coupling {
         self
     }
 
-    /// Units of the layer that is given.
+    /// The number of units of the given layer.
     #[must_use]
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// Units of the layer that is drawn.
+    /// The number of units of the drawn layer.
     #[must_use]
     pub fn outputs(&self) -> usize {
         self.outputs
@@ -155,7 +157,7 @@ impl Coupling {
     }
 }
 
-/// The weights of a tile, those of some rows and columns of a matrix: the numbers of a column go to the parts of one input.
+/// Copies some rows and columns of a matrix into a tile. The numbers of a column go to the parts of one input.
 fn copy(weights: &Matrix, rows: Range<usize>, columns: Range<usize>, tile: &mut [Part]) {
     let of_part = tile.len() / rows.len().div_ceil(PART);
     for (input, column) in columns.enumerate() {
@@ -165,7 +167,7 @@ fn copy(weights: &Matrix, rows: Range<usize>, columns: Range<usize>, tile: &mut 
         let (whole, rest) = values.as_chunks::<PART>();
         for (n, part) in parts.enumerate() {
             match whole.get(n) {
-                // A copy of known length is two instructions, any other a call.
+                // A copy of known length is two instructions; other lengths are a function call.
                 Some(whole) => part.0 = *whole,
                 None => part.0[..rest.len()].copy_from_slice(rest),
             }
@@ -174,7 +176,7 @@ fn copy(weights: &Matrix, rows: Range<usize>, columns: Range<usize>, tile: &mut 
 }
 
 /// [`copy`] of the transposed matrix.
-fn turn(weights: &Matrix, rows: Range<usize>, columns: Range<usize>, tile: &mut [Part]) {
+fn copy_transposed(weights: &Matrix, rows: Range<usize>, columns: Range<usize>, tile: &mut [Part]) {
     let (stride, of_part) = (weights.nrows(), tile.len() / columns.len().div_ceil(PART));
     for (first, part) in columns.clone().step_by(PART).zip(tile.chunks_mut(of_part)) {
         let from = &weights.as_slice()[first * stride + rows.start..];

@@ -13,12 +13,14 @@ pub(super) const DRAWN: usize = 256;
 /// Samples whose random numbers are fetched together.
 pub(super) const CHUNK: usize = 16;
 
-/// Samples that visit a layer of so many units together: few where a layer has few panels to share among threads.
+/// The number of samples of a block that is visited together in a layer of `units` units. Blocks are small where a
+/// layer has too few panels for the threads.
 pub(super) fn visited(units: usize) -> usize {
     if units > 4 * LANES { BLOCK } else { DRAWN }
 }
 
-/// Visits every panel and block of samples of a batch in parallel: (panel, first sample, mask of used bits, words).
+/// Visits every panel and block of samples of a batch in parallel. The arguments are (panel, first sample, mask of used
+/// bits, words).
 pub(super) fn for_each_block(out: &mut BitMatrix, visit: impl Fn(usize, usize, u64, &mut [u64]) + Sync) {
     let masks: Vec<u64> = (0..out.words_per_sample()).map(|w| out.mask(w)).collect();
     let (samples, block) = (out.samples().max(1), visited(out.units()));
@@ -36,12 +38,12 @@ pub(super) fn draw_block(means: &[Row], mask: u64, words: &mut [u64], streams: &
     }
 }
 
-/// The random numbers of a panel for the block of samples with the given first one.
+/// The stream of a panel for the block of samples that begins at `first`.
 pub(super) fn stream_of(streams: &Streams, first: usize, panel: usize) -> Stream {
     streams.stream(((first / DRAWN) as u64) << 32 | panel as u64)
 }
 
-/// Draws 64 units of each sample from their means, with the numbers of one stream.
+/// Draws 64 units of each sample from their means with the numbers of one stream.
 fn draw(means: &[Row], mask: u64, words: &mut [u64], stream: &mut Stream) {
     let mut random = [[0_u16; LANES]; CHUNK];
     let mut ties = [0_u64; CHUNK];
@@ -55,7 +57,7 @@ fn draw(means: &[Row], mask: u64, words: &mut [u64], stream: &mut Stream) {
     }
 }
 
-/// Decides the units whose first 16 random digits agree with those of their means.
+/// Decides the units whose first 16 random digits equal those of their means.
 fn resolve(mut word: u64, mut tied: u64, means: &Row, stream: &mut Stream) -> u64 {
     while tied != 0 {
         let lane = tied.trailing_zeros();

@@ -1,28 +1,29 @@
-//! Weights in fixed point, from which most draws can be made with certainty, and faster.
+//! Weights in fixed point: integers of 16 bits times a step for each unit.
 //!
-//! Steps of 16 bits are added for twice as many units at a time as numbers of 32.
+//! Integers of 16 bits are added for twice as many units at a time as numbers of 32 bits. Draws from them are exact
+//! where a bound on the rounding decides the draw; see [`FixedDraw`](super::fixed_point_draw::FixedDraw).
 
 use super::panel::{GROUP, padded};
 use crate::kernels::{self, GROUPS, HALF, Half, PART, Part, Row, TILE, Tile};
 
-/// The greatest sum of a tile in whole steps; rounding may take it a little further in 16 bits.
+/// The greatest sum of a tile in steps. Rounding may exceed it a little, within 16 bits.
 const GREATEST_SUM: f32 = 32_000.0;
 
-/// The weights of all inputs to the units of a panel, in whole steps of each unit.
+/// The weights of all inputs to the units of a panel in fixed point, with a step for each unit.
 #[derive(Clone, Debug)]
 pub(super) struct FixedPanel {
     pub(super) inputs: usize,
-    /// Parts of 16 units that are in use.
+    /// The number of parts of 16 units that are in use.
     used: usize,
     /// Tile by tile the used halves, each with the weights of all inputs of the tile.
     pub(super) halves: Vec<Half>,
     /// The step of each unit.
     pub(super) step: Row,
-    /// What rounding to whole steps may change at most, whichever inputs are on.
+    /// The greatest change of a sum by rounding to fixed point, over all sets of inputs.
     pub(super) error: Row,
-    /// The greatest magnitude of a sum of weights, whichever inputs are on; infinite where a weight is no finite number.
+    /// The greatest magnitude of a sum of weights over all sets of inputs. It is infinite if a weight is not finite.
     pub(super) greatest: Row,
-    /// The weights themselves, those of all inputs of a unit next to each other.
+    /// The original weights, ordered by unit: all inputs of a unit lie next to each other.
     pub(super) by_unit: Vec<[f32; TILE]>,
 }
 
@@ -44,7 +45,7 @@ impl FixedPanel {
         })
     }
 
-    /// Takes over the weights of a panel, in the order of [`Order::Parts`].
+    /// Replaces the weights by those of a panel, in the order of [`Order::Parts`](super::panel::Order::Parts).
     pub(super) fn fill(&mut self, parts: &[Part]) {
         let [mut widest, mut positive, mut magnitude] = [Row::ZERO; 3];
         for (first, _, weights) in by_part(parts, self.used) {
@@ -59,12 +60,12 @@ impl FixedPanel {
             (on, all) if all.is_finite() => on.max(all - on),
             _ => f32::INFINITY,
         }));
-        // Weights that are next to nothing count as nothing, so that no step is too small for a number.
+        // Tiny weights are rounded to zero, so that the step and its inverse are normal numbers.
         self.step = Row(widest.0.map(|sum| if sum > 1e-30 { sum / GREATEST_SUM } else { 0.0 }));
         self.round(parts);
     }
 
-    /// Rounds the weights to whole steps.
+    /// Rounds the weights to fixed point.
     fn round(&mut self, parts: &[Part]) {
         let (tiles, halves) = (self.inputs.div_ceil(TILE), (self.used * PART).div_ceil(HALF));
         let [mut above, mut below] = [Row::ZERO; 2];

@@ -1,7 +1,8 @@
 //! Draws from weights in fixed point.
 //!
-//! A random number that is farther from the mean than rounding can have moved it decides as it would have anyway; for the others, less
-//! than one in a hundred, the inputs are added up from the weights themselves. Both ways give the same bits.
+//! Rounding moves a mean by at most a known amount. A random number outside that range decides the draw. Within the
+//! range, for less than one draw in a hundred, the inputs are added up from the original weights. Both ways give the
+//! same bits.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -17,49 +18,50 @@ use super::rows::with_rows;
 use crate::kernels::{self, ADDED, GROUPS, LANES, PART, Rough, Row, Steps, TILE};
 use crate::streams::{Stream, Streams};
 
-/// The most that an input may be off for draws from weights in whole steps. At worst, with all means one half, one draw in eight is
-/// open then; means of inputs that large are farther from it.
+/// The greatest error of an input at which draws use weights in fixed point. At worst, with all means one half, one
+/// draw in eight is undecided; inputs that large usually have means farther from one half.
 const GREATEST_DOUBT: f32 = 0.25;
 
-/// Below this many samples such draws do not pay.
+/// With fewer samples, draws from fixed point cost more than they save.
 const MANY: usize = 32;
 
 thread_local! {
     static STEPS: RefCell<Vec<Steps>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Draws of a panel from weights in whole steps, the same bits as from the weights themselves.
+/// Draws of a panel from weights in fixed point. The bits are the same as from the original weights.
 pub(super) struct FixedDraw<'a> {
     update: &'a LayerUpdate<'a>,
     panel: usize,
     rough: Rough,
-    /// How far means may be off when weights are added in another order, as in [`Rough`].
+    /// The greatest error of means when weights are added in another order, as in [`Rough`].
     digits: Row,
     least: Row,
 }
 
-/// Roundings of sums of weights by both ways of adding them up, each of a number that the greatest sum bounds: in the agreed order those
-/// of four inputs, of the groups of a tile and of the tiles; in the other order those of sixteen inputs side by side, of tiles that are
-/// added at a time, of these sums, and of sixteen numbers at the end.
+/// The number of roundings in a sum of weights, for both orders of addition together. The greatest sum bounds each
+/// rounded number. The agreed order rounds sums of four inputs, of the groups of a tile and of the tiles. The other
+/// order rounds sums of sixteen inputs side by side, of the tiles that are added at a time, of these sums, and of
+/// sixteen numbers at the end.
 fn roundings(tiles: usize) -> usize {
     let (in_order, in_parts) = (GROUP + GROUPS + tiles, ADDED * TILE / PART + tiles.div_ceil(ADDED) + PART);
     in_order + in_parts
 }
 
-/// How far a mean may be off in its sixteenth digit when its input may be off so far, as in [`Rough`].
+/// The greatest error of a mean in its sixteenth digit for a given greatest error of its input, as in [`Rough`].
 ///
-/// The slope of the logistic function, p (1 - p), changes by less than a tenth of the way of the input.
+/// The slope of the logistic function, p (1 - p), changes by less than a tenth of the change of the input.
 fn digits_off(doubt: &Row) -> [Row; 2] {
     [doubt.0.map(|doubt| DIGITS * doubt), doubt.0.map(|doubt| DIGITS * (0.1 * doubt * doubt + kernels::ROUGHLY) + 0.5)]
         .map(Row)
 }
 
-/// What sixteen binary digits can tell apart.
+/// The number of values of sixteen binary digits.
 const DIGITS: f32 = 65_536.0;
 
 impl<'a> FixedDraw<'a> {
-    /// None where few samples are drawn, where the neighbours' weights are not there in whole steps, or where too many draws would not
-    /// be certain.
+    /// `None` if there are few samples, if a neighbour has no weights in fixed point, or if too many draws would be
+    /// undecided.
     pub(super) fn new(update: &'a LayerUpdate<'a>, panel: usize, samples: usize) -> Option<Self> {
         if samples < MANY {
             return None;
@@ -80,7 +82,7 @@ impl<'a> FixedDraw<'a> {
             Beta::Same(beta) => beta.abs().max(1.0),
             Beta::Each(betas) => betas.iter().fold(1.0, |most: f32, beta| most.max(beta.abs())),
         };
-        // Each sum, by either way, is off by half a unit in the last place at most.
+        // Each sum, in either order, has an error of at most half a unit in the last place.
         let per_sum = sums as f32 * f32::EPSILON / 2.0;
         let doubt = Row(std::array::from_fn(|lane| {
             hottest * per_sum * (greatest.0[lane] + bias.0[lane].abs() + base.0[lane].abs())
@@ -125,7 +127,8 @@ impl<'a> FixedDraw<'a> {
         });
     }
 
-    /// [`draw`](super::draw) with the same bits: open decisions are taken by the means themselves.
+    /// Draws with one stream. The bits are the same as those of [`draw_block`](super::draw::draw_block), which compares
+    /// with the means themselves.
     fn draw(&self, first: usize, sums: (&[Steps], &[Row]), mask: u64, words: &mut [u64], stream: &mut Stream) {
         let mut random = [[0_u16; LANES]; CHUNK];
         let mut open = [0_u64; CHUNK];
@@ -146,7 +149,7 @@ impl<'a> FixedDraw<'a> {
         }
     }
 
-    /// The draws that are certain, and those that are open.
+    /// Makes the draws that are certain and reports the others in `open`.
     fn draw_chunk(
         &self,
         first: usize,
@@ -168,7 +171,7 @@ impl<'a> FixedDraw<'a> {
         }
     }
 
-    /// Whether the random number with these first 16 digits lies below the mean of an open unit.
+    /// Decides an undecided unit: true if the random number with these first 16 digits lies below the mean.
     fn decide(&self, lane: usize, sample: usize, digits: u16, stream: &mut Stream) -> bool {
         let unit = self.panel * LANES + lane;
         let inputs = self.inputs_of(unit, sample);
@@ -197,7 +200,8 @@ impl<'a> FixedDraw<'a> {
         kernels::logistic_one(kernels::temper_one(sum, self.update.bias[unit], base, beta))
     }
 
-    /// The inputs of a sample from each neighbour, a word in so many, with the weights to a unit.
+    /// The inputs of a sample from each neighbour as (words, stride, weights to the unit); one word in `stride` belongs
+    /// to the sample.
     fn inputs_of(
         &self,
         unit: usize,
@@ -218,7 +222,7 @@ mod tests {
     use crate::bits::BitMatrix;
     use crate::streams::Purpose;
 
-    /// Draws of a layer of 130 units between layers of 200 and of 70, from two forms of the weights to it.
+    /// True if two forms of the weights give the same draws of a layer of 130 units between layers of 200 and of 70.
     fn drawn_alike(scale: f32, samples: usize, beta: Beta<'_>, changed: impl Fn(&mut Coupling)) -> bool {
         let (w1, w2) = (weights(200, 130) * scale, weights(130, 70) * scale);
         let (x, y) = (states(200, samples), states(70, samples));
@@ -233,13 +237,13 @@ mod tests {
         let plain = drawn(&below, &above);
         let [mut below, mut above] = [below, above].map(Coupling::for_draws);
         let update = LayerUpdate::new(&bias).given(&below, &x).given(&above, &y);
-        assert_eq!(FixedDraw::new(&update, 0, samples.max(32)).is_some(), scale < 0.5, "both ways are tried");
+        assert_eq!(FixedDraw::new(&update, 0, samples.max(32)).is_some(), scale < 0.5, "both forms are tested");
         [&mut below, &mut above].into_iter().for_each(changed);
         plain == drawn(&below, &above)
     }
 
     #[test]
-    fn law_draws_from_whole_steps_keep_their_bits() {
+    fn law_draws_from_fixed_point_keep_their_bits() {
         for scale in [0.0, 0.01, 0.1, 0.3, 40.0, f32::MAX] {
             for (samples, beta) in [(31, 1.0), (32, 0.3), (300, 1.0), (1100, -0.7)] {
                 assert!(drawn_alike(scale, samples, Beta::Same(beta), |_| {}), "scale {scale}, {samples} samples");
@@ -250,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn planted_rounding_that_is_not_allowed_for_is_found_out() {
+    fn planted_rounding_outside_the_bound_is_found_out() {
         assert!(!drawn_alike(0.1, 1100, Beta::Same(1.0), |coupling| {
             let halves = coupling.fixed.iter_mut().flat_map(|panel| &mut panel.halves);
             halves.for_each(|half| half.0.iter_mut().for_each(|steps| *steps &= !63));
@@ -258,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn planted_open_draws_from_other_weights_are_found_out() {
+    fn planted_undecided_draws_from_other_weights_are_found_out() {
         assert!(!drawn_alike(0.1, 1100, Beta::Same(1.0), |coupling| {
             let by_unit = coupling.fixed.iter_mut().flat_map(|panel| &mut panel.by_unit);
             by_unit.for_each(|weights| weights.iter_mut().for_each(|weight| *weight += 0.01));
@@ -266,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn law_changed_weights_reach_the_whole_steps() {
+    fn law_changed_weights_reach_the_fixed_point_form() {
         let (old, new) = (weights(70, 130) * 0.1, weights(70, 130) * -0.2);
         let mut coupling = Coupling::up(&old).for_draws();
         coupling.refresh(&new);

@@ -1,4 +1,4 @@
-//! The states of a layer that is given, with the partial sums that its samples look up.
+//! The states of a given layer, with the partial sums that its samples look up.
 
 use std::cell::RefCell;
 
@@ -9,7 +9,7 @@ use super::panel::Panel;
 use crate::bits::BitMatrix;
 use crate::kernels::{self, BLOCK, Half, Lookups, Row, Steps, Table, Tile};
 
-/// Below this many samples building partial sums costs more than it saves.
+/// With fewer samples a table of partial sums costs more than it saves.
 const FEW: usize = 6;
 
 thread_local! {
@@ -18,19 +18,19 @@ thread_local! {
     static STEPS_TABLE: RefCell<Box<Table<Half>>> = RefCell::new(kernels::empty_table());
 }
 
-/// States of a layer, with the partial sums that they look up.
+/// The states of a layer and the partial sums that its samples look up.
 pub(super) struct Given<'a> {
     states: &'a BitMatrix,
     /// Samples of a block.
     block: usize,
-    /// Blocks; none of few samples.
+    /// The number of blocks, 0 for fewer than [`FEW`] samples.
     blocks: usize,
-    /// Those of each block for tile 0, then for tile 1, and so on, and perhaps some that are left over.
+    /// The lookups of every block for tile 0, then for tile 1, and so on. There may be unused entries at the end.
     lookups: Vec<Lookups>,
 }
 
 impl<'a> Given<'a> {
-    /// Finds the sums that blocks of so many samples look up.
+    /// Finds the sums that blocks of `block` samples look up.
     pub(super) fn new(states: &'a BitMatrix, block: usize) -> Self {
         let mut lookups = LOOKUPS.with_borrow_mut(|kept| kept.pop()).unwrap_or_default();
         let (samples, block) = (states.samples(), block.min(BLOCK));
@@ -47,8 +47,8 @@ impl<'a> Given<'a> {
         Self { states, block, blocks, lookups }
     }
 
-    /// Adds `scale` times the weights of the inputs that are on, for the samples of the block with the given first one; the first
-    /// sums replace what is there.
+    /// Adds `scale` times the weights of the inputs that are on, for the samples of the block that begins at `first`.
+    /// With `begin` the sums replace the old values.
     pub(super) fn accumulate(&self, first: usize, panel: Panel<'_>, (scale, begin): (f32, bool), sums: &mut [Row]) {
         let block = first / self.block;
         if begin && panel.inputs == 0 {
@@ -67,7 +67,8 @@ impl<'a> Given<'a> {
         });
     }
 
-    /// The sums of the weights of the inputs that are on, in whole steps, for the samples of the block with the given first one.
+    /// The sums in fixed point of the weights of the inputs that are on, for the samples of the block that begins at
+    /// `first`.
     pub(super) fn steps_into(&self, first: usize, panel: &FixedPanel, sums: &mut [Steps]) {
         let block = first / self.block;
         STEPS_TABLE.with_borrow_mut(|table| {
@@ -80,7 +81,7 @@ impl<'a> Given<'a> {
 }
 
 impl Drop for Given<'_> {
-    /// Leaves the memory to the next one on this thread.
+    /// Leaves the memory to the next value on this thread.
     fn drop(&mut self) {
         let lookups = std::mem::take(&mut self.lookups);
         LOOKUPS.with_borrow_mut(|kept| kept.push(lookups));

@@ -40,13 +40,13 @@ pub enum Beta<'a> {
 ///
 /// # Shapes
 ///
-/// `bias` and `base` are `[units]`; each neighbour's states are `[its units, samples]`.
+/// `bias` and `base` are `[units]`. The states of a neighbour are `[units of the neighbour, samples]`.
 ///
 /// # Randomness
 ///
-/// A draw of `sample` takes 16 random bits a unit, and more where these agree with the digits of the mean, so
-/// that the draw is exact for the `f32` mean. The block of 256 samples b and the panel of 64 units p use stream
-/// b 2^32 + p; the number of threads does not matter.
+/// A draw takes 16 random bits for each unit. It takes more bits where these equal the digits of the mean, so that the
+/// draw is exact for the `f32` mean. Block b of 256 samples and panel p of 64 units use stream b 2^32 + p. The number
+/// of threads does not matter.
 ///
 /// # Examples
 ///
@@ -57,9 +57,10 @@ pub enum Beta<'a> {
 /// let h = BitMatrix::from_fn(2, 5, |unit, _| unit == 0);
 /// let mut v = BitMatrix::zeros(3, 5);
 /// let streams = Streams::new(0).fork(Purpose::Chains, 0);
-/// LayerUpdate::new(&[0.0; 3]).given(&down, &h).sample_into(&mut v, &streams);
+/// let update = LayerUpdate::new(&[0.0; 3]).given(&down, &h);
+/// update.sample_into(&mut v, &streams);
 /// assert_eq!(v.ones(), 15);
-/// LayerUpdate::new(&[0.0; 3]).given(&down, &h).tempered(Beta::Same(0.0), Some(&[-40.0; 3])).sample_into(&mut v, &streams);
+/// update.tempered(Beta::Same(0.0), Some(&[-40.0; 3])).sample_into(&mut v, &streams);
 /// assert_eq!(v.ones(), 0);
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +72,7 @@ pub struct LayerUpdate<'a> {
 }
 
 impl<'a> LayerUpdate<'a> {
-    /// A layer with these biases and no neighbours yet.
+    /// An update of a layer with these biases and no neighbours yet.
     #[must_use]
     pub fn new(bias: &'a [f32]) -> Self {
         Self { bias, base: None, beta: Beta::Same(1.0), neighbours: [None; 2] }
@@ -81,25 +82,26 @@ impl<'a> LayerUpdate<'a> {
     ///
     /// # Panics
     ///
-    /// When shapes disagree or two neighbours are there already.
+    /// When shapes disagree, or when the layer already has two neighbours.
     #[must_use]
     pub fn given(mut self, coupling: &'a Coupling, states: &'a BitMatrix) -> Self {
         assert_eq!(coupling.outputs, self.bias.len(), "the coupling leads to this layer");
-        assert_eq!(coupling.inputs, states.units(), "the coupling comes from that layer");
+        assert_eq!(coupling.inputs, states.units(), "the coupling comes from the layer of the states");
         let slot = self.neighbours.iter_mut().find(|slot| slot.is_none());
         *slot.expect("a layer has at most two neighbours") = Some((coupling, states));
         let [first, second] = self.neighbours;
         if let (Some((_, first)), Some((_, second))) = (first, second) {
-            assert_eq!(first.samples(), second.samples(), "neighbours have as many samples");
+            assert_eq!(first.samples(), second.samples(), "both neighbours have the same number of samples");
         }
         self
     }
 
-    /// Sets the inverse temperature, and the biases of the independent base model at beta = 0 (zero unless given).
+    /// Sets the inverse temperature and the biases of the independent base model at beta = 0. These are zero by
+    /// default.
     ///
     /// # Panics
     ///
-    /// When `base` has another length than the biases.
+    /// When `base` and the biases differ in length.
     #[must_use]
     pub fn tempered(mut self, beta: Beta<'a>, base: Option<&'a [f32]>) -> Self {
         assert!(base.is_none_or(|base| base.len() == self.bias.len()), "a base bias for each unit");
@@ -120,7 +122,7 @@ impl<'a> LayerUpdate<'a> {
         out
     }
 
-    /// The inputs of the layer, into a buffer that may be reused.
+    /// Writes the inputs of the layer into a buffer, which can be reused.
     pub fn inputs_into(&self, out: &mut Activations) {
         self.fill(out, |_| {});
     }
@@ -133,7 +135,7 @@ impl<'a> LayerUpdate<'a> {
         out
     }
 
-    /// The means of the layer, into a buffer that may be reused.
+    /// Writes the means of the layer into a buffer, which can be reused.
     pub fn means_into(&self, out: &mut Activations) {
         self.fill(out, kernels::logistic_rows);
     }
@@ -184,7 +186,7 @@ impl<'a> LayerUpdate<'a> {
     ///
     /// # Panics
     ///
-    /// When `out` has other units or samples.
+    /// When `out` has another number of units or of samples.
     pub fn sample_into(&self, out: &mut BitMatrix, streams: &Streams) {
         assert_eq!((out.units(), out.samples()), (self.bias.len(), self.samples()), "shape of the drawn layer");
         let given = self.given_states();

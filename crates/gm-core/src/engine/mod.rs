@@ -1,8 +1,9 @@
 //! The engine that every model runs on: draw a layer given its neighbours, and count co-activations.
 //!
-//! Begin with [`Coupling`], the weights arranged for one direction, and [`LayerUpdate`], the inputs, means and draws of one layer.
-//! [`Activations`] holds what a layer's units are given, and `coactivations_into` adds up statistics of two layers. All of them cut a
-//! layer into panels of 64 units (`panel`) and let samples look up partial sums (`given`).
+//! Begin with [`Coupling`], the weights arranged for one direction, and [`LayerUpdate`], the inputs, means and draws of
+//! one layer. [`Activations`] holds inputs or means of a layer, and [`coactivations_into`] adds up statistics of two
+//! layers. All of them cut a layer into panels of 64 units (`panel`) and add up partial sums that samples look up
+//! (`given`). Where weights also exist in fixed point (`fixed_point`), most draws are made from these.
 
 mod activations;
 mod coactivation;

@@ -2,7 +2,7 @@
 
 use crate::kernels::{GROUPS, LANES, PART, Part, Row, TILE, Tile};
 
-/// Inputs whose partial sums are formed together; rows of a panel are padded to whole groups.
+/// Inputs whose partial sums are formed together. The rows of a panel are padded to whole groups.
 pub(super) const GROUP: usize = 4;
 
 /// The weights of all inputs to the units of a panel.
@@ -14,12 +14,13 @@ pub(super) struct Panel<'a> {
     pub(super) units: usize,
 }
 
-/// What lies next to each other in a [`Panel`].
+/// The order of the parts of a [`Panel`] in memory.
 #[derive(Clone, Copy)]
 pub(super) enum Order {
-    /// Tile by tile the used parts, each with the weights of all inputs of the tile.
+    /// Tile by tile; within a tile part by part, each with the weights of all inputs of the tile. Unused parts are left
+    /// out.
     Parts,
-    /// Input by input all parts.
+    /// Input by input, each with all parts.
     Inputs,
 }
 
@@ -52,7 +53,7 @@ pub(super) fn panel_row(values: &[f32], panel: usize) -> Row {
     row
 }
 
-/// Rows that a panel of `count` rows takes, so that whole groups of inputs can be read.
+/// The rows that a panel of `count` rows takes in memory, so that whole groups of inputs can be read.
 pub(super) fn padded(count: usize) -> usize {
     count.next_multiple_of(GROUP)
 }

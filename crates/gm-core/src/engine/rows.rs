@@ -1,7 +1,8 @@
-//! Rows of activations in memory that is used again.
+//! Rows of activations in reused memory.
 //!
-//! An update of a model makes and drops dozens of arrays of the same few sizes. Memory that goes back to the system each time has to be
-//! mapped, cleared and counted anew by its kernel, one page after the other while the other threads wait.
+//! An update of a model creates and drops dozens of arrays of the same few sizes. If their memory went back to the
+//! operating system each time, it would have to be mapped and cleared again, page by page, while the other threads
+//! wait.
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
@@ -9,31 +10,32 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::kernels::Row;
 
-/// Arrays that are kept, and the most rows of one of them: 4 MiB.
+/// The number of arrays that are kept.
 const KEPT: usize = 32;
+/// The most rows of a kept array: 4 MiB.
 const LONGEST: usize = 1 << 14;
 
-/// Memory of dropped rows, the one dropped last at the end.
+/// The memory of dropped rows. The last entry was dropped last.
 static SPARE: Mutex<Vec<Vec<Row>>> = Mutex::new(Vec::new());
 
 fn spare() -> MutexGuard<'static, Vec<Vec<Row>>> {
-    // Whoever panicked left whole arrays behind.
+    // A thread that panicked left whole arrays behind.
     SPARE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Rows that leave their memory to later ones.
+/// Rows whose memory is reused after they are dropped.
 #[derive(Debug)]
 pub(super) struct Rows(Vec<Row>);
 
 impl Rows {
-    /// All zero.
+    /// Rows of zeros.
     pub(super) fn zeros(count: usize) -> Self {
         let mut rows = Self::empty(count);
         rows.0.resize(count, Row::ZERO);
         rows
     }
 
-    /// None yet, with room for so many.
+    /// No rows yet, with room for `count`.
     fn empty(count: usize) -> Self {
         let mut spare = spare();
         let fits = spare.iter().rposition(|rows| (count..=2 * count).contains(&rows.capacity()));
@@ -85,7 +87,7 @@ thread_local! {
     static SUMS: RefCell<Vec<Row>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs `work` on rows that are reused by the next call on this thread, and that hold anything at the start.
+/// Runs `work` on rows that the next call on this thread reuses. They hold old values at the start.
 pub(super) fn with_rows<T>(count: usize, work: impl FnOnce(&mut [Row]) -> T) -> T {
     SUMS.with_borrow_mut(|rows| {
         if rows.len() < count {

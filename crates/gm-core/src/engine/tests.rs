@@ -1,4 +1,4 @@
-//! The engine against dense products and definitions.
+//! The engine compared with dense products and with definitions.
 
 use rand::RngExt;
 
@@ -141,7 +141,7 @@ fn stable_draws_do_not_depend_on_threads() {
 
 const STABLE: u64 = 10_710_189_744_758_990_966;
 
-/// How far a count of draws lies from its expectation, in standard deviations.
+/// The distance of a count of draws from its expectation, in standard deviations.
 fn deviations(ones: u64, mean: f32, draws: usize) -> f64 {
     let expected = f64::from(mean) * draws as f64;
     let spread = (expected * (1.0 - f64::from(mean))).sqrt();

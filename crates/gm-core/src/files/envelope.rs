@@ -9,8 +9,8 @@
 //! | length | payload |
 //! | 32 | SHA-256 of all of the above |
 //!
-//! Numbers are little-endian. The payload is what bincode makes of a serde type, with integers of fixed
-//! width; only this module knows of bincode.
+//! Numbers are little-endian. The payload is a serde type in the encoding of bincode, with integers of fixed width.
+//! Only this module uses bincode.
 
 use std::io::{Read, Write};
 
@@ -23,10 +23,10 @@ use crate::error::{FileError, Result};
 const HEADER: usize = 24;
 const CHECKSUM: usize = 32;
 
-/// Surplus bytes are counted up to here, since a stream may never end.
+/// Surplus bytes are counted up to this number, since a stream may never end.
 const COUNTED: u64 = 1 << 20;
 
-/// What tells one family of files from another.
+/// The properties of one family of files.
 ///
 /// # Examples
 ///
@@ -47,17 +47,17 @@ const COUNTED: u64 = 1 << 20;
 pub struct EnvelopeKind {
     /// The first bytes of the file.
     pub magic: [u8; 8],
-    /// The format version written, and the newest one understood; 1 or more.
+    /// The format version that is written and the newest one that is understood, 1 or more.
     pub version: u32,
-    /// What error texts call the file.
+    /// The name of the file in error texts.
     pub name: &'static str,
 }
 
-/// Writes a payload in its envelope; equal payloads give equal bytes.
+/// Writes a payload in its envelope. Equal payloads give equal bytes.
 ///
 /// # Errors
 ///
-/// [`FileError::Io`] from the writer, [`FileError::Decode`] for a payload that bincode cannot hold.
+/// [`FileError::Io`] from the writer, [`FileError::Decode`] for a payload that bincode cannot encode.
 ///
 /// # Examples
 ///
@@ -95,12 +95,12 @@ pub fn write_envelope<T: Serialize>(
 ///
 /// # Numerics
 ///
-/// Never allocates more than a small multiple of the bytes that are there, whatever the file says.
+/// Memory stays within a small multiple of the bytes that are present, for any content.
 ///
 /// # Errors
 ///
-/// The [`FileError`] that says which: foreign, truncated, newer, damaged, followed by more bytes (counted up
-/// to one MiB), or sound and not a `T`, which payloads over 256 GiB count as too.
+/// A [`FileError`] for a file that is foreign, truncated, newer, damaged, followed by more bytes (counted up to one
+/// MiB), or does not hold a `T`. Payloads of more than 256 GiB are refused as if they did not hold a `T`.
 ///
 /// # Examples
 ///
@@ -175,12 +175,12 @@ fn refuse_more(reader: impl Read, format: &'static str) -> Result<()> {
     if extra == 0 { Ok(()) } else { Err(FileError::TrailingBytes { format, extra }.into()) }
 }
 
-// Saturating, so that the ladder also ends well where a pointer has 32 bits.
+// The products saturate, for platforms whose pointers have 32 bits.
 const GIB_4: usize = u32::MAX as usize;
 const GIB_32: usize = GIB_4.saturating_mul(8);
 const GIB_256: usize = GIB_32.saturating_mul(8);
 
-/// Decodes a payload with the smallest of a ladder of limits that it fits under.
+/// Decodes a payload under the smallest sufficient limit of a fixed list.
 ///
 /// bincode takes its limit at compile time, and trusts the lengths of strings below it.
 fn decode<T: DeserializeOwned>(payload: &[u8]) -> std::result::Result<T, String> {

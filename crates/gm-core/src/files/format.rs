@@ -1,4 +1,4 @@
-//! Which file formats there are, and how to tell them apart.
+//! The file formats, and how to tell them apart.
 
 use std::fmt;
 use std::path::Path;
@@ -18,11 +18,11 @@ use std::path::Path;
 pub enum Format {
     /// The format of this project: checked by a checksum, read in one pass.
     Gm,
-    /// Tensors with metadata, as read and written by Python packages.
+    /// Tensors with metadata, as Python packages read and write them.
     Safetensors,
     /// A zip archive of NumPy arrays.
     Npz,
-    /// Nested lists of numbers, for small models and for people.
+    /// Nested lists of numbers, for small models and for reading by people.
     Json,
 }
 
@@ -30,10 +30,10 @@ impl Format {
     /// The extensions that [`from_path`](Self::from_path) understands.
     pub const ALLOWED: &'static str = ".gm, .safetensors, .npz or .json";
 
-    /// All four.
+    /// All formats.
     pub const ALL: [Self; 4] = [Self::Gm, Self::Safetensors, Self::Npz, Self::Json];
 
-    /// The extension of such files, and the name in error texts.
+    /// The extension of files in this format, which is also its name in error texts.
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {
@@ -49,15 +49,14 @@ impl Format {
         if self == Self::Gm { "model" } else { self.extension() }
     }
 
-    /// The format that a path's extension stands for, in lower or upper case.
+    /// The format of a path by its extension, in lower or upper case.
     #[must_use]
     pub fn from_path(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?;
         Self::ALL.into_iter().find(|format| extension.eq_ignore_ascii_case(format.extension()))
     }
 
-    /// The format that the first bytes of a file speak for; nine bytes are enough except for JSON that
-    /// begins with white space.
+    /// The format of a file by its first bytes. Nine bytes are enough, except for JSON that begins with white space.
     #[must_use]
     pub fn sniff(bytes: &[u8]) -> Option<Self> {
         let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());

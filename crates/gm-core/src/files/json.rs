@@ -1,8 +1,7 @@
 //! JSON models: `{"model": "rbm", "visible": "bernoulli", "tensors": {"weights.0": [[...]], ...}}`.
 //!
-//! `visible` may be absent and is bernoulli then; `metadata` is an object of texts and may be absent;
-//! other keys are ignored. Numbers are written as exact decimal expansions of their `f32`, so that any
-//! reader gets the same bits back.
+//! Without `visible` the units are bernoulli. `metadata` is an object of texts and optional. Other keys are ignored.
+//! Numbers are written as exact decimal expansions of their `f32`, so that any reader gets the same bits back.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -49,7 +48,7 @@ struct Nested {
     values: Vec<f32>,
     /// Lists within the list.
     rows: usize,
-    /// Numbers in each of them so far.
+    /// Numbers in each of these lists.
     columns: Option<usize>,
     /// Numbers directly in the list.
     loose: usize,
@@ -167,7 +166,7 @@ struct Row<'a>(&'a [f32]);
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        // As f64: a short decimal of an f32 may be rounded twice on its way back.
+        // Numbers are written as f64, because reading a short decimal of an f32 may round twice.
         serializer.collect_seq(self.0.iter().map(|&x| f64::from(x)))
     }
 }

@@ -1,4 +1,4 @@
-//! Files that hold a model: one binary format of our own and three that others read and write.
+//! Model files: the binary format of this project, and three formats that other programs read and write.
 
 mod envelope;
 mod format;
@@ -18,7 +18,7 @@ use crate::error::{FileError, Result};
 /// The format of model files, `.gm`.
 const MODEL: EnvelopeKind = EnvelopeKind { magic: *b"gm-model", version: 1, name: "model" };
 
-/// Reads a model in parts, with the code of its kind in the case of `.gm`.
+/// Reads the parts of a model, for `.gm` with the code of its kind.
 pub(crate) fn read(format: Format, mut reader: impl Read) -> Result<(Option<u32>, Parts)> {
     if format == Format::Gm {
         let (kind, parts) = read_envelope(reader, &MODEL)?;
@@ -34,7 +34,7 @@ pub(crate) fn read(format: Format, mut reader: impl Read) -> Result<(Option<u32>
     Ok((None, parts?))
 }
 
-/// Writes a model in parts; equal parts give equal bytes.
+/// Writes the parts of a model. Equal parts give equal bytes.
 pub(crate) fn write(format: Format, mut writer: impl Write, kind: u32, parts: &Parts) -> Result<()> {
     let bytes = match format {
         Format::Gm => return write_envelope(writer, &MODEL, kind, parts),

@@ -1,12 +1,11 @@
 //! npz models: a zip archive of NumPy arrays with the names of the tensors.
 //!
-//! Two more arrays, `model` and `visible`, hold text as bytes (`np.frombuffer(b"rbm", np.uint8)`); NumPy's own
-//! text arrays (`np.array("rbm")`) are read as well. A third, `metadata`, holds a JSON object of texts and is
-//! absent where there are none. Entries are written uncompressed with a fixed date, so equal models
-//! give equal bytes.
+//! Two more arrays, `model` and `visible`, hold text as bytes (`np.frombuffer(b"rbm", np.uint8)`). NumPy's own text
+//! arrays (`np.array("rbm")`) are read as well. Another array, `metadata`, holds a JSON object of texts and is left out
+//! without metadata. Entries are written uncompressed with a fixed date, so equal models give equal bytes.
 //!
-//! The archive is read from memory. Compressed entries may expand to 64 times the file and 16 MiB in all,
-//! and to what their own headers say, not further.
+//! The archive is read from memory. All entries together may expand to `EXPANSION` times the size of the file plus
+//! `ALLOWANCE` bytes, and each entry to the size in its own header.
 
 use std::io::{Cursor, Read, Write};
 
@@ -22,7 +21,7 @@ const FORMAT: &str = "npz";
 const EXPANSION: u64 = 64;
 const ALLOWANCE: u64 = 16 << 20;
 
-/// NumPy itself refuses longer headers.
+/// The longest header, in bytes. NumPy refuses longer ones as well.
 const HEADER_LIMIT: usize = 10_000;
 
 pub(super) fn read(bytes: &[u8]) -> Result<Parts> {
@@ -53,14 +52,14 @@ fn add(parts: &mut Parts, name: &str, array: Array) -> Result<()> {
         _ => {
             let tensor = array.into_tensor(name)?;
             if parts.tensors.insert(name.into(), tensor).is_some() {
-                return Err(field(FORMAT, name, "there twice", "there once").into());
+                return Err(field(FORMAT, name, "present twice", "present once").into());
             }
         }
     }
     Ok(())
 }
 
-/// An npy file whose data are as long as its header says.
+/// An npy file whose data have the size that its header announces.
 struct Array {
     header: NpyHeader,
     dtype: String,
@@ -77,18 +76,18 @@ fn read_array(name: &str, mut entry: impl Read, budget: u64) -> Result<Array> {
     let size = header.dtype().num_bytes().and_then(|size| header.len().checked_mul(size as u64));
     let size = size.ok_or_else(|| damaged("its numbers have no fixed size"))?;
     if size > budget {
-        let detail = "it would expand to more than 64 times the file and 16 MiB";
+        let detail = "it would expand to more than 64 times the size of the file plus 16 MiB";
         return Err(damaged(detail).into());
     }
     let mut data = Vec::new();
     entry.take(size + 1).read_to_end(&mut data).map_err(|e| damaged(&e.to_string()))?;
     if data.len() as u64 != size {
-        return Err(damaged(&format!("its header announces {size} bytes, there are others")).into());
+        return Err(damaged(&format!("its header announces {size} bytes, but it has another size")).into());
     }
     Ok(Array { header, dtype: dtype.to_string(), data })
 }
 
-/// The header of an npy file as far as its data, once it is known to be harmless.
+/// The header of an npy file up to its data, after a check that parsing it is harmless.
 fn read_header(entry: &mut impl Read) -> std::result::Result<Vec<u8>, String> {
     let mut head = vec![0; 10];
     entry.read_exact(&mut head).map_err(|e| e.to_string())?;
@@ -109,7 +108,7 @@ fn read_header(entry: &mut impl Read) -> std::result::Result<Vec<u8>, String> {
     Ok(head)
 }
 
-/// Refuses headers that nest brackets, or whose sizes overflow when multiplied: npyz would recurse or panic.
+/// Refuses headers with nested brackets, or with sizes whose product overflows: npyz would recurse or panic.
 fn refuse_deep_header(text: &[u8]) -> std::result::Result<(), String> {
     let text = String::from_utf8_lossy(text);
     let brackets = text.matches(['(', '[', '{']).count();
@@ -118,7 +117,7 @@ fn refuse_deep_header(text: &[u8]) -> std::result::Result<(), String> {
     // Python has sums and other spellings of numbers, which NumPy does not write.
     let product = numbers.try_fold(1_u64, |product, word| product.checked_mul(word.parse::<u64>().ok()?.max(1)));
     if brackets > 3 || text.contains(['+', '-']) || product.is_none() {
-        return Err("it is no vector or matrix of numbers".into());
+        return Err("it is not a vector or a matrix of numbers".into());
     }
     Ok(())
 }
@@ -144,7 +143,7 @@ impl Array {
         Ok(Tensor { shape, values })
     }
 
-    /// Text as bytes, or a single text of NumPy's own types.
+    /// Text from an array of bytes or from a single text of NumPy's own types.
     fn into_text(self, name: &str) -> Result<String> {
         let bytes = match self.dtype.as_bytes() {
             [_, b'u', b'1'] => Some(self.data),

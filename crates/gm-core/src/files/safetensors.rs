@@ -1,6 +1,6 @@
 //! safetensors models: tensors by name, and metadata `format`, `model` and `visible`.
 //!
-//! Read by the crate of that name; written here, because the crate orders metadata at random.
+//! The crate safetensors reads them. This module writes them, because the crate orders metadata at random.
 
 use std::collections::BTreeMap;
 

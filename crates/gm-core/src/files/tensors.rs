@@ -1,4 +1,4 @@
-//! A model as named tensors, the form that all files have in common.
+//! A model as named tensors, the common form of all files.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::visible::Standardise;
 const KNOWN: &str = "weights.L, bias.L, recognition.weights.L, recognition.bias.L, label.weights, label.bias, \
                      features.weights.L, features.bias.L, visible_variance, visible_shift or visible_scale";
 
-/// Numbers in rows, the last index the fastest, as NumPy has them by default.
+/// Numbers in row-major order, as in NumPy: the last index varies fastest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tensor {
     pub(crate) shape: Vec<usize>,
@@ -35,14 +35,14 @@ impl Tensor {
         Self { shape: vec![values.len()], values: values.to_vec() }
     }
 
-    /// Whether there are as many values as the shape says.
+    /// True if the number of values fits the shape.
     fn is_complete(&self) -> bool {
         let count = self.shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
         count == Some(self.values.len())
     }
 }
 
-/// What a file says about a model, not yet checked.
+/// The content of a model file before checks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Parts {
     pub(crate) model: Option<String>,
@@ -85,7 +85,7 @@ impl From<&ModelData> for Parts {
     }
 }
 
-/// Adds the tensors of a stack, with biases from layer `first_bias` on.
+/// Adds the tensors of a stack, with the biases of layers from `first_bias` on.
 fn add_stack(prefix: &str, stack: &Stack, first_bias: usize, add: &mut impl FnMut(String, Tensor)) {
     for l in 0..stack.depth() {
         add(format!("{prefix}weights.{l}"), Tensor::from_matrix(stack.weights(l)));
@@ -110,7 +110,7 @@ impl TryFrom<Parts> for ModelData {
 }
 
 impl Parts {
-    /// Checks names, shapes and numbers; `format` is for error texts.
+    /// Checks names, shapes and numbers. `format` is used in error texts.
     pub(crate) fn into_model(self, format: &'static str) -> Result<ModelData> {
         let model = self.model.ok_or_else(|| FileError::Missing { format, name: "model".into() })?;
         let kind = model.parse().map_err(|_| field(format, "model", model, ModelKind::ALLOWED))?;
@@ -149,7 +149,7 @@ struct Shelf {
 }
 
 impl Shelf {
-    /// Layers of which the first has biases, or none, which are 0 then.
+    /// Takes a stack. Without `biased` the first layer has no biases in the file, and they are 0.
     fn take_stack(&mut self, prefix: &str, biased: bool) -> Result<Stack> {
         let depth = self.depth(prefix);
         let weights = (0..depth).map(|l| self.take_matrix(&format!("{prefix}weights.{l}")));
@@ -177,8 +177,8 @@ impl Shelf {
         Recognition::new(weights, biases).map(Some)
     }
 
-    /// The depth that the highest number among the names speaks for: 1 or more, so that a missing first tensor
-    /// is asked for by name, and no more than there are tensors, whatever the numbers.
+    /// The depth according to the highest number among the names. It is 1 or more, so that the error for a missing
+    /// first tensor names it, and at most the number of tensors.
     fn depth(&self, prefix: &str) -> usize {
         let number = |name: &str, kind: &str| name.strip_prefix(prefix)?.strip_prefix(kind)?.parse::<usize>().ok();
         let depth = |name: &String| {
@@ -239,7 +239,7 @@ impl Shelf {
     fn refuse_rest(mut self) -> Result<()> {
         match self.tensors.pop_first() {
             None => Ok(()),
-            Some((name, _)) => Err(field(self.format, name, "not part of such a stack", KNOWN).into()),
+            Some((name, _)) => Err(field(self.format, name, "not a tensor of such a model", KNOWN).into()),
         }
     }
 }

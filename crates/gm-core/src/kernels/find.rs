@@ -1,4 +1,4 @@
-//! Which partial sums are looked up.
+//! The search for the partial sums that samples look up.
 
 use super::{GROUPS, InstructionSet, Lookups, MANY, Places};
 
@@ -7,15 +7,15 @@ pub(crate) fn find(words: &[u64], lookups: &mut Lookups) {
     find_on(InstructionSet::active(), words, lookups);
 }
 
-/// The same by a named instruction set, which must be available.
+/// [`find`] for a given instruction set, which must be available.
 pub(super) fn find_on(set: InstructionSet, words: &[u64], lookups: &mut Lookups) {
     match set {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: `InstructionSet::available` found AVX-512 F, and every machine with it has POPCNT.
+        // SAFETY: `InstructionSet::available` found AVX-512 F, and every processor with it has POPCNT.
         #[allow(unsafe_code, reason = "calls a function compiled for detected features")]
         InstructionSet::Avx512 => unsafe { find_by_registers(words, lookups) },
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: `InstructionSet::available` found AVX2, and every machine with it has POPCNT.
+        // SAFETY: `InstructionSet::available` found AVX2, and every processor with it has POPCNT.
         #[allow(unsafe_code, reason = "calls a function compiled for detected features")]
         InstructionSet::Avx2 => unsafe { find_with_popcnt(words, lookups) },
         _ => find_by(words, lookups, one_by_one),
@@ -34,7 +34,7 @@ fn find_with_popcnt(words: &[u64], lookups: &mut Lookups) {
     find_by(words, lookups, one_by_one);
 }
 
-/// How many groups of four inputs have one that is on.
+/// The number of groups of four inputs with at least one input that is on.
 #[inline(always)]
 fn groups(word: u64) -> usize {
     let two = word | word >> 1;
@@ -54,7 +54,7 @@ fn find_by(words: &[u64], lookups: &mut Lookups, places_of: impl Fn(u64) -> Plac
         sums += count;
     }
     if sums >= MANY * words.len() {
-        // Nothing is left out, and nothing need be sorted.
+        // All groups are looked up, so nothing needs to be sorted.
         *runs = [0; MANY + 1];
         runs[MANY] = words.len() as u16;
         return;
@@ -75,13 +75,13 @@ fn find_by(words: &[u64], lookups: &mut Lookups, places_of: impl Fn(u64) -> Plac
     }
 }
 
-/// The sums that the inputs of a word look up, group by group.
+/// The places of the sums that the inputs of a word look up, group by group.
 #[inline(always)]
 fn one_by_one(word: u64) -> Places {
     let (mut places, mut found) = ([0; GROUPS], 0);
     for group in 0..GROUPS {
         let inputs = (word >> (4 * group)) as u8 & 15;
-        // The place of no input is overwritten by the next one.
+        // The next place overwrites the place of a group without inputs.
         places[found % GROUPS] = 16 * group as u8 + inputs;
         found += usize::from(inputs != 0);
     }
@@ -92,7 +92,7 @@ fn one_by_one(word: u64) -> Places {
     Places(words)
 }
 
-/// [`one_by_one`] all groups at once.
+/// [`one_by_one`] for all groups at once.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 fn at_once(word: u64) -> Places {
@@ -106,7 +106,7 @@ fn at_once(word: u64) -> Places {
     let first = _mm512_setr_epi32(0, 16, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240);
     let places = _mm512_add_epi32(first, inputs);
     let found = _mm512_maskz_compress_epi32(_mm512_test_epi32_mask(inputs, inputs), places);
-    // SAFETY: both are sixteen bytes of any values.
+    // SAFETY: both types are sixteen bytes, and any value is valid.
     #[allow(unsafe_code, reason = "the same bytes under another type")]
     Places(unsafe { std::mem::transmute::<__m128i, [u64; GROUPS / 8]>(_mm512_cvtepi32_epi8(found)) })
 }

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InstructionSet {
-    /// Whatever the compiler assumes of every machine of this architecture.
+    /// The instructions that every processor of this architecture has.
     Portable,
     /// AVX2 on x86-64.
     Avx2,
@@ -22,7 +22,7 @@ pub enum InstructionSet {
 }
 
 impl InstructionSet {
-    /// The sets that this machine can run, the portable one first and the fastest last.
+    /// The sets that this processor can run, the portable one first and the fastest last.
     #[must_use]
     pub fn available() -> Vec<Self> {
         let mut sets = vec![Self::Portable];
@@ -43,7 +43,8 @@ impl InstructionSet {
         sets
     }
 
-    /// The set in use: the fastest one, unless the environment variable `DGM_KERNELS` names another that is available.
+    /// The set in use. It is the fastest one, or the one that the environment variable `DGM_KERNELS` names if it is
+    /// available.
     #[must_use]
     pub fn active() -> Self {
         static ACTIVE: OnceLock<InstructionSet> = OnceLock::new();

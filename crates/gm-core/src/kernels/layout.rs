@@ -1,12 +1,13 @@
-//! How numbers lie in memory: rows of the 64 units of a panel, their parts, tiles of weights, and tables of partial sums.
+//! The layout of numbers in memory: rows of the 64 units of a panel, their parts, tiles of weights, and tables of
+//! partial sums.
 
-/// Units in a panel: what one word of packed bits holds.
+/// Units in a panel. One word of packed bits holds them.
 pub(crate) const LANES: usize = 64;
 
-/// Inputs in a tile of weights: those of one word of packed bits.
+/// Inputs in a tile of weights. One word of packed bits holds them.
 pub(crate) const TILE: usize = 64;
 
-/// Units whose sums are formed together: so few that the partial sums of a tile take half of a first-level cache.
+/// Units whose sums are formed together. With this number the partial sums of a tile take half of a first-level cache.
 pub(crate) const PART: usize = 16;
 
 /// One value for each of the 64 units of a panel.
@@ -17,7 +18,7 @@ pub(crate) struct Row(pub(crate) [f32; LANES]);
 impl Row {
     pub(crate) const ZERO: Self = Self([0.0; LANES]);
 
-    /// The parts of rows, those of the first row first.
+    /// The parts of rows, beginning with the parts of the first row.
     pub(crate) fn parts(rows: &[Self]) -> &[Part] {
         // SAFETY: a row is as long as its parts and aligned as they are, and both are plain numbers.
         #[allow(unsafe_code, reason = "the same numbers under another type")]
@@ -54,7 +55,7 @@ impl Part {
         }
     }
 
-    /// [`numbers`](Self::numbers) to be changed.
+    /// [`numbers`](Self::numbers), to be changed in place.
     pub(crate) fn numbers_mut(parts: &mut [Self]) -> &mut [f32] {
         // SAFETY: a part is nothing but its numbers.
         #[allow(unsafe_code, reason = "the same numbers under another type")]
@@ -64,15 +65,15 @@ impl Part {
     }
 }
 
-/// Units whose sums in whole steps are formed together: as many as take the memory of a [`Part`].
+/// Units whose sums in fixed point are formed together. A [`Half`] takes the memory of a [`Part`].
 pub(crate) const HALF: usize = 32;
 
-/// The values of half of the units of a panel, in whole steps of each unit.
+/// The values of half of the units of a panel in fixed point: integers that count the steps of each unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
 pub(crate) struct Half(pub(crate) [i16; HALF]);
 
-/// Sums in whole steps, one for each of the 64 units of a panel.
+/// Sums in fixed point, one for each of the 64 units of a panel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
 pub(crate) struct Steps(pub(crate) [i32; LANES]);
@@ -81,9 +82,9 @@ impl Steps {
     pub(crate) const ZERO: Self = Self([0; LANES]);
 }
 
-/// What the partial sums of a [`Table`] are: 64 bytes, some units of a panel.
+/// An entry of a [`Table`]: the partial sums of some units of a panel in 64 bytes.
 pub(crate) trait Cell: Copy {
-    /// The sums of a sample, of all units of a panel.
+    /// The sums of all units of a panel for one sample.
     type Row;
 
     /// Cells of a row.
@@ -91,17 +92,17 @@ pub(crate) trait Cell: Copy {
 
     const ZERO: Self;
 
-    /// The partial sums of the scaled weights of four inputs: see [`Table`].
+    /// Fills in the partial sums of the scaled weights of four inputs: see [`Table`].
     fn build(sums: &mut [Self; 16], weights: [&Self; 4], scale: f32);
 
     fn plus(self, other: &Self) -> Self;
 
-    /// Adds a sum to a part of a row, or lets it be that part if it is the first.
+    /// Adds a sum to a part of a row. With `FIRST` the sum replaces the part.
     fn end<const FIRST: bool>(self, row: &mut Self::Row, part: usize);
 }
 
-/// The partial sums of a tile, of some units: number 16 g + x is that of the inputs of group g whose bits are on in x.
-/// Those of no input are always zero.
+/// The partial sums of a tile for some units. Entry 16 g + x is the sum over the inputs of group g whose bits are set
+/// in x. The entry of no input, x = 0, is always zero.
 pub(crate) type Table<C = Part> = [C; 16 * GROUPS];
 
 /// A table before its first use.
@@ -109,7 +110,8 @@ pub(crate) fn empty_table<C: Cell>() -> Box<Table<C>> {
     Box::new([C::ZERO; 16 * GROUPS])
 }
 
-/// The weights of a tile's inputs to the units of a panel: those of input i to part p are `parts[p * of_part + i * of_input]`.
+/// The weights of a tile's inputs to the units of a panel. `parts[p * of_part + i * of_input]` holds the weights of
+/// input i to part p.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tile<'a, C = Part> {
     pub(crate) parts: &'a [C],
@@ -119,8 +121,8 @@ pub(crate) struct Tile<'a, C = Part> {
     pub(crate) groups: usize,
     /// Parts with units in them.
     pub(crate) used: usize,
-    /// What weights are multiplied by; those in whole steps are not.
+    /// The factor of the weights. Weights in fixed point have none.
     pub(crate) scale: f32,
-    /// Whether sums begin with this tile, whatever was there before.
+    /// True if sums begin with this tile, so that old values are lost.
     pub(crate) first: bool,
 }

@@ -19,8 +19,8 @@ pub(crate) use lookups::{BLOCK, Lookups, MANY};
 pub(crate) use rough::{ADDED, ROUGHLY, Rough};
 pub(crate) use transpose::transpose;
 
-/// Compiles a kernel once for each instruction set and gives it a function that chooses; behind `packed by` are the functions that
-/// gather bits, of each instruction set.
+/// Compiles a kernel once for each instruction set and gives it a function that chooses one at run time. `packed by`
+/// names the functions that gather bits, one for each instruction set.
 macro_rules! kernel {
     ($(#[$doc:meta])* $name:ident, $on:ident, ($($arg:ident: $kind:ty),*) $(-> $out:ty)?
         $(, packed by $plain:path, $avx2:path, $avx512:path)?) => {
@@ -29,7 +29,7 @@ macro_rules! kernel {
             $on(InstructionSet::active(), $($arg),*)
         }
 
-        /// The same by a named instruction set, which must be available.
+        /// The kernel for a given instruction set, which must be available.
         fn $on(set: InstructionSet, $($arg: $kind),*) $(-> $out)? {
             #[cfg(target_arch = "x86_64")]
             {
@@ -42,7 +42,7 @@ macro_rules! kernel {
                     body::$name($($arg,)* $(|flags: &[u8; LANES]| $avx512(flags))?)
                 }
                 match set {
-                    // SAFETY: `InstructionSet::available` found AVX2, and every machine with AVX2 has POPCNT.
+                    // SAFETY: `InstructionSet::available` found AVX2, and every processor with AVX2 has POPCNT.
                     #[allow(unsafe_code, reason = "calls a function compiled for detected features")]
                     InstructionSet::Avx2 => return unsafe { avx2($($arg),*) },
                     // SAFETY: `InstructionSet::available` found each of the AVX-512 features named above.
@@ -63,7 +63,7 @@ kernel! {
     (words: &[u64], lookups: &Lookups, tile: Tile<'_>, table: &mut Table, sums: &mut [Row])
 }
 kernel! {
-    /// [`accumulate`] of weights in whole steps.
+    /// [`accumulate`] for weights in fixed point.
     accumulate_steps, accumulate_steps_on,
     (words: &[u64], lookups: &Lookups, tile: Tile<'_, Half>, table: &mut Table<Half>, sums: &mut [Steps])
 }
@@ -72,11 +72,11 @@ kernel! {
     magnitudes, magnitudes_on, (weights: &[Part]) -> [Part; 2]
 }
 kernel! {
-    /// Rounds the weights of a part to whole steps: see [`body::round_to_steps`].
+    /// Rounds the weights of a part to fixed point: see [`body::round_to_steps`].
     round_to_steps, round_to_steps_on, (weights: &[Part], step: &Part, first: usize, halves: &mut [Half]) -> [Part; 2]
 }
 kernel! {
-    /// Turns sums in whole steps into sums: see [`body::scale_steps`].
+    /// Turns sums in fixed point into numbers: see [`body::scale_steps`].
     scale_steps, scale_steps_on, (sums: &[Steps], step: &Row, rows: &mut [Row])
 }
 kernel! {
@@ -96,22 +96,23 @@ kernel! {
     temper, temper_on, (rows: &mut [Row], bias: &Row, base: &Row, beta: f32)
 }
 kernel! {
-    /// Inputs to means in place.
+    /// Replaces inputs by means.
     logistic, logistic_on, (values: &mut [f32])
 }
 kernel! {
-    /// Bernoulli draws from 16 random digits, with the undecided units apart.
+    /// Bernoulli draws from 16 random digits; undecided units are reported in `ties`.
     draw, draw_on, (means: &[Row], random: &[[u16; LANES]], bits: &mut [u64], ties: &mut [u64]),
     packed by pack::plainly, pack::with_avx2, pack::with_avx512
 }
 kernel! {
-    /// Bernoulli draws from inputs that are not quite known, with the undecided units apart: see [`body::draw_roughly`].
+    /// Bernoulli draws from inputs with a known greatest error; undecided units are reported in `open`: see
+    /// [`body::draw_roughly`].
     draw_roughly, draw_roughly_on,
     (sums: (&[Steps], &[Row]), rough: (&Rough, f32), random: &[[u16; LANES]], bits: &mut [u64], open: &mut [u64]),
     packed by pack::plainly, pack::with_avx2, pack::with_avx512
 }
 kernel! {
-    /// Inputs to scores in place, and the log-probability of the states: see [`body::score`].
+    /// Replaces inputs by scores and returns the log-probability of the states: see [`body::score`].
     score, score_on, (inputs: &mut [f32; LANES], states: u64, mask: u64) -> f64
 }
 kernel! {
@@ -135,7 +136,7 @@ kernel! {
     centre, centre_on, (column: &mut [f32], lower: (&[f32], &[f32]), upper: (f32, f32), products: (&mut [f32], &[f32])) -> f32
 }
 kernel! {
-    /// Rows of bits become columns.
+    /// Transposes a square of 64 x 64 bits in place.
     transpose_square, transpose_square_on, (rows: &mut [u64; LANES])
 }
 kernel! {
@@ -143,7 +144,7 @@ kernel! {
     count_shared, count_shared_on, (words: &[u64], other: u64, counts: &mut [u32])
 }
 
-/// Inputs to means in place, a row of 64 units at a time.
+/// Replaces inputs by means, a row of 64 units at a time.
 pub(crate) fn logistic_rows(rows: &mut [Row]) {
     for row in rows {
         logistic(&mut row.0);
@@ -155,7 +156,7 @@ pub(crate) fn temper_one(sum: f32, bias: f32, base: f32, beta: f32) -> f32 {
     body::temper_one(sum, bias, base, beta)
 }
 
-/// The first 16 digits of the means in reach: see [`body::reach`].
+/// The range of first 16 digits that a mean may have: see [`body::reach`].
 pub(crate) fn reach(mean: f32, digits: f32, least: f32) -> (i32, i32) {
     body::reach(mean, digits, least)
 }

@@ -1,4 +1,4 @@
-//! Bytes that are 0 or 1 become the bits of a word, the first byte lowest.
+//! Packing: bytes that are 0 or 1 become the bits of a word, the first byte the lowest bit.
 
 use super::LANES;
 

@@ -1,4 +1,4 @@
-//! Every instruction set gives the bits of a plain reference.
+//! Every instruction set gives the same bits as a plain reference.
 
 use rand_chacha::rand_core::Rng;
 
@@ -33,14 +33,14 @@ fn accumulate_plainly(word: u64, tile: &[Row], scale: f32, lane: usize, before: 
     before + sum
 }
 
-/// Words of so many inputs with every number of groups that look anything up, in no order.
+/// Words of `inputs` inputs with every number of groups that look up a sum, in mixed order.
 fn words(samples: usize, inputs: usize, stream: &mut Stream) -> Vec<u64> {
     let mask = if inputs == 64 { u64::MAX } else { (1 << inputs) - 1 };
     let mut thinned = |times: usize| (0..times).fold(u64::MAX, |word, _| word & stream.next_u64());
     (0..samples).map(|sample| mask & if sample % 7 == 3 { 0 } else { thinned(sample % 6) }).collect()
 }
 
-/// Rows as the weights of a tile, of units in so many parts.
+/// Rows as the weights of a tile, for units in `used` parts.
 fn tile(rows: &[Row], used: usize, scale: f32) -> Tile<'_> {
     let parts = LANES / PART;
     let groups = rows.len() / 4;
@@ -153,10 +153,10 @@ fn oracle_the_layout_of_weights_makes_no_difference() {
         .flat_map(|part| Row::parts(&weights).iter().skip(part).step_by(LANES / PART))
         .copied()
         .collect();
-    let turned = Tile { parts: &by_part[..], of_part: TILE, of_input: 1, ..tile(&weights, LANES / PART, 1.0) };
+    let other_layout = Tile { parts: &by_part[..], of_part: TILE, of_input: 1, ..tile(&weights, LANES / PART, 1.0) };
     let mut lookups = Lookups::NONE;
     find(&words, &mut lookups);
-    let [one, other] = [tile(&weights, LANES / PART, 1.0), turned].map(|tile| {
+    let [one, other] = [tile(&weights, LANES / PART, 1.0), other_layout].map(|tile| {
         let (mut sums, mut table) = (vec![Row::ZERO; words.len()], empty_table());
         accumulate(&words, &lookups, tile, &mut table, &mut sums);
         sums
@@ -235,7 +235,7 @@ fn oracle_draw_on_every_instruction_set() {
     means.iter_mut().for_each(|row| row.0.iter_mut().for_each(|p| *p += 0.5));
     let mut random = vec![[0_u16; LANES]; 50];
     random.iter_mut().flatten().for_each(|digits| *digits = stream.next_u32() as u16);
-    // A few means whose digits agree with the random ones, and the certain ones.
+    // A few means have digits that equal the random ones; others are 0 or 1.
     for (i, row) in means.iter_mut().enumerate().take(10) {
         row.0[i] = (f32::from(random[i][i]) + 0.25) / 65_536.0;
         row.0[i + 1] = 0.0;
@@ -252,7 +252,7 @@ fn oracle_draw_on_every_instruction_set() {
                 assert_eq!(ties[s] >> lane & 1 == 1, digits == threshold);
             }
         }
-        assert!((0..10).all(|i| ties[i] >> i & 1 == 1), "planted ties are seen");
+        assert!((0..10).all(|i| ties[i] >> i & 1 == 1), "planted ties are reported");
     }
 }
 
@@ -297,7 +297,7 @@ fn oracle_draw_roughly_on_every_instruction_set() {
                     assert_eq!(open[s] >> lane & 1 == 1, (low..=high).contains(&digits), "{set:?}");
                 }
             }
-            assert!(open.iter().any(|&open| open != 0), "some draws are open");
+            assert!(open.iter().any(|&open| open != 0), "some draws are undecided");
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Rows become columns, eight by eight.
+//! Transposing matrices of numbers, in blocks of eight rows and eight columns.
 
 use super::InstructionSet;
 
-/// Numbers of a row of a block.
+/// Rows and columns of a block.
 #[cfg(target_arch = "x86_64")]
 const SIDE: usize = 8;
 
-/// Rows of so many numbers, each `stride` after the one before, become columns: `to[j * to_stride + i] = from[i * from_stride + j]`.
+/// Transposes `rows` rows of `columns` numbers: `to[j * to_stride + i] = from[i * from_stride + j]`.
 ///
 /// # Panics
 ///
@@ -15,7 +15,7 @@ pub(crate) fn transpose(from: (&[f32], usize), to: (&mut [f32], usize), (rows, c
     transpose_on(InstructionSet::active(), from, to, (rows, columns));
 }
 
-/// The same by a named instruction set, which must be available.
+/// [`transpose`] for a given instruction set, which must be available.
 pub(super) fn transpose_on(
     set: InstructionSet,
     (from, from_stride): (&[f32], usize),
@@ -25,8 +25,8 @@ pub(super) fn transpose_on(
     if rows == 0 || columns == 0 {
         return;
     }
-    assert!((rows - 1) * from_stride + columns <= from.len(), "rows lie in their slice");
-    assert!((columns - 1) * to_stride + rows <= to.len(), "columns lie in theirs");
+    assert!((rows - 1) * from_stride + columns <= from.len(), "the rows lie in their slice");
+    assert!((columns - 1) * to_stride + rows <= to.len(), "the columns lie in their slice");
     let (whole_rows, whole_columns) = blocks(set, (from, from_stride), (to, to_stride), (rows, columns));
     for i in 0..rows {
         let done = if i < whole_rows { whole_columns } else { 0 };
@@ -36,11 +36,11 @@ pub(super) fn transpose_on(
     }
 }
 
-/// Numbers of a row of a smaller one, for what is left over.
+/// Rows and columns of a smaller block, for what the large blocks leave over.
 #[cfg(target_arch = "x86_64")]
 const HALF_SIDE: usize = SIDE / 2;
 
-/// Transposes whole blocks where there are instructions for it; how many rows and columns that were.
+/// Transposes whole blocks by vector instructions. Returns the number of rows and columns that are done.
 #[cfg(target_arch = "x86_64")]
 fn blocks(
     set: InstructionSet,
@@ -55,7 +55,8 @@ fn blocks(
     for i in (0..whole_rows).step_by(SIDE) {
         for j in (0..whole_columns).step_by(SIDE) {
             let (from, to) = (&from[i * from_stride + j..], &mut to[j * to_stride + i..]);
-            // SAFETY: both other sets come with AVX, and the caller has asserted that all rows and columns lie in their slices.
+            // SAFETY: both other sets come with AVX, and the caller has asserted that all rows and columns lie in their
+            // slices.
             #[allow(unsafe_code, reason = "shuffles of whole registers, which the compiler does not find by itself")]
             unsafe {
                 block(from.as_ptr(), from_stride, to.as_mut_ptr(), to_stride);
@@ -77,17 +78,17 @@ fn blocks(
     (rows, columns)
 }
 
-/// None elsewhere.
+/// No block: other processors have no such instructions here.
 #[cfg(not(target_arch = "x86_64"))]
 fn blocks(_: InstructionSet, _: (&[f32], usize), _: (&mut [f32], usize), _: (usize, usize)) -> (usize, usize) {
     (0, 0)
 }
 
-/// Eight rows of eight numbers become columns.
+/// Transposes a block of eight rows and eight columns.
 ///
 /// # Safety
 ///
-/// All of them, as far as the strides say, lie in memory that may be read, or written.
+/// All addresses that the strides lead to lie in memory that may be read, or written.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx")]
 #[allow(unsafe_code, reason = "reads and writes by address")]
@@ -96,11 +97,11 @@ unsafe fn block(from: *const f32, from_stride: usize, to: *mut f32, to_stride: u
         __m256, _mm256_loadu_ps, _mm256_permute2f128_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_unpackhi_ps,
         _mm256_unpacklo_ps,
     };
-    // SAFETY: the caller vouches for every address.
+    // SAFETY: the caller guarantees every address.
     let row: [__m256; SIDE] = std::array::from_fn(|i| unsafe { _mm256_loadu_ps(from.add(i * from_stride)) });
     let [a, b, c, d, e, f, g, h] = row;
     let pairs = [(a, b), (c, d), (e, f), (g, h)].map(|(x, y)| (_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y)));
-    // Four rows each, columns 0 and 4, 1 and 5, 2 and 6, 3 and 7.
+    // Each entry holds four rows of columns 0 and 4, 1 and 5, 2 and 6, or 3 and 7.
     let fours = [(pairs[0], pairs[1]), (pairs[2], pairs[3])].map(|((x, above_x), (y, above_y))| {
         [
             _mm256_shuffle_ps::<0x44>(x, y),
@@ -119,11 +120,11 @@ unsafe fn block(from: *const f32, from_stride: usize, to: *mut f32, to_stride: u
     }
 }
 
-/// Four rows of four numbers become columns.
+/// Transposes a block of four rows and four columns.
 ///
 /// # Safety
 ///
-/// As for [`block`].
+/// The same as for [`block`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx")]
 #[allow(unsafe_code, reason = "reads and writes by address")]
@@ -131,7 +132,7 @@ unsafe fn small_block(from: *const f32, from_stride: usize, to: *mut f32, to_str
     use std::arch::x86_64::{
         __m128, _mm_loadu_ps, _mm_movehl_ps, _mm_movelh_ps, _mm_storeu_ps, _mm_unpackhi_ps, _mm_unpacklo_ps,
     };
-    // SAFETY: the caller vouches for every address.
+    // SAFETY: the caller guarantees every address.
     let row: [__m128; HALF_SIDE] = std::array::from_fn(|i| unsafe { _mm_loadu_ps(from.add(i * from_stride)) });
     let [a, b, c, d] = row;
     let (low, above_low) = (_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));

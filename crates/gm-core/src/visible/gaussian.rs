@@ -1,4 +1,4 @@
-//! Gaussian units: real numbers, each with a variance of its own.
+//! Gaussian units: real numbers, each with its own variance.
 
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
@@ -8,12 +8,12 @@ use crate::error::{Error, Result, check_finite, check_len};
 use crate::stack::Matrix;
 use crate::streams::Streams;
 
-/// Samples that one stream serves.
+/// Samples that share a stream.
 const BLOCK: usize = 64;
 
-/// What is Gaussian about Gaussian units: variances given the hidden layer, and how data were standardised.
+/// The properties of Gaussian units: variances given the hidden layer, and the standardisation of data.
 ///
-/// A model speaks of standardised data, (x - shift) / scale, where it has a [`Standardise`].
+/// With a [`Standardise`] the model describes standardised data, (x - shift) / scale.
 ///
 /// # Examples
 ///
@@ -22,7 +22,7 @@ const BLOCK: usize = 64;
 ///
 /// assert_eq!(Gaussian::new(vec![0.5, 2.0])?.variance(), [0.5, 2.0]);
 /// let error = Gaussian::new(vec![0.5, -1.0]).unwrap_err();
-/// assert!(error.to_string().contains("no density has another variance"));
+/// assert!(error.to_string().ends_with("-1 at unit 1, allowed: positive numbers"));
 /// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -36,23 +36,17 @@ impl Gaussian {
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] when one is not positive: the model could not be normalised; [`Error::NonFinite`] for NaN or an
-    /// infinity.
+    /// [`Error::Param`] for a variance that is not positive, [`Error::NonFinite`] for NaN or an infinity.
     pub fn new(variance: Vec<f32>) -> Result<Self> {
         check_finite(super::OP, "visible_variance", &variance)?;
         if let Some((unit, value)) = variance.iter().enumerate().find(|(_, value)| **value <= 0.0) {
             let (arg, value) = ("visible_variance", format!("{value} at unit {unit}"));
-            return Err(Error::Param {
-                op: super::OP,
-                arg,
-                value,
-                allowed: "positive numbers; no density has another variance",
-            });
+            return Err(Error::Param { op: super::OP, arg, value, allowed: "positive numbers" });
         }
         Ok(Self { variance, standardise: None })
     }
 
-    /// The same units, of data that are standardised.
+    /// The same units, with a standardisation of their data.
     ///
     /// # Errors
     ///
@@ -71,17 +65,17 @@ impl Gaussian {
         &self.variance
     }
 
-    /// How data were standardised, if they were.
+    /// The standardisation of data, if there is one.
     #[must_use]
     pub fn standardise(&self) -> Option<&Standardise> {
         self.standardise.as_ref()
     }
 
-    /// Replaces each variance by exp(step) times itself, kept within 1e-6 and 1e6.
+    /// Multiplies each variance by exp(step). The result is limited to 1e-6 ... 1e6.
     ///
     /// # Panics
     ///
-    /// When there is not one step a unit.
+    /// When the number of steps is not the number of units.
     pub fn grow(&mut self, steps: &[f32]) {
         assert_eq!(steps.len(), self.variance.len(), "a step for each unit");
         for (variance, step) in self.variance.iter_mut().zip(steps) {
@@ -97,8 +91,8 @@ impl Gaussian {
         inputs.iter().zip(bias).zip(&self.variance).map(term).sum()
     }
 
-    /// The tempered integral has its mean at m_beta = beta m + (1 - beta) base, and the difference of two squares is taken as a
-    /// product so that nothing cancels.
+    /// The tempered integral has its mean at m_beta = beta m + (1 - beta) base. The difference of two squares is
+    /// computed as a product, so that nothing cancels.
     pub(super) fn log_sum_gain(&self, inputs: &[f32], bias: &[f64], base: &[f32], (from, to): (f64, f64)) -> f64 {
         let term = |(((&m, a), &base), &variance): (((&f32, &f64), &f32), &f32)| {
             let (m, base) = (f64::from(m), f64::from(base));
@@ -146,7 +140,7 @@ impl Gaussian {
     ///
     /// # Randomness
     ///
-    /// One normal draw a unit, sample by sample; the block b of 64 samples uses stream b.
+    /// One normal draw for each unit, sample by sample. Block b of 64 samples uses stream b.
     #[must_use]
     pub fn sample(&self, inputs: &Activations, streams: &Streams) -> Matrix {
         let mut v = inputs.to_matrix();
@@ -183,12 +177,12 @@ pub struct Standardise {
 }
 
 impl Standardise {
-    /// (x - shift) / scale.
+    /// The standardisation (x - shift) / scale.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] when lengths differ, [`Error::NonFinite`] for NaN or an infinity, [`Error::Param`] for a scale that
-    /// is not positive.
+    /// [`Error::Shape`] when lengths differ, [`Error::NonFinite`] for NaN or an infinity, [`Error::Param`] for a scale
+    /// that is not positive.
     pub fn new(shift: Vec<f32>, scale: Vec<f32>) -> Result<Self> {
         const OP: &str = "Standardise::new";
         check_len(OP, "visible_scale", "length", scale.len(), shift.len())?;
@@ -203,7 +197,8 @@ impl Standardise {
         }
     }
 
-    /// The means and standard deviations of some data, `[units, samples]`; a constant unit keeps its scale.
+    /// The standardisation by means and standard deviations of some data, `[units, samples]`. The scale of a constant
+    /// unit is 1.
     #[must_use]
     pub fn of(x: &Matrix) -> Self {
         let n = x.ncols().max(1) as f64;
@@ -218,13 +213,13 @@ impl Standardise {
         Self { shift: means.iter().map(|&mean| mean as f32).collect(), scale: scale.collect() }
     }
 
-    /// What is subtracted from each unit, `[units]`.
+    /// The number that is subtracted from each unit, `[units]`.
     #[must_use]
     pub fn shift(&self) -> &[f32] {
         &self.shift
     }
 
-    /// What each unit is divided by, `[units]`.
+    /// The divisor of each unit, `[units]`.
     #[must_use]
     pub fn scale(&self) -> &[f32] {
         &self.scale
@@ -234,25 +229,25 @@ impl Standardise {
     ///
     /// # Panics
     ///
-    /// When `x` has other units.
+    /// When `x` has another number of units.
     #[must_use]
     pub fn apply(&self, x: &Matrix) -> Matrix {
         assert_eq!(x.nrows(), self.shift.len(), "units of the data");
         Matrix::from_fn(x.nrows(), x.ncols(), |unit, sample| (x[(unit, sample)] - self.shift[unit]) / self.scale[unit])
     }
 
-    /// Data in their own units again.
+    /// Data in their original units.
     ///
     /// # Panics
     ///
-    /// When `v` has other units.
+    /// When `v` has another number of units.
     #[must_use]
     pub fn undo(&self, v: &Matrix) -> Matrix {
         assert_eq!(v.nrows(), self.shift.len(), "units of the data");
         Matrix::from_fn(v.nrows(), v.ncols(), |unit, sample| v[(unit, sample)] * self.scale[unit] + self.shift[unit])
     }
 
-    /// sum_i log scale_i: by so much log-densities of the data lie below those of standardised data.
+    /// sum_i log scale_i, the log-density of standardised data minus the log-density of the original data.
     #[must_use]
     pub fn log_volume(&self) -> f64 {
         self.scale.iter().map(|&scale| f64::from(scale).ln()).sum()
@@ -265,12 +260,9 @@ mod tests {
     use crate::streams::Purpose;
 
     #[test]
-    fn rejects_what_cannot_be_normalised() {
+    fn rejects_variances_and_scales_that_are_not_positive() {
         let error = Gaussian::new(vec![1.0, 0.0]).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "VisibleUnits::new: `visible_variance` is 0 at unit 1, allowed: positive numbers; no density has another variance"
-        );
+        assert_eq!(error, "VisibleUnits::new: `visible_variance` is 0 at unit 1, allowed: positive numbers");
         assert!(Gaussian::new(vec![f32::NAN]).is_err());
         assert!(Standardise::new(vec![0.0], vec![0.0]).unwrap_err().to_string().contains("`visible_scale` is 0"));
         assert!(Standardise::new(vec![0.0; 2], vec![1.0]).is_err());
@@ -278,7 +270,7 @@ mod tests {
         assert!(Gaussian::new(vec![1.0]).unwrap().with_standardise(Some(two)).is_err());
     }
 
-    /// Mean and variance of draws against what they should be, in standard deviations.
+    /// The distance of mean and variance of draws from their expectations, in standard deviations.
     fn deviations(variance: f32, drawn_with: f32) -> f64 {
         const SAMPLES: usize = 200_000;
         let inputs = Activations::from_matrix(&Matrix::from_element(1, SAMPLES, -1.5));

@@ -1,6 +1,6 @@
-//! The kinds of visible units: what each one sums to, expects and draws, given its inputs.
+//! The kinds of visible units: normalisers, means and draws, given their inputs.
 //!
-//! A kind has a file of its own, with the same few functions as the others; this file chooses among them.
+//! Each kind has a file with the same few functions. This file chooses among them.
 
 mod gaussian;
 mod softmax;
@@ -43,7 +43,7 @@ pub enum VisibleUnits {
     /// Zeros and ones.
     #[default]
     Bernoulli,
-    /// Groups of which exactly one unit is on, behind zeros and ones if there are any.
+    /// Groups of units of which exactly one is on. Zeros and ones may stand before them.
     Softmax(Groups),
     /// Real numbers.
     Gaussian(Gaussian),
@@ -52,13 +52,13 @@ pub enum VisibleUnits {
 const OP: &str = "VisibleUnits::new";
 
 impl VisibleUnits {
-    /// Units of a kind; `variance`, `[units]`, is that of Gaussian units, 1 if absent.
+    /// Units of a kind. `variance`, `[units]`, belongs to Gaussian units; its default is 1.
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] when groups do not fit the number of units, when a variance is not positive, which no density has,
-    /// or when there are variances for other units than Gaussian; [`Error::Shape`] and [`Error::NonFinite`] for variances
-    /// of another number or that are not finite.
+    /// [`Error::Param`] when groups do not fit the number of units, when a variance is not positive, or when other
+    /// units than Gaussian ones have variances. [`Error::Shape`] for another number of variances, [`Error::NonFinite`]
+    /// for variances that are not finite.
     pub fn new(kind: VisibleKind, units: usize, variance: Option<&[f32]>) -> Result<Self> {
         match (kind, variance) {
             (VisibleKind::Gaussian, Some(variance)) => {
@@ -68,7 +68,7 @@ impl VisibleUnits {
             (VisibleKind::Gaussian, None) => Ok(Self::Gaussian(Gaussian::new(vec![1.0; units])?)),
             (_, Some(_)) => {
                 let (arg, value) = ("visible_variance", "present".into());
-                Err(Error::Param { op: OP, arg, value, allowed: "none unless visible units are gaussian" })
+                Err(Error::Param { op: OP, arg, value, allowed: "only with gaussian visible units" })
             }
             (VisibleKind::Bernoulli, None) => Ok(Self::Bernoulli),
             (VisibleKind::Softmax { categories }, None) => Ok(Self::Softmax(Groups::all(units, categories)?)),
@@ -76,7 +76,7 @@ impl VisibleUnits {
         }
     }
 
-    /// Refuses another number of units than these were made for.
+    /// Checks the number of units.
     ///
     /// # Errors
     ///
@@ -89,7 +89,7 @@ impl VisibleUnits {
         }
     }
 
-    /// The kind, as files and commands spell it.
+    /// The kind, as in files and commands.
     #[must_use]
     pub fn kind(&self) -> VisibleKind {
         match self {
@@ -99,13 +99,13 @@ impl VisibleUnits {
         }
     }
 
-    /// Whether states are packed bits.
+    /// True if states are packed bits.
     #[must_use]
     pub fn is_binary(&self) -> bool {
         !matches!(self, Self::Gaussian(_))
     }
 
-    /// The groups, where there are any.
+    /// The groups of softmax units.
     #[must_use]
     pub fn groups(&self) -> Option<&Groups> {
         match self {
@@ -114,7 +114,7 @@ impl VisibleUnits {
         }
     }
 
-    /// What is Gaussian about Gaussian units.
+    /// The properties of Gaussian units.
     #[must_use]
     pub fn gaussian(&self) -> Option<&Gaussian> {
         match self {
@@ -123,7 +123,7 @@ impl VisibleUnits {
         }
     }
 
-    /// [`gaussian`](Self::gaussian) for in-place updates.
+    /// [`gaussian`](Self::gaussian) for updates in place.
     pub fn gaussian_mut(&mut self) -> Option<&mut Gaussian> {
         match self {
             Self::Gaussian(gaussian) => Some(gaussian),
@@ -131,23 +131,24 @@ impl VisibleUnits {
         }
     }
 
-    /// How data of such units were standardised, if they were.
+    /// The standardisation of data, for units with one.
     #[must_use]
     pub fn standardise(&self) -> Option<&Standardise> {
         self.gaussian().and_then(Gaussian::standardise)
     }
 
-    /// Rows of data in the units of measure of the model, `[units, samples]`.
+    /// Rows of data in the model's units of measure, `[units, samples]`.
     ///
     /// # Panics
     ///
-    /// When data are standardised and `rows` has other units.
+    /// When data are standardised and `rows` has another number of units.
     #[must_use]
     pub fn standardised<'a>(&self, rows: &'a Matrix) -> Cow<'a, Matrix> {
         self.standardise().map_or(Cow::Borrowed(rows), |standardise| Cow::Owned(standardise.apply(rows)))
     }
 
-    /// By so much log-densities of rows of data lie below those of their states; 0 unless data are standardised.
+    /// The difference between log-densities of states and log-densities of rows of data. It is 0 for data that are not
+    /// standardised.
     #[must_use]
     pub fn log_volume(&self) -> f64 {
         self.standardise().map_or(0.0, Standardise::log_volume)
@@ -155,8 +156,8 @@ impl VisibleUnits {
 
     /// log of the sum over v, or of the integral, of the unnormalised probability given h.
     ///
-    /// Discrete units: log sum_v exp(m' v). Gaussian units: log of the integral of
-    /// exp(-sum_i ((v_i - a_i)^2 / 2 - v_i (m_i - a_i)) / s_i^2) dv = sum_i [(m_i^2 - a_i^2) / (2 s_i^2) + log(2 pi s_i^2) / 2].
+    /// Discrete units: log sum_v exp(m' v). Gaussian units: log of the integral of exp(-sum_i ((v_i - a_i)^2 / 2 - v_i
+    /// (m_i - a_i)) / s_i^2) dv = sum_i [(m_i^2 - a_i^2) / (2 s_i^2) + log(2 pi s_i^2) / 2].
     ///
     /// # Shapes
     ///
@@ -170,10 +171,10 @@ impl VisibleUnits {
         }
     }
 
-    /// By how much [`log_sum`](Self::log_sum) of each sample rises from one inverse temperature to another, `[samples]`.
+    /// The change of [`log_sum`](Self::log_sum) of each sample from one inverse temperature to another, `[samples]`.
     ///
-    /// At beta the weight of v is its weight to the power of beta times that of independent units with biases `base` to the power
-    /// of 1 - beta: inputs are beta m + (1 - beta) base.
+    /// At beta the weight of v is its weight to the power of beta, times its weight under independent units with biases
+    /// `base` to the power of 1 - beta. Inputs are beta m + (1 - beta) base.
     ///
     /// # Shapes
     ///
@@ -230,8 +231,8 @@ impl VisibleUnits {
     ///
     /// # Randomness
     ///
-    /// As [`Activations::sample_into`] for binary units; groups as [`Groups::sample_into`] from family 1 of [`Purpose::Choose`];
-    /// Gaussian units as [`Gaussian::sample`].
+    /// Binary units are drawn as by [`Activations::sample_into`], groups as by [`Groups::sample_into`] from family 1 of
+    /// [`Purpose::Choose`], and Gaussian units as by [`Gaussian::sample`].
     ///
     /// # Panics
     ///
@@ -269,7 +270,7 @@ impl VisibleUnits {
         }
     }
 
-    /// E[v | h] in place of the inputs.
+    /// Replaces inputs by E[v | h].
     pub fn means(&self, inputs: &mut Activations) {
         match self {
             Self::Bernoulli => inputs.logistic(),
@@ -278,7 +279,7 @@ impl VisibleUnits {
         }
     }
 
-    /// E[v | h] of one sample in double precision, in place of its inputs.
+    /// Replaces the inputs of one sample by E[v | h], in double precision.
     pub fn means_of_one(&self, inputs: &mut [f64]) {
         match self {
             Self::Bernoulli => inputs.iter_mut().for_each(|x| *x = crate::numerics::logistic_f64(*x)),
@@ -287,7 +288,7 @@ impl VisibleUnits {
         }
     }
 
-    /// What hidden units see of visible states: v, or v / s^2 of Gaussian units.
+    /// The visible states as hidden units see them: v, or v / s^2 for Gaussian units.
     #[must_use]
     pub fn signal<'a>(&self, v: &'a Matrix) -> Cow<'a, Matrix> {
         match self {
@@ -298,11 +299,11 @@ impl VisibleUnits {
 
     /// log of the unnormalised probability that biases alone give to each sample, `[samples]`.
     ///
-    /// a' v, or -sum_i (v_i - a_i)^2 / (2 s_i^2) of Gaussian units.
+    /// It is a' v, or -sum_i (v_i - a_i)^2 / (2 s_i^2) for Gaussian units.
     ///
     /// # Panics
     ///
-    /// When `v` has other units than there are biases.
+    /// When the number of units is not the number of biases.
     #[must_use]
     pub fn log_weights(&self, v: BatchRef<'_>, bias: &[f64]) -> Vec<f64> {
         match (self, v) {
@@ -311,7 +312,8 @@ impl VisibleUnits {
         }
     }
 
-    /// How [`log_weights`](Self::log_weights) differs between two vectors of biases: a weight a unit and a constant.
+    /// The difference of [`log_weights`](Self::log_weights) between two vectors of biases, as a weight for each unit
+    /// and a constant.
     ///
     /// log_weights(v, bias) - log_weights(v, base) = weights' v + constant.
     #[must_use]
@@ -322,7 +324,7 @@ impl VisibleUnits {
         }
     }
 
-    /// Biases of independent units with the given means; the means of binary units are kept within 0.001 and 0.999.
+    /// Biases of independent units with the given means. Means of binary units are limited to 0.001 ... 0.999.
     #[must_use]
     pub fn bias_of_means(&self, means: &[f32]) -> Vec<f32> {
         match self {
@@ -332,12 +334,13 @@ impl VisibleUnits {
         }
     }
 
-    /// Refuses states that such units do not have.
+    /// Checks that states are possible for these units.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] for other units, [`Error::Param`] for real numbers where bits are due or the other way round, and
-    /// for a group of which not exactly one unit is on, [`Error::NonFinite`] for NaN or an infinity.
+    /// [`Error::Shape`] for another number of units, [`Error::Param`] for real numbers in the place of bits or the
+    /// reverse, and for a group in which the number of units that are on is not one, [`Error::NonFinite`] for NaN or an
+    /// infinity.
     pub fn check(&self, op: &'static str, units: usize, v: BatchRef<'_>) -> Result<()> {
         check_len(op, "data", "units", v.units(), units)?;
         let refuse = |value: &str, allowed| Err(Error::Param { op, arg: "data", value: value.into(), allowed });
@@ -350,7 +353,7 @@ impl VisibleUnits {
         }
     }
 
-    /// States to be drawn into.
+    /// An empty batch for draws.
     #[must_use]
     pub fn blank(&self, units: usize, samples: usize) -> Batch {
         match self {

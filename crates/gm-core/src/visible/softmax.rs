@@ -10,10 +10,10 @@ use crate::numerics::log_sum_exp;
 use crate::streams::Streams;
 use crate::units::VisibleKind;
 
-/// Samples that one stream serves.
+/// Samples that share a stream.
 const BLOCK: usize = 64;
 
-/// Groups of `categories` units each, from unit `first` to the last; the units before are zeros and ones.
+/// Groups of `categories` units each, from unit `first` to the last unit. The units before them are zeros and ones.
 ///
 /// # Examples
 ///
@@ -33,33 +33,33 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// All units in groups.
+    /// Groups of all units.
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] for fewer than 2 categories, or units that are no multiple of them.
+    /// [`Error::Param`] for fewer than 2 categories, or when the number of units is not a multiple of the categories.
     pub fn all(units: usize, categories: usize) -> Result<Self> {
         if categories < 2 || units == 0 || !units.is_multiple_of(categories) {
             let value = format!("softmax:{categories} with {units} units");
-            return Err(param(value, "2 or more categories, units a multiple of them"));
+            return Err(param(value, "2 or more categories, and a number of units that is a multiple of them"));
         }
         Ok(Self { first: 0, categories, units })
     }
 
-    /// One group at the end, such as a label behind a picture.
+    /// One group at the end, such as a label after a picture.
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] for fewer than 2 categories, or no unit before them.
+    /// [`Error::Param`] for fewer than 2 categories, or without a unit before them.
     pub fn last(units: usize, classes: usize) -> Result<Self> {
         if classes < 2 || units <= classes {
             let value = format!("bernoulli+softmax:{classes} with {units} units");
-            return Err(param(value, "2 or more classes, and a unit or more before them"));
+            return Err(param(value, "2 or more classes, and at least one unit before them"));
         }
         Ok(Self { first: units - classes, categories: classes, units })
     }
 
-    /// Units of the layer, those before the groups included.
+    /// The number of units of the layer, including the units before the groups.
     #[must_use]
     pub fn units(&self) -> usize {
         self.units
@@ -71,13 +71,13 @@ impl Groups {
         self.first
     }
 
-    /// Units of a group.
+    /// The number of units of a group.
     #[must_use]
     pub fn categories(&self) -> usize {
         self.categories
     }
 
-    /// Groups.
+    /// The number of groups.
     #[must_use]
     pub fn count(&self) -> usize {
         (self.units - self.first) / self.categories
@@ -90,7 +90,7 @@ impl Groups {
         first..first + self.categories
     }
 
-    /// Which unit of a group is on, counted from its first.
+    /// The position in its group of the unit that is on.
     ///
     /// # Panics
     ///
@@ -139,7 +139,7 @@ impl Groups {
         *inputs = Activations::from_matrix(&means);
     }
 
-    /// log of the mean of each category, relative to the mean over the group, and logits before the groups.
+    /// log of the mean of each category, relative to the mean over the group. The units before the groups get logits.
     pub(super) fn bias_of_means(&self, means: &[f32]) -> Vec<f32> {
         let (bits, groups) = means.split_at(self.first);
         let mut bias = super::VisibleUnits::Bernoulli.bias_of_means(bits);
@@ -164,15 +164,15 @@ impl Groups {
         Ok(())
     }
 
-    /// Draws the groups, leaving the units before them as they are.
+    /// Draws the groups and keeps the units before them.
     ///
     /// # Shapes
     ///
-    /// `inputs` is `[units of the groups, samples]`: it begins with the first group. `v` is `[units, samples]`.
+    /// `inputs` is `[units of the groups, samples]` and begins with the first group. `v` is `[units, samples]`.
     ///
     /// # Randomness
     ///
-    /// One uniform number a group, sample by sample; the block b of 64 samples uses stream b.
+    /// One uniform number for each group, sample by sample. Block b of 64 samples uses stream b.
     ///
     /// # Panics
     ///
@@ -198,7 +198,7 @@ impl Groups {
         }
     }
 
-    /// The category that a uniform number stands for.
+    /// The category drawn by a uniform number.
     fn choose(&self, inputs: &Activations, group: usize, sample: usize, uniform: f64) -> usize {
         let first = group * self.categories;
         let inputs: Vec<f64> =
@@ -228,12 +228,12 @@ mod tests {
         let text = |error: Error| error.to_string();
         assert_eq!(
             text(Groups::all(7, 3).unwrap_err()),
-            "VisibleUnits::new: `visible` is softmax:3 with 7 units, allowed: 2 or more categories, units a multiple of them"
+            "VisibleUnits::new: `visible` is softmax:3 with 7 units, allowed: 2 or more categories, and a number of units that is a multiple of them"
         );
         assert_eq!(
             text(Groups::last(10, 10).unwrap_err()),
             "VisibleUnits::new: `visible` is bernoulli+softmax:10 with 10 units, \
-             allowed: 2 or more classes, and a unit or more before them"
+             allowed: 2 or more classes, and at least one unit before them"
         );
         let twice = BitMatrix::from_fn(4, 2, |unit, sample| sample == 1 || unit == 3 || unit == 1);
         assert_eq!(
@@ -251,7 +251,7 @@ mod tests {
         assert!(found.iter().zip(means).all(|(found, mean)| (found - f64::from(mean)).abs() < 1e-6), "{found:?}");
     }
 
-    /// How far the frequencies of drawn categories lie from their probabilities, in standard deviations.
+    /// The distance of the frequencies of drawn categories from their probabilities, in standard deviations.
     fn deviations(inputs: &[f32], drawn_from: &[f32]) -> f64 {
         const SAMPLES: usize = 100_000;
         let (units, groups) = (inputs.len(), Groups::all(inputs.len(), inputs.len()).unwrap());

@@ -3,12 +3,13 @@
 use super::cell::add;
 use crate::kernels::{Cell, GROUPS, Half, Lookups, MANY, PART, Part, Places, Row, Steps, Table, Tile};
 
-/// Bytes from a partial sum to the next, and from those of a group to those of the next.
+/// Bytes of a partial sum.
 const CELL_BYTES: usize = size_of::<Part>();
+/// Bytes of the partial sums of a group.
 const GROUP_BYTES: usize = 16 * CELL_BYTES;
 
 impl Places {
-    /// How many bytes after the first partial sum of the table the one with this number among those of the sample is.
+    /// The offset in bytes, from the start of the table, of the sample's partial sum with this number.
     #[inline(always)]
     fn bytes(self, number: usize) -> usize {
         const CELL_BITS: usize = CELL_BYTES.trailing_zeros() as usize;
@@ -19,10 +20,11 @@ impl Places {
     }
 }
 
-/// Adds to each sample's row the scaled weights of the inputs of a tile that are on, or lets them be the row if the tile is the first.
+/// Adds to each sample's row the scaled weights of the inputs of a tile that are on. If the tile is the first, the sums
+/// replace the row.
 ///
-/// The sixteen partial sums of every four inputs are built once, in `table`, and looked up once a sample. Those of a sample are added
-/// up, beginning with +0, before the row is added to them.
+/// The sixteen partial sums of every four inputs are built once, in `table`, and each sample looks up one of them. A
+/// sample's partial sums are added up, beginning with +0, and the total is added to the row.
 #[inline(always)]
 pub(in crate::kernels) fn accumulate<C: Cell>(
     words: &[u64],
@@ -57,7 +59,8 @@ fn clear<C: Cell>(used: usize, sums: &mut [C::Row]) {
     }
 }
 
-/// [`accumulate`] of weights in whole steps; the sums of a tile must not leave the range of 16 bits, those on the way may.
+/// [`accumulate`] for weights in fixed point. The sums of a tile must lie in the range of 16 bits; intermediate sums
+/// may overflow.
 #[inline(always)]
 pub(in crate::kernels) fn accumulate_steps(
     words: &[u64],
@@ -110,7 +113,7 @@ fn look_up<C: Cell, const FIRST: bool>(
     }
 }
 
-/// [`look_up`] for samples with so many partial sums.
+/// [`look_up`] for samples with `COUNT` partial sums.
 #[inline(always)]
 fn look_up_some<C: Cell, const COUNT: usize, const FIRST: bool>(
     order: &[u16],
@@ -129,7 +132,7 @@ fn look_up_some<C: Cell, const COUNT: usize, const FIRST: bool>(
     }
 }
 
-/// [`look_up`] of the sums of all groups, straight from the inputs.
+/// [`look_up`] for samples that add the sums of all groups. The places follow from the inputs.
 #[inline(always)]
 fn look_up_all<C: Cell, const FIRST: bool>(
     order: &[u16],
@@ -139,7 +142,7 @@ fn look_up_all<C: Cell, const FIRST: bool>(
     sums: &mut [C::Row],
 ) {
     if order.len() == words.len() {
-        // All samples; their order may not have been written down.
+        // The run holds all samples, and then `order` may not have been written.
         for (sum, &word) in sums.iter_mut().zip(words) {
             add_all::<C, FIRST>(sum, word, table, part);
         }
@@ -161,19 +164,19 @@ fn add_all<C: Cell, const FIRST: bool>(sum: &mut C::Row, word: u64, table: &Tabl
     total.end::<FIRST>(sum, part);
 }
 
-/// The partial sum so many bytes from the first one, a multiple of [`CELL_BYTES`] below the size of the table.
+/// The partial sum at offset `place` in bytes, a multiple of [`CELL_BYTES`] below the size of the table.
 #[inline(always)]
 fn at<C: Cell>(table: &Table<C>, place: usize) -> &C {
     debug_assert!(place < size_of::<Table<C>>() && place.is_multiple_of(CELL_BYTES));
-    // SAFETY: the place is that of a partial sum: both callers form it from a group and its inputs, and `accumulate` accepts no
-    // cells of another size.
+    // SAFETY: `place` is the offset of a partial sum: both callers form it from a group and its inputs, and
+    // `accumulate` accepts only cells of `CELL_BYTES`.
     #[allow(unsafe_code, reason = "an index would have to be checked and multiplied before each addition")]
     unsafe {
         &*table.as_ptr().byte_add(place)
     }
 }
 
-/// [`accumulate`] for few samples: the partial sums of each sample are formed anew, and added in the same order.
+/// [`accumulate`] for few samples. The partial sums are formed again for each sample and added in the same order.
 #[inline(always)]
 pub(in crate::kernels) fn accumulate_few(words: &[u64], tile: Tile<'_>, sums: &mut [Row]) {
     for (sum, &word) in sums.iter_mut().zip(words) {
@@ -190,7 +193,7 @@ pub(in crate::kernels) fn accumulate_few(words: &[u64], tile: Tile<'_>, sums: &m
     }
 }
 
-/// [`accumulate`] for one sample and so many parts.
+/// [`accumulate`] for one sample and `USED` parts.
 #[inline(always)]
 fn accumulate_one<const USED: usize>(word: u64, tile: Tile<'_>, sum: &mut Row) {
     let mut totals = [Part::ZERO; USED];

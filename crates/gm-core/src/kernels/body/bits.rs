@@ -1,8 +1,8 @@
-//! Packed bits: unpacked, transposed and counted.
+//! Packed bits: unpacking, transposing and counting.
 
 use crate::kernels::LANES;
 
-/// The bits of a word as numbers, the lowest first.
+/// The bits of a word as numbers, beginning with the lowest bit.
 #[inline(always)]
 pub(super) fn unpack(word: u64) -> [f32; LANES] {
     let halves = [word as u32, (word >> 32) as u32];
@@ -26,7 +26,7 @@ pub(in crate::kernels) fn transpose_square(rows: &mut [u64; LANES]) {
     exchange::<1>(rows, 0x5555_5555_5555_5555);
 }
 
-/// Exchanges blocks of so many rows and columns beside the diagonal; the columns of the first one are those of the mask.
+/// Exchanges blocks of `SIZE` rows and columns beside the diagonal. The mask marks the columns of the first block.
 #[inline(always)]
 fn exchange<const SIZE: usize>(rows: &mut [u64; LANES], mask: u64) {
     for blocks in rows.chunks_exact_mut(2 * SIZE) {

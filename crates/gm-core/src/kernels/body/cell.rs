@@ -55,7 +55,8 @@ impl Cell for Half {
     }
 }
 
-/// Partial sums of four inputs, number 0 at bit 0, unit by unit; the lowest input is added last. Those of no input stay zero.
+/// Partial sums of four inputs, unit by unit; input 0 belongs to bit 0 and is added last. The sum of no input stays
+/// zero.
 #[inline(always)]
 fn build<T: Copy>(
     units: usize,

@@ -29,8 +29,8 @@ pub(in crate::kernels) fn draw(
     }
 }
 
-/// Draws 64 units of each sample from its sums in whole steps, and others that are added to them unless there are none: a bit is on
-/// where it is so for every mean in reach, and appears in `open` where the decision depends on the mean.
+/// Draws 64 units of each sample from its sums in fixed point plus `others`, which may be empty. A bit is on where it
+/// is on for every mean within the error, and appears in `open` where the decision depends on the mean.
 #[inline(always)]
 pub(in crate::kernels) fn draw_roughly(
     (sums, others): (&[Steps], &[Row]),
@@ -57,7 +57,8 @@ pub(in crate::kernels) fn draw_roughly(
     }
 }
 
-/// The first 16 digits of the least and of the greatest mean apart from `mean` by at most p (1 - p) `digits` + `least` in the last one.
+/// The first 16 digits of the least and of the greatest mean whose distance from `mean` is at most p (1 - p) `digits` +
+/// `least` in the last digit.
 #[inline(always)]
 pub(in crate::kernels) fn reach(mean: f32, digits: f32, least: f32) -> (i32, i32) {
     let p = unit_interval(mean);
@@ -73,11 +74,12 @@ fn unit_interval(x: f32) -> f32 {
     if x < 1.0 { x } else { 1.0 }
 }
 
-/// The whole part of a number between 0 and 2^30; an ordinary conversion would also look for what does not fit.
+/// The integer part of a number between 0 and 2^30. An ordinary conversion would also check the range.
 #[inline(always)]
 fn whole(x: f32) -> i32 {
     debug_assert!((0.0..1_073_741_824.0).contains(&x));
-    // SAFETY: callers pass 0 to 65,536, as `unit_interval` guarantees, or what is in reach of it, at most twice as much.
+    // SAFETY: callers pass 0 to 65,536, as `unit_interval` guarantees, or the end of a range around such a number,
+    // which is at most twice as large.
     #[allow(unsafe_code, reason = "the checked conversion does not vectorise")]
     unsafe {
         x.to_int_unchecked()

@@ -1,4 +1,4 @@
-//! Weights in fixed point: their steps, their rounding, and sums of them.
+//! Weights in fixed point: the sums that determine the steps, rounding, and sums of rounded weights.
 
 use super::logistic::ROUND;
 use crate::kernels::{Cell, Half, LANES, PART, Part, Row, Steps};
@@ -16,8 +16,8 @@ pub(in crate::kernels) fn magnitudes(weights: &[Part]) -> [Part; 2] {
     [positive, all]
 }
 
-/// Rounds the weights of a part to whole steps, which become those of the units from `first` on of each half, and gives the sums of
-/// what was added and of what was taken away by that. Where the step is 0 all steps are.
+/// Rounds the weights of a part to fixed point and writes them to the units from `first` on of each half. Returns, for
+/// each unit, the sum of what rounding added and the sum of what it took away. Weights with a step of 0 become 0.
 #[inline(always)]
 pub(in crate::kernels) fn round_to_steps(
     weights: &[Part],
@@ -41,7 +41,7 @@ pub(in crate::kernels) fn round_to_steps(
     [above, below]
 }
 
-/// Each row becomes the sums in whole steps times the steps of the units.
+/// Replaces each row by the sums in fixed point times the step of each unit.
 #[inline(always)]
 pub(in crate::kernels) fn scale_steps(sums: &[Steps], step: &Row, rows: &mut [Row]) {
     for (row, sum) in rows.iter_mut().zip(sums) {

@@ -1,4 +1,4 @@
-//! Sums and corrections that a gradient needs.
+//! Sums over samples and the centring of a gradient.
 
 use crate::kernels::{LANES, PART, Row};
 
@@ -14,8 +14,10 @@ pub(in crate::kernels) fn add_up(rows: &[Row]) -> [f64; LANES] {
     sums
 }
 
-/// Centres a column of a gradient with respect to weights, given those of the biases below with their offsets, and that of the bias above
-/// with its own: see [`crate::centre()`]. Adds the column times the offset above to `below`; the column times what is seen of the offsets below.
+/// Centres a column of the gradient with respect to the weights: see [`crate::centre()`]. `lower` holds the gradients
+/// of the biases below and their offsets, `upper` the gradient and the offset of the unit above. Adds the column times
+/// the offset above to `below`, and returns the product of the column and `seen`, the offsets below as the layer above
+/// sees them.
 #[inline(always)]
 pub(in crate::kernels) fn centre(
     column: &mut [f32],

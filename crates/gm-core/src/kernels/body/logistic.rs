@@ -36,10 +36,10 @@ pub(in crate::kernels) fn logistic_one(x: f32) -> f32 {
 
 pub(super) const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to the nearest integer.
 
-/// exp(-x) for x >= 0; beyond 87 the value at 87, just above the smallest normal number.
+/// exp(-x) for x >= 0. Beyond 87 it stays at exp(-87), just above the smallest normal number.
 #[inline(always)]
 pub(super) fn exp_minus(x: f32) -> f32 {
-    const LN2_HIGH: f32 = 0.693_359_4; // ln 2 with so few bits that n * LN2_HIGH is exact.
+    const LN2_HIGH: f32 = 0.693_359_4; // ln 2, rounded so that n * LN2_HIGH is exact.
     const LN2_LOW: f32 = -2.121_944_4e-4;
     let x = if x > 87.0 { -87.0 } else { -x };
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
@@ -60,7 +60,7 @@ pub(in crate::kernels) fn logistic_roughly(x: f32) -> f32 {
     let away = if away > 87.0 { -87.0 } else { -away };
     let shifted = away * std::f32::consts::LOG2_E + ROUND;
     let r = away - (shifted - ROUND) * std::f32::consts::LN_2;
-    // The share by which four terms of the series after the first are wrong, 5e-5, counts a quarter at most.
+    // Four terms after the first have a relative error of 5e-5, which changes the result by a quarter of that at most.
     let mut series = 1.0 / 24.0;
     for coefficient in [1.0 / 6.0, 0.5, 1.0, 1.0] {
         series = series * r + coefficient;
@@ -70,7 +70,7 @@ pub(in crate::kernels) fn logistic_roughly(x: f32) -> f32 {
     if x < 0.0 { e * upper } else { upper }
 }
 
-/// exp(-x) for x >= 0 in double precision; beyond 708 the value at 708.
+/// exp(-x) for x >= 0 in double precision. Beyond 708 it stays at exp(-708).
 #[inline(always)]
 pub(super) fn exp_minus_f64(x: f64) -> f64 {
     const ROUND: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52

@@ -1,8 +1,8 @@
 //! The kernels, written once in portable Rust and compiled for each instruction set.
 //!
-//! Only comparisons, additions, multiplications, divisions and bit operations occur, in a fixed order
-//! and without fused multiply-add, so every compilation gives the same bits. Every function here is inlined into the functions that
-//! the macro of the folder above compiles for an instruction set.
+//! Only comparisons, additions, multiplications, divisions and bit operations occur, in a fixed order and without fused
+//! multiply-add, so every compilation gives the same bits. The functions that the macro `kernel` compiles for each
+//! instruction set inline every function of this folder.
 
 mod accumulate;
 mod bits;

@@ -4,9 +4,10 @@ use super::bits::unpack;
 use super::cell::add;
 use crate::kernels::{ADDED, PART, TILE};
 
-/// The sum plus the weights of one unit's inputs that are on, added in the order of [`accumulate`]; all weights are finite.
+/// `sum` plus the weights of one unit's inputs that are on, added in the order of [`accumulate`](super::accumulate()).
+/// All weights must be finite.
 ///
-/// The inputs of tile t are in `words[t * stride]`.
+/// `words[t * stride]` holds the inputs of tile t.
 #[inline(always)]
 pub(in crate::kernels) fn add_in_order(words: &[u64], stride: usize, weights: &[[f32; TILE]], mut sum: f32) -> f32 {
     for (&word, weights) in words.iter().step_by(stride).zip(weights) {
@@ -19,7 +20,7 @@ pub(in crate::kernels) fn add_in_order(words: &[u64], stride: usize, weights: &[
     sum
 }
 
-/// [`add_in_order`] in an order that is faster: sixteen sums side by side, [`ADDED`] tiles at a time.
+/// The sum of [`add_in_order`] in a faster order: sixteen sums side by side, [`ADDED`] tiles at a time.
 #[inline(always)]
 pub(in crate::kernels) fn add_in_parts(words: &[u64], stride: usize, weights: &[[f32; TILE]]) -> f32 {
     let mut totals = [0.0; PART];

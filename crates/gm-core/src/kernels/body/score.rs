@@ -5,8 +5,8 @@ use super::logistic::exp_minus;
 use super::softplus::F64_LANES;
 use crate::kernels::LANES;
 
-/// Replaces the inputs a of 64 units by the scores x - logistic(a) of their states x, and gives
-/// sum log Ber(x; logistic(a)) over the units of `mask`.
+/// Replaces the inputs a of 64 units by the scores x - logistic(a) of their states x, and returns the sum of log Ber(x;
+/// logistic(a)) over the units of `mask`.
 ///
 /// log Ber(x; logistic(a)) = min(0, +-a) - log(1 + exp(-|a|)), so that mean and probability share one exponential.
 #[inline(always)]

@@ -5,7 +5,7 @@ use super::logistic::{exp_minus_f64, logistic_one};
 /// Independent accumulators of a double-precision sum.
 pub(super) const F64_LANES: usize = 8;
 
-/// Factors between 1 and 2 that a product takes before its logarithm is drawn.
+/// The number of factors between 1 and 2 in a product before its logarithm is taken.
 const FACTORS: usize = 512 * F64_LANES;
 
 /// sum softplus(x) in double precision: the positive parts plus the logarithm of prod (1 + exp(-|x|)).
@@ -14,7 +14,7 @@ pub(in crate::kernels) fn softplus_sum(inputs: &[f32]) -> f64 {
     softplus_sum_of(inputs)
 }
 
-/// [`softplus_sum`] of inputs that are in double precision already.
+/// [`softplus_sum`] for inputs in double precision.
 #[inline(always)]
 pub(in crate::kernels) fn softplus_sum_f64(inputs: &[f64]) -> f64 {
     softplus_sum_of(inputs)
@@ -40,7 +40,7 @@ fn softplus_sum_of<T: Copy + Into<f64>>(inputs: &[T]) -> f64 {
     total
 }
 
-/// The greatest change of an input for which [`gain_of_small_step`] is used.
+/// Changes of inputs below this use [`gain_of_small_step`].
 const SMALL_STEP: f32 = 1.0 / 16.0;
 
 /// sum softplus(z(to)) - softplus(z(from)) with z(beta) = beta x + (1 - beta) base.
@@ -57,8 +57,8 @@ pub(in crate::kernels) fn softplus_gain(inputs: &[f32], base: &[f32], from: f64,
     }
 }
 
-/// The gain by the midpoint rule with its first correction: with d = z(to) - z(from) and the mean p halfway
-/// it is d p (1 + d^2 / 24 (1 - p) (1 - 2 p)), up to a share of d^4 / 1920.
+/// The gain by the midpoint rule with its first correction. With d = z(to) - z(from) and the mean p halfway it is d p
+/// (1 + d^2 / 24 (1 - p) (1 - 2 p)), with a relative error of about d^4 / 1920.
 #[inline(always)]
 fn gain_of_small_step(inputs: &[f32], base: &[f32], from: f64, to: f64) -> f64 {
     let (halfway, step) = ((0.5 * (from + to)) as f32, (to - from) as f32);
