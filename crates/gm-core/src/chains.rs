@@ -1,4 +1,4 @@
-//! States of Markov chains, the values that clamp them, and what a run of sweeps did to them.
+//! States of Markov chains, the values that clamp them, and the record of a run of sweeps.
 
 use crate::batch::Batch;
 use crate::bits::BitMatrix;
@@ -21,14 +21,14 @@ use crate::bits::BitMatrix;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chains {
-    /// States of each layer, visible first. All of them are bits, Gaussian visible units aside.
+    /// States of each layer, visible first. Gaussian visible units are real numbers, all other units are bits.
     pub layers: Vec<Batch>,
-    /// Sweeps made so far; it addresses the random numbers of the next one.
+    /// The number of sweeps so far, which addresses the random numbers of the next sweep.
     pub sweeps: u64,
 }
 
 impl Chains {
-    /// Chains that have not made a sweep yet.
+    /// Chains before their first sweep.
     #[must_use]
     pub fn new(layers: Vec<Batch>) -> Self {
         Self { layers, sweeps: 0 }
@@ -50,7 +50,7 @@ impl Chains {
         &self.layers[0]
     }
 
-    /// [`v`](Self::v) for in-place changes.
+    /// [`v`](Self::v) for changes in place.
     ///
     /// # Panics
     ///
@@ -69,7 +69,7 @@ impl Chains {
         self.layers[1].bits()
     }
 
-    /// [`h`](Self::h) for in-place changes.
+    /// [`h`](Self::h) for changes in place.
     ///
     /// # Panics
     ///
@@ -78,7 +78,7 @@ impl Chains {
         self.layers[1].bits_mut()
     }
 
-    /// The visible and the first hidden layer, both for in-place changes.
+    /// The visible and the first hidden layer, both for changes in place.
     ///
     /// # Panics
     ///
@@ -123,13 +123,13 @@ impl Chains {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Clamp {
-    /// On where a unit is given, `[visible, chains]`.
+    /// A mask of the given units, `[visible, chains]`.
     pub mask: BitMatrix,
     /// The given values, `[visible, chains]`.
     pub values: Batch,
 }
 
-/// What a run of sweeps did.
+/// The record of a run of sweeps.
 ///
 /// # Examples
 ///
@@ -142,14 +142,14 @@ pub struct Clamp {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepInfo {
-    /// Sweeps made.
+    /// The number of sweeps.
     pub sweeps: usize,
-    /// Share of units that changed, on average over the sweeps. The visible units are counted where they are drawn and
-    /// binary, otherwise hidden units are.
+    /// The share of units that changed, on average over the sweeps. It counts the visible units if they are drawn and
+    /// binary, and hidden units otherwise.
     pub flips: f64,
 }
 
-/// What a run of parallel tempering did.
+/// The record of a run of parallel tempering.
 ///
 /// # Examples
 ///
@@ -162,10 +162,10 @@ pub struct StepInfo {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct TemperingInfo {
-    /// Sweeps made, each followed by swaps.
+    /// The number of sweeps. Swaps follow each of them.
     pub sweeps: usize,
-    /// Share of units that changed, on average over sweeps and temperatures; counted as in [`StepInfo`].
+    /// The share of units that changed, on average over sweeps and temperatures, counted as in [`StepInfo`].
     pub flips: f64,
-    /// Share of the offered swaps that were made, between each temperature and the next.
+    /// The share of proposed swaps that were accepted, between each temperature and the next.
     pub acceptance: Vec<f64>,
 }

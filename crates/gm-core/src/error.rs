@@ -65,7 +65,7 @@ pub enum Error {
         op: &'static str,
         /// The argument.
         arg: String,
-        /// The first offending position, column by column.
+        /// The first position of such a number, column by column.
         index: usize,
         /// NaN or an infinity.
         value: f32,
@@ -108,14 +108,14 @@ pub enum Error {
         /// The operation.
         op: &'static str,
     },
-    /// A name is not among those known.
+    /// A name is not a known one.
     #[error("unknown {what} `{name}`{}; known: {known}", hint(nearest.as_deref()))]
     Unknown {
-        /// What the name stands for.
+        /// The kind of thing that the name stands for.
         what: &'static str,
         /// The name given.
         name: String,
-        /// The known name nearest to it, when one is near.
+        /// The nearest known name, if one is similar.
         nearest: Option<String>,
         /// All known names.
         known: String,
@@ -130,7 +130,7 @@ fn hint(nearest: Option<&str>) -> String {
 }
 
 impl Error {
-    /// The refusal of a name, with the nearest known one.
+    /// The error for an unknown name, with the nearest known name.
     ///
     /// # Examples
     ///
@@ -244,7 +244,8 @@ pub enum FileError {
     },
 }
 
-/// A noun with its indefinite article. The names `rbm` and `sbn` are spelled out, so that they begin with a vowel.
+/// A noun with its indefinite article. The names `rbm` and `sbn` are read letter by letter and begin with the sound of
+/// a vowel.
 fn with_article(noun: &str) -> String {
     let vowel = noun.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']);
     let article = if vowel || noun.starts_with("rbm") || noun.starts_with("sbn") { "an" } else { "a" };

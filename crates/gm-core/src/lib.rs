@@ -1,8 +1,23 @@
 //! The common ground of the four classic deep generative models of binary data: parameters, kernels, random streams and
 //! files.
 //!
-//! All of them have the same parameters, a [`Stack`]: layers x_0 (visible), x_1, ..., x_L of binary
-//! units, biases b_l and weights W_l of shape `[n_l, n_(l+1)]`.
+//! All of them have the same parameters, a [`Stack`]: layers x_0 (visible), x_1, ..., x_L of binary units, biases b_l and
+//! weights W_l of shape `[n_l, n_(l+1)]`. All of them spend their time in the same operation: a [`LayerUpdate`] draws a
+//! layer given the states of its neighbours.
+//!
+//! # Examples
+//!
+//! ```
+//! use gm_core::{BitMatrix, Coupling, LayerUpdate, Stack, Streams};
+//!
+//! // Draws the visible layer of 100 samples, given hidden states.
+//! let stack = Stack::zeros(&[784, 64])?;
+//! let (down, h) = (Coupling::down(stack.weights(0)), BitMatrix::zeros(64, 100));
+//! let mut v = BitMatrix::zeros(784, 100);
+//! LayerUpdate::new(stack.bias(0).as_slice()).given(&down, &h).sample_into(&mut v, &Streams::new(7));
+//! assert!((v.ones() as f64 / 78_400.0 - 0.5).abs() < 0.02);
+//! # Ok::<(), gm_core::Error>(())
+//! ```
 
 mod anneal;
 mod batch;

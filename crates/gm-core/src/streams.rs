@@ -62,7 +62,7 @@ pub enum Purpose {
     Swap = 12,
     /// Synthetic data sets.
     Synthesise = 13,
-    /// Evaluation as a whole.
+    /// Evaluation.
     Evaluate = 14,
     /// Regularising noise.
     Noise = 15,

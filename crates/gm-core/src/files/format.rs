@@ -22,7 +22,7 @@ pub enum Format {
     Safetensors,
     /// A zip archive of NumPy arrays.
     Npz,
-    /// Nested lists of numbers, for small models and for reading by people.
+    /// Nested lists of numbers, for small models and for human readers.
     Json,
 }
 
@@ -33,7 +33,7 @@ impl Format {
     /// All formats.
     pub const ALL: [Self; 4] = [Self::Gm, Self::Safetensors, Self::Npz, Self::Json];
 
-    /// The extension of files in this format, which is also its name in error texts.
+    /// The extension of files in this format. Error texts use it as a name.
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {
