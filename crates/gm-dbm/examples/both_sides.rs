@@ -6,7 +6,8 @@
 use gm_core::{AisSettings, Matrix, Result, Schedule, Stack, Streams, Vector, unwatched};
 use gm_dbm::{Dbm, MeanFieldSettings};
 
-/// Weights without structure: small enough for the truth, large enough that mean field errs.
+/// Weights without structure. The model is small enough to be enumerated, and the weights are large enough that mean
+/// field errs.
 fn machine() -> Result<Dbm> {
     let weight = |i: usize, j: usize| ((7 * i + 3 * j) % 11) as f32 * 0.3 - 1.5;
     let weights = vec![Matrix::from_fn(12, 8, weight), Matrix::from_fn(8, 6, weight)];
@@ -22,19 +23,19 @@ fn main() -> Result<()> {
     let (dbm, streams) = (machine()?, Streams::new(1));
     let data = dbm.exact_samples(1_000, &streams)?.layers.swap_remove(0);
 
-    // Exact: one half of the layers is summed out by hand, the other enumerated.
+    // The exact values: one half of the layers is summed out analytically, the other is enumerated.
     let log_z = dbm.log_partition()?;
     println!("ln Z         {log_z:.4}, exact");
     println!("mean log p   {:.4}, exact", mean(&dbm.log_prob(&data, log_z)?));
 
-    // What a large machine would have. Annealing gives ln Z, too small in expectation, so that log p is too large.
+    // The estimates that a large DBM has. The annealed ln Z is too small in expectation, so that log p is too large.
     let settings = AisSettings { runs: 100, schedule: Schedule::Linear(1_000) };
     let annealed = dbm.log_partition_ais(&settings, None, &streams, &mut unwatched)?.log_partition;
     println!("ln Z         {annealed}");
     let field = dbm.mean_field(&data, &MeanFieldSettings::default())?;
     println!("mean field   {:.4} or more, with this ln Z", mean(&field.bound(&dbm, &data, annealed.value)));
 
-    // The posterior means of the first hidden layer, against enumeration of a single row.
+    // The posterior means of the first hidden layer, compared with the enumeration for a single row.
     let row = data.select(&[0]);
     let exact = dbm.posterior_moments(&row)?;
     let worst = (0..8).map(|unit| (f64::from(field.means[0][(unit, 0)]) - exact.means[1][unit]).abs());

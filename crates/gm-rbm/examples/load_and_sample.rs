@@ -6,7 +6,7 @@
 use gm_core::{AisSettings, BitMatrix, Matrix, Result, Schedule, Streams, Vector, unwatched};
 use gm_rbm::{Clamp, Rbm};
 
-/// A machine that knows bars: each of 4 hidden units switches on one line of a 4 x 4 picture.
+/// An RBM that draws bars: each of 4 hidden units switches on one line of a 4 x 4 picture.
 fn bars() -> Result<Rbm> {
     let weights = Matrix::from_fn(16, 4, |pixel, unit| if pixel / 4 == unit { 8.0 } else { 0.0 });
     Rbm::new(weights, Vector::from_element(16, -4.0), Vector::from_element(4, -16.0))
@@ -20,12 +20,12 @@ fn print(picture: impl Fn(usize) -> bool) {
 }
 
 fn main() -> Result<()> {
-    // In a program of yours: Rbm::read(File::open("model.gm")?)?
+    // In your own program: Rbm::read(File::open("model.gm")?)?
     let mut file = Vec::new();
     bars()?.write(&mut file)?;
     let rbm = Rbm::read(&file[..])?;
 
-    // One seed for everything. The sampler builds its tables once; the states stay in the chains.
+    // One seed decides all draws. The sampler builds its tables once; the states stay in the chains.
     let streams = Streams::new(7);
     let mut chains = rbm.chains(100, &streams);
     let sampler = rbm.sampler();
@@ -33,7 +33,7 @@ fn main() -> Result<()> {
     println!("a sample after {} sweeps, in which {:.0} % of the units change:", info.sweeps, 100.0 * info.flips);
     print(|pixel| chains.v().bits().get(pixel, 0));
 
-    // Fill in what is missing: the first two pixels of each line are given.
+    // Fill in missing pixels: the first two pixels of each line are given.
     let given = |pixel: usize| pixel % 4 < 2;
     let mask = BitMatrix::from_fn(16, 100, |pixel, _| given(pixel));
     let values = BitMatrix::from_fn(16, 100, |pixel, _| given(pixel) && pixel / 4 == 1);
@@ -41,7 +41,7 @@ fn main() -> Result<()> {
     println!("completed, with the left half of the second line given as on and of the others as off:");
     print(|pixel| chains.v().bits().get(pixel, 0));
 
-    // ln Z: exactly, since 4 units are few, and as a large model would have it.
+    // ln Z, first exactly, since 4 units are few, then annealed, as for a large model.
     let exact = rbm.log_partition()?;
     let settings = AisSettings { runs: 100, schedule: Schedule::Linear(1_000) };
     let annealed = rbm.log_partition_ais(&settings, None, &streams, &mut unwatched)?;

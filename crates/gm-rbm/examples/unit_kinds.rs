@@ -1,4 +1,4 @@
-//! The same machine with visible units of three kinds: real numbers, categories, and zeros and ones with a label.
+//! RBMs with visible units of three kinds: real numbers, categories, and zeros and ones with a label.
 //!
 //! `cargo run -p gm-rbm --example unit_kinds`
 #![allow(clippy::print_stdout, reason = "an example shows its result")]
@@ -6,7 +6,7 @@
 use gm_core::{BatchRef, BitMatrix, Matrix, Result, Stack, Standardise, Streams, VisibleKind, VisibleUnits};
 use gm_rbm::{Phase, Rbm};
 
-/// Climbs the exact gradient, log-variances of Gaussian units with the rest.
+/// Follows the exact gradient, also for the log-variances of Gaussian units.
 fn fit(rbm: &mut Rbm, data: BatchRef<'_>, steps: usize, rate: f32) -> Result<()> {
     let mut gradient = Stack::zeros(&[rbm.visible(), rbm.hidden()])?;
     for _ in 0..steps {
@@ -26,7 +26,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// Two clusters of lengths in millimetres: one hidden unit tells them apart.
+/// Two clusters of lengths in millimetres; one hidden unit distinguishes them.
 fn lengths(streams: &Streams) -> Result<()> {
     let rows = Matrix::from_fn(1, 200, |_, row| if row % 4 == 0 { 60.0 } else { 20.0 } + (row * 7 % 11) as f32 - 5.0);
     let standardise = Standardise::of(&rows);
@@ -57,7 +57,7 @@ fn answers(streams: &Streams) -> Result<()> {
     Ok(())
 }
 
-/// Four bits, and a label that says whether the first two are equal: no linear function of the bits.
+/// Four bits, and a label that says whether the first two are equal, which is not a linear function of the bits.
 fn labels(streams: &Streams) -> Result<()> {
     let rows = BitMatrix::from_fn(4, 16, |unit, row| row >> unit & 1 == 1);
     let classes: Vec<usize> = (0..16).map(|row| usize::from(row & 1 == row >> 1 & 1)).collect();

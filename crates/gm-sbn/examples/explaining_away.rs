@@ -1,4 +1,4 @@
-//! Explaining away: two causes that know nothing of each other compete once their effect is seen.
+//! Explaining away: two independent causes compete once their effect is seen.
 //!
 //! A burglar or an earthquake sets off the alarm. `cargo run -p gm-sbn --example explaining_away`
 #![allow(clippy::print_stdout, reason = "an example shows its result")]
@@ -6,20 +6,20 @@
 use gm_core::{BitMatrix, Matrix, Recognition, Result, Stack, Streams, Vector};
 use gm_sbn::{MeanFieldSettings, Posterior, Sbn};
 
-/// Causes: a burglar comes in 1 night of 10, the earth shakes in 1 of 20. The alarm goes off by itself in 1 night of 400,
-/// with either cause almost surely.
+/// A burglar comes in 1 night of 10, and the earth shakes in 1 night of 20. The alarm goes off by itself in 1 night of
+/// 400, and almost surely with either cause.
 fn alarm() -> Result<Sbn> {
     let weights = Matrix::from_row_slice(1, 2, &[9.0, 8.0]);
     let causes = Vector::from_vec(vec![(0.1_f32 / 0.9).ln(), (0.05_f32 / 0.95).ln()]);
     let stack = Stack::new(vec![weights], vec![Vector::from_element(1, -6.0), causes])?;
-    // The best that units which ignore each other can say: the two posterior means.
+    // The best that independent units can give: the two posterior means.
     let recognition =
         Recognition::new(vec![Matrix::from_row_slice(1, 2, &[2.83, 2.07])], vec![Vector::from_vec(vec![-2.0, -2.8])])?;
     Sbn::new(stack, Some(recognition))
 }
 
 fn line(what: &str, p: [f64; 2], correlation: f64) {
-    // No sign for what is zero but for rounding.
+    // A value that is zero up to rounding has no sign.
     let correlation = if correlation.abs() < 5e-4 { 0.0 } else { correlation };
     println!("{what:34} burglar {:.3}   earthquake {:.3}   correlation {correlation:+.3}", p[0], p[1]);
 }
@@ -36,7 +36,7 @@ fn main() -> Result<()> {
     println!("Exactly, by enumeration:");
     show("before anything is known", &sbn.prior()?);
     show("after the alarm is heard", &posterior);
-    // The states with an earthquake alone: the alarm is explained, and the burglar is as unlikely as ever.
+    // The states with an earthquake: it explains the alarm, and a burglar is almost as unlikely as before.
     let states = posterior.states()[0].to_matrix();
     let shaken = |burglar: bool| {
         let fits = |s: &usize| states[(1, *s)] == 1.0 && (!burglar || states[(0, *s)] == 1.0);

@@ -1,4 +1,4 @@
-//! Bias and spread of the gradients that training rules estimate, against enumeration, as a table in Markdown.
+//! Prints a Markdown table of the bias and spread of the gradients of the training rules, compared with enumeration.
 //!
 //! `cargo run --release -p gm-train --example sbn_gradients`
 #![allow(clippy::print_stdout, reason = "an example shows its result")]
@@ -8,7 +8,7 @@ use gm_data::Dataset;
 use gm_sbn::Sbn;
 use gm_train::{FitOptions, Result, SbnLearner, SbnRule, SbnSettings, Unobserved, fit_sbn};
 
-/// Gradients that are averaged for each row of the table.
+/// The number of gradients that are averaged for each row of the table.
 const REPEATS: u64 = 20_000;
 
 fn settings(rule: SbnRule, samples: usize, sweeps: usize) -> SbnSettings {
@@ -25,7 +25,7 @@ fn settings(rule: SbnRule, samples: usize, sweeps: usize) -> SbnSettings {
     }
 }
 
-/// A net half-way through training, where gradients are neither noise alone nor zero.
+/// A net half-way through training, where gradients are neither pure noise nor zero.
 fn trained(data: &Dataset) -> Result<Sbn> {
     let short = SbnSettings { epochs: 60, ..settings(SbnRule::Reweighted, 5, 1) };
     Ok(fit_sbn(data, &short, &FitOptions::default(), &Streams::new(3), &mut Unobserved)?.model)
@@ -39,8 +39,8 @@ fn flat<'a>(tensors: impl Iterator<Item = &'a [f32]>) -> Vec<f64> {
     tensors.flatten().map(|&x| f64::from(x)).collect()
 }
 
-/// The distance of the mean gradient from a target, what chance leaves of it, and the spread of a single gradient, all
-/// relative to the target.
+/// The distance of the mean gradient from a target, the distance that chance alone would give, and the spread of a
+/// single gradient, all relative to the norm of the target.
 fn figures(gradients: &[Vec<f64>], target: &[f64], scale: f64) -> [f64; 3] {
     let n = gradients.len() as f64;
     let mean: Vec<f64> = (0..target.len()).map(|i| gradients.iter().map(|g| scale * g[i]).sum::<f64>() / n).collect();
@@ -54,7 +54,7 @@ fn figures(gradients: &[Vec<f64>], target: &[f64], scale: f64) -> [f64; 3] {
 /// A rule with its target for the recognition net: log p (posterior), the evidence bound or a bound of several samples.
 fn row(sbn: &Sbn, data: &BitMatrix, (rule, samples, sweeps): (SbnRule, usize, usize)) -> Result<()> {
     let mut learner = SbnLearner::start_from(sbn.clone(), &settings(rule, samples, sweeps))?;
-    // The learned baseline gets used to the data first.
+    // The learned baseline first adapts to the data.
     for step in 0..2_000 {
         learner.gradients(data, step, &Streams::new(1))?;
     }

@@ -1,4 +1,5 @@
-//! From data to a likelihood: train a restricted Boltzmann machine on the built-in digits, and measure it from both sides.
+//! From data to a likelihood: train a restricted Boltzmann machine on the built-in digits, and measure it from both
+//! sides.
 //!
 //! `cargo run --release -p gm-train --example train_and_measure`
 #![allow(clippy::print_stdout, reason = "an example shows its result")]
@@ -10,7 +11,7 @@ use gm_data::{Dataset, SplitName};
 use gm_eval::{EvalData, EvalSettings, Exact, evaluate_rbm};
 use gm_train::{Event, Observer, RbmSettings, Result, fit_rbm};
 
-/// Training tells what it does, and prints nothing itself.
+/// Training reports to an observer and prints nothing itself.
 struct Lines;
 
 impl Observer for Lines {
@@ -21,7 +22,7 @@ impl Observer for Lines {
             let pseudo = record.figures.get("pseudo_log_likelihood").unwrap_or(f64::NAN);
             println!("epoch {:3}: pseudo-log-likelihood {pseudo:.2} nats", record.epoch);
         }
-        // Break ends the training with what there is.
+        // Break ends the training and keeps the model so far.
         ControlFlow::Continue(())
     }
 }
@@ -34,7 +35,7 @@ fn main() -> Result<()> {
     let test = EvalData::from_dataset(&digits, SplitName::Test, None)?;
     let exact = evaluate_rbm(&fit.model, &test, &EvalSettings::default(), &mut unwatched)?;
     println!("{exact}");
-    // 16 hidden units can be enumerated; more could not, so that both sides would be estimated like this.
+    // 16 hidden units can be enumerated. With many more this is impossible, and both sides are estimated as here.
     let ais = AisSettings { schedule: Schedule::Graded(1_000), ..AisSettings::default() };
     let settings = EvalSettings { exact: Exact::No, ais, ..EvalSettings::default() };
     println!("{}", evaluate_rbm(&fit.model, &test, &settings, &mut unwatched)?);

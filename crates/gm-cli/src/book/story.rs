@@ -18,12 +18,12 @@ use crate::picture::{Chart, Curve, samples};
 /// Width and height of the charts.
 const SIZE: (u32, u32) = (720, 400);
 
-/// Hidden units of the machines whose states are enumerated.
+/// Hidden units of the RBMs whose states are enumerated.
 const HIDDEN: usize = 12;
-/// Those of the layer above.
+/// Units of the second hidden layer.
 const ABOVE: usize = 128;
 
-/// One seed for all of it.
+/// One seed for the whole chapter.
 fn streams() -> Streams {
     Streams::new(1)
 }
@@ -37,7 +37,7 @@ fn options<M>() -> FitOptions<M> {
     FitOptions { binarise: Some(Binarise::Threshold(0.5)), monitor, start: None }
 }
 
-/// Some training rows.
+/// The first 200 training rows.
 fn rows() -> BitMatrix {
     let bits = digits().train.to_bits(Binarise::Threshold(0.5)).expect("grey levels");
     bits.select(&(0..200).collect::<Vec<usize>>())
@@ -56,7 +56,7 @@ fn chart(title: &str, (across, up): (&str, &str), curves: Vec<Curve>, rising: bo
     chart.draw(SIZE.0, SIZE.1).expect("a chart of a few lines")
 }
 
-/// Writes a picture of the chapter, or compares it with the one that is there, pixel by pixel.
+/// Writes a picture of the chapter, or compares it with the existing one, pixel by pixel.
 fn check(name: &str, picture: &RgbImage) {
     let path = place("images/story").join(name);
     if writing() {
@@ -94,7 +94,8 @@ fn golden_picture_of_explaining_away() {
     let rates = (1..=100).map(|step| 0.005 * f64::from(step));
     let both: Vec<(f64, [f64; 2])> = rates.map(|rate| (rate, burglar(rate))).collect();
     let [unknown, known] = [0, 1].map(|which| both.iter().map(|(rate, p)| (*rate, p[which])).collect::<Vec<_>>());
-    // The less the alarm is a surprise, the less it says about burglars; and nothing once the earth is known to have shaken.
+    // The more common earthquakes are, the less the alarm says about burglars. Once an earthquake is known it says
+    // nothing.
     assert!(unknown.windows(2).all(|pair| pair[1].1 < pair[0].1));
     assert!(known.iter().all(|(_, p)| (p - 0.11).abs() < 0.01), "{known:?}");
     let prior = [(0.005, 0.1), (0.5, 0.1)];
@@ -107,14 +108,15 @@ fn golden_picture_of_explaining_away() {
     check("explaining-away.png", &chart("One cause explains the other away", axes, curves, false));
 }
 
-/// A machine of 64 and so many units, learnt by PCD.
+/// An RBM of 64 visible and `hidden` hidden units, trained by PCD.
 fn machine(hidden: usize, epochs: u64) -> Rbm {
     let settings = RbmSettings { hidden, epochs, batch_size: 100, chains: 100, ..Default::default() };
     fit_rbm_with(&digits(), &settings, &options(), &streams(), &mut Unobserved).expect("training").model
 }
 
 // ANCHOR: gibbs
-/// The visible units of some chains after so many sweeps each: states at the start, then their means given the hidden units.
+/// The visible units of some chains after each number of sweeps: first the states, then the means given the hidden
+/// units.
 fn film(rbm: &Rbm, count: usize, moments: &[u64]) -> Vec<Matrix> {
     let sampler = rbm.sampler();
     let mut chains = rbm.chains(count, &streams());
@@ -133,14 +135,14 @@ fn golden_picture_of_block_gibbs_sampling() {
     const CHAINS: usize = 6;
     let moments = [0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000];
     let pictures = film(&machine(100, 300), CHAINS, &moments);
-    // A row a chain, a column a moment.
+    // One row per chain, one column per number of sweeps.
     let columns = (0..CHAINS).flat_map(|chain| pictures.iter().map(move |at| at.column(chain)));
     let tiles = Matrix::from_columns(&columns.collect::<Vec<_>>());
     check("block-gibbs.png", &samples(&tiles, (8, 8), Some(moments.len())));
 }
 
 // ANCHOR: prior
-/// Mean ln p(v), and its bound with a posterior that is a product, of a machine unrolled once and the weights on top scaled.
+/// Mean ln p(v) of an RBM unrolled once, with its top weights scaled, and the bound from a posterior that is a product.
 fn unrolled(rbm: &Rbm, scale: f64, v: &BitMatrix) -> [f64; 2] {
     let mut dbn = Dbn::unroll(rbm, 2).expect("two layers");
     dbn.stack_mut().update_weights(1, |weights| *weights *= scale as f32);
@@ -166,7 +168,7 @@ fn golden_picture_of_the_complementary_prior() {
 }
 
 // ANCHOR: greedy
-/// A network of two hidden layers, learnt layer by layer, and the figures on the way.
+/// A network of two hidden layers, learnt layer by layer, and the figures of its epochs.
 fn greedy() -> (Dbn, Vec<EpochRecord>) {
     let settings = DbnSettings { epochs: vec![150, 300], ..layers() };
     let fit = fit_dbn(&digits(), &settings, &options(), &streams(), &mut Unobserved).expect("training");
@@ -175,7 +177,7 @@ fn greedy() -> (Dbn, Vec<EpochRecord>) {
 // ANCHOR_END: greedy
 
 // ANCHOR: backfit
-/// The figures while all layers of a network learn on together.
+/// The figures of the epochs in which all layers of a network learn together.
 fn together(dbn: &Dbn, backfit: Backfit) -> Vec<EpochRecord> {
     let settings = DbnSettings { backfit, backfit_epochs: 300, backfit_learning_rate: 1e-3, ..layers() };
     let options = FitOptions { start: Some(dbn.clone()), ..options() };
@@ -207,7 +209,7 @@ fn golden_pictures_of_greedy_learning_and_backfitting() {
     let mut curves = vec![];
     for (name, backfit) in [("up-down algorithm", Backfit::UpDown), ("reweighted wake-sleep", Backfit::Rws)] {
         let mut points = figure(&together(&dbn, backfit), "train_log_likelihood", 0);
-        assert!(points.last().expect("looks").1 > greedy_end, "{name}: {points:?}");
+        assert!(points.last().expect("evaluations").1 > greedy_end, "{name}: {points:?}");
         points.insert(0, (0.0, greedy_end));
         curves.push(curve(name, points));
     }
@@ -216,7 +218,7 @@ fn golden_pictures_of_greedy_learning_and_backfitting() {
 }
 
 // ANCHOR: field
-/// What the bound of mean field lacks of ln p(v) after so many passes each, nats a row.
+/// The mean gap between ln p(v) and the bound of mean field after each number of passes, in nats per row.
 fn lost<const N: usize>(dbm: &Dbm, v: &BitMatrix, passes: [usize; N]) -> [f64; N] {
     let log_z = dbm.log_partition().expect("few units");
     let exact = mean(&dbm.log_prob(v, log_z).expect("few units"));
@@ -231,7 +233,7 @@ fn lost<const N: usize>(dbm: &Dbm, v: &BitMatrix, passes: [usize; N]) -> [f64; N
 #[test]
 fn golden_picture_of_mean_field() {
     const PASSES: [usize; 4] = [1, 2, 5, 50];
-    // The machine of 12 units and, above it, itself turned over.
+    // The RBM of 12 hidden units and, above it, its transposed weights.
     let doubled = Dbn::unroll(&machine(HIDDEN, 150), 2).expect("two layers");
     let rows = rows();
     let mut curves = ["1 pass", "2 passes", "5 passes", "50 passes"].map(|name| curve(name, []));
