@@ -3,15 +3,16 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use gm_benches::{batch, model, pool};
 use gm_core::{
-    Activations, BitMatrix, Coactivation, Coupling, Matrix, Purpose, Streams, add_coactivation_counts,
+    Activations, Arrangement, BitMatrix, Coactivation, Coupling, Matrix, Purpose, Streams, add_coactivation_counts,
     coactivations_into,
 };
+use gm_rbm::Sampler;
 use rand::Rng;
 
 fn engine(c: &mut Criterion) {
     let rbm = model(784, 500);
     let (v, h) = (batch(784, 500, 0.13), batch(500, 500, 0.3));
-    let couplings = rbm.couplings();
+    let sampler = Sampler::new(rbm.clone(), Arrangement::FewDraws);
     let streams = Streams::new(3);
     let mut out = BitMatrix::zeros(500, 500);
     let mut coupling = Coupling::up(rbm.weights());
@@ -19,10 +20,10 @@ fn engine(c: &mut Criterion) {
         let name = |what: &str| format!("{what}/{threads}");
         let pool = pool(threads);
         c.bench_function(&name("arrange weights"), |b| b.iter(|| pool.install(|| coupling.refresh(rbm.weights()))));
-        c.bench_function(&name("inputs h from v"), |b| b.iter(|| pool.install(|| couplings.inputs_h_from_v(&rbm, &v))));
-        c.bench_function(&name("inputs v from h"), |b| b.iter(|| pool.install(|| couplings.inputs_v_from_h(&rbm, &h))));
+        c.bench_function(&name("inputs h from v"), |b| b.iter(|| pool.install(|| sampler.inputs_h_from_v(&v))));
+        c.bench_function(&name("inputs v from h"), |b| b.iter(|| pool.install(|| sampler.inputs_v_from_h(&h))));
         c.bench_function(&name("sample h from v"), |b| {
-            b.iter(|| pool.install(|| couplings.hidden_update(&rbm, &v).sample_into(&mut out, &streams)));
+            b.iter(|| pool.install(|| sampler.hidden_update(&v).sample_into(&mut out, &streams)));
         });
     }
 }

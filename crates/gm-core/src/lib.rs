@@ -20,6 +20,7 @@
 //! ```
 
 mod anneal;
+mod arrangement;
 mod batch;
 mod bits;
 mod centre;
@@ -43,6 +44,7 @@ mod visible;
 mod watch;
 
 pub use anneal::{AisSettings, Annealed, AnnealedPath, Schedule, anneal, anneal_back};
+pub use arrangement::Arrangement;
 pub use batch::{Batch, BatchRef};
 pub use bits::BitMatrix;
 pub use centre::centre;

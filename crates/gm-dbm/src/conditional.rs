@@ -1,67 +1,44 @@
 //! Inputs, means and draws of one layer given its neighbours.
 
 use gm_core::{
-    Activations, Batch, BatchRef, Beta, BitMatrix, Coupling, LayerUpdate, Matrix, Streams, VisibleUnits,
-    dense_inputs_up,
+    Activations, Arrangement, Batch, BatchRef, Beta, BitMatrix, Chains, Coupling, LayerUpdate, Matrix, Streams,
+    VisibleUnits, dense_inputs_up,
 };
 use rayon::prelude::*;
 
+use crate::gibbs::Sampler;
 use crate::model::Dbm;
 
 /// A model's weights arranged for both directions of the layer engine.
-///
-/// Built once for a fixed model, refreshed after each update of a changing one.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::{Batch, BitMatrix, Stack};
-/// use gm_dbm::Dbm;
-///
-/// let dbm = Dbm::from_stack(Stack::zeros(&[4, 3, 2])?)?;
-/// let states = [4, 3, 2].map(|units| Batch::from(BitMatrix::zeros(units, 5)));
-/// assert_eq!(dbm.couplings().mean(&dbm, 1, &states).get(2, 4), 0.5);
-/// # Ok::<(), gm_core::Error>(())
-/// ```
 #[derive(Clone, Debug)]
-pub struct Couplings {
+pub(crate) struct Couplings {
     up: Vec<Coupling>,
     down: Vec<Coupling>,
 }
 
 impl Couplings {
-    /// Arranges the weights of a model.
-    #[must_use]
-    pub fn new(dbm: &Dbm) -> Self {
-        let weights = || (0..dbm.depth()).map(|l| dbm.weights(l));
-        Self { up: weights().map(Coupling::up).collect(), down: weights().map(Coupling::down).collect() }
+    pub(crate) fn new(dbm: &Dbm, arrangement: Arrangement) -> Self {
+        let up = |l: usize| match arrangement {
+            Arrangement::ManyDraws => Coupling::up(dbm.weights(l)).for_draws(),
+            _ => Coupling::up(dbm.weights(l)),
+        };
+        let down = |l: usize| match arrangement {
+            Arrangement::ManyDraws => Coupling::down(dbm.weights(l)).for_draws(),
+            Arrangement::ManyDrawsOfV if l == 0 => Coupling::down(dbm.weights(l)).for_draws(),
+            _ => Coupling::down(dbm.weights(l)),
+        };
+        Self { up: (0..dbm.depth()).map(up).collect(), down: (0..dbm.depth()).map(down).collect() }
     }
 
-    /// The same for many draws from weights that stay: see [`Coupling::for_draws`].
-    #[must_use]
-    pub fn for_draws(self) -> Self {
-        let all = |couplings: Vec<Coupling>| couplings.into_iter().map(Coupling::for_draws).collect();
-        Self { up: all(self.up), down: all(self.down) }
-    }
-
-    /// Takes over changed weights.
-    ///
-    /// # Panics
-    ///
-    /// When the model has other layer sizes.
-    pub fn refresh(&mut self, dbm: &Dbm) {
+    /// Takes over changed weights of the same shape.
+    pub(crate) fn refresh(&mut self, dbm: &Dbm) {
         self.up.par_iter_mut().zip(&mut self.down).enumerate().for_each(|(l, (up, down))| {
             rayon::join(|| up.refresh(dbm.weights(l)), || down.refresh(dbm.weights(l)));
         });
     }
 
-    /// Layer `l` given those neighbours that are known; without one of them its input counts as 0.
-    ///
-    /// # Panics
-    ///
-    /// When a neighbour is not there, has other units, or holds real numbers without being the layer of real-valued visible units.
-    #[must_use]
-    pub fn given<'a>(
+    /// Layer `l` given those neighbours that are known.
+    pub(crate) fn given<'a>(
         &'a self,
         dbm: &'a Dbm,
         l: usize,
@@ -85,6 +62,34 @@ impl Couplings {
     }
 
     /// Layer `l` given the states of its neighbours among all layers.
+    pub(crate) fn conditional<'a>(&'a self, dbm: &'a Dbm, l: usize, states: &'a [Batch]) -> Conditional<'a> {
+        self.conditional_from(dbm, l, |n| &states[n])
+    }
+
+    pub(crate) fn conditional_from<'a>(
+        &'a self,
+        dbm: &'a Dbm,
+        l: usize,
+        state: impl Fn(usize) -> &'a Batch,
+    ) -> Conditional<'a> {
+        let (below, above) = ((l > 0).then(|| state(l - 1).view()), (l < dbm.depth()).then(|| state(l + 1).bits()));
+        self.given(dbm, l, below, above)
+    }
+}
+
+impl Sampler {
+    /// Layer `l` given those neighbours that are known; the input from an unknown neighbour counts as 0.
+    ///
+    /// # Panics
+    ///
+    /// When a neighbour does not exist, has other units, or holds real numbers without being the layer of real-valued visible
+    /// units.
+    #[must_use]
+    pub fn given<'a>(&'a self, l: usize, below: Option<BatchRef<'a>>, above: Option<&'a BitMatrix>) -> Conditional<'a> {
+        self.couplings().given(self.model(), l, below, above)
+    }
+
+    /// Layer `l` given the states of its neighbours among all layers.
     ///
     /// # Shapes
     ///
@@ -94,18 +99,8 @@ impl Couplings {
     ///
     /// When shapes disagree.
     #[must_use]
-    pub fn update<'a>(&'a self, dbm: &'a Dbm, l: usize, states: &'a [Batch]) -> Conditional<'a> {
-        self.update_from(dbm, l, |n| &states[n])
-    }
-
-    pub(crate) fn update_from<'a>(
-        &'a self,
-        dbm: &'a Dbm,
-        l: usize,
-        state: impl Fn(usize) -> &'a Batch,
-    ) -> Conditional<'a> {
-        let (below, above) = ((l > 0).then(|| state(l - 1).view()), (l < dbm.depth()).then(|| state(l + 1).bits()));
-        self.given(dbm, l, below, above)
+    pub fn conditional<'a>(&'a self, l: usize, states: &'a [Batch]) -> Conditional<'a> {
+        self.couplings().conditional(self.model(), l, states)
     }
 
     /// b_l + W_(l-1)' x_(l-1) + W_l x_(l+1), `[n_l, samples]`, with v / s^2 in place of Gaussian v.
@@ -114,8 +109,8 @@ impl Couplings {
     ///
     /// When shapes disagree.
     #[must_use]
-    pub fn inputs(&self, dbm: &Dbm, l: usize, states: &[Batch]) -> Activations {
-        self.update(dbm, l, states).inputs()
+    pub fn inputs(&self, l: usize, states: &[Batch]) -> Activations {
+        self.conditional(l, states).inputs()
     }
 
     /// E[x_l | its neighbours], `[n_l, samples]`.
@@ -124,8 +119,18 @@ impl Couplings {
     ///
     /// When shapes disagree.
     #[must_use]
-    pub fn mean(&self, dbm: &Dbm, l: usize, states: &[Batch]) -> Activations {
-        self.update(dbm, l, states).means()
+    pub fn mean(&self, l: usize, states: &[Batch]) -> Activations {
+        self.conditional(l, states).means()
+    }
+
+    /// E[v | x_1] given the hidden states of chains, `[visible, chains]`.
+    ///
+    /// # Panics
+    ///
+    /// When the chains belong to other layer sizes.
+    #[must_use]
+    pub fn mean_v_from_chains(&self, chains: &Chains) -> Activations {
+        self.mean(0, &chains.layers)
     }
 
     /// A draw of x_l given its neighbours, `[n_l, samples]`.
@@ -138,9 +143,9 @@ impl Couplings {
     ///
     /// When shapes disagree.
     #[must_use]
-    pub fn sample(&self, dbm: &Dbm, l: usize, states: &[Batch], streams: &Streams) -> Batch {
-        let mut x = dbm.blank_layer(l, states[0].samples());
-        self.update(dbm, l, states).sample_into(&mut x, streams);
+    pub fn sample(&self, l: usize, states: &[Batch], streams: &Streams) -> Batch {
+        let mut x = self.model().blank_layer(l, states[0].samples());
+        self.conditional(l, states).sample_into(&mut x, streams);
         x
     }
 }
@@ -159,11 +164,11 @@ const BINARY: &VisibleUnits = &VisibleUnits::Bernoulli;
 /// let units = VisibleUnits::new(VisibleKind::Gaussian, 2, Some(&[0.5, 2.0]))?;
 /// let mut dbm = Dbm::with_units(Stack::zeros(&[2, 3, 1])?, units)?;
 /// dbm.stack_mut().update_weights(0, |w| w.fill(1.0));
-/// let couplings = dbm.couplings();
+/// let sampler = dbm.sampler();
 /// // Hidden units see v / s^2.
 /// let v = Matrix::from_column_slice(2, 1, &[1.0, 4.0]);
 /// let top = BitMatrix::zeros(1, 1);
-/// assert_eq!(couplings.given(&dbm, 1, Some((&v).into()), Some(&top)).inputs().get(0, 0), 4.0);
+/// assert_eq!(sampler.given(1, Some((&v).into()), Some(&top)).inputs().get(0, 0), 4.0);
 /// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -270,10 +275,9 @@ impl<'a> Conditional<'a> {
 }
 
 impl Dbm {
-    /// The weights arranged for the layer engine.
-    #[must_use]
-    pub fn couplings(&self) -> Couplings {
-        Couplings::new(self)
+    /// The weights arranged for a few uses.
+    pub(crate) fn couplings(&self) -> Couplings {
+        Couplings::new(self, Arrangement::FewDraws)
     }
 
     /// States of a layer to be drawn into.

@@ -1,12 +1,12 @@
 //! Block Gibbs sampling over even and odd layers: plain, clamped and tempered.
 
-use gm_core::{Batch, Beta, Chains, Clamp, Purpose, StepInfo, Streams};
+use gm_core::{Arrangement, Batch, Beta, Chains, Clamp, Purpose, StepInfo, Streams};
 use rayon::prelude::*;
 
 use crate::conditional::{Conditional, Couplings};
 use crate::model::Dbm;
 
-/// A model with its weights arranged for sampling.
+/// A model and its weights, arranged for sampling; the two change together.
 ///
 /// A sweep draws the even layers given the odd ones, then the odd layers given the even ones; the layers of a half
 /// are independent of each other and are drawn in parallel.
@@ -17,29 +17,40 @@ use crate::model::Dbm;
 /// use gm_core::{Stack, Streams};
 /// use gm_dbm::Dbm;
 ///
-/// let dbm = Dbm::from_stack(Stack::zeros(&[8, 4, 3])?)?;
+/// let mut sampler = Dbm::from_stack(Stack::zeros(&[8, 4, 3])?)?.into_sampler();
 /// let streams = Streams::new(1);
-/// let mut chains = dbm.chains(50, &streams);
-/// let info = dbm.sampler().run(&mut chains, 10, &streams);
+/// let mut chains = sampler.model().chains(50, &streams);
+/// let info = sampler.run(&mut chains, 10, &streams);
 /// assert!((info.flips - 0.5).abs() < 0.1);
 /// // Chains that go on later come to the same states.
-/// let mut parted = dbm.chains(50, &streams);
-/// dbm.sampler().run(&mut parted, 2, &streams);
-/// dbm.sampler().run(&mut parted, 8, &streams);
+/// let mut parted = sampler.model().chains(50, &streams);
+/// sampler.run(&mut parted, 2, &streams);
+/// sampler.run(&mut parted, 8, &streams);
 /// assert_eq!((parted.sweeps, &parted), (10, &chains));
+/// // A change of the parameters takes effect at once.
+/// sampler.update(|dbm| dbm.stack_mut().bias_mut(0).fill(40.0));
+/// sampler.run(&mut chains, 1, &streams);
+/// assert_eq!(chains.v().bits().ones(), 8 * 50);
 /// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Sampler<'a> {
-    dbm: &'a Dbm,
+pub struct Sampler {
+    dbm: Dbm,
+    arrangement: Arrangement,
     couplings: Couplings,
 }
 
 impl Dbm {
-    /// The model arranged for sampling.
+    /// A copy of the model, arranged for many draws.
     #[must_use]
-    pub fn sampler(&self) -> Sampler<'_> {
-        Sampler { dbm: self, couplings: self.couplings().for_draws() }
+    pub fn sampler(&self) -> Sampler {
+        self.clone().into_sampler()
+    }
+
+    /// The model, arranged for many draws.
+    #[must_use]
+    pub fn into_sampler(self) -> Sampler {
+        Sampler::new(self, Arrangement::ManyDraws)
     }
 
     /// New chains: even layers from their biases alone, then odd layers given them.
@@ -92,20 +103,39 @@ impl Dbm {
     }
 }
 
-impl<'a> Sampler<'a> {
-    /// Joins a model with its arranged weights.
+impl Sampler {
+    /// Takes a model and arranges its weights.
     #[must_use]
-    pub fn new(dbm: &'a Dbm, couplings: Couplings) -> Self {
-        Self { dbm, couplings }
+    pub fn new(dbm: Dbm, arrangement: Arrangement) -> Self {
+        let couplings = Couplings::new(&dbm, arrangement);
+        Self { dbm, arrangement, couplings }
     }
 
-    pub(crate) fn dbm(&self) -> &Dbm {
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &Dbm {
+        &self.dbm
+    }
+
+    /// The model, by value.
+    #[must_use]
+    pub fn into_model(self) -> Dbm {
         self.dbm
     }
 
-    /// The arranged weights.
-    #[must_use]
-    pub fn couplings(&self) -> &Couplings {
+    /// Changes the model, then arranges its weights again. Returns what `change` returns.
+    pub fn update<T>(&mut self, change: impl FnOnce(&mut Dbm) -> T) -> T {
+        let before = self.dbm.layers();
+        let changed = change(&mut self.dbm);
+        if self.dbm.layers() == before {
+            self.couplings.refresh(&self.dbm);
+        } else {
+            self.couplings = Couplings::new(&self.dbm, self.arrangement);
+        }
+        changed
+    }
+
+    pub(crate) fn couplings(&self) -> &Couplings {
         &self.couplings
     }
 
@@ -120,7 +150,7 @@ impl<'a> Sampler<'a> {
     ///
     /// When the chains belong to other layer sizes.
     pub fn run(&self, chains: &mut Chains, sweeps: usize, streams: &Streams) -> StepInfo {
-        self.couplings.run(self.dbm, chains, sweeps, streams)
+        self.sweep_with(chains, sweeps, streams, &draw)
     }
 
     /// Makes sweeps in which the clamped visible units keep their values.
@@ -139,11 +169,11 @@ impl<'a> Sampler<'a> {
                 out.replace_where(&clamp.mask, &clamp.values);
             }
         };
-        self.couplings.sweep_with(self.dbm, chains, sweeps, streams, &clamped)
+        self.sweep_with(chains, sweeps, streams, &clamped)
     }
 
-    /// Makes sweeps at inverse temperatures: p_beta(x) is proportional to p(x)^beta; Gaussian units keep their variance, see
-    /// [`gm_rbm::Heat`].
+    /// Makes sweeps at inverse temperatures: p_beta(x) is proportional to p(x)^beta, and Gaussian units keep
+    /// their variance.
     ///
     /// # Randomness
     ///
@@ -156,7 +186,7 @@ impl<'a> Sampler<'a> {
         let tempered = |_: usize, layer: Conditional<'_>, out: &mut Batch, streams: &Streams| {
             layer.tempered(beta, None).sample_into(out, streams);
         };
-        self.couplings.sweep_with(self.dbm, chains, sweeps, streams, &tempered)
+        self.sweep_with(chains, sweeps, streams, &tempered)
     }
 
     /// Makes sweeps of the hidden layers alone, for visible units that are all given.
@@ -174,34 +204,22 @@ impl<'a> Sampler<'a> {
                 layer.sample_into(out, streams);
             }
         };
-        self.couplings.sweep_with(self.dbm, chains, sweeps, streams, &hidden);
+        self.sweep_with(chains, sweeps, streams, &hidden);
     }
-}
-
-impl Couplings {
-    /// [`Sampler::run`] for a model that changes between runs.
-    ///
-    /// # Panics
-    ///
-    /// When the chains belong to other layer sizes.
-    pub fn run(&self, dbm: &Dbm, chains: &mut Chains, sweeps: usize, streams: &Streams) -> StepInfo {
-        self.sweep_with(dbm, chains, sweeps, streams, &draw)
-    }
-
     pub(crate) fn sweep_with(
         &self,
-        dbm: &Dbm,
         chains: &mut Chains,
         sweeps: usize,
         streams: &Streams,
         draw: &impl Draw,
     ) -> StepInfo {
+        let (dbm, couplings) = (&self.dbm, &self.couplings);
         let mut flips = 0;
         for _ in 0..sweeps {
             let sweep = streams.fork(Purpose::Chains, chains.sweeps);
             let before = chains.layers[dbm.watched_layer()].clone();
             for parity in [0, 1] {
-                self.draw_half(dbm, &mut chains.layers, parity, &|l, layer: Conditional<'_>, out: &mut Batch| {
+                couplings.draw_half(dbm, &mut chains.layers, parity, &|l, layer: Conditional<'_>, out: &mut Batch| {
                     draw(l, layer, out, &sweep.fork(Purpose::Layer, l as u64));
                 });
             }
@@ -211,7 +229,9 @@ impl Couplings {
         let units = (sweeps * dbm.units(dbm.watched_layer()) * chains.count()).max(1);
         StepInfo { sweeps, flips: flips as f64 / units as f64 }
     }
+}
 
+impl Couplings {
     /// Draws the layers of one parity given those of the other.
     pub(crate) fn draw_half(
         &self,
@@ -224,7 +244,7 @@ impl Couplings {
         for (l, layer) in layers.iter_mut().enumerate() {
             if l % 2 == parity { drawn.push((l, layer)) } else { given.push(&*layer) }
         }
-        drawn.into_par_iter().for_each(|(l, out)| draw(l, self.update_from(dbm, l, |n| given[n / 2]), out));
+        drawn.into_par_iter().for_each(|(l, out)| draw(l, self.conditional_from(dbm, l, |n| given[n / 2]), out));
     }
 }
 

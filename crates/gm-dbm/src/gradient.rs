@@ -6,7 +6,7 @@ use gm_core::{
 };
 use rayon::prelude::*;
 
-use crate::conditional::Couplings;
+use crate::gibbs::Sampler;
 use crate::likelihood::Moments;
 use crate::mean_field::{MeanField, average};
 use crate::model::Dbm;
@@ -133,7 +133,7 @@ fn shares(transposed: &BitMatrix) -> Vec<f32> {
 /// use gm_dbm::{Dbm, ModelPhase};
 ///
 /// let dbm = Dbm::from_stack(Stack::zeros(&[4, 3, 2])?)?;
-/// let phase = ModelPhase::new(&dbm, &dbm.couplings(), &dbm.chains(10, &Streams::new(0)));
+/// let phase = ModelPhase::new(&dbm.sampler(), &dbm.chains(10, &Streams::new(0)));
 /// assert_eq!(phase.averages()[1], [0.5; 3]);
 /// # Ok::<(), gm_core::Error>(())
 /// ```
@@ -153,10 +153,10 @@ impl ModelPhase {
     ///
     /// When the chains belong to other layer sizes.
     #[must_use]
-    pub fn new(dbm: &Dbm, couplings: &Couplings, chains: &Chains) -> Self {
+    pub fn new(sampler: &Sampler, chains: &Chains) -> Self {
         let layers = chains.layers.len();
         let even: Vec<States> = chains.layers.iter().step_by(2).map(|layer| States::of(layer.view())).collect();
-        let odd: Vec<Activations> = (1..layers).step_by(2).map(|l| couplings.mean(dbm, l, &chains.layers)).collect();
+        let odd: Vec<Activations> = (1..layers).step_by(2).map(|l| sampler.mean(l, &chains.layers)).collect();
         let samples = chains.count().max(1) as f64;
         let average = |l: usize| match l % 2 {
             0 => even[l / 2].averages(),
@@ -183,7 +183,7 @@ impl ModelPhase {
     }
 }
 
-impl Couplings {
+impl Sampler {
     /// [`run`](Self::run), and the statistics of the last sweep.
     ///
     /// The means of the odd layers are those from which their last states are drawn, so they cost nothing; the chains get
@@ -192,24 +192,19 @@ impl Couplings {
     /// # Panics
     ///
     /// When the chains belong to other layer sizes.
-    pub fn run_into_phase(
-        &self,
-        dbm: &Dbm,
-        chains: &mut Chains,
-        sweeps: usize,
-        streams: &Streams,
-    ) -> (StepInfo, ModelPhase) {
+    pub fn run_into_phase(&self, chains: &mut Chains, sweeps: usize, streams: &Streams) -> (StepInfo, ModelPhase) {
         let Some(before) = sweeps.checked_sub(1) else {
-            return (StepInfo { sweeps, flips: 0.0 }, ModelPhase::new(dbm, self, chains));
+            return (StepInfo { sweeps, flips: 0.0 }, ModelPhase::new(self, chains));
         };
-        let first = self.run(dbm, chains, before, streams);
+        let dbm = self.model();
+        let first = self.run(chains, before, streams);
         let sweep = streams.fork(Purpose::Chains, chains.sweeps);
         let watched = dbm.watched_layer();
         let before_last = chains.layers[watched].clone();
-        self.draw_half(dbm, &mut chains.layers, 0, &|l, layer, out: &mut Batch| {
+        self.couplings().draw_half(dbm, &mut chains.layers, 0, &|l, layer, out: &mut Batch| {
             layer.sample_into(out, &sweep.fork(Purpose::Layer, l as u64));
         });
-        let phase = ModelPhase::new(dbm, self, chains);
+        let phase = ModelPhase::new(self, chains);
         for (l, means) in (1_usize..).step_by(2).zip(&phase.odd) {
             means.sample_into(chains.layers[l].bits_mut(), &sweep.fork(Purpose::Layer, l as u64));
         }
@@ -244,7 +239,7 @@ impl Couplings {
 /// let dbm = Dbm::from_stack(Stack::zeros(&[4, 3, 2])?)?;
 /// let v = BitMatrix::from_fn(4, 5, |_, _| true);
 /// let data = DataPhase::new(&v, dbm.mean_field(&v, &MeanFieldSettings::default())?);
-/// let model = ModelPhase::new(&dbm, &dbm.couplings(), &dbm.chains(7, &Streams::new(0)));
+/// let model = ModelPhase::new(&dbm.sampler(), &dbm.chains(7, &Streams::new(0)));
 /// assert_eq!(gradient(&data, &model).bias(1)[0], 0.0);
 /// # Ok::<(), gm_core::Error>(())
 /// ```
@@ -273,7 +268,7 @@ pub fn gradient(data: &DataPhase, model: &ModelPhase) -> Stack {
 /// let data = DataPhase::new(&v, dbm.mean_field(&v, &MeanFieldSettings::default())?);
 /// let mut out = dbm.stack().clone();
 /// for seed in 0..3 {
-///     let model = ModelPhase::new(&dbm, &dbm.couplings(), &dbm.chains(100, &Streams::new(seed)));
+///     let model = ModelPhase::new(&dbm.sampler(), &dbm.chains(100, &Streams::new(seed)));
 ///     gradient_into(&data, &model, &mut out);
 ///     assert_eq!(out, gradient(&data, &model));
 ///     assert!((out.bias(0)[0] - 0.5).abs() < 0.2);
@@ -322,7 +317,7 @@ pub fn gradient_into(data: &DataPhase, model: &ModelPhase, out: &mut Stack) {
 /// let wide = Matrix::from_row_slice(1, 2, &[-2.0, 2.0]);
 /// let data = DataPhase::new(&wide, dbm.mean_field(&wide, &MeanFieldSettings::default())?);
 /// let chains = dbm.chains_from(Matrix::from_row_slice(1, 2, &[-1.0, 1.0]), &gm_core::Streams::new(1));
-/// let model = ModelPhase::new(&dbm, &dbm.couplings(), &chains);
+/// let model = ModelPhase::new(&dbm.sampler(), &chains);
 /// assert_eq!(variance_gradient(&dbm, &data, &model, &gradient(&data, &model)), [(4.0 - 1.0) / 2.0]);
 /// # Ok::<(), gm_core::Error>(())
 /// ```

@@ -38,9 +38,9 @@ mod model;
 mod rows;
 mod tempering;
 
-pub use conditional::{Conditional, Couplings};
+pub use conditional::Conditional;
 pub use gibbs::Sampler;
-pub use gm_core::{Chains, Clamp, StepInfo, TemperingInfo};
+pub use gm_core::{Arrangement, Chains, Clamp, StepInfo, TemperingInfo};
 pub use gradient::{DataPhase, ModelPhase, Offsets, gradient, gradient_into, variance_gradient};
 pub use likelihood::{Moments, Weighted};
 pub use mean_field::{MeanField, MeanFieldSettings, MeanFieldStart, UpdateOrder};

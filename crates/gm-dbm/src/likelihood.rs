@@ -1,9 +1,9 @@
 //! Likelihoods: exact by enumeration of the smaller half of the layers, annealed over it, and importance-weighted.
 
 use gm_core::{
-    Activations, AisSettings, Annealed, AnnealedPath, Batch, BatchRef, Beta, BitMatrix, Chains, ENUMERATION_LIMIT,
-    Error, LogSum, Matrix, Progress, Purpose, Result, Schedule, Stack, Streams, Vector, Watch, anneal, anneal_back,
-    log_mean_exp, logistic_f64, softplus_sum,
+    Activations, AisSettings, Annealed, AnnealedPath, Arrangement, Batch, BatchRef, Beta, BitMatrix, Chains,
+    ENUMERATION_LIMIT, Error, LogSum, Matrix, Progress, Purpose, Result, Schedule, Stack, Streams, Vector, Watch,
+    anneal, anneal_back, log_mean_exp, logistic_f64, softplus_sum,
 };
 use gm_rbm::{Rbm, base_rate_bias};
 use rayon::prelude::*;
@@ -619,7 +619,7 @@ impl Dbm {
         let sampler = self.sampler();
         sampler.run(&mut chains, SWEEPS, &family);
         let rates = |l: usize| {
-            let sums = sampler.couplings().mean(self, l, &chains.layers).unit_sums();
+            let sums = sampler.mean(l, &chains.layers).unit_sums();
             let means: Vec<f32> = sums.iter().map(|sum| (sum / CHAINS as f64) as f32).collect();
             if l == 0 { self.visible_units().bias_of_means(&means) } else { base_rate_bias(&means) }
         };
@@ -755,7 +755,7 @@ impl<'a> Proposal<'a> {
             });
         }
         for l in (1..=self.dbm.depth()).filter(|l| l % 2 != self.kept) {
-            let terms = self.couplings.update(self.dbm, l, &layers).inputs().softplus_sums();
+            let terms = self.couplings.conditional(self.dbm, l, &layers).inputs().softplus_sums();
             weights.iter_mut().zip(terms).for_each(|(weight, term)| *weight += term);
         }
         (layers, weights)
@@ -791,7 +791,7 @@ impl<'a> HalfPath<'a> {
             dbm.bias(l).iter().zip(base).map(|(&b, &base)| f64::from(b) - f64::from(base)).collect()
         };
         let (kept, change) = (dbm.kept_half(), base.iter().enumerate().map(change).collect());
-        Self { dbm, couplings: dbm.couplings().for_draws(), base, kept, change }
+        Self { dbm, couplings: Couplings::new(dbm, Arrangement::ManyDraws), base, kept, change }
     }
 
     fn chains_at(&self, layers: Vec<Batch>) -> AnnealedChains {
@@ -841,7 +841,7 @@ impl AnnealedPath for HalfPath<'_> {
         }
         for l in self.half(1 - self.kept) {
             let (base, inputs) = (&self.base[l], &mut chains.inputs[l]);
-            self.couplings.update(self.dbm, l, &chains.layers).inputs_into(inputs);
+            self.couplings.conditional(self.dbm, l, &chains.layers).inputs_into(inputs);
             let streams = streams.fork(Purpose::Layer, l as u64);
             if l == 0 && !self.dbm.has_bits() {
                 add(self.dbm.visible_units().log_sum_gains(inputs, &widened(self.dbm.bias(0)), base, (from, to)), 1.0);

@@ -4,6 +4,7 @@ use gm_core::{BatchRef, Error, Matrix, Result, dense_add_down, dense_add_up, den
 use rayon::prelude::*;
 
 use crate::conditional::Couplings;
+use crate::gibbs::Sampler;
 use crate::model::{Dbm, widened};
 
 /// The most samples that are iterated together; blocks run in parallel and stop on their own.
@@ -187,10 +188,7 @@ impl Dbm {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn mean_field<'v>(&self, v: impl Into<BatchRef<'v>>, settings: &MeanFieldSettings) -> Result<MeanField> {
-        let v = v.into();
-        self.check_data("Dbm::mean_field", v)?;
-        settings.check()?;
-        Ok(self.couplings().mean_field(self, v, settings))
+        self.couplings().mean_field(self, v.into(), settings)
     }
 }
 
@@ -224,15 +222,22 @@ impl Dbm {
     }
 }
 
+impl Sampler {
+    /// [`Dbm::mean_field`] with the weights as they are arranged.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dbm::mean_field`].
+    pub fn mean_field<'v>(&self, v: impl Into<BatchRef<'v>>, settings: &MeanFieldSettings) -> Result<MeanField> {
+        self.couplings().mean_field(self.model(), v.into(), settings)
+    }
+}
+
 impl Couplings {
-    /// [`Dbm::mean_field`] for a model that changes between batches.
-    ///
-    /// # Panics
-    ///
-    /// When `v` has other units than the visible layer.
-    #[must_use]
-    pub fn mean_field<'v>(&self, dbm: &Dbm, v: impl Into<BatchRef<'v>>, settings: &MeanFieldSettings) -> MeanField {
-        by_blocks(dbm, &self.inputs_from_v(dbm, v.into()), settings)
+    fn mean_field(&self, dbm: &Dbm, v: BatchRef<'_>, settings: &MeanFieldSettings) -> Result<MeanField> {
+        dbm.check_data("Dbm::mean_field", v)?;
+        settings.check()?;
+        Ok(by_blocks(dbm, &self.inputs_from_v(dbm, v), settings))
     }
 
     /// b_1 + W_0' v, with v / s^2 in place of Gaussian v, `[n_1, samples]`.

@@ -3,7 +3,7 @@
 use gm_core::{Batch, Beta, Chains, Error, Purpose, Result, Streams, TemperingInfo, check_len};
 use rand::RngExt;
 
-use crate::conditional::{Conditional, Couplings};
+use crate::conditional::Conditional;
 use crate::gibbs::Sampler;
 use crate::model::Dbm;
 
@@ -177,7 +177,7 @@ impl Replicas {
     }
 }
 
-impl Sampler<'_> {
+impl Sampler {
     /// Makes sweeps at all temperatures, each followed by swaps of neighbouring temperatures within a group.
     ///
     /// A swap is made with probability min(1, exp((beta_i - beta_j) (E_i - E_j))), which leaves the product of the
@@ -196,17 +196,6 @@ impl Sampler<'_> {
     ///
     /// `desjardins2010tempered`.
     pub fn run_tempering(&self, replicas: &mut Replicas, sweeps: usize, streams: &Streams) -> TemperingInfo {
-        self.couplings().run_replicas(self.dbm(), replicas, sweeps, streams)
-    }
-}
-
-impl Couplings {
-    /// [`Sampler::run_tempering`] for a model that changes between runs.
-    ///
-    /// # Panics
-    ///
-    /// When the chains belong to other layer sizes.
-    pub fn run_replicas(&self, dbm: &Dbm, replicas: &mut Replicas, sweeps: usize, streams: &Streams) -> TemperingInfo {
         let mut counts = vec![[0; 2]; replicas.temperatures.len() - 1];
         let mut flips = 0.0;
         for _ in 0..sweeps {
@@ -214,8 +203,8 @@ impl Couplings {
             let tempered = |_: usize, layer: Conditional<'_>, out: &mut Batch, streams: &Streams| {
                 layer.tempered(Beta::Each(&betas), None).sample_into(out, streams);
             };
-            flips += self.sweep_with(dbm, &mut replicas.chains, 1, streams, &tempered).flips;
-            replicas.swap(dbm, streams, &mut counts);
+            flips += self.sweep_with(&mut replicas.chains, 1, streams, &tempered).flips;
+            replicas.swap(self.model(), streams, &mut counts);
         }
         let share = |&[offered, made]: &[u64; 2]| made as f64 / offered.max(1) as f64;
         TemperingInfo { sweeps, flips: flips / sweeps.max(1) as f64, acceptance: counts.iter().map(share).collect() }

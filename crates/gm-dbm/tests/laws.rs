@@ -196,7 +196,7 @@ proptest! {
     fn law_gradient_from_many_exact_samples_approaches_the_exact_one(dbm in models(), bits in any::<u64>()) {
         let (data, n) = (some_data(&dbm, bits, 4), 20_000);
         let chains = dbm.exact_samples(n, &Streams::new(bits)).unwrap();
-        let model = ModelPhase::new(&dbm, &dbm.couplings(), &chains);
+        let model = ModelPhase::new(&dbm.sampler(), &chains);
         let posterior = dbm.mean_field(&data, &MeanFieldSettings::default()).unwrap();
         let found = gradient(&DataPhase::new(&data, posterior.clone()), &model);
         let exact = dbm.marginals().unwrap();
@@ -261,10 +261,10 @@ fn oracle_a_machine_of_one_hidden_layer_is_an_rbm() {
     rbm.sampler().run(&mut flat, 5, &streams);
     assert_eq!(deep.layers, [flat.v().clone(), flat.h().clone().into()]);
     let posterior = dbm.mean_field(flat.v().bits(), &MeanFieldSettings::default()).unwrap();
-    assert_eq!(posterior.means[0], rbm.couplings().mean_h_from_v(&rbm, flat.v()).to_matrix());
+    assert_eq!(posterior.means[0], rbm.sampler().mean_h_from_v(flat.v()).to_matrix());
     let data = DataPhase::new(flat.v().bits(), posterior);
-    let model = ModelPhase::new(&dbm, &dbm.couplings(), &deep);
-    let phase = gm_rbm::Phase::new(&rbm, &rbm.couplings(), flat.v());
+    let model = ModelPhase::new(&dbm.sampler(), &deep);
+    let phase = gm_rbm::Phase::new(&rbm.sampler(), flat.v());
     assert_eq!(
         (data.averages()[0].as_slice(), data.averages()[1].as_slice()),
         (phase.visible_means(), phase.hidden_means())

@@ -30,11 +30,11 @@ fn blocks(joint: &Joint) -> [Vec<usize>; 2] {
 #[test]
 fn stat_cond_each_layer_follows_its_conditional() {
     for (case, dbm) in models().iter().enumerate() {
-        let (joint, couplings) = (joint_of(dbm), dbm.couplings());
+        let (joint, sampler) = (joint_of(dbm), dbm.sampler());
         for l in 0..=dbm.depth() {
             let seed = 100 * case as u64 + l as u64;
             let streams = Streams::new(seed);
-            let draw = kernel(dbm, |c| c.layers[l] = couplings.sample(dbm, l, &c.layers, &streams));
+            let draw = kernel(dbm, |c| c.layers[l] = sampler.sample(l, &c.layers, &streams));
             let block: Vec<usize> = joint.units_of(l).collect();
             check_conditional(&joint, &block, draw, SAMPLES, seed).assert_passes(ALPHA, seed);
         }
@@ -52,16 +52,16 @@ fn planted_cond_wrong_layers_are_found_out() {
         let mut no_bias = dbm.clone();
         no_bias.stack_mut().bias_mut(1).fill(0.0);
         for (what, wrong) in [("weight", &off), ("bias", &no_bias)] {
-            let couplings = wrong.couplings();
-            let draw = kernel(dbm, |c| c.layers[1] = couplings.sample(wrong, 1, &c.layers, &streams));
+            let sampler = wrong.sampler();
+            let draw = kernel(dbm, |c| c.layers[1] = sampler.sample(1, &c.layers, &streams));
             let result = check_conditional(&joint, &block, draw, SAMPLES, seed);
             assert!(!result.passes(ALPHA), "{what} of model {case} not caught: {result:?}");
         }
         // A layer that does not see the one above it.
-        let couplings = dbm.couplings();
+        let sampler = dbm.sampler();
         let blind = kernel(dbm, |c| {
             let below = c.layers[0].clone();
-            couplings.given(dbm, 1, Some(below.view()), None).sample_into(&mut c.layers[1], &streams);
+            sampler.given(1, Some(below.view()), None).sample_into(&mut c.layers[1], &streams);
         });
         assert!(!check_conditional(&joint, &block, blind, SAMPLES, seed).passes(ALPHA), "blind layer of model {case}");
     }
@@ -80,18 +80,18 @@ fn stat_joint_sweeps_leave_the_joint_invariant() {
 
 /// A sweep that draws both halves from the states before it.
 fn from_old_pair(dbm: &Dbm, chains: &mut Chains, streams: &Streams) {
-    let (couplings, before) = (dbm.couplings(), chains.layers.clone());
+    let (sampler, before) = (dbm.sampler(), chains.layers.clone());
     for (l, layer) in chains.layers.iter_mut().enumerate() {
-        *layer = couplings.sample(dbm, l, &before, &streams.fork(Purpose::Layer, l as u64));
+        *layer = sampler.sample(l, &before, &streams.fork(Purpose::Layer, l as u64));
     }
 }
 
 /// A sweep whose layers use the same random numbers.
 fn with_shared_numbers(dbm: &Dbm, chains: &mut Chains, streams: &Streams) {
-    let couplings = dbm.couplings();
+    let sampler = dbm.sampler();
     for parity in [0, 1] {
         for l in (parity..=dbm.depth()).step_by(2) {
-            chains.layers[l] = couplings.sample(dbm, l, &chains.layers, streams);
+            chains.layers[l] = sampler.sample(l, &chains.layers, streams);
         }
     }
 }
@@ -227,14 +227,14 @@ fn stat_cond_clamped_chains_follow_the_conditional_distribution() {
 #[test]
 fn law_statistics_of_a_run_are_those_of_its_last_states() {
     let dbm = random_model(9, &[70, 40, 66, 10], 0.5);
-    let (couplings, streams) = (dbm.couplings(), Streams::new(9));
+    let (sampler, streams) = (dbm.sampler(), Streams::new(9));
     for sweeps in [0, 1, 3] {
         let (mut plain, mut chains) = (dbm.chains(300, &streams), dbm.chains(300, &streams));
-        let (info, phase) = couplings.run_into_phase(&dbm, &mut chains, sweeps, &streams);
-        let expected = couplings.run(&dbm, &mut plain, sweeps, &streams);
+        let (info, phase) = sampler.run_into_phase(&mut chains, sweeps, &streams);
+        let expected = sampler.run(&mut plain, sweeps, &streams);
         assert_eq!((&chains, info.sweeps), (&plain, sweeps));
         assert!((info.flips - expected.flips).abs() < 1e-12);
-        let again = gm_dbm::ModelPhase::new(&dbm, &couplings, &plain);
+        let again = gm_dbm::ModelPhase::new(&sampler, &plain);
         assert_eq!(phase.averages(), again.averages());
     }
 }

@@ -157,14 +157,14 @@ fn law_a_machine_of_one_hidden_layer_is_a_restricted_one() {
         assert!(found.tensors().flatten().zip(expected.tensors().flatten()).all(|(a, b)| (a - b).abs() < 1e-5));
         // Mean field of one layer is the posterior.
         let posterior = dbm.mean_field(&v, &MeanFieldSettings::default()).unwrap();
-        let means = rbm.couplings().mean_h_from_v(&rbm, &v).to_matrix();
+        let means = rbm.sampler().mean_h_from_v(&v).to_matrix();
         assert!((&posterior.means[0] - means).amax() < 1e-6);
         let bound = posterior.bound(&dbm, &v, 0.0);
         assert_all_close(&bound, &dbm.log_prob(&v, 0.0).unwrap(), 1e-5, 1e-5, "bound");
         // The same statistics, and variances that follow from them.
         let data = DataPhase::new(&v, posterior);
-        let model = ModelPhase::new(&dbm, &dbm.couplings(), &deep);
-        let (of_data, of_model) = [&v, flat.v()].map(|v| gm_rbm::Phase::new(&rbm, &rbm.couplings(), v)).into();
+        let model = ModelPhase::new(&dbm.sampler(), &deep);
+        let (of_data, of_model) = [&v, flat.v()].map(|v| gm_rbm::Phase::new(&rbm.sampler(), v)).into();
         let (found, expected) = (gradient(&data, &model), gm_rbm::gradient(&of_data, &of_model));
         assert!(found.tensors().flatten().zip(expected.tensors().flatten()).all(|(a, b)| (a - b).abs() < 1e-5));
         if kind == GAUSSIAN {
@@ -306,7 +306,7 @@ fn oracle_variance_gradient_is_a_slope() {
 fn law_gradient_from_many_exact_samples_approaches_that_of_the_moments() {
     for (seed, dbm) in zoo(1.0) {
         let data = some_states(&dbm, 4);
-        let model = ModelPhase::new(&dbm, &dbm.couplings(), &dbm.exact_samples(SAMPLES, &Streams::new(seed)).unwrap());
+        let model = ModelPhase::new(&dbm.sampler(), &dbm.exact_samples(SAMPLES, &Streams::new(seed)).unwrap());
         let posterior = dbm.mean_field(&data, &MeanFieldSettings::default()).unwrap();
         let found = gradient(&DataPhase::new(&data, posterior.clone()), &model);
         let exact = dbm.marginals().unwrap();
@@ -446,8 +446,8 @@ fn stat_joint_sweeps_leave_the_joint_invariant() {
 
 /// All layers drawn from the states before.
 fn from_old_pair(dbm: &Dbm, old: &Chains, streams: &Streams) -> Chains {
-    let couplings = dbm.couplings();
-    let layer = |l: usize| couplings.sample(dbm, l, &old.layers, &streams.fork(gm_core::Purpose::Layer, l as u64));
+    let sampler = dbm.sampler();
+    let layer = |l: usize| sampler.sample(l, &old.layers, &streams.fork(gm_core::Purpose::Layer, l as u64));
     Chains { layers: (0..=dbm.depth()).map(layer).collect(), sweeps: 1 }
 }
 
@@ -468,8 +468,8 @@ fn conditional_deviation(dbm: &Dbm, drawn_by: &Dbm, l: usize) -> f64 {
     for units in &dbm.layers()[1..] {
         states.push(BitMatrix::from_fn(*units, SAMPLES, |unit, _| unit % 2 == 0).into());
     }
-    let drawn = drawn_by.couplings().sample(drawn_by, l, &states, &Streams::new(91)).to_matrix();
-    let expected = dbm.couplings().mean(dbm, l, &states);
+    let drawn = drawn_by.sampler().sample(l, &states, &Streams::new(91)).to_matrix();
+    let expected = dbm.sampler().mean(l, &states);
     let n = SAMPLES as f64;
     let far = |unit: usize| {
         let p = f64::from(expected.get(unit, 0));
@@ -611,14 +611,14 @@ fn stat_cond_clamped_chains_follow_the_conditional_distribution() {
 #[test]
 fn law_statistics_of_a_run_are_those_of_its_last_states() {
     let dbm = random_model(GAUSSIAN, 9, &[20, 40, 6, 10], 0.3);
-    let (couplings, streams) = (dbm.couplings(), Streams::new(9));
+    let (sampler, streams) = (dbm.sampler(), Streams::new(9));
     for sweeps in [0, 1, 3] {
         let (mut plain, mut chains) = (dbm.chains(200, &streams), dbm.chains(200, &streams));
-        let (info, phase) = couplings.run_into_phase(&dbm, &mut chains, sweeps, &streams);
-        let expected = couplings.run(&dbm, &mut plain, sweeps, &streams);
+        let (info, phase) = sampler.run_into_phase(&mut chains, sweeps, &streams);
+        let expected = sampler.run(&mut plain, sweeps, &streams);
         assert_eq!((&chains, info.sweeps), (&plain, sweeps));
         assert!((info.flips - expected.flips).abs() < 1e-12 && (sweeps == 0 || info.flips > 0.0));
-        assert_eq!(phase.averages(), ModelPhase::new(&dbm, &couplings, &plain).averages());
+        assert_eq!(phase.averages(), ModelPhase::new(&sampler, &plain).averages());
     }
 }
 

@@ -3,8 +3,8 @@
 //! There p(v | x_1) and q(x_1 | v) are the conditionals of machines; what lies above x_1 is a network of binary units.
 
 use gm_core::{
-    Activations, Batch, BatchRef, BitMatrix, Coactivation, Matrix, Recognition, Stack, Streams, VisibleUnits,
-    coactivations_down_into, dense_coactivations_into,
+    Activations, Arrangement, Batch, BatchRef, BitMatrix, Coactivation, Matrix, Recognition, Stack, Streams,
+    VisibleUnits, coactivations_down_into, dense_coactivations_into,
 };
 use gm_rbm::Rbm;
 use rayon::prelude::*;
@@ -15,10 +15,8 @@ use crate::model::Dbn;
 #[derive(Clone, Debug)]
 pub(crate) struct Below {
     upper: Dbn,
-    generator: Rbm,
-    down: gm_rbm::Couplings,
-    recogniser: Rbm,
-    up: gm_rbm::Couplings,
+    down: gm_rbm::Sampler,
+    up: gm_rbm::Sampler,
 }
 
 /// States of v given x_1, with what p(v | x_1) says of them.
@@ -51,8 +49,8 @@ impl Below {
         let first = dbn.stack().bias(1).as_slice();
         let generator = machine(dbn, dbn.stack().weights(0), first);
         let recogniser = machine(dbn, weights, bias.as_slice());
-        let (down, up) = (generator.couplings(), recogniser.couplings());
-        Some(Self { upper: dbn.above_first(), generator, down, recogniser, up })
+        let [down, up] = [generator, recogniser].map(|rbm| gm_rbm::Sampler::new(rbm, Arrangement::FewDraws));
+        Some(Self { upper: dbn.above_first(), down, up })
     }
 
     /// The network above x_1, whose visible layer x_1 is.
@@ -61,37 +59,37 @@ impl Below {
     }
 
     fn units(&self) -> &VisibleUnits {
-        self.generator.units()
+        self.down.model().units()
     }
 
     /// The inputs of x_1 in q(x_1 | v), `[n_1, samples]`.
     pub(crate) fn inputs_up(&self, v: BatchRef<'_>) -> Activations {
-        self.up.inputs_h_from_v(&self.recogniser, v)
+        self.up.inputs_h_from_v(v)
     }
 
     /// A draw of x_1 from q(x_1 | v).
     pub(crate) fn recognise(&self, v: BatchRef<'_>, streams: &Streams) -> BitMatrix {
-        self.up.sample_h_from_v(&self.recogniser, v, streams)
+        self.up.sample_h_from_v(v, streams)
     }
 
     /// A draw of v given x_1.
     pub(crate) fn sample_v(&self, x: &BitMatrix, streams: &Streams) -> Batch {
-        self.down.sample_v_from_h(&self.generator, x, streams)
+        self.down.sample_v_from_h(x, streams)
     }
 
     /// E[v | x_1].
     pub(crate) fn mean_v(&self, x: &BitMatrix) -> Activations {
-        self.down.mean_v_from_h(&self.generator, x)
+        self.down.mean_v_from_h(x)
     }
 
     /// log p(v | x_1) of each sample.
     pub(crate) fn log_prob(&self, v: BatchRef<'_>, x: &BitMatrix) -> Vec<f64> {
-        log_probs(self.units(), &v.to_matrix(), &self.down.inputs_v_from_h(&self.generator, x).to_matrix())
+        log_probs(self.units(), &v.to_matrix(), &self.down.inputs_v_from_h(x).to_matrix())
     }
 
     /// States of v and x_1, column by column, with the scores of p(v | x_1).
     pub(crate) fn generated(&self, v: BatchRef<'_>, x: &BitMatrix) -> Generated {
-        let (v, mut means) = (v.to_matrix(), self.down.inputs_v_from_h(&self.generator, x));
+        let (v, mut means) = (v.to_matrix(), self.down.inputs_v_from_h(x));
         let log_p = log_probs(self.units(), &v, &means.to_matrix());
         self.units().means(&mut means);
         Generated { x: x.clone(), scores: v - means.to_matrix(), log_p }

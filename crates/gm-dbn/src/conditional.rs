@@ -1,8 +1,8 @@
 //! Passes through the layers: recognition upwards, generation downwards.
 
 use gm_core::{
-    Activations, Batch, BatchRef, BitMatrix, Coupling, LayerUpdate, Matrix, Purpose, Streams, VisibleUnits,
-    dense_inputs_up, logistic_in_place,
+    Activations, Arrangement, Batch, BatchRef, BitMatrix, Coupling, LayerUpdate, Matrix, Purpose, Streams,
+    VisibleUnits, dense_inputs_up, logistic_in_place,
 };
 use gm_rbm::Rbm;
 
@@ -28,23 +28,26 @@ pub struct Couplings {
     /// Those of the layers above x_1 where there is a pair below.
     pub(crate) directed: gm_sbn::Passes,
     pub(crate) below: Option<Below>,
-    pub(crate) top: Rbm,
-    pub(crate) machine: gm_rbm::Couplings,
+    pub(crate) machine: gm_rbm::Sampler,
 }
 
 impl Couplings {
     /// Arranges the weights of a network.
     #[must_use]
     pub fn new(dbn: &Dbn) -> Self {
-        let (top, below) = (dbn.top(), Below::new(dbn));
-        let directed = gm_sbn::Passes::new(binary(dbn, below.as_ref()).directed());
-        Self { directed, below, machine: top.couplings(), top }
+        Self::arranged(dbn, Arrangement::FewDraws)
     }
 
-    /// The same for many sweeps of the machine on top: see [`Coupling::for_draws`].
+    /// The same for many sweeps of the RBM on top.
     #[must_use]
-    pub fn for_draws(self) -> Self {
-        Self { machine: self.machine.for_draws(), ..self }
+    pub fn for_draws(dbn: &Dbn) -> Self {
+        Self::arranged(dbn, Arrangement::ManyDraws)
+    }
+
+    fn arranged(dbn: &Dbn, arrangement: Arrangement) -> Self {
+        let below = Below::new(dbn);
+        let directed = gm_sbn::Passes::new(binary(dbn, below.as_ref()).directed());
+        Self { directed, below, machine: gm_rbm::Sampler::new(dbn.top(), arrangement) }
     }
 
     /// Takes over changed weights.
@@ -55,19 +58,18 @@ impl Couplings {
     pub fn refresh(&mut self, dbn: &Dbn) {
         self.below = Below::new(dbn);
         self.directed.refresh(binary(dbn, self.below.as_ref()).directed());
-        self.top = dbn.top();
-        self.machine.refresh(&self.top);
+        self.machine.update(|rbm| *rbm = dbn.top());
     }
 
     /// The machine on top, as it was arranged.
     #[must_use]
     pub fn top(&self) -> &Rbm {
-        &self.top
+        self.machine.model()
     }
 
-    /// The weights of the machine on top, arranged.
+    /// The machine on top with its weights arranged.
     #[must_use]
-    pub fn machine(&self) -> &gm_rbm::Couplings {
+    pub fn machine(&self) -> &gm_rbm::Sampler {
         &self.machine
     }
 
@@ -109,7 +111,7 @@ impl Couplings {
     /// # Randomness
     ///
     /// As [`gm_sbn::Passes::descend`]: layer l from family l of [`Purpose::Layer`], visible units that are not Bernoulli as
-    /// [`gm_rbm::Couplings::sample_v_from_h`] draws them.
+    /// [`gm_rbm::Sampler::sample_v_from_h`] draws them.
     ///
     /// # Panics
     ///
@@ -132,7 +134,7 @@ impl Couplings {
     pub(crate) fn sample_v(&self, x: &BitMatrix, streams: &Streams) -> Batch {
         match &self.below {
             Some(below) => below.sample_v(x, streams),
-            None => self.machine.sample_v_from_h(&self.top, x, streams),
+            None => self.machine.sample_v_from_h(x, streams),
         }
     }
 

@@ -55,7 +55,7 @@ impl Dbn {
     /// The network arranged for sampling.
     #[must_use]
     pub fn sampler(&self) -> Sampler<'_> {
-        Sampler { dbn: self, couplings: self.couplings().for_draws() }
+        Sampler { dbn: self, couplings: Couplings::for_draws(self) }
     }
 
     /// Chains on the hidden layers given visible states, from the recognition net.
@@ -78,7 +78,7 @@ impl Dbn {
         let couplings = self.couplings();
         let mut layers = couplings.recognise(v, &streams.fork(Purpose::Start, 0));
         let top = &layers[self.depth() - 1];
-        layers.push(couplings.machine.sample_h_from_v(&couplings.top, top, &streams.fork(Purpose::Start, 1)).into());
+        layers.push(couplings.machine.sample_h_from_v(top, &streams.fork(Purpose::Start, 1)).into());
         Ok(PosteriorChains { layers, sweeps: 0 })
     }
 
@@ -139,7 +139,7 @@ impl Dbn {
         let (first, above) = (family.fork(Purpose::Layer, 1), family.fork(Purpose::Layer, 2));
         match &couplings.below {
             None => {
-                let h = couplings.machine.sample_h_from_v(&couplings.top, &chains.layers[0], &first);
+                let h = couplings.machine.sample_h_from_v(&chains.layers[0], &first);
                 chains.layers[1] = h.into();
                 chains.sweeps += 1;
             }
@@ -200,7 +200,7 @@ impl Sampler<'_> {
     /// New chains of the machine on top, as [`Rbm::chains`](gm_rbm::Rbm::chains).
     #[must_use]
     pub fn chains(&self, count: usize, streams: &Streams) -> Chains {
-        self.couplings.top.chains(count, streams)
+        self.couplings.top().chains(count, streams)
     }
 
     /// Chains that start from what the recognition net makes of data, label units from the most probable class.
@@ -217,8 +217,8 @@ impl Sampler<'_> {
         self.dbn.units().check("Sampler::chains_from", self.dbn.visible(), v.view())?;
         let mut layers = self.couplings.recognise(v, &streams.fork(Purpose::Start, 2));
         match layers.swap_remove(self.dbn.depth() - 1) {
-            Batch::Bits(x) => Ok(self.couplings.top.chains_from(self.with_classes(&x)?, streams)),
-            reals => Ok(self.couplings.top.chains_from(reals, streams)),
+            Batch::Bits(x) => Ok(self.couplings.top().chains_from(self.with_classes(&x)?, streams)),
+            reals => Ok(self.couplings.top().chains_from(reals, streams)),
         }
     }
 
@@ -226,7 +226,7 @@ impl Sampler<'_> {
     fn with_classes(&self, x: &BitMatrix) -> Result<BitMatrix> {
         let mut wider = x.widened(self.dbn.classes());
         if self.dbn.classes() > 0 {
-            let log_p = self.couplings.top.log_class_probs(&wider)?;
+            let log_p = self.couplings.top().log_class_probs(&wider)?;
             for (sample, log_p) in log_p.column_iter().enumerate() {
                 wider.set(x.units() + log_p.imax(), sample, true);
             }
@@ -244,7 +244,7 @@ impl Sampler<'_> {
     ///
     /// When the chains belong to other layer sizes.
     pub fn run(&self, chains: &mut Chains, sweeps: usize, streams: &Streams) -> StepInfo {
-        self.couplings.machine.run(&self.couplings.top, chains, sweeps, streams)
+        self.couplings.machine.run(chains, sweeps, streams)
     }
 
     /// Makes sweeps in the machine on top with the label units clamped to a class of each chain.
@@ -293,7 +293,7 @@ impl Sampler<'_> {
         let mask = BitMatrix::from_fn(shape.0, shape.1, |unit, _| unit >= units);
         let values = BitMatrix::from_fn(shape.0, shape.1, |unit, chain| unit == units + classes[chain]);
         let clamp = Clamp { mask, values: values.into() };
-        Ok(self.couplings.machine.run_clamped(&self.couplings.top, chains, &clamp, sweeps, streams))
+        Ok(self.couplings.machine.run_clamped(chains, &clamp, sweeps, streams))
     }
 
     /// A pass down from the chains' states: draws of x_0, ..., x_(L-1).
@@ -323,7 +323,7 @@ impl Sampler<'_> {
     #[must_use]
     pub fn visible_means(&self, chains: &Chains, streams: &Streams) -> gm_core::Activations {
         if self.dbn.depth() == 1 {
-            return self.couplings.machine.mean_v_from_h(&self.couplings.top, chains.h());
+            return self.couplings.machine.mean_v_from_h(chains.h());
         }
         let layers = self.descend(chains, streams);
         match &self.couplings.below {
@@ -338,6 +338,6 @@ impl Sampler<'_> {
     ///
     /// As [`Rbm::exact_samples`](gm_rbm::Rbm::exact_samples).
     pub fn exact_chains(&self, count: usize, streams: &Streams) -> Result<Chains> {
-        self.couplings.top.exact_samples(count, streams)
+        self.couplings.top().exact_samples(count, streams)
     }
 }

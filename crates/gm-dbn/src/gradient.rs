@@ -104,7 +104,7 @@ impl Wake {
     pub fn new<'v>(couplings: &Couplings, v: impl Into<BatchRef<'v>>, per_row: usize, streams: &Streams) -> Self {
         let v = v.into();
         let Some(below) = &couplings.below else {
-            let prior = |x: &BitMatrix| log_weights(&couplings.top, x);
+            let prior = |x: &BitMatrix| log_weights(couplings.top(), x);
             let draws = Draws::recognised(Net::with_prior(&couplings.directed, &prior), packed(v), per_row, streams);
             return Self { draws, below: None };
         };
@@ -123,7 +123,7 @@ impl Wake {
         let below = couplings.below.as_ref().expect("visible units that are not Bernoulli");
         let copies = vec![0; hidden[0].samples()];
         let (inputs, v) = (below.inputs_up(v).select(&copies), v.select(&copies));
-        let prior = |x: &BitMatrix| log_weights(&couplings.top, x);
+        let prior = |x: &BitMatrix| log_weights(couplings.top(), x);
         let net = Net::with_prior(&couplings.directed, &prior);
         let draws = Draws::of_states(net, &hidden[0], &hidden[1..]);
         let (generated, recognised) =
@@ -191,7 +191,7 @@ fn first_layer(
 
 /// A draw of the layers above for each state of x_1.
 fn draws_above(couplings: &Couplings, x: &BitMatrix, streams: &Streams) -> Draws {
-    let prior = |x: &BitMatrix| log_weights(&couplings.top, x);
+    let prior = |x: &BitMatrix| log_weights(couplings.top(), x);
     let net = Net::with_prior(&couplings.directed, &prior);
     Draws::recognised(net, x, 1, &streams.fork(Purpose::Layer, 0))
 }
@@ -371,12 +371,12 @@ impl Dbn {
         let couplings = self.couplings();
         let mut sum = Gradient::zeros(self);
         if self.depth() == 1 {
-            sum.set_top(&couplings.top.exact_gradient(data)?);
+            sum.set_top(&couplings.top().exact_gradient(data)?);
             return Ok(sum);
         }
         let mut part = sum.clone();
-        let mut top = Stack::zeros(&couplings.top.stack().layers())?;
-        let prior = |x: &BitMatrix| log_weights(&couplings.top, x);
+        let mut top = Stack::zeros(&couplings.top().stack().layers())?;
+        let prior = |x: &BitMatrix| log_weights(couplings.top(), x);
         let (net, (states, _)) = (Net::with_prior(&couplings.directed, &prior), self.directed_states(&prior));
         for row in 0..data.samples() {
             let v = data.select(&vec![row; states[0].samples()]);
@@ -395,9 +395,9 @@ impl Dbn {
             first.iter().for_each(|first| add(&mut log_p, 1.0, &first.log_p));
             let total = log_sum_exp(&log_p);
             let posterior: Vec<f32> = log_p.iter().map(|p| (p - total).exp() as f32).collect();
-            let mut phase = Phase::new(&couplings.top, &couplings.machine, &states[states.len() - 1]);
+            let mut phase = Phase::new(&couplings.machine, &states[states.len() - 1]);
             phase.weigh(&posterior);
-            couplings.top.exact_gradient_into(&phase, &mut top)?;
+            couplings.top().exact_gradient_into(&phase, &mut top)?;
             match &first {
                 None => generated.gradient_into(&posterior, part.0.stack_mut()),
                 Some(first) => {

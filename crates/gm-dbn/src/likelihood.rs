@@ -275,7 +275,7 @@ impl Dbn {
     /// ```
     pub fn exact_samples(&self, count: usize, streams: &Streams) -> Result<Vec<Batch>> {
         let couplings = self.couplings();
-        let chains = couplings.top.exact_samples(count, streams)?;
+        let chains = couplings.top().exact_samples(count, streams)?;
         Ok(couplings.descend(chains.v(), &streams.fork(Purpose::Noise, 0)))
     }
 }

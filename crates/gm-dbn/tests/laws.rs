@@ -209,7 +209,7 @@ fn law_learning_the_new_prior_raises_the_bound_and_log_p() {
         let states = all_rows(3);
         let q: Vec<f32> = posterior_weights(&dbn, &data, &states);
         let top = dbn.top();
-        let mut phase = gm_rbm::Phase::new(&top, &top.couplings(), &states);
+        let mut phase = gm_rbm::Phase::new(&top.sampler(), &states);
         phase.weigh(&q);
         let mut gradient = Stack::zeros(&top.stack().layers()).unwrap();
         top.exact_gradient_into(&phase, &mut gradient).unwrap();

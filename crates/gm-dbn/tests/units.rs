@@ -251,7 +251,7 @@ fn law_a_network_of_one_hidden_layer_is_the_machine_bit_for_bit() {
         rbm.sampler().run(&mut theirs, 5, &streams);
         sampler.run(&mut ours, 5, &streams);
         assert_eq!((&sampler.descend(&ours, &streams)[0], ours.h()), (theirs.v(), theirs.h()));
-        let means = rbm.couplings().mean_v_from_h(&rbm, theirs.h());
+        let means = rbm.sampler().mean_v_from_h(theirs.h());
         assert_eq!(sampler.visible_means(&ours, &streams).to_matrix(), means.to_matrix());
         assert_eq!(dbn.visible_means_from_h(theirs.h()).to_matrix(), means.to_matrix());
         let log_prob = rbm.log_prob(theirs.v(), log_z);
@@ -264,7 +264,7 @@ fn law_a_network_of_one_hidden_layer_is_the_machine_bit_for_bit() {
         let (gradient, expected) = (dbn.exact_gradient(theirs.v()).unwrap(), rbm.exact_gradient(theirs.v()).unwrap());
         assert_eq!(gradient.stack(), &expected);
         let posterior = dbn.posterior(theirs.v(), 3).unwrap().means();
-        let direct = rbm.couplings().mean_h_from_v(&rbm, &theirs.v().select(&[3])).to_matrix();
+        let direct = rbm.sampler().mean_h_from_v(&theirs.v().select(&[3])).to_matrix();
         assert_all_close(&posterior, &wide(direct.as_slice()), 0.0, 1e-5, "posterior");
     }
 }

@@ -10,7 +10,7 @@ use gm_rbm::{Phase, Rbm};
 fn fit(rbm: &mut Rbm, data: BatchRef<'_>, steps: usize, rate: f32) -> Result<()> {
     let mut gradient = Stack::zeros(&[rbm.visible(), rbm.hidden()])?;
     for _ in 0..steps {
-        let statistics = Phase::new(rbm, &rbm.couplings(), data);
+        let statistics = Phase::new(&rbm.sampler(), data);
         let log_variances = rbm.exact_gradient_into(&statistics, &mut gradient)?;
         for (to, slope) in rbm.stack_mut().tensors_mut().zip(gradient.tensors()) {
             to.iter_mut().zip(slope).for_each(|(to, slope)| *to += rate * slope);

@@ -5,7 +5,7 @@ use gm_core::{
     log_sum_exp,
 };
 
-use crate::conditional::Couplings;
+use crate::gibbs::Sampler;
 use crate::model::{Rbm, widened};
 
 impl Rbm {
@@ -105,7 +105,7 @@ impl Rbm {
         let inputs = match v {
             BatchRef::Bits(bits) => {
                 let plain = bits.narrowed(group.first()).widened(group.categories());
-                self.couplings().inputs_h_from_v(self, &plain).to_matrix()
+                self.couplings().inputs_h_from_v(self, (&plain).into()).to_matrix()
             }
             BatchRef::Reals(means) => {
                 let mut means = means.clone().insert_rows(v.units(), more, 0.0);
@@ -153,14 +153,15 @@ impl Rbm {
 /// let rbm = Rbm::with_units(Stack::zeros(&[5, 4])?, units)?;
 /// let rows = BitMatrix::from_fn(5, 10, |unit, _| unit == 3); // all of the first class
 /// let mut gradient = rbm.stack().clone();
-/// class_gradient_into(&rbm, &rbm.couplings(), &rows, &mut gradient)?;
+/// class_gradient_into(&rbm.sampler(), &rows, &mut gradient)?;
 /// assert_eq!(gradient.bias(0).as_slice(), [0.0, 0.0, 0.0, 0.5, -0.5]);
 /// # Ok::<(), gm_core::Error>(())
 /// ```
-pub fn class_gradient_into(rbm: &Rbm, couplings: &Couplings, v: &BitMatrix, out: &mut Stack) -> Result<()> {
+pub fn class_gradient_into(sampler: &Sampler, v: &BitMatrix, out: &mut Stack) -> Result<()> {
+    let rbm = sampler.model();
     let group = rbm.class_group()?;
     let plain = v.narrowed(group.first()).widened(group.categories());
-    let inputs = couplings.inputs_h_from_v(rbm, &plain).to_matrix();
+    let inputs = sampler.inputs_h_from_v(&plain).to_matrix();
     let classes = Classes::new(rbm, group);
     // [k = y] - p(k | v) of each sample.
     let misses: Vec<Vec<f32>> = classes

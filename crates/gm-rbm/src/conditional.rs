@@ -1,91 +1,47 @@
 //! Inputs, means and draws of one layer given the other.
 
 use gm_core::{
-    Activations, Batch, BatchRef, Beta, BitMatrix, Coupling, Groups, LayerUpdate, Matrix, Purpose, Streams,
-    VisibleUnits, dense_inputs_down, dense_inputs_up, logistic_in_place,
+    Activations, Arrangement, Batch, BatchRef, Beta, BitMatrix, Chains, Coupling, Groups, LayerUpdate, Matrix, Purpose,
+    Streams, VisibleUnits, dense_inputs_down, dense_inputs_up, logistic_in_place,
 };
 
+use crate::gibbs::Sampler;
 use crate::model::Rbm;
 
 /// A model's weights arranged for both directions of the layer engine.
-///
-/// Built once for a fixed model, refreshed after each update of a changing one.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::{BitMatrix, Stack};
-/// use gm_rbm::Rbm;
-///
-/// let rbm = Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
-/// let couplings = rbm.couplings();
-/// let means = couplings.mean_h_from_v(&rbm, &BitMatrix::zeros(4, 2));
-/// assert_eq!(means.get(2, 1), 0.5);
-/// # Ok::<(), gm_core::Error>(())
-/// ```
 #[derive(Clone, Debug)]
-pub struct Couplings {
+pub(crate) struct Couplings {
     up: Coupling,
     down: Coupling,
-    /// To the units in groups alone, where others are before them.
+    /// The weights to the units in groups alone, where other units are before them.
     groups: Option<Coupling>,
 }
 
-/// An inverse temperature and the visible biases of the independent model at 0: zero unless given.
+/// An inverse temperature and the visible biases of the independent model at 0, which are zero by default.
 ///
 /// f_beta(v, h) = exp(-beta E(v, h)) base(v)^(1 - beta) with base(v) = exp(base' v), or of Gaussian units
 /// exp(-sum_i (v_i - base_i)^2 / (2 s_i^2)).
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::{Beta, Stack, Streams};
-/// use gm_rbm::{Heat, Rbm};
-///
-/// let rbm = Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
-/// let streams = Streams::new(1);
-/// let mut chains = rbm.chains(10, &streams);
-/// // At beta = 0 the base alone says which units are on.
-/// let heat = Heat { beta: Beta::Same(0.0), base: Some(&[40.0, 40.0, -40.0, -40.0]) };
-/// rbm.couplings().run_heated(&rbm, &mut chains, heat, 1, &streams);
-/// assert_eq!(chains.v().bits().unit_counts(), [10, 10, 0, 0]);
-/// # Ok::<(), gm_core::Error>(())
-/// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Heat<'a> {
+pub(crate) struct Heat<'a> {
     /// Inverse temperatures.
-    pub beta: Beta<'a>,
+    pub(crate) beta: Beta<'a>,
     /// Visible biases at beta = 0, `[visible]`.
-    pub base: Option<&'a [f32]>,
+    pub(crate) base: Option<&'a [f32]>,
 }
 
 impl Couplings {
-    /// Arranges the weights of a model.
-    #[must_use]
-    pub fn new(rbm: &Rbm) -> Self {
+    pub(crate) fn new(rbm: &Rbm, arrangement: Arrangement) -> Self {
         let groups = rows_of_groups(rbm).map(|rows| Coupling::down(&rows));
-        Self { up: Coupling::up(rbm.weights()), down: Coupling::down(rbm.weights()), groups }
+        let (up, down) = (Coupling::up(rbm.weights()), Coupling::down(rbm.weights()));
+        match arrangement {
+            Arrangement::FewDraws => Self { up, down, groups },
+            Arrangement::ManyDrawsOfV => Self { up, down: down.for_draws(), groups },
+            Arrangement::ManyDraws => Self { up: up.for_draws(), down: down.for_draws(), groups },
+        }
     }
 
-    /// The same for many draws from weights that stay: see [`Coupling::for_draws`].
-    #[must_use]
-    pub fn for_draws(self) -> Self {
-        let Self { up, down, groups } = self;
-        Self { up: up.for_draws(), down: down.for_draws(), groups }
-    }
-
-    /// [`for_draws`](Self::for_draws) of the visible units alone: those of the hidden ones come from means where these are needed too.
-    #[must_use]
-    pub fn for_draws_of_v(self) -> Self {
-        Self { down: self.down.for_draws(), ..self }
-    }
-
-    /// Takes over changed weights.
-    ///
-    /// # Panics
-    ///
-    /// When the model has other layer sizes.
-    pub fn refresh(&mut self, rbm: &Rbm) {
+    /// Takes over changed weights of the same shape.
+    pub(crate) fn refresh(&mut self, rbm: &Rbm) {
         let Self { up, down, .. } = self;
         rayon::join(|| up.refresh(rbm.weights()), || down.refresh(rbm.weights()));
         if let (Some(groups), Some(rows)) = (&mut self.groups, rows_of_groups(rbm)) {
@@ -94,22 +50,12 @@ impl Couplings {
     }
 
     /// The hidden layer's update given visible states.
-    ///
-    /// # Panics
-    ///
-    /// When `v` has other units than the visible layer.
-    #[must_use]
-    pub fn hidden_update<'a>(&'a self, rbm: &'a Rbm, v: &'a BitMatrix) -> LayerUpdate<'a> {
+    pub(crate) fn hidden_update<'a>(&'a self, rbm: &'a Rbm, v: &'a BitMatrix) -> LayerUpdate<'a> {
         LayerUpdate::new(rbm.hidden_bias()).given(&self.up, v)
     }
 
     /// The visible layer's update given hidden states.
-    ///
-    /// # Panics
-    ///
-    /// When `h` has other units than the hidden layer.
-    #[must_use]
-    pub fn visible_update<'a>(&'a self, rbm: &'a Rbm, h: &'a BitMatrix) -> LayerUpdate<'a> {
+    pub(crate) fn visible_update<'a>(&'a self, rbm: &'a Rbm, h: &'a BitMatrix) -> LayerUpdate<'a> {
         LayerUpdate::new(rbm.visible_bias()).given(&self.down, h)
     }
 
@@ -119,15 +65,9 @@ impl Couplings {
         LayerUpdate::new(&rbm.visible_bias()[groups.first()..]).given(coupling, h)
     }
 
-    /// b + W' v, `[hidden, samples]`, with v / s^2 in place of v for Gaussian units.
-    ///
-    /// # Panics
-    ///
-    /// When `v` has other units than the visible layer.
-    #[must_use]
-    pub fn inputs_h_from_v<'v>(&self, rbm: &Rbm, v: impl Into<BatchRef<'v>>) -> Activations {
+    pub(crate) fn inputs_h_from_v(&self, rbm: &Rbm, v: BatchRef<'_>) -> Activations {
         let mut inputs = Activations::zeros(0, 0);
-        self.inputs_into(rbm, v.into(), &mut inputs);
+        self.inputs_into(rbm, v, &mut inputs);
         inputs
     }
 
@@ -139,25 +79,9 @@ impl Couplings {
         }
     }
 
-    /// a + W h, `[visible, samples]`.
-    ///
-    /// # Panics
-    ///
-    /// When `h` has other units than the hidden layer.
-    #[must_use]
-    pub fn inputs_v_from_h(&self, rbm: &Rbm, h: &BitMatrix) -> Activations {
-        self.visible_update(rbm, h).inputs()
-    }
-
-    /// E[h | v], `[hidden, samples]`.
-    ///
-    /// # Panics
-    ///
-    /// When `v` has other units than the visible layer.
-    #[must_use]
-    pub fn mean_h_from_v<'v>(&self, rbm: &Rbm, v: impl Into<BatchRef<'v>>) -> Activations {
+    pub(crate) fn mean_h_from_v(&self, rbm: &Rbm, v: BatchRef<'_>) -> Activations {
         let mut means = Activations::zeros(0, 0);
-        self.means_into(rbm, v.into(), &mut means);
+        self.means_into(rbm, v, &mut means);
         means
     }
 
@@ -172,50 +96,22 @@ impl Couplings {
         }
     }
 
-    /// E[v | h], `[visible, samples]`.
-    ///
-    /// # Panics
-    ///
-    /// When `h` has other units than the hidden layer.
-    #[must_use]
-    pub fn mean_v_from_h(&self, rbm: &Rbm, h: &BitMatrix) -> Activations {
+    pub(crate) fn mean_v_from_h(&self, rbm: &Rbm, h: &BitMatrix) -> Activations {
         if *rbm.units() == VisibleUnits::Bernoulli {
             return self.visible_update(rbm, h).means();
         }
-        let mut means = self.inputs_v_from_h(rbm, h);
+        let mut means = self.visible_update(rbm, h).inputs();
         rbm.units().means(&mut means);
         means
     }
 
-    /// A draw of h given v, `[hidden, samples]`.
-    ///
-    /// # Randomness
-    ///
-    /// As [`LayerUpdate::sample_into`].
-    ///
-    /// # Panics
-    ///
-    /// When `v` has other units than the visible layer.
-    #[must_use]
-    pub fn sample_h_from_v<'v>(&self, rbm: &Rbm, v: impl Into<BatchRef<'v>>, streams: &Streams) -> BitMatrix {
-        let v = v.into();
+    pub(crate) fn sample_h_from_v(&self, rbm: &Rbm, v: BatchRef<'_>, streams: &Streams) -> BitMatrix {
         let mut h = BitMatrix::zeros(rbm.hidden(), v.samples());
         self.draw_h(rbm, v, None, &mut h, streams);
         h
     }
 
-    /// A draw of v given h, `[visible, samples]`.
-    ///
-    /// # Randomness
-    ///
-    /// As [`LayerUpdate::sample_into`] for binary units; groups as [`Groups::sample_into`] from family 1 of
-    /// [`Purpose::Choose`]; Gaussian units as [`gm_core::Gaussian::sample`].
-    ///
-    /// # Panics
-    ///
-    /// When `h` has other units than the hidden layer.
-    #[must_use]
-    pub fn sample_v_from_h(&self, rbm: &Rbm, h: &BitMatrix, streams: &Streams) -> Batch {
+    pub(crate) fn sample_v_from_h(&self, rbm: &Rbm, h: &BitMatrix, streams: &Streams) -> Batch {
         let mut v = rbm.units().blank(rbm.visible(), h.samples());
         self.draw_v(rbm, h, None, &mut v, streams);
         v
@@ -273,6 +169,107 @@ impl Couplings {
     }
 }
 
+impl Sampler {
+    /// The hidden layer's update given visible states.
+    ///
+    /// # Panics
+    ///
+    /// When `v` has other units than the visible layer.
+    #[must_use]
+    pub fn hidden_update<'a>(&'a self, v: &'a BitMatrix) -> LayerUpdate<'a> {
+        self.couplings().hidden_update(self.model(), v)
+    }
+
+    /// The visible layer's update given hidden states.
+    ///
+    /// # Panics
+    ///
+    /// When `h` has other units than the hidden layer.
+    #[must_use]
+    pub fn visible_update<'a>(&'a self, h: &'a BitMatrix) -> LayerUpdate<'a> {
+        self.couplings().visible_update(self.model(), h)
+    }
+
+    /// b + W' v, `[hidden, samples]`, with v / s^2 in place of v for Gaussian units.
+    ///
+    /// # Panics
+    ///
+    /// When `v` has other units than the visible layer.
+    #[must_use]
+    pub fn inputs_h_from_v<'v>(&self, v: impl Into<BatchRef<'v>>) -> Activations {
+        self.couplings().inputs_h_from_v(self.model(), v.into())
+    }
+
+    /// a + W h, `[visible, samples]`.
+    ///
+    /// # Panics
+    ///
+    /// When `h` has other units than the hidden layer.
+    #[must_use]
+    pub fn inputs_v_from_h(&self, h: &BitMatrix) -> Activations {
+        self.visible_update(h).inputs()
+    }
+
+    /// E[h | v], `[hidden, samples]`.
+    ///
+    /// # Panics
+    ///
+    /// When `v` has other units than the visible layer.
+    #[must_use]
+    pub fn mean_h_from_v<'v>(&self, v: impl Into<BatchRef<'v>>) -> Activations {
+        self.couplings().mean_h_from_v(self.model(), v.into())
+    }
+
+    /// E[v | h], `[visible, samples]`.
+    ///
+    /// # Panics
+    ///
+    /// When `h` has other units than the hidden layer.
+    #[must_use]
+    pub fn mean_v_from_h(&self, h: &BitMatrix) -> Activations {
+        self.couplings().mean_v_from_h(self.model(), h)
+    }
+
+    /// E[v | h] given the hidden states of chains, `[visible, chains]`.
+    ///
+    /// # Panics
+    ///
+    /// When the chains belong to other layer sizes.
+    #[must_use]
+    pub fn mean_v_from_chains(&self, chains: &Chains) -> Activations {
+        self.mean_v_from_h(chains.h())
+    }
+
+    /// A draw of h given v, `[hidden, samples]`.
+    ///
+    /// # Randomness
+    ///
+    /// As [`LayerUpdate::sample_into`].
+    ///
+    /// # Panics
+    ///
+    /// When `v` has other units than the visible layer.
+    #[must_use]
+    pub fn sample_h_from_v<'v>(&self, v: impl Into<BatchRef<'v>>, streams: &Streams) -> BitMatrix {
+        self.couplings().sample_h_from_v(self.model(), v.into(), streams)
+    }
+
+    /// A draw of v given h, `[visible, samples]`.
+    ///
+    /// # Randomness
+    ///
+    /// As [`LayerUpdate::sample_into`] for binary units; groups as [`Groups::sample_into`] from family 1 of
+    /// [`Purpose::Choose`]; Gaussian units as [`gm_core::Gaussian::sample`].
+    ///
+    /// # Panics
+    ///
+    /// When `h` has other units than the hidden layer.
+    #[must_use]
+    pub fn sample_v_from_h(&self, h: &BitMatrix, streams: &Streams) -> Batch {
+        self.couplings().sample_v_from_h(self.model(), h, streams)
+    }
+}
+
 /// The weights of the units in groups, where others are before them.
 fn rows_of_groups(rbm: &Rbm) -> Option<Matrix> {
     let groups = rbm.units().groups().filter(|groups| groups.first() > 0)?;
@@ -280,10 +277,9 @@ fn rows_of_groups(rbm: &Rbm) -> Option<Matrix> {
 }
 
 impl Rbm {
-    /// The weights arranged for the layer engine.
-    #[must_use]
-    pub fn couplings(&self) -> Couplings {
-        Couplings::new(self)
+    /// The weights arranged for a few uses.
+    pub(crate) fn couplings(&self) -> Couplings {
+        Couplings::new(self, Arrangement::FewDraws)
     }
 
     /// b + W' v for real-valued v, `[hidden, samples]`, with v / s^2 in place of v for Gaussian units.

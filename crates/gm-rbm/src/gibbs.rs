@@ -1,12 +1,12 @@
 //! Block Gibbs sampling: plain, clamped and tempered.
 
-use gm_core::{Batch, Beta, BitMatrix, Chains, Clamp, Purpose, StepInfo, Streams};
+use gm_core::{Arrangement, Batch, Beta, BitMatrix, Chains, Clamp, Purpose, StepInfo, Streams};
 
 use crate::conditional::{Couplings, Heat};
 use crate::gradient::Phase;
 use crate::model::Rbm;
 
-/// A model with its weights arranged for sampling.
+/// A model and its weights, arranged for sampling; the two change together.
 ///
 /// # Examples
 ///
@@ -14,29 +14,40 @@ use crate::model::Rbm;
 /// use gm_core::{Stack, Streams};
 /// use gm_rbm::Rbm;
 ///
-/// let rbm = Rbm::from_stack(Stack::zeros(&[8, 4])?)?;
+/// let mut sampler = Rbm::from_stack(Stack::zeros(&[8, 4])?)?.into_sampler();
 /// let streams = Streams::new(1);
-/// let mut chains = rbm.chains(50, &streams);
-/// let info = rbm.sampler().run(&mut chains, 10, &streams);
+/// let mut chains = sampler.model().chains(50, &streams);
+/// let info = sampler.run(&mut chains, 10, &streams);
 /// assert!((info.flips - 0.5).abs() < 0.1);
 /// // Chains that go on later come to the same states.
-/// let mut parted = rbm.chains(50, &streams);
-/// rbm.sampler().run(&mut parted, 2, &streams);
-/// rbm.sampler().run(&mut parted, 8, &streams);
+/// let mut parted = sampler.model().chains(50, &streams);
+/// sampler.run(&mut parted, 2, &streams);
+/// sampler.run(&mut parted, 8, &streams);
 /// assert_eq!((parted.sweeps, &parted), (10, &chains));
+/// // A change of the parameters takes effect at once.
+/// sampler.update(|rbm| rbm.stack_mut().bias_mut(0).fill(40.0));
+/// sampler.run(&mut chains, 1, &streams);
+/// assert_eq!(chains.v().bits().ones(), 8 * 50);
 /// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Sampler<'a> {
-    rbm: &'a Rbm,
+pub struct Sampler {
+    rbm: Rbm,
+    arrangement: Arrangement,
     couplings: Couplings,
 }
 
 impl Rbm {
-    /// The model arranged for sampling.
+    /// A copy of the model, arranged for many draws.
     #[must_use]
-    pub fn sampler(&self) -> Sampler<'_> {
-        Sampler { rbm: self, couplings: self.couplings().for_draws() }
+    pub fn sampler(&self) -> Sampler {
+        self.clone().into_sampler()
+    }
+
+    /// The model, arranged for many draws.
+    #[must_use]
+    pub fn into_sampler(self) -> Sampler {
+        Sampler::new(self, Arrangement::ManyDraws)
     }
 
     /// New chains: v from the visible biases alone, then h given v.
@@ -63,25 +74,45 @@ impl Rbm {
     #[must_use]
     pub fn chains_from(&self, v: impl Into<Batch>, streams: &Streams) -> Chains {
         let v = v.into();
-        let h = self.couplings().sample_h_from_v(self, &v, &streams.fork(Purpose::Start, 1));
+        let h = self.couplings().sample_h_from_v(self, v.view(), &streams.fork(Purpose::Start, 1));
         Chains::new(vec![v, h.into()])
     }
 }
 
-impl<'a> Sampler<'a> {
-    /// Joins a model with its arranged weights.
+impl Sampler {
+    /// Takes a model and arranges its weights.
     #[must_use]
-    pub fn new(rbm: &'a Rbm, couplings: Couplings) -> Self {
-        Self { rbm, couplings }
+    pub fn new(rbm: Rbm, arrangement: Arrangement) -> Self {
+        let couplings = Couplings::new(&rbm, arrangement);
+        Self { rbm, arrangement, couplings }
     }
 
-    pub(crate) fn rbm(&self) -> &Rbm {
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &Rbm {
+        &self.rbm
+    }
+
+    /// The model, by value.
+    #[must_use]
+    pub fn into_model(self) -> Rbm {
         self.rbm
     }
 
-    /// The arranged weights.
-    #[must_use]
-    pub fn couplings(&self) -> &Couplings {
+    /// Changes the model, then arranges its weights again. Returns what `change` returns.
+    pub fn update<T>(&mut self, change: impl FnOnce(&mut Rbm) -> T) -> T {
+        let shape = |rbm: &Rbm| (rbm.visible(), rbm.hidden(), rbm.units().kind());
+        let before = shape(&self.rbm);
+        let changed = change(&mut self.rbm);
+        if shape(&self.rbm) == before {
+            self.couplings.refresh(&self.rbm);
+        } else {
+            self.couplings = Couplings::new(&self.rbm, self.arrangement);
+        }
+        changed
+    }
+
+    pub(crate) fn couplings(&self) -> &Couplings {
         &self.couplings
     }
 
@@ -95,7 +126,7 @@ impl<'a> Sampler<'a> {
     ///
     /// When the chains belong to other layer sizes.
     pub fn run(&self, chains: &mut Chains, sweeps: usize, streams: &Streams) -> StepInfo {
-        self.couplings.run(self.rbm, chains, sweeps, streams)
+        self.sweep_with(chains, sweeps, streams, How::default())
     }
 
     /// Makes sweeps in which the clamped visible units keep their values.
@@ -108,11 +139,11 @@ impl<'a> Sampler<'a> {
     ///
     /// When the chains or the clamp belong to other layer sizes.
     pub fn run_clamped(&self, chains: &mut Chains, clamp: &Clamp, sweeps: usize, streams: &Streams) -> StepInfo {
-        self.couplings.run_clamped(self.rbm, chains, clamp, sweeps, streams)
+        self.sweep_with(chains, sweeps, streams, How { heat: None, clamp: Some(clamp) })
     }
 
-    /// Makes sweeps at inverse temperatures: p_beta(v, h) is proportional to p(v, h)^beta; Gaussian units keep their
-    /// variance, see [`Heat`].
+    /// Makes sweeps at inverse temperatures: p_beta(v, h) is proportional to p(v, h)^beta, and Gaussian units keep
+    /// their variance.
     ///
     /// # Randomness
     ///
@@ -122,50 +153,8 @@ impl<'a> Sampler<'a> {
     ///
     /// When the chains belong to other layer sizes.
     pub fn run_tempered(&self, chains: &mut Chains, beta: Beta<'_>, sweeps: usize, streams: &Streams) -> StepInfo {
-        self.couplings.run_heated(self.rbm, chains, Heat { beta, base: None }, sweeps, streams)
-    }
-}
-
-impl Couplings {
-    /// [`Sampler::run`] for a model that changes between runs.
-    ///
-    /// # Panics
-    ///
-    /// When the chains belong to other layer sizes.
-    pub fn run(&self, rbm: &Rbm, chains: &mut Chains, sweeps: usize, streams: &Streams) -> StepInfo {
-        self.sweep_with(rbm, chains, sweeps, streams, How::default())
-    }
-
-    /// [`Sampler::run_clamped`] for a model that changes between runs.
-    ///
-    /// # Panics
-    ///
-    /// When the chains or the clamp belong to other layer sizes.
-    pub fn run_clamped(
-        &self,
-        rbm: &Rbm,
-        chains: &mut Chains,
-        clamp: &Clamp,
-        sweeps: usize,
-        streams: &Streams,
-    ) -> StepInfo {
-        self.sweep_with(rbm, chains, sweeps, streams, How { heat: None, clamp: Some(clamp) })
-    }
-
-    /// [`run`](Self::run) at inverse temperatures, towards an independent model at 0.
-    ///
-    /// # Panics
-    ///
-    /// When the chains belong to other layer sizes.
-    pub fn run_heated(
-        &self,
-        rbm: &Rbm,
-        chains: &mut Chains,
-        heat: Heat<'_>,
-        sweeps: usize,
-        streams: &Streams,
-    ) -> StepInfo {
-        self.sweep_with(rbm, chains, sweeps, streams, How { heat: Some(heat), clamp: None })
+        let heat = Heat { beta, base: None };
+        self.sweep_with(chains, sweeps, streams, How { heat: Some(heat), clamp: None })
     }
 
     /// [`run`](Self::run), leaving the statistics of the last visible states in `phase`.
@@ -177,51 +166,37 @@ impl Couplings {
     /// # Panics
     ///
     /// When the chains belong to other layer sizes.
-    pub fn run_into_phase(
-        &self,
-        rbm: &Rbm,
-        chains: &mut Chains,
-        sweeps: usize,
-        streams: &Streams,
-        phase: &mut Phase,
-    ) -> StepInfo {
+    pub fn run_into_phase(&self, chains: &mut Chains, sweeps: usize, streams: &Streams, phase: &mut Phase) -> StepInfo {
         let Some(before) = sweeps.checked_sub(1) else {
-            phase.refill(rbm, self, chains.v());
+            phase.refill(self, chains.v());
             return StepInfo { sweeps, flips: 0.0 };
         };
-        let first = self.run(rbm, chains, before, streams);
+        let first = self.run(chains, before, streams);
         let sweep = streams.fork(Purpose::Chains, chains.sweeps);
         let (v, h) = chains.v_and_h_mut();
         let (v_before, h_before) = (v.clone(), h.clone());
-        self.draw_v(rbm, h, None, v, &sweep.fork(Purpose::Layer, 0));
-        phase.refill(rbm, self, &*v);
+        self.couplings.draw_v(&self.rbm, h, None, v, &sweep.fork(Purpose::Layer, 0));
+        phase.refill(self, &*v);
         phase.hidden().sample_into(h, &sweep.fork(Purpose::Layer, 1));
         let last = flips((v, h), (&v_before, &h_before));
         chains.sweeps += 1;
         StepInfo { sweeps, flips: (before as f64 * first.flips + last) / sweeps as f64 }
     }
 
-    pub(crate) fn sweep_with(
-        &self,
-        rbm: &Rbm,
-        chains: &mut Chains,
-        sweeps: usize,
-        streams: &Streams,
-        how: How<'_>,
-    ) -> StepInfo {
+    pub(crate) fn sweep_with(&self, chains: &mut Chains, sweeps: usize, streams: &Streams, how: How<'_>) -> StepInfo {
         let (mut v_before, mut h_before) = (chains.v().clone(), chains.h().clone());
         let mut changed = 0.0;
         for _ in 0..sweeps {
             let sweep = streams.fork(Purpose::Chains, chains.sweeps);
             let (v, h) = chains.v_and_h_mut();
             std::mem::swap(&mut v_before, v);
-            self.draw_v(rbm, h, how.heat, v, &sweep.fork(Purpose::Layer, 0));
+            self.couplings.draw_v(&self.rbm, h, how.heat, v, &sweep.fork(Purpose::Layer, 0));
             if let Some(clamp) = how.clamp {
                 v.replace_where(&clamp.mask, &clamp.values);
             }
             std::mem::swap(&mut h_before, h);
             let beta = how.heat.map(|heat| heat.beta);
-            self.draw_h(rbm, v.view(), beta, h, &sweep.fork(Purpose::Layer, 1));
+            self.couplings.draw_h(&self.rbm, v.view(), beta, h, &sweep.fork(Purpose::Layer, 1));
             changed += flips((v, h), (&v_before, &h_before));
             chains.sweeps += 1;
         }

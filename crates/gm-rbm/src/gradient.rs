@@ -1,11 +1,11 @@
 //! Gradients of the mean log-likelihood: contrastive, persistent and exact, with and without centring.
 
 use gm_core::{
-    Activations, BatchRef, BitMatrix, Chains, Coactivation, Matrix, Purpose, Result, Stack, Streams, VisibleUnits,
-    centre, coactivations_into, dense_coactivations_into,
+    Activations, Arrangement, BatchRef, BitMatrix, Chains, Coactivation, Matrix, Purpose, Result, Stack, Streams,
+    VisibleUnits, centre, coactivations_into, dense_coactivations_into,
 };
 
-use crate::conditional::Couplings;
+use crate::gibbs::Sampler;
 use crate::model::{Rbm, widened};
 
 /// Sufficient statistics of one phase: visible states with the hidden means that they imply.
@@ -17,7 +17,7 @@ use crate::model::{Rbm, widened};
 /// use gm_rbm::{Phase, Rbm};
 ///
 /// let rbm = Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
-/// let phase = Phase::new(&rbm, &rbm.couplings(), &BitMatrix::zeros(4, 10));
+/// let phase = Phase::new(&rbm.sampler(), &BitMatrix::zeros(4, 10));
 /// assert_eq!(phase.hidden_means(), [0.5; 3]);
 /// # Ok::<(), gm_core::Error>(())
 /// ```
@@ -69,9 +69,9 @@ impl Phase {
     ///
     /// When `v` has other units than the visible layer.
     #[must_use]
-    pub fn new<'v>(rbm: &Rbm, couplings: &Couplings, v: impl Into<BatchRef<'v>>) -> Self {
+    pub fn new<'v>(sampler: &Sampler, v: impl Into<BatchRef<'v>>) -> Self {
         let v = v.into();
-        let (visible, hidden) = (States::of(v), couplings.mean_h_from_v(rbm, v));
+        let (visible, hidden) = (States::of(v), sampler.mean_h_from_v(v));
         let (weighted, visible_means, visible_squares, hidden_means) = (None, vec![], vec![], vec![]);
         let mut phase = Self { visible, hidden, weighted, visible_means, visible_squares, hidden_means };
         phase.average(None);
@@ -83,7 +83,7 @@ impl Phase {
     /// # Panics
     ///
     /// When `v` has other units than the visible layer.
-    pub fn refill<'v>(&mut self, rbm: &Rbm, couplings: &Couplings, v: impl Into<BatchRef<'v>>) {
+    pub fn refill<'v>(&mut self, sampler: &Sampler, v: impl Into<BatchRef<'v>>) {
         let v = v.into();
         match (&mut self.visible, v) {
             (States::Bits(to), BatchRef::Bits(bits))
@@ -93,7 +93,7 @@ impl Phase {
             }
             (visible, v) => *visible = States::of(v),
         }
-        couplings.means_into(rbm, v, &mut self.hidden);
+        sampler.couplings().means_into(sampler.model(), v, &mut self.hidden);
         self.weighted = None;
         self.average(None);
     }
@@ -111,7 +111,7 @@ impl Phase {
     /// use gm_rbm::{Phase, Rbm};
     ///
     /// let rbm = Rbm::from_stack(Stack::zeros(&[1, 2])?)?;
-    /// let mut phase = Phase::new(&rbm, &rbm.couplings(), &BitMatrix::from_fn(1, 2, |_, sample| sample == 0));
+    /// let mut phase = Phase::new(&rbm.sampler(), &BitMatrix::from_fn(1, 2, |_, sample| sample == 0));
     /// phase.weigh(&[3.0, 1.0]);
     /// assert_eq!(phase.visible_means(), [0.75]);
     /// # Ok::<(), gm_core::Error>(())
@@ -222,9 +222,9 @@ impl Phase {
 /// use gm_rbm::{Phase, Rbm, gradient};
 ///
 /// let rbm = Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
-/// let couplings = rbm.couplings();
-/// let on = Phase::new(&rbm, &couplings, &BitMatrix::from_fn(4, 5, |_, _| true));
-/// let off = Phase::new(&rbm, &couplings, &BitMatrix::zeros(4, 7));
+/// let sampler = rbm.sampler();
+/// let on = Phase::new(&sampler, &BitMatrix::from_fn(4, 5, |_, _| true));
+/// let off = Phase::new(&sampler, &BitMatrix::zeros(4, 7));
 /// assert_eq!(gradient(&on, &off).weights(0)[(0, 0)], 0.5);
 /// # Ok::<(), gm_core::Error>(())
 /// ```
@@ -249,10 +249,10 @@ pub fn gradient(data: &Phase, model: &Phase) -> Stack {
 /// use gm_rbm::{Phase, Rbm, gradient, gradient_into};
 ///
 /// let rbm = Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
-/// let (couplings, mut out) = (rbm.couplings(), rbm.stack().clone());
-/// let model = Phase::new(&rbm, &couplings, &BitMatrix::zeros(4, 7));
+/// let (sampler, mut out) = (rbm.sampler(), rbm.stack().clone());
+/// let model = Phase::new(&sampler, &BitMatrix::zeros(4, 7));
 /// for unit in 0..4 {
-///     let data = Phase::new(&rbm, &couplings, &BitMatrix::from_fn(4, 5, |other, _| other == unit));
+///     let data = Phase::new(&sampler, &BitMatrix::from_fn(4, 5, |other, _| other == unit));
 ///     gradient_into(&data, &model, &mut out);
 ///     assert_eq!(out, gradient(&data, &model));
 ///     assert_eq!(out.bias(0)[unit], 1.0);
@@ -294,7 +294,7 @@ pub fn gradient_into(data: &Phase, model: &Phase, out: &mut Stack) {
 /// let units = VisibleUnits::new(VisibleKind::Gaussian, 1, None)?;
 /// let rbm = Rbm::with_units(Stack::zeros(&[1, 2])?, units)?;
 /// // Data spread wider than the model: the variance should grow.
-/// let phase = |x: f32| Phase::new(&rbm, &rbm.couplings(), &Matrix::from_row_slice(1, 2, &[-x, x]));
+/// let phase = |x: f32| Phase::new(&rbm.sampler(), &Matrix::from_row_slice(1, 2, &[-x, x]));
 /// let (data, model) = (phase(2.0), phase(1.0));
 /// assert_eq!(variance_gradient(&rbm, &data, &model, &gradient(&data, &model)), [(4.0 - 1.0) / 2.0]);
 /// # Ok::<(), gm_core::Error>(())
@@ -325,7 +325,7 @@ fn variance_steps(rbm: &Rbm, squares: &[f32], gradient: &Stack) -> Vec<f32> {
 ///
 /// # Randomness
 ///
-/// Hidden states given the data from family 1 of [`Purpose::Start`], sweeps as in [`Couplings::run`].
+/// Hidden states given the data from family 1 of [`Purpose::Start`], sweeps as in [`Sampler::run`].
 ///
 /// # Panics
 ///
@@ -342,23 +342,22 @@ fn variance_steps(rbm: &Rbm, squares: &[f32], gradient: &Stack) -> Vec<f32> {
 /// use gm_rbm::{Phase, Rbm, contrastive_divergence, gradient};
 ///
 /// let rbm = Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
-/// let couplings = rbm.couplings();
+/// let sampler = rbm.sampler();
 /// let v = BitMatrix::from_fn(4, 1000, |_, _| true);
-/// let data = Phase::new(&rbm, &couplings, &v);
+/// let data = Phase::new(&sampler, &v);
 /// let mut model = data.clone();
-/// contrastive_divergence(&rbm, &couplings, (&v, &data), 1, &Streams::new(0), &mut model);
+/// contrastive_divergence(&sampler, (&v, &data), 1, &Streams::new(0), &mut model);
 /// assert!((gradient(&data, &model).bias(0)[0] - 0.5).abs() < 0.1);
 /// # Ok::<(), gm_core::Error>(())
 /// ```
 pub fn contrastive_divergence<'v>(
-    rbm: &Rbm,
-    couplings: &Couplings,
+    sampler: &Sampler,
     (v, data): (impl Into<BatchRef<'v>>, &Phase),
     k: usize,
     streams: &Streams,
     model: &mut Phase,
 ) {
-    let v = v.into();
+    let (v, rbm) = (v.into(), sampler.model());
     assert_eq!(v.samples(), data.samples(), "the statistics are those of the batch");
     let mut h = BitMatrix::zeros(rbm.hidden(), v.samples());
     data.hidden.sample_into(&mut h, &streams.fork(Purpose::Start, 1));
@@ -368,7 +367,7 @@ pub fn contrastive_divergence<'v>(
         _ => v.to_batch(),
     };
     let mut chains = Chains::new(vec![v, h.into()]);
-    couplings.run_into_phase(rbm, &mut chains, k, streams, model);
+    sampler.run_into_phase(&mut chains, k, streams, model);
 }
 
 /// Offsets mu of the visible and lambda of the hidden units for the centred gradient.
@@ -473,7 +472,7 @@ impl Rbm {
         }
         self.check_data("Rbm::exact_gradient", data)?;
         let mut gradient = Stack::zeros(&[self.visible(), self.hidden()])?;
-        self.exact_gradient_into(&Phase::new(self, &self.couplings(), data), &mut gradient)?;
+        self.exact_gradient_into(&Phase::new(&Sampler::new(self.clone(), Arrangement::FewDraws), data), &mut gradient)?;
         Ok(gradient)
     }
 

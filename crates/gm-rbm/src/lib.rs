@@ -38,9 +38,8 @@ mod tempering;
 mod trajectory;
 
 pub use classes::class_gradient_into;
-pub use conditional::{Couplings, Heat};
 pub use gibbs::Sampler;
-pub use gm_core::{Chains, Clamp, StepInfo, TemperingInfo};
+pub use gm_core::{Arrangement, Chains, Clamp, StepInfo, TemperingInfo};
 pub use gradient::{Offsets, Phase, contrastive_divergence, gradient, gradient_into, variance_gradient};
 pub use likelihood::{base_rate_bias, free_energy_gap};
 pub use model::Rbm;

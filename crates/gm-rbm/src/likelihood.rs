@@ -1,9 +1,9 @@
 //! Likelihoods: exact by enumeration, then annealed, then pseudo-likelihoods.
 
 use gm_core::{
-    Activations, AisSettings, Annealed, AnnealedPath, Batch, BatchRef, Beta, BitMatrix, Chains, ENUMERATION_LIMIT,
-    Error, GrayWalk, LogSum, Matrix, Purpose, Result, Schedule, Streams, VisibleUnits, Watch, anneal, anneal_back,
-    gray_walk, log_mean_exp,
+    Activations, AisSettings, Annealed, AnnealedPath, Arrangement, Batch, BatchRef, Beta, BitMatrix, Chains,
+    ENUMERATION_LIMIT, Error, GrayWalk, LogSum, Matrix, Purpose, Result, Schedule, Streams, VisibleUnits, Watch,
+    anneal, anneal_back, gray_walk, log_mean_exp,
 };
 use rand::RngExt;
 
@@ -275,7 +275,7 @@ impl Rbm {
         Ok(if self.enumerates_hidden() {
             Chains::new(vec![couplings.sample_v_from_h(self, &enumerated, &other), enumerated.into()])
         } else {
-            let h = couplings.sample_h_from_v(self, &enumerated, &other);
+            let h = couplings.sample_h_from_v(self, (&enumerated).into(), &other);
             Chains::new(vec![enumerated.into(), h.into()])
         })
     }
@@ -483,7 +483,7 @@ impl Rbm {
         let mut chains = Chains::new(vec![self.units().blank(self.visible(), CHAINS), h.into()]);
         let sampler = self.sampler();
         sampler.run(&mut chains, SWEEPS, &family);
-        let sums = sampler.couplings().mean_v_from_h(self, chains.h()).unit_sums();
+        let sums = sampler.mean_v_from_h(chains.h()).unit_sums();
         self.units().bias_of_means(&sums.iter().map(|sum| (sum / CHAINS as f64) as f32).collect::<Vec<_>>())
     }
 }
@@ -560,7 +560,13 @@ struct BaseRatePath<'a> {
 impl<'a> BaseRatePath<'a> {
     fn new(rbm: &'a Rbm, base: &'a [f32]) -> Self {
         let tilt = rbm.units().tilt(&widened(rbm.visible_bias()), &widened(base));
-        Self { rbm, couplings: rbm.couplings().for_draws(), base, tilt, no_bias: vec![0.0; rbm.hidden()] }
+        Self {
+            rbm,
+            couplings: Couplings::new(rbm, Arrangement::ManyDraws),
+            base,
+            tilt,
+            no_bias: vec![0.0; rbm.hidden()],
+        }
     }
 
     fn chains_at(&self, v: Batch) -> AnnealedChains {

@@ -66,7 +66,7 @@ struct Changes<'a> {
 impl<'a> Changes<'a> {
     fn new(rbm: &'a Rbm, v: &'a BitMatrix) -> Self {
         let rows = rbm.weights().row_iter().map(|r| r.iter().map(|&x| f64::from(x)).collect()).collect();
-        let inputs = rbm.couplings().inputs_h_from_v(rbm, v);
+        let inputs = rbm.couplings().inputs_h_from_v(rbm, v.into());
         Self { rbm, v, bias: widened(rbm.visible_bias()), rows, sums: inputs.softplus_sums(), inputs }
     }
 

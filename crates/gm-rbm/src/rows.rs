@@ -162,7 +162,7 @@ impl Rbm {
         self.check_rows(OP, rows)?;
         match rows {
             _ if self.classes() > 0 => self.mean_h_of_any_class(OP, rows),
-            BatchRef::Bits(bits) => Ok(self.couplings().mean_h_from_v(self, bits).to_matrix()),
+            BatchRef::Bits(bits) => Ok(self.couplings().mean_h_from_v(self, bits.into()).to_matrix()),
             BatchRef::Reals(reals) => Ok(self.mean_h_from_v(&self.standardised(reals))),
         }
     }

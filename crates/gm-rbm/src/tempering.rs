@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use gm_core::{Batch, Beta, Chains, Clamp, Error, Progress, Purpose, Result, Streams, TemperingInfo, Watch};
 use rand::RngExt;
 
-use crate::conditional::{Couplings, Heat};
+use crate::conditional::Heat;
 use crate::gibbs::{How, Sampler};
 use crate::model::{Rbm, widened};
 
@@ -175,7 +175,7 @@ impl Replicas {
     }
 }
 
-impl Sampler<'_> {
+impl Sampler {
     /// Makes sweeps at all temperatures, each followed by swaps between neighbouring ones.
     ///
     /// Temperatures 0 and 1, 2 and 3, ... are offered swaps after even sweeps, 1 and 2, 3 and 4, ... after odd ones. With
@@ -194,7 +194,7 @@ impl Sampler<'_> {
     ///
     /// `desjardins2010tempered`; `cho2010parallel`.
     pub fn run_tempering(&self, replicas: &mut Replicas, sweeps: usize, streams: &Streams) -> TemperingInfo {
-        self.couplings().run_replicas(self.rbm(), replicas, sweeps, streams)
+        self.run_replicas(replicas, None, sweeps, streams)
     }
 }
 
@@ -202,7 +202,7 @@ impl Sampler<'_> {
 const ADAPT_EVERY: usize = 20;
 const ADAPT_RATE: f64 = 0.5;
 
-impl Sampler<'_> {
+impl Sampler {
     /// [`run_tempering`](Self::run_tempering) with clamped visible units, `[visible, replicas]`: every replica of a chain keeps
     /// the same values.
     ///
@@ -216,7 +216,7 @@ impl Sampler<'_> {
         sweeps: usize,
         streams: &Streams,
     ) -> TemperingInfo {
-        self.couplings().run_replicas_with(self.rbm(), replicas, Some(clamp), sweeps, streams)
+        self.run_replicas(replicas, Some(clamp), sweeps, streams)
     }
 
     /// Lets replicas come to equilibrium: temperatures move with [`Replicas::adapt`] during the first half of the sweeps and
@@ -274,19 +274,9 @@ impl Sampler<'_> {
     }
 }
 
-impl Couplings {
-    /// [`Sampler::run_tempering`] for a model that changes between runs.
-    ///
-    /// # Panics
-    ///
-    /// When the replicas belong to other layer sizes.
-    pub fn run_replicas(&self, rbm: &Rbm, replicas: &mut Replicas, sweeps: usize, streams: &Streams) -> TemperingInfo {
-        self.run_replicas_with(rbm, replicas, None, sweeps, streams)
-    }
-
-    fn run_replicas_with(
+impl Sampler {
+    fn run_replicas(
         &self,
-        rbm: &Rbm,
         replicas: &mut Replicas,
         clamp: Option<&Clamp>,
         sweeps: usize,
@@ -300,8 +290,8 @@ impl Couplings {
             let sweep = replicas.chains.sweeps;
             let heat = Heat { beta: Beta::Each(&betas), base: Some(&replicas.base) };
             let how = How { heat: Some(heat), clamp };
-            flips += self.sweep_with(rbm, &mut replicas.chains, 1, streams, how).flips;
-            self.swap(rbm, replicas, (sweep % 2) as usize, &streams.fork(Purpose::Swap, sweep));
+            flips += self.sweep_with(&mut replicas.chains, 1, streams, how).flips;
+            self.swap(replicas, (sweep % 2) as usize, &streams.fork(Purpose::Swap, sweep));
         }
         let made =
             |(now, before): (&[u64; 2], &[u64; 2])| (now[1] - before[1]) as f64 / (now[0] - before[0]).max(1) as f64;
@@ -310,8 +300,8 @@ impl Couplings {
     }
 
     /// Offers swaps between temperatures `first` and the next, and every other pair from there.
-    fn swap(&self, rbm: &Rbm, replicas: &mut Replicas, first: usize, streams: &Streams) {
-        let slopes = self.slopes(rbm, &replicas.chains, &replicas.base);
+    fn swap(&self, replicas: &mut Replicas, first: usize, streams: &Streams) {
+        let slopes = self.slopes(&replicas.chains, &replicas.base);
         let (count, mut stream) = (replicas.count, streams.stream(0));
         let mut order: Vec<usize> = (0..slopes.len()).collect();
         for t in (first..replicas.betas.len() - 1).step_by(2) {
@@ -329,16 +319,17 @@ impl Couplings {
     }
 
     /// D = log f_1 - log f_0 of each state.
-    fn slopes(&self, rbm: &Rbm, chains: &Chains, base: &[f32]) -> Vec<f64> {
+    fn slopes(&self, chains: &Chains, base: &[f32]) -> Vec<f64> {
+        let rbm = self.model();
         let (weights, constant) = rbm.units().tilt(&widened(rbm.visible_bias()), &widened(base));
         let visible = chains.v().view().weighted_sums(&weights);
-        let hidden = self.hidden_terms(rbm, chains.v(), chains.h());
+        let hidden = self.hidden_terms(chains.v(), chains.h());
         visible.iter().zip(hidden).map(|(v, h)| v + h + constant).collect()
     }
 
     /// sum_j h_j (b_j + W_j' v) of each state.
-    pub(crate) fn hidden_terms(&self, rbm: &Rbm, v: &Batch, h: &gm_core::BitMatrix) -> Vec<f64> {
-        let inputs = self.inputs_h_from_v(rbm, v);
+    fn hidden_terms(&self, v: &Batch, h: &gm_core::BitMatrix) -> Vec<f64> {
+        let inputs = self.inputs_h_from_v(v);
         let sum = |s| (0..h.units()).filter(|&j| h.get(j, s)).map(|j| f64::from(inputs.get(j, s))).sum();
         (0..h.samples()).map(sum).collect()
     }

@@ -1,9 +1,11 @@
 //! log Z of a model in training, by annealing along the way that its parameters take.
 
-use gm_core::{Batch, BitMatrix, Error, Estimate, Purpose, Result, Side, Stack, Streams, log_mean_exp, weights_ess};
+use gm_core::{
+    Arrangement, Batch, BitMatrix, Error, Estimate, Purpose, Result, Side, Stack, Streams, log_mean_exp, weights_ess,
+};
 use rand::RngExt;
 
-use crate::conditional::Couplings;
+use crate::gibbs::Sampler;
 use crate::model::Rbm;
 
 /// Chains that follow a model in training and know its log Z.
@@ -20,13 +22,13 @@ use crate::model::Rbm;
 /// use gm_rbm::{Rbm, Trajectory};
 ///
 /// let streams = Streams::new(1);
-/// let mut rbm = Rbm::initial(&[0.5; 8], 4, 0.1, &streams)?;
-/// let mut trajectory = Trajectory::start(&rbm, 100, 20, &streams)?;
+/// let mut sampler = Rbm::initial(&[0.5; 8], 4, 0.1, &streams)?.into_sampler();
+/// let mut trajectory = Trajectory::start(sampler.model(), 100, 20, &streams)?;
 /// for step in 0..50 {
-///     rbm.stack_mut().update_weights(0, |w| *w *= 1.02);
-///     trajectory.follow(&rbm, &rbm.couplings(), &streams.fork(gm_core::Purpose::Test, step));
+///     sampler.update(|rbm| rbm.stack_mut().update_weights(0, |w| *w *= 1.02));
+///     trajectory.follow(&sampler, &streams.fork(gm_core::Purpose::Test, step));
 /// }
-/// assert!((trajectory.log_partition().value - rbm.log_partition()?).abs() < 0.1);
+/// assert!((trajectory.log_partition().value - sampler.model().log_partition()?).abs() < 0.1);
 /// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +46,7 @@ pub struct Trajectory {
 const LOW: f64 = 0.5;
 
 impl Trajectory {
-    /// Chains at a model, reached from one without weights in so many steps.
+    /// Chains at a model, reached in `steps` steps from a model without weights.
     ///
     /// # Errors
     ///
@@ -69,7 +71,7 @@ impl Trajectory {
         let mut found = Self { v, log_weights_of_v, log_weights: vec![0.0; chains], passed: [log_z, 0.0] };
         for step in 1..=steps {
             let model = scaled(step as f32 / steps as f32)?;
-            found.follow(&model, &model.couplings(), &streams.fork(Purpose::Anneal, step as u64));
+            found.follow(&Sampler::new(model, Arrangement::FewDraws), &streams.fork(Purpose::Anneal, step as u64));
         }
         Ok(found)
     }
@@ -108,21 +110,22 @@ impl Trajectory {
     ///
     /// # Randomness
     ///
-    /// Layers as [`Couplings::sample_h_from_v`] from families 1 (h) and 0 (v) of [`Purpose::Layer`] of `streams`, chains drawn
+    /// Layers as [`Sampler::sample_h_from_v`] from families 1 (h) and 0 (v) of [`Purpose::Layer`] of `streams`, chains drawn
     /// anew from stream 0 of [`Purpose::Choose`] 2.
     ///
     /// # Panics
     ///
     /// When the model has other visible units.
-    pub fn follow(&mut self, rbm: &Rbm, couplings: &Couplings, streams: &Streams) {
-        let mut inputs = couplings.inputs_h_from_v(rbm, &self.v);
+    pub fn follow(&mut self, sampler: &Sampler, streams: &Streams) {
+        let (rbm, couplings) = (sampler.model(), sampler.couplings());
+        let mut inputs = couplings.inputs_h_from_v(rbm, self.v.view());
         let now = rbm.free_energy_with_inputs(self.v.view(), &inputs);
         for ((weight, now), old) in self.log_weights.iter_mut().zip(now).zip(&self.log_weights_of_v) {
             *weight += -now - old;
         }
         if weights_ess(&self.log_weights) < LOW * self.log_weights.len() as f64 {
             self.draw_anew(streams);
-            inputs = couplings.inputs_h_from_v(rbm, &self.v);
+            inputs = couplings.inputs_h_from_v(rbm, self.v.view());
         }
         inputs.logistic();
         let mut h = BitMatrix::zeros(rbm.hidden(), self.v.samples());

@@ -110,11 +110,11 @@ fn oracle_contrastive_divergence_approaches_the_model() {
     let rbm = random_model(5, 6, 5, 1.0);
     let n = 100_000;
     let data = BitMatrix::zeros(6, n);
-    let couplings = rbm.couplings();
-    let mut phase = Phase::new(&rbm, &couplings, &data);
+    let sampler = rbm.sampler();
+    let mut phase = Phase::new(&sampler, &data);
     let start = phase.clone();
     let streams = Streams::new(6).fork(Purpose::Data, 0);
-    contrastive_divergence(&rbm, &couplings, (&data, &start), 100, &streams, &mut phase);
+    contrastive_divergence(&sampler, (&data, &start), 100, &streams, &mut phase);
     let (v, h, _) = rbm.marginals().unwrap();
     // Six standard deviations of a mean of n terms within [0, 1].
     let bound = 6.0 * 0.5 / (n as f64).sqrt();
@@ -135,11 +135,11 @@ fn table_free_energy_gap_is_a_log_likelihood_gap() {
 fn law_real_valued_and_packed_layers_agree() {
     let rbm = random_model(9, 70, 65, 0.5);
     let v = BitMatrix::from_fn(70, 33, |unit, sample| (unit * 5 + sample * 3) % 7 < 3);
-    let packed = rbm.couplings().mean_h_from_v(&rbm, &v).to_matrix();
+    let packed = rbm.sampler().mean_h_from_v(&v).to_matrix();
     let dense = rbm.mean_h_from_v(&v.to_matrix());
     assert!((&packed - &dense).amax() < 1e-5);
     let h = BitMatrix::from_fn(65, 33, |unit, sample| (unit * 3 + sample) % 5 < 2);
-    let packed: Matrix = rbm.couplings().mean_v_from_h(&rbm, &h).to_matrix();
+    let packed: Matrix = rbm.sampler().mean_v_from_h(&h).to_matrix();
     assert!((packed - rbm.mean_v_from_h(&h.to_matrix())).amax() < 1e-5);
     let energies = rbm.free_energy(&v);
     assert!(energies.iter().zip(rbm.free_energy(&v.to_matrix())).all(|(a, b)| (a - b).abs() < 1e-3));
@@ -148,15 +148,15 @@ fn law_real_valued_and_packed_layers_agree() {
 #[test]
 fn law_statistics_of_a_run_are_those_of_its_last_states() {
     let rbm = random_model(9, 70, 40, 0.5);
-    let (couplings, streams) = (rbm.couplings(), Streams::new(9));
+    let (sampler, streams) = (rbm.sampler(), Streams::new(9));
     for sweeps in [0, 1, 3] {
         let (mut plain, mut chains) = (rbm.chains(300, &streams), rbm.chains(300, &streams));
-        let mut phase = Phase::new(&rbm, &couplings, plain.v());
-        let info = couplings.run_into_phase(&rbm, &mut chains, sweeps, &streams, &mut phase);
-        let expected = couplings.run(&rbm, &mut plain, sweeps, &streams);
+        let mut phase = Phase::new(&sampler, plain.v());
+        let info = sampler.run_into_phase(&mut chains, sweeps, &streams, &mut phase);
+        let expected = sampler.run(&mut plain, sweeps, &streams);
         assert_eq!((chains, info.sweeps), (plain.clone(), sweeps));
         assert!((info.flips - expected.flips).abs() < 1e-12);
-        let again = Phase::new(&rbm, &couplings, plain.v());
+        let again = Phase::new(&sampler, plain.v());
         assert_eq!((phase.visible_means(), phase.hidden_means()), (again.visible_means(), again.hidden_means()));
         assert_eq!(phase.hidden().to_matrix(), again.hidden().to_matrix());
     }

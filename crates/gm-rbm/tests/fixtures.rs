@@ -56,7 +56,7 @@ fn oracle_partition_and_log_probabilities() {
 fn oracle_conditionals_posteriors_and_marginals() {
     for (fixture, rbm) in fixtures() {
         let data = pack(&fixture.data());
-        let means = rbm.couplings().mean_h_from_v(&rbm, &data).to_matrix();
+        let means = rbm.sampler().mean_h_from_v(&data).to_matrix();
         let rows: Vec<f64> = wide(means.as_slice());
         assert_all_close(&rows, &fixture.matrix_at("/hidden_conditional_mean").concat(), RELATIVE, 1e-6, "E[h | v]");
         assert_all_close(
@@ -114,8 +114,8 @@ fn oracle_gradient_from_exact_samples_of_the_model_is_small_in_expectation() {
     // n = 200,000 six standard deviations are below 6 * 2 * 0.5 / sqrt(n).
     let (_, rbm) = &fixtures()[0];
     let n = 200_000;
-    let couplings = rbm.couplings();
-    let phase = |seed| Phase::new(rbm, &couplings, rbm.exact_samples(n, &Streams::new(seed)).unwrap().v());
+    let sampler = rbm.sampler();
+    let phase = |seed| Phase::new(&sampler, rbm.exact_samples(n, &Streams::new(seed)).unwrap().v());
     let gradient = gradient(&phase(1), &phase(2));
     let bound = 6.0 / (n as f32).sqrt();
     assert!(gradient.tensors().flatten().all(|g| g.abs() < bound), "bound {bound}");

@@ -4,7 +4,7 @@ mod common;
 
 use common::{all_rows, joint_of, mean, parameters, rbm_from};
 use gm_core::{AisSettings, BitMatrix, Schedule, Streams, log_sum_exp, unwatched};
-use gm_rbm::{Couplings, Offsets, Rbm};
+use gm_rbm::{Offsets, Rbm};
 use gm_testkit::central_difference;
 use proptest::prelude::*;
 
@@ -85,8 +85,8 @@ proptest! {
         let data = BitMatrix::from_fn(rbm.visible(), 4, |i, s| bits >> (i * 4 + s) & 1 == 1);
         let turned = BitMatrix::from_fn(rbm.visible(), 4, |i, s| data.get(i, s) != (flips >> i & 1 == 1));
         let step = |rbm: &Rbm, data: &BitMatrix| {
-            let couplings = Couplings::new(rbm);
-            let phase = gm_rbm::Phase::new(rbm, &couplings, data);
+            let sampler = rbm.sampler();
+            let phase = gm_rbm::Phase::new(&sampler, data);
             let offsets = Offsets { visible: phase.visible_means().to_vec(), hidden: phase.hidden_means().to_vec() };
             let mut gradient = rbm.exact_gradient(data).unwrap();
             offsets.centre(&mut gradient);

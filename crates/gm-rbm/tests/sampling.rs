@@ -39,11 +39,11 @@ fn blocks(rbm: &Rbm) -> [Vec<usize>; 2] {
 #[test]
 fn stat_cond_each_layer_follows_its_conditional() {
     for (case, rbm) in models().iter().enumerate() {
-        let (joint, couplings, seed) = (joint_of(rbm), rbm.couplings(), 10 + case as u64);
+        let (joint, sampler, seed) = (joint_of(rbm), rbm.sampler(), 10 + case as u64);
         let streams = Streams::new(seed);
-        let hidden = kernel(rbm, |c| *c.h_mut() = couplings.sample_h_from_v(rbm, c.v(), &streams));
+        let hidden = kernel(rbm, |c| *c.h_mut() = sampler.sample_h_from_v(c.v(), &streams));
         check_conditional(&joint, &blocks(rbm)[1], hidden, SAMPLES, seed).assert_passes(ALPHA, seed);
-        let visible = kernel(rbm, |c| *c.v_mut() = couplings.sample_v_from_h(rbm, c.h(), &streams));
+        let visible = kernel(rbm, |c| *c.v_mut() = sampler.sample_v_from_h(c.h(), &streams));
         check_conditional(&joint, &blocks(rbm)[0], visible, SAMPLES, seed).assert_passes(ALPHA, seed);
     }
 }
@@ -61,14 +61,14 @@ fn planted_cond_wrong_layers_are_found_out() {
         let mut transposed = rbm.clone();
         transposed.stack_mut().update_weights(0, |w| *w = Matrix::from_row_slice(w.nrows(), w.ncols(), w.as_slice()));
         for (what, wrong) in [("weight", &off), ("bias", &no_bias), ("transpose", &transposed)] {
-            let couplings = wrong.couplings();
-            let hidden = kernel(rbm, |c| *c.h_mut() = couplings.sample_h_from_v(wrong, c.v(), &streams));
+            let sampler = wrong.sampler();
+            let hidden = kernel(rbm, |c| *c.h_mut() = sampler.sample_h_from_v(c.v(), &streams));
             let result = check_conditional(&joint, &blocks(rbm)[1], hidden, SAMPLES, seed);
             assert!(!result.passes(ALPHA), "{what} of model {case} not caught: {result:?}");
         }
-        // Weights that were not arranged anew after an update.
-        let stale = off.couplings();
-        let visible = kernel(rbm, |c| *c.v_mut() = stale.sample_v_from_h(rbm, c.h(), &streams));
+        // A wrong weight on the way down.
+        let wrong = off.sampler();
+        let visible = kernel(rbm, |c| *c.v_mut() = wrong.sample_v_from_h(c.h(), &streams));
         assert!(!check_conditional(&joint, &blocks(rbm)[0], visible, SAMPLES, seed).passes(ALPHA));
     }
 }
@@ -88,27 +88,27 @@ fn stat_joint_sweeps_leave_the_joint_invariant() {
 
 /// A sweep that draws both layers from the states before it.
 fn from_old_pair(rbm: &Rbm, chains: &mut Chains, streams: &Streams) {
-    let couplings = rbm.couplings();
-    let h = couplings.sample_h_from_v(rbm, chains.v(), &streams.fork(Purpose::Layer, 1));
-    *chains.v_mut() = couplings.sample_v_from_h(rbm, chains.h(), &streams.fork(Purpose::Layer, 0));
+    let sampler = rbm.sampler();
+    let h = sampler.sample_h_from_v(chains.v(), &streams.fork(Purpose::Layer, 1));
+    *chains.v_mut() = sampler.sample_v_from_h(chains.h(), &streams.fork(Purpose::Layer, 0));
     *chains.h_mut() = h;
 }
 
 /// A sweep whose layers use the same random numbers.
 fn with_shared_numbers(rbm: &Rbm, chains: &mut Chains, streams: &Streams) {
-    let couplings = rbm.couplings();
-    *chains.v_mut() = couplings.sample_v_from_h(rbm, chains.h(), streams);
-    *chains.h_mut() = couplings.sample_h_from_v(rbm, chains.v(), streams);
+    let sampler = rbm.sampler();
+    *chains.v_mut() = sampler.sample_v_from_h(chains.h(), streams);
+    *chains.h_mut() = sampler.sample_h_from_v(chains.v(), streams);
 }
 
 /// A sweep that never changes the last hidden unit.
 fn with_frozen_unit(rbm: &Rbm, chains: &mut Chains, streams: &Streams) {
     let last = rbm.hidden() - 1;
     let before = chains.h().clone();
-    let couplings = rbm.couplings();
+    let sampler = rbm.sampler();
     let mask = BitMatrix::from_fn(before.units(), before.samples(), |unit, _| unit == last);
-    *chains.v_mut() = couplings.sample_v_from_h(rbm, chains.h(), &streams.fork(Purpose::Layer, 0));
-    *chains.h_mut() = couplings.sample_h_from_v(rbm, chains.v(), &streams.fork(Purpose::Layer, 1));
+    *chains.v_mut() = sampler.sample_v_from_h(chains.h(), &streams.fork(Purpose::Layer, 0));
+    *chains.h_mut() = sampler.sample_h_from_v(chains.v(), &streams.fork(Purpose::Layer, 1));
     chains.h_mut().replace_where(&mask, &before);
 }
 

@@ -209,7 +209,7 @@ fn deviations(late: bool) -> Vec<f64> {
                 if late {
                     // Two moves to the new parameters: the first takes no weight, as if it had come before the update.
                     let mut wrong = trajectory.clone();
-                    wrong.follow(&rbm, &rbm.couplings(), &family);
+                    wrong.follow(&rbm.sampler(), &family);
                     let numbers = trajectory.numbers();
                     trajectory = Trajectory::from_parts(
                         wrong.states().clone(),
@@ -221,7 +221,7 @@ fn deviations(late: bool) -> Vec<f64> {
                     )
                     .expect("a sound model");
                 }
-                trajectory.follow(&rbm, &rbm.couplings(), &family);
+                trajectory.follow(&rbm.sampler(), &family);
             }
             let found = trajectory.log_partition();
             (found.value - rbm.log_partition().expect("a sound model")) / found.std_error

@@ -38,7 +38,7 @@ fn oracle_gaussian_fixture() {
     let data = columns(&fixture.matrix_at("/data"));
     let log_prob = rbm.log_prob(&data, log_partition);
     assert_all_close(&log_prob, &fixture.numbers_at("/log_prob"), RELATIVE, 1e-5, "log p");
-    let means = rbm.couplings().mean_h_from_v(&rbm, &data).to_matrix();
+    let means = rbm.sampler().mean_h_from_v(&data).to_matrix();
     let expected = fixture.matrix_at("/hidden_conditional_mean").concat();
     assert_all_close(&wide(means.as_slice()), &expected, RELATIVE, 1e-6, "E[h | v]");
     let (v, h, _) = rbm.marginals().unwrap();
@@ -68,7 +68,7 @@ fn oracle_softmax_fixture() {
     let (v, _, _) = rbm.marginals().unwrap();
     assert_all_close(&v, &fixture.numbers_at("/visible_marginal"), RELATIVE, 1e-6, "E[v]");
     let data = BitMatrix::from_matrix(&columns(&fixture.matrix_at("/data_one_hot"))).unwrap();
-    let means = rbm.couplings().mean_h_from_v(&rbm, &data).to_matrix();
+    let means = rbm.sampler().mean_h_from_v(&data).to_matrix();
     let expected = fixture.matrix_at("/hidden_conditional_mean").concat();
     assert_all_close(&wide(means.as_slice()), &expected, RELATIVE, 1e-6, "E[h | v]");
 }
@@ -180,7 +180,7 @@ fn oracle_exact_gradients_are_slopes() {
 fn oracle_variance_gradient_is_a_slope() {
     let rbm = random_model(VisibleKind::Gaussian, 31, 4, 3, 1.0);
     let data = rbm.exact_samples(5, &Streams::new(1)).unwrap().into_v();
-    let phase = Phase::new(&rbm, &rbm.couplings(), &data);
+    let phase = Phase::new(&rbm.sampler(), &data);
     let mut buffer = Stack::zeros(&[4, 3]).unwrap();
     let found = rbm.exact_gradient_into(&phase, &mut buffer).unwrap().expect("gaussian units");
     for (unit, &found) in found.iter().enumerate() {
@@ -222,7 +222,7 @@ fn oracle_class_probabilities_and_their_gradient() {
         (0..7).map(of).sum::<f64>() / 7.0
     };
     let mut found = Stack::zeros(&[8, 4]).unwrap();
-    class_gradient_into(&rbm, &rbm.couplings(), v, &mut found).unwrap();
+    class_gradient_into(&rbm.sampler(), v, &mut found).unwrap();
     let slope = |change: &dyn Fn(&mut Rbm, f32)| {
         let at = |step: f64| {
             let mut moved = rbm.clone();
@@ -246,10 +246,10 @@ fn law_weights_count_like_copies() {
     for (kind, visible) in KINDS {
         let rbm = random_model(kind, 51, visible, 4, 1.0);
         let v = rbm.exact_samples(3, &Streams::new(3)).unwrap().into_v();
-        let couplings = rbm.couplings();
-        let mut weighted = Phase::new(&rbm, &couplings, &v);
+        let sampler = rbm.sampler();
+        let mut weighted = Phase::new(&sampler, &v);
         weighted.weigh(&[1.0, 3.0, 2.0]);
-        let copies = Phase::new(&rbm, &couplings, &v.select(&[0, 1, 1, 1, 2, 2]));
+        let copies = Phase::new(&sampler, &v.select(&[0, 1, 1, 1, 2, 2]));
         let difference = gradient(&weighted, &copies);
         assert!(difference.tensors().flatten().all(|g| g.abs() < 1e-5), "{kind}");
     }
@@ -315,18 +315,18 @@ fn stat_joint_softmax_sweeps_leave_the_joint_invariant() {
 #[test]
 fn planted_joint_softmax_layers_drawn_from_the_old_pair_are_found_out() {
     let rbm = softmax_model(71);
-    let couplings = rbm.couplings();
+    let sampler = rbm.sampler();
     let old = rbm.exact_samples(SAMPLES, &Streams::new(73)).unwrap();
-    let h = couplings.sample_h_from_v(&rbm, old.v(), &Streams::new(1));
-    let v = couplings.sample_v_from_h(&rbm, old.h(), &Streams::new(2));
+    let h = sampler.sample_h_from_v(old.v(), &Streams::new(1));
+    let v = sampler.sample_v_from_h(old.h(), &Streams::new(2));
     assert!(!joint_test(&rbm, &Chains { layers: vec![v, h.into()], sweeps: 1 }).passes(ALPHA));
 }
 
 /// Draws of a group given one hidden state against the softmax of its inputs.
 fn conditional_test(rbm: &Rbm, drawn_by: &Rbm) -> TestResult {
     let h = BitMatrix::from_fn(rbm.hidden(), SAMPLES, |j, _| j % 2 == 0);
-    let v = drawn_by.couplings().sample_v_from_h(drawn_by, &h, &Streams::new(90));
-    let means = rbm.couplings().mean_v_from_h(rbm, &h.select(&[0])).to_matrix();
+    let v = drawn_by.sampler().sample_v_from_h(&h, &Streams::new(90));
+    let means = rbm.sampler().mean_v_from_h(&h.select(&[0])).to_matrix();
     let group = rbm.units().groups().expect("groups").units_of(0);
     let counts = v.bits().unit_counts();
     chi_squared_test(&counts[group.clone()], &wide(&means.as_slice()[group]))
@@ -393,8 +393,8 @@ fn stat_joint_gaussian_sweeps_leave_the_moments_invariant() {
 fn planted_joint_gaussian_layers_drawn_from_the_old_pair_are_found_out() {
     let rbm = random_model(VisibleKind::Gaussian, 75, 5, 4, 1.0);
     let old = rbm.exact_samples(SAMPLES, &Streams::new(76)).unwrap();
-    let h = rbm.couplings().sample_h_from_v(&rbm, old.v(), &Streams::new(1));
-    let v = rbm.couplings().sample_v_from_h(&rbm, old.h(), &Streams::new(2));
+    let h = rbm.sampler().sample_h_from_v(old.v(), &Streams::new(1));
+    let v = rbm.sampler().sample_v_from_h(old.h(), &Streams::new(2));
     assert!(gaussian_deviations(&rbm, &Chains { layers: vec![v, h.into()], sweeps: 1 }) > FAR);
 }
 
@@ -415,8 +415,8 @@ fn planted_cond_gaussian_units_without_their_variance_are_found_out() {
 /// Mean and variance of v given one h: z-scores.
 fn gaussian_conditional(rbm: &Rbm, drawn_by: &Rbm) -> f64 {
     let h = BitMatrix::from_fn(rbm.hidden(), SAMPLES, |j, _| j % 2 == 0);
-    let v = drawn_by.couplings().sample_v_from_h(drawn_by, &h, &Streams::new(91)).to_matrix();
-    let inputs = rbm.couplings().inputs_v_from_h(rbm, &h.select(&[0])).to_matrix();
+    let v = drawn_by.sampler().sample_v_from_h(&h, &Streams::new(91)).to_matrix();
+    let inputs = rbm.sampler().inputs_v_from_h(&h.select(&[0])).to_matrix();
     let gaussian = rbm.units().gaussian().expect("gaussian units");
     let n = SAMPLES as f64;
     let deviations = (0..rbm.visible()).flat_map(|i| {
@@ -513,7 +513,7 @@ fn oracle_rows_without_a_class_have_it_summed_out() {
         let log_weights: Vec<f64> = rbm.free_energy(&joint).iter().map(|f| -f).collect();
         let total = gm_core::log_sum_exp(&log_weights);
         assert_close(free[sample], -total, 1e-6, 1e-6, "free energy");
-        let of_class = rbm.couplings().mean_h_from_v(&rbm, &joint);
+        let of_class = rbm.sampler().mean_h_from_v(&joint);
         for j in 0..4 {
             let mean = |k: usize| (log_weights[k] - total).exp() * f64::from(of_class.get(j, k));
             assert_close(f64::from(means[(j, sample)]), (0..3).map(mean).sum(), 1e-5, 1e-5, "E[h | v]");

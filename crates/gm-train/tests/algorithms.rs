@@ -248,7 +248,7 @@ fn law_sparsity_sets_how_often_hidden_units_are_on() {
         };
         let model = fit("digits", &settings, MonitorSettings { every: 40, ..Default::default() }, 1).model;
         let rows = builtin("digits").train.to_bits(gm_data::Binarise::Fixed(0)).expect("grey levels");
-        let means = model.couplings().mean_h_from_v(&model, &rows).unit_sums();
+        let means = model.sampler().mean_h_from_v(&rows).unit_sums();
         mean(&means) / rows.samples() as f64
     };
     assert!(share(None) > 0.3, "{}", share(None));

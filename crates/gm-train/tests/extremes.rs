@@ -128,9 +128,9 @@ proptest! {
         check_close(&rbm.log_prob(&rows, log_z), joint.log_prob_all_visible(), 2.0 * slack)?;
         prop_assert!(log_sum_exp(&rbm.log_prob(&rows, log_z)).abs() < 2.0 * slack);
 
-        let (couplings, streams) = (rbm.couplings(), Streams::new(1));
-        check_probabilities(couplings.mean_h_from_v(&rbm, &rows).to_matrix().iter().copied())?;
-        check_probabilities(couplings.mean_v_from_h(&rbm, &all_rows(rbm.hidden())).to_matrix().iter().copied())?;
+        let (sampler, streams) = (rbm.sampler(), Streams::new(1));
+        check_probabilities(sampler.mean_h_from_v(&rows).to_matrix().iter().copied())?;
+        check_probabilities(sampler.mean_v_from_h(&all_rows(rbm.hidden())).to_matrix().iter().copied())?;
         let mut chains = rbm.chains(1, &streams);
         rbm.sampler().run(&mut chains, 3, &streams);
         check_stack("exact gradient", &rbm.exact_gradient(&rows).unwrap())?;
@@ -278,7 +278,7 @@ fn rejects_or_answers_a_batch_without_samples() {
     assert!(rbm.log_prob(&none, 0.0).is_empty() && rbm.log_pseudo_likelihood(&none).is_empty());
     assert!(answered(rbm.exact_gradient(&none), finite));
     assert!(answered(rbm.log_prob_raise(&none, &FEW, None, &streams, &mut unwatched), nothing));
-    assert!(rbm.couplings().mean_h_from_v(&rbm, &none).to_matrix().is_empty());
+    assert!(rbm.sampler().mean_h_from_v(&none).to_matrix().is_empty());
     rbm.sampler().run(&mut rbm.chains(0, &streams), 2, &streams);
     let sbn = Sbn::new(zeros(&[3, 2]), Some(Recognition::zeros(&[3, 2]).unwrap())).unwrap();
     assert!(answered(sbn.log_prob(&none), nothing) && answered(sbn.exact_gradient(&none), finite));

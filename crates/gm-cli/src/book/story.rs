@@ -124,7 +124,7 @@ fn film(rbm: &Rbm, count: usize, moments: &[u64]) -> Vec<Matrix> {
     for &sweeps in &moments[1..] {
         let more = sweeps - chains.sweeps;
         sampler.run(&mut chains, more as usize, &streams());
-        pictures.push(sampler.couplings().mean_v_from_h(rbm, chains.h()).to_matrix());
+        pictures.push(sampler.mean_v_from_chains(&chains).to_matrix());
     }
     pictures
 }

@@ -11,7 +11,7 @@ use crate::error::Result;
 #[derive(Debug)]
 pub(crate) struct DbmWalk<'a> {
     dbm: &'a Dbm,
-    sampler: gm_dbm::Sampler<'a>,
+    sampler: gm_dbm::Sampler,
     chains: gm_dbm::Chains,
     clamp: Option<Clamp>,
     /// The inverse temperature, if not the model's own.
@@ -71,7 +71,7 @@ impl Chain for DbmWalk<'_> {
     }
 
     fn means(&self) -> Matrix {
-        let means = self.sampler.couplings().mean(self.dbm, 0, &self.chains.layers).to_matrix();
+        let means = self.sampler.mean_v_from_chains(&self.chains).to_matrix();
         self.dbm.rows_of_states(&match &self.clamp {
             Some(clamp) => with_given(means, &clamp.mask, &clamp.values),
             None => means,

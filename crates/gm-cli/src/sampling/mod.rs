@@ -67,14 +67,14 @@ const SETTLING: usize = 20;
 pub(crate) fn reconstructions(model: &Model, rows: &Batch, streams: &Streams) -> Result<Matrix> {
     match model {
         Model::Rbm(rbm) => {
-            let (couplings, v) = (rbm.couplings(), rbm.states_of_rows(rows, streams)?);
-            let h = couplings.sample_h_from_v(rbm, &v, streams);
-            Ok(rbm.rows_of_states(&couplings.mean_v_from_h(rbm, &h).to_matrix()))
+            let (sampler, v) = (rbm.sampler(), rbm.states_of_rows(rows, streams)?);
+            let h = sampler.sample_h_from_v(&v, streams);
+            Ok(rbm.rows_of_states(&sampler.mean_v_from_h(&h).to_matrix()))
         }
         Model::Dbm(dbm) => {
             let (sampler, mut chains) = (dbm.sampler(), dbm.chains_from(dbm.states_of_rows(rows)?, streams));
             sampler.run_hidden(&mut chains, SETTLING, streams);
-            Ok(dbm.rows_of_states(&sampler.couplings().mean(dbm, 0, &chains.layers).to_matrix()))
+            Ok(dbm.rows_of_states(&sampler.mean_v_from_chains(&chains).to_matrix()))
         }
         Model::Dbn(dbn) => {
             let sampler = dbn.sampler();

@@ -10,7 +10,7 @@ use crate::error::Result;
 #[derive(Debug)]
 pub(crate) struct Walk<'a> {
     rbm: &'a Rbm,
-    sampler: Sampler<'a>,
+    sampler: Sampler,
     chains: Chains,
     clamp: Option<Clamp>,
     /// The inverse temperature, if not the model's own.
@@ -73,7 +73,7 @@ impl Chain for Walk<'_> {
     }
 
     fn means(&self) -> Matrix {
-        let means = self.sampler.couplings().mean_v_from_h(self.rbm, self.chains.h()).to_matrix();
+        let means = self.sampler.mean_v_from_chains(&self.chains).to_matrix();
         self.rbm.rows_of_states(&match &self.clamp {
             Some(clamp) => with_given(means, &clamp.mask, &clamp.values),
             None => means,

@@ -11,7 +11,7 @@ use crate::error::Result;
 #[derive(Debug)]
 pub(crate) struct TemperedWalk<'a> {
     rbm: &'a Rbm,
-    sampler: Sampler<'a>,
+    sampler: Sampler,
     replicas: Replicas,
     /// For all replicas.
     clamp: Option<Clamp>,
@@ -108,7 +108,7 @@ impl Chain for TemperedWalk<'_> {
     }
 
     fn means(&self) -> Matrix {
-        let means = self.sampler.couplings().mean_v_from_h(self.rbm, self.coldest.h()).to_matrix();
+        let means = self.sampler.mean_v_from_chains(&self.coldest).to_matrix();
         // The given values of the coldest chains are those of the first replicas.
         let first: Vec<usize> = (0..means.ncols()).collect();
         self.rbm.rows_of_states(&match &self.clamp {

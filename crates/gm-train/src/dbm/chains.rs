@@ -1,7 +1,7 @@
 //! Chains of a deep Boltzmann machine in training: at one temperature, or at several.
 
 use gm_core::{Batch, Streams, check_len};
-use gm_dbm::{Chains, Couplings, Dbm, ModelPhase, Replicas};
+use gm_dbm::{Chains, Dbm, ModelPhase, Replicas, Sampler};
 
 use crate::error::Result;
 use crate::learner::metrics::Figures;
@@ -40,27 +40,22 @@ impl DbmChains {
     }
 
     /// Makes sweeps without looking at them.
-    pub(crate) fn run(&mut self, (dbm, couplings): (&Dbm, &Couplings), sweeps: usize, streams: &Streams) {
+    pub(crate) fn run(&mut self, sampler: &Sampler, sweeps: usize, streams: &Streams) {
         match self {
-            Self::Persistent(chains) => drop(couplings.run(dbm, chains, sweeps, streams)),
-            Self::Tempered(replicas) => drop(couplings.run_replicas(dbm, replicas, sweeps, streams)),
+            Self::Persistent(chains) => drop(sampler.run(chains, sweeps, streams)),
+            Self::Tempered(replicas) => drop(sampler.run_tempering(replicas, sweeps, streams)),
         }
     }
 
     /// Makes sweeps and gives the statistics of the model, with figures.
-    pub(crate) fn advance(
-        &mut self,
-        (dbm, couplings): (&Dbm, &Couplings),
-        sweeps: usize,
-        streams: &Streams,
-    ) -> (Figures, ModelPhase) {
+    pub(crate) fn advance(&mut self, sampler: &Sampler, sweeps: usize, streams: &Streams) -> (Figures, ModelPhase) {
         match self {
             Self::Persistent(chains) => {
-                let (info, model) = couplings.run_into_phase(dbm, chains, sweeps, streams);
+                let (info, model) = sampler.run_into_phase(chains, sweeps, streams);
                 (Figures::new([("chain_flips", info.flips)]), model)
             }
             Self::Tempered(replicas) => {
-                let info = couplings.run_replicas(dbm, replicas, sweeps, streams);
+                let info = sampler.run_tempering(replicas, sweeps, streams);
                 // With one sweep every second pair is offered a swap.
                 let last = (replicas.chains().sweeps % 2) as usize;
                 let offered = |place: &usize| sweeps > 1 || place % 2 == last;
@@ -74,7 +69,7 @@ impl DbmChains {
                     ]
                 });
                 let figures = std::iter::once(("chain_flips", info.flips)).chain(swaps.into_iter().flatten());
-                (Figures::new(figures), ModelPhase::new(dbm, couplings, &replicas.coldest()))
+                (Figures::new(figures), ModelPhase::new(sampler, &replicas.coldest()))
             }
         }
     }

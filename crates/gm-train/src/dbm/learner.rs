@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use gm_core::{
-    Batch, BatchRef, Error as CoreError, Gaussian, Matrix, ModelData, ModelKind, Purpose, Stack, Streams, VisibleKind,
-    VisibleUnits, check_len, mean,
+    Arrangement, Batch, BatchRef, Error as CoreError, Gaussian, Matrix, ModelData, ModelKind, Purpose, Stack, Streams,
+    VisibleKind, VisibleUnits, check_len, mean,
 };
 use gm_dbm::{
-    Chains, Couplings, DataPhase, Dbm, MeanField, MeanFieldSettings, Offsets, gradient_into, variance_gradient,
+    Chains, DataPhase, Dbm, MeanField, MeanFieldSettings, Offsets, Sampler, gradient_into, variance_gradient,
 };
 use gm_dbn::Dbn;
 use gm_rbm::Rbm;
@@ -450,8 +450,7 @@ pub struct DbmLearner {
     settings: DbmSettings,
     visible_means: Vec<f32>,
     /// The machine as it is now; with a layer less in each earlier stage of growing.
-    dbm: Dbm,
-    couplings: Couplings,
+    sampler: Sampler,
     optimiser: Optimiser,
     offsets: Offsets,
     chains: DbmChains,
@@ -536,7 +535,7 @@ impl DbmLearner {
         settings.check_start(&dbm, visible_means.len())?;
         let dbm = extended(&dbm, visible_means, &settings.hidden, settings.init_scale, streams)?;
         let mut learner = Self::at_stage(dbm, visible_means, &settings, 0, streams)?;
-        learner.chains.run((&learner.dbm, &learner.couplings), BURN_IN, streams);
+        learner.chains.run(&learner.sampler, BURN_IN, streams);
         Ok(learner)
     }
 
@@ -553,7 +552,6 @@ impl DbmLearner {
         Ok(Self {
             settings: settings.clone(),
             visible_means: visible_means.to_vec(),
-            couplings: dbm.couplings(),
             optimiser: Optimiser::of_tensors(
                 settings.optimiser,
                 dbm.stack().tensors().chain(of_variances(&log_variances)),
@@ -562,7 +560,7 @@ impl DbmLearner {
             offsets: Offsets { layers: offsets },
             chains: DbmChains::new(&dbm, settings.chains, settings.temperatures, streams)?,
             gradient: dbm.stack().clone(),
-            dbm,
+            sampler: Sampler::new(dbm, Arrangement::FewDraws),
             stage,
         })
     }
@@ -570,13 +568,13 @@ impl DbmLearner {
     /// The model as it is now; while it grows it has fewer layers than in the end.
     #[must_use]
     pub fn dbm(&self) -> &Dbm {
-        &self.dbm
+        self.sampler.model()
     }
 
     /// The model, when training is over.
     #[must_use]
     pub fn into_dbm(self) -> Dbm {
-        self.dbm
+        self.sampler.into_model()
     }
 
     /// The persistent chains, those of all temperatures.
@@ -588,7 +586,7 @@ impl DbmLearner {
     /// Goes on to a stage: adds a layer where the machine grows, and begins optimiser and upper chains anew.
     fn enter(&mut self, stage: usize, streams: &Streams) -> Result<()> {
         let hidden = &self.settings.hidden[..self.settings.depth_in(stage)];
-        let dbm = extended(&self.dbm, &self.visible_means, hidden, self.settings.init_scale, streams)?;
+        let dbm = extended(self.dbm(), &self.visible_means, hidden, self.settings.init_scale, streams)?;
         let (mut offsets, chains) = (self.offsets.clone(), self.chains.clone().extended(&dbm, streams)?);
         let settings = self.settings.clone();
         *self = Self::at_stage(dbm, &self.visible_means.clone(), &settings, stage, streams)?;
@@ -598,54 +596,55 @@ impl DbmLearner {
     }
 
     /// Updates all layers together; figures of the update.
-    fn ascend(&mut self, batch: BatchRef<'_>, rate: f64, streams: &Streams) -> Figures {
-        let posterior = self.couplings.mean_field(&self.dbm, batch, &self.settings.mean_field());
+    fn ascend(&mut self, batch: BatchRef<'_>, rate: f64, streams: &Streams) -> Result<Figures> {
+        let posterior = self.sampler.mean_field(batch, &self.settings.mean_field())?;
         let iterations = posterior.iterations as f64;
         let data = DataPhase::new(batch, posterior);
-        let (mut figures, model) = self.chains.advance((&self.dbm, &self.couplings), self.settings.steps, streams);
+        let (mut figures, model) = self.chains.advance(&self.sampler, self.settings.steps, streams);
         gradient_into(&data, &model, &mut self.gradient);
-        if self.dbm.visible_units().gaussian().is_some() {
-            self.log_variances = variance_gradient(&self.dbm, &data, &model, &self.gradient);
+        if self.dbm().visible_units().gaussian().is_some() {
+            self.log_variances = variance_gradient(self.dbm(), &data, &model, &self.gradient);
         }
         self.pull_to_sparsity(data.averages());
         if self.settings.centred {
             let mut rates = vec![self.settings.hidden_offset_rate; data.averages().len()];
             rates[0] = self.settings.visible_offset_rate;
             self.offsets.slide(data.averages(), &rates);
-            self.offsets.centre_for(self.dbm.visible_units(), &mut self.gradient);
+            self.offsets.centre_for(self.sampler.model().visible_units(), &mut self.gradient);
         }
         let penalty = self.settings.regularise;
         self.climb(rate as f32, &penalty);
         figures.push("mean_field_iterations", iterations);
-        figures
+        Ok(figures)
     }
 
     /// Moves the parameters, log-variances among them, up their gradient.
     fn climb(&mut self, rate: f32, penalty: &Regularise) {
-        let (depth, mut steps) = (self.dbm.depth(), vec![0.0; self.log_variances.len()]);
-        let tensors = self.dbm.stack_mut().tensors_mut().zip(self.gradient.tensors());
-        let variances = (!steps.is_empty()).then_some((steps.as_mut_slice(), self.log_variances.as_slice()));
-        self.optimiser.apply_to_tensors(tensors.chain(variances), rate, |t| {
-            if t < depth { *penalty } else { Regularise::default() }
-        });
-        penalty.limit_norms(self.dbm.stack_mut());
-        if let Some(gaussian) = self.dbm.visible_units_mut().gaussian_mut() {
-            for (step, variance) in steps.iter_mut().zip(gaussian.variance()) {
-                let least = (self.settings.least_variance / variance).ln();
-                *step = step.clamp(-GREATEST_STEP, GREATEST_STEP).max(least);
+        let Self { sampler, settings, optimiser, gradient, log_variances, .. } = self;
+        let (depth, mut steps) = (sampler.model().depth(), vec![0.0; log_variances.len()]);
+        sampler.update(|dbm| {
+            let tensors = dbm.stack_mut().tensors_mut().zip(gradient.tensors());
+            let variances = (!steps.is_empty()).then_some((steps.as_mut_slice(), log_variances.as_slice()));
+            let penalty_of = |t| if t < depth { *penalty } else { Regularise::default() };
+            optimiser.apply_to_tensors(tensors.chain(variances), rate, penalty_of);
+            penalty.limit_norms(dbm.stack_mut());
+            if let Some(gaussian) = dbm.visible_units_mut().gaussian_mut() {
+                for (step, variance) in steps.iter_mut().zip(gaussian.variance()) {
+                    let least = (settings.least_variance / variance).ln();
+                    *step = step.clamp(-GREATEST_STEP, GREATEST_STEP).max(least);
+                }
+                gaussian.grow(&steps);
             }
-            gaussian.grow(&steps);
-        }
-        self.couplings.refresh(&self.dbm);
+        });
     }
 
     /// Rows as the model sees them.
     fn states<'a>(&self, op: &'static str, rows: &'a Batch) -> Result<Cow<'a, Batch>> {
-        if self.dbm.visible_units().is_binary() {
-            binary(op, rows, self.dbm.visible())?;
+        if self.dbm().visible_units().is_binary() {
+            binary(op, rows, self.dbm().visible())?;
             return Ok(Cow::Borrowed(rows));
         }
-        Ok(Cow::Owned(self.dbm.states_of_rows(rows)?))
+        Ok(Cow::Owned(self.dbm().states_of_rows(rows)?))
     }
 
     /// Adds cost (target - mean) to the gradient of each hidden bias.
@@ -659,7 +658,7 @@ impl DbmLearner {
     /// Updates one matrix as a machine of two layers; variances stay as they are.
     fn pretrain(&mut self, batch: BatchRef<'_>, l: usize, rate: f64, streams: &Streams) {
         let scales: Vec<Scales> = (0..=l).map(|l| self.settings.scales(l)).collect();
-        let pretraining = Pretraining { dbm: &self.dbm, scales: &scales, centred: self.settings.centred };
+        let pretraining = Pretraining { dbm: self.sampler.model(), scales: &scales, centred: self.settings.centred };
         let means = pretraining.gradient_into(batch, &self.offsets, streams, &mut self.gradient);
         let rate_of = |layer: usize| if layer == l || layer == l + 1 { self.settings.hidden_offset_rate } else { 0.0 };
         let mut rates: Vec<f32> = (0..means.len()).map(rate_of).collect();
@@ -671,9 +670,9 @@ impl DbmLearner {
 
     /// -log p(v | E[h_1]), mean over samples: of bits -sum_i [v_i log m_i + (1 - v_i) log (1 - m_i)] with m = E[v | E[h_1]].
     fn reconstruction(&self, v: BatchRef<'_>, posterior: &MeanField) -> f64 {
-        let inputs = gm_core::dense_inputs_down(self.dbm.weights(0), &posterior.means[0], self.dbm.bias(0));
-        let (BatchRef::Bits(v), VisibleUnits::Bernoulli) = (v, self.dbm.visible_units()) else {
-            let (v, units) = (v.to_matrix(), self.dbm.visible_units());
+        let inputs = gm_core::dense_inputs_down(self.dbm().weights(0), &posterior.means[0], self.dbm().bias(0));
+        let (BatchRef::Bits(v), VisibleUnits::Bernoulli) = (v, self.dbm().visible_units()) else {
+            let (v, units) = (v.to_matrix(), self.dbm().visible_units());
             let log_p = |s: usize| {
                 units.log_prob_given(&widened(v.column(s).as_slice()), &widened(inputs.column(s).as_slice()))
             };
@@ -743,7 +742,7 @@ impl Learner for DbmLearner {
             false => self.settings.pretrain_learning_rate * factor,
         };
         let figures = if together || self.settings.pretrain == Pretrain::Grow {
-            self.ascend(batch, rate, streams)
+            self.ascend(batch, rate, streams)?
         } else {
             self.pretrain(batch, stage, rate, &streams.fork(Purpose::Data, clock.step));
             Figures::default()
@@ -752,12 +751,12 @@ impl Learner for DbmLearner {
     }
 
     fn stack(&self) -> &Stack {
-        self.dbm.stack()
+        self.dbm().stack()
     }
 
     fn set_parameters(&mut self, parameters: ParametersState) -> Result<()> {
         const OP: &str = "DbmLearner::set_parameters";
-        let mut units = self.dbm.visible_units().clone();
+        let mut units = self.dbm().visible_units().clone();
         check_len(OP, "variance", "length", parameters.variance.len(), self.log_variances.len())?;
         if let Some(gaussian) = units.gaussian_mut() {
             *gaussian =
@@ -767,15 +766,15 @@ impl Learner for DbmLearner {
         let layers = layers_of(&self.visible_means, &self.settings.hidden);
         let depth = stack.depth().min(layers.len() - 1);
         check_layers(OP, &stack, &layers[..=depth])?;
-        self.dbm = Dbm::with_units(stack, units)?;
-        self.couplings = self.dbm.couplings();
+        let changed = Dbm::with_units(stack, units)?;
+        self.sampler.update(|dbm| *dbm = changed);
         Ok(())
     }
 
     fn parameters(&self) -> ParametersState {
-        let gaussian = self.dbm.visible_units().gaussian();
+        let gaussian = self.dbm().visible_units().gaussian();
         let variance = gaussian.map_or_else(Vec::new, |gaussian| gaussian.variance().to_vec());
-        ParametersState { variance, ..ParametersState::new(self.dbm.stack(), None) }
+        ParametersState { variance, ..ParametersState::new(self.dbm().stack(), None) }
     }
 
     fn enumerable_units(&self) -> usize {
@@ -787,31 +786,31 @@ impl Learner for DbmLearner {
     }
 
     fn model(&self) -> Result<ModelData> {
-        Ok(self.dbm.to_data()?)
+        Ok(self.dbm().to_data()?)
     }
 
     fn figures(&self, probe: &Probe, _: &Streams) -> Result<Figures> {
         const OP: &str = "DbmLearner::figures";
-        let (settings, volume) = (MeanFieldSettings::default(), self.dbm.log_volume());
+        let (settings, volume) = (MeanFieldSettings::default(), self.dbm().log_volume());
         let (train_rows, valid_rows) = (self.states(OP, &probe.train)?, self.states(OP, &probe.valid)?);
         let (train_rows, valid_rows) = (train_rows.view(), valid_rows.view());
-        let posterior = self.couplings.mean_field(&self.dbm, valid_rows, &settings);
-        let valid = mean(&posterior.bound(&self.dbm, valid_rows, 0.0));
-        let train = self.couplings.mean_field(&self.dbm, train_rows, &settings);
-        let train = mean(&train.bound(&self.dbm, train_rows, 0.0));
-        let weights: Vec<f32> = (0..self.dbm.depth()).map(|l| rms(self.dbm.weights(l).as_slice()) as f32).collect();
+        let posterior = self.sampler.mean_field(valid_rows, &settings)?;
+        let valid = mean(&posterior.bound(self.dbm(), valid_rows, 0.0));
+        let train = self.sampler.mean_field(train_rows, &settings)?;
+        let train = mean(&train.bound(self.dbm(), train_rows, 0.0));
+        let weights: Vec<f32> = (0..self.dbm().depth()).map(|l| rms(self.dbm().weights(l).as_slice()) as f32).collect();
         let mut figures = Figures::new([
             ("reconstruction", self.reconstruction(valid_rows, &posterior) + volume),
             ("free_energy_gap", train - valid),
             ("weight_rms", rms(&weights)),
         ]);
-        if let Some(gaussian) = self.dbm.visible_units().gaussian() {
+        if let Some(gaussian) = self.dbm().visible_units().gaussian() {
             figures.push("variance", mean(&widened(gaussian.variance())));
         }
-        if enumerable_units(&self.dbm.layers(), self.settings.visible_kind()) <= probe.exact_units {
-            let log_partition = self.dbm.log_partition()?;
-            figures.push("log_likelihood", mean(&self.dbm.log_prob(valid_rows, log_partition)?) - volume);
-            figures.push("train_log_likelihood", mean(&self.dbm.log_prob(train_rows, log_partition)?) - volume);
+        if enumerable_units(&self.dbm().layers(), self.settings.visible_kind()) <= probe.exact_units {
+            let log_partition = self.dbm().log_partition()?;
+            figures.push("log_likelihood", mean(&self.dbm().log_prob(valid_rows, log_partition)?) - volume);
+            figures.push("train_log_likelihood", mean(&self.dbm().log_prob(train_rows, log_partition)?) - volume);
             figures.push("elbo", valid - log_partition - volume);
         }
         Ok(figures)
@@ -833,8 +832,8 @@ impl Learner for DbmLearner {
         const OP: &str = "DbmLearner::restore";
         self.set_parameters(state.parameters)?;
         self.stage = usize::try_from(state.stage).unwrap_or(usize::MAX).min(self.settings.pretrain_stages());
-        let layers = self.dbm.layers();
-        let tensors = self.dbm.stack().tensors().zip(self.dbm.stack().tensor_names());
+        let layers = self.dbm().layers();
+        let tensors = self.dbm().stack().tensors().zip(self.dbm().stack().tensor_names());
         let variances = of_variances(&self.log_variances).map(|values| (values, "visible_variance".into()));
         self.optimiser = Optimiser::resume_tensors(self.settings.optimiser, tensors.chain(variances), state.optimiser)?;
         check_len(OP, "offsets", "layers", state.offsets.len(), layers.len())?;
@@ -843,9 +842,9 @@ impl Learner for DbmLearner {
         }
         check_len(OP, "chains", "length", state.chains.len(), 1)?;
         let chains = state.chains.into_iter().next().unwrap_or_default();
-        self.chains = DbmChains::restored(chains, state.numbers, &self.dbm, self.settings.temperatures)?;
+        self.chains = DbmChains::restored(chains, state.numbers, self.dbm(), self.settings.temperatures)?;
         self.offsets = Offsets { layers: state.offsets };
-        self.gradient = self.dbm.stack().clone();
+        self.gradient = self.dbm().stack().clone();
         Ok(())
     }
 }

@@ -39,7 +39,7 @@ impl Together {
     /// Before the first update of a network with a recognition net of its own.
     pub(crate) fn new(dbn: &Dbn, settings: &DbnSettings, streams: &Streams) -> Self {
         let top = dbn.top();
-        let idle = Phase::new(&top, &top.couplings(), &BitMatrix::zeros(top.visible(), 1));
+        let idle = Phase::new(&top.sampler(), &BitMatrix::zeros(top.visible(), 1));
         let chains = (settings.backfit == Backfit::Rws).then(|| top.chains(settings.chains, streams));
         Self {
             optimiser: Optimiser::of_tensors(settings.backfit_optimiser, dbn.tensors()),
@@ -94,7 +94,7 @@ impl Together {
         streams: &Streams,
     ) -> (BitMatrix, f64) {
         let (top, machine) = (couplings.top(), couplings.machine());
-        self.data.refill(top, machine, lower);
+        self.data.refill(machine, lower);
         if self.settings.draws() > 1 {
             self.data.weigh(weights);
         }
@@ -108,7 +108,7 @@ impl Together {
             Chains::new(vec![lower.clone().into(), h.into()])
         });
         let (sweeps, streams) = (self.settings.sweeps_at(clock), if persist { streams } else { &family });
-        let info = machine.run_into_phase(top, &mut chains, sweeps, streams, &mut self.model);
+        let info = machine.run_into_phase(&mut chains, sweeps, streams, &mut self.model);
         let states = chains.v().bits().clone();
         self.chains = persist.then_some(chains);
         gradient_into(&self.data, &self.model, &mut self.top_gradient);

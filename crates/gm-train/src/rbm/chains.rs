@@ -1,7 +1,7 @@
 //! Chains of a machine in training that go on from update to update: at one temperature, or at several.
 
 use gm_core::{BatchRef, Streams, check_len};
-use gm_rbm::{Chains, Couplings, Phase, Rbm, Replicas, Trajectory};
+use gm_rbm::{Chains, Phase, Rbm, Replicas, Sampler, Trajectory};
 
 use crate::error::Result;
 use crate::learner::ChainsState;
@@ -42,7 +42,7 @@ impl ModelChains {
     /// Makes k sweeps at update number `step` and leaves the statistics of the model in `model`.
     pub(crate) fn advance(
         &mut self,
-        (rbm, couplings): (&Rbm, &Couplings),
+        sampler: &Sampler,
         k: usize,
         step: u64,
         streams: &Streams,
@@ -50,15 +50,15 @@ impl ModelChains {
     ) -> Figures {
         match self {
             Self::Persistent(chains) => {
-                let info = couplings.run_into_phase(rbm, chains, k, streams, model);
+                let info = sampler.run_into_phase(chains, k, streams, model);
                 Figures::new([("chain_flips", info.flips)])
             }
             Self::Tempered(replicas) => {
                 if step > 0 && step.is_multiple_of(ADAPT_EVERY) {
                     replicas.adapt(ADAPT_RATE);
                 }
-                let info = couplings.run_replicas(rbm, replicas, k, streams);
-                model.refill(rbm, couplings, BatchRef::from(replicas.coldest().v()));
+                let info = sampler.run_tempering(replicas, k, streams);
+                model.refill(sampler, BatchRef::from(replicas.coldest().v()));
                 let (mean, lowest) = acceptance(&replicas.swaps());
                 Figures::new([
                     ("chain_flips", info.flips),

@@ -6,11 +6,11 @@ use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use gm_core::{
-    AisSettings, Batch, BatchRef, BitMatrix, Error as CoreError, Estimate, Gaussian, Matrix, ModelData, ModelKind,
-    Purpose, Schedule, Stack, Streams, VisibleKind, VisibleUnits, check_len, mean,
+    AisSettings, Arrangement, Batch, BatchRef, BitMatrix, Error as CoreError, Estimate, Gaussian, Matrix, ModelData,
+    ModelKind, Purpose, Schedule, Stack, Streams, VisibleKind, VisibleUnits, check_len, mean,
 };
 use gm_rbm::{
-    Chains, Couplings, Offsets, Phase, Rbm, Trajectory, class_gradient_into, contrastive_divergence, free_energy_gap,
+    Chains, Offsets, Phase, Rbm, Sampler, Trajectory, class_gradient_into, contrastive_divergence, free_energy_gap,
     gradient_into, variance_gradient,
 };
 use serde::{Deserialize, Serialize};
@@ -287,8 +287,8 @@ impl RbmSettings {
         }
     }
 
-    /// The weights arranged for as many draws as come between two changes.
-    fn arrange(&self, rbm: &Rbm) -> Couplings {
+    /// The arrangement of weights that suits the number of draws between two updates.
+    fn arrangement(&self) -> Arrangement {
         let steps = self.later_steps.iter().fold(self.steps, |most, (_, steps)| most.max(*steps));
         let chains = match self.algorithm {
             Algorithm::Exact => 0,
@@ -297,9 +297,9 @@ impl RbmSettings {
             Algorithm::Pt => self.chains * self.temperatures,
         };
         match (chains * steps >= DRAWS_TO_PAY, chains * (steps - 1) >= DRAWS_TO_PAY) {
-            (_, true) => rbm.couplings().for_draws(),
-            (true, false) => rbm.couplings().for_draws_of_v(),
-            (false, false) => rbm.couplings(),
+            (_, true) => Arrangement::ManyDraws,
+            (true, false) => Arrangement::ManyDrawsOfV,
+            (false, false) => Arrangement::FewDraws,
         }
     }
 
@@ -458,8 +458,7 @@ pub(crate) fn with_labels(labels: bool, classes: usize, data: &Dataset) -> Resul
 #[derive(Clone, Debug)]
 pub struct RbmLearner {
     settings: RbmSettings,
-    rbm: Rbm,
-    couplings: Couplings,
+    sampler: Sampler,
     optimiser: Optimiser,
     offsets: Offsets,
     chains: Option<ModelChains>,
@@ -552,12 +551,13 @@ impl RbmLearner {
             }
             .into());
         }
-        let couplings = settings.arrange(&rbm);
-        let idle = Phase::new(&rbm, &couplings, &rbm.units().blank(rbm.visible(), 1));
+        let sampler = Sampler::new(rbm, settings.arrangement());
+        let rbm = sampler.model();
+        let idle = Phase::new(&sampler, &rbm.units().blank(rbm.visible(), 1));
         let log_variances = vec![0.0; rbm.units().gaussian().map_or(0, |_| rbm.visible())];
-        let chains = ModelChains::new(&rbm, visible_means, settings, streams)?;
-        let followed = estimates_log_z(settings, &rbm);
-        let follow = || Trajectory::start(&rbm, settings.log_z_chains, way, streams);
+        let chains = ModelChains::new(rbm, visible_means, settings, streams)?;
+        let followed = estimates_log_z(settings, rbm);
+        let follow = || Trajectory::start(rbm, settings.log_z_chains, way, streams);
         let trajectory = followed.then(follow).transpose()?;
         Ok(Self {
             settings: settings.clone(),
@@ -573,28 +573,27 @@ impl RbmLearner {
             scores: (settings.class_weight > 0.0).then(|| rbm.stack().clone()),
             data: idle.clone(),
             model: idle,
-            couplings,
             chains,
-            rbm,
+            sampler,
         })
     }
 
     /// The model as it is now.
     #[must_use]
     pub fn rbm(&self) -> &Rbm {
-        &self.rbm
+        self.sampler.model()
     }
 
     /// The model, when training is over.
     #[must_use]
     pub fn into_rbm(self) -> Rbm {
-        self.rbm
+        self.sampler.into_model()
     }
 
     /// Lets the persistent chains, where there are any, start again from given visible states.
     pub(crate) fn start_chains(&mut self, v: &BitMatrix, streams: &Streams) -> Result<()> {
         match &mut self.chains {
-            Some(chains) => chains.start_at(&self.rbm, v, streams),
+            Some(chains) => chains.start_at(self.sampler.model(), v, streams),
             None => Ok(()),
         }
     }
@@ -614,34 +613,34 @@ impl RbmLearner {
         streams: &Streams,
     ) -> Result<Figures> {
         let k = in_force(self.settings.steps, &self.settings.later_steps, clock);
-        let (rbm, couplings, model) = (&self.rbm, &self.couplings, &mut self.model);
+        let (sampler, model) = (&self.sampler, &mut self.model);
         // Neither phase waits for the other where one core has nothing to do.
         let ((), figures) = rayon::join(
             || {
-                self.data.refill(rbm, couplings, batch);
+                self.data.refill(sampler, batch);
                 if let Some(weights) = weights {
                     self.data.weigh(weights);
                 }
             },
-            || self.chains.as_mut().map(|chains| chains.advance((rbm, couplings), k, clock.step, streams, model)),
+            || self.chains.as_mut().map(|chains| chains.advance(sampler, k, clock.step, streams, model)),
         );
         let figures = figures.unwrap_or_default();
         if self.settings.algorithm == Algorithm::Exact {
-            let variances = self.rbm.exact_gradient_into(&self.data, &mut self.gradient)?;
+            let variances = self.sampler.model().exact_gradient_into(&self.data, &mut self.gradient)?;
             self.log_variances = variances.unwrap_or_default();
             return Ok(figures);
         }
         if self.chains.is_none() {
             let streams = streams.fork(Purpose::Data, clock.step);
-            contrastive_divergence(&self.rbm, &self.couplings, (batch, &self.data), k, &streams, &mut self.model);
+            contrastive_divergence(&self.sampler, (batch, &self.data), k, &streams, &mut self.model);
             // A chain counts as much as the row from which it came.
             if let Some(weights) = weights {
                 self.model.weigh(weights);
             }
         }
         gradient_into(&self.data, &self.model, &mut self.gradient);
-        if self.rbm.units().gaussian().is_some() {
-            self.log_variances = variance_gradient(&self.rbm, &self.data, &self.model, &self.gradient);
+        if self.rbm().units().gaussian().is_some() {
+            self.log_variances = variance_gradient(self.rbm(), &self.data, &self.model, &self.gradient);
         }
         Ok(figures)
     }
@@ -667,7 +666,6 @@ impl RbmLearner {
             self.optimiser.set_momentum(momentum);
         }
         self.climb(rate as f32);
-        self.couplings.refresh(&self.rbm);
         self.follow(clock, streams);
         Ok(StepReport { learning_rate: rate, figures })
     }
@@ -677,7 +675,7 @@ impl RbmLearner {
         let made = clock.step + 1;
         let due = made.is_multiple_of(FOLLOW_EVERY) || made.is_multiple_of(clock.per_epoch.max(1));
         if let Some(trajectory) = self.trajectory.as_mut().filter(|_| due) {
-            trajectory.follow(&self.rbm, &self.couplings, &streams.fork(Purpose::Evaluate, clock.step));
+            trajectory.follow(&self.sampler, &streams.fork(Purpose::Evaluate, clock.step));
             let error = trajectory.log_partition().std_error;
             if error > LOST || error.is_nan() {
                 self.trajectory = None;
@@ -690,21 +688,21 @@ impl RbmLearner {
         if let Some(trajectory) = &self.trajectory {
             return Ok(Some(trajectory.log_partition()));
         }
-        if !estimates_log_z(&self.settings, &self.rbm) {
+        if !estimates_log_z(&self.settings, self.rbm()) {
             return Ok(None);
         }
         let (runs, temperatures) = WATCHED;
         let settings = AisSettings { runs, schedule: Schedule::Graded(temperatures) };
-        let base = self.rbm.units().bias_of_means(&self.offsets.visible);
+        let base = self.rbm().units().bias_of_means(&self.offsets.visible);
         let watch = &mut |_| ControlFlow::Continue(());
         // The same random numbers at each look, so that looks can be compared.
-        Ok(Some(self.rbm.log_partition_ais(&settings, Some(&base), &Streams::new(0), watch)?.log_partition))
+        Ok(Some(self.rbm().log_partition_ais(&settings, Some(&base), &Streams::new(0), watch)?.log_partition))
     }
 
     /// Adds the gradient of log p(label | row) with its weight.
     fn discriminate(&mut self, batch: BatchRef<'_>) -> Result<()> {
         let (Some(scores), BatchRef::Bits(v)) = (&mut self.scores, batch) else { return Ok(()) };
-        class_gradient_into(&self.rbm, &self.couplings, v, scores)?;
+        class_gradient_into(&self.sampler, v, scores)?;
         let weight = self.settings.class_weight;
         for (to, scores) in self.gradient.tensors_mut().zip(scores.tensors()) {
             to.iter_mut().zip(scores).for_each(|(to, score)| *to += weight * score);
@@ -716,54 +714,57 @@ impl RbmLearner {
         if self.settings.centred {
             let (visible, hidden) = (self.settings.visible_offset_rate, self.settings.hidden_offset_rate);
             self.offsets.slide(&self.data, visible, hidden);
-            self.offsets.centre_for(self.rbm.units(), &mut self.gradient);
+            self.offsets.centre_for(self.sampler.model().units(), &mut self.gradient);
         }
     }
 
     /// Moves the parameters, log-variances among them, up their gradient.
     fn climb(&mut self, rate: f32) {
-        let penalty = self.settings.regularise;
-        let mut steps = vec![0.0; self.log_variances.len()];
-        let tensors = self.rbm.stack_mut().tensors_mut().zip(self.gradient.tensors());
-        let variances = (!steps.is_empty()).then_some((steps.as_mut_slice(), self.log_variances.as_slice()));
-        self.optimiser
-            .apply_to_tensors(tensors.chain(variances), rate, |t| if t == 0 { penalty } else { Regularise::default() });
-        penalty.limit_norms(self.rbm.stack_mut());
-        if let Some(gaussian) = self.rbm.units_mut().gaussian_mut() {
-            for (step, variance) in steps.iter_mut().zip(gaussian.variance()) {
-                let least = (self.settings.least_variance / variance).ln();
-                *step = step.clamp(-GREATEST_STEP, GREATEST_STEP).max(least);
+        let Self { sampler, settings, optimiser, gradient, log_variances, .. } = self;
+        let penalty = settings.regularise;
+        let mut steps = vec![0.0; log_variances.len()];
+        sampler.update(|rbm| {
+            let tensors = rbm.stack_mut().tensors_mut().zip(gradient.tensors());
+            let variances = (!steps.is_empty()).then_some((steps.as_mut_slice(), log_variances.as_slice()));
+            let penalty_of = |t| if t == 0 { penalty } else { Regularise::default() };
+            optimiser.apply_to_tensors(tensors.chain(variances), rate, penalty_of);
+            penalty.limit_norms(rbm.stack_mut());
+            if let Some(gaussian) = rbm.units_mut().gaussian_mut() {
+                for (step, variance) in steps.iter_mut().zip(gaussian.variance()) {
+                    let least = (settings.least_variance / variance).ln();
+                    *step = step.clamp(-GREATEST_STEP, GREATEST_STEP).max(least);
+                }
+                gaussian.grow(&steps);
             }
-            gaussian.grow(&steps);
-        }
+        });
     }
 
     /// Rows as the model sees them.
     fn states<'a>(&self, op: &'static str, rows: &'a Batch) -> Result<Cow<'a, Batch>> {
-        if self.rbm.units().is_binary() {
-            binary(op, rows, self.rbm.visible())?;
+        if self.rbm().units().is_binary() {
+            binary(op, rows, self.rbm().visible())?;
             return Ok(Cow::Borrowed(rows));
         }
         // Neither kind of units that is not binary draws anything here.
-        Ok(Cow::Owned(self.rbm.states_of_rows(rows, &Streams::new(0))?))
+        Ok(Cow::Owned(self.rbm().states_of_rows(rows, &Streams::new(0))?))
     }
 
     /// -log p(v | h) with h drawn given v, mean over samples: of bits sum_i [v_i log m_i + (1 - v_i) log (1 - m_i)] with
     /// m = E[v | h]. Then the mean square of v - E[v | h].
     fn reconstruction(&self, v: &Batch, streams: &Streams) -> [f64; 2] {
-        let h = self.couplings.sample_h_from_v(&self.rbm, v, &streams.fork(Purpose::Evaluate, 0));
-        let inputs = self.couplings.inputs_v_from_h(&self.rbm, &h).to_matrix();
-        let log_p = |(v, inputs): (&[f32], &[f32])| self.rbm.units().log_prob_given(&widened(v), &widened(inputs));
+        let h = self.sampler.sample_h_from_v(v, &streams.fork(Purpose::Evaluate, 0));
+        let inputs = self.sampler.inputs_v_from_h(&h).to_matrix();
+        let log_p = |(v, inputs): (&[f32], &[f32])| self.rbm().units().log_prob_given(&widened(v), &widened(inputs));
         let (v, units) = (v.to_matrix(), v.units());
         let samples = v.as_slice().chunks(units).zip(inputs.as_slice().chunks(units));
         let loss = -samples.map(log_p).sum::<f64>() / v.ncols() as f64;
-        let misses = self.couplings.mean_v_from_h(&self.rbm, &h).to_matrix() - v;
+        let misses = self.sampler.mean_v_from_h(&h).to_matrix() - v;
         [loss, rms(misses.as_slice()).powi(2)]
     }
 
     /// By so much log-densities of the data lie below those of the states.
     fn log_volume(&self) -> f64 {
-        self.rbm.units().log_volume()
+        self.rbm().units().log_volume()
     }
 }
 
@@ -805,37 +806,37 @@ impl Learner for RbmLearner {
     }
 
     fn stack(&self) -> &Stack {
-        self.rbm.stack()
+        self.rbm().stack()
     }
 
     fn set_parameters(&mut self, parameters: ParametersState) -> Result<()> {
         const OP: &str = "RbmLearner::set_parameters";
-        let mut units = self.rbm.units().clone();
+        let mut units = self.rbm().units().clone();
         check_len(OP, "variance", "length", parameters.variance.len(), self.log_variances.len())?;
         if let Some(gaussian) = units.gaussian_mut() {
             *gaussian =
                 Gaussian::new(parameters.variance.clone())?.with_standardise(gaussian.standardise().cloned())?;
         }
         let (stack, _) = parameters.into_parts()?;
-        check_layers(OP, &stack, &[self.rbm.visible(), self.rbm.hidden()])?;
-        self.rbm = Rbm::with_units(stack, units)?;
-        self.couplings.refresh(&self.rbm);
+        check_layers(OP, &stack, &[self.rbm().visible(), self.rbm().hidden()])?;
+        let changed = Rbm::with_units(stack, units)?;
+        self.sampler.update(|rbm| *rbm = changed);
         Ok(())
     }
 
     fn parameters(&self) -> ParametersState {
-        let variance = self.rbm.units().gaussian().map_or_else(Vec::new, |gaussian| gaussian.variance().to_vec());
-        ParametersState { variance, ..ParametersState::new(self.rbm.stack(), None) }
+        let variance = self.rbm().units().gaussian().map_or_else(Vec::new, |gaussian| gaussian.variance().to_vec());
+        ParametersState { variance, ..ParametersState::new(self.rbm().stack(), None) }
     }
 
     fn enumerable_units(&self) -> usize {
-        self.rbm.enumerable_units()
+        self.rbm().enumerable_units()
     }
 
     fn judged_by(&self) -> &'static [&'static str] {
-        match (self.rbm.classes(), estimates_log_z(&self.settings, &self.rbm)) {
-            (_, true) if !self.rbm.units().is_binary() => &["estimated_log_likelihood", "free_energy_gap"],
-            _ if !self.rbm.units().is_binary() => &["free_energy_gap"],
+        match (self.rbm().classes(), estimates_log_z(&self.settings, self.rbm())) {
+            (_, true) if !self.rbm().units().is_binary() => &["estimated_log_likelihood", "free_energy_gap"],
+            _ if !self.rbm().units().is_binary() => &["free_energy_gap"],
             (0, true) => &["estimated_log_likelihood", "pseudo_log_likelihood", "free_energy_gap"],
             (0, false) => &["pseudo_log_likelihood", "free_energy_gap"],
             (_, true) => &["error_rate", "estimated_log_likelihood", "pseudo_log_likelihood", "free_energy_gap"],
@@ -844,13 +845,13 @@ impl Learner for RbmLearner {
     }
 
     fn model(&self) -> Result<ModelData> {
-        Ok(self.rbm.to_data()?)
+        Ok(self.rbm().to_data()?)
     }
 
     fn figures(&self, probe: &Probe, streams: &Streams) -> Result<Figures> {
         const OP: &str = "RbmLearner::figures";
         let (train, valid) = (self.states(OP, &probe.train)?, self.states(OP, &probe.valid)?);
-        let (train, valid, rbm) = (&*train, &*valid, &self.rbm);
+        let (train, valid, rbm) = (&*train, &*valid, self.rbm());
         let ([loss, squared_error], volume) = (self.reconstruction(valid, streams), self.log_volume());
         let mut figures = Figures::new([
             ("reconstruction", loss + volume),
@@ -870,15 +871,17 @@ impl Learner for RbmLearner {
                 figures.push(name, error_rate(&rbm.log_class_probs(batch)?, batch.bits(), rbm.row_units()));
             }
         }
-        if self.rbm.enumerable_units() <= probe.exact_units {
-            let log_partition = self.rbm.log_partition()?;
-            figures.push("log_likelihood", mean(&self.rbm.log_prob(valid, log_partition)) - volume);
-            figures.push("train_log_likelihood", mean(&self.rbm.log_prob(train, log_partition)) - volume);
+        if self.rbm().enumerable_units() <= probe.exact_units {
+            let log_partition = self.rbm().log_partition()?;
+            figures.push("log_likelihood", mean(&self.rbm().log_prob(valid, log_partition)) - volume);
+            figures.push("train_log_likelihood", mean(&self.rbm().log_prob(train, log_partition)) - volume);
         }
         if let Some(log_partition) = self.estimated_log_partition()? {
-            figures.push("estimated_log_likelihood", mean(&self.rbm.log_prob(valid, log_partition.value)) - volume);
-            figures
-                .push("train_estimated_log_likelihood", mean(&self.rbm.log_prob(train, log_partition.value)) - volume);
+            figures.push("estimated_log_likelihood", mean(&self.rbm().log_prob(valid, log_partition.value)) - volume);
+            figures.push(
+                "train_estimated_log_likelihood",
+                mean(&self.rbm().log_prob(train, log_partition.value)) - volume,
+            );
             figures.push("log_partition", log_partition.value);
             figures.push("log_partition_error", log_partition.std_error);
         }
@@ -901,9 +904,9 @@ impl Learner for RbmLearner {
 
     fn restore(&mut self, state: LearnerState) -> Result<()> {
         const OP: &str = "RbmLearner::restore";
-        let (visible, hidden) = (self.rbm.visible(), self.rbm.hidden());
+        let (visible, hidden) = (self.rbm().visible(), self.rbm().hidden());
         self.set_parameters(state.parameters)?;
-        let stack = self.rbm.stack();
+        let stack = self.rbm().stack();
         let tensors = stack.tensors().zip(stack.tensor_names());
         let variances = of_variances(&self.log_variances).map(|values| (values, "visible_variance".into()));
         self.optimiser =
