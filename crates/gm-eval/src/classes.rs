@@ -5,9 +5,9 @@ use std::time::Instant;
 use gm_core::{Batch, Error as CoreError, Estimate, Matrix, ModelKind, Side};
 use serde::Serialize;
 
-use super::DataReport;
 use crate::error::Result;
 use crate::model::Model;
+use crate::report::DataReport;
 use gm_data::{Binarise, Split};
 use gm_net::Classifier;
 
@@ -48,8 +48,9 @@ impl ClassData {
     ///
     /// # Errors
     ///
-    /// [`Error::NoLabels`](gm_data::Error::NoLabels) without labels, [`Error::Label`](gm_data::Error::Label) for a label of
-    /// `classes` or more, [`Error::GreyLevels`](gm_data::Error::GreyLevels) for a binarisation that does not give one answer.
+    /// [`Error::NoLabels`](gm_data::Error::NoLabels) without labels, [`Error::Label`](gm_data::Error::Label) for a
+    /// label of `classes` or more, [`Error::GreyLevels`](gm_data::Error::GreyLevels) for a binarisation that does not
+    /// give one answer.
     ///
     /// # Examples
     ///
@@ -235,7 +236,7 @@ impl ClassReport {
     }
 }
 
-/// Judges a classifier by labelled rows.
+/// Classifies labelled rows by a feed-forward net, and counts the errors.
 ///
 /// # Errors
 ///
@@ -263,14 +264,14 @@ pub fn evaluate_classifier(net: &Classifier, data: &ClassData) -> Result<ClassRe
     Ok(ClassReport { seconds: began.elapsed().as_secs_f64(), ..report })
 }
 
-/// Judges the label units of a restricted Boltzmann machine or a deep belief network by labelled rows.
+/// Classifies labelled rows by the label units of an RBM or DBN, and counts the errors.
 ///
-/// p(y | v) of a restricted Boltzmann machine is exact; a deep belief network goes by the means that the recognition net gives to
-/// the machine on top.
+/// p(y | v) of an RBM is exact. That of a DBN is p(y | means), with the means that the recognition net gives to the RBM on top.
 ///
 /// # Errors
 ///
-/// [`gm_core::Error::Param`] for a model without label units, [`gm_core::Error::Shape`] when data and model differ in units.
+/// [`gm_core::Error::Param`] for a model without label units, [`gm_core::Error::Shape`] when data and model differ in
+/// units.
 ///
 /// # Examples
 ///

@@ -1,5 +1,5 @@
-//! Likelihoods of held-out data with the side of the truth that each figure lies on, and how well classes are told apart,
-//! for models of every kind.
+//! Likelihoods of held-out data with the side of the truth that each figure lies on, and how well classes are told
+//! apart, for models of every kind.
 //!
 //! Begin with `likelihood/mod.rs`, whose `evaluate` measures a model of any kind.
 //!
@@ -18,15 +18,19 @@ mod classes;
 mod error;
 mod likelihood;
 mod model;
+mod report;
+mod rows;
+mod settings;
 
 pub use classes::{ClassData, ClassReport, CrossEntropy, ErrorRate, classify, evaluate_classifier};
 pub use error::{Error, Result};
-pub use likelihood::{
-    DataReport, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, LogProbReport, LowerBound,
-    PartitionReport, PseudoReport, ReverseReport, TemperingSettings, evaluate, evaluate_dbm, evaluate_dbn,
-    evaluate_partition, evaluate_rbm, evaluate_sbn,
-};
+pub use likelihood::{evaluate, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm, evaluate_sbn};
 pub use model::{Model, convert_model};
+pub use report::{
+    DataReport, EvalReport, ImportanceReport, LogProbReport, LowerBound, PartitionReport, PseudoReport, ReverseReport,
+};
+pub use rows::EvalData;
+pub use settings::{EvalSettings, Exact, TemperingSettings};
 
 /// The example of the crate's description runs with the tests.
 #[cfg(doctest)]

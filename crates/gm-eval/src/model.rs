@@ -25,25 +25,24 @@ use crate::error::Result;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Model {
-    /// A restricted Boltzmann machine.
+    /// A restricted Boltzmann machine (RBM).
     Rbm(Rbm),
-    /// A sigmoid belief net.
+    /// A sigmoid belief net (SBN).
     Sbn(Sbn),
-    /// A deep Boltzmann machine.
+    /// A deep Boltzmann machine (DBM).
     Dbm(Dbm),
-    /// A deep belief network.
+    /// A deep belief network (DBN).
     Dbn(Dbn),
 }
 
 /// A model as another kind, where the parameters allow it.
 ///
-/// - Restricted Boltzmann machines, and deep ones or belief networks of one hidden layer, are the same distribution.
-/// - A deep belief network becomes a deep Boltzmann machine to start its joint training from: see [`Dbm::compose`].
-/// - A deep belief network becomes a sigmoid belief net with the same directed layers; the machine on top is left for its
-///   recognition net, and its top units become independent with the biases they have. This is a start for training, not the
-///   same distribution.
+/// - An RBM, and a DBM or DBN of one hidden layer, are the same distribution.
+/// - A DBN becomes a DBM from which joint training can start: see [`Dbm::compose`].
+/// - A DBN becomes an SBN with the same directed layers. The RBM on top turns into the last layer of the recognition net, and
+///   the top units become independent, with the same biases. This is a start for training, not the same distribution.
 ///
-/// Label units are kept where both kinds may have them, and left out by deep Boltzmann machines and sigmoid belief nets.
+/// Label units are kept if both kinds may have them. A DBM or SBN leaves them out.
 ///
 /// # Errors
 ///
@@ -97,7 +96,7 @@ pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
     .into())
 }
 
-/// A sigmoid belief net of all layers, whose recognition net ends with the posterior of the machine on top.
+/// An SBN of all layers, whose recognition net ends with the posterior of the RBM on top.
 fn sbn_from_dbn(dbn: Dbn) -> Result<ModelData> {
     let (top, depth) = (dbn.top(), dbn.depth());
     let (stack, net, _) = dbn.untied()?.into_parts();

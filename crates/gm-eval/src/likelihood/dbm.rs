@@ -1,34 +1,34 @@
-//! Likelihoods of deep Boltzmann machines: enumerated, or bounded by mean field with log Z annealed from both sides.
+//! Likelihoods of DBMs: enumerated, or bounded by mean field with log Z annealed from both sides.
 
 use std::time::Instant;
 
-use gm_core::{AisSettings, Batch, Estimate, ModelKind, Purpose, Side, Streams, VisibleKind, Watch, mean};
+use gm_core::{Batch, Estimate, ModelKind, Purpose, Streams, VisibleKind, Watch, mean};
 use gm_dbm::{Dbm, MeanField, MeanFieldSettings};
-use rand::seq::index::sample;
 
 use crate::error::Result;
-use crate::likelihood::{
-    EvalData, EvalReport, EvalSettings, ImportanceReport, LowerBound, annealed, exact, from_both_sides,
-    partition_warnings,
-};
+use crate::likelihood::interval::{annealed, exact, from_both_sides, partition_warnings};
+use crate::likelihood::raise::Raise;
+use crate::report::{EvalReport, ImportanceReport, LowerBound};
+use crate::rows::EvalData;
+use crate::settings::EvalSettings;
 
-/// Measures the likelihood of data under a deep Boltzmann machine.
+/// Measures the likelihood of data under a DBM.
 ///
-/// The bound of mean field with log Z enumerated or annealed over the smaller half of the layers; a tighter bound from
-/// importance-weighted draws of mean field; and, when log Z is annealed, walks back from random rows (RAISE) for the lower end of
-/// the interval. Where the hidden layers can be enumerated as well, log p is exact. Of Gaussian units p is the density of the data
-/// in their own units of measure.
+/// log Z is enumerated, or annealed over the smaller half of the layers. The report has the bound of mean field and a
+/// tighter bound from importance-weighted draws of mean field. If log Z is annealed, reverse AIS from random rows
+/// (RAISE) gives the lower end of the interval. If the hidden layers can be enumerated too, log p is exact. For
+/// Gaussian units p is the density of the data in their own units of measure.
 ///
 /// # Randomness
 ///
-/// Family 0 of [`Purpose::Evaluate`] for annealing, families 2 and 3 for the choice of rows and the walks back, family 4 for the
-/// importance weights, of the settings' seed.
+/// Families of [`Purpose::Evaluate`] of the settings' seed: 0 for annealing, 2 for the choice of rows, 3 for RAISE, 4
+/// for the importance weights.
 ///
 /// # Errors
 ///
-/// Those of [`Dbm::check_data`] when data and model differ in units, [`gm_core::Error::Empty`] without rows,
-/// [`gm_core::Error::TooLarge`] for enumeration beyond 30 units, [`gm_core::Error::Param`] for settings of annealing out of
-/// range, [`gm_core::Error::Interrupted`] when `watch` breaks.
+/// The errors of [`Dbm::check_data`] when data and model differ in units, [`gm_core::Error::Empty`] without rows,
+/// [`gm_core::Error::TooLarge`] for enumeration beyond 30 units, [`gm_core::Error::Param`] for settings of annealing
+/// out of range, [`gm_core::Error::Interrupted`] when `watch` breaks.
 ///
 /// # Source
 ///
@@ -65,8 +65,8 @@ pub fn evaluate_dbm(dbm: &Dbm, data: &EvalData, settings: &EvalSettings, watch: 
     let bounds = posterior.bound(dbm, &v, partition.value + volume);
     let log_z = partition.value + volume;
     let (importance, weighted) = importance(dbm, (&v, &posterior), settings, log_z, &streams, watch)?;
-    let walks = partition.runs.is_some() && settings.raise_walks > 0;
-    let log_z = walks.then(|| log_z_from_data(dbm, &v, settings, base.as_deref(), &streams, watch)).transpose()?;
+    let annealed = partition.runs.is_some() && settings.raise_walks > 0;
+    let log_z = annealed.then(|| log_z_from_data(dbm, &v, settings, base.as_deref(), &streams, watch)).transpose()?;
     let lower = log_z.as_ref().map(|log_z| LowerBound::new(mean(&bounds) + partition.value, log_z));
     let exact_rows = settings.exact.enumerates(dbm.enumerable_hidden_units()) && partition.runs.is_none();
     let log_probs = if exact_rows { dbm.log_prob(&v, partition.value + volume)? } else { weighted };
@@ -88,7 +88,7 @@ pub fn evaluate_dbm(dbm: &Dbm, data: &EvalData, settings: &EvalSettings, watch: 
     })
 }
 
-/// The importance-weighted bound with draws of mean field, in a report and for each row.
+/// The importance-weighted bound with draws of mean field, as a report and for each row.
 fn importance(
     dbm: &Dbm,
     (v, posterior): (&Batch, &MeanField),
@@ -115,7 +115,7 @@ fn importance(
     Ok((report, log_probs))
 }
 
-/// What walks back from random rows say of log Z: above it in expectation.
+/// log Z by reverse AIS from random rows: too high in expectation.
 fn log_z_from_data(
     dbm: &Dbm,
     v: &Batch,
@@ -124,18 +124,12 @@ fn log_z_from_data(
     streams: &Streams,
     watch: Watch<'_>,
 ) -> Result<Estimate> {
-    let total = v.samples();
-    let mut stream = streams.fork(Purpose::Evaluate, 2).stream(0);
-    let chosen = sample(&mut stream, total, settings.raise_walks.min(total)).into_vec();
-    // With few rows there are several walks from each.
-    let walks: Vec<usize> = chosen.iter().copied().cycle().take(settings.raise_walks).collect();
-    let v = v.select(&walks);
-    let ais = AisSettings { runs: 1, schedule: settings.ais.schedule.clone() };
-    let log_probs = dbm.log_prob_raise(&v, &ais, base, &streams.fork(Purpose::Evaluate, 3), watch)?;
-    let bounds = unnormalised_bounds(dbm, &v)?;
-    // Against the bound of mean field, whose mean over all rows is known.
-    let log_z: Vec<f64> = bounds.iter().zip(&log_probs).map(|(bound, log_p)| bound - log_p).collect();
-    Ok(Estimate::mean(&log_z, Side::Upper, "raise"))
+    Raise { rows: v, settings, streams }.log_z(|v, ais, _, runs| {
+        let log_probs = dbm.log_prob_raise(v, ais, base, runs, watch)?;
+        // The mean of the bounds of mean field over all rows is known.
+        let bounds = unnormalised_bounds(dbm, v)?;
+        Ok(bounds.iter().zip(&log_probs).map(|(bound, log_p)| bound - log_p).collect())
+    })
 }
 
 /// The bounds of mean field without log Z.

@@ -1,30 +1,31 @@
-//! Likelihoods of deep belief networks: enumerated, or bounded by draws of the recognition net with log Z of the machine on top
-//! annealed from both sides.
+//! Likelihoods of DBNs: enumerated, or bounded by draws of the recognition net with log Z of the RBM on top annealed
+//! from both sides.
 
 use std::time::Instant;
 
-use gm_core::{Batch, Estimate, ModelKind, Purpose, Side, Streams, VisibleKind, VisibleUnits, Watch, mean};
+use gm_core::{Batch, Estimate, ModelKind, Purpose, Streams, VisibleKind, VisibleUnits, Watch, mean};
 use gm_dbn::Dbn;
 use gm_sbn::Bounds;
-use rand::seq::index::sample;
 
 use crate::error::Result;
-use crate::likelihood::{
-    EvalData, EvalReport, EvalSettings, LowerBound, annealed, exact, from_both_sides, importance_of_bounds,
-    partition_warnings,
-};
+use crate::likelihood::interval::{annealed, exact, from_both_sides, partition_warnings};
+use crate::likelihood::raise::Raise;
+use crate::likelihood::sbn::importance;
+use crate::report::{EvalReport, LowerBound};
+use crate::rows::EvalData;
+use crate::settings::EvalSettings;
 
-/// Measures the likelihood of data under a deep belief network.
+/// Measures the likelihood of data under a DBN.
 ///
-/// The evidence lower bound and a tighter one from several draws of the recognition net, with log Z of the machine on top
-/// enumerated or annealed; when it is annealed, walks back from what the recognition net makes of random rows (RAISE) give the
-/// lower end of the interval. Where the hidden layers below the top can be enumerated as well, log p is exact. Of Gaussian units p
-/// is the density of the data in their own units of measure.
+/// log Z of the RBM on top is enumerated or annealed. The report has the evidence lower bound and a tighter bound from
+/// several draws of the recognition net. If log Z is annealed, reverse AIS from the recognition net's draws for random
+/// rows (RAISE) gives the lower end of the interval. If the hidden layers below the top can be enumerated too, log p is
+/// exact. For Gaussian units p is the density of the data in their own units of measure.
 ///
 /// # Randomness
 ///
-/// Family 0 of [`Purpose::Evaluate`] for annealing, families 2 and 3 for the choice of rows and the walks back, family 4 for the
-/// draws of the recognition net, of the settings' seed.
+/// Families of [`Purpose::Evaluate`] of the settings' seed: 0 for annealing, 2 for the choice of rows, 3 for RAISE, 4
+/// for the draws of the recognition net.
 ///
 /// # Errors
 ///
@@ -64,8 +65,9 @@ pub fn evaluate_dbn(dbn: &Dbn, data: &EvalData, settings: &EvalSettings, watch: 
     };
     let draws = streams.fork(Purpose::Evaluate, 4);
     let bounds = of_rows(dbn, dbn.bounds(&states, partition.value, &settings.bound, &draws, watch)?);
-    let walks = partition.runs.is_some() && settings.raise_walks > 0;
-    let log_z = walks.then(|| log_z_from_data(dbn, &states, settings, base.as_deref(), &streams, watch)).transpose()?;
+    let annealed_z = partition.runs.is_some() && settings.raise_walks > 0;
+    let log_z =
+        annealed_z.then(|| log_z_from_data(dbn, &states, settings, base.as_deref(), &streams, watch)).transpose()?;
     let directed = dbn.enumerable_hidden_units();
     let is_exact = settings.exact.enumerates(directed) && partition.runs.is_none();
     let log_probs = if is_exact {
@@ -81,7 +83,7 @@ pub fn evaluate_dbn(dbn: &Dbn, data: &EvalData, settings: &EvalSettings, watch: 
     let report = EvalReport::new(ModelKind::Dbn, dbn.layers(), data, mean_log_prob, settings.seed);
     Ok(EvalReport {
         elbo: Some(mean(&bounds.elbo)),
-        importance_weighted: (!is_exact).then(|| importance_of_bounds(&bounds)),
+        importance_weighted: (!is_exact).then(|| importance(&bounds)),
         warnings: partition_warnings(&partition, at_most_0, lower.as_ref().map(|lower| value - lower.value)),
         lower_bound: lower,
         log_partition: Some(partition),
@@ -92,7 +94,7 @@ pub fn evaluate_dbn(dbn: &Dbn, data: &EvalData, settings: &EvalSettings, watch: 
     })
 }
 
-/// Rows of data as the network sees them.
+/// Rows of data as states of the visible units.
 fn states(dbn: &Dbn, data: &EvalData) -> Result<Batch> {
     const OP: &str = "evaluate_dbn";
     match dbn.units() {
@@ -102,7 +104,7 @@ fn states(dbn: &Dbn, data: &EvalData) -> Result<Batch> {
     Ok(dbn.states_of_rows(&data.rows)?)
 }
 
-/// Bounds on log p of states as ones on that of rows in their own units of measure.
+/// Bounds on log p of rows in their own units of measure, from bounds on log p of states.
 fn of_rows(dbn: &Dbn, mut bounds: Bounds) -> Bounds {
     let volume = dbn.log_volume();
     let weighted = bounds.importance_weighted.iter_mut().flatten();
@@ -110,7 +112,7 @@ fn of_rows(dbn: &Dbn, mut bounds: Bounds) -> Bounds {
     bounds
 }
 
-/// What walks back from draws of the recognition net for random rows say of log Z: above it in expectation.
+/// log Z by reverse AIS from the recognition net's draws for random rows: too high in expectation.
 fn log_z_from_data(
     dbn: &Dbn,
     states: &Batch,
@@ -119,13 +121,8 @@ fn log_z_from_data(
     streams: &Streams,
     watch: Watch<'_>,
 ) -> Result<Estimate> {
-    let total = states.samples();
-    let family = streams.fork(Purpose::Evaluate, 2);
-    let chosen = sample(&mut family.stream(0), total, settings.raise_walks.min(total)).into_vec();
-    // With few rows there are several walks from each.
-    let walks: Vec<usize> = chosen.iter().copied().cycle().take(settings.raise_walks).collect();
-    let x = dbn.sampler().chains_from(states.select(&walks), &family)?.into_v();
-    let streams = streams.fork(Purpose::Evaluate, 3);
-    let log_z = dbn.log_partition_raise(&x, &settings.ais.schedule, base, &streams, watch)?;
-    Ok(Estimate::mean(&log_z, Side::Upper, "raise"))
+    Raise { rows: states, settings, streams }.log_z(|rows, ais, choice, runs| {
+        let x = dbn.sampler().chains_from(rows.clone(), choice)?.into_v();
+        Ok(dbn.log_partition_raise(&x, &ais.schedule, base, runs, watch)?)
+    })
 }

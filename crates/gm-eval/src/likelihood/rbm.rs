@@ -1,39 +1,40 @@
-//! Likelihoods of restricted Boltzmann machines: enumerated or annealed from both sides.
+//! Likelihoods of RBMs: enumerated, or annealed from both sides.
 
 use std::time::Instant;
 
-use gm_core::{AisSettings, Batch, Estimate, Matrix, ModelKind, Purpose, Side, Streams, VisibleKind, Watch, mean};
+use gm_core::{Batch, Estimate, Matrix, ModelKind, Purpose, Side, Streams, VisibleKind, Watch, mean};
 use gm_rbm::Rbm;
-use rand::seq::index::sample;
 
 use crate::error::Result;
-use crate::likelihood::{
-    EvalData, EvalReport, EvalSettings, LogProbReport, LowerBound, PartitionReport, PseudoReport, ReverseReport,
-    WIDE_INTERVAL, annealed, exact, partition_warnings,
-};
+use crate::likelihood::interval::{WIDE_INTERVAL, annealed, exact, partition_warnings};
+use crate::likelihood::raise::Raise;
+use crate::report::{EvalReport, LogProbReport, LowerBound, PartitionReport, PseudoReport, ReverseReport};
+use crate::rows::EvalData;
+use crate::settings::EvalSettings;
 
 /// Conditionals times hidden units up to which the pseudo-likelihood takes every unit of every row.
 const PSEUDO_LIMIT: usize = 200_000_000;
 
-/// Measures the likelihood of data under a restricted Boltzmann machine.
+/// Measures the likelihood of data under an RBM.
 ///
-/// mean log p = -mean F(v) - log Z, with log Z enumerated or annealed from the independent model of the
-/// training means. Annealing leans upwards in log p; walks back from random rows (RAISE) give the lower end of the interval, as
-/// do walks back from samples of the model got by parallel tempering, if asked for.
-/// Label units are summed out, and walks back begin with a class drawn from p(y | v). Of Gaussian units p is the density of the
-/// data in their own units of measure.
+/// mean log p = -mean F(v) - log Z
+///
+/// log Z is enumerated, or annealed from independent units with the training means. Annealing makes log p too high in
+/// expectation. Reverse AIS from random rows (RAISE) gives the lower end of the interval. With `reverse_runs`, reverse
+/// AIS from samples of the model, drawn by parallel tempering, gives a lower end as well. Label units are summed out; a
+/// run of RAISE begins with a class drawn from p(y | v). For Gaussian units p is the density of the data in their own
+/// units of measure.
 ///
 /// # Randomness
 ///
-/// Family 0 of [`Purpose::Evaluate`] for annealing, family 1 for the pseudo-likelihood, families 2 and 3 for the choice of
-/// rows, with their classes, and the walks back, families 5 and 6 for samples of the model and the walks back from them, of the
-/// settings' seed.
+/// Families of [`Purpose::Evaluate`] of the settings' seed: 0 for annealing, 1 for the pseudo-likelihood, 2 for the
+/// choice of rows and their classes, 3 for RAISE, 5 for samples of the model, 6 for reverse AIS from these samples.
 ///
 /// # Errors
 ///
 /// [`gm_core::Error::Shape`] when data and model differ in units, [`gm_core::Error::Empty`] without rows,
-/// [`gm_core::Error::TooLarge`] for enumeration beyond 30 units, [`gm_core::Error::Param`] for settings of annealing out of
-/// range, [`gm_core::Error::Interrupted`] when `watch` breaks.
+/// [`gm_core::Error::TooLarge`] for enumeration beyond 30 units, [`gm_core::Error::Param`] for settings of annealing
+/// out of range, [`gm_core::Error::Interrupted`] when `watch` breaks.
 ///
 /// # Source
 ///
@@ -117,7 +118,7 @@ fn gap(rbm: &Rbm, free_energy: &[f64], train: Option<&Batch>) -> Result<Option<f
     Ok(train.map(|train| mean(free_energy) - mean(&train)))
 }
 
-/// log Z from above. What the walks back say varies little from row to row, so that few rows tell the mean over all.
+/// log Z from above, by reverse AIS from random rows.
 fn log_z_from_data(
     rbm: &Rbm,
     data: &EvalData,
@@ -125,20 +126,15 @@ fn log_z_from_data(
     streams: &Streams,
     watch: Watch<'_>,
 ) -> Result<Estimate> {
-    let total = data.rows.samples();
-    let family = streams.fork(Purpose::Evaluate, 2);
-    let chosen = sample(&mut family.stream(0), total, settings.raise_walks.min(total)).into_vec();
-    // With few rows there are several walks from each.
-    let walks: Vec<usize> = chosen.iter().copied().cycle().take(settings.raise_walks).collect();
-    let v = rbm.states_of_rows(&data.rows.select(&walks), &family)?;
     let base = base(rbm, data);
-    let ais = AisSettings { runs: 1, schedule: settings.ais.schedule.clone() };
-    let bounds = rbm.log_prob_raise(&v, &ais, base.as_deref(), &streams.fork(Purpose::Evaluate, 3), watch)?;
-    let log_z: Vec<f64> = rbm.free_energy(&v).iter().zip(&bounds).map(|(f, bound)| -f - bound).collect();
-    Ok(Estimate::mean(&log_z, Side::Upper, "raise"))
+    Raise { rows: &data.rows, settings, streams }.log_z(|rows, ais, choice, runs| {
+        let v = rbm.states_of_rows(rows, choice)?;
+        let bounds = rbm.log_prob_raise(&v, ais, base.as_deref(), runs, watch)?;
+        Ok(rbm.free_energy(&v).iter().zip(&bounds).map(|(f, bound)| -f - bound).collect())
+    })
 }
 
-/// log Z by walks back from where parallel tempering ends.
+/// log Z by reverse AIS from the states in which parallel tempering ends.
 fn reverse(
     rbm: &Rbm,
     data: &EvalData,
@@ -169,7 +165,7 @@ fn reverse(
     })
 }
 
-/// A warning where walks forth and back do not agree on log Z.
+/// A warning if AIS and reverse AIS do not agree on log Z.
 fn disagreement(partition: &PartitionReport, reverse: &ReverseReport) -> Option<String> {
     let gap = reverse.value - partition.value;
     let remedy = match gap {
@@ -205,7 +201,7 @@ fn mean_log_prob(
     LogProbReport { value, low, high, side, method }
 }
 
-/// Of binary units without a label, with which single units would say nothing of rows whose class is unknown.
+/// The pseudo-likelihood of binary units. An RBM with label units has none, because the class of a row is unknown.
 fn pseudo_likelihood(rbm: &Rbm, rows: &Batch, streams: &Streams) -> Option<PseudoReport> {
     let rows = rows.as_bits().filter(|_| rbm.classes() == 0)?;
     let terms = rows.samples().saturating_mul(rbm.visible()).saturating_mul(rbm.hidden());

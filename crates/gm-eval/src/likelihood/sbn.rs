@@ -1,4 +1,4 @@
-//! Likelihoods of sigmoid belief nets: enumerated, or bounded from below by importance weights.
+//! Likelihoods of SBNs: enumerated, or bounded from below by importance weights.
 
 use std::time::Instant;
 
@@ -6,28 +6,31 @@ use gm_core::{ModelKind, Streams, Watch, mean};
 use gm_sbn::{Bounds, Sbn};
 
 use crate::error::Result;
-use crate::likelihood::{EvalData, EvalReport, EvalSettings, ImportanceReport, LOW_ESS, LogProbReport};
+use crate::likelihood::interval::LOW_ESS;
+use crate::report::{EvalReport, ImportanceReport, LogProbReport};
+use crate::rows::EvalData;
+use crate::settings::EvalSettings;
 
-/// The share of rows, those with the smallest effective sample size, that a warning looks at.
+/// The share of rows with the smallest effective sample size, for which a warning is given.
 const WORST: f64 = 0.05;
 
 /// The effective sample size below which one draw decides the weight of a row.
 const FEWEST: f64 = 2.0;
 
-/// Measures the likelihood of data under a sigmoid belief net.
+/// Measures the likelihood of data under an SBN.
 ///
 /// Exact by enumeration of the hidden units; otherwise the importance-weighted bound, which lies below mean log p in
 /// expectation and grows with the number of draws. With a recognition net the bounds are measured in any case.
 ///
 /// # Randomness
 ///
-/// As [`Sbn::bounds`], of the settings' seed.
+/// The draws of [`Sbn::bounds`] with the settings' seed.
 ///
 /// # Errors
 ///
 /// [`gm_core::Error::Shape`] when data and model differ in units, [`gm_core::Error::Empty`] without rows,
-/// [`gm_core::Error::TooLarge`] for enumeration beyond 30 units, [`gm_core::Error::Param`] for a model that can be neither
-/// enumerated nor bounded or for settings out of range, [`gm_core::Error::Interrupted`] when `watch` breaks.
+/// [`gm_core::Error::TooLarge`] for enumeration beyond 30 units, [`gm_core::Error::Param`] for a model that can be
+/// neither enumerated nor bounded or for settings out of range, [`gm_core::Error::Interrupted`] when `watch` breaks.
 ///
 /// # Source
 ///
@@ -66,7 +69,7 @@ pub fn evaluate_sbn(sbn: &Sbn, data: &EvalData, settings: &EvalSettings, watch: 
     })
 }
 
-/// The exact value where there is one, else the bound with its own error on both sides.
+/// The exact value if there is one, otherwise the bound with its own error on both sides.
 fn mean_log_prob(log_probs: Option<&[f64]>, bounds: Option<&Bounds>) -> LogProbReport {
     match (log_probs.map(mean), bounds.map(Bounds::mean)) {
         (None, Some(bound)) => {
@@ -79,6 +82,7 @@ fn mean_log_prob(log_probs: Option<&[f64]>, bounds: Option<&Bounds>) -> LogProbR
     }
 }
 
+/// The report of these bounds.
 pub(super) fn importance(bounds: &Bounds) -> ImportanceReport {
     let (found, repeats) = (bounds.mean(), bounds.importance_weighted.len());
     let mut ess = bounds.ess.clone();

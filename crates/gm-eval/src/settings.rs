@@ -1,0 +1,153 @@
+//! Settings of evaluation: exact or estimated, the annealing, the draws of bounds and the seed.
+
+use std::str::FromStr;
+
+use gm_core::{AisSettings, Error as CoreError};
+use gm_sbn::BoundSettings;
+
+use crate::error::{Error, Result};
+
+/// Whether the likelihood is enumerated or estimated.
+///
+/// Written `auto`, `yes` or `no`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{AisSettings, BitMatrix, Schedule, Stack, unwatched};
+/// use gm_eval::{EvalData, EvalSettings, Exact, evaluate_rbm};
+///
+/// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+/// let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
+/// let side = |exact| {
+///     let ais = AisSettings { runs: 10, schedule: Schedule::Linear(5) };
+///     let settings = EvalSettings { exact, ais, ..Default::default() };
+///     evaluate_rbm(&rbm, &data, &settings, &mut unwatched).map(|report| report.mean_log_prob.side)
+/// };
+/// assert_eq!((side(Exact::Auto)?, side("no".parse()?)?), ("exact", "estimate"));
+/// # Ok::<(), gm_eval::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Exact {
+    /// Enumerates up to 20 units: the smaller layer of an RBM, the hidden units of an SBN, the smaller half of the
+    /// layers of a DBM for log Z, and the smaller layer of the RBM on top of a DBN for log Z. For log p of rows, a DBM
+    /// or DBN must also have few enough hidden units.
+    #[default]
+    Auto,
+    /// Enumerates, and refuses more than 30 units.
+    Yes,
+    /// Anneals, or bounds log p by importance weights.
+    No,
+}
+
+impl FromStr for Exact {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "yes" => Ok(Self::Yes),
+            "no" => Ok(Self::No),
+            _ => Err(CoreError::unknown("choice of exactness", text, &["auto", "yes", "no"]).into()),
+        }
+    }
+}
+
+impl Exact {
+    /// Whether this many units are enumerated.
+    pub(crate) fn enumerates(self, units: usize) -> bool {
+        match self {
+            Self::Auto => units <= AUTO_LIMIT,
+            Self::Yes => true,
+            Self::No => false,
+        }
+    }
+}
+
+/// The most units that [`Exact::Auto`] enumerates.
+const AUTO_LIMIT: usize = 20;
+
+/// How a likelihood is measured.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{AisSettings, BitMatrix, Schedule, Stack, unwatched};
+/// use gm_eval::{EvalData, EvalSettings, Exact, evaluate_rbm};
+///
+/// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+/// let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
+/// let ais = AisSettings { runs: 10, schedule: Schedule::Linear(5) };
+/// let settings = EvalSettings { exact: Exact::No, ais, raise_walks: 20, ..Default::default() };
+/// let report = evaluate_rbm(&rbm, &data, &settings, &mut unwatched)?;
+/// assert_eq!(report.log_partition.and_then(|log_z| log_z.runs), Some(10));
+/// assert_eq!(report.lower_bound.map(|bound| bound.walks), Some(20));
+/// # Ok::<(), gm_eval::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvalSettings {
+    /// Whether the likelihood is enumerated or estimated.
+    pub exact: Exact,
+    /// Runs and temperatures of annealing, for models with a partition function.
+    pub ais: AisSettings,
+    /// Runs of reverse AIS from random rows (RAISE) for a lower bound, where log Z is annealed; 0 switches the bound
+    /// off.
+    pub raise_walks: usize,
+    /// Runs of reverse AIS from samples of the model, where log Z of an RBM is annealed; 0 switches them off.
+    pub reverse_runs: usize,
+    /// The parallel tempering that draws these samples.
+    pub tempering: TemperingSettings,
+    /// Draws of the recognition net for importance weights, for models that have a recognition net.
+    pub bound: BoundSettings,
+    /// The seed of all random numbers, the binarisation excepted.
+    pub seed: u64,
+}
+
+impl Default for EvalSettings {
+    /// Enumeration of up to 20 units; otherwise 100 runs over 14,501 temperatures in both directions, or 1,000 draws
+    /// for each row.
+    fn default() -> Self {
+        Self {
+            exact: Exact::Auto,
+            ais: AisSettings::default(),
+            raise_walks: 100,
+            reverse_runs: 0,
+            tempering: TemperingSettings::default(),
+            bound: BoundSettings::default(),
+            seed: 0,
+        }
+    }
+}
+
+/// The parallel tempering that draws samples of a model.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{AisSettings, BitMatrix, Schedule, Stack, unwatched};
+/// use gm_eval::{EvalData, EvalSettings, Exact, TemperingSettings, evaluate_rbm};
+///
+/// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+/// let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
+/// let ais = AisSettings { runs: 10, schedule: Schedule::Linear(5) };
+/// let tempering = TemperingSettings { temperatures: 3, sweeps: 40 };
+/// let settings = EvalSettings { exact: Exact::No, ais, reverse_runs: 10, tempering, ..Default::default() };
+/// let report = evaluate_rbm(&rbm, &data, &settings, &mut unwatched)?;
+/// assert_eq!(report.reverse_log_partition.map(|log_z| log_z.sweeps), Some(40));
+/// assert_eq!(report.mean_log_prob.method, "ais, raise and reverse ais");
+/// # Ok::<(), gm_eval::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TemperingSettings {
+    /// Number of temperatures; their values adapt during the first half of the sweeps.
+    pub temperatures: usize,
+    /// Sweeps at each temperature.
+    pub sweeps: usize,
+}
+
+impl Default for TemperingSettings {
+    /// 2,000 sweeps at 20 temperatures.
+    fn default() -> Self {
+        Self { temperatures: 20, sweeps: 2_000 }
+    }
+}
