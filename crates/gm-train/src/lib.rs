@@ -23,32 +23,28 @@ mod course;
 mod dbm;
 mod dbn;
 mod error;
+mod fit;
 mod learner;
 mod rbm;
 mod run;
 mod sbn;
 mod settings;
 
-pub use classifier::learner::{ClassifierLearner, ClassifierSettings};
-pub use config::{Config, DataConfig, ModelConfig, ModelSettings};
-pub use course::checkpoint::CheckpointInfo;
-pub use course::monitor::{MonitorSettings, StopOn};
-pub use course::observer::{Event, Observer, Unobserved};
-pub use course::trainer::{Fit, FitOptions, Outcome, fit_classifier, fit_dbm, fit_dbn, fit_rbm, fit_rbm_with, fit_sbn};
-pub use dbm::learner::{DbmLearner, DbmSettings, Pretrain};
-pub use dbn::learner::DbnLearner;
-pub use dbn::settings::{Backfit, DbnSettings, LayerInputs, LayerStart};
+pub use classifier::{ClassifierLearner, ClassifierSettings};
+pub use config::{Config, DataConfig, ModelConfig};
+pub use course::{CheckpointInfo, EpochRecord, Event, MonitorSettings, Observer, Outcome, StopOn, Unobserved};
+pub use dbm::{DbmLearner, DbmSettings, Pretrain};
+pub use dbn::{Backfit, DbnLearner, DbnSettings, LayerInputs, LayerStart};
 pub use error::{Error, Result};
-pub use learner::metrics::{EpochRecord, Figures};
-pub use learner::optimiser::{Optimiser, OptimiserSettings, OptimiserState};
-pub use learner::{BitsState, ChainsState, Learner, LearnerState, ParametersState, Probe, StepReport};
-pub use rbm::learner::{Algorithm, RbmLearner, RbmSettings};
+pub use fit::{Fit, FitOptions, fit_classifier, fit_dbm, fit_dbn, fit_rbm, fit_rbm_with, fit_sbn};
+pub use learner::{
+    BitsState, ChainsState, Figures, Learner, LearnerState, ModelSettings, Optimiser, OptimiserState, ParametersState,
+    Probe, StepReport,
+};
+pub use rbm::{Algorithm, RbmLearner, RbmSettings};
 pub use run::Run;
-pub use sbn::learner::{SbnLearner, SbnSettings};
-pub use sbn::rule::SbnRule;
-pub use settings::rate::{Clock, Rate, warm_up};
-pub use settings::regularise::Regularise;
-pub use settings::visible::Visible;
+pub use sbn::{SbnLearner, SbnRule, SbnSettings};
+pub use settings::{Clock, OptimiserSettings, Rate, Regularise, Visible, warm_up};
 
 /// The example of the crate's description runs with the tests.
 #[cfg(doctest)]

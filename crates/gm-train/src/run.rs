@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use gm_core::{ModelData, Streams};
 
 use crate::config::{Config, first_difference};
-use crate::course::checkpoint::{Checkpoint, DataMark, sweep_up};
-use crate::course::observer::{Event, Observer};
-use crate::course::trainer::{Examples, Journal, Outcome, Plan, Trainer};
+use crate::course::{
+    Checkpoint, DataMark, EpochRecord, Event, Examples, Journal, Metrics, Observer, Outcome, Plan, Trainer, sweep_up,
+};
 use crate::error::{Error, Result};
 use crate::learner::Learner;
-use crate::learner::metrics::{EpochRecord, Metrics};
 use gm_data::Dataset;
 use gm_data::{save_model, write_atomically};
 
@@ -296,5 +295,41 @@ impl Journal for Folder {
 
     fn lasts(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+    use crate::course::{Unobserved, list};
+
+    #[test]
+    fn rejects_checkpoints_of_places_that_the_run_cannot_have_come_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[data]\nspec = 'bars-and-stripes:2'\n[model]\nkind = 'rbm'\nhidden = 3\nepochs = 3\nbatch_size = 4\nchains = 5\n\
+                    [monitor]\nstop_on = 'log-likelihood'\n";
+        let mut stop = |event: &Event<'_>| match event {
+            Event::Step { step: 3, .. } => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        Run::create(folder.path(), &Config::parse(text).unwrap()).unwrap().train(&mut stop).unwrap();
+        let checkpoints = folder.path().join("checkpoints");
+        let sound = Checkpoint::newest(&checkpoints).unwrap().0.unwrap();
+        let refused = |change: &dyn Fn(&mut Checkpoint)| {
+            let mut changed = sound.clone();
+            change(&mut changed);
+            changed.save(&checkpoints).unwrap();
+            let error = Run::resume(folder.path()).unwrap().train(&mut Unobserved).unwrap_err().to_string();
+            list(&checkpoints).unwrap().iter().for_each(|path| fs::remove_file(path).unwrap());
+            error
+        };
+        assert_eq!(
+            refused(&|checkpoint| checkpoint.stopping.best.as_mut().unwrap().epoch = 2),
+            "checkpoint: `best epoch` is 2, allowed: an epoch before the checkpoint"
+        );
+        let error = refused(&|checkpoint| checkpoint.step = 7);
+        assert_eq!(error, "checkpoint: `step` is 7, allowed: updates of this run");
     }
 }

@@ -150,7 +150,7 @@ impl CheckpointInfo {
 }
 
 /// The checkpoints of a folder, oldest first.
-fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     let fail = || Error::io("reading", folder);
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(fail())? {
@@ -181,12 +181,7 @@ pub(crate) fn sweep_up(folder: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::ops::ControlFlow;
-
     use super::*;
-    use crate::config::Config;
-    use crate::course::observer::{Event, Unobserved};
-    use crate::run::Run;
 
     fn checkpoint(step: u64) -> Checkpoint {
         Checkpoint {
@@ -244,33 +239,5 @@ mod tests {
         assert_ne!(with(&[1, 2], &[3, 4]), with(&[1, 2, 3], &[4]));
         let mark = DataMark { rows: 8, units: 4, digest: [0x1f; 32] };
         assert_eq!(mark.to_string(), "8 training rows of 4 units, digest 1f1f1f1f1f1f");
-    }
-
-    #[test]
-    fn rejects_checkpoints_of_places_that_the_run_cannot_have_come_to() {
-        let folder = tempfile::tempdir().unwrap();
-        let text = "[data]\nspec = 'bars-and-stripes:2'\n[model]\nkind = 'rbm'\nhidden = 3\nepochs = 3\nbatch_size = 4\nchains = 5\n\
-                    [monitor]\nstop_on = 'log-likelihood'\n";
-        let mut stop = |event: &Event<'_>| match event {
-            Event::Step { step: 3, .. } => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        };
-        Run::create(folder.path(), &Config::parse(text).unwrap()).unwrap().train(&mut stop).unwrap();
-        let checkpoints = folder.path().join("checkpoints");
-        let sound = Checkpoint::newest(&checkpoints).unwrap().0.unwrap();
-        let refused = |change: &dyn Fn(&mut Checkpoint)| {
-            let mut changed = sound.clone();
-            change(&mut changed);
-            changed.save(&checkpoints).unwrap();
-            let error = Run::resume(folder.path()).unwrap().train(&mut Unobserved).unwrap_err().to_string();
-            list(&checkpoints).unwrap().iter().for_each(|path| fs::remove_file(path).unwrap());
-            error
-        };
-        assert_eq!(
-            refused(&|checkpoint| checkpoint.stopping.best.as_mut().unwrap().epoch = 2),
-            "checkpoint: `best epoch` is 2, allowed: an epoch before the checkpoint"
-        );
-        let error = refused(&|checkpoint| checkpoint.step = 7);
-        assert_eq!(error, "checkpoint: `step` is 7, allowed: updates of this run");
     }
 }

@@ -1,10 +1,26 @@
 //! The course of training that all models share: batches, figures, checkpoints, early stopping.
 //!
-//! Begin with `trainer.rs`, whose loop asks a learner for updates, an observer for leave to go on, and a journal to keep
-//! what a run has reached.
+//! Begin with `trainer.rs`, whose loop takes batches from `examples.rs`, asks a learner for updates and an observer for leave
+//! to go on, and leaves what a run has reached in a journal.
 
-pub(crate) mod checkpoint;
-pub(crate) mod guard;
-pub(crate) mod monitor;
-pub(crate) mod observer;
-pub(crate) mod trainer;
+mod checkpoint;
+mod examples;
+mod guard;
+mod journal;
+mod metrics;
+mod monitor;
+mod observer;
+mod trainer;
+
+pub use checkpoint::CheckpointInfo;
+#[cfg(test)]
+pub(crate) use checkpoint::list;
+pub(crate) use checkpoint::{Checkpoint, DataMark, sweep_up};
+pub(crate) use examples::{Examples, Plan};
+pub(crate) use journal::{History, Journal};
+pub use metrics::EpochRecord;
+pub(crate) use metrics::Metrics;
+pub use monitor::{MonitorSettings, StopOn};
+pub use observer::{Event, Observer, Unobserved};
+pub use trainer::Outcome;
+pub(crate) use trainer::Trainer;

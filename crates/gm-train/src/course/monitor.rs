@@ -6,8 +6,8 @@ use std::str::FromStr;
 use gm_core::Error as CoreError;
 use serde::{Deserialize, Serialize};
 
+use crate::course::metrics::EpochRecord;
 use crate::error::{Error, Result};
-use crate::learner::metrics::EpochRecord;
 use crate::learner::{Learner, ParametersState};
 
 /// Which figure ends a run before its last epoch.
@@ -262,7 +262,7 @@ impl Stopping {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learner::metrics::Figures;
+    use crate::learner::Figures;
 
     fn judged(stop_on: StopOn, name: &'static str, values: &[f64]) -> (Vec<bool>, Stopping) {
         let settings = MonitorSettings { stop_on, patience: 2, ..Default::default() };

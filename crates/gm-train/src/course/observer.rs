@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use crate::learner::metrics::EpochRecord;
+use crate::course::metrics::EpochRecord;
 
 /// Something that happened during training.
 ///

@@ -4,9 +4,7 @@ use gm_core::{Batch, Streams, check_len};
 use gm_dbm::{Chains, Dbm, ModelPhase, Replicas, Sampler};
 
 use crate::error::Result;
-use crate::learner::metrics::Figures;
-use crate::learner::{BitsState, ChainsState};
-use crate::rbm::learner::{restore_visible, visible_state};
+use crate::learner::{BitsState, ChainsState, Figures, restore_visible, visible_state};
 
 /// Chains that go on from update to update.
 #[derive(Clone, Debug)]

@@ -1,5 +1,13 @@
 //! Training of deep Boltzmann machines.
+//!
+//! Begin with `settings.rs`; `learner.rs` trains all layers together, `pretrain.rs` one matrix at a time, `chains.rs` holds
+//! the chains that go on between updates.
 
-pub(crate) mod chains;
-pub(crate) mod learner;
-pub(crate) mod pretrain;
+mod chains;
+mod learner;
+mod pretrain;
+mod settings;
+
+pub use learner::DbmLearner;
+pub(crate) use learner::means_seen_by;
+pub use settings::{DbmSettings, Pretrain};

@@ -8,13 +8,15 @@ use gm_dbn::{Couplings, Dbn};
 use gm_rbm::{Rbm, free_energy_gap};
 use gm_sbn::BoundSettings;
 
+use crate::dbn::labels::{joined, joined_in_turn, labelled};
 use crate::dbn::settings::{DbnSettings, LayerInputs};
 use crate::dbn::together::Together;
 use crate::error::Result;
-use crate::learner::metrics::Figures;
-use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, binary};
-use crate::rbm::learner::{RbmLearner, WATCHED, error_rate, rms};
-use crate::settings::rate::Clock;
+use crate::learner::{
+    Figures, Learner, LearnerState, ParametersState, Probe, StepReport, binary, check_layers, error_rate, rms,
+};
+use crate::rbm::{RbmLearner, WATCHED};
+use crate::settings::Clock;
 use gm_data::Dataset;
 
 /// Runs and temperatures of annealing at the end of a layer, whose bound is compared with that of the next.
@@ -273,7 +275,7 @@ impl DbnLearner {
         let classes = self.dbn.classes();
         if self.dbn.depth() == 1 {
             return match v {
-                Batch::Bits(bits) => with_labels(bits, labels, classes).into(),
+                Batch::Bits(bits) => joined(bits, labels, classes).into(),
                 reals => reals.clone(),
             };
         }
@@ -285,7 +287,7 @@ impl DbnLearner {
             return Batch::Reals(joined);
         }
         let x = self.recognised(v, &streams.fork(Purpose::Propose, step));
-        Batch::Bits(with_labels(&x, labels, classes))
+        Batch::Bits(joined(&x, labels, classes))
     }
 
     /// Draws of the lower layer of the machine on top, without label units, in a network of more than one hidden layer.
@@ -301,36 +303,6 @@ impl DbnLearner {
         let bounds = dbn.bounds(probe, log_partition, &settings, &Streams::new(0), watch)?;
         Ok((mean(&bounds.elbo) - dbn.log_volume(), bounds.mean().value - dbn.log_volume()))
     }
-}
-
-/// A network whose machine gets label units if it is the last one.
-fn labelled(dbn: Dbn, depth: usize, settings: &DbnSettings, visible_means: &[f32]) -> Result<Dbn> {
-    if settings.classes == 0 || depth < settings.hidden.len() {
-        return Ok(dbn);
-    }
-    let means = &visible_means[visible_means.len() - settings.classes..];
-    let weights = Matrix::zeros(settings.classes, settings.hidden[depth - 1]);
-    let bias = Vector::from_iterator(means.len(), means.iter().map(|p| p.max(1e-3).ln()));
-    Ok(dbn.with_labels(Some(Labels::new(weights, bias)?))?)
-}
-
-/// States with label units behind, of which the first `classes` are taken.
-pub(crate) fn with_labels(x: &BitMatrix, labels: &BitMatrix, classes: usize) -> BitMatrix {
-    let mut joined = x.widened(classes);
-    for sample in 0..if classes > 0 { x.samples() } else { 0 } {
-        (0..classes).for_each(|class| joined.set(x.units() + class, sample, labels.get(class, sample)));
-    }
-    joined
-}
-
-/// So many states from the given ones in turn, with each class in turn behind.
-fn joined_in_turn(states: &BitMatrix, classes: usize, count: usize) -> BitMatrix {
-    let chosen: Vec<usize> = (0..count).map(|chain| chain % states.samples()).collect();
-    let mut joined = states.select(&chosen).widened(classes);
-    for chain in 0..if classes > 0 { count } else { 0 } {
-        joined.set(states.units() + chain % classes, chain, true);
-    }
-    joined
 }
 
 /// log Z of the machine of a network in training: exact where it is small, else by annealing.
@@ -404,7 +376,7 @@ impl Learner for DbnLearner {
         let visible = self.visible_means.len() - self.settings.classes;
         let wanted: Vec<usize> = std::iter::once(visible).chain(self.settings.hidden.iter().copied()).collect();
         let layers = &wanted[..wanted.len().min(stack.layers().len())];
-        crate::learner::check_layers(OP, &stack, layers)?;
+        check_layers(OP, &stack, layers)?;
         let top = stack.bias(stack.depth()).len();
         let labels = match <[Vec<f32>; 2]>::try_from(labels) {
             Ok([weights, bias]) => {
@@ -472,7 +444,7 @@ impl Learner for DbnLearner {
         let lower = |rows: &Rows| {
             let mut layers = couplings.recognise(rows.v.clone(), &Streams::new(0));
             match layers.swap_remove(dbn.depth() - 1) {
-                Batch::Bits(x) => Batch::from(with_labels(&x, &rows.labels, dbn.classes())),
+                Batch::Bits(x) => Batch::from(joined(&x, &rows.labels, dbn.classes())),
                 reals => reals,
             }
         };

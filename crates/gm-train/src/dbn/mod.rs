@@ -1,5 +1,12 @@
-//! Training of deep belief networks: layer by layer, then all layers together.
+//! Training of deep belief networks.
+//!
+//! Begin with `settings.rs`; `learner.rs` adds layers one by one, `together.rs` trains all of them at the end, `labels.rs`
+//! joins label units.
 
-pub(crate) mod learner;
-pub(crate) mod settings;
-pub(crate) mod together;
+mod labels;
+mod learner;
+mod settings;
+mod together;
+
+pub use learner::DbnLearner;
+pub use settings::{Backfit, DbnSettings, LayerInputs, LayerStart};

@@ -8,15 +8,11 @@ use gm_core::{Error as CoreError, ModelKind, Streams, VisibleKind, VisibleUnits}
 use gm_dbn::{Dbn, Growth};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::config::ModelSettings;
 use crate::dbn::learner::DbnLearner;
 use crate::error::{Error, Result};
-use crate::learner::Learner;
-use crate::learner::optimiser::OptimiserSettings;
-use crate::rbm::learner::{Algorithm, RbmSettings, check_classes, classes_of, with_labels};
-use crate::settings::rate::{Clock, Rate};
-use crate::settings::regularise::Regularise;
-use crate::settings::visible::Visible;
+use crate::learner::{Learner, ModelSettings};
+use crate::rbm::{Algorithm, RbmSettings};
+use crate::settings::{Clock, OptimiserSettings, Rate, Regularise, Visible, check_classes, classes_of, with_labels};
 use gm_data::load_model;
 use gm_data::{Binarise, Dataset};
 

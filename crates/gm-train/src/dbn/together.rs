@@ -4,15 +4,11 @@ use gm_core::{BatchRef, BitMatrix, Purpose, Stack, Streams, check_len, log_sum_e
 use gm_dbn::{Couplings, Dbn, Gradient, Sleep, Wake};
 use gm_rbm::{Chains, Offsets, Phase, gradient_into};
 
-use crate::dbn::learner::with_labels;
+use crate::dbn::labels::joined;
 use crate::dbn::settings::{Backfit, DbnSettings};
 use crate::error::Result;
-use crate::learner::metrics::Figures;
-use crate::learner::optimiser::Optimiser;
-use crate::learner::{LearnerState, StepReport};
-use crate::rbm::learner::{chains_state, restore_chains};
-use crate::settings::rate::{Clock, warm_up};
-use crate::settings::regularise::Regularise;
+use crate::learner::{Figures, LearnerState, Optimiser, StepReport, chains_state, restore_chains};
+use crate::settings::{Clock, Regularise, warm_up};
 
 /// The share of the recognition net's gradient that comes from dreams, in reweighted wake-sleep.
 const DREAMS: f32 = 0.5;
@@ -66,7 +62,7 @@ impl Together {
         let wake = Wake::new(couplings, v, draws, &family);
         let weights = normalised(&wake.log_weights(), draws);
         let rows: Vec<usize> = (0..v.samples()).flat_map(|row| std::iter::repeat_n(row, draws)).collect();
-        let lower = with_labels(wake.lower(), &labels.select(&rows), dbn.classes());
+        let lower = joined(wake.lower(), &labels.select(&rows), dbn.classes());
         let (dreamt, flips) = self.ascend_top(couplings, (&lower, &weights), clock, streams);
         let dreams = Sleep::new(couplings, &dreamt, &streams.fork(Purpose::Noise, clock.step));
         let scale = 1.0 / v.samples() as f32;

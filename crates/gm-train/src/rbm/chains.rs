@@ -4,11 +4,8 @@ use gm_core::{BatchRef, Streams, check_len};
 use gm_rbm::{Chains, Phase, Rbm, Replicas, Sampler, Trajectory};
 
 use crate::error::Result;
-use crate::learner::ChainsState;
-use crate::learner::metrics::Figures;
-use crate::rbm::learner::{
-    Algorithm, RbmSettings, chains_state, restore_chains, restore_visible, visible_state, widened,
-};
+use crate::learner::{ChainsState, Figures, chains_state, restore_chains, restore_visible, visible_state, widened};
+use crate::rbm::settings::{Algorithm, RbmSettings};
 
 /// Updates after which temperatures move, and how far.
 ///

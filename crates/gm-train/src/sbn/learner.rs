@@ -1,232 +1,24 @@
 //! Sigmoid belief nets in training.
 
-use std::fmt;
-
 use gm_core::{
-    Batch, BitMatrix, Error as CoreError, ModelData, ModelKind, Purpose, Recognition, Stack, Streams, check_len, mean,
-    unwatched,
+    Batch, BitMatrix, Error as CoreError, ModelData, Purpose, Recognition, Stack, Streams, check_len, mean, unwatched,
 };
 use gm_sbn::{BoundSettings, Chains, Draws, Dreams, Recognised, Sampler, Sbn};
-use serde::{Deserialize, Serialize};
 
-use crate::config::ModelSettings;
-use crate::error::{Error, Result};
-use crate::learner::metrics::Figures;
-use crate::learner::optimiser::{Optimiser, OptimiserSettings};
-use crate::learner::{Learner, LearnerState, ParametersState, Probe, StepReport, binary, check_layers};
-use crate::rbm::learner::rms;
+use crate::error::Result;
+use crate::learner::{
+    Figures, Learner, LearnerState, Optimiser, ParametersState, Probe, StepReport, binary, check_layers, rms,
+};
+use crate::sbn::baseline::{Baseline, baseline_tensors};
 use crate::sbn::rule::SbnRule;
-use crate::settings::rate::{Clock, Rate, warm_up};
-use crate::settings::regularise::Regularise;
-use gm_data::Dataset;
+use crate::sbn::settings::SbnSettings;
+use crate::settings::{Clock, Regularise};
 
 /// The most hidden units for training on the exact gradient.
 const EXACT_GRADIENT_LIMIT: usize = 10;
 
 /// Draws for each row that is watched.
 const WATCHED_SAMPLES: usize = 20;
-
-/// How slowly the running moments of the learning signal change.
-const SIGNAL_DECAY: f64 = 0.8;
-
-/// How a sigmoid belief net is trained.
-///
-/// # Examples
-///
-/// ```
-/// use gm_train::{SbnRule, SbnSettings};
-///
-/// let settings = SbnSettings { hidden: vec![64, 32], rule: SbnRule::Vimco, ..Default::default() };
-/// assert!(settings.check().is_ok());
-/// let refused = SbnSettings { samples: 1, ..settings }.check().unwrap_err();
-/// assert_eq!(refused.to_string(), "SbnSettings: `samples` is 1, allowed: 2 or more for the rule vimco");
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SbnSettings {
-    /// Units of each hidden layer, from the first one up.
-    pub hidden: Vec<usize>,
-    /// How both nets learn.
-    pub rule: SbnRule,
-    /// K, hidden states for each row.
-    pub samples: usize,
-    /// The share of dreams in what the recognition net learns, for reweighted wake-sleep.
-    pub sleep: f32,
-    /// Gibbs sweeps for each state, for Monte-Carlo EM.
-    pub sweeps: usize,
-    /// Passes over the training split.
-    pub epochs: u64,
-    /// Examples of an update; the batches of an epoch differ by at most one.
-    pub batch_size: usize,
-    /// The first learning rate.
-    pub learning_rate: f64,
-    /// How the learning rate changes.
-    pub schedule: Rate,
-    /// Epochs in which the rate rises to its value.
-    pub warm_up: f64,
-    /// How a gradient becomes an update.
-    pub optimiser: OptimiserSettings,
-    /// Standard deviation of the first weights times the root of a unit's inputs.
-    pub init_scale: f32,
-    /// Penalties on the weights of both nets.
-    pub regularise: Regularise,
-}
-
-impl Default for SbnSettings {
-    /// Two layers of 200 units, reweighted wake-sleep with 5 samples and half of the recognition net's lessons in its
-    /// sleep, 100 epochs in batches of 100, Adam at rates from 0.003 to 0.
-    fn default() -> Self {
-        Self {
-            hidden: vec![200, 200],
-            rule: SbnRule::Reweighted,
-            samples: 5,
-            sleep: 0.5,
-            sweeps: 5,
-            epochs: 100,
-            batch_size: 100,
-            learning_rate: 0.003,
-            schedule: Rate::Linear,
-            warm_up: 0.0,
-            optimiser: OptimiserSettings::adam(),
-            init_scale: 1.0,
-            regularise: Regularise::default(),
-        }
-    }
-}
-
-impl SbnSettings {
-    /// Refuses settings out of range.
-    ///
-    /// # Errors
-    ///
-    /// [`gm_core::Error::Param`] naming the setting, its value and what is allowed.
-    pub fn check(&self) -> Result<()> {
-        if self.hidden.is_empty() {
-            return Err(refused("hidden", "empty", "one layer or more"));
-        }
-        if let Some((arg, value)) = ModelSettings::counts(self).into_iter().find(|(_, value)| *value == 0) {
-            return Err(refused(arg, value, "1 or more"));
-        }
-        if self.samples < self.rule.fewest_samples() {
-            let allowed = match self.rule {
-                SbnRule::Vimco => "2 or more for the rule vimco",
-                _ => "2 or more for the rule vargrad",
-            };
-            return Err(refused("samples", self.samples, allowed));
-        }
-        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return Err(refused("learning_rate", self.learning_rate, "finite numbers above 0"));
-        }
-        for (arg, value) in [("warm_up", self.warm_up), ("init_scale", self.init_scale.into())] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(refused(arg, value, "finite numbers of 0 or more"));
-            }
-        }
-        if !(0.0..=1.0).contains(&self.sleep) {
-            return Err(refused("sleep", self.sleep, "0 to 1"));
-        }
-        self.optimiser.check()?;
-        self.regularise.check()
-    }
-
-    fn rate(&self, clock: &Clock) -> f64 {
-        self.learning_rate * self.schedule.factor(clock) * warm_up(self.warm_up, clock)
-    }
-
-    /// The shares of wake and sleep in what the recognition net learns.
-    fn shares(&self) -> (f64, f64) {
-        match self.rule {
-            SbnRule::WakeSleep => (0.0, 1.0),
-            SbnRule::Reweighted => (1.0 - f64::from(self.sleep), f64::from(self.sleep)),
-            _ => (1.0, 0.0),
-        }
-    }
-}
-
-impl ModelSettings for SbnSettings {
-    fn kind(&self) -> ModelKind {
-        ModelKind::Sbn
-    }
-
-    fn hidden(&self) -> Vec<usize> {
-        self.hidden.clone()
-    }
-
-    fn epochs(&self) -> u64 {
-        self.epochs
-    }
-
-    fn batch_size(&self) -> usize {
-        self.batch_size
-    }
-
-    fn counts(&self) -> Vec<(&'static str, u64)> {
-        let layers = self.hidden.iter().map(|&units| ("hidden", units as u64));
-        let others = [
-            ("samples", self.samples as u64),
-            ("sweeps", self.sweeps as u64),
-            ("epochs", self.epochs),
-            ("batch_size", self.batch_size as u64),
-        ];
-        layers.chain(others).collect()
-    }
-
-    fn check(&self) -> Result<()> {
-        Self::check(self)
-    }
-
-    fn learner(&self, _: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
-        Ok(Box::new(SbnLearner::new(visible_means, self, streams)?))
-    }
-}
-
-fn refused(arg: &'static str, value: impl fmt::Display, allowed: &'static str) -> Error {
-    CoreError::Param { op: "SbnSettings", arg, value: value.to_string(), allowed }.into()
-}
-
-/// What is subtracted from the learning signal of `nvil`: a linear function of the row, learned by least squares, and
-/// running moments of what it leaves.
-#[derive(Clone, Debug, Default)]
-struct Baseline {
-    /// A weight for each visible unit, and a constant.
-    tensors: [Vec<f32>; 2],
-    gradient: [Vec<f32>; 2],
-    /// Mean and variance of the signal; none before the first batch.
-    moments: Option<[f64; 2]>,
-}
-
-impl Baseline {
-    fn new(visible: usize) -> Self {
-        let tensors = [vec![0.0; visible], vec![0.0]];
-        Self { gradient: tensors.clone(), tensors, moments: None }
-    }
-
-    /// The baseline of each row, without the running mean.
-    fn values(&self, v: &BitMatrix) -> Vec<f64> {
-        let weights: Vec<f64> = self.tensors[0].iter().map(|&w| f64::from(w)).collect();
-        let constant = f64::from(self.tensors[1][0]);
-        v.weighted_sums(&weights).into_iter().map(|sum| sum + constant).collect()
-    }
-
-    /// What to subtract from each log-weight of a row, and what to divide by, as earlier batches taught it; then learns from
-    /// this batch, `signals` being the mean log-weight of each row.
-    fn judge(&mut self, v: &BitMatrix, signals: &[f64]) -> (Vec<f64>, f64) {
-        let values = self.values(v);
-        let rest: Vec<f64> = signals.iter().zip(&values).map(|(signal, value)| signal - value).collect();
-        let centre = mean(&rest);
-        let variance = mean(&rest.iter().map(|x| (x - centre).powi(2)).collect::<Vec<_>>());
-        let [running, spread] = self.moments.unwrap_or([centre, variance]);
-        let scale = spread.sqrt().max(1.0);
-        let errors: Vec<f64> = rest.iter().map(|x| (x - running) / scale / rest.len() as f64).collect();
-        self.gradient[1][0] = errors.iter().sum::<f64>() as f32;
-        for (unit, slope) in self.gradient[0].iter_mut().enumerate() {
-            *slope = errors.iter().enumerate().filter(|(row, _)| v.get(unit, *row)).map(|(_, e)| e).sum::<f64>() as f32;
-        }
-        let follow = |old: f64, new: f64| SIGNAL_DECAY * old + (1.0 - SIGNAL_DECAY) * new;
-        self.moments = Some([follow(running, centre), follow(spread, variance)]);
-        (values.iter().map(|value| value + running).collect(), scale)
-    }
-}
 
 /// A sigmoid belief net in training.
 ///
@@ -429,10 +221,6 @@ impl SbnLearner {
             settings.regularise.limit_norms(sbn.stack_mut());
         });
     }
-}
-
-fn baseline_tensors(baseline: &Option<Baseline>) -> impl Iterator<Item = &[f32]> {
-    baseline.iter().flat_map(|baseline| baseline.tensors.iter().map(Vec::as_slice))
 }
 
 impl Learner for SbnLearner {

@@ -1,4 +1,13 @@
 //! Training of sigmoid belief nets.
+//!
+//! Begin with `rule.rs`, which says what each rule makes of its draws; `learner.rs` makes the updates, `baseline.rs` lowers
+//! the variance of one rule.
 
-pub(crate) mod learner;
-pub(crate) mod rule;
+mod baseline;
+mod learner;
+mod rule;
+mod settings;
+
+pub use learner::SbnLearner;
+pub use rule::SbnRule;
+pub use settings::SbnSettings;

@@ -1,5 +1,17 @@
-//! Settings that several models share, each checked by itself: rates, penalties, visible units.
+//! Settings that several models share, each checked by itself.
+//!
+//! Begin with `rate.rs`, which says how the learning rate changes over a run.
 
-pub(crate) mod rate;
-pub(crate) mod regularise;
-pub(crate) mod visible;
+mod labels;
+mod optimiser;
+mod rate;
+mod regularise;
+mod visible;
+
+pub(crate) use labels::{check_classes, classes_of, with_labels};
+pub use optimiser::OptimiserSettings;
+pub(crate) use rate::in_force;
+pub use rate::{Clock, Rate, warm_up};
+pub use regularise::Regularise;
+pub(crate) use regularise::pull_to_share;
+pub use visible::Visible;

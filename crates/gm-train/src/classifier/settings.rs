@@ -1,0 +1,271 @@
+//! How a classifier is trained.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use gm_core::{Error as CoreError, Matrix, ModelKind, Streams, check_len};
+use gm_data::{Binarise, Dataset, Split, SplitName, Values, load_model};
+use gm_dbm::Dbm;
+use gm_net::{Classifier, Dropout, HiddenUnits};
+use serde::{Deserialize, Serialize};
+
+use crate::classifier::learner::ClassifierLearner;
+use crate::error::{Error, Result};
+use crate::learner::{Learner, ModelSettings};
+use crate::settings::{Clock, OptimiserSettings, Rate, Regularise, warm_up};
+
+/// How a classifier is trained.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::ClassifierSettings;
+///
+/// let settings = ClassifierSettings { hidden: vec![500, 500, 2000], ..Default::default() };
+/// assert!(settings.check().is_ok());
+/// let refused = ClassifierSettings::default().check().unwrap_err();
+/// assert!(refused.to_string().starts_with("ClassifierSettings: `hidden` is empty, allowed: one layer or more"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClassifierSettings {
+    /// The file of a generative model whose weights the net starts from; random weights if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<PathBuf>,
+    /// Units of the hidden layers, from the first one up; those of the first model if empty.
+    pub hidden: Vec<usize>,
+    /// Classes; as many as the labels of training and validation rows tell if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<usize>,
+    /// What hidden units make of their inputs.
+    pub units: HiddenUnits,
+    /// Epochs at the start in which the last layer learns alone, on features that stay as they are.
+    pub head_epochs: u64,
+    /// Passes over the training split.
+    pub epochs: u64,
+    /// Examples of an update; the batches of an epoch differ by at most one.
+    pub batch_size: usize,
+    /// The first learning rate.
+    pub learning_rate: f64,
+    /// How the learning rate changes.
+    pub schedule: Rate,
+    /// Epochs in which the rate rises to its value.
+    pub warm_up: f64,
+    /// How a gradient becomes an update.
+    pub optimiser: OptimiserSettings,
+    /// Units left out of each update.
+    pub dropout: Dropout,
+    /// Standard deviation of random first weights; what suits the units if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_scale: Option<f32>,
+    /// Penalties on weights.
+    pub regularise: Regularise,
+}
+
+impl Default for ClassifierSettings {
+    /// Sigmoid units, 50 epochs in batches of 100 with momentum 0.9 at rates from 0.1 to 0, without dropout.
+    fn default() -> Self {
+        Self {
+            start: None,
+            hidden: vec![],
+            classes: None,
+            units: HiddenUnits::Sigmoid,
+            head_epochs: 0,
+            epochs: 50,
+            batch_size: 100,
+            learning_rate: 0.1,
+            schedule: Rate::Linear,
+            warm_up: 0.0,
+            optimiser: OptimiserSettings::Sgd { momentum: 0.9, nesterov: false },
+            dropout: Dropout::default(),
+            init_scale: None,
+            regularise: Regularise::default(),
+        }
+    }
+}
+
+fn refused(arg: &'static str, value: impl fmt::Display, allowed: &'static str) -> Error {
+    CoreError::Param { op: "ClassifierSettings", arg, value: value.to_string(), allowed }.into()
+}
+
+impl ClassifierSettings {
+    /// Refuses settings out of range.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] naming the setting, its value and what is allowed.
+    pub fn check(&self) -> Result<()> {
+        if self.hidden.is_empty() && self.start.is_none() {
+            return Err(refused("hidden", "empty", "one layer or more for a net of random weights"));
+        }
+        let zero = |(arg, value): &(&str, u64)| *value == 0 && *arg != HEAD_EPOCHS;
+        if let Some((arg, value)) = self.counts().into_iter().find(zero) {
+            return Err(refused(arg, value, "1 or more"));
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return Err(refused("learning_rate", self.learning_rate, "finite numbers above 0"));
+        }
+        for (arg, value) in [("warm_up", self.warm_up), ("init_scale", self.init_scale.unwrap_or(0.0).into())] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(refused(arg, value, "finite numbers of 0 or more"));
+            }
+        }
+        if let Some(classes) = self.classes.filter(|classes| *classes < 2) {
+            return Err(refused("classes", classes, "2 or more"));
+        }
+        self.dropout.check()?;
+        self.optimiser.check()?;
+        self.regularise.check()
+    }
+
+    /// Fills in what first model and data tell: a path that holds from everywhere, hidden layers, classes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoLabels`] for data without labels, those of [`load_model`] for the first model, [`gm_core::Error::Param`] for
+    /// hidden layers that it does not have.
+    pub fn complete(&mut self, data: &Dataset) -> Result<()> {
+        let classes = data.classes()?;
+        self.classes.get_or_insert(classes);
+        let Some(path) = &self.start else { return Ok(()) };
+        let path = std::path::absolute(path).map_err(Error::io("locating", path))?;
+        let hidden = load_model(&path)?.stack.layers()[1..].to_vec();
+        if !self.hidden.is_empty() && self.hidden != hidden {
+            return Err(refused("hidden", format!("{:?}", self.hidden), "the layers of the model to start from"));
+        }
+        (self.hidden, self.start) = (hidden, Some(path));
+        Ok(())
+    }
+
+    /// The net before its first update, for rows of data of so many units.
+    pub(crate) fn first(&self, inputs: usize, streams: &Streams) -> Result<Classifier> {
+        let classes = self.classes.ok_or_else(|| refused("classes", "absent", "as many as the labels tell"))?;
+        if let Some(path) = &self.start {
+            let net = Classifier::from_model(load_model(path)?, classes, self.units, streams);
+            return net.map_err(Error::at(path));
+        }
+        let layers: Vec<usize> = [inputs].into_iter().chain(self.hidden.clone()).chain([classes]).collect();
+        Ok(Classifier::random(&layers, self.units, self.init_scale, streams)?)
+    }
+
+    /// The rows as the net learns from them: with the means of a machine where they join the input, and with label units.
+    pub(crate) fn joined(&self, data: &Dataset, binarise: Binarise, features: Option<&Dbm>) -> Result<Dataset> {
+        let classes = self.classes.map_or_else(|| data.classes(), Ok)?;
+        match (features, binarise) {
+            (Some(_), how) if how != Binarise::None && !data.train.is_binary() => {
+                let allowed = "none for a net whose input is joined with means of a dbm";
+                Err(refused("binarise", how, allowed))
+            }
+            (_, Binarise::Threshold(level)) if !(0.0..1.0).contains(&level) => {
+                Err(refused("binarise", binarise, "thresholds of 0 or more and below 1, beside label units"))
+            }
+            (Some(dbm), _) => Ok(with_features(data, dbm)?.with_label_units(classes)?),
+            (None, _) => Ok(data.with_label_units(classes)?),
+        }
+    }
+
+    pub(super) fn rate(&self, clock: &Clock) -> f64 {
+        self.learning_rate * self.schedule.factor(clock) * warm_up(self.warm_up, clock)
+    }
+}
+
+const HEAD_EPOCHS: &str = "head_epochs";
+
+/// Rows joined with the mean-field means of a machine's second hidden layer.
+fn with_features(data: &Dataset, dbm: &Dbm) -> Result<Dataset> {
+    let part = |name| -> Result<Split> {
+        let split = data.split(name);
+        let mut values = Matrix::zeros(dbm.visible() + dbm.units(2), split.len());
+        let rows: Vec<u32> = (0..split.len() as u32).collect();
+        // In pieces, so that the rows are not held several times over.
+        for rows in rows.chunks(ROWS) {
+            let joined = gm_net::with_features(dbm, &split.to_matrix(rows))?;
+            values.columns_mut(rows[0] as usize, rows.len()).copy_from(&joined);
+        }
+        Ok(Split::new(Values::Reals(values), split.labels().map(<[u16]>::to_vec))?)
+    };
+    let (train, valid, test) = (part(SplitName::Train)?, part(SplitName::Valid)?, part(SplitName::Test)?);
+    Ok(Dataset::new(data.source.clone(), train, valid, test)?)
+}
+
+/// Rows that mean field takes at a time; a multiple of its own blocks.
+pub(super) const ROWS: usize = 1_024;
+
+impl ModelSettings for ClassifierSettings {
+    fn kind(&self) -> ModelKind {
+        ModelKind::Classifier
+    }
+
+    fn hidden(&self) -> Vec<usize> {
+        self.hidden.clone()
+    }
+
+    fn epochs(&self) -> u64 {
+        self.epochs
+    }
+
+    fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        let layers = self.hidden.iter().map(|&units| ("hidden", units as u64));
+        let others = [("epochs", self.epochs), ("batch_size", self.batch_size as u64), (HEAD_EPOCHS, self.head_epochs)];
+        layers.chain(others).collect()
+    }
+
+    fn check(&self) -> Result<()> {
+        Self::check(self)
+    }
+
+    fn takes_reals(&self) -> bool {
+        true
+    }
+
+    fn prepare(&self, data: &Dataset, binarise: Binarise) -> Result<Option<Dataset>> {
+        let Some(path) = &self.start else { return self.joined(data, binarise, None).map(Some) };
+        let model = load_model(path)?;
+        let visible = model.stack.bias(0).len();
+        check_len("ClassifierSettings", "data", "units", data.units(), visible)?;
+        let features = Classifier::features_of(&model).map_err(Error::at(path))?;
+        self.joined(data, binarise, features.as_ref()).map(Some)
+    }
+
+    fn layers(&self, units: usize) -> Vec<usize> {
+        let classes = self.classes.unwrap_or(0);
+        [units.saturating_sub(classes)].into_iter().chain(self.hidden.clone()).chain([classes]).collect()
+    }
+
+    fn learner(&self, _: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
+        let net = self.first(visible_means.len().saturating_sub(self.classes.unwrap_or(0)), streams)?;
+        Ok(Box::new(ClassifierLearner::start_from(net, self)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_each_setting_out_of_range() {
+        let base = ClassifierSettings { hidden: vec![3], ..Default::default() };
+        let cases: Vec<(ClassifierSettings, &str)> = vec![
+            (ClassifierSettings { hidden: vec![3, 0], ..base.clone() }, "`hidden` is 0, allowed: 1 or more"),
+            (ClassifierSettings { epochs: 0, ..base.clone() }, "`epochs` is 0, allowed: 1 or more"),
+            (ClassifierSettings { batch_size: 0, ..base.clone() }, "`batch_size` is 0, allowed: 1 or more"),
+            (ClassifierSettings { learning_rate: 0.0, ..base.clone() }, "`learning_rate` is 0, allowed: finite"),
+            (
+                ClassifierSettings { warm_up: -1.0, ..base.clone() },
+                "`warm_up` is -1, allowed: finite numbers of 0 or more",
+            ),
+            (ClassifierSettings { init_scale: Some(-1.0), ..base.clone() }, "`init_scale` is -1, allowed: finite"),
+            (ClassifierSettings { classes: Some(1), ..base.clone() }, "`classes` is 1, allowed: 2 or more"),
+        ];
+        for (settings, says) in cases {
+            let error = settings.check().unwrap_err().to_string();
+            assert!(error.starts_with("ClassifierSettings: ") && error.contains(says), "{error}");
+        }
+        let wide = ClassifierSettings { dropout: Dropout { input: 1.0, hidden: 0.0 }, ..base };
+        assert!(wide.check().unwrap_err().to_string().starts_with("Dropout: `dropout` is 1,0"));
+    }
+}

@@ -1,0 +1,415 @@
+//! How a restricted Boltzmann machine is trained.
+
+use std::fmt;
+use std::str::FromStr;
+
+use gm_core::{Arrangement, Error as CoreError, ModelKind, Streams, VisibleKind};
+use gm_data::{Binarise, Dataset};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::learner::{Learner, ModelSettings};
+use crate::rbm::learner::RbmLearner;
+use crate::settings::{
+    Clock, OptimiserSettings, Rate, Regularise, Visible, check_classes, classes_of, in_force, warm_up, with_labels,
+};
+
+/// Draws of a layer between two changes of its weights from which on it pays to arrange these for draws.
+pub(crate) const DRAWS_TO_PAY: usize = 400;
+
+/// Where the statistics of the model come from.
+///
+/// Written `cd`, `pcd`, `pt` or `exact`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{Algorithm, RbmSettings};
+///
+/// assert_eq!("pcd".parse::<Algorithm>()?, RbmSettings::default().algorithm);
+/// let settings = RbmSettings { algorithm: Algorithm::Pt, temperatures: 1, ..Default::default() };
+/// let error = settings.check().unwrap_err();
+/// assert_eq!(error.to_string(), "RbmSettings: `temperatures` is 1, allowed: 2 or more");
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Algorithm {
+    /// Contrastive divergence: chains start at the batch.
+    Cd,
+    /// Persistent contrastive divergence: chains go on from update to update.
+    Pcd,
+    /// Parallel tempering: persistent chains at several temperatures that exchange their states.
+    Pt,
+    /// Enumeration of the smaller layer, which may have up to 20 units.
+    Exact,
+}
+
+impl FromStr for Algorithm {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "cd" => Ok(Self::Cd),
+            "pcd" => Ok(Self::Pcd),
+            "pt" => Ok(Self::Pt),
+            "exact" => Ok(Self::Exact),
+            _ => Err(Error::unknown("algorithm", text, &["cd", "pcd", "pt", "exact"])),
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cd => "cd",
+            Self::Pcd => "pcd",
+            Self::Pt => "pt",
+            Self::Exact => "exact",
+        })
+    }
+}
+
+impl TryFrom<String> for Algorithm {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Algorithm> for String {
+    fn from(algorithm: Algorithm) -> Self {
+        algorithm.to_string()
+    }
+}
+
+/// How a restricted Boltzmann machine is trained.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{Algorithm, RbmSettings};
+///
+/// let settings = RbmSettings { hidden: 64, algorithm: Algorithm::Cd, ..Default::default() };
+/// assert!(settings.check().is_ok());
+/// let refused = RbmSettings { hidden: 0, ..Default::default() }.check().unwrap_err();
+/// assert_eq!(refused.to_string(), "RbmSettings: `hidden` is 0, allowed: 1 or more");
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RbmSettings {
+    /// Hidden units.
+    pub hidden: usize,
+    /// What the visible units are.
+    pub visible: Visible,
+    /// The variance below which Gaussian units do not fall, as a share of the variance of the data.
+    pub least_variance: f32,
+    /// Whether a group of visible units for the label is joined to those of the data.
+    pub labels: bool,
+    /// Classes of the labels; those of the data if 0.
+    pub classes: usize,
+    /// Weight of log p(label | row) in the objective, beside log p(row, label) with weight 1.
+    pub class_weight: f32,
+    /// Where the statistics of the model come from.
+    pub algorithm: Algorithm,
+    /// Sweeps for each update (k of CD-k and PCD-k).
+    pub steps: usize,
+    /// Other numbers of sweeps, each with the epoch, counted from 0, from which it holds.
+    pub later_steps: Vec<(u64, usize)>,
+    /// Persistent chains; with parallel tempering so many at each temperature.
+    pub chains: usize,
+    /// Temperatures of parallel tempering; they move towards equal shares of swaps.
+    pub temperatures: usize,
+    /// Whether the gradient is that of the centred parameters.
+    pub centred: bool,
+    /// How fast the visible offsets follow the batches; with 0 they stay at the means of the training split.
+    pub visible_offset_rate: f32,
+    /// How fast the hidden offsets follow the batches; they begin at 0.5.
+    pub hidden_offset_rate: f32,
+    /// Passes over the training split.
+    pub epochs: u64,
+    /// Examples of an update; the batches of an epoch differ by at most one.
+    pub batch_size: usize,
+    /// The first learning rate.
+    pub learning_rate: f64,
+    /// How the learning rate changes.
+    pub schedule: Rate,
+    /// Epochs in which the rate rises to its value.
+    pub warm_up: f64,
+    /// How a gradient becomes an update.
+    pub optimiser: OptimiserSettings,
+    /// Other shares of the last update that is repeated, each with the epoch, counted from 0, from which it holds; not for Adam.
+    pub later_momentum: Vec<(u64, f32)>,
+    /// Standard deviation of the first weights.
+    pub init_scale: f32,
+    /// Share of examples for which a hidden unit should be on; none if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sparsity: Option<f32>,
+    /// How strongly hidden biases are pulled towards that share.
+    pub sparsity_cost: f32,
+    /// Chains that estimate log Z along training, of models too large to enumerate; 0 for no estimate. When parameters move too fast
+    /// for them, a short annealing at each look takes their place.
+    pub log_z_chains: usize,
+    /// Penalties on weights.
+    pub regularise: Regularise,
+}
+
+impl Default for RbmSettings {
+    /// 500 hidden units, centred PCD-1 with 500 chains, 100 epochs in batches of 200, plain ascent at rates from 0.1 to 0; 10
+    /// temperatures if there are several, and 100 chains that estimate log Z.
+    fn default() -> Self {
+        Self {
+            hidden: 500,
+            visible: Visible::Bernoulli,
+            least_variance: 0.01,
+            labels: false,
+            classes: 0,
+            class_weight: 0.0,
+            algorithm: Algorithm::Pcd,
+            steps: 1,
+            later_steps: Vec::new(),
+            chains: 500,
+            temperatures: 10,
+            centred: true,
+            visible_offset_rate: 0.0,
+            hidden_offset_rate: 0.01,
+            epochs: 100,
+            batch_size: 200,
+            learning_rate: 0.1,
+            schedule: Rate::Linear,
+            warm_up: 0.0,
+            optimiser: OptimiserSettings::default(),
+            later_momentum: Vec::new(),
+            init_scale: 0.01,
+            sparsity: None,
+            sparsity_cost: 0.1,
+            log_z_chains: 100,
+            regularise: Regularise::default(),
+        }
+    }
+}
+
+impl RbmSettings {
+    /// Refuses settings out of range.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] naming the setting, its value and what is allowed.
+    pub fn check(&self) -> Result<()> {
+        if let Some((arg, value)) = self.counts().into_iter().find(|(_, value)| *value == 0) {
+            return Err(refused(arg, value, "1 or more"));
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return Err(refused("learning_rate", self.learning_rate, "finite numbers above 0"));
+        }
+        let positive = [
+            ("warm_up", self.warm_up),
+            ("init_scale", self.init_scale.into()),
+            ("class_weight", self.class_weight.into()),
+            ("sparsity_cost", self.sparsity_cost.into()),
+        ];
+        for (arg, value) in positive {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(refused(arg, value, "finite numbers of 0 or more"));
+            }
+        }
+        let shares = [
+            ("visible_offset_rate", self.visible_offset_rate),
+            ("hidden_offset_rate", self.hidden_offset_rate),
+            ("sparsity", self.sparsity.unwrap_or(0.5)),
+        ];
+        if let Some((arg, value)) = shares.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
+            return Err(refused(arg, value, "0 to 1"));
+        }
+        if self.algorithm == Algorithm::Pt && self.temperatures < 2 {
+            return Err(refused("temperatures", self.temperatures, "2 or more"));
+        }
+        self.check_changes()?;
+        self.check_units()?;
+        self.optimiser.check()?;
+        self.regularise.check()
+    }
+
+    /// Refuses later numbers whose epochs do not rise, or that are out of range themselves.
+    fn check_changes(&self) -> Result<()> {
+        let steps: Vec<u64> = self.later_steps.iter().map(|(epoch, _)| *epoch).collect();
+        let momentum: Vec<u64> = self.later_momentum.iter().map(|(epoch, _)| *epoch).collect();
+        for (arg, epochs) in [("later_steps", steps), ("later_momentum", momentum)] {
+            let rises = epochs.windows(2).all(|pair| pair[0] < pair[1]);
+            if !rises || epochs.first() == Some(&0) {
+                return Err(refused(arg, format!("from epochs {epochs:?}"), "epochs that rise from 1"));
+            }
+        }
+        if self.later_steps.iter().any(|(_, steps)| *steps == 0) {
+            return Err(refused("later_steps", 0, "1 or more"));
+        }
+        match (self.optimiser, self.later_momentum.is_empty()) {
+            (OptimiserSettings::Adam { .. }, false) => {
+                Err(refused("later_momentum", "given for adam", "none for adam"))
+            }
+            _ => {
+                self.later_momentum.iter().try_for_each(|(_, momentum)| self.optimiser.with_momentum(*momentum).check())
+            }
+        }
+    }
+
+    /// The arrangement of weights that suits the number of draws between two updates.
+    pub(super) fn arrangement(&self) -> Arrangement {
+        let steps = self.later_steps.iter().fold(self.steps, |most, (_, steps)| most.max(*steps));
+        let chains = match self.algorithm {
+            Algorithm::Exact => 0,
+            Algorithm::Cd => self.batch_size,
+            Algorithm::Pcd => self.chains,
+            Algorithm::Pt => self.chains * self.temperatures,
+        };
+        match (chains * steps >= DRAWS_TO_PAY, chains * (steps - 1) >= DRAWS_TO_PAY) {
+            (_, true) => Arrangement::ManyDraws,
+            (true, false) => Arrangement::ManyDrawsOfV,
+            (false, false) => Arrangement::FewDraws,
+        }
+    }
+
+    /// The optimiser with memory enough for every momentum of the run.
+    pub(super) fn optimiser(&self) -> OptimiserSettings {
+        let momentum = self.later_momentum.iter().map(|(_, momentum)| *momentum);
+        momentum.fold(self.optimiser, OptimiserSettings::with_momentum_of_at_least)
+    }
+
+    /// Refuses kinds of visible units that do not go together.
+    fn check_units(&self) -> Result<()> {
+        if !(self.least_variance > 0.0 && self.least_variance <= 1.0) {
+            return Err(refused("least_variance", self.least_variance, "above 0, at most 1"));
+        }
+        if self.labels && self.visible != Visible::Bernoulli {
+            return Err(refused("visible", format!("{} with labels", self.visible), "bernoulli with labels"));
+        }
+        if self.class_weight > 0.0 && !self.labels {
+            return Err(refused("class_weight", self.class_weight, "0 without label units"));
+        }
+        check_classes("RbmSettings", self.classes)
+    }
+
+    /// Fills in what the data tell.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Dataset::classes`] with label units, and of [`Dataset::categories`] with softmax units.
+    pub fn complete(&mut self, data: &Dataset) -> Result<()> {
+        self.classes = classes_of(self.labels, self.classes, data)?;
+        self.visible = self.visible.complete(data)?;
+        Ok(())
+    }
+
+    /// The whole numbers, none of which may be 0.
+    fn counts(&self) -> [(&'static str, u64); 6] {
+        [
+            ("hidden", self.hidden as u64),
+            ("steps", self.steps as u64),
+            ("chains", self.chains as u64),
+            ("temperatures", self.temperatures as u64),
+            ("epochs", self.epochs),
+            ("batch_size", self.batch_size as u64),
+        ]
+    }
+
+    pub(super) fn rate(&self, clock: &Clock) -> f64 {
+        self.learning_rate * self.schedule.factor(clock) * warm_up(self.warm_up, clock)
+    }
+
+    /// The share of the last update that is repeated, of optimisers that repeat one.
+    pub(super) fn momentum(&self, clock: &Clock) -> Option<f32> {
+        match self.optimiser {
+            OptimiserSettings::Sgd { momentum, .. } => Some(in_force(momentum, &self.later_momentum, clock)),
+            OptimiserSettings::Adam { .. } => None,
+        }
+    }
+}
+
+impl ModelSettings for RbmSettings {
+    fn kind(&self) -> ModelKind {
+        ModelKind::Rbm
+    }
+
+    fn hidden(&self) -> Vec<usize> {
+        vec![self.hidden]
+    }
+
+    fn epochs(&self) -> u64 {
+        self.epochs
+    }
+
+    fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        Self::counts(self).into()
+    }
+
+    fn check(&self) -> Result<()> {
+        Self::check(self)
+    }
+
+    fn visible_kind(&self) -> VisibleKind {
+        self.visible.kind(self.classes)
+    }
+
+    fn prepare(&self, data: &Dataset, binarise: Binarise) -> Result<Option<Dataset>> {
+        match with_labels(self.labels, self.classes, data)? {
+            Some(joined) => Ok(Some(joined)),
+            None => self.visible.prepare("RbmSettings", data, binarise),
+        }
+    }
+
+    fn learner(&self, data: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
+        Ok(Box::new(RbmLearner::with_data(data, visible_means, self, streams)?))
+    }
+}
+
+fn refused(arg: &'static str, value: impl fmt::Display, allowed: &'static str) -> Error {
+    CoreError::Param { op: "RbmSettings", arg, value: value.to_string(), allowed }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_each_setting_out_of_range() {
+        let base = RbmSettings::default();
+        let cases: Vec<(RbmSettings, &str)> = vec![
+            (RbmSettings { hidden: 0, ..base.clone() }, "`hidden` is 0, allowed: 1 or more"),
+            (RbmSettings { steps: 0, ..base.clone() }, "`steps` is 0, allowed: 1 or more"),
+            (RbmSettings { chains: 0, ..base.clone() }, "`chains` is 0, allowed: 1 or more"),
+            (RbmSettings { epochs: 0, ..base.clone() }, "`epochs` is 0, allowed: 1 or more"),
+            (RbmSettings { batch_size: 0, ..base.clone() }, "`batch_size` is 0, allowed: 1 or more"),
+            (
+                RbmSettings { learning_rate: -1.0, ..base.clone() },
+                "`learning_rate` is -1, allowed: finite numbers above 0",
+            ),
+            (
+                RbmSettings { warm_up: f64::NAN, ..base.clone() },
+                "`warm_up` is NaN, allowed: finite numbers of 0 or more",
+            ),
+            (
+                RbmSettings { init_scale: -0.5, ..base.clone() },
+                "`init_scale` is -0.5, allowed: finite numbers of 0 or more",
+            ),
+            (RbmSettings { visible_offset_rate: 2.0, ..base.clone() }, "`visible_offset_rate` is 2, allowed: 0 to 1"),
+            (RbmSettings { hidden_offset_rate: -0.5, ..base.clone() }, "`hidden_offset_rate` is -0.5, allowed: 0 to 1"),
+            (
+                RbmSettings { labels: true, classes: 1, ..base.clone() },
+                "`classes` is 1, allowed: 0 for those of the data, or 2 or more",
+            ),
+            (RbmSettings { class_weight: 0.5, ..base }, "`class_weight` is 0.5, allowed: 0 without label units"),
+        ];
+        for (settings, text) in cases {
+            assert_eq!(settings.check().unwrap_err().to_string(), format!("RbmSettings: {text}"));
+        }
+        assert_eq!(
+            "pdc".parse::<Algorithm>().unwrap_err().to_string(),
+            "unknown algorithm `pdc`, did you mean `pcd`?; known: cd, pcd, pt, exact"
+        );
+    }
+}
