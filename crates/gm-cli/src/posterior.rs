@@ -62,7 +62,7 @@ impl Posterior {
         Ok(match method {
             Method::Recognition => Self::of(stacked(&sbn.recognised_means(rows, samples, false, streams)?)),
             Method::Importance => Self::of(stacked(&sbn.recognised_means(rows, samples, true, streams)?)),
-            Method::Gibbs => Self::of(by_gibbs(sbn, rows, steps, streams)),
+            Method::Gibbs => Self::of(by_gibbs(sbn, rows, steps, streams)?),
             Method::MeanField => {
                 let found = sbn.mean_field(rows, &MeanFieldSettings { sweeps: steps, ..Default::default() })?;
                 let bound = found.bound.iter().sum::<f64>() / found.bound.len() as f64;
@@ -133,7 +133,7 @@ fn dbn_by_gibbs(dbn: &Dbn, rows: &Batch, steps: usize, streams: &Streams) -> Res
     let mut sums = Matrix::zeros(dbn.layers()[1..].iter().sum(), rows.samples());
     for sweep in 0..counted {
         dbn.gibbs(&mut chains, None, 1, streams);
-        let layers: Vec<Matrix> = chains.layers()[1..].iter().map(Batch::to_matrix).collect();
+        let layers: Vec<Matrix> = chains.layers[1..].iter().map(Batch::to_matrix).collect();
         sums += stacked(&layers);
         progress.set((steps / 2 + sweep) as u64, "");
     }
@@ -178,19 +178,19 @@ fn stacked(layers: &[Matrix]) -> Matrix {
 }
 
 /// Means over the second half of the sweeps of one chain for each row.
-fn by_gibbs(sbn: &Sbn, rows: &BitMatrix, steps: usize, streams: &Streams) -> Matrix {
-    let mut chains = sbn.chains_from(rows.clone(), streams);
+fn by_gibbs(sbn: &Sbn, rows: &BitMatrix, steps: usize, streams: &Streams) -> Result<Matrix> {
+    let mut chains = sbn.posterior_chains(rows.clone(), streams)?;
     let mut progress = Progress::new("sampling", steps as u64);
     sbn.gibbs(&mut chains, None, steps / 2, streams);
     let counted = steps - steps / 2;
     let mut sums = Matrix::zeros(sbn.hidden(), rows.samples());
     for sweep in 0..counted {
         sbn.gibbs(&mut chains, None, 1, streams);
-        let layers: Vec<Matrix> = chains.layers[1..].iter().map(BitMatrix::to_matrix).collect();
+        let layers: Vec<Matrix> = chains.layers[1..].iter().map(Batch::to_matrix).collect();
         sums += stacked(&layers);
         progress.set((steps / 2 + sweep) as u64, "");
     }
-    sums / counted as f32
+    Ok(sums / counted as f32)
 }
 
 fn by_enumeration(sbn: &Sbn, rows: &BitMatrix) -> Result<Matrix> {

@@ -1,6 +1,6 @@
 //! The lowest pair of layers of a network of two hidden layers or more whose visible units are not Bernoulli.
 //!
-//! There p(v | x_1) and q(x_1 | v) are the conditionals of machines; what lies above x_1 is a network of binary units.
+//! There p(v | x_1) and q(x_1 | v) are the conditionals of RBMs; what lies above x_1 is a network of binary units.
 
 use gm_core::{
     Activations, Arrangement, Batch, BatchRef, BitMatrix, Coactivation, Matrix, Recognition, Stack, Streams,
@@ -40,15 +40,15 @@ pub(crate) struct Recognised {
 }
 
 impl Below {
-    /// The lowest layers of a network; none when all its units are Bernoulli, or when it is a machine.
+    /// The lowest layers of a network; none when all its units are Bernoulli, or when it is an RBM.
     pub(crate) fn new(dbn: &Dbn) -> Option<Self> {
         if *dbn.units() == VisibleUnits::Bernoulli || dbn.depth() == 1 {
             return None;
         }
         let (weights, bias) = dbn.recogniser(1);
         let first = dbn.stack().bias(1).as_slice();
-        let generator = machine(dbn, dbn.stack().weights(0), first);
-        let recogniser = machine(dbn, weights, bias.as_slice());
+        let generator = rbm_of(dbn, dbn.stack().weights(0), first);
+        let recogniser = rbm_of(dbn, weights, bias.as_slice());
         let [down, up] = [generator, recogniser].map(|rbm| gm_rbm::Sampler::new(rbm, Arrangement::FewDraws));
         Some(Self { upper: dbn.above_first(), down, up })
     }
@@ -102,8 +102,8 @@ impl Below {
     }
 }
 
-/// The machine of the visible layer and x_1 with other weights and hidden biases: copied, not checked again.
-fn machine(dbn: &Dbn, weights: &Matrix, hidden_bias: &[f32]) -> Rbm {
+/// The RBM of the visible layer and x_1 with other weights and hidden biases: copied, not checked again.
+fn rbm_of(dbn: &Dbn, weights: &Matrix, hidden_bias: &[f32]) -> Rbm {
     let mut stack = Stack::zeros(&[weights.nrows(), weights.ncols()]).expect("layers of a stack have units");
     stack.update_weights(0, |to| to.copy_from(weights));
     stack.bias_mut(0).copy_from_slice(dbn.stack().bias(0).as_slice());
@@ -123,8 +123,8 @@ pub(crate) fn widened(values: &[f32]) -> Vec<f64> {
 }
 
 impl Generated {
-    /// sum_s weights_s grad log p(v_s | x_s) with respect to W_0 and b_0, of Gaussian units s_i^2 times that, as the gradient of a
-    /// machine is; the rest of `gradient` stays.
+    /// sum_s weights_s grad log p(v_s | x_s) with respect to W_0 and b_0, of Gaussian units s_i^2 times that, as the
+    /// gradient of a RBM is; the rest of `gradient` stays.
     pub(crate) fn gradient_into(&self, weights: &[f32], gradient: &mut Stack) {
         let mut scores = Activations::from_matrix(&self.scores);
         scores.scale_samples(weights);
@@ -136,7 +136,8 @@ impl Generated {
 }
 
 impl Recognised {
-    /// Adds sum_s weights_s grad log q(x_s | v_s) with respect to R_0 and r_1, of Gaussian units s_i^2 times that in R_0.
+    /// Adds sum_s weights_s grad log q(x_s | v_s) with respect to R_0 and r_1, of Gaussian units s_i^2 times that in
+    /// R_0.
     pub(crate) fn add_gradient(mut self, weights: &[f32], gradient: &mut Recognition) {
         self.scores.scale_samples(weights);
         let (sums, scores) = (self.scores.unit_sums(), self.scores.to_matrix());

@@ -9,82 +9,36 @@ use gm_rbm::Rbm;
 use crate::below::Below;
 use crate::model::{Dbn, packed};
 
-/// A network's weights arranged for passes through the layers: the directed ones both ways, and the machine on top.
-///
-/// Built once for a fixed network, refreshed after each update of a changing one.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::{BitMatrix, Stack, Streams};
-///
-/// let dbn = gm_dbn::Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
-/// let layers = dbn.couplings().recognise(BitMatrix::zeros(4, 10), &Streams::new(1));
-/// assert_eq!((layers.len(), layers[1].units()), (2, 3)); // up to the lower layer of the machine
-/// # Ok::<(), gm_core::Error>(())
-/// ```
+/// The weights of a network, arranged for passes through the layers and for sweeps of the RBM on top.
 #[derive(Clone, Debug)]
-pub struct Couplings {
-    /// Those of the layers above x_1 where there is a pair below.
+pub(crate) struct Arranged {
+    /// The directed layers; with visible units that are not Bernoulli, the directed layers above x_1.
     pub(crate) directed: gm_sbn::Passes,
     pub(crate) below: Option<Below>,
-    pub(crate) machine: gm_rbm::Sampler,
+    pub(crate) top: gm_rbm::Sampler,
 }
 
-impl Couplings {
-    /// Arranges the weights of a network.
-    #[must_use]
-    pub fn new(dbn: &Dbn) -> Self {
-        Self::arranged(dbn, Arrangement::FewDraws)
-    }
-
-    /// The same for many sweeps of the RBM on top.
-    #[must_use]
-    pub fn for_draws(dbn: &Dbn) -> Self {
-        Self::arranged(dbn, Arrangement::ManyDraws)
-    }
-
-    fn arranged(dbn: &Dbn, arrangement: Arrangement) -> Self {
+impl Arranged {
+    pub(crate) fn new(dbn: &Dbn, arrangement: Arrangement) -> Self {
         let below = Below::new(dbn);
         let directed = gm_sbn::Passes::new(binary(dbn, below.as_ref()).directed());
-        Self { directed, below, machine: gm_rbm::Sampler::new(dbn.top(), arrangement) }
+        Self { directed, below, top: gm_rbm::Sampler::new(dbn.top(), arrangement) }
     }
 
-    /// Takes over changed weights.
-    ///
-    /// # Panics
-    ///
-    /// When the network has other layer sizes.
-    pub fn refresh(&mut self, dbn: &Dbn) {
+    /// Takes over changed parameters of a network with the same layers.
+    pub(crate) fn refresh(&mut self, dbn: &Dbn) {
         self.below = Below::new(dbn);
         self.directed.refresh(binary(dbn, self.below.as_ref()).directed());
-        self.machine.update(|rbm| *rbm = dbn.top());
+        self.top.update(|rbm| *rbm = dbn.top());
     }
 
-    /// The machine on top, as it was arranged.
-    #[must_use]
-    pub fn top(&self) -> &Rbm {
-        self.machine.model()
-    }
-
-    /// The machine on top with its weights arranged.
-    #[must_use]
-    pub fn machine(&self) -> &gm_rbm::Sampler {
-        &self.machine
+    /// The RBM on top.
+    pub(crate) fn rbm(&self) -> &Rbm {
+        self.top.model()
     }
 
     /// Draws of the recognition net, joined with the given visible layer: x_0, ..., x_(L-1).
-    ///
-    /// # Randomness
-    ///
-    /// As [`gm_sbn::Passes::recognise`]: layer l from family l of [`Purpose::Layer`].
-    ///
-    /// # Panics
-    ///
-    /// When `v` has other units than the visible layer, or states of another kind.
-    #[must_use]
-    pub fn recognise(&self, v: impl Into<Batch>, streams: &Streams) -> Vec<Batch> {
-        let v = v.into();
+    pub(crate) fn recognise(&self, v: Batch, streams: &Streams) -> Vec<Batch> {
         let Some(below) = &self.below else {
             return match v {
                 Batch::Bits(v) => self.directed.recognise(v, streams).into_iter().map(Batch::from).collect(),
@@ -102,23 +56,9 @@ impl Couplings {
         std::iter::once(v).chain(layers.into_iter().map(Batch::from)).collect()
     }
 
-    /// Draws of the layers below given states of the lower layer of the machine: x_0, ..., x_(L-1).
-    ///
-    /// # Shapes
-    ///
-    /// `top` is `[n_(L-1), samples]`, with or without label units behind.
-    ///
-    /// # Randomness
-    ///
-    /// As [`gm_sbn::Passes::descend`]: layer l from family l of [`Purpose::Layer`], visible units that are not Bernoulli as
-    /// [`gm_rbm::Sampler::sample_v_from_h`] draws them.
-    ///
-    /// # Panics
-    ///
-    /// When `top` has other units, or states of another kind.
-    #[must_use]
-    pub fn descend<'x>(&self, top: impl Into<BatchRef<'x>>, streams: &Streams) -> Vec<Batch> {
-        let top = match top.into() {
+    /// Draws of the layers below given states of the lower layer of the RBM: x_0, ..., x_(L-1).
+    pub(crate) fn descend(&self, top: BatchRef<'_>, streams: &Streams) -> Vec<Batch> {
+        let top = match top {
             BatchRef::Bits(bits) => bits.narrowed(self.directed.layers()[self.directed.depth()]),
             BatchRef::Reals(reals) => return vec![reals.clone().into()],
         };
@@ -134,7 +74,7 @@ impl Couplings {
     pub(crate) fn sample_v(&self, x: &BitMatrix, streams: &Streams) -> Batch {
         match &self.below {
             Some(below) => below.sample_v(x, streams),
-            None => self.machine.sample_v_from_h(x, streams),
+            None => self.top.sample_v_from_h(x, streams),
         }
     }
 
@@ -160,16 +100,15 @@ fn binary<'a>(dbn: &'a Dbn, below: Option<&'a Below>) -> &'a Dbn {
 }
 
 impl Dbn {
-    /// The weights arranged for passes through the layers.
-    #[must_use]
-    pub fn couplings(&self) -> Couplings {
-        Couplings::new(self)
+    /// The weights, arranged for a few draws.
+    pub(crate) fn arranged(&self) -> Arranged {
+        Arranged::new(self, Arrangement::FewDraws)
     }
 
     /// Means of the visible units given states of the first hidden layer, `[visible, samples]`, without label units.
     ///
-    /// s(W_0 x_1 + b_0) of Bernoulli units, in a network of one hidden layer as in any other; those of a machine with W_0 and
-    /// b_0 for units of another kind.
+    /// For Bernoulli units they are s(W_0 x_1 + b_0), in a network of one hidden layer as in any other. For units of
+    /// another kind they are the means that an RBM with W_0 and b_0 gives.
     ///
     /// # Panics
     ///
@@ -198,13 +137,13 @@ impl Dbn {
 
     /// Means of every hidden layer, each from the means of the layer below: the network as a feed-forward one.
     ///
-    /// m_1 = s(R_0' v + r_1), m_2 = s(R_1' m_1 + r_2), ..., and of the top layer s(W_(L-1)' m_(L-1) + b_L), with v / s^2 in place
-    /// of v for Gaussian units; the weights of a label unit take no part.
+    /// m_1 = s(R_0' v + r_1), m_2 = s(R_1' m_1 + r_2), ..., and of the top layer s(W_(L-1)' m_(L-1) + b_L), with v /
+    /// s^2 in place of v for Gaussian units; the weights of a label unit take no part.
     ///
     /// # Shapes
     ///
-    /// `v` is `[visible, samples]`, of numbers from 0 to 1, or of standardised ones for Gaussian units; element l - 1 of the result
-    /// is m_l, `[n_l, samples]`.
+    /// `v` is `[visible, samples]`, of numbers from 0 to 1, or of standardised ones for Gaussian units; element l - 1
+    /// of the result is m_l, `[n_l, samples]`.
     ///
     /// # Panics
     ///

@@ -5,30 +5,27 @@ use gm_sbn::{Passes, Posterior};
 use rayon::prelude::*;
 
 use crate::below::widened;
+use crate::limits::TABLE_LIMIT;
 use crate::model::{Dbn, log_weights};
 
-/// The most hidden units whose states are tabulated.
-const TABLE_LIMIT: usize = 20;
-
 impl Dbn {
-    /// Units that exact computations of log p(v) enumerate: those of all hidden layers but the top one, which is summed out
-    /// analytically.
+    /// Units that the exact log p(v) enumerates: all hidden layers but the top one, which is summed out analytically.
     #[must_use]
     pub fn enumerable_hidden_units(&self) -> usize {
         self.layers()[1..self.depth()].iter().sum()
     }
 
-    /// log p(v) of each sample for a given log Z of the machine, by enumeration of x_1, ..., x_(L-1), `[samples]`.
+    /// log p(v) of each sample for a given log Z of the RBM on top, by enumeration of x_1, ..., x_(L-1), `[samples]`.
     ///
     /// Of Gaussian units it is the log-density of standardised data, a mixture over the states of x_1.
     ///
     /// # Numerics
     ///
-    /// 2^n looks at the samples for n units of the first hidden layer.
+    /// 2^n evaluations of all samples for n units of the first hidden layer.
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] beyond 20 units of these layers, and as [`check_data`](Self::check_data).
+    /// [`Error::TooLarge`] beyond [`TABLE_LIMIT`] units of these layers, and as [`check_data`](Self::check_data).
     ///
     /// # Examples
     ///
@@ -74,7 +71,8 @@ impl Dbn {
         Ok((0..v.samples()).map(total).collect())
     }
 
-    /// A number plus log p(v | x_1) of each sample given W_0 x_1 + b_0; `rows` are the samples where units are not Bernoulli.
+    /// A number plus log p(v | x_1) of each sample given W_0 x_1 + b_0; `rows` are the samples where units are not
+    /// Bernoulli.
     fn joined(&self, (v, rows): (BatchRef<'_>, &[Vec<f64>]), log_prior: f64, inputs: &[f64]) -> Vec<f64> {
         if *self.units() == VisibleUnits::Bernoulli {
             let shared = log_prior - softplus_sum(inputs);
@@ -83,7 +81,7 @@ impl Dbn {
         rows.iter().map(|row| log_prior + self.units().log_prob_given(row, inputs)).collect()
     }
 
-    /// All states of x_1, ..., x_(L-1) with log p of each, but for log Z.
+    /// All states of x_1, ..., x_(L-1) with log p + log Z of each.
     pub(crate) fn directed_states(
         &self,
         prior: &(dyn Fn(&BitMatrix) -> Vec<f64> + Sync),
@@ -112,12 +110,12 @@ impl Dbn {
         (0..x.samples()).into_par_iter().map(inputs).collect()
     }
 
-    /// p(h | v) for one row of the data, of all hidden layers, by enumeration; log p(v) of it lacks log Z.
+    /// p(h | v) for one row of the data, of all hidden layers, by enumeration. Its log p(v) lacks log Z.
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] beyond 20 hidden units, [`Error::Param`] for a row that is not there or a network with label units, and
-    /// as [`check_data`](Self::check_data).
+    /// [`Error::TooLarge`] beyond [`TABLE_LIMIT`] hidden units, [`Error::Param`] for a row that is not there or a
+    /// network with label units, and as [`check_data`](Self::check_data).
     ///
     /// # Examples
     ///
@@ -151,8 +149,8 @@ impl Dbn {
     }
 }
 
-/// Every state of layers of the given sizes, numbered as [`Posterior`] numbers them: the last layer has the lowest bits, and
-/// within a layer the first unit has.
+/// Every state of layers of the given sizes, numbered as [`Posterior`] numbers them: the last layer has the lowest
+/// bits, and within a layer the first unit has.
 pub(crate) fn all_states(layers: &[usize]) -> Vec<BitMatrix> {
     let total: usize = layers.iter().sum();
     let mut above = total;

@@ -1,13 +1,18 @@
-//! Sampling: block Gibbs in the machine on top with one pass down, and Gibbs sampling of the posterior.
+//! Sampling: block Gibbs in the RBM on top with one pass down, and Gibbs sampling of the posterior.
 
-use gm_core::{Batch, BitMatrix, Error, Purpose, Result, Streams, VisibleUnits};
-use gm_rbm::{Chains, Clamp, StepInfo};
+use gm_core::{
+    Arrangement, Batch, BatchRef, BitMatrix, Chains, Clamp, Error, Purpose, Result, StepInfo, Streams, VisibleUnits,
+};
 
-use crate::conditional::Couplings;
+use gm_rbm::Rbm;
+
+use crate::conditional::Arranged;
 use crate::first::sweep_first;
 use crate::model::Dbn;
 
-/// A network arranged for sampling: chains live in the machine on top, and one pass down makes pictures of them.
+/// A network that owns its arranged weights: every pass and every sweep uses the weights of the network as it is.
+///
+/// Chains live in the RBM on top, and one pass down gives the layers below.
 ///
 /// # Examples
 ///
@@ -15,47 +20,65 @@ use crate::model::Dbn;
 /// use gm_core::{Stack, Streams};
 ///
 /// let dbn = gm_dbn::Dbn::new(Stack::zeros(&[8, 4, 4])?, None)?;
-/// let (sampler, streams) = (dbn.sampler(), Streams::new(1));
-/// let mut chains = sampler.chains(50, &streams);
+/// let (mut sampler, streams) = (dbn.sampler(), Streams::new(1));
+/// let mut chains = dbn.chains(50, &streams);
 /// let info = sampler.run(&mut chains, 10, &streams);
 /// assert!((info.flips - 0.5).abs() < 0.1);
-/// assert_eq!(sampler.descend(&chains, &streams)[0].samples(), 50);
+/// assert_eq!(sampler.sample_layers_from_chains(&chains, &streams)[0].samples(), 50);
+///
+/// // A change of the network changes what is drawn from it.
+/// sampler.update(|dbn| dbn.stack_mut().bias_mut(0).fill(40.0));
+/// let v = sampler.sample_layers_from_chains(&chains, &streams).remove(0);
+/// assert_eq!(v.bits().ones(), 8 * 50);
 /// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Sampler<'a> {
-    dbn: &'a Dbn,
-    couplings: Couplings,
-}
-
-/// Chains on the posterior of the hidden layers.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::{BitMatrix, Streams};
-/// use gm_dbn::Dbn;
-/// use gm_rbm::Rbm;
-///
-/// let streams = Streams::new(1);
-/// let dbn = Dbn::unroll(&Rbm::initial(&[0.5; 4], 3, 1.0, &streams)?, 2)?;
-/// let v = BitMatrix::from_fn(4, 10, |unit, chain| unit <= chain);
-/// let mut chains = dbn.posterior_chains(v.clone(), &streams)?;
-/// dbn.gibbs(&mut chains, None, 20, &streams);
-/// assert_eq!((chains.layers()[0].bits(), chains.layers()[2].units(), chains.sweeps()), (&v, 4, 20));
-/// # Ok::<(), gm_core::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct PosteriorChains {
-    layers: Vec<Batch>,
-    sweeps: u64,
+pub struct Sampler {
+    dbn: Dbn,
+    arrangement: Arrangement,
+    arranged: Arranged,
 }
 
 impl Dbn {
-    /// The network arranged for sampling.
+    /// A copy of the network, arranged for many draws.
     #[must_use]
-    pub fn sampler(&self) -> Sampler<'_> {
-        Sampler { dbn: self, couplings: Couplings::for_draws(self) }
+    pub fn sampler(&self) -> Sampler {
+        self.clone().into_sampler()
+    }
+
+    /// The network, arranged for many draws.
+    #[must_use]
+    pub fn into_sampler(self) -> Sampler {
+        Sampler::new(self, Arrangement::ManyDraws)
+    }
+
+    /// New chains of the RBM on top, as [`Rbm::chains`](gm_rbm::Rbm::chains).
+    #[must_use]
+    pub fn chains(&self, count: usize, streams: &Streams) -> Chains {
+        self.top().chains(count, streams)
+    }
+
+    /// Chains of the RBM on top that start from draws of the recognition net given data. Label units start from the
+    /// most probable class.
+    ///
+    /// # Randomness
+    ///
+    /// Family 2 of [`Purpose::Start`] for the recognition net, and as [`Rbm::chains_from`](gm_rbm::Rbm::chains_from).
+    ///
+    /// # Errors
+    ///
+    /// As [`VisibleUnits::check`] for states that visible units do not have.
+    pub fn chains_from(&self, v: impl Into<Batch>, streams: &Streams) -> Result<Chains> {
+        let v = v.into();
+        self.units().check("Dbn::chains_from", self.visible(), v.view())?;
+        let arranged = self.arranged();
+        let mut layers = arranged.recognise(v, &streams.fork(Purpose::Start, 2));
+        match layers.swap_remove(self.depth() - 1) {
+            Batch::Bits(x) => {
+                Ok(arranged.rbm().chains_from(with_classes(arranged.rbm(), &x, self.classes())?, streams))
+            }
+            reals => Ok(arranged.rbm().chains_from(reals, streams)),
+        }
     }
 
     /// Chains on the hidden layers given visible states, from the recognition net.
@@ -66,8 +89,9 @@ impl Dbn {
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] for a network with label units, and as [`VisibleUnits::check`] for states that visible units do not have.
-    pub fn posterior_chains(&self, v: impl Into<Batch>, streams: &Streams) -> Result<PosteriorChains> {
+    /// [`Error::Param`] for a network with label units, and as [`VisibleUnits::check`] for states that visible units do
+    /// not have.
+    pub fn posterior_chains(&self, v: impl Into<Batch>, streams: &Streams) -> Result<Chains> {
         const OP: &str = "Dbn::posterior_chains";
         let v = v.into();
         self.units().check(OP, self.visible(), v.view())?;
@@ -75,25 +99,25 @@ impl Dbn {
             let (arg, value, allowed) = ("labels", "present".into(), "a network without label units");
             return Err(Error::Param { op: OP, arg, value, allowed });
         }
-        let couplings = self.couplings();
-        let mut layers = couplings.recognise(v, &streams.fork(Purpose::Start, 0));
+        let arranged = self.arranged();
+        let mut layers = arranged.recognise(v, &streams.fork(Purpose::Start, 0));
         let top = &layers[self.depth() - 1];
-        layers.push(couplings.machine.sample_h_from_v(top, &streams.fork(Purpose::Start, 1)).into());
-        Ok(PosteriorChains { layers, sweeps: 0 })
+        layers.push(arranged.top.sample_h_from_v(top, &streams.fork(Purpose::Start, 1)).into());
+        Ok(Chains::new(layers))
     }
 
-    /// Sweeps over the hidden units of the full model given the visible ones: those of the directed layers one at a time,
-    /// each given its Markov blanket, and the top layer as a block. Visible units outside the clamp are drawn as well, if
-    /// there is one.
+    /// Sweeps over the hidden units of the full model given the visible ones. Units of the directed layers are drawn
+    /// one at a time, each given its Markov blanket, and the top layer as a block. With a clamp the given units take
+    /// their values first, and the other visible units are drawn at the end of every sweep.
     ///
-    /// log odds of unit j of x_1 = (W_1 x_2 + b_1)_j + log p(v | x_1 with j on) - log p(v | x_1 with j off), whatever the visible
-    /// units are.
+    /// log odds of unit j of x_1 = (W_1 x_2 + b_1)_j + log p(v | x_1 with j on) - log p(v | x_1 with j off), for
+    /// visible units of any kind.
     ///
     /// # Randomness
     ///
-    /// Sweep number t of the chains uses family t of [`Purpose::Chains`]. Where visible units are not Bernoulli, x_1 is drawn from
-    /// one stream a chain of its family 1 of [`Purpose::Layer`], the layers above as for Bernoulli ones below family 2, and visible
-    /// units from family 0.
+    /// Sweep number t of the chains uses family t of [`Purpose::Chains`]. Where visible units are not Bernoulli, x_1 is
+    /// drawn from one stream a chain of its family 1 of [`Purpose::Layer`], the layers above as for Bernoulli ones
+    /// below family 2, and visible units from family 0.
     ///
     /// # Panics
     ///
@@ -108,49 +132,41 @@ impl Dbn {
     /// let streams = Streams::new(1);
     /// let mut chains = dbn.posterior_chains(BitMatrix::zeros(4, 10), &streams)?;
     /// dbn.gibbs(&mut chains, None, 20, &streams);
-    /// assert_eq!(chains.layers()[2].units(), 2);
+    /// assert_eq!((chains.layers[2].units(), chains.sweeps), (2, 20));
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn gibbs(
-        &self,
-        chains: &mut PosteriorChains,
-        clamp: Option<&gm_sbn::Clamp>,
-        sweeps: usize,
-        streams: &Streams,
-    ) -> gm_sbn::StepInfo {
+    pub fn gibbs(&self, chains: &mut Chains, clamp: Option<&Clamp>, sweeps: usize, streams: &Streams) -> StepInfo {
         if *self.units() == VisibleUnits::Bernoulli {
-            return chains.with_bits(0, |chains| self.directed().gibbs(chains, clamp, sweeps, streams));
+            return self.directed().gibbs(chains, clamp, sweeps, streams);
         }
-        let couplings = self.couplings();
-        let flips: f64 = (0..sweeps).map(|_| self.sweep(&couplings, chains, clamp, streams)).sum();
-        gm_sbn::StepInfo { sweeps, flips: flips / sweeps.max(1) as f64 }
+        if let Some(clamp) = clamp {
+            chains.v_mut().replace_where(&clamp.mask, &clamp.values);
+        }
+        let arranged = self.arranged();
+        let flips: f64 = (0..sweeps).map(|_| self.sweep(&arranged, chains, clamp, streams)).sum();
+        StepInfo { sweeps, flips: flips / sweeps.max(1) as f64 }
     }
 
-    /// One sweep of a network whose visible units are not Bernoulli; the share of hidden units that flipped.
-    fn sweep(
-        &self,
-        couplings: &Couplings,
-        chains: &mut PosteriorChains,
-        clamp: Option<&gm_sbn::Clamp>,
-        streams: &Streams,
-    ) -> f64 {
+    /// Makes one sweep of a network whose visible units are not Bernoulli, and returns the share of hidden units that
+    /// flipped.
+    fn sweep(&self, arranged: &Arranged, chains: &mut Chains, clamp: Option<&Clamp>, streams: &Streams) -> f64 {
         let before: Vec<BitMatrix> = chains.layers[1..].iter().map(|x| x.bits().clone()).collect();
         let family = streams.fork(Purpose::Chains, chains.sweeps);
         let (first, above) = (family.fork(Purpose::Layer, 1), family.fork(Purpose::Layer, 2));
-        match &couplings.below {
+        match &arranged.below {
             None => {
-                let h = couplings.machine.sample_h_from_v(&chains.layers[0], &first);
+                let h = arranged.top.sample_h_from_v(&chains.layers[0], &first);
                 chains.layers[1] = h.into();
                 chains.sweeps += 1;
             }
             Some(below) => {
                 sweep_first(self, &mut chains.layers, &first);
-                chains.with_bits(1, |upper| below.upper().directed().gibbs(upper, None, 1, &above));
+                with_upper(chains, 1, |upper| below.upper().directed().gibbs(upper, None, 1, &above));
             }
         }
         if let Some(clamp) = clamp {
             let (given, visible) = (chains.layers[0].clone(), family.fork(Purpose::Layer, 0));
-            chains.layers[0] = couplings.sample_v(chains.layers[1].bits(), &visible);
+            chains.layers[0] = arranged.sample_v(chains.layers[1].bits(), &visible);
             chains.layers[0].replace_where(&clamp.mask, &given);
         }
         let flips: u64 = before.iter().zip(&chains.layers[1..]).map(|(before, x)| x.bits().differences(before)).sum();
@@ -159,82 +175,115 @@ impl Dbn {
     }
 }
 
-impl PosteriorChains {
-    /// Chains in given states of all layers, visible first.
-    #[must_use]
-    pub fn from_layers(layers: Vec<impl Into<Batch>>) -> Self {
-        Self { layers: layers.into_iter().map(Into::into).collect(), sweeps: 0 }
-    }
-
-    /// The states of all layers, visible first, `[n_l, chains]`.
-    #[must_use]
-    pub fn layers(&self) -> &[Batch] {
-        &self.layers
-    }
-
-    /// Lends the layers from one on to what works on packed states.
-    fn with_bits<T>(&mut self, first: usize, work: impl FnOnce(&mut gm_sbn::Chains) -> T) -> T {
-        let layers = self.layers[first..].iter().map(|x| x.bits().clone()).collect();
-        let mut chains = gm_sbn::Chains { layers, sweeps: self.sweeps };
-        let found = work(&mut chains);
-        self.layers.truncate(first);
-        self.layers.extend(chains.layers.into_iter().map(Batch::from));
-        self.sweeps = chains.sweeps;
-        found
-    }
-
-    /// Sweeps made so far.
-    #[must_use]
-    pub fn sweeps(&self) -> u64 {
-        self.sweeps
-    }
+/// Lends the layers from `first` on to a function of chains of their own.
+fn with_upper<T>(chains: &mut Chains, first: usize, work: impl FnOnce(&mut Chains) -> T) -> T {
+    let mut upper = Chains { layers: chains.layers.split_off(first), sweeps: chains.sweeps };
+    let found = work(&mut upper);
+    chains.layers.append(&mut upper.layers);
+    chains.sweeps = upper.sweeps;
+    found
 }
 
-impl Sampler<'_> {
-    /// The machine on top.
+/// States of the lower layer of an RBM with their most probable class behind, where there are label units.
+fn with_classes(rbm: &Rbm, x: &BitMatrix, classes: usize) -> Result<BitMatrix> {
+    let mut wider = x.widened(classes);
+    if classes > 0 {
+        let log_p = rbm.log_class_probs(&wider)?;
+        for (sample, log_p) in log_p.column_iter().enumerate() {
+            wider.set(x.units() + log_p.imax(), sample, true);
+        }
+    }
+    Ok(wider)
+}
+
+impl Sampler {
+    /// Takes a network and arranges its weights.
     #[must_use]
-    pub fn top(&self) -> &gm_rbm::Rbm {
-        self.couplings.top()
+    pub fn new(dbn: Dbn, arrangement: Arrangement) -> Self {
+        let arranged = Arranged::new(&dbn, arrangement);
+        Self { dbn, arrangement, arranged }
     }
 
-    /// New chains of the machine on top, as [`Rbm::chains`](gm_rbm::Rbm::chains).
+    /// The network.
     #[must_use]
-    pub fn chains(&self, count: usize, streams: &Streams) -> Chains {
-        self.couplings.top().chains(count, streams)
+    pub fn model(&self) -> &Dbn {
+        &self.dbn
     }
 
-    /// Chains that start from what the recognition net makes of data, label units from the most probable class.
+    /// The network, by value.
+    #[must_use]
+    pub fn into_model(self) -> Dbn {
+        self.dbn
+    }
+
+    /// Changes the network, then arranges its weights again. Returns what `change` returns.
+    pub fn update<T>(&mut self, change: impl FnOnce(&mut Dbn) -> T) -> T {
+        let shape = |dbn: &Dbn| (dbn.layers(), dbn.units().kind(), dbn.classes());
+        let before = shape(&self.dbn);
+        let changed = change(&mut self.dbn);
+        if shape(&self.dbn) == before {
+            self.arranged.refresh(&self.dbn);
+        } else {
+            self.arranged = Arranged::new(&self.dbn, self.arrangement);
+        }
+        changed
+    }
+
+    pub(crate) fn arranged(&self) -> &Arranged {
+        &self.arranged
+    }
+
+    /// The RBM on top with its weights arranged.
+    #[must_use]
+    pub fn top(&self) -> &gm_rbm::Sampler {
+        &self.arranged.top
+    }
+
+    /// Draws of the recognition net, joined with the given visible layer: x_0, ..., x_(L-1).
     ///
     /// # Randomness
     ///
-    /// Family 2 of [`Purpose::Start`] for the recognition net, and as [`Rbm::chains_from`](gm_rbm::Rbm::chains_from).
+    /// As [`gm_sbn::Passes::recognise`]: layer l from family l of [`Purpose::Layer`].
     ///
-    /// # Errors
+    /// # Panics
     ///
-    /// As [`VisibleUnits::check`] for states that visible units do not have.
-    pub fn chains_from(&self, v: impl Into<Batch>, streams: &Streams) -> Result<Chains> {
-        let v = v.into();
-        self.dbn.units().check("Sampler::chains_from", self.dbn.visible(), v.view())?;
-        let mut layers = self.couplings.recognise(v, &streams.fork(Purpose::Start, 2));
-        match layers.swap_remove(self.dbn.depth() - 1) {
-            Batch::Bits(x) => Ok(self.couplings.top().chains_from(self.with_classes(&x)?, streams)),
-            reals => Ok(self.couplings.top().chains_from(reals, streams)),
-        }
+    /// When `v` has other units than the visible layer, or states of another kind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack, Streams};
+    ///
+    /// let dbn = gm_dbn::Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
+    /// let layers = dbn.sampler().recognise(BitMatrix::zeros(4, 10), &Streams::new(1));
+    /// assert_eq!((layers.len(), layers[1].units()), (2, 3)); // up to the lower layer of the RBM
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn recognise(&self, v: impl Into<Batch>, streams: &Streams) -> Vec<Batch> {
+        self.arranged.recognise(v.into(), streams)
     }
 
-    /// States of the lower layer of the machine with their most probable class behind, where there are label units.
-    fn with_classes(&self, x: &BitMatrix) -> Result<BitMatrix> {
-        let mut wider = x.widened(self.dbn.classes());
-        if self.dbn.classes() > 0 {
-            let log_p = self.couplings.top().log_class_probs(&wider)?;
-            for (sample, log_p) in log_p.column_iter().enumerate() {
-                wider.set(x.units() + log_p.imax(), sample, true);
-            }
-        }
-        Ok(wider)
+    /// Draws of the layers below given states of the lower layer of the RBM: x_0, ..., x_(L-1).
+    ///
+    /// # Shapes
+    ///
+    /// `top` is `[n_(L-1), samples]`, with or without label units behind.
+    ///
+    /// # Randomness
+    ///
+    /// As [`gm_sbn::Passes::descend`]: layer l from family l of [`Purpose::Layer`]. Visible units that are not
+    /// Bernoulli are drawn as [`gm_rbm::Sampler::sample_v_from_h`] draws them.
+    ///
+    /// # Panics
+    ///
+    /// When `top` has other units, or states of another kind.
+    #[must_use]
+    pub fn descend<'x>(&self, top: impl Into<BatchRef<'x>>, streams: &Streams) -> Vec<Batch> {
+        self.arranged.descend(top.into(), streams)
     }
 
-    /// Makes sweeps in the machine on top.
+    /// Makes sweeps in the RBM on top.
     ///
     /// # Randomness
     ///
@@ -244,10 +293,10 @@ impl Sampler<'_> {
     ///
     /// When the chains belong to other layer sizes.
     pub fn run(&self, chains: &mut Chains, sweeps: usize, streams: &Streams) -> StepInfo {
-        self.couplings.machine.run(chains, sweeps, streams)
+        self.arranged.top.run(chains, sweeps, streams)
     }
 
-    /// Makes sweeps in the machine on top with the label units clamped to a class of each chain.
+    /// Makes sweeps in the RBM on top with the label units clamped to a class of each chain.
     ///
     /// # Randomness
     ///
@@ -255,8 +304,8 @@ impl Sampler<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] for a network without label units, or a class that it does not have; [`Error::Shape`] unless there is
-    /// one class a chain.
+    /// [`Error::Param`] for a network without label units, or a class that it does not have; [`Error::Shape`] unless
+    /// there is one class a chain.
     ///
     /// # Panics
     ///
@@ -270,7 +319,7 @@ impl Sampler<'_> {
     /// let dbn = gm_dbn::Dbn::new(Stack::zeros(&[8, 4, 4])?, None)?;
     /// let dbn = dbn.with_labels(Some(Labels::new(Matrix::zeros(3, 4), Vector::zeros(3))?))?;
     /// let (sampler, streams) = (dbn.sampler(), Streams::new(1));
-    /// let mut chains = sampler.chains(2, &streams);
+    /// let mut chains = dbn.chains(2, &streams);
     /// sampler.run_with_classes(&mut chains, &[2, 0], 5, &streams)?;
     /// assert!(chains.v().bits().get(4 + 2, 0) && chains.v().bits().get(4, 1));
     /// # Ok::<(), gm_core::Error>(())
@@ -293,7 +342,7 @@ impl Sampler<'_> {
         let mask = BitMatrix::from_fn(shape.0, shape.1, |unit, _| unit >= units);
         let values = BitMatrix::from_fn(shape.0, shape.1, |unit, chain| unit == units + classes[chain]);
         let clamp = Clamp { mask, values: values.into() };
-        Ok(self.couplings.machine.run_clamped(chains, &clamp, sweeps, streams))
+        Ok(self.arranged.top.run_clamped(chains, &clamp, sweeps, streams))
     }
 
     /// A pass down from the chains' states: draws of x_0, ..., x_(L-1).
@@ -306,38 +355,38 @@ impl Sampler<'_> {
     ///
     /// When the chains belong to other layer sizes.
     #[must_use]
-    pub fn descend(&self, chains: &Chains, streams: &Streams) -> Vec<Batch> {
-        self.couplings.descend(chains.v(), &streams.fork(Purpose::Noise, chains.sweeps))
+    pub fn sample_layers_from_chains(&self, chains: &Chains, streams: &Streams) -> Vec<Batch> {
+        self.descend(chains.v(), &streams.fork(Purpose::Noise, chains.sweeps))
     }
 
-    /// Means of the visible units given a pass down to the layer above them, `[visible, chains]`; those of the machine itself
-    /// in a network of one hidden layer.
+    /// Means of the visible units given a pass down to the layer above them, `[visible, chains]`. In a network of one
+    /// hidden layer they are the means that the RBM itself gives.
     ///
     /// # Randomness
     ///
-    /// As [`descend`](Self::descend).
+    /// As [`sample_layers_from_chains`](Self::sample_layers_from_chains).
     ///
     /// # Panics
     ///
     /// When the chains belong to other layer sizes.
     #[must_use]
-    pub fn visible_means(&self, chains: &Chains, streams: &Streams) -> gm_core::Activations {
+    pub fn mean_v_from_chains(&self, chains: &Chains, streams: &Streams) -> gm_core::Activations {
         if self.dbn.depth() == 1 {
-            return self.couplings.machine.mean_v_from_h(chains.h());
+            return self.arranged.top.mean_v_from_h(chains.h());
         }
-        let layers = self.descend(chains, streams);
-        match &self.couplings.below {
+        let layers = self.sample_layers_from_chains(chains, streams);
+        match &self.arranged.below {
             Some(below) => below.mean_v(layers[1].bits()),
-            None => self.couplings.directed.from_above(0, layers[1].bits()).means(),
+            None => self.arranged.directed.from_above(0, layers[1].bits()).means(),
         }
     }
 
-    /// Independent draws of the chains' states by enumeration of the smaller layer of the machine.
+    /// Independent draws of the chains' states by enumeration of the smaller layer of the RBM.
     ///
     /// # Errors
     ///
     /// As [`Rbm::exact_samples`](gm_rbm::Rbm::exact_samples).
     pub fn exact_chains(&self, count: usize, streams: &Streams) -> Result<Chains> {
-        self.couplings.top().exact_samples(count, streams)
+        self.arranged.rbm().exact_samples(count, streams)
     }
 }

@@ -7,8 +7,9 @@ use gm_rbm::Phase;
 use gm_sbn::{Draws, Dreams, Generated, Net, Recognised};
 
 use crate::below::{self, Below};
-use crate::conditional::Couplings;
+use crate::conditional::Arranged;
 use crate::enumeration::check_table;
+use crate::gibbs::Sampler;
 use crate::model::{Dbn, log_weights, packed};
 
 /// A gradient of all parameters of a network.
@@ -26,7 +27,7 @@ use crate::model::{Dbn, log_weights, packed};
 #[derive(Clone, Debug)]
 pub struct Gradient(Dbn);
 
-/// Draws of the recognition net for a batch, x_1, ..., x_(L-1), with their log-weights: what the awake network sees.
+/// Draws of the recognition net for a batch, x_1, ..., x_(L-1), with their log-weights: the wake phase.
 ///
 /// Draws of the same row are neighbours: row i has the draws i K to i K + K - 1.
 ///
@@ -38,7 +39,7 @@ pub struct Gradient(Dbn);
 ///
 /// // log p(v | x_1) + log p*(x_1) - log q(x_1 | v) = (-4 + 2 + 3) log 2
 /// let dbn = Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
-/// let wake = Wake::new(&dbn.couplings(), &BitMatrix::zeros(4, 10), 5, &Streams::new(1));
+/// let wake = Wake::new(&dbn.sampler(), &BitMatrix::zeros(4, 10), 5, &Streams::new(1));
 /// assert_eq!((wake.lower().units(), wake.lower().samples()), (3, 50));
 /// assert!(wake.log_weights().iter().all(|log_w| (log_w - 2.0_f64.ln()).abs() < 1e-5));
 /// # Ok::<(), gm_core::Error>(())
@@ -59,9 +60,9 @@ pub struct Wake {
 /// use gm_dbn::{Dbn, Gradient, Sleep, Wake};
 ///
 /// let dbn = Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?.untied()?;
-/// let (couplings, streams) = (dbn.couplings(), Streams::new(1));
-/// let wake = Wake::new(&couplings, &BitMatrix::zeros(4, 10), 1, &streams);
-/// let sleep = Sleep::new(&couplings, wake.lower(), &streams);
+/// let (sampler, streams) = (dbn.sampler(), Streams::new(1));
+/// let wake = Wake::new(&sampler, &BitMatrix::zeros(4, 10), 1, &streams);
+/// let sleep = Sleep::new(&sampler, wake.lower(), &streams);
 /// assert_eq!(sleep.samples(), 10);
 /// // Wake-sleep: the generative layers learn from draws, the recognition net from dreams.
 /// let mut gradient = Gradient::zeros(&dbn);
@@ -81,13 +82,13 @@ impl Wake {
     ///
     /// # Randomness
     ///
-    /// As [`gm_sbn::Passes::recognise`]; where visible units are not Bernoulli, x_1 from family 1 of [`Purpose::Layer`] and the
-    /// layers above it likewise below family 0.
+    /// As [`gm_sbn::Passes::recognise`]; where visible units are not Bernoulli, x_1 from family 1 of [`Purpose::Layer`]
+    /// and the layers above it likewise below family 0.
     ///
     /// # Panics
     ///
-    /// When `v` has other units than the visible layer or states of another kind, or is of real numbers in a network of one hidden
-    /// layer, or without draws.
+    /// When `v` has other units than the visible layer or states of another kind, or is of real numbers in a network of
+    /// one hidden layer, or without draws.
     ///
     /// # Examples
     ///
@@ -96,20 +97,20 @@ impl Wake {
     /// use gm_dbn::{Dbn, Wake};
     ///
     /// let dbn = Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
-    /// let wake = Wake::new(&dbn.couplings(), &BitMatrix::zeros(4, 10), 5, &Streams::new(1));
+    /// let wake = Wake::new(&dbn.sampler(), &BitMatrix::zeros(4, 10), 5, &Streams::new(1));
     /// assert_eq!((wake.log_weights().len(), wake.lower().units()), (50, 3));
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     #[must_use]
-    pub fn new<'v>(couplings: &Couplings, v: impl Into<BatchRef<'v>>, per_row: usize, streams: &Streams) -> Self {
-        let v = v.into();
-        let Some(below) = &couplings.below else {
-            let prior = |x: &BitMatrix| log_weights(couplings.top(), x);
-            let draws = Draws::recognised(Net::with_prior(&couplings.directed, &prior), packed(v), per_row, streams);
+    pub fn new<'v>(sampler: &Sampler, v: impl Into<BatchRef<'v>>, per_row: usize, streams: &Streams) -> Self {
+        let (arranged, v) = (sampler.arranged(), v.into());
+        let Some(below) = &arranged.below else {
+            let prior = |x: &BitMatrix| log_weights(arranged.rbm(), x);
+            let draws = Draws::recognised(Net::with_prior(&arranged.directed, &prior), packed(v), per_row, streams);
             return Self { draws, below: None };
         };
         let (copies, inputs, x) = first_layer(below, v, per_row, streams);
-        let draws = draws_above(couplings, &x, streams);
+        let draws = draws_above(arranged, &x, streams);
         let v = v.select(&copies);
         Self { draws, below: Some((below.generated(v.view(), &x), Below::recognised(v.view(), inputs, &x))) }
     }
@@ -119,12 +120,12 @@ impl Wake {
     /// # Panics
     ///
     /// Without a pair below, or when shapes disagree.
-    pub(crate) fn of_states(couplings: &Couplings, v: BatchRef<'_>, hidden: &[BitMatrix]) -> Self {
-        let below = couplings.below.as_ref().expect("visible units that are not Bernoulli");
+    pub(crate) fn of_states(arranged: &Arranged, v: BatchRef<'_>, hidden: &[BitMatrix]) -> Self {
+        let below = arranged.below.as_ref().expect("visible units that are not Bernoulli");
         let copies = vec![0; hidden[0].samples()];
         let (inputs, v) = (below.inputs_up(v).select(&copies), v.select(&copies));
-        let prior = |x: &BitMatrix| log_weights(couplings.top(), x);
-        let net = Net::with_prior(&couplings.directed, &prior);
+        let prior = |x: &BitMatrix| log_weights(arranged.rbm(), x);
+        let net = Net::with_prior(&arranged.directed, &prior);
         let draws = Draws::of_states(net, &hidden[0], &hidden[1..]);
         let (generated, recognised) =
             (below.generated(v.view(), &hidden[0]), Below::recognised(v.view(), inputs, &hidden[0]));
@@ -132,15 +133,10 @@ impl Wake {
     }
 
     /// The log-weights of draws of which nothing else is asked, of a network with a pair below.
-    pub(crate) fn log_weights_of(
-        couplings: &Couplings,
-        v: BatchRef<'_>,
-        per_row: usize,
-        streams: &Streams,
-    ) -> Vec<f64> {
-        let below = couplings.below.as_ref().expect("visible units that are not Bernoulli");
+    pub(crate) fn log_weights_of(arranged: &Arranged, v: BatchRef<'_>, per_row: usize, streams: &Streams) -> Vec<f64> {
+        let below = arranged.below.as_ref().expect("visible units that are not Bernoulli");
         let (copies, mut inputs, x) = first_layer(below, v, per_row, streams);
-        let mut log_weights = draws_above(couplings, &x, streams).log_weights();
+        let mut log_weights = draws_above(arranged, &x, streams).log_weights();
         add(&mut log_weights, 1.0, &below.log_prob(v.select(&copies).view(), &x));
         add(&mut log_weights, -1.0, &inputs.score(&x));
         log_weights
@@ -166,14 +162,14 @@ impl Wake {
         log_q
     }
 
-    /// The states of the lower layer of the machine, `[n_(L-1), K rows]`.
+    /// The states of the lower layer of the RBM, `[n_(L-1), K rows]`.
     #[must_use]
     pub fn lower(&self) -> &BitMatrix {
         &self.draws.layers()[self.draws.layers().len() - 1]
     }
 }
 
-/// For each of so many draws of a row its number, the inputs of x_1 and a draw of it.
+/// For each of `per_row` draws of each row the number of the row, the inputs of x_1 and a draw of x_1.
 fn first_layer(
     below: &Below,
     v: BatchRef<'_>,
@@ -190,9 +186,9 @@ fn first_layer(
 }
 
 /// A draw of the layers above for each state of x_1.
-fn draws_above(couplings: &Couplings, x: &BitMatrix, streams: &Streams) -> Draws {
-    let prior = |x: &BitMatrix| log_weights(couplings.top(), x);
-    let net = Net::with_prior(&couplings.directed, &prior);
+fn draws_above(arranged: &Arranged, x: &BitMatrix, streams: &Streams) -> Draws {
+    let prior = |x: &BitMatrix| log_weights(arranged.rbm(), x);
+    let net = Net::with_prior(&arranged.directed, &prior);
     Draws::recognised(net, x, 1, &streams.fork(Purpose::Layer, 0))
 }
 
@@ -201,26 +197,26 @@ fn add(sums: &mut [f64], sign: f64, terms: &[f64]) {
 }
 
 impl Sleep {
-    /// A dream for each state of the lower layer of the machine, `[n_(L-1), samples]`, label units behind or not.
+    /// A dream for each state of the lower layer of the RBM, `[n_(L-1), samples]`, label units behind or not.
     ///
     /// # Randomness
     ///
-    /// As [`Couplings::descend`].
+    /// As [`Sampler::descend`].
     ///
     /// # Panics
     ///
     /// When `top` has other units.
     #[must_use]
-    pub fn new(couplings: &Couplings, top: &BitMatrix, streams: &Streams) -> Self {
-        let layers = couplings.descend(top, streams);
+    pub fn new(sampler: &Sampler, top: &BitMatrix, streams: &Streams) -> Self {
+        let (arranged, layers) = (sampler.arranged(), sampler.descend(top, streams));
         let bits = |layers: &[Batch]| layers.iter().map(|x| x.bits().clone()).collect::<Vec<_>>();
-        let Some(below) = &couplings.below else {
-            let dreams = Dreams::of_states(&couplings.directed, &bits(&layers));
+        let Some(below) = &arranged.below else {
+            let dreams = Dreams::of_states(&arranged.directed, &bits(&layers));
             return Self { dreams, below: None };
         };
         let (v, hidden) = (layers[0].view(), bits(&layers[1..]));
         let recognised = Below::recognised(v, below.inputs_up(v), &hidden[0]);
-        let dreams = Dreams::of_states(&couplings.directed, &hidden);
+        let dreams = Dreams::of_states(&arranged.directed, &hidden);
         Self { dreams, below: Some(recognised) }
     }
 
@@ -245,16 +241,17 @@ impl Gradient {
         self.0.tensors()
     }
 
-    /// The gradient of the generative parameters, without those of label units.
+    /// The gradient of the generative parameters, without the weights and biases of label units.
     #[must_use]
     pub fn stack(&self) -> &Stack {
         self.0.stack()
     }
 
-    /// Sets the part of the directed layers: sum_s a_s grad log p(x_l | x_(l+1)) over draws, and for the recognition net
-    /// sum_s c_s grad log q over draws and `sleep` times the mean of grad log q over dreams.
+    /// Sets the part of the directed layers: sum_s a_s grad log p(x_l | x_(l+1)) over draws, and for the recognition
+    /// net sum_s c_s grad log q over draws and `sleep` times the mean of grad log q over dreams.
     ///
-    /// Of Gaussian units those of W_0, b_0 and R_0 are s_i^2 times the gradient, as for a machine; variances have none.
+    /// For Gaussian units the parts of W_0, b_0 and R_0 are s_i^2 times the gradient, as for an RBM. Variances have no
+    /// part.
     ///
     /// # Shapes
     ///
@@ -308,7 +305,7 @@ impl Gradient {
         }
     }
 
-    /// Sets the part of the machine on top from its own gradient, that of [`Dbn::top`].
+    /// Sets the part of the RBM on top from its own gradient, that of [`Dbn::top`].
     ///
     /// # Panics
     ///
@@ -337,8 +334,8 @@ fn recognition_above(parts: &[Recognised], net: &mut Recognition) {
 }
 
 impl Dbn {
-    /// The exact gradient of the mean log p(v) by enumeration of x_1, ..., x_(L-1) and of the smaller layer of the machine; 0
-    /// for the recognition net. Of Gaussian units the gradients of W_0 and b_0 are s_i^2 times as large.
+    /// The exact gradient of the mean log p(v) by enumeration of x_1, ..., x_(L-1) and of the smaller layer of the RBM;
+    /// 0 for the recognition net. Of Gaussian units the gradients of W_0 and b_0 are s_i^2 times as large.
     ///
     /// # Shapes
     ///
@@ -346,8 +343,8 @@ impl Dbn {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] beyond 20 units of these layers, or 30 of the smaller layer of the machine; [`Error::Param`] for a
-    /// network with label units, and as [`check_data`](Self::check_data).
+    /// [`Error::TooLarge`] beyond 20 units of these layers, or 30 of the smaller layer of the RBM; [`Error::Param`] for
+    /// a network with label units, and as [`check_data`](Self::check_data).
     ///
     /// # Examples
     ///
@@ -368,20 +365,20 @@ impl Dbn {
             let (arg, value, allowed) = ("labels", "present".into(), "a network without label units");
             return Err(Error::Param { op: OP, arg, value, allowed });
         }
-        let couplings = self.couplings();
+        let arranged = self.arranged();
         let mut sum = Gradient::zeros(self);
         if self.depth() == 1 {
-            sum.set_top(&couplings.top().exact_gradient(data)?);
+            sum.set_top(&arranged.rbm().exact_gradient(data)?);
             return Ok(sum);
         }
         let mut part = sum.clone();
-        let mut top = Stack::zeros(&couplings.top().stack().layers())?;
-        let prior = |x: &BitMatrix| log_weights(couplings.top(), x);
-        let (net, (states, _)) = (Net::with_prior(&couplings.directed, &prior), self.directed_states(&prior));
+        let mut top = Stack::zeros(&arranged.rbm().stack().layers())?;
+        let prior = |x: &BitMatrix| log_weights(arranged.rbm(), x);
+        let (net, (states, _)) = (Net::with_prior(&arranged.directed, &prior), self.directed_states(&prior));
         for row in 0..data.samples() {
             let v = data.select(&vec![row; states[0].samples()]);
             let hidden = states.iter().cloned();
-            let (generated, first) = match &couplings.below {
+            let (generated, first) = match &arranged.below {
                 None => {
                     let layers = std::iter::once(v.bits().clone()).chain(hidden).collect();
                     (Generated::new(net, layers), None)
@@ -395,9 +392,9 @@ impl Dbn {
             first.iter().for_each(|first| add(&mut log_p, 1.0, &first.log_p));
             let total = log_sum_exp(&log_p);
             let posterior: Vec<f32> = log_p.iter().map(|p| (p - total).exp() as f32).collect();
-            let mut phase = Phase::new(&couplings.machine, &states[states.len() - 1]);
+            let mut phase = Phase::new(&arranged.top, &states[states.len() - 1]);
             phase.weigh(&posterior);
-            couplings.top().exact_gradient_into(&phase, &mut top)?;
+            arranged.rbm().exact_gradient_into(&phase, &mut top)?;
             match &first {
                 None => generated.gradient_into(&posterior, part.0.stack_mut()),
                 Some(first) => {

@@ -1,13 +1,13 @@
-//! The deep belief network, p(x) = [machine over (x_(L-1), x_L)] prod_(l<L-1) Ber(x_l; s(W_l x_(l+1) + b_l)) with
+//! The deep belief network, p(x) = [RBM over (x_(L-1), x_L)] prod_(l<L-1) Ber(x_l; s(W_l x_(l+1) + b_l)) with
 //! s(z) = 1 / (1 + exp(-z)): a restricted Boltzmann machine on top, directed layers below.
 //!
-//! Hidden units are binary; visible ones may be softmax or Gaussian as well, in which case p(x_0 | x_1) is that of a machine
-//! with such units.
+//! Hidden units are binary; visible ones may be softmax or Gaussian as well, in which case p(x_0 | x_1) is that of an
+//! RBM with such units.
 //!
-//! It is built layer by layer. A machine is unrolled into a network of two layers with tied weights, which is the same
-//! distribution: the prior that the upper layer puts on x_1 is complementary, it makes the posterior factorial. The lower
-//! layer is then frozen and a better prior is learnt. What is lost is the exactness of the posterior; the evidence lower
-//! bound says how much is won.
+//! It is built layer by layer. An RBM is unrolled into a network of two layers with tied weights, which is the same
+//! distribution: the prior that the upper layer puts on x_1 is complementary, it makes the posterior factorial. The
+//! lower layer is then frozen and a better prior is learnt. The posterior is no longer exact, and the evidence lower
+//! bound measures the gain.
 //!
 //! ```
 //! use gm_core::{BitMatrix, Matrix, Streams, Vector};
@@ -28,9 +28,9 @@
 //!
 //! let streams = Streams::new(7);
 //! let sampler = dbn.sampler();
-//! let mut chains = sampler.chains(100, &streams);
-//! sampler.run(&mut chains, 50, &streams); // in the machine on top
-//! assert_eq!(sampler.descend(&chains, &streams)[0].units(), 3); // and one pass down
+//! let mut chains = dbn.chains(100, &streams);
+//! sampler.run(&mut chains, 50, &streams); // in the RBM on top
+//! assert_eq!(sampler.sample_layers_from_chains(&chains, &streams)[0].units(), 3); // and one pass down
 //! # Ok::<(), gm_core::Error>(())
 //! ```
 
@@ -40,15 +40,18 @@ mod enumeration;
 mod first;
 mod gibbs;
 mod gradient;
+mod growth;
 mod likelihood;
+mod limits;
 mod model;
 mod rows;
 
-pub use conditional::Couplings;
-pub use gibbs::{PosteriorChains, Sampler};
+pub use gibbs::Sampler;
 pub use gm_sbn::Posterior;
 pub use gradient::{Gradient, Sleep, Wake};
-pub use model::{Dbn, Growth};
+pub use growth::Growth;
+pub use limits::TABLE_LIMIT;
+pub use model::Dbn;
 
 /// The example of the crate's description runs with the tests.
 #[cfg(doctest)]

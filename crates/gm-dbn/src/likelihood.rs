@@ -1,5 +1,5 @@
-//! Likelihoods: log Z of the machine on top, exactly and annealed, and lower bounds on log p(v) from draws of the recognition
-//! net.
+//! Likelihoods: log Z of the RBM on top, exactly and annealed, and lower bounds on log p(v) from draws of the
+//! recognition net.
 
 use gm_core::{
     AisSettings, Annealed, Batch, BatchRef, BitMatrix, Matrix, Purpose, Result, Schedule, Streams, VisibleUnits, Watch,
@@ -7,19 +7,18 @@ use gm_core::{
 use gm_rbm::base_rate_bias;
 use gm_sbn::{BoundSettings, Bounds, Net, Passes};
 
-use crate::conditional::Couplings;
 use crate::enumeration::{all_states, check_table};
 use crate::gradient::Wake;
 use crate::model::{Dbn, log_weights};
 
 impl Dbn {
-    /// Units that the exact log Z of the machine enumerates.
+    /// Units that the exact log Z of the RBM enumerates.
     #[must_use]
     pub fn enumerable_units(&self) -> usize {
         self.top().enumerable_units()
     }
 
-    /// log Z of the machine on top, exactly; the directed layers have none.
+    /// log Z of the RBM on top, exactly; the directed layers have none.
     ///
     /// # Errors
     ///
@@ -36,8 +35,8 @@ impl Dbn {
         self.top().log_partition()
     }
 
-    /// Biases of independent units with the means that the recognition net gives to the lower layer of the machine on data: a
-    /// base for annealing. Label units have a bias of 0.
+    /// Biases of independent units with the means that the recognition net gives to the lower layer of the RBM on data:
+    /// a base for annealing. Label units have a bias of 0.
     ///
     /// # Errors
     ///
@@ -69,8 +68,8 @@ impl Dbn {
         Ok(base_rate_bias(&means))
     }
 
-    /// log Z of the machine by annealing from independent units with the given biases, best those of
-    /// [`base_rates`](Self::base_rates) of training data.
+    /// log Z of the RBM by annealing from independent units with the given biases. The biases of
+    /// [`base_rates`](Self::base_rates) for training data serve best.
     ///
     /// # Errors
     ///
@@ -97,8 +96,9 @@ impl Dbn {
         self.top().log_partition_ais(settings, base, streams, watch)
     }
 
-    /// What walks back from given states of the lower layer of the machine, with label units behind if it has them, say of
-    /// log Z, one number each: above it in expectation. With draws of the recognition net they come from data, not from the machine (RAISE).
+    /// Estimates of log Z by reverse annealing, one from each given state of the lower layer of the RBM, with label
+    /// units behind where there are any. In expectation they lie above log Z if the states are draws of the RBM. With
+    /// draws of the recognition net, which come from data, this is RAISE.
     ///
     /// # Errors
     ///
@@ -120,10 +120,10 @@ impl Dbn {
         Ok(top.free_energy(x).iter().zip(log_probs).map(|(f, log_prob)| -f - log_prob).collect())
     }
 
-    /// Lower bounds on log p(v) from K draws of the recognition net, for a given log Z of the machine.
+    /// Lower bounds on log p(v) from K draws of the recognition net, for a given log Z of the RBM.
     ///
-    /// With weights w_k = p(v, x_1, ..., x_(L-1)) / q(x_1, ..., x_(L-1) | v) and the top layer summed out: the evidence lower
-    /// bound E[log w], and log (1/K) sum_k w_k, which in expectation grows with K towards log p(v).
+    /// With weights w_k = p(v, x_1, ..., x_(L-1)) / q(x_1, ..., x_(L-1) | v) and the top layer summed out: the evidence
+    /// lower bound E[log w], and log (1/K) sum_k w_k, which in expectation grows with K towards log p(v).
     ///
     /// # Randomness
     ///
@@ -167,26 +167,26 @@ impl Dbn {
             let passes = Passes::new(self.directed());
             return Net::with_prior(&passes, &prior).bounds(OP, v, settings, streams, watch);
         }
-        let couplings = Couplings::new(self);
+        let arranged = self.arranged();
         let draw = |rows: &[usize], count: usize, streams: &Streams| -> Vec<f64> {
             let v = v.select(rows);
             let log_weights = match self.depth() {
                 // All that is above v is summed out.
                 1 => top.free_energy(&v).iter().flat_map(|f| std::iter::repeat_n(-f, count)).collect(),
-                _ => Wake::log_weights_of(&couplings, v.view(), count, streams),
+                _ => Wake::log_weights_of(&arranged, v.view(), count, streams),
             };
             log_weights.into_iter().map(|weight| weight - log_partition).collect()
         };
         Bounds::of_weights(OP, v.samples(), settings, streams, watch, draw)
     }
 
-    /// The expectation of the K-sample bound of each row by enumeration, for a given log Z, `[samples]`; with K = 1 the exact
-    /// evidence lower bound.
+    /// The expectation of the K-sample bound of each row by enumeration, for a given log Z, `[samples]`; with K = 1 the
+    /// exact evidence lower bound.
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::TooLarge`] beyond 20 units: those of all hidden layers but the top one, times K; and as
-    /// [`check_data`](Self::check_data).
+    /// [`gm_core::Error::TooLarge`] beyond [`TABLE_LIMIT`](crate::TABLE_LIMIT) units, counted as the units of all
+    /// hidden layers but the top one times K, and as [`check_data`](Self::check_data).
     ///
     /// # Examples
     ///
@@ -212,16 +212,16 @@ impl Dbn {
             let passes = Passes::new(self.directed());
             return Ok(Net::with_prior(&passes, &prior).exact_bound(v, &states, samples));
         }
-        let couplings = self.couplings();
+        let arranged = self.arranged();
         let bound = |row: usize| {
-            let wake = Wake::of_states(&couplings, v.select(&[row]).view(), &states);
+            let wake = Wake::of_states(&arranged, v.select(&[row]).view(), &states);
             let states = wake.log_weights().into_iter().map(|weight| weight - log_partition);
             Bounds::expected(&states.zip(wake.log_q().iter().map(|q| q.exp())).collect::<Vec<_>>(), samples)
         };
         Ok((0..v.samples()).map(bound).collect())
     }
 
-    /// log p(y | v) of each class y, `[classes, samples]`, from the free energies of the machine with the means that the
+    /// log p(y | v) of each class y, `[classes, samples]`, from the free energies of the RBM with the means that the
     /// recognition net gives to its lower layer.
     ///
     /// # Shapes
@@ -230,7 +230,8 @@ impl Dbn {
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::Param`] for a network without label units, [`gm_core::Error::Shape`] for data of another width.
+    /// [`gm_core::Error::Param`] for a network without label units, [`gm_core::Error::Shape`] for data of another
+    /// width.
     ///
     /// # Source
     ///
@@ -256,7 +257,7 @@ impl Dbn {
         self.top().log_class_probs(&lower)
     }
 
-    /// Independent exact draws of x_0, ..., x_(L-1), by enumeration of the smaller layer of the machine.
+    /// Independent exact draws of x_0, ..., x_(L-1), by enumeration of the smaller layer of the RBM.
     ///
     /// # Randomness
     ///
@@ -264,7 +265,7 @@ impl Dbn {
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::TooLarge`] when both layers of the machine have more than 24 units.
+    /// [`gm_core::Error::TooLarge`] when both layers of the RBM have more than 24 units.
     ///
     /// # Examples
     ///
@@ -274,8 +275,8 @@ impl Dbn {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn exact_samples(&self, count: usize, streams: &Streams) -> Result<Vec<Batch>> {
-        let couplings = self.couplings();
-        let chains = couplings.top().exact_samples(count, streams)?;
-        Ok(couplings.descend(chains.v(), &streams.fork(Purpose::Noise, 0)))
+        let arranged = self.arranged();
+        let chains = arranged.rbm().exact_samples(count, streams)?;
+        Ok(arranged.descend(chains.v().view(), &streams.fork(Purpose::Noise, 0)))
     }
 }

@@ -1,23 +1,22 @@
-//! Parameters, the joint distribution, and how networks grow from machines.
+//! Parameters, and the joint distribution.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use gm_core::{
-    BatchRef, BitMatrix, Error, FileError, Gaussian, Labels, Matrix, ModelData, ModelKind, Purpose, Recognition,
-    Result, Stack, Streams, Vector, VisibleKind, VisibleUnits, check_len, log_sum_exp,
+    BatchRef, BitMatrix, Error, FileError, Gaussian, Labels, Matrix, ModelData, ModelKind, Recognition, Result, Stack,
+    Vector, VisibleKind, VisibleUnits, check_len, log_sum_exp,
 };
 use gm_rbm::Rbm;
 use gm_sbn::{Directed, Net, Passes};
-use rand_distr::{Distribution, Normal};
 
 use crate::below::Below;
 
-/// A deep belief network of any depth with binary hidden units and visible units of any kind, perhaps with a recognition net
-/// and with label units.
+/// A deep belief network of any depth with binary hidden units and visible units of any kind, perhaps with a
+/// recognition net and with label units.
 ///
-/// Without a recognition net, recognition is tied: q(x_(l+1) | x_l) = Ber(s(W_l' x_l + b_(l+1))), with v / s^2 in place of x_0
-/// for Gaussian units, as in a machine.
+/// Without a recognition net, recognition is tied: q(x_(l+1) | x_l) = Ber(s(W_l' x_l + b_(l+1))), with v / s^2 in place
+/// of x_0 for Gaussian units, as in an RBM.
 ///
 /// # Examples
 ///
@@ -38,42 +37,22 @@ pub struct Dbn {
     labels: Option<Labels>,
 }
 
-/// How the machine on top of a network begins when a layer is added.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::{BitMatrix, Streams};
-/// use gm_dbn::{Dbn, Growth};
-/// use gm_rbm::Rbm;
-///
-/// let streams = Streams::new(1);
-/// let dbn = Dbn::from_rbm(&Rbm::initial(&[0.3; 4], 3, 1.0, &streams)?)?;
-/// let v = BitMatrix::from_fn(4, 5, |unit, sample| unit < sample);
-/// let log_prob = |dbn: &Dbn| dbn.log_prob(&v, dbn.log_partition()?);
-/// let change = |growth| -> gm_core::Result<f64> {
-///     let deeper = dbn.grown(4, growth, 0.0, &[0.5; 3], &streams)?;
-///     Ok((log_prob(&deeper)?[2] - log_prob(&dbn)?[2]).abs())
-/// };
-/// assert!(change(Growth::Unrolled)? < 1e-4 && change(Growth::Random)? > 1e-2);
-/// # Ok::<(), gm_core::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Growth {
-    /// As the machine below turned over: the distribution stays as it is. The new layer needs as many units as the
-    /// second-highest layer has, or more, and that layer has to be binary.
-    Unrolled,
-    /// With small random weights.
-    Random,
-}
-
 impl Dbn {
+    /// A network without a recognition net, with Bernoulli visible units.
+    ///
+    /// # Errors
+    ///
+    /// None: a stack of any depth is a deep belief network.
+    pub fn from_stack(stack: Stack) -> Result<Self> {
+        Self::new(stack, None)
+    }
+
     /// Joins the generative parameters with a recognition net for the directed layers, with Bernoulli visible units.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] when the recognition net has other layers, which are all but the last; [`Error::Param`] for one in a
-    /// network of a single hidden layer.
+    /// [`Error::Shape`] when the recognition net has other layers, which are all but the last; [`Error::Param`] for one
+    /// in a network of a single hidden layer.
     pub fn new(stack: Stack, recognition: Option<Recognition>) -> Result<Self> {
         const OP: &str = "Dbn::new";
         if let Some(net) = &recognition {
@@ -90,7 +69,7 @@ impl Dbn {
     /// # Errors
     ///
     /// [`Error::Shape`] for units made for another number, [`Error::Param`] for a group of a class, which
-    /// [`with_labels`](Self::with_labels) joins to the machine on top, and for label units beside visible ones that are not
+    /// [`with_labels`](Self::with_labels) joins to the RBM on top, and for label units beside visible ones that are not
     /// Bernoulli.
     ///
     /// # Examples
@@ -108,7 +87,7 @@ impl Dbn {
         const OP: &str = "Dbn::with_units";
         units.fit(OP, self.visible())?;
         if let kind @ VisibleKind::Labelled { .. } = units.kind() {
-            let allowed = "bernoulli, gaussian or softmax:K; label units belong to the machine on top";
+            let allowed = "bernoulli, gaussian or softmax:K; label units belong to the RBM on top";
             return Err(Error::Param { op: OP, arg: "visible", value: kind.to_string(), allowed });
         }
         check_labels(OP, self.depth(), &units, self.labels.as_ref())?;
@@ -116,12 +95,12 @@ impl Dbn {
         Ok(self)
     }
 
-    /// The same network with label units beside the lower layer of its machine.
+    /// The same network with label units beside the lower layer of its RBM.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] for label weights to another number of units, [`Error::Param`] for visible units of the machine itself
-    /// that are not Bernoulli.
+    /// [`Error::Shape`] for label weights to another number of units, [`Error::Param`] for visible units of the RBM
+    /// itself that are not Bernoulli.
     ///
     /// # Examples
     ///
@@ -141,173 +120,6 @@ impl Dbn {
         check_labels(OP, self.depth(), &self.units, labels.as_ref())?;
         self.labels = labels;
         Ok(self)
-    }
-
-    /// The network of one hidden layer that a machine is; the group of a class, if it has one, becomes label units.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NonFinite`] for parameters that an update has spoilt.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let rbm = gm_rbm::Rbm::from_stack(gm_core::Stack::zeros(&[4, 3])?)?;
-    /// assert_eq!(gm_dbn::Dbn::from_rbm(&rbm)?.top(), rbm);
-    /// # Ok::<(), gm_core::Error>(())
-    /// ```
-    pub fn from_rbm(rbm: &Rbm) -> Result<Self> {
-        let classes = rbm.classes();
-        if classes == 0 {
-            return Self::new(rbm.stack().clone(), None)?.with_units(rbm.units().clone());
-        }
-        let plain = rbm.visible() - classes;
-        let (weights, bias) = (rbm.weights(), rbm.stack().bias(0));
-        let stack = Stack::new(
-            vec![weights.rows(0, plain).into_owned()],
-            vec![bias.rows(0, plain).into_owned(), rbm.stack().bias(1).clone()],
-        )?;
-        let labels = Labels::new(weights.rows(plain, classes).into_owned(), bias.rows(plain, classes).into_owned())?;
-        Self::new(stack, None)?.with_labels(Some(labels))
-    }
-
-    /// A machine unrolled into a network of `depth` hidden layers with tied weights: W, W', W, ... from the bottom up.
-    ///
-    /// p(v), and p(h_1 | v), are those of the machine: the layers above the first hidden one are a complementary prior. The second
-    /// hidden layer mirrors the visible one, so that visible units of other kinds than Bernoulli allow one hidden layer only.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Param`] for a depth of 0, or of more than 1 with visible units that are not Bernoulli.
-    ///
-    /// # Source
-    ///
-    /// `hinton2006fast`, section 4 and appendix A.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use gm_core::{Stack, VisibleKind, VisibleUnits};
-    /// use gm_dbn::Dbn;
-    /// use gm_rbm::Rbm;
-    ///
-    /// let rbm = Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
-    /// assert_eq!(Dbn::unroll(&rbm, 3)?.layers(), [4, 3, 4, 3]);
-    /// let gaussian = Rbm::with_units(rbm.into_stack(), VisibleUnits::new(VisibleKind::Gaussian, 4, None)?)?;
-    /// assert!(Dbn::unroll(&gaussian, 2).is_err() && Dbn::unroll(&gaussian, 1).is_ok());
-    /// # Ok::<(), gm_core::Error>(())
-    /// ```
-    pub fn unroll(rbm: &Rbm, depth: usize) -> Result<Self> {
-        const OP: &str = "Dbn::unroll";
-        if depth == 0 {
-            return Err(Error::Param { op: OP, arg: "depth", value: "0".into(), allowed: "1 or more" });
-        }
-        if *rbm.units() == VisibleUnits::Bernoulli {
-            let weights =
-                |l: usize| if l.is_multiple_of(2) { rbm.weights().clone() } else { rbm.weights().transpose() };
-            let bias = |l: usize| rbm.stack().bias(l % 2).clone();
-            return Self::new(Stack::new((0..depth).map(weights).collect(), (0..=depth).map(bias).collect())?, None);
-        }
-        if depth == 1 {
-            return Self::from_rbm(rbm);
-        }
-        let value = format!("{depth} with {} visible units", rbm.units().kind());
-        let allowed =
-            "1 unless visible units are bernoulli: hidden layers are binary, and the second one mirrors the visible";
-        Err(Error::Param { op: OP, arg: "depth", value, allowed })
-    }
-
-    /// A network with one layer more: what was its machine becomes the topmost directed layer, whose recognition is the
-    /// posterior of that machine, and a new machine begins as `growth` says.
-    ///
-    /// Unrolled, the first units of the new layer mirror the layer two below, with the machine's weights turned over. Units
-    /// beyond get weights from N(0, scale^2) that break the symmetry between them; a shift of the biases below takes back
-    /// what these do on average, so that with a scale of 0 the distribution is what it was, and with a small one nearly.
-    ///
-    /// # Shapes
-    ///
-    /// `means` are those of the layer that becomes the lower one of the new machine, `[n_L]`; random growth takes its visible
-    /// biases from them.
-    ///
-    /// # Randomness
-    ///
-    /// One normal draw a weight, column by column, from stream 0 of family L of [`Purpose::Initialise`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Param`] for an empty layer, fewer units than unrolling needs, unrolling a machine whose visible units are not
-    /// Bernoulli, a scale that is negative or not finite, or a network with label units, whose machine must stay on top;
-    /// [`Error::Shape`] for other means.
-    ///
-    /// # Source
-    ///
-    /// `hinton2006fast`, section 6.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use gm_core::{Stack, Streams};
-    /// use gm_dbn::{Dbn, Growth};
-    ///
-    /// let dbn = Dbn::new(Stack::zeros(&[4, 3])?, None)?;
-    /// let deeper = dbn.grown(5, Growth::Unrolled, 0.01, &[0.5; 3], &Streams::new(1))?;
-    /// assert_eq!(deeper.layers(), [4, 3, 5]);
-    /// let text = deeper.grown(2, Growth::Unrolled, 0.01, &[0.5; 5], &Streams::new(1)).unwrap_err().to_string();
-    /// assert!(text.contains("`units` is 2, allowed: as many units as two layers below, or more"));
-    /// # Ok::<(), gm_core::Error>(())
-    /// ```
-    pub fn grown(&self, units: usize, growth: Growth, scale: f32, means: &[f32], streams: &Streams) -> Result<Self> {
-        const OP: &str = "Dbn::grown";
-        let refuse = |arg, value: String, allowed| Error::Param { op: OP, arg, value, allowed };
-        check_len(OP, "means", "length", means.len(), self.top_units())?;
-        if self.labels.is_some() {
-            return Err(refuse("labels", "present".into(), "a network without label units"));
-        }
-        let (last, below) = (self.depth() - 1, self.stack.bias(self.depth() - 1).len());
-        if growth == Growth::Unrolled && self.depth() == 1 && self.units != VisibleUnits::Bernoulli {
-            let value = format!("unrolled from {} visible units", self.units.kind());
-            return Err(refuse(
-                "growth",
-                value,
-                "random for the second hidden layer, unless visible units are bernoulli",
-            ));
-        }
-        if growth == Growth::Unrolled && units < below {
-            return Err(refuse("units", units.to_string(), "as many units as two layers below, or more"));
-        }
-        let normal =
-            Normal::new(0.0, scale).map_err(|_| refuse("scale", scale.to_string(), "a finite number, 0 or more"))?;
-        let mut stream = streams.fork(Purpose::Initialise, self.depth() as u64).stream(0);
-        let mut weights = Matrix::from_fn(self.top_units(), units, |_, _| normal.sample(&mut stream));
-        let mut bias = Vector::zeros(units);
-        let (mut all_weights, mut all_biases) = self.stack.clone().into_parts();
-        let lower = &mut all_biases[self.depth()];
-        match growth {
-            Growth::Random => lower.copy_from_slice(&gm_rbm::base_rate_bias(means)),
-            Growth::Unrolled => {
-                weights.columns_mut(0, below).copy_from(&self.stack.weights(last).transpose());
-                bias.rows_mut(0, below).copy_from(self.stack.bias(last));
-                // A new unit with input z adds log (1 + exp(z)), log 2 + z / 2 and a little.
-                *lower -= weights.columns(below, units - below).column_sum() * 0.5;
-            }
-        }
-        all_weights.push(weights);
-        all_biases.push(bias);
-        Self::new(Stack::new(all_weights, all_biases)?, Some(self.extended_recognition()?))?
-            .with_units(self.units.clone())
-    }
-
-    /// The recognition net with one layer more, the posterior of the machine.
-    fn extended_recognition(&self) -> Result<Recognition> {
-        let (mut weights, mut biases) = (Vec::new(), Vec::new());
-        for l in 1..self.depth() {
-            let (w, b) = self.recogniser(l);
-            weights.push(w.clone());
-            biases.push(b.clone());
-        }
-        weights.push(self.stack.weights(self.depth() - 1).clone());
-        biases.push(self.stack.bias(self.depth()).clone());
-        Recognition::new(weights, biases)
     }
 
     /// The network above the first hidden layer, of which that layer is the visible one: copied, not checked again.
@@ -343,27 +155,13 @@ impl Dbn {
         }
     }
 
-    /// The same network with a recognition net of its own, which begins as the tied one; as it is when it has one, or has no
-    /// directed layers.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NonFinite`] for parameters that an update has spoilt.
-    pub fn untied(mut self) -> Result<Self> {
-        if self.recognition.is_none() && self.depth() > 1 {
-            let (weights, biases): (Vec<_>, Vec<_>) =
-                (1..self.depth()).map(|l| self.recogniser(l)).map(|(w, b)| (w.clone(), b.clone())).unzip();
-            self.recognition = Some(Recognition::new(weights, biases)?);
-        }
-        Ok(self)
-    }
-
     /// Takes a model as files hold it.
     ///
     /// # Errors
     ///
-    /// [`FileError::WrongKind`] for another model, [`FileError::Field`] for visible units with the group of a class, which
-    /// such a network has beside its machine; [`Error::Param`] for label units beside visible ones that are not Bernoulli.
+    /// [`FileError::WrongKind`] for another model, [`FileError::Field`] for visible units with the group of a class,
+    /// which such a network has beside its RBM; [`Error::Param`] for label units beside visible ones that are not
+    /// Bernoulli.
     pub fn from_data(data: ModelData) -> Result<Self> {
         data.expect_kind(ModelKind::Dbn)?;
         if let VisibleKind::Labelled { .. } = data.visible {
@@ -393,7 +191,7 @@ impl Dbn {
     ///
     /// # Errors
     ///
-    /// [`FileError`] for whatever is wrong with the file.
+    /// [`FileError`] for any fault of the file.
     pub fn read(reader: impl Read) -> Result<Self> {
         Self::from_data(ModelData::read(reader)?)
     }
@@ -407,13 +205,13 @@ impl Dbn {
         self.to_data()?.write(writer)
     }
 
-    /// The generative parameters, without those of label units.
+    /// The generative parameters, without the weights and biases of label units.
     #[must_use]
     pub fn stack(&self) -> &Stack {
         &self.stack
     }
 
-    /// The generative parameters for in-place updates, without those of label units.
+    /// The generative parameters for in-place updates, without the weights and biases of label units.
     pub fn stack_mut(&mut self) -> &mut Stack {
         &mut self.stack
     }
@@ -440,6 +238,11 @@ impl Dbn {
         self.recognition.as_ref()
     }
 
+    /// Takes a recognition net for the directed layers, whose layers have been checked.
+    pub(crate) fn set_recognition(&mut self, recognition: Recognition) {
+        self.recognition = Some(recognition);
+    }
+
     /// The label units.
     #[must_use]
     pub fn labels(&self) -> Option<&Labels> {
@@ -452,8 +255,8 @@ impl Dbn {
         self.labels.as_ref().map_or(0, Labels::classes)
     }
 
-    /// All parameters for in-place updates: the tensors of the stack, of the recognition net, and of the label units. Variances
-    /// of Gaussian units are not among them.
+    /// All parameters for in-place updates: the tensors of the stack, of the recognition net, and of the label units.
+    /// Variances of Gaussian units are not among them.
     pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
         let net = self.recognition.iter_mut().flat_map(Recognition::tensors_mut);
         self.stack.tensors_mut().chain(net).chain(self.labels.iter_mut().flat_map(Labels::tensors_mut))
@@ -489,12 +292,18 @@ impl Dbn {
         self.stack.bias(0).len()
     }
 
+    /// Hidden units of all layers together.
+    #[must_use]
+    pub fn hidden(&self) -> usize {
+        self.layers()[1..].iter().sum()
+    }
+
     /// Units of the top layer.
-    fn top_units(&self) -> usize {
+    pub(crate) fn top_units(&self) -> usize {
         self.stack.bias(self.depth()).len()
     }
 
-    /// The machine on top, over (x_(L-1), x_L); label units are a group of its visible units, behind the others.
+    /// The RBM on top, over (x_(L-1), x_L); label units are a group of its visible units, behind the others.
     ///
     /// # Panics
     ///
@@ -517,10 +326,10 @@ impl Dbn {
         stack.bias_mut(0)[units..].copy_from_slice(labels.bias().as_slice());
         let kind = VisibleKind::Labelled { classes };
         let kinds = VisibleUnits::new(kind, units + classes, None).expect("label units have been checked");
-        Rbm::with_units(stack, kinds).expect("as many units as were joined")
+        Rbm::with_units(stack, kinds).expect("the units that were joined")
     }
 
-    /// Takes over the parameters of the machine on top, those of [`top`](Self::top) after an update.
+    /// Takes over the parameters of the RBM on top: an updated stack of [`top`](Self::top).
     ///
     /// # Panics
     ///
@@ -528,7 +337,7 @@ impl Dbn {
     pub fn set_top(&mut self, top: &Stack) {
         let last = self.depth() - 1;
         let units = self.stack.bias(last).len();
-        assert_eq!(top.layers(), [units + self.classes(), self.top_units()], "the layers of the machine on top");
+        assert_eq!(top.layers(), [units + self.classes(), self.top_units()], "the layers of the RBM on top");
         self.stack.update_weights(last, |weights| weights.copy_from(&top.weights(0).rows(0, units)));
         self.stack.bias_mut(last).copy_from_slice(&top.bias(0).as_slice()[..units]);
         self.stack.bias_mut(last + 1).copy_from_slice(top.bias(1).as_slice());
@@ -547,12 +356,12 @@ impl Dbn {
         Directed::below_rbm(&self.stack, self.recognition.as_ref())
     }
 
-    /// log p(x) of states of all layers for a given log Z of the machine, `[samples]`.
+    /// log p(x) of states of all layers for a given log Z of the RBM, `[samples]`.
     ///
     /// # Shapes
     ///
-    /// `layers[l]` is x_l, `[n_l, samples]`, all as packed bits or as batches; the lower layer of the machine includes label
-    /// units, where there are any.
+    /// `layers[l]` is x_l, `[n_l, samples]`, all as packed bits or as batches; the lower layer of the RBM includes
+    /// label units, where there are any.
     ///
     /// # Units
     ///
@@ -603,15 +412,15 @@ impl Dbn {
         log_p.iter().zip(energy).map(|(log_p, energy)| log_p - energy - log_partition).collect()
     }
 
-    /// Refuses states that the visible units do not have, or none.
+    /// Refuses states that the visible units do not have, and batches without samples.
     ///
     /// # Errors
     ///
     /// As [`VisibleUnits::check`], and [`Error::Empty`] without samples.
-    pub fn check_data<'v>(&self, op: &'static str, data: impl Into<BatchRef<'v>>) -> Result<()> {
-        let data = data.into();
-        self.units.check(op, self.visible(), data)?;
-        if data.samples() == 0 { Err(Error::Empty { op, arg: "data" }) } else { Ok(()) }
+    pub fn check_data<'v>(&self, op: &'static str, v: impl Into<BatchRef<'v>>) -> Result<()> {
+        let v = v.into();
+        self.units.check(op, self.visible(), v)?;
+        if v.samples() == 0 { Err(Error::Empty { op, arg: "data" }) } else { Ok(()) }
     }
 }
 
@@ -622,7 +431,7 @@ fn log_p_below_top(dbn: &Dbn, states: Vec<BitMatrix>) -> Vec<f64> {
     gm_sbn::Generated::new(Net::with_prior(&passes, &flat), states).log_p().to_vec()
 }
 
-/// Refuses label units beside visible ones of another kind than Bernoulli, in the one machine of a network.
+/// Refuses label units beside visible ones of another kind than Bernoulli, in the one RBM of a network.
 fn check_labels(op: &'static str, depth: usize, units: &VisibleUnits, labels: Option<&Labels>) -> Result<()> {
     if labels.is_none() || depth > 1 || *units == VisibleUnits::Bernoulli {
         return Ok(());
@@ -645,11 +454,11 @@ pub(crate) fn packed(states: BatchRef<'_>) -> &BitMatrix {
     .expect("hidden units have packed states")
 }
 
-/// log p(x) + log Z of states of the lower layer of a machine, with its hidden units and label units summed out.
+/// log p(x) + log Z of states of the lower layer of an RBM, with its hidden units and label units summed out.
 pub(crate) fn log_weights(top: &Rbm, x: &BitMatrix) -> Vec<f64> {
     if x.units() == top.visible() {
         return top.free_energy(x).into_iter().map(|f| -f).collect();
     }
-    let scores = top.log_class_weights(&x.widened(top.visible() - x.units())).expect("a machine with label units");
+    let scores = top.log_class_weights(&x.widened(top.visible() - x.units())).expect("an RBM with label units");
     scores.iter().map(|scores| log_sum_exp(scores)).collect()
 }

@@ -1,4 +1,4 @@
-//! Rows of data as the network sees them, and back: before they were standardised.
+//! States of visible units for rows of data, and rows of data for states.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use gm_core::{Batch, BatchRef, Matrix, Result};
 use crate::model::Dbn;
 
 impl Dbn {
-    /// Visible states for rows of data: standardised where the network speaks of standardised data.
+    /// Visible states for rows of data, standardised where the network was trained on standardised data.
     ///
     /// # Shapes
     ///
@@ -63,7 +63,7 @@ impl Dbn {
         self.units().standardised(rows)
     }
 
-    /// By so much log-densities of rows of data lie below those of their states; 0 unless data are standardised.
+    /// The log-density of states minus the log-density of their rows of data. It is 0 where data are not standardised.
     #[must_use]
     pub fn log_volume(&self) -> f64 {
         self.units().log_volume()

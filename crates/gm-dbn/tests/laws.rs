@@ -97,10 +97,10 @@ proptest! {
         prop_assert_eq!(dbn.log_partition().unwrap().to_bits(), log_z.to_bits());
         prop_assert_eq!(dbn.log_prob(&rows, log_z).unwrap(), rbm.log_prob(&rows, log_z));
         let sampler = dbn.sampler();
-        let (mut ours, mut theirs) = (sampler.chains(20, &streams), rbm.chains(20, &streams));
+        let (mut ours, mut theirs) = (dbn.chains(20, &streams), rbm.chains(20, &streams));
         prop_assert_eq!(sampler.run(&mut ours, 5, &streams), rbm.sampler().run(&mut theirs, 5, &streams));
         prop_assert_eq!(&ours, &theirs);
-        prop_assert_eq!(&sampler.descend(&ours, &streams)[0], theirs.v());
+        prop_assert_eq!(&sampler.sample_layers_from_chains(&ours, &streams)[0], theirs.v());
         let gradient = dbn.exact_gradient(&rows).unwrap();
         prop_assert_eq!(gradient.stack(), &rbm.exact_gradient(&rows).unwrap());
         let bounds = dbn.bounds(&rows, log_z, &BoundSettings { samples: 1, repeats: 1 }, &streams, &mut unwatched);
@@ -111,7 +111,7 @@ proptest! {
 
     #[test]
     fn law_label_units_are_summed_out_of_log_p(dbn in models(), seed in any::<u64>()) {
-        // A class is one of K states: the machine of each class alone has the top biases shifted by its weights.
+        // A class is one of K states: the RBM of each class alone has the top biases shifted by its weights.
         let top = *dbn.layers().last().unwrap();
         let labels = random_rbm(seed, 3, top, 1.0);
         let (u, d) = (labels.weights().clone(), labels.stack().bias(0).clone());
@@ -165,14 +165,14 @@ fn law_unrolling_keeps_p_and_the_posterior() {
 
 #[test]
 fn law_unrolled_samples_equal_gibbs_samples_in_distribution() {
-    // Chains of the machine on top, one pass down: as many sweeps of the machine that was unrolled.
+    // Chains of the RBM on top, one pass down: the same number of sweeps of the RBM that was unrolled.
     let rbm = random_rbm(5, 4, 3, 1.5);
     let joint = Joint::new(Model::Rbm, plain(rbm.stack()));
     for depth in 2..=4 {
         let dbn = Dbn::unroll(&rbm, depth).unwrap();
         let v = dbn.exact_samples(40_000, &Streams::new(depth as u64)).unwrap().remove(0);
         gm_testkit::check_visible_draws(&joint, &common::unpack(&[v])).assert_passes(1e-6, depth as u64);
-        // What the check must notice: biases of a directed layer that were not taken along.
+        // The check must notice biases of a directed layer that were not taken along.
         let mut off = dbn.clone();
         off.stack_mut().bias_mut(0).fill(0.0);
         let wrong = off.exact_samples(40_000, &Streams::new(depth as u64)).unwrap().remove(0);
@@ -186,7 +186,7 @@ fn law_random_growth_begins_with_independent_units_of_the_right_means() {
     let grown = dbn.grown(2, Growth::Random, 0.0, &[0.2, 0.5, 0.9], &Streams::new(0)).unwrap();
     let (means, _, _) = grown.top().marginals().unwrap();
     assert!(means.iter().zip([0.2, 0.5, 0.9]).all(|(a, b)| (a - b).abs() < 1e-5), "{means:?}");
-    // What was the machine recognises as it did.
+    // The former RBM recognises as before.
     let rows = all_rows(4).to_matrix();
     assert_eq!(grown.means_up_from_v(&rows)[0], dbn.means_up_from_v(&rows)[0]);
 }
@@ -196,7 +196,7 @@ fn law_learning_the_new_prior_raises_the_bound_and_log_p() {
     // Greedy learning on a problem that can be enumerated: exact gradients all the way.
     let data =
         BitMatrix::from_fn(4, 6, |unit, row| [0b0011, 0b1100, 0b0110, 0b1111, 0b0000, 0b1001][row] >> unit & 1 == 1);
-    // A machine with features that suit no data yet leaves much to learn for the prior of its hidden layer.
+    // An RBM with features that suit no data yet leaves much to learn for the prior of its hidden layer.
     let rbm = random_rbm(3, 4, 3, 2.0);
     let mut dbn = Dbn::from_rbm(&rbm).unwrap().grown(4, Growth::Unrolled, 0.0, &[0.5; 3], &Streams::new(1)).unwrap();
     let bound = |dbn: &Dbn| mean(&dbn.exact_bound(&data, dbn.log_partition().unwrap(), 1).unwrap());
@@ -205,7 +205,7 @@ fn law_learning_the_new_prior_raises_the_bound_and_log_p() {
     assert!((start - exact).abs() < 1e-5, "the bound begins at log p: {start} and {exact}");
     let mut last = start;
     for _ in 0..200 {
-        // The posterior of the frozen layer is factorial: its states weighted by q are the data of the machine.
+        // The posterior of the frozen layer is factorial: its states weighted by q are the data of the RBM.
         let states = all_rows(3);
         let q: Vec<f32> = posterior_weights(&dbn, &data, &states);
         let top = dbn.top();

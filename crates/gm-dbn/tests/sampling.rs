@@ -3,9 +3,9 @@
 mod common;
 
 use common::{fixtures, joint_of, pack, pack_layers, random_model, unpack};
-use gm_core::{AisSettings, BitMatrix, Schedule, Streams, unwatched};
-use gm_dbn::{Dbn, PosteriorChains, Wake};
-use gm_sbn::{BoundSettings, Clamp};
+use gm_core::{AisSettings, Batch, BitMatrix, Chains, Clamp, Schedule, Streams, unwatched};
+use gm_dbn::{Dbn, Wake};
+use gm_sbn::BoundSettings;
 use gm_testkit::{check_joint_draws, check_joint_invariance, check_sweep, mean_test};
 
 const ALPHA: f64 = 1e-6;
@@ -18,12 +18,22 @@ fn models() -> Vec<Dbn> {
     fixtures().into_iter().map(|(_, dbn)| dbn).chain([random_model(9, &[3, 2, 3, 2, 2], 1.0)]).collect()
 }
 
+/// Chains in the given states.
+fn chains_of(dbn: &Dbn, states: &States) -> Chains {
+    Chains::new(pack_layers(&dbn.layers(), states).into_iter().map(Batch::from).collect())
+}
+
+/// The states of all layers of chains.
+fn bits(chains: &Chains) -> Vec<BitMatrix> {
+    chains.layers.iter().map(|x| x.bits().clone()).collect()
+}
+
 /// Gibbs sweeps with the parameters of `with` over the states of `dbn`.
 fn sweeps<'a>(dbn: &'a Dbn, with: &'a Dbn, count: usize, streams: &'a Streams) -> impl FnMut(States) -> States + 'a {
     move |states| {
-        let mut chains = PosteriorChains::from_layers(pack_layers(&dbn.layers(), &states));
+        let mut chains = chains_of(dbn, &states);
         with.gibbs(&mut chains, None, count, streams);
-        unpack(chains.layers())
+        unpack(&bits(&chains))
     }
 }
 
@@ -60,7 +70,7 @@ fn planted_cond_wrong_sweeps_are_found_out() {
         // The recognition net in the place of the posterior.
         let ignorant = |states: States| {
             let v = pack_layers(&dbn.layers(), &states).remove(0);
-            unpack(dbn.posterior_chains(v, &streams).expect("no labels").layers())
+            unpack(&bits(&dbn.posterior_chains(v, &streams).expect("no labels")))
         };
         assert!(!check_sweep(&joint, &blocks(dbn), ignorant, SAMPLES, seed).passes(ALPHA), "model {case}");
     }
@@ -77,9 +87,10 @@ fn stat_joint_gibbs_leaves_the_joint_invariant() {
         // With nothing but the first visible unit given, everything else moves.
         let mask = BitMatrix::from_fn(dbn.visible(), SAMPLES, |unit, _| unit == 0);
         let clamped = |states: States| {
-            let mut chains = PosteriorChains::from_layers(pack_layers(&dbn.layers(), &states));
-            dbn.gibbs(&mut chains, Some(&Clamp { mask: mask.clone() }), 2, &streams);
-            unpack(chains.layers())
+            let mut chains = chains_of(dbn, &states);
+            let clamp = Clamp { mask: mask.clone(), values: chains.v().clone() };
+            dbn.gibbs(&mut chains, Some(&clamp), 2, &streams);
+            unpack(&bits(&chains))
         };
         check_joint_invariance(&joint, clamped, SAMPLES, seed).assert_passes(ALPHA, seed);
     }
@@ -92,10 +103,9 @@ fn planted_joint_a_sigmoid_belief_net_of_the_same_stack_is_found_out() {
         let (joint, seed) = (joint_of(dbn), 60 + case as u64);
         let sbn = gm_sbn::Sbn::new(dbn.stack().clone(), None).unwrap();
         let wrong = |states: States| {
-            let layers = pack_layers(&dbn.layers(), &states);
-            let mut chains = gm_sbn::Chains { layers, sweeps: 0 };
+            let mut chains = chains_of(dbn, &states);
             sbn.gibbs(&mut chains, None, 2, &Streams::new(seed));
-            unpack(&chains.layers)
+            unpack(&bits(&chains))
         };
         assert!(!check_joint_invariance(&joint, wrong, SAMPLES, seed).passes(ALPHA), "model {case}");
     }
@@ -108,13 +118,13 @@ fn stat_joint_chains_and_a_pass_down_follow_the_joint() {
         let (sampler, streams) = (dbn.sampler(), Streams::new(seed));
         let mut chains = sampler.exact_chains(SAMPLES, &streams).unwrap();
         sampler.run(&mut chains, 3, &streams);
-        let mut layers = sampler.descend(&chains, &streams);
+        let mut layers = sampler.sample_layers_from_chains(&chains, &streams);
         layers.push(chains.h().clone().into());
         check_joint_draws(&joint_of(dbn), &unpack(&layers)).assert_passes(ALPHA, seed);
         // A pass down from the states of another moment.
         let mut late = chains.clone();
         sampler.run(&mut late, 1, &streams);
-        let mut mixed = sampler.descend(&chains, &streams);
+        let mut mixed = sampler.sample_layers_from_chains(&chains, &streams);
         mixed.push(late.h().clone().into());
         assert!(!check_joint_draws(&joint_of(dbn), &unpack(&mixed)).passes(ALPHA), "model {case}");
     }
@@ -146,7 +156,7 @@ fn stat_mean_bounds_agree_with_their_expectations() {
 fn stat_mean_wake_weights_are_those_of_the_bound() {
     let (fixture, dbn) = &fixtures()[1];
     let (v, log_z) = (pack(&fixture.data()).select(&[1]), dbn.log_partition().unwrap());
-    let wake = Wake::new(&dbn.couplings(), &v, 20_000, &Streams::new(4));
+    let wake = Wake::new(&dbn.sampler(), &v, 20_000, &Streams::new(4));
     let weights: Vec<f64> = wake.log_weights().iter().map(|w| w - log_z).collect();
     mean_test(&weights, dbn.exact_bound(&v, log_z, 1).unwrap()[0]).assert_passes(ALPHA, 4);
 }
@@ -160,21 +170,18 @@ fn planted_mean_wrong_recognition_weights_and_starts_are_found_out() {
         let mut off = dbn.clone();
         off.recognition_mut().unwrap().bias_mut(1)[0] += 1.5;
         let weights = |dbn: &Dbn| {
-            let wake = Wake::new(&dbn.couplings(), &v, 20_000, &streams);
+            let wake = Wake::new(&dbn.sampler(), &v, 20_000, &streams);
             wake.log_weights().iter().map(|w| w - log_z).collect::<Vec<f64>>()
         };
         assert!(!mean_test(&weights(&off), one).passes(ALPHA), "another recognition net, model {case}");
         let two = dbn.exact_bound(&v, log_z, 2).unwrap()[0];
         assert!(!mean_test(&weights(dbn), two).passes(ALPHA), "the wrong number of draws, model {case}");
-        // A machine on top whose biases were not taken over.
+        // An RBM on top whose biases were not taken over.
         let mut bare = dbn.clone();
         bare.stack_mut().bias_mut(dbn.depth()).fill(0.0);
         let settings = AisSettings { runs: 1_000, schedule: Schedule::Linear(60) };
         let found = bare.log_partition_ais(&settings, None, &streams, &mut unwatched).unwrap().log_partition;
-        assert!(
-            (found.value - log_z).abs() > 6.0 * found.std_error + 1e-6,
-            "annealing of another machine, model {case}"
-        );
+        assert!((found.value - log_z).abs() > 6.0 * found.std_error + 1e-6, "annealing of another RBM, model {case}");
     }
 }
 
@@ -201,9 +208,9 @@ fn stable_bounds_and_chains_do_not_depend_on_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let (sampler, streams) = (dbn.sampler(), Streams::new(3));
-            let mut chains = sampler.chains(130, &streams);
+            let mut chains = dbn.chains(130, &streams);
             sampler.run(&mut chains, 3, &streams);
-            let v = sampler.descend(&chains, &streams).remove(0);
+            let v = sampler.sample_layers_from_chains(&chains, &streams).remove(0);
             let settings = BoundSettings { samples: 20, repeats: 2 };
             let bounds = dbn.bounds(&v, 0.0, &settings, &streams, &mut unwatched).unwrap();
             (v, bounds)

@@ -4,12 +4,12 @@ mod common;
 
 use common::{mean, random_model, random_rbm, wide};
 use gm_core::{
-    Batch, BitMatrix, Format, Labels, Matrix, ModelData, Stack, Standardise, Streams, Vector, VisibleKind,
-    VisibleUnits, log_sum_exp, softplus_sum, unwatched,
+    Batch, BitMatrix, Chains, Clamp, Format, Labels, Matrix, ModelData, Stack, Standardise, Streams, Vector,
+    VisibleKind, VisibleUnits, log_sum_exp, softplus_sum, unwatched,
 };
-use gm_dbn::{Dbn, Gradient, Growth, PosteriorChains, Sleep, Wake};
+use gm_dbn::{Dbn, Gradient, Growth, Sleep, Wake};
 use gm_rbm::Rbm;
-use gm_sbn::{BoundSettings, Clamp};
+use gm_sbn::BoundSettings;
 use gm_testkit::{
     TestResult, assert_all_close, assert_close, binomial_test, central_difference, chi_squared_test, mean_test, rng,
 };
@@ -49,7 +49,7 @@ fn column(v: &Batch, row: usize) -> Vec<f64> {
 
 // The same quantities from plain numbers, state by state.
 
-/// All states of so many units, the first unit the slowest.
+/// All states of `units` units. The first unit changes least often.
 fn all_states(units: usize) -> Vec<Vec<f64>> {
     (0..1_usize << units).map(|n| (0..units).map(|unit| (n >> (units - 1 - unit) & 1) as f64).collect()).collect()
 }
@@ -100,7 +100,7 @@ fn log_joint(dbn: &Dbn, v: &[f64], hidden: &[f64]) -> f64 {
     log_given(dbn, v, x[0]) + directed + log_top(dbn, x[depth - 2], x[depth - 1])
 }
 
-/// The exponent of the machine on top.
+/// The exponent of the RBM on top.
 fn log_top(dbn: &Dbn, x: &[f64], y: &[f64]) -> f64 {
     let inputs = inputs_down(dbn, dbn.depth() - 1, y);
     let bias = dbn.stack().bias(dbn.depth());
@@ -250,9 +250,9 @@ fn law_a_network_of_one_hidden_layer_is_the_machine_bit_for_bit() {
         let mut ours = sampler.exact_chains(50, &streams).unwrap();
         rbm.sampler().run(&mut theirs, 5, &streams);
         sampler.run(&mut ours, 5, &streams);
-        assert_eq!((&sampler.descend(&ours, &streams)[0], ours.h()), (theirs.v(), theirs.h()));
+        assert_eq!((&sampler.sample_layers_from_chains(&ours, &streams)[0], ours.h()), (theirs.v(), theirs.h()));
         let means = rbm.sampler().mean_v_from_h(theirs.h());
-        assert_eq!(sampler.visible_means(&ours, &streams).to_matrix(), means.to_matrix());
+        assert_eq!(sampler.mean_v_from_chains(&ours, &streams).to_matrix(), means.to_matrix());
         assert_eq!(dbn.visible_means_from_h(theirs.h()).to_matrix(), means.to_matrix());
         let log_prob = rbm.log_prob(theirs.v(), log_z);
         assert_eq!(dbn.log_prob(theirs.v(), log_z).unwrap(), log_prob);
@@ -319,9 +319,9 @@ fn oracle_gradient_is_that_of_finite_differences() {
 #[test]
 fn oracle_wake_and_sleep_gradients() {
     for dbn in models(11, &[3, 4]) {
-        let (couplings, streams) = (dbn.couplings(), Streams::new(3));
+        let (sampler, streams) = (dbn.sampler(), Streams::new(3));
         let v = some_rows(&dbn, 5, 11);
-        let wake = Wake::new(&couplings, &v, 3, &streams);
+        let wake = Wake::new(&sampler, &v, 3, &streams);
         let (log_weights, x) = (wake.log_weights(), wake.lower().clone());
         let of_draw = |s: usize| (0..3).map(|unit| f64::from(u8::from(x.get(unit, s)))).collect::<Vec<f64>>();
         for (s, &found) in log_weights.iter().enumerate() {
@@ -348,11 +348,11 @@ fn oracle_wake_and_sleep_gradients() {
         assert!(tensors[0].iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-4));
         assert!(tensors[1].iter().zip(&weighted.column_sum()).all(|(a, b)| (a - b).abs() < 1e-4));
         // Dreams: the mean of what the recognition net says of them.
-        let sleep = Sleep::new(&couplings, &x, &streams);
-        let dreams = couplings.descend(&x, &streams);
+        let sleep = Sleep::new(&sampler, &x, &streams);
+        let dreams = sampler.descend(&x, &streams);
         let of_q = x.to_matrix() - dbn.means_up_from_v(&dreams[0].to_matrix()).swap_remove(0);
         let expected = dreams[0].to_matrix() * of_q.transpose() / 15.0;
-        let wake = Wake::new(&couplings, &v, 3, &streams);
+        let wake = Wake::new(&sampler, &v, 3, &streams);
         found.set_directed(wake, (&a, None), Some((sleep, 1.0)));
         let tensors: Vec<&[f32]> = found.tensors().skip(5).collect();
         assert!(tensors[0].iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-4));
@@ -369,7 +369,7 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
 fn oracle_importance_weighted_draws_approach_the_exact_gradient() {
     for dbn in models(12, &[3, 2, 3]) {
         let v = some_rows(&dbn, 1, 12);
-        let wake = Wake::new(&dbn.couplings(), &v, 60_000, &Streams::new(4));
+        let wake = Wake::new(&dbn.sampler(), &v, 60_000, &Streams::new(4));
         let logs = wake.log_weights();
         let total = log_sum_exp(&logs);
         let a: Vec<f32> = logs.iter().map(|log| (log - total).exp() as f32).collect();
@@ -405,14 +405,14 @@ fn posterior_test(dbn: &Dbn, row: &[f64], layers: &[Batch]) -> TestResult {
 }
 
 /// Chains whose hidden states are exact draws of the posterior of a row.
-fn exact_posterior(dbn: &Dbn, v: &Batch, seed: u64) -> PosteriorChains {
+fn exact_posterior(dbn: &Dbn, v: &Batch, seed: u64) -> Chains {
     let (states, row) = (all_states(hidden_units(dbn)), column(v, 0));
     let log_p: Vec<f64> = states.iter().map(|h| log_joint(dbn, &row, h)).collect();
     let total = log_sum_exp(&log_p);
     let choice = gm_testkit::Categorical::new(&log_p.iter().map(|p| (p - total).exp()).collect::<Vec<_>>());
     let mut rng = rng(seed);
     let drawn: Vec<Vec<f64>> = (0..SAMPLES).map(|_| states[choice.draw(&mut rng)].clone()).collect();
-    PosteriorChains::from_layers(packed(dbn, v.select(&vec![0; SAMPLES]), &drawn))
+    Chains::new(packed(dbn, v.select(&vec![0; SAMPLES]), &drawn))
 }
 
 #[test]
@@ -423,13 +423,13 @@ fn stat_joint_gibbs_leaves_the_posterior_invariant() {
             for sweeps in [1, 4] {
                 let mut chains = exact_posterior(&dbn, &v, seed);
                 dbn.gibbs(&mut chains, None, sweeps, &Streams::new(seed));
-                assert_eq!(column(&chains.layers()[0], 7), column(&v, 0));
-                posterior_test(&dbn, &column(&v, 0), chains.layers()).assert_passes(ALPHA, seed);
+                assert_eq!(column(&chains.layers[0], 7), column(&v, 0));
+                posterior_test(&dbn, &column(&v, 0), &chains.layers).assert_passes(ALPHA, seed);
             }
             // From anywhere, after many sweeps.
             let mut chains = dbn.posterior_chains(v.select(&vec![0; SAMPLES]), &Streams::new(seed)).unwrap();
             dbn.gibbs(&mut chains, None, 40, &Streams::new(seed));
-            posterior_test(&dbn, &column(&v, 0), chains.layers()).assert_passes(ALPHA, seed);
+            posterior_test(&dbn, &column(&v, 0), &chains.layers).assert_passes(ALPHA, seed);
         }
     }
 }
@@ -441,7 +441,7 @@ fn planted_joint_sweeps_with_other_units_and_the_recognition_net_are_found_out()
         let row = column(&v, 0);
         // The pass up in the place of the posterior.
         let chains = dbn.posterior_chains(v.select(&vec![0; SAMPLES]), &Streams::new(seed)).unwrap();
-        assert!(!posterior_test(&dbn, &row, chains.layers()).passes(ALPHA), "model {case}");
+        assert!(!posterior_test(&dbn, &row, &chains.layers).passes(ALPHA), "model {case}");
         // Gaussian units of other variances, and groups whose units were independent ones.
         let wrong = match dbn.units() {
             VisibleUnits::Gaussian(_) => VisibleUnits::new(VisibleKind::Gaussian, 4, Some(&[0.3; 4])).unwrap(),
@@ -450,7 +450,7 @@ fn planted_joint_sweeps_with_other_units_and_the_recognition_net_are_found_out()
         let wrong = dbn.clone().with_units(wrong).unwrap();
         let mut chains = exact_posterior(&dbn, &v, seed);
         wrong.gibbs(&mut chains, None, 3, &Streams::new(seed));
-        assert!(!posterior_test(&dbn, &row, chains.layers()).passes(ALPHA), "model {case}");
+        assert!(!posterior_test(&dbn, &row, &chains.layers).passes(ALPHA), "model {case}");
     }
 }
 
@@ -473,9 +473,9 @@ fn first_unit(dbn: &Dbn, swept: &Dbn, seed: u64) -> TestResult {
     };
     let copies: Vec<usize> = (0..STATES * REPEATS).map(|i| i / REPEATS).collect();
     let repeated: Vec<Vec<f64>> = copies.iter().map(|&s| states[s].clone()).collect();
-    let mut chains = PosteriorChains::from_layers(packed(dbn, v.select(&copies), &repeated));
+    let mut chains = Chains::new(packed(dbn, v.select(&copies), &repeated));
     swept.gibbs(&mut chains, None, 1, &Streams::new(seed));
-    let x = chains.layers()[1].bits();
+    let x = chains.layers[1].bits();
     let on = |s: usize| (s * REPEATS..(s + 1) * REPEATS).filter(|&i| x.get(0, i)).count() as u64;
     let (successes, probabilities): (Vec<u64>, Vec<f64>) = (0..STATES).map(|s| (on(s), conditional(s))).unzip();
     binomial_test(&successes, &[REPEATS as u64; STATES], &probabilities)
@@ -493,7 +493,7 @@ fn stat_cond_gibbs_draws_a_unit_from_its_conditional() {
 #[test]
 fn planted_cond_a_conditional_without_the_layer_above_or_of_other_units_is_found_out() {
     for mut dbn in models(18, &[3, 4]) {
-        // What all units of a group share is nothing to it, but much to independent units.
+        // A number added to all units of a group changes nothing there, but much for independent units.
         dbn.stack_mut().update_weights(0, |w| w.column_mut(0).add_scalar_mut(1.5));
         let mut alone = dbn.clone();
         alone.stack_mut().update_weights(1, |w| w.fill(0.0));
@@ -529,12 +529,12 @@ fn joint_test(dbn: &Dbn, layers: &[Batch]) -> TestResult {
     chi_squared_test(&observed, &expected)
 }
 
-/// All layers of exact chains of the machine after some sweeps and a pass down.
+/// All layers of exact chains of the RBM after some sweeps and a pass down.
 fn passed_down(dbn: &Dbn, seed: u64) -> Vec<Batch> {
     let (sampler, streams) = (dbn.sampler(), Streams::new(seed));
     let mut chains = sampler.exact_chains(SAMPLES, &streams).expect("a small network");
     sampler.run(&mut chains, 3, &streams);
-    let mut layers = sampler.descend(&chains, &streams);
+    let mut layers = sampler.sample_layers_from_chains(&chains, &streams);
     layers.push(chains.h().clone().into());
     layers
 }
@@ -546,10 +546,11 @@ fn stat_joint_categories_and_hidden_layers_follow_the_joint() {
         let drawn = passed_down(&dbn, seed);
         joint_test(&dbn, &drawn).assert_passes(ALPHA, seed);
         // Gibbs sampling of everything but the first category leaves it so.
-        let mut chains = PosteriorChains::from_layers(drawn);
-        let clamp = Clamp { mask: BitMatrix::from_fn(6, SAMPLES, |unit, _| unit < 3) };
+        let mut chains = Chains::new(drawn);
+        let mask = BitMatrix::from_fn(6, SAMPLES, |unit, _| unit < 3);
+        let clamp = Clamp { mask, values: chains.v().clone() };
         dbn.gibbs(&mut chains, Some(&clamp), 2, &Streams::new(seed));
-        joint_test(&dbn, chains.layers()).assert_passes(ALPHA, seed);
+        joint_test(&dbn, &chains.layers).assert_passes(ALPHA, seed);
     }
 }
 
@@ -576,11 +577,12 @@ fn stat_mean_gaussian_units_vary_about_their_means_and_hidden_layers_follow_the_
     for (seed, layers) in [(21, &[4, 3, 4][..]), (22, &[4, 3, 2, 3])] {
         let dbn = model(VisibleKind::Gaussian, seed, layers);
         let drawn = passed_down(&dbn, seed);
-        let mut chains = PosteriorChains::from_layers(drawn.clone());
+        let mut chains = Chains::new(drawn.clone());
         // Sampling of everything but the first unit.
-        let clamp = Clamp { mask: BitMatrix::from_fn(4, SAMPLES, |unit, _| unit < 1) };
+        let mask = BitMatrix::from_fn(4, SAMPLES, |unit, _| unit < 1);
+        let clamp = Clamp { mask, values: chains.v().clone() };
         dbn.gibbs(&mut chains, Some(&clamp), 2, &Streams::new(seed));
-        for layers in [&drawn[..], chains.layers()] {
+        for layers in [&drawn[..], &chains.layers[..]] {
             for unit in 1..4 {
                 residuals(&dbn, layers, unit)
                     .iter()
@@ -630,7 +632,7 @@ fn planted_mean_weights_of_another_recognition_net_are_found_out() {
         let expected = dbn.exact_bound(&v, log_z, 1).unwrap()[0];
         let mut off = dbn.clone();
         off.recognition_mut().unwrap().update_weights(0, |w| w.fill(0.0));
-        let wake = Wake::new(&off.couplings(), &v, 20_000, &Streams::new(4));
+        let wake = Wake::new(&off.sampler(), &v, 20_000, &Streams::new(4));
         let weights: Vec<f64> = wake.log_weights().iter().map(|w| w - log_z).collect();
         let result = mean_test(&weights, expected);
         assert!(!result.passes(ALPHA), "{}: {result:?}", dbn.units().kind());
@@ -643,7 +645,7 @@ fn standardised(mut units: VisibleUnits) -> VisibleUnits {
     if let Some(gaussian) = units.gaussian_mut() {
         let n = gaussian.variance().len();
         let standardise = Some(Standardise::new(vec![10.0; n], vec![4.0; n]).expect("sound numbers"));
-        *gaussian = gaussian.clone().with_standardise(standardise).expect("as many units");
+        *gaussian = gaussian.clone().with_standardise(standardise).expect("the same number of units");
     }
     units
 }
@@ -685,7 +687,7 @@ fn law_label_units_stand_beside_the_machine_on_top() {
         let labels = Labels::new(Matrix::from_fn(2, 4, |i, j| i as f32 - 0.5 * j as f32), Vector::zeros(2)).unwrap();
         let labelled = dbn.with_labels(Some(labels)).unwrap();
         let (v, log_z) = (some_rows(&labelled, 4, 27), labelled.log_partition().unwrap());
-        // p(v) with both classes summed out, by joining each to the lower layer of the machine.
+        // p(v) with both classes summed out, by joining each to the lower layer of the RBM.
         let states = all_states(7);
         let found = labelled.log_prob(&v, log_z).unwrap();
         for (row, &found) in found.iter().enumerate() {
@@ -712,7 +714,7 @@ fn rejects_units_labels_growth_and_data_that_do_not_fit() {
     assert_eq!(
         text(one.clone().with_units(labelled)),
         "Dbn::with_units: `visible` is bernoulli+softmax:2, allowed: bernoulli, gaussian or softmax:K; label units belong to \
-         the machine on top"
+         the RBM on top"
     );
     assert_eq!(
         text(one.clone().with_units(units(VisibleKind::Gaussian, 5))),
@@ -739,7 +741,7 @@ fn rejects_units_labels_growth_and_data_that_do_not_fit() {
     assert!(error(&groups, Matrix::zeros(6, 1).into()).contains("zeros and ones for binary units"));
     assert!(error(&groups, BitMatrix::zeros(6, 1).into()).contains("exactly one in each group"));
     assert!(real.posterior_chains(BitMatrix::zeros(4, 1), &Streams::new(0)).is_err());
-    assert!(groups.sampler().chains_from(Matrix::zeros(6, 1), &Streams::new(0)).is_err());
+    assert!(groups.chains_from(Matrix::zeros(6, 1), &Streams::new(0)).is_err());
 }
 
 #[test]
@@ -750,9 +752,9 @@ fn stable_draws_and_bounds_do_not_depend_on_threads() {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let (sampler, streams) = (dbn.sampler(), Streams::new(3));
-                let mut chains = sampler.chains(130, &streams);
+                let mut chains = dbn.chains(130, &streams);
                 sampler.run(&mut chains, 3, &streams);
-                let v = sampler.descend(&chains, &streams).remove(0);
+                let v = sampler.sample_layers_from_chains(&chains, &streams).remove(0);
                 let settings = BoundSettings { samples: 20, repeats: 2 };
                 let bounds = dbn.bounds(&v, 0.0, &settings, &streams, &mut unwatched).unwrap();
                 let mut posterior = dbn.posterior_chains(v.clone(), &streams).unwrap();

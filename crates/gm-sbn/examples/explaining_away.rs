@@ -46,10 +46,10 @@ fn main() -> Result<()> {
 
     println!("\nAs other inference sees the alarm:");
     let streams = Streams::new(1);
-    let mut chains = sbn.chains_from(heard.select(&[0; 20_000]), &streams);
+    let mut chains = sbn.posterior_chains(heard.select(&[0; 20_000]), &streams)?;
     sbn.gibbs(&mut chains, None, 50, &streams);
     let of = |bits: &BitMatrix| moments(&bits.to_matrix());
-    let (means, correlation) = of(&chains.layers[1]);
+    let (means, correlation) = of(chains.h());
     line("Gibbs sampling, 20,000 chains", means, correlation);
     let recognised = sbn.sampler().recognise(heard.select(&[0; 20_000]), &streams);
     let (means, correlation) = of(&recognised[1]);

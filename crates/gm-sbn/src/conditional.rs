@@ -9,7 +9,8 @@ use crate::net::Directed;
 /// The directed layers of a model, arranged for passes down the generative net and up the recognition net.
 ///
 /// It holds all that the passes need, weights and biases, so that it works without the model. The owner of a model that
-/// changes calls [`refresh`](Self::refresh) after each change; [`Sampler`](crate::Sampler) does so for a sigmoid belief net.
+/// changes calls [`refresh`](Self::refresh) after each change; [`Sampler`](crate::Sampler) does so for a sigmoid belief
+/// net.
 ///
 /// # Examples
 ///

@@ -2,10 +2,8 @@
 
 use gm_core::{BitMatrix, Error, GrayWalk, LogSum, Result, check_len, gray_walk, log_sum_exp, softplus_sum};
 
+use crate::limits::{LOG_PROB_LIMIT, POSTERIOR_LIMIT};
 use crate::model::{Columns, Sbn};
-
-/// The most hidden units whose distribution is tabulated.
-const TABLE_LIMIT: usize = 24;
 
 /// The parameters with the order of a walk.
 struct Map {
@@ -70,7 +68,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Sums p(v, h) over h for every row; upper layers are summed out before the rows are looked at.
+/// Sums p(v, h) over h for every row; upper layers are summed out before the rows are evaluated.
 struct Evidence<'a> {
     place: Place<'a>,
     rows: &'a BitMatrix,
@@ -129,17 +127,29 @@ impl GrayWalk for Table<'_> {
     }
 }
 
+/// Refuses more units than an enumeration takes.
+pub(crate) fn check_limit(op: &'static str, units: usize, limit: usize) -> Result<()> {
+    if units > limit { Err(Error::TooLarge { op, units, limit }) } else { Ok(()) }
+}
+
 impl Sbn {
+    /// Units that the exact log p(v) enumerates: all hidden units.
+    #[must_use]
+    pub fn enumerable_hidden_units(&self) -> usize {
+        self.hidden()
+    }
+
     /// log p(v) of each sample by enumeration of the hidden states, `[samples]`.
     ///
     /// # Numerics
     ///
-    /// Double precision; the cost is 2^hidden steps through the layers above the first, and 2^n_1 looks at all samples.
+    /// Double precision; the cost is 2^hidden steps through the layers above the first, and 2^n_1 evaluations of all
+    /// samples.
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] beyond 30 hidden units, [`Error::Shape`] for data of another width, [`Error::Empty`] without
-    /// samples.
+    /// [`Error::TooLarge`] beyond [`LOG_PROB_LIMIT`] hidden units, [`Error::Shape`] for data of another width,
+    /// [`Error::Empty`] without samples.
     ///
     /// # Examples
     ///
@@ -153,6 +163,7 @@ impl Sbn {
     pub fn log_prob(&self, v: &BitMatrix) -> Result<Vec<f64>> {
         const OP: &str = "Sbn::log_prob";
         self.check_data(OP, v)?;
+        check_limit(OP, self.hidden(), LOG_PROB_LIMIT)?;
         let map = Map::new(self);
         let start = |state| Evidence {
             place: Place::new(&map, state),
@@ -175,8 +186,8 @@ impl Sbn {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] beyond 24 hidden units, [`Error::Shape`] for data of another width, [`Error::Param`] for a row
-    /// that is not there.
+    /// [`Error::TooLarge`] beyond [`POSTERIOR_LIMIT`] hidden units, [`Error::Shape`] for data of another width,
+    /// [`Error::Param`] for a row that is not there.
     ///
     /// # Examples
     ///
@@ -198,19 +209,17 @@ impl Sbn {
         self.tabulate(OP, Some(&data.select(&[row])))
     }
 
-    /// p(h), by enumeration: what is believed of the hidden units before anything is seen.
+    /// p(h), by enumeration: the distribution of the hidden units before any data are seen.
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] beyond 24 hidden units.
+    /// [`Error::TooLarge`] beyond [`POSTERIOR_LIMIT`] hidden units.
     pub fn prior(&self) -> Result<Posterior> {
         self.tabulate("Sbn::prior", None)
     }
 
     fn tabulate(&self, op: &'static str, row: Option<&BitMatrix>) -> Result<Posterior> {
-        if self.hidden() > TABLE_LIMIT {
-            return Err(Error::TooLarge { op, units: self.hidden(), limit: TABLE_LIMIT });
-        }
+        check_limit(op, self.hidden(), POSTERIOR_LIMIT)?;
         let map = Map::new(self);
         let start = |state| Table { place: Place::new(&map, state), row, state, visible: None, log_joint: Vec::new() };
         let mut log_joint = vec![0.0; 1 << self.hidden()];
@@ -223,8 +232,8 @@ impl Sbn {
 
 /// The exact distribution of the hidden units of a small net.
 ///
-/// Hidden units are numbered from the first hidden layer up. A state is a number whose lowest bits are the top layer and
-/// whose highest bits are the first hidden layer.
+/// Hidden units are numbered from the first hidden layer up. A state is a number whose lowest bits are the top layer
+/// and whose highest bits are the first hidden layer.
 ///
 /// # Examples
 ///
@@ -251,11 +260,12 @@ pub struct Posterior {
 }
 
 impl Posterior {
-    /// From log p(v, h) of every state of hidden layers of the given sizes, the first hidden layer first.
+    /// The distribution from log p(v, h) of every state of hidden layers of the given sizes, the first hidden layer
+    /// first.
     ///
     /// # Panics
     ///
-    /// When there is not one number for each state.
+    /// Unless there is one number for each state.
     ///
     /// # Examples
     ///

@@ -1,6 +1,8 @@
 //! Markov kernels on the posterior: single-site Gibbs sampling, and resampling among draws of the recognition net.
 
-use gm_core::{BitMatrix, Purpose, Result, Streams, logistic_f64, softplus_sum};
+use gm_core::{
+    Batch, BitMatrix, Chains, Clamp, Purpose, Result, StepInfo, Streams, VisibleUnits, logistic_f64, softplus_sum,
+};
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
@@ -9,94 +11,41 @@ use crate::gradient::Draws;
 use crate::model::{Columns, Sbn};
 use crate::net::Directed;
 
-/// States of a batch of Markov chains.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::{BitMatrix, Streams};
-/// use gm_sbn::Sbn;
-///
-/// let streams = Streams::new(1);
-/// let sbn = Sbn::initial(&[0.5; 4], &[3, 2], 1.0, &streams)?;
-/// let v = BitMatrix::from_fn(4, 10, |unit, chain| unit <= chain);
-/// let mut chains = sbn.chains_from(v.clone(), &streams);
-/// let mut parted = chains.clone();
-/// sbn.gibbs(&mut chains, None, 5, &streams);
-/// // Chains that go on later come to the same states.
-/// sbn.gibbs(&mut parted, None, 2, &streams);
-/// sbn.gibbs(&mut parted, None, 3, &streams);
-/// assert_eq!(parted, chains);
-/// assert_eq!((&chains.layers[0], chains.sweeps), (&v, 5));
-/// # Ok::<(), gm_core::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chains {
-    /// The states of all layers, visible first, `[n_l, chains]`.
-    pub layers: Vec<BitMatrix>,
-    /// Sweeps made so far; it addresses the random numbers of the next one.
-    pub sweeps: u64,
-}
-
-/// What a run of sweeps did.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::{BitMatrix, Matrix, Stack, Streams, Vector};
-/// use gm_sbn::Sbn;
-///
-/// // Chains of which no unit ever flips do not mix.
-/// let biases = vec![Vector::zeros(4), Vector::from_vec(vec![40.0, -40.0])];
-/// let sbn = Sbn::new(Stack::new(vec![Matrix::zeros(4, 2)], biases)?, None)?;
-/// let mut chains = sbn.chains_from(BitMatrix::zeros(4, 10), &Streams::new(1));
-/// let info = sbn.gibbs(&mut chains, None, 5, &Streams::new(2));
-/// assert_eq!((info.sweeps, info.flips), (5, 0.0));
-/// # Ok::<(), gm_core::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StepInfo {
-    /// Sweeps made.
-    pub sweeps: usize,
-    /// Share of hidden units that changed, on average over the sweeps.
-    pub flips: f64,
-}
-
-/// Visible units that keep their values; the others are drawn.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::{BitMatrix, Stack, Streams};
-/// use gm_sbn::{Clamp, Sbn};
-///
-/// let sbn = Sbn::new(Stack::zeros(&[4, 3])?, None)?;
-/// // The first two visible units are given, the others are drawn.
-/// let clamp = Clamp { mask: BitMatrix::from_fn(4, 50, |unit, _| unit < 2) };
-/// let mut chains = sbn.chains_from(BitMatrix::zeros(4, 50), &Streams::new(1));
-/// sbn.gibbs(&mut chains, Some(&clamp), 5, &Streams::new(2));
-/// let counts = chains.layers[0].unit_counts();
-/// assert!(counts[..2] == [0; 2] && counts[2..].iter().all(|&on| on > 0));
-/// # Ok::<(), gm_core::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Clamp {
-    /// On where a unit is given, `[visible, chains]`.
-    pub mask: BitMatrix,
-}
-
 impl Sbn {
-    /// Chains for given visible states, with hidden states from the recognition net or, without one, from the prior.
+    /// Chains on the hidden layers given visible states. They start from the recognition net or, without one, from the
+    /// prior.
     ///
     /// # Randomness
     ///
     /// Family 0 of [`Purpose::Start`].
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// When `v` has other units than the visible layer.
-    #[must_use]
-    pub fn chains_from(&self, v: BitMatrix, streams: &Streams) -> Chains {
+    /// As [`VisibleUnits::check`] for states that visible units do not have.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Streams};
+    /// use gm_sbn::Sbn;
+    ///
+    /// let streams = Streams::new(1);
+    /// let sbn = Sbn::initial(&[0.5; 4], &[3, 2], 1.0, &streams)?;
+    /// let v = BitMatrix::from_fn(4, 10, |unit, chain| unit <= chain);
+    /// let mut chains = sbn.posterior_chains(v.clone(), &streams)?;
+    /// let mut parted = chains.clone();
+    /// sbn.gibbs(&mut chains, None, 5, &streams);
+    /// // Chains that go on later come to the same states.
+    /// sbn.gibbs(&mut parted, None, 2, &streams);
+    /// sbn.gibbs(&mut parted, None, 3, &streams);
+    /// assert_eq!(parted, chains);
+    /// assert_eq!((chains.v().bits(), chains.sweeps), (&v, 5));
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn posterior_chains(&self, v: impl Into<Batch>, streams: &Streams) -> Result<Chains> {
+        let v = v.into();
+        VisibleUnits::Bernoulli.check("Sbn::posterior_chains", self.visible(), v.view())?;
+        let v = v.bits().clone();
         let (passes, family) = (Passes::new(self), streams.fork(Purpose::Start, 0));
         let layers = if self.recognition().is_some() {
             passes.recognise(v, &family)
@@ -105,7 +54,7 @@ impl Sbn {
             layers[0] = v;
             layers
         };
-        Chains { layers, sweeps: 0 }
+        Ok(Chains::new(layers.into_iter().map(Batch::from).collect()))
     }
 
     /// Sweeps over the hidden units, one at a time, each given its Markov blanket: its parents, its children and their
@@ -113,8 +62,8 @@ impl Sbn {
     ///
     /// log odds of unit j of x_l = (W_l x_(l+1) + b_l)_j + sum_i [log p(x_(l-1),i | j on) - log p(x_(l-1),i | j off)]
     ///
-    /// Units are visited from the first hidden layer up. With a clamp the visible units that are not given are drawn at
-    /// the end of every sweep.
+    /// Units are visited from the first hidden layer up. With a clamp the given units take their values first, and the
+    /// other visible units are drawn at the end of every sweep.
     ///
     /// # Randomness
     ///
@@ -138,20 +87,27 @@ impl Sbn {
     /// use gm_core::{BitMatrix, Stack, Streams};
     ///
     /// let sbn = gm_sbn::Sbn::new(Stack::zeros(&[4, 3])?, None)?;
-    /// let mut chains = sbn.chains_from(BitMatrix::zeros(4, 10), &Streams::new(1));
+    /// let mut chains = sbn.posterior_chains(BitMatrix::zeros(4, 10), &Streams::new(1))?;
     /// let info = sbn.gibbs(&mut chains, None, 20, &Streams::new(2));
     /// assert!((info.flips - 0.5).abs() < 0.2);
+    ///
+    /// // The first two visible units are given, the others are drawn.
+    /// let mask = BitMatrix::from_fn(4, 10, |unit, _| unit < 2);
+    /// let clamp = gm_core::Clamp { values: mask.clone().into(), mask };
+    /// sbn.gibbs(&mut chains, Some(&clamp), 5, &Streams::new(3));
+    /// let counts = chains.v().bits().unit_counts();
+    /// assert!(counts[..2] == [10; 2] && counts[2..].iter().all(|&on| on > 0 && on < 10));
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn gibbs(&self, chains: &mut Chains, clamp: Option<&Clamp>, sweeps: usize, streams: &Streams) -> StepInfo {
         Directed::from(self).gibbs(chains, clamp, sweeps, streams)
     }
 
-    /// Sweeps that choose the hidden state of each chain anew among its own and `proposals` draws of the recognition net,
-    /// in proportion to p(v, h) / q(h | v).
+    /// Sweeps that choose the hidden state of each chain anew among its own and `proposals` draws of the recognition
+    /// net, in proportion to p(v, h) / q(h | v).
     ///
-    /// All hidden units can change at once. Like Gibbs sampling it leaves p(h | v) as it is. With a clamp the visible units
-    /// that are not given are drawn at the end of every sweep.
+    /// All hidden units can change at once. Like Gibbs sampling it leaves p(h | v) as it is. With a clamp the given
+    /// units take their values first, and the other visible units are drawn at the end of every sweep.
     ///
     /// # Randomness
     ///
@@ -178,38 +134,41 @@ impl Sbn {
         self.expect_recognition("Sbn::resample")?;
         let passes = Passes::new(self);
         let mut flips = 0;
+        put_given(chains, clamp);
         for _ in 0..sweeps {
             let family = streams.fork(Purpose::Chains, chains.sweeps);
-            let v = chains.layers[0].clone();
-            let own = Draws::of_states(&passes, &v, &chains.layers[1..]).log_weights();
+            let v = chains.v().bits().clone();
+            let hidden: Vec<BitMatrix> = chains.layers[1..].iter().map(|x| x.bits().clone()).collect();
+            let own = Draws::of_states(&passes, &v, &hidden).log_weights();
             let draws = Draws::recognised(&passes, &v, proposals, &family.fork(Purpose::Propose, 0));
             let chosen = choose(&own, &draws.log_weights(), proposals, &mut family.fork(Purpose::Choose, 0).stream(0));
             for (x, drawn) in chains.layers.iter_mut().zip(draws.layers()).skip(1) {
-                flips += take(x, drawn, &chosen);
+                flips += take(x.bits_mut(), drawn, &chosen);
             }
             if let Some(clamp) = clamp {
                 let mut drawn = BitMatrix::zeros(v.units(), v.samples());
-                let visible = passes.from_above(0, &chains.layers[1]);
+                let visible = passes.from_above(0, chains.h());
                 visible.sample_into(&mut drawn, &family.fork(Purpose::Layer, 0));
                 drawn.replace_where(&clamp.mask, &v);
-                chains.layers[0] = drawn;
+                chains.layers[0] = drawn.into();
             }
             chains.sweeps += 1;
         }
-        let updates = (chains.layers[0].samples() * sweeps * self.hidden()).max(1) as f64;
+        let updates = (chains.count() * sweeps * self.hidden()).max(1) as f64;
         Ok(StepInfo { sweeps, flips: flips as f64 / updates })
     }
 }
 
 impl Directed<'_> {
-    /// As [`Sbn::gibbs`]. Where an RBM is on top, the last layer of the chains is its hidden layer, which is drawn as a block
-    /// at the end of each sweep.
+    /// As [`Sbn::gibbs`]. Where an RBM is on top, the last layer of the chains is its hidden layer, which is drawn as a
+    /// block at the end of each sweep.
     ///
     /// # Panics
     ///
     /// When the chains or the clamp belong to other layer sizes.
     pub fn gibbs(&self, chains: &mut Chains, clamp: Option<&Clamp>, sweeps: usize, streams: &Streams) -> StepInfo {
-        let count = chains.layers[0].samples();
+        put_given(chains, clamp);
+        let count = chains.count();
         let (columns, rbm_on_top) = (Columns::new(self.stack()), self.rbm_on_top());
         let families: Vec<Streams> =
             (0..sweeps as u64).map(|t| streams.fork(Purpose::Chains, chains.sweeps + t)).collect();
@@ -220,13 +179,20 @@ impl Directed<'_> {
             (walker.states, flips)
         };
         let ends: Vec<(Vec<Vec<bool>>, u64)> = (0..count).into_par_iter().map(run).collect();
-        let hidden: usize = chains.layers[1..].iter().map(BitMatrix::units).sum();
+        let hidden: usize = chains.layers[1..].iter().map(Batch::units).sum();
         for (l, x) in chains.layers.iter_mut().enumerate() {
-            *x = BitMatrix::from_fn(x.units(), count, |unit, chain| ends[chain].0[l][unit]);
+            *x = BitMatrix::from_fn(x.units(), count, |unit, chain| ends[chain].0[l][unit]).into();
         }
         chains.sweeps += sweeps as u64;
         let updates = (count * sweeps * hidden).max(1) as f64;
         StepInfo { sweeps, flips: ends.iter().map(|end| end.1).sum::<u64>() as f64 / updates }
+    }
+}
+
+/// Gives the clamped units their values.
+fn put_given(chains: &mut Chains, clamp: Option<&Clamp>) {
+    if let Some(clamp) = clamp {
+        chains.v_mut().replace_where(&clamp.mask, &clamp.values);
     }
 }
 
@@ -271,14 +237,15 @@ struct Walker<'a> {
 
 impl<'a> Walker<'a> {
     fn new(columns: &'a Columns, rbm_on_top: bool, chains: &Chains, chain: usize) -> Self {
-        let state = |x: &BitMatrix| (0..x.units()).map(|unit| x.get(unit, chain)).collect();
+        let state = |x: &Batch| (0..x.units()).map(|unit| x.bits().get(unit, chain)).collect();
         let states: Vec<Vec<bool>> = chains.layers.iter().map(state).collect();
         let inputs = columns.inputs(&states);
         let sums = inputs.iter().map(|inputs| softplus_sum(inputs)).collect();
         Self { columns, rbm_on_top, states, inputs, sums, flipped: Vec::new() }
     }
 
-    /// Updates every hidden unit and the visible units that are not given, and returns the number of hidden units that changed.
+    /// Updates every hidden unit and the visible units that are not given, and returns the number of hidden units that
+    /// changed.
     fn sweep(&mut self, clamp: Option<&Clamp>, chain: usize, stream: &mut impl Rng) -> u64 {
         let mut flips = 0;
         for l in 1..self.states.len() - usize::from(self.rbm_on_top) {
@@ -300,7 +267,8 @@ impl<'a> Walker<'a> {
         flips
     }
 
-    /// Draws the last layer, whose units are independent given the layer below, and returns the number of units that changed.
+    /// Draws the last layer, whose units are independent given the layer below, and returns the number of units that
+    /// changed.
     fn update_top(&mut self, stream: &mut impl Rng) -> u64 {
         let top = self.states.len() - 1;
         let mut flips = 0;

@@ -4,11 +4,13 @@
 //! sum_s c_s grad log q(h_s | v_s) for the recognition net. Rules differ in a and c alone.
 
 use gm_core::{
-    Activations, BitMatrix, Coactivation, Error, Purpose, Recognition, Result, Stack, Streams, coactivations_down_into,
+    Activations, BitMatrix, Coactivation, Purpose, Recognition, Result, Stack, Streams, coactivations_down_into,
     coactivations_into, log_sum_exp,
 };
 
 use crate::conditional::Passes;
+use crate::enumeration::check_limit;
+use crate::limits::GRADIENT_LIMIT;
 use crate::model::{Sbn, add};
 use crate::net::Net;
 use crate::sampler::Sampler;
@@ -117,8 +119,8 @@ impl Generated {
         &self.log_p
     }
 
-    /// Writes sum_s weights_s grad log p(x_s) into `gradient`. Where a prior of the top layer was given, the gradient of its
-    /// parameters stays as it was.
+    /// Writes sum_s weights_s grad log p(x_s) into `gradient`. Where a prior of the top layer was given, the gradient
+    /// of its parameters stays as it was.
     ///
     /// # Panics
     ///
@@ -238,7 +240,8 @@ impl Draws {
 }
 
 impl Recognised {
-    /// Multiplies the scores of each state by its weight and adds up the scores of states that share their visible column.
+    /// Multiplies the scores of each state by its weight and adds up the scores of states that share their visible
+    /// column.
     ///
     /// # Panics
     ///
@@ -351,8 +354,8 @@ impl Sbn {
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::TooLarge`] beyond 16 hidden units, [`gm_core::Error::Shape`] for data of another width,
-    /// [`gm_core::Error::Empty`] without samples.
+    /// [`gm_core::Error::TooLarge`] beyond [`GRADIENT_LIMIT`] hidden units, [`gm_core::Error::Shape`] for data of
+    /// another width, [`gm_core::Error::Empty`] without samples.
     ///
     /// # Examples
     ///
@@ -446,14 +449,12 @@ impl Sbn {
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] without a recognition net, [`Error::TooLarge`] beyond 16 units of all layers together.
+    /// [`gm_core::Error::Param`] without a recognition net, [`gm_core::Error::TooLarge`] beyond [`GRADIENT_LIMIT`]
+    /// units of all layers together.
     pub fn exact_dream_gradient(&self) -> Result<Recognition> {
         const OP: &str = "Sbn::exact_dream_gradient";
         self.expect_recognition(OP)?;
-        let units = self.visible() + self.hidden();
-        if units > GRADIENT_LIMIT {
-            return Err(Error::TooLarge { op: OP, units, limit: GRADIENT_LIMIT });
-        }
+        check_limit(OP, self.visible() + self.hidden(), GRADIENT_LIMIT)?;
         let v = BitMatrix::from_fn(self.visible(), 1 << self.visible(), |unit, row| row >> unit & 1 == 1);
         let all: Vec<usize> = (0..v.samples()).flat_map(|_| 0..1 << self.hidden()).collect();
         let states: Vec<BitMatrix> = self.prior()?.states().iter().map(|x| x.select(&all)).collect();
@@ -470,16 +471,11 @@ impl Sbn {
 
     /// All hidden states with their posterior probabilities given one row of the data.
     fn weighted_states(&self, op: &'static str, data: &BitMatrix, row: usize) -> Result<(Vec<BitMatrix>, Vec<f32>)> {
-        if self.hidden() > GRADIENT_LIMIT {
-            return Err(Error::TooLarge { op, units: self.hidden(), limit: GRADIENT_LIMIT });
-        }
+        check_limit(op, self.hidden(), GRADIENT_LIMIT)?;
         let posterior = self.posterior(data, row)?;
         Ok((posterior.states(), posterior.probabilities().iter().map(|&p| p as f32).collect()))
     }
 }
-
-/// The most hidden units whose states are held all at once.
-pub(crate) const GRADIENT_LIMIT: usize = 16;
 
 fn accumulate<'a>(sums: impl Iterator<Item = &'a mut [f32]>, terms: impl Iterator<Item = &'a [f32]>, scale: f32) {
     for (sums, terms) in sums.zip(terms) {

@@ -1,4 +1,5 @@
-//! The sigmoid belief net, p(x) = Ber(x_L; s(b_L)) prod_(l<L) Ber(x_l; s(W_l x_(l+1) + b_l)) with s(z) = 1 / (1 + exp(-z)).
+//! The sigmoid belief net, p(x) = Ber(x_L; s(b_L)) prod_(l<L) Ber(x_l; s(W_l x_(l+1) + b_l)) with s(z) = 1 / (1 +
+//! exp(-z)).
 //!
 //! Samples are drawn from the top layer down, without a Markov chain. The posterior of the hidden layers has no such
 //! form: causes that were independent depend on each other once their effect is seen. It is enumerated in small nets,
@@ -29,6 +30,7 @@ mod enumeration;
 mod gibbs;
 mod gradient;
 mod likelihood;
+mod limits;
 mod mean_field;
 mod model;
 mod net;
@@ -36,9 +38,9 @@ mod sampler;
 
 pub use conditional::Passes;
 pub use enumeration::Posterior;
-pub use gibbs::{Chains, Clamp, StepInfo};
 pub use gradient::{Draws, Dreams, Generated, Recognised};
 pub use likelihood::{BoundSettings, Bounds};
+pub use limits::{BOUND_LIMIT, GRADIENT_LIMIT, LOG_PROB_LIMIT, POSTERIOR_LIMIT};
 pub use mean_field::{MeanField, MeanFieldSettings};
 pub use model::Sbn;
 pub use net::{Directed, LogPrior, Net};

@@ -5,16 +5,14 @@ use std::ops::ControlFlow;
 use gm_core::{BitMatrix, Error, Estimate, LogSum, Matrix, Progress, Purpose, Result, Side, Streams, Watch};
 
 use crate::conditional::Passes;
-use crate::gradient::{Draws, GRADIENT_LIMIT};
+use crate::gradient::Draws;
+use crate::limits::{BOUND_LIMIT, GRADIENT_LIMIT};
 use crate::model::Sbn;
 use crate::net::Net;
 
 /// Rows whose bounds are computed together, and the states that are held at any time.
 const ROWS: usize = 64;
 const STATES: usize = 4096;
-
-/// The most tuples of states over which a bound is enumerated.
-const TUPLES: u64 = 1 << 26;
 
 /// The number of draws from which a bound is computed.
 ///
@@ -78,8 +76,8 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Bounds of rows 0 to `rows` - 1 from any weights: `draw(rows, k, streams)` gives k log-weights of each row in `rows`, with
-    /// the weights of a row side by side.
+    /// Bounds of rows 0 to `rows` - 1 from any weights: `draw(rows, k, streams)` gives k log-weights of each row in
+    /// `rows`, with the weights of a row side by side.
     ///
     /// # Randomness
     ///
@@ -124,7 +122,8 @@ impl Bounds {
         })
     }
 
-    /// The expectation of log (1/K) sum_k w_k for K independent states, each with its log-weight and its probability under q.
+    /// The expectation of log (1/K) sum_k w_k for K independent states, each with its log-weight and its probability
+    /// under q.
     ///
     /// # Numerics
     ///
@@ -143,8 +142,8 @@ impl Bounds {
 
     /// The mean over rows of the importance-weighted bound.
     ///
-    /// The standard error measures the chance of the draws for these rows. With several repeats it comes from their spread,
-    /// with a single one from the weights, as the root of the sum of 1 / ESS - 1 / K over rows.
+    /// The standard error measures the chance of the draws for these rows. With several repeats it comes from their
+    /// spread, with a single one from the weights, as the root of the sum of 1 / ESS - 1 / K over rows.
     #[must_use]
     pub fn mean(&self) -> Estimate {
         const METHOD: &str = "importance-weighted";
@@ -244,8 +243,8 @@ impl Sbn {
         Net::from(&Passes::new(self)).bounds(OP, v, settings, streams, watch)
     }
 
-    /// Means of the hidden layers over K draws of the recognition net, `[n_l, rows]` each. With equal weights they estimate
-    /// E_q[h | v], with normalised importance weights they approach E[h | v] as K grows.
+    /// Means of the hidden layers over K draws of the recognition net, `[n_l, rows]` each. With equal weights they
+    /// estimate E_q[h | v], with normalised importance weights they approach E[h | v] as K grows.
     ///
     /// # Randomness
     ///
@@ -253,8 +252,8 @@ impl Sbn {
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] without a recognition net or draws, [`Error::Shape`] for data of another width, [`Error::Empty`]
-    /// without rows.
+    /// [`Error::Param`] without a recognition net or draws, [`Error::Shape`] for data of another width,
+    /// [`Error::Empty`] without rows.
     ///
     /// # Examples
     ///
@@ -280,13 +279,13 @@ impl Sbn {
         Net::from(&Passes::new(self)).recognised_means(OP, v, samples, weighted, streams)
     }
 
-    /// The expectation of the K-sample bound of each row by enumeration, `[samples]`; with K = 1 the exact evidence lower
-    /// bound.
+    /// The expectation of the K-sample bound of each row by enumeration, `[samples]`; with K = 1 the exact evidence
+    /// lower bound.
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] without a recognition net or without samples, [`Error::TooLarge`] beyond 26 units: hidden units
-    /// times K, [`Error::Shape`] for data of another width, [`Error::Empty`] without rows.
+    /// [`Error::Param`] without a recognition net or without samples, [`Error::TooLarge`] beyond [`BOUND_LIMIT`] hidden
+    /// units times K, [`Error::Shape`] for data of another width, [`Error::Empty`] without rows.
     ///
     /// # Examples
     ///
@@ -310,9 +309,8 @@ impl Sbn {
         self.check_data(op, v)?;
         check_count(op, "samples", samples)?;
         let units = self.hidden().saturating_mul(samples);
-        let limit = TUPLES.trailing_zeros() as usize;
-        if units > limit || self.hidden() > GRADIENT_LIMIT {
-            return Err(Error::TooLarge { op, units, limit });
+        if units > BOUND_LIMIT || self.hidden() > GRADIENT_LIMIT {
+            return Err(Error::TooLarge { op, units, limit: BOUND_LIMIT });
         }
         Ok(())
     }
@@ -396,7 +394,8 @@ fn check_count(op: &'static str, arg: &'static str, count: usize) -> Result<()> 
     if count == 0 { Err(Error::Param { op, arg, value: "0".into(), allowed: "1 or more" }) } else { Ok(()) }
 }
 
-/// Visits `samples` draws for each row, a few rows and a slice of their draws at a time: `visit(rows, draws of each, streams)`.
+/// Visits `samples` draws for each row, a few rows and a slice of their draws at a time: `visit(rows, draws of each,
+/// streams)`.
 fn each_slice(
     rows: usize,
     samples: usize,
@@ -432,7 +431,8 @@ fn slice(rows: usize, samples: usize) -> usize {
     (STATES / rows).min(samples)
 }
 
-/// Adds states of one row to its running means. `logs` are the log-weights of the states, and `from` is the first state.
+/// Adds states of one row to its running means. `logs` are the log-weights of the states, and `from` is the first
+/// state.
 fn add_states((total, means): &mut (LogSum, Vec<Vec<f64>>), draws: &Draws, from: usize, logs: &[f64]) {
     let before = total.value();
     logs.iter().for_each(|&log_weight| total.add(log_weight));

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::model::{Columns, Sbn};
 
-/// When mean field ends.
+/// The condition on which mean field ends.
 ///
 /// # Examples
 ///
@@ -22,9 +22,9 @@ use crate::model::{Columns, Sbn};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MeanFieldSettings {
-    /// Sweeps over all units, at most.
+    /// The largest number of sweeps over all units.
     pub sweeps: usize,
-    /// The gain of a sweep, in nats a row, below which a row is done.
+    /// A row is done when a sweep gains less than this, in nats.
     pub tolerance: f64,
 }
 
@@ -57,29 +57,31 @@ pub struct MeanField {
     pub means: Vec<Matrix>,
     /// A lower bound on log p(v), `[rows]`.
     pub bound: Vec<f64>,
-    /// The sweeps that each row took.
+    /// The number of sweeps that each row took.
     pub sweeps: Vec<usize>,
 }
 
 impl Sbn {
     /// Fits independent hidden units to the posterior of each row by ascent of
     ///
-    /// sum_i [(mu_i - xi_i) E z_i - log(E e^(-xi_i z_i) + E e^((1 - xi_i) z_i))] + sum_j (mu_j b_j - softplus(b_j)) + H(mu),
+    /// sum_i [(mu_i - xi_i) E z_i - log(E e^(-xi_i z_i) + E e^((1 - xi_i) z_i))] + sum_j (mu_j b_j - softplus(b_j)) +
+    /// H(mu),
     ///
-    /// over means mu and one number xi_i in `[0, 1]` for each unit i with parents, where z_i is the input of that unit and j
-    /// runs over the top layer. The bound lies below the evidence lower bound of the same means, since
-    /// E log(1 + e^z) <= xi E z + log E e^(-xi z) (1 + e^z).
+    /// over means mu and one number xi_i in `[0, 1]` for each unit i with parents, where z_i is the input of that unit
+    /// and j runs over the top layer. The bound lies below the evidence lower bound of the same means, since E log(1 +
+    /// e^z) <= xi E z + log E e^(-xi z) (1 + e^z).
     ///
     /// Means start from the recognition net, or from 1/2 without one.
     ///
     /// # Numerics
     ///
-    /// Double precision. No step lowers the bound: along a mean the ascent direction holds up to the next fixed point, which
-    /// a step does not pass; xi takes a Newton step, halved until it helps.
+    /// Double precision. No step lowers the bound: along a mean the ascent direction holds up to the next fixed point,
+    /// which a step does not pass; xi takes a Newton step, halved until it helps.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] for data of another width, [`Error::Empty`] without rows, [`Error::Param`] for settings out of range.
+    /// [`Error::Shape`] for data of another width, [`Error::Empty`] without rows, [`Error::Param`] for settings out of
+    /// range.
     ///
     /// # Source
     ///
@@ -138,10 +140,10 @@ impl Sbn {
     }
 }
 
-/// The means that a fit may take: away from 0 and 1, where a unit would never move again.
+/// The distance that means keep from 0 and 1, where a unit would never move again.
 const EDGE: f64 = 1e-9;
 
-/// What the bound needs of one unit with parents.
+/// The terms of the bound that belong to one unit with parents.
 #[derive(Clone, Copy, Debug)]
 struct Child {
     xi: f64,
@@ -181,7 +183,7 @@ impl<'a> Fit<'a> {
         fit
     }
 
-    /// Sweeps until nothing is gained; with the sweeps made.
+    /// Makes sweeps until a sweep gains less than the tolerance, and returns the number of sweeps made.
     fn ascend(mut self, settings: &MeanFieldSettings) -> (Self, usize) {
         let mut bound = self.bound();
         for sweep in 1..=settings.sweeps {
@@ -209,7 +211,7 @@ impl<'a> Fit<'a> {
         units + roots + self.means[1..].iter().flatten().map(|&mean| entropy(mean)).sum::<f64>()
     }
 
-    /// A child for a given xi, with the first two derivatives of xi E z + log(...) with respect to xi.
+    /// A child for a given xi, and the first two derivatives of xi E z + log(...) with respect to xi.
     fn tilted(&self, l: usize, i: usize, xi: f64) -> (Child, f64, f64) {
         let bias = self.columns.biases[l][i];
         let mut mean = bias;
@@ -239,7 +241,7 @@ impl<'a> Fit<'a> {
         let (fresh, slope, curvature) = self.tilted(l, i, old.xi);
         let cost = |child: &Child| child.xi * child.mean + child.log_sum();
         let mut best = fresh;
-        // A longer step would leave the range of xi, however often it was halved.
+        // A longer step would leave the range of xi even after all halvings.
         let mut step = (slope / curvature.max(f64::MIN_POSITIVE)).clamp(-1.0, 1.0);
         for _ in 0..HALVINGS {
             let (child, ..) = self.tilted(l, i, (old.xi - step).clamp(0.0, 1.0));
@@ -274,10 +276,10 @@ impl<'a> Fit<'a> {
     }
 }
 
-/// Attempts at a step in xi.
+/// The largest number of attempts at a step in xi.
 const HALVINGS: usize = 8;
 
-/// What a unit of mean mu does to E e^(t z) of a child with weight w, for a = t w.
+/// The effect of a unit of mean mu on E e^(t z) of a child with weight w, for a = t w.
 #[derive(Clone, Copy, Debug)]
 struct Tilt {
     /// log(1 - mu + mu e^a).
@@ -295,13 +297,13 @@ impl Tilt {
             let total = 1.0 + mu * growth;
             return Self { log: (mu * growth).ln_1p(), slope: growth / total, share: mu * (growth + 1.0) / total };
         }
-        // Over e^a, which no number may hold.
+        // Both sums are divided by e^a, which may be too large for any number.
         let total = mu + (1.0 - mu) * (-a).exp();
         Self { log: a + total.ln(), slope: -(-a).exp_m1() / total, share: mu / total }
     }
 }
 
-/// Exponents from which on the exponential is divided out.
+/// The exponential is divided out of exponents from this one on.
 const STEEP: f64 = 30.0;
 
 /// For t = -xi and t = 1 - xi.

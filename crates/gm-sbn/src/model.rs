@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 
 use gm_core::{
-    BitMatrix, Error, FileError, Matrix, ModelData, ModelKind, Purpose, Recognition, Result, Stack, Streams,
-    VisibleKind, check_finite, check_len, logit,
+    BatchRef, Error, FileError, Matrix, ModelData, ModelKind, Purpose, Recognition, Result, Stack, Streams,
+    VisibleKind, VisibleUnits, check_finite, check_len, logit,
 };
 use rand_distr::{Distribution, Normal};
 
@@ -34,7 +34,7 @@ impl Sbn {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] when the recognition net has other layers.
+    /// [`Error::Shape`] when the recognition net has other layers than the stack.
     pub fn new(stack: Stack, recognition: Option<Recognition>) -> Result<Self> {
         if let Some(net) = &recognition {
             check_len("Sbn::new", "recognition", "depth", net.depth(), stack.depth())?;
@@ -43,6 +43,15 @@ impl Sbn {
             }
         }
         Ok(Self { stack, recognition })
+    }
+
+    /// A model without a recognition net.
+    ///
+    /// # Errors
+    ///
+    /// None: a stack of any depth is a sigmoid belief net.
+    pub fn from_stack(stack: Stack) -> Result<Self> {
+        Self::new(stack, None)
     }
 
     /// A model to start training from: weights of both nets from N(0, scale^2 / inputs of a unit), visible biases that
@@ -54,7 +63,8 @@ impl Sbn {
     ///
     /// # Randomness
     ///
-    /// One normal draw a weight, column by column; W_l from stream 2 l of [`Purpose::Initialise`], R_l from stream 2 l + 1.
+    /// One normal draw a weight, column by column; W_l from stream 2 l of [`Purpose::Initialise`], R_l from stream 2 l
+    /// + 1.
     ///
     /// # Errors
     ///
@@ -114,7 +124,7 @@ impl Sbn {
     ///
     /// # Errors
     ///
-    /// [`FileError`] for whatever is wrong with the file.
+    /// [`FileError`] for any fault of the file.
     pub fn read(reader: impl Read) -> Result<Self> {
         Self::from_data(ModelData::read(reader)?)
     }
@@ -150,7 +160,12 @@ impl Sbn {
         self.recognition.as_mut()
     }
 
-    /// The parameters of both nets for in-place updates: those of the stack first.
+    /// The parameters of both nets, the tensors of the stack first.
+    pub fn tensors(&self) -> impl Iterator<Item = &[f32]> {
+        self.stack.tensors().chain(self.recognition.iter().flat_map(Recognition::tensors))
+    }
+
+    /// The parameters of both nets for in-place updates, in the order of [`tensors`](Self::tensors).
     pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
         self.stack.tensors_mut().chain(self.recognition.iter_mut().flat_map(Recognition::tensors_mut))
     }
@@ -185,7 +200,7 @@ impl Sbn {
         self.layers()[1..].iter().sum()
     }
 
-    /// The recognition net, or the reason why there must be one.
+    /// The recognition net, or an error that names the operation which needs it.
     pub(crate) fn expect_recognition(&self, op: &'static str) -> Result<&Recognition> {
         self.recognition.as_ref().ok_or_else(|| Error::Param {
             op,
@@ -199,7 +214,7 @@ impl Sbn {
     ///
     /// # Shapes
     ///
-    /// `layers[l]` is x_l, `[n_l, samples]`.
+    /// `layers[l]` is x_l, `[n_l, samples]`, all as packed bits or as batches of bits.
     ///
     /// # Panics
     ///
@@ -216,14 +231,23 @@ impl Sbn {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     #[must_use]
-    pub fn log_joint(&self, layers: &[BitMatrix]) -> Vec<f64> {
-        Generated::new(&Passes::new(self), layers.to_vec()).log_p().to_vec()
+    pub fn log_joint<X>(&self, layers: &[X]) -> Vec<f64>
+    where
+        for<'x> &'x X: Into<BatchRef<'x>>,
+    {
+        let layers = layers.iter().map(|x| Into::<BatchRef<'_>>::into(x).to_batch().bits().clone()).collect();
+        Generated::new(&Passes::new(self), layers).log_p().to_vec()
     }
 
-    /// Refuses data of another width than the visible layer, or without rows.
-    pub(crate) fn check_data(&self, op: &'static str, data: &BitMatrix) -> Result<()> {
-        check_len(op, "data", "units", data.units(), self.visible())?;
-        if data.samples() == 0 { Err(Error::Empty { op, arg: "data" }) } else { Ok(()) }
+    /// Refuses states that the visible units do not have, and batches without samples.
+    ///
+    /// # Errors
+    ///
+    /// As [`VisibleUnits::check`] for Bernoulli units, and [`Error::Empty`] without samples.
+    pub fn check_data<'v>(&self, op: &'static str, v: impl Into<BatchRef<'v>>) -> Result<()> {
+        let v = v.into();
+        VisibleUnits::Bernoulli.check(op, self.visible(), v)?;
+        if v.samples() == 0 { Err(Error::Empty { op, arg: "data" }) } else { Ok(()) }
     }
 }
 

@@ -30,11 +30,11 @@ use crate::sampler::Sampler;
 /// ```
 pub type LogPrior<'a> = &'a (dyn Fn(&BitMatrix) -> Vec<f64> + Sync);
 
-/// The parameters of the directed layers of a model: p(x_l | x_(l+1)) = Ber(x_l; s(W_l x_(l+1) + b_l)) for l < d, and the
-/// recognition net q(x_1, ..., x_d | x_0).
+/// The parameters of the directed layers of a model: p(x_l | x_(l+1)) = Ber(x_l; s(W_l x_(l+1) + b_l)) for l < d, and
+/// the recognition net q(x_1, ..., x_d | x_0).
 ///
-/// In a sigmoid belief net all layers are directed. In a deep belief network the last weight matrix of the stack belongs to
-/// the RBM on top, whose lower layer is x_d.
+/// In a sigmoid belief net all layers are directed. In a deep belief network the last weight matrix of the stack
+/// belongs to the RBM on top, whose lower layer is x_d.
 ///
 /// # Examples
 ///
@@ -62,8 +62,8 @@ impl<'a> From<&'a Sbn> for Directed<'a> {
 }
 
 impl<'a> Directed<'a> {
-    /// All layers of a stack but the last one, which belongs to an RBM. Without a recognition net, q has the tied weights W_l
-    /// and biases b_(l+1).
+    /// All layers of a stack but the last one, which belongs to an RBM. Without a recognition net, q has the tied
+    /// weights W_l and biases b_(l+1).
     #[must_use]
     pub fn below_rbm(stack: &'a Stack, recognition: Option<&'a Recognition>) -> Self {
         Self { stack, recognition, rbm_on_top: true }
@@ -111,7 +111,7 @@ impl<'a> Directed<'a> {
 /// use gm_core::{BitMatrix, Stack};
 /// use gm_sbn::{Directed, Generated, Net, Passes};
 ///
-/// // Top units that are all off, whatever the RBM above says.
+/// // A prior under which all top units are off.
 /// let stack = Stack::zeros(&[4, 3, 2])?;
 /// let off = |x: &BitMatrix| x.ones_per_sample().iter().map(|&n| if n == 0 { 0.0 } else { f64::NEG_INFINITY }).collect();
 /// let passes = Passes::new(Directed::below_rbm(&stack, None));

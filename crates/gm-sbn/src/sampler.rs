@@ -1,9 +1,8 @@
 //! A model together with its weights, arranged for passes through the layers.
 
-use gm_core::{Activations, BitMatrix, LayerUpdate, Streams};
+use gm_core::{Activations, BitMatrix, Chains, LayerUpdate, Streams};
 
 use crate::conditional::Passes;
-use crate::gibbs::Chains;
 use crate::model::Sbn;
 
 /// A model that owns its arranged weights: every pass uses the weights of the model as it is.
@@ -32,7 +31,13 @@ impl Sbn {
     /// A copy of the model with its weights arranged for passes through the layers.
     #[must_use]
     pub fn sampler(&self) -> Sampler {
-        Sampler::new(self.clone())
+        self.clone().into_sampler()
+    }
+
+    /// The model with its weights arranged for passes through the layers.
+    #[must_use]
+    pub fn into_sampler(self) -> Sampler {
+        Sampler::new(self)
     }
 }
 
@@ -114,6 +119,6 @@ impl Sampler {
     /// When the chains belong to other layer sizes.
     #[must_use]
     pub fn mean_v_from_chains(&self, chains: &Chains) -> Activations {
-        self.from_above(0, &chains.layers[1]).means()
+        self.from_above(0, chains.h()).means()
     }
 }

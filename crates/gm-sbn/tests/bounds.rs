@@ -96,7 +96,7 @@ fn stat_mean_weighted_means_approach_the_posterior() {
         for (row, ess) in ess.unwrap().ess.iter().enumerate() {
             let exact = sbn.posterior(&v, row).unwrap().means();
             let found = means.iter().flat_map(|layer| layer.column(row).iter().copied().collect::<Vec<_>>());
-            // Six standard deviations of a mean of so many independent draws.
+            // Six standard deviations of a mean of these independent draws.
             let bound = 6.0 * 0.5 / ess.sqrt() + 1e-4;
             for (found, exact) in found.zip(exact) {
                 assert!(

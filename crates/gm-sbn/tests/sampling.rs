@@ -3,8 +3,8 @@
 mod common;
 
 use common::{fixtures, joint_of, pack_layers, unpack};
-use gm_core::{BitMatrix, Matrix, Purpose, Streams};
-use gm_sbn::{Chains, Clamp, Sbn};
+use gm_core::{Batch, BitMatrix, Chains, Clamp, Matrix, Purpose, Streams};
+use gm_sbn::Sbn;
 use gm_testkit::{check_conditional, check_joint_draws, check_joint_invariance, check_sweep, chi_squared_test};
 
 const ALPHA: f64 = 1e-6;
@@ -15,15 +15,26 @@ type States = Vec<Vec<u8>>;
 /// Wraps something that changes chains as a kernel over plain states.
 fn kernel<'a, T>(sbn: &'a Sbn, mut change: impl FnMut(&mut Chains) -> T + 'a) -> impl FnMut(States) -> States + 'a {
     move |states| {
-        let mut chains = Chains { layers: pack_layers(sbn, &states), sweeps: 0 };
+        let mut chains = Chains::new(pack_layers(sbn, &states).into_iter().map(Batch::from).collect());
         change(&mut chains);
-        unpack(&chains.layers)
+        unpack(&bits(&chains))
     }
 }
 
 /// The hidden units in the order in which a sweep draws them, one by one.
 fn blocks(sbn: &Sbn) -> Vec<Vec<usize>> {
     (sbn.visible()..sbn.visible() + sbn.hidden()).map(|unit| vec![unit]).collect()
+}
+
+/// The states of all layers.
+fn bits(chains: &Chains) -> Vec<BitMatrix> {
+    chains.layers.iter().map(|x| x.bits().clone()).collect()
+}
+
+/// A clamp that keeps the first `units` visible units as they are.
+fn kept(chains: &Chains, units: usize) -> Clamp {
+    let v = chains.v().bits();
+    Clamp { mask: BitMatrix::from_fn(v.units(), v.samples(), |unit, _| unit < units), values: v.clone().into() }
 }
 
 #[test]
@@ -99,7 +110,7 @@ fn planted_cond_wrong_sweeps_are_found_out() {
         }
         // Children alone, as if effects had no other causes: the recognition net in the place of the posterior.
         let ignorant = kernel(sbn, |chains| {
-            chains.layers = sbn.sampler().recognise(chains.layers[0].clone(), &streams);
+            unweighted(sbn, chains, &streams);
         });
         assert!(!check_sweep(&joint, &blocks(sbn), ignorant, SAMPLES, seed).passes(ALPHA), "model {case}");
     }
@@ -119,19 +130,17 @@ fn stat_joint_gibbs_and_resampling_leave_the_joint_invariant() {
             }
         }
         // With nothing but the first visible unit given, everything else moves.
-        let mask = BitMatrix::from_fn(sbn.visible(), SAMPLES, |unit, _| unit == 0);
-        let gibbs = kernel(sbn, |chains| sbn.gibbs(chains, Some(&Clamp { mask: mask.clone() }), 2, &streams));
+        let gibbs = kernel(sbn, |chains| sbn.gibbs(chains, Some(&kept(chains, 1)), 2, &streams));
         check_joint_invariance(&joint, gibbs, SAMPLES, seed).assert_passes(ALPHA, seed);
-        let mask = BitMatrix::from_fn(sbn.visible(), SAMPLES, |unit, _| unit == 0);
-        let clamp = Clamp { mask };
-        let resample = kernel(sbn, |chains| sbn.resample(chains, Some(&clamp), (2, 4), &streams).unwrap());
+        let resample = kernel(sbn, |chains| sbn.resample(chains, Some(&kept(chains, 1)), (2, 4), &streams).unwrap());
         check_joint_invariance(&joint, resample, SAMPLES, seed).assert_passes(ALPHA, seed);
     }
 }
 
-/// Takes the proposed state whatever its weight.
+/// Takes the proposed state without regard to its weight.
 fn unweighted(sbn: &Sbn, chains: &mut Chains, streams: &Streams) {
-    chains.layers = sbn.sampler().recognise(chains.layers[0].clone(), streams);
+    let drawn = sbn.sampler().recognise(chains.v().bits().clone(), streams);
+    chains.layers = drawn.into_iter().map(Batch::from).collect();
 }
 
 /// Draws all hidden units from the states before the sweep.
@@ -143,8 +152,8 @@ fn from_old_states(sbn: &Sbn, chains: &mut Chains, streams: &Streams) {
             let mut moved = old.clone();
             sbn.gibbs(&mut moved, None, 1, &streams.fork(Purpose::Layer, (100 * l + unit) as u64));
             (0..moved.layers[l].samples()).for_each(|chain| {
-                let on = moved.layers[l].get(unit, chain);
-                chains.layers[l].set(unit, chain, on);
+                let on = moved.layers[l].bits().get(unit, chain);
+                chains.layers[l].bits_mut().set(unit, chain, on);
             });
         }
     }
@@ -168,9 +177,9 @@ fn stat_cond_visible_layer_follows_its_conditional() {
         let (joint, seed) = (joint_of(sbn), 70 + case as u64);
         let (streams, sampler) = (Streams::new(seed), sbn.sampler());
         let visible = kernel(sbn, |chains| {
-            let mut v = chains.layers[0].clone();
-            sampler.from_above(0, &chains.layers[1]).sample_into(&mut v, &streams);
-            chains.layers[0] = v;
+            let mut v = chains.v().bits().clone();
+            sampler.from_above(0, chains.h()).sample_into(&mut v, &streams);
+            chains.layers[0] = v.into();
         });
         let block: Vec<usize> = (0..sbn.visible()).collect();
         check_conditional(&joint, &block, visible, SAMPLES, seed).assert_passes(ALPHA, seed);
@@ -182,8 +191,9 @@ fn stat_cond_clamped_chains_follow_the_conditional_distribution() {
     // Given two visible units the others and the hidden ones follow the joint restricted to those values.
     let (_, sbn) = &fixtures()[1];
     let (seed, streams) = (80, Streams::new(80));
-    let clamp = Clamp { mask: BitMatrix::from_fn(sbn.visible(), SAMPLES, |unit, _| unit < 2) };
     let v = BitMatrix::from_fn(sbn.visible(), SAMPLES, |unit, _| unit == 0);
+    let mask = BitMatrix::from_fn(sbn.visible(), SAMPLES, |unit, _| unit < 2);
+    let clamp = Clamp { mask, values: v.clone().into() };
     let joint = joint_of(sbn);
     let probabilities = joint.probabilities();
     let allowed: Vec<usize> = (0..probabilities.len()).filter(|&s| joint.state(s)[..2] == [1, 0]).collect();
@@ -191,13 +201,13 @@ fn stat_cond_clamped_chains_follow_the_conditional_distribution() {
     let expected: Vec<f64> = allowed.iter().map(|&s| probabilities[s] / total).collect();
     let check = |chains: &Chains| {
         let mut observed = vec![0; allowed.len()];
-        for state in unpack(&chains.layers) {
+        for state in unpack(&bits(chains)) {
             let number = joint.number(&state);
             observed[allowed.binary_search(&number).expect("clamped units keep their values")] += 1;
         }
         chi_squared_test(&observed, &expected).assert_passes(ALPHA, seed);
     };
-    let mut chains = sbn.chains_from(v, &streams);
+    let mut chains = sbn.posterior_chains(v, &streams).unwrap();
     sbn.gibbs(&mut chains, Some(&clamp), 60, &streams);
     check(&chains);
     // Resampling is slow to arrive where the recognition net seldom goes, so that it starts there.
@@ -212,7 +222,7 @@ fn stable_samples_and_chains_do_not_depend_on_threads_or_on_how_runs_are_cut() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let streams = Streams::new(2);
-            let mut chains = sbn.chains_from(sbn.sample(300, &streams).remove(0), &streams);
+            let mut chains = sbn.posterior_chains(sbn.sample(300, &streams).remove(0), &streams).unwrap();
             for &sweeps in pieces {
                 sbn.gibbs(&mut chains, None, sweeps, &streams);
                 sbn.resample(&mut chains, None, (sweeps, 3), &streams).unwrap();
@@ -223,7 +233,7 @@ fn stable_samples_and_chains_do_not_depend_on_threads_or_on_how_runs_are_cut() {
     assert_eq!(run(1, &[4]), run(2, &[4]));
     let again = |pieces: &[usize]| {
         let streams = Streams::new(2);
-        let mut chains = sbn.chains_from(sbn.sample(300, &streams).remove(0), &streams);
+        let mut chains = sbn.posterior_chains(sbn.sample(300, &streams).remove(0), &streams).unwrap();
         for &sweeps in pieces {
             sbn.gibbs(&mut chains, None, sweeps, &streams);
         }

@@ -143,10 +143,10 @@ fn law_label_units_tell_the_class() {
     assert!(error < 0.2, "{error} of the validation rows, 0.9 by chance");
     // Fantasies of a class are taken for that class.
     let (sampler, streams) = (fit.model.sampler(), Streams::new(9));
-    let mut chains = sampler.chains(100, &streams);
+    let mut chains = fit.model.chains(100, &streams);
     let classes: Vec<usize> = (0..100).map(|chain| chain % 10).collect();
     sampler.run_with_classes(&mut chains, &classes, 200, &streams).unwrap();
-    let v = sampler.visible_means(&chains, &streams).to_matrix();
+    let v = sampler.mean_v_from_chains(&chains, &streams).to_matrix();
     let log_p = fit.model.log_class_probs(&v).unwrap();
     let right = classes.iter().enumerate().filter(|(chain, class)| log_p.column(*chain).imax() == **class).count();
     assert!(right >= 70, "{right} of 100, 10 by chance");

@@ -204,9 +204,9 @@ proptest! {
             prop_assert!(bound.is_finite() && *bound <= exact + 2.0 * slack, "a bound of {bound} above {exact}");
         }
         let sampler = dbn.sampler();
-        let mut chains = sampler.chains(1, &streams);
+        let mut chains = dbn.chains(1, &streams);
         sampler.run(&mut chains, 3, &streams);
-        check_probabilities(sampler.visible_means(&chains, &streams).to_matrix().iter().copied())?;
+        check_probabilities(sampler.mean_v_from_chains(&chains, &streams).to_matrix().iter().copied())?;
     }
 
     #[test]

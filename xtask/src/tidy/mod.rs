@@ -3,6 +3,7 @@
 mod crates;
 mod docs;
 mod examples;
+mod limits;
 mod source;
 mod text;
 mod tree;
@@ -69,6 +70,7 @@ fn violations(tree: &Tree) -> Result<Vec<Violation>> {
     found.extend(source::planted(tree));
     found.extend(crates::check(tree)?);
     found.extend(docs::check(tree)?);
+    found.extend(limits::check(tree)?);
     Ok(found)
 }
 

@@ -1,8 +1,7 @@
 //! Chains of deep belief networks: in the machine on top, and on all layers.
 
-use gm_core::{Batch, Matrix, Streams};
+use gm_core::{Batch, Chains, Clamp, Matrix, Streams};
 use gm_dbn::Dbn;
-use gm_rbm::{Chains, Clamp};
 
 use super::{Chain, Watched, with_given};
 use crate::error::Result;
@@ -10,7 +9,7 @@ use crate::error::Result;
 /// Chains in the machine on top of a deep belief network, with a pass down for pictures of them.
 #[derive(Debug)]
 pub(crate) struct DbnWalk<'a> {
-    sampler: gm_dbn::Sampler<'a>,
+    sampler: gm_dbn::Sampler,
     chains: Chains,
     /// The class that the label units of each chain keep.
     classes: Option<Vec<usize>>,
@@ -24,13 +23,13 @@ impl<'a> DbnWalk<'a> {
     /// Starts chains anywhere.
     pub(crate) fn new(dbn: &'a Dbn, count: usize, classes: Option<Vec<usize>>, streams: &Streams) -> Self {
         let sampler = dbn.sampler();
-        let chains = sampler.chains(count, streams);
-        let visible = sampler.descend(&chains, streams).swap_remove(0);
+        let chains = dbn.chains(count, streams);
+        let visible = sampler.sample_layers_from_chains(&chains, streams).swap_remove(0);
         Self { sampler, chains, classes, dbn, visible, streams: streams.clone() }
     }
 
     fn pass_down(&mut self) {
-        self.visible = self.sampler.descend(&self.chains, &self.streams).swap_remove(0);
+        self.visible = self.sampler.sample_layers_from_chains(&self.chains, &self.streams).swap_remove(0);
     }
 }
 
@@ -52,7 +51,7 @@ impl Watched for DbnWalk<'_> {
     }
 
     fn quantities(&self) -> Vec<f64> {
-        self.sampler.top().free_energy(self.chains.v())
+        self.sampler.top().model().free_energy(self.chains.v())
     }
 
     fn alike(&self) -> bool {
@@ -71,7 +70,7 @@ impl Chain for DbnWalk<'_> {
     }
 
     fn means(&self) -> Matrix {
-        let means = self.sampler.visible_means(&self.chains, &self.streams).to_matrix();
+        let means = self.sampler.mean_v_from_chains(&self.chains, &self.streams).to_matrix();
         self.dbn.rows_of_states(&means.rows(0, self.visible.units()).into_owned())
     }
 }
@@ -80,9 +79,8 @@ impl Chain for DbnWalk<'_> {
 #[derive(Debug)]
 pub(crate) struct DbnPosteriorWalk<'a> {
     dbn: &'a Dbn,
-    chains: gm_dbn::PosteriorChains,
-    clamp: gm_sbn::Clamp,
-    values: Batch,
+    chains: Chains,
+    clamp: Clamp,
     streams: Streams,
 }
 
@@ -100,8 +98,7 @@ impl<'a> DbnPosteriorWalk<'a> {
         Ok(Self {
             dbn,
             chains: dbn.posterior_chains(v, streams)?,
-            clamp: gm_sbn::Clamp { mask: clamp.mask },
-            values,
+            clamp: Clamp { mask: clamp.mask, values },
             streams: streams.clone(),
         })
     }
@@ -120,7 +117,7 @@ impl Watched for DbnPosteriorWalk<'_> {
     }
 
     fn quantities(&self) -> Vec<f64> {
-        self.dbn.log_joint(self.chains.layers(), 0.0)
+        self.dbn.log_joint(&self.chains.layers, 0.0)
     }
 
     fn alike(&self) -> bool {
@@ -135,12 +132,12 @@ impl Chain for DbnPosteriorWalk<'_> {
     }
 
     fn states(&self) -> Matrix {
-        self.dbn.rows_of_states(&self.chains.layers()[0].to_matrix())
+        self.dbn.rows_of_states(&self.chains.layers[0].to_matrix())
     }
 
     fn means(&self) -> Matrix {
-        let means = self.dbn.visible_means_from_h(&self.chains.layers()[1]).to_matrix();
-        self.dbn.rows_of_states(&with_given(means, &self.clamp.mask, &self.values))
+        let means = self.dbn.visible_means_from_h(&self.chains.layers[1]).to_matrix();
+        self.dbn.rows_of_states(&with_given(means, &self.clamp.mask, &self.clamp.values))
     }
 }
 

@@ -78,13 +78,13 @@ pub(crate) fn reconstructions(model: &Model, rows: &Batch, streams: &Streams) ->
         }
         Model::Dbn(dbn) => {
             let sampler = dbn.sampler();
-            let chains = sampler.chains_from(dbn.states_of_rows(rows)?, streams)?;
+            let chains = dbn.chains_from(dbn.states_of_rows(rows)?, streams)?;
             // Behind the visible units of a machine on its own there may be label units.
-            let means = sampler.visible_means(&chains, streams).to_matrix();
+            let means = sampler.mean_v_from_chains(&chains, streams).to_matrix();
             Ok(dbn.rows_of_states(&means.rows(0, dbn.visible()).into_owned()))
         }
         Model::Sbn(sbn) => {
-            let mut chains = sbn.chains_from(rows.bits().clone(), streams);
+            let mut chains = sbn.posterior_chains(rows.bits().clone(), streams)?;
             match Kernel::of(None, sbn) {
                 Kernel::Importance => sbn.resample(&mut chains, None, (SETTLING, sbn::PROPOSALS), streams)?,
                 Kernel::Gibbs => sbn.gibbs(&mut chains, None, SETTLING, streams),

@@ -1,8 +1,7 @@
 //! Samples of sigmoid belief nets: ancestral ones, and chains with given visible units.
 
 use clap::ValueEnum;
-use gm_core::{Batch, BitMatrix, Matrix, Purpose, Streams};
-use gm_rbm::Clamp;
+use gm_core::{BitMatrix, Chains, Clamp, Matrix, Purpose, Streams};
 use gm_sbn::Sbn;
 
 use super::{Chain, Watched, with_given};
@@ -40,9 +39,8 @@ pub(super) const PROPOSALS: usize = 20;
 pub(crate) struct SbnWalk<'a> {
     sbn: &'a Sbn,
     sampler: gm_sbn::Sampler,
-    chains: gm_sbn::Chains,
-    clamp: gm_sbn::Clamp,
-    values: Batch,
+    chains: Chains,
+    clamp: Clamp,
     kernel: Kernel,
     streams: Streams,
 }
@@ -63,9 +61,8 @@ impl<'a> SbnWalk<'a> {
         Ok(Self {
             sbn,
             sampler: sbn.sampler(),
-            chains: sbn.chains_from(v, streams),
-            clamp: gm_sbn::Clamp { mask: clamp.mask },
-            values: clamp.values,
+            chains: sbn.posterior_chains(v, streams)?,
+            clamp,
             kernel,
             streams: streams.clone(),
         })
@@ -110,7 +107,7 @@ impl Chain for SbnWalk<'_> {
 
     fn means(&self) -> Matrix {
         let means = self.sampler.mean_v_from_chains(&self.chains).to_matrix();
-        with_given(means, &self.clamp.mask, &self.values)
+        with_given(means, &self.clamp.mask, &self.clamp.values)
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn joint_of(dbn: &Dbn) -> Joint {
     Joint::new(Model::Dbn, plain(dbn.stack()))
 }
 
-/// Parameters from N(0, scale^2), those of the recognition net near the tied ones.
+/// Parameters from N(0, scale^2), with a recognition net near the tied one.
 pub(crate) fn random_model(seed: u64, layers: &[usize], scale: f32) -> Dbn {
     let mut stream = Streams::new(seed).fork(Purpose::Test, 0).stream(0);
     let normal = Normal::new(0.0, scale).expect("a sound scale");

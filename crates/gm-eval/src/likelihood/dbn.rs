@@ -122,7 +122,7 @@ fn log_z_from_data(
     watch: Watch<'_>,
 ) -> Result<Estimate> {
     Raise { rows: states, settings, streams }.log_z(|rows, ais, choice, runs| {
-        let x = dbn.sampler().chains_from(rows.clone(), choice)?.into_v();
+        let x = dbn.chains_from(rows.clone(), choice)?.into_v();
         Ok(dbn.log_partition_raise(&x, &ais.schedule, base, runs, watch)?)
     })
 }

@@ -1,10 +1,10 @@
 //! Deep belief networks in training: layer by layer, then all layers together.
 
 use gm_core::{
-    AisSettings, Batch, BatchRef, BitMatrix, Gaussian, Labels, Matrix, ModelData, Purpose, Recognition, Schedule,
-    Stack, Streams, Vector, VisibleUnits, Watch, check_len, mean, unwatched,
+    AisSettings, Arrangement, Batch, BatchRef, BitMatrix, Gaussian, Labels, Matrix, ModelData, Purpose, Recognition,
+    Schedule, Stack, Streams, Vector, VisibleUnits, Watch, check_len, mean, unwatched,
 };
-use gm_dbn::{Couplings, Dbn};
+use gm_dbn::{Dbn, Sampler};
 use gm_rbm::{Rbm, free_energy_gap};
 use gm_sbn::BoundSettings;
 
@@ -58,9 +58,8 @@ pub struct DbnLearner {
     settings: DbnSettings,
     /// Of visible states, and of label units behind them.
     visible_means: Vec<f32>,
-    /// The network; while a layer is trained its machine has the parameters that it began with.
-    dbn: Dbn,
-    couplings: Couplings,
+    /// The network. While a layer is trained, the RBM on top has the parameters with which it began.
+    sampler: Sampler,
     work: Work,
     stage: usize,
     /// Whether the last update was the last of its stage.
@@ -165,29 +164,34 @@ impl DbnLearner {
     }
 
     fn of(dbn: Dbn, visible_means: &[f32], settings: DbnSettings) -> Self {
-        let (couplings, visible_means) = (dbn.couplings(), visible_means.to_vec());
-        Self { settings, visible_means, dbn, couplings, work: Work::Nothing, stage: 0, complete: false }
+        let (sampler, visible_means) = (arranged(dbn), visible_means.to_vec());
+        Self { settings, visible_means, sampler, work: Work::Nothing, stage: 0, complete: false }
+    }
+
+    /// The network; while a layer is trained, the RBM on top has the parameters with which it began.
+    fn net(&self) -> &Dbn {
+        self.sampler.model()
     }
 
     /// A batch of rows, label units behind, as the network sees it.
     fn rows(&self, op: &'static str, batch: &Batch) -> Result<Rows> {
-        let (visible, classes) = (self.dbn.visible(), self.settings.classes);
+        let (visible, classes) = (self.net().visible(), self.settings.classes);
         check_len(op, "batch", "units", batch.units(), self.visible_means.len())?;
         let samples = batch.samples();
-        if self.dbn.units().is_binary() {
+        if self.net().units().is_binary() {
             let bits = binary(op, batch, self.visible_means.len())?;
             let labels = BitMatrix::from_fn(classes, samples, |class, row| bits.get(visible + class, row));
             return Ok(Rows { v: bits.narrowed(visible).into(), labels });
         }
         let numbers = batch.to_matrix();
         let labels = BitMatrix::from_fn(classes, samples, |class, row| numbers[(visible + class, row)] > 0.5);
-        Ok(Rows { v: self.dbn.states_of_rows(&numbers.rows(0, visible).into_owned())?, labels })
+        Ok(Rows { v: self.net().states_of_rows(&numbers.rows(0, visible).into_owned())?, labels })
     }
 
     /// The network as it is now; while layers are added it has fewer than in the end.
     #[must_use]
     pub fn dbn(&self) -> Dbn {
-        let mut dbn = self.dbn.clone();
+        let mut dbn = self.net().clone();
         if let Work::Layer(learner) = &self.work {
             dbn.set_top(learner.stack());
             if dbn.depth() == 1 && dbn.units().gaussian().is_some() {
@@ -205,12 +209,11 @@ impl DbnLearner {
 
     /// Goes on to a stage.
     fn enter(&mut self, stage: usize, rows: &Rows, streams: &Streams) -> Result<()> {
-        self.dbn = self.dbn();
+        let dbn = self.dbn();
         self.stage = stage;
         if stage == self.settings.trained_layers() {
-            self.dbn = self.dbn.clone().untied()?;
-            self.couplings = self.dbn.couplings();
-            self.work = Work::Together(Box::new(Together::new(&self.dbn, &self.settings, streams)));
+            self.sampler = arranged(dbn.untied()?);
+            self.work = Work::Together(Box::new(Together::new(self.net(), &self.settings, streams)));
             return Ok(());
         }
         // What the chains of the machine below have in their hidden layer are states of the new machine's visible one.
@@ -218,16 +221,14 @@ impl DbnLearner {
             Work::Layer(learner) => learner.chains().map(|chains| chains.h().clone()),
             _ => None,
         };
-        if self.settings.start_layers + stage >= self.dbn.depth() {
-            self.dbn = self.grown(&self.dbn, rows.v.view(), streams)?;
-        }
-        self.couplings = self.dbn.couplings();
+        let grows = self.settings.start_layers + stage >= dbn.depth();
+        self.sampler = arranged(if grows { self.grown(&dbn, rows.v.view(), streams)? } else { dbn });
         let means = self.lower_means(rows.v.view());
         let mut learner = self.layer_learner(&means, streams)?;
-        if self.dbn.depth() > 1 {
+        if self.net().depth() > 1 {
             let streams = self.streams_of_stage(streams);
             let states = carried.unwrap_or_else(|| self.recognised(&rows.v, &streams));
-            learner.start_chains(&joined_in_turn(&states, self.dbn.classes(), self.settings.chains), &streams)?;
+            learner.start_chains(&joined_in_turn(&states, self.net().classes(), self.settings.chains), &streams)?;
         }
         self.work = Work::Layer(Box::new(learner));
         Ok(())
@@ -236,7 +237,7 @@ impl DbnLearner {
     /// The learner of the machine on top, at its start.
     fn layer_learner(&self, means: &[f32], streams: &Streams) -> Result<RbmLearner> {
         let settings = self.settings.layer_settings(self.stage);
-        RbmLearner::start_from(self.dbn.top(), means, &settings, &self.streams_of_stage(streams))
+        RbmLearner::start_from(self.net().top(), means, &settings, &self.streams_of_stage(streams))
     }
 
     /// The first layer learns as a machine of its own would, bit for bit.
@@ -258,29 +259,29 @@ impl DbnLearner {
 
     /// Means of what the machine on top learns from.
     fn lower_means(&self, v: BatchRef<'_>) -> Vec<f32> {
-        if self.dbn.depth() == 1 {
-            return self.visible_means[..self.dbn.visible() + self.dbn.classes()].to_vec();
+        if self.net().depth() == 1 {
+            return self.visible_means[..self.net().visible() + self.net().classes()].to_vec();
         }
-        let means = self.dbn.averages_up_from_v(v).swap_remove(self.dbn.depth() - 2);
+        let means = self.net().averages_up_from_v(v).swap_remove(self.net().depth() - 2);
         means.into_iter().chain(self.label_means().iter().copied()).collect()
     }
 
     /// Means of the label units, of a machine that has them.
     fn label_means(&self) -> &[f32] {
-        if self.dbn.labels().is_some() { &self.visible_means[self.dbn.visible()..] } else { &[] }
+        if self.net().labels().is_some() { &self.visible_means[self.net().visible()..] } else { &[] }
     }
 
     /// What the machine on top learns from in a batch.
     fn inputs(&self, Rows { v, labels }: &Rows, step: u64, streams: &Streams) -> Batch {
-        let classes = self.dbn.classes();
-        if self.dbn.depth() == 1 {
+        let classes = self.net().classes();
+        if self.net().depth() == 1 {
             return match v {
                 Batch::Bits(bits) => joined(bits, labels, classes).into(),
                 reals => reals.clone(),
             };
         }
         if self.settings.inputs == LayerInputs::Means {
-            let means = self.dbn.means_up_from_v(&v.to_matrix()).swap_remove(self.dbn.depth() - 2);
+            let means = self.net().means_up_from_v(&v.to_matrix()).swap_remove(self.net().depth() - 2);
             let units = means.nrows();
             let mut joined = means.insert_rows(units, classes, 0.0);
             joined.rows_mut(units, classes).copy_from(&labels.to_matrix().rows(0, classes));
@@ -292,8 +293,8 @@ impl DbnLearner {
 
     /// Draws of the lower layer of the machine on top, without label units, in a network of more than one hidden layer.
     fn recognised(&self, v: &Batch, streams: &Streams) -> BitMatrix {
-        let layers = self.couplings.recognise(v.clone(), &streams.fork(Purpose::Start, 2));
-        layers[self.dbn.depth() - 1].bits().clone()
+        let layers = self.sampler.recognise(v.clone(), &streams.fork(Purpose::Start, 2));
+        layers[self.net().depth() - 1].bits().clone()
     }
 
     /// The bounds of a network on log p of visible states, less the logarithm of the volume in which they were standardised.
@@ -321,6 +322,11 @@ fn log_partition(
     Ok(dbn.log_partition_ais(&settings, Some(&base), &Streams::new(0), watch)?.log_partition.value)
 }
 
+/// A network with its weights arranged for the few passes between two updates.
+fn arranged(dbn: Dbn) -> Sampler {
+    Sampler::new(dbn, Arrangement::FewDraws)
+}
+
 impl Learner for DbnLearner {
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
         let rows = self.rows("DbnLearner::step", batch)?;
@@ -332,7 +338,7 @@ impl Learner for DbnLearner {
         let stage_streams = self.streams_of_stage(streams);
         if let Work::Together(together) = &mut self.work {
             let parts = (rows.v.view(), &rows.labels);
-            return together.step((&mut self.dbn, &mut self.couplings), parts, &within, &stage_streams);
+            return together.step(&mut self.sampler, parts, &within, &stage_streams);
         }
         let inputs = self.inputs(&rows, within.step, &stage_streams);
         match &mut self.work {
@@ -344,14 +350,14 @@ impl Learner for DbnLearner {
     fn stack(&self) -> &Stack {
         match &self.work {
             Work::Layer(learner) => learner.stack(),
-            _ => self.dbn.stack(),
+            _ => self.net().stack(),
         }
     }
 
     fn recognition(&self) -> Option<&Recognition> {
         match &self.work {
             Work::Layer(_) => None,
-            _ => self.dbn.recognition(),
+            _ => self.net().recognition(),
         }
     }
 
@@ -365,8 +371,8 @@ impl Learner for DbnLearner {
     fn set_parameters(&mut self, mut parameters: ParametersState) -> Result<()> {
         const OP: &str = "DbnLearner::set_parameters";
         let labels = std::mem::take(&mut parameters.labels);
-        let mut units = self.dbn.units().clone();
-        let expected = units.gaussian().map_or(0, |_| self.dbn.visible());
+        let mut units = self.net().units().clone();
+        let expected = units.gaussian().map_or(0, |_| self.net().visible());
         check_len(OP, "variance", "length", parameters.variance.len(), expected)?;
         if let Some(gaussian) = units.gaussian_mut() {
             *gaussian =
@@ -388,8 +394,7 @@ impl Learner for DbnLearner {
                 None
             }
         };
-        self.dbn = Dbn::new(stack, recognition)?.with_units(units)?.with_labels(labels)?;
-        self.couplings = self.dbn.couplings();
+        self.sampler = arranged(Dbn::new(stack, recognition)?.with_units(units)?.with_labels(labels)?);
         self.work = Work::Nothing;
         Ok(())
     }
@@ -397,7 +402,7 @@ impl Learner for DbnLearner {
     fn enumerable_units(&self) -> usize {
         let visible = self.visible_means.len();
         let layers: Vec<usize> = std::iter::once(visible).chain(self.settings.hidden.iter().copied()).collect();
-        let binary = *self.dbn.units() == VisibleUnits::Bernoulli;
+        let binary = *self.net().units() == VisibleUnits::Bernoulli;
         let machine = |l: usize| if l > 0 || binary { layers[l].min(layers[l + 1]) } else { layers[1] };
         let directed: usize = layers[1..layers.len() - 1].iter().sum();
         (0..layers.len() - 1).map(machine).max().unwrap_or(0).max(directed)
@@ -440,9 +445,9 @@ impl Learner for DbnLearner {
         let log_z = log_partition(&dbn, probe.exact_units, &train.v, effort, watch)?;
         let (elbo, weighted) = self.bounds(&dbn, &valid.v, log_z, watch)?;
         let (train_elbo, _) = self.bounds(&dbn, &train.v, log_z, watch)?;
-        let (couplings, top) = (dbn.couplings(), dbn.top());
+        let (sampler, top) = (arranged(dbn.clone()), dbn.top());
         let lower = |rows: &Rows| {
-            let mut layers = couplings.recognise(rows.v.clone(), &Streams::new(0));
+            let mut layers = sampler.recognise(rows.v.clone(), &Streams::new(0));
             match layers.swap_remove(dbn.depth() - 1) {
                 Batch::Bits(x) => Batch::from(joined(&x, &rows.labels, dbn.classes())),
                 reals => reals,
@@ -491,12 +496,12 @@ impl Learner for DbnLearner {
         let Some(stage) = state.stage.checked_sub(1) else { return Ok(()) };
         self.stage = usize::try_from(stage).unwrap_or(usize::MAX).min(self.settings.trained_layers());
         if self.stage == self.settings.trained_layers() {
-            let mut together = Together::new(&self.dbn, &self.settings, &Streams::new(0));
-            together.restore(&self.dbn, state)?;
+            let mut together = Together::new(self.net(), &self.settings, &Streams::new(0));
+            together.restore(self.net(), state)?;
             self.work = Work::Together(Box::new(together));
             return Ok(());
         }
-        let top = self.dbn.top();
+        let top = self.net().top();
         let mut learner = self.layer_learner(&vec![0.5; top.visible()], &Streams::new(0))?;
         let variance = top.units().gaussian().map_or_else(Vec::new, |gaussian| gaussian.variance().to_vec());
         let parameters = ParametersState { variance, ..ParametersState::new(top.stack(), None) };

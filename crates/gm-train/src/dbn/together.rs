@@ -1,7 +1,7 @@
 //! All layers of a deep belief network together: the up-down algorithm, and reweighted wake-sleep.
 
 use gm_core::{BatchRef, BitMatrix, Purpose, Stack, Streams, check_len, log_sum_exp};
-use gm_dbn::{Couplings, Dbn, Gradient, Sleep, Wake};
+use gm_dbn::{Dbn, Gradient, Sampler, Sleep, Wake};
 use gm_rbm::{Chains, Offsets, Phase, gradient_into};
 
 use crate::dbn::labels::joined;
@@ -52,19 +52,19 @@ impl Together {
     /// Updates all layers from a batch: visible states, and label units behind them.
     pub(crate) fn step(
         &mut self,
-        (dbn, couplings): (&mut Dbn, &mut Couplings),
+        sampler: &mut Sampler,
         (v, labels): (BatchRef<'_>, &BitMatrix),
         clock: &Clock,
         streams: &Streams,
     ) -> Result<StepReport> {
         let draws = self.settings.draws();
         let family = streams.fork(Purpose::Propose, clock.step);
-        let wake = Wake::new(couplings, v, draws, &family);
+        let wake = Wake::new(sampler, v, draws, &family);
         let weights = normalised(&wake.log_weights(), draws);
         let rows: Vec<usize> = (0..v.samples()).flat_map(|row| std::iter::repeat_n(row, draws)).collect();
-        let lower = joined(wake.lower(), &labels.select(&rows), dbn.classes());
-        let (dreamt, flips) = self.ascend_top(couplings, (&lower, &weights), clock, streams);
-        let dreams = Sleep::new(couplings, &dreamt, &streams.fork(Purpose::Noise, clock.step));
+        let lower = joined(wake.lower(), &labels.select(&rows), sampler.model().classes());
+        let (dreamt, flips) = self.ascend_top(sampler.top(), (&lower, &weights), clock, streams);
+        let dreams = Sleep::new(sampler, &dreamt, &streams.fork(Purpose::Noise, clock.step));
         let scale = 1.0 / v.samples() as f32;
         let a: Vec<f32> = weights.iter().map(|w| w * scale).collect();
         let c: Vec<f32> = a.iter().map(|a| a * (1.0 - DREAMS)).collect();
@@ -75,22 +75,23 @@ impl Together {
         let rate = self.settings.backfit_learning_rate
             * self.settings.schedule.factor(clock)
             * warm_up(self.settings.warm_up, clock);
-        let pairs = dbn.tensors_mut().zip(self.gradient.tensors());
-        self.optimiser.apply_to_tensors(pairs, rate as f32, |_| Regularise::default());
-        couplings.refresh(dbn);
+        let Self { optimiser, gradient, .. } = self;
+        sampler.update(|dbn| {
+            let pairs = dbn.tensors_mut().zip(gradient.tensors());
+            optimiser.apply_to_tensors(pairs, rate as f32, |_| Regularise::default());
+        });
         Ok(StepReport { learning_rate: rate, figures: Figures::new([("chain_flips", flips)]) })
     }
 
     /// The gradient of the machine on top; the states in which its chains end, and the share of units that flipped.
     fn ascend_top(
         &mut self,
-        couplings: &Couplings,
+        top: &gm_rbm::Sampler,
         (lower, weights): (&BitMatrix, &[f32]),
         clock: &Clock,
         streams: &Streams,
     ) -> (BitMatrix, f64) {
-        let (top, machine) = (couplings.top(), couplings.machine());
-        self.data.refill(machine, lower);
+        self.data.refill(top, lower);
         if self.settings.draws() > 1 {
             self.data.weigh(weights);
         }
@@ -99,12 +100,12 @@ impl Together {
         let persistent = self.chains.take();
         let persist = persistent.is_some();
         let mut chains = persistent.unwrap_or_else(|| {
-            let mut h = BitMatrix::zeros(top.hidden(), lower.samples());
+            let mut h = BitMatrix::zeros(top.model().hidden(), lower.samples());
             self.data.hidden().sample_into(&mut h, &family.fork(Purpose::Start, 1));
             Chains::new(vec![lower.clone().into(), h.into()])
         });
         let (sweeps, streams) = (self.settings.sweeps_at(clock), if persist { streams } else { &family });
-        let info = machine.run_into_phase(&mut chains, sweeps, streams, &mut self.model);
+        let info = top.run_into_phase(&mut chains, sweeps, streams, &mut self.model);
         let states = chains.v().bits().clone();
         self.chains = persist.then_some(chains);
         gradient_into(&self.data, &self.model, &mut self.top_gradient);

@@ -1,9 +1,10 @@
 //! Sigmoid belief nets in training.
 
 use gm_core::{
-    Batch, BitMatrix, Error as CoreError, ModelData, Purpose, Recognition, Stack, Streams, check_len, mean, unwatched,
+    Batch, BitMatrix, Chains, Error as CoreError, ModelData, Purpose, Recognition, Stack, Streams, check_len, mean,
+    unwatched,
 };
-use gm_sbn::{BoundSettings, Chains, Draws, Dreams, Recognised, Sampler, Sbn};
+use gm_sbn::{BoundSettings, Draws, Dreams, Recognised, Sampler, Sbn};
 
 use crate::error::Result;
 use crate::learner::{
@@ -182,9 +183,10 @@ impl SbnLearner {
         }
         let rows: Vec<usize> = (0..batch.samples()).flat_map(|row| std::iter::repeat_n(row, k)).collect();
         let layers = self.sampler.recognise(batch.select(&rows), &family);
-        let mut chains = Chains { layers, sweeps: 0 };
+        let mut chains = Chains::new(layers.into_iter().map(Batch::from).collect());
         self.sbn().gibbs(&mut chains, None, self.settings.sweeps, &streams.fork(Purpose::Data, step));
-        Draws::of_states(&self.sampler, batch, &chains.layers[1..])
+        let hidden: Vec<BitMatrix> = chains.layers.drain(1..).map(|x| x.bits().clone()).collect();
+        Draws::of_states(&self.sampler, batch, &hidden)
     }
 
     /// The weights of all scores, divided by the rows of the batch.
