@@ -1,13 +1,12 @@
 //! Gradients of the mean log-likelihood: mean field against chains, exact, and centred.
 
 use gm_core::{
-    Activations, Batch, BatchRef, BitMatrix, Chains, Coactivation, Matrix, Purpose, Result, Stack, StepInfo, Streams,
-    VisibleUnits, centre, coactivations_into, dense_coactivations_into,
+    Activations, Batch, BatchRef, BitMatrix, Chains, Coactivation, Matrix, Moments, Purpose, Result, Stack, StepInfo,
+    Streams, VisibleUnits, centre, coactivations_into, dense_coactivations_into,
 };
 use rayon::prelude::*;
 
 use crate::gibbs::Sampler;
-use crate::likelihood::Moments;
 use crate::mean_field::{MeanField, average};
 use crate::model::Dbm;
 

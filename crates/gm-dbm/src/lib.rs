@@ -28,11 +28,14 @@
 //! # Ok::<(), gm_core::Error>(())
 //! ```
 
+mod annealed;
 mod conditional;
 mod exact;
 mod gibbs;
 mod gradient;
+mod importance;
 mod likelihood;
+mod limits;
 mod mean_field;
 mod model;
 mod rows;
@@ -40,9 +43,10 @@ mod tempering;
 
 pub use conditional::Conditional;
 pub use gibbs::Sampler;
-pub use gm_core::{Arrangement, Chains, Clamp, StepInfo, TemperingInfo};
+pub use gm_core::{Arrangement, Chains, Clamp, Moments, StepInfo, TemperingInfo};
 pub use gradient::{DataPhase, ModelPhase, Offsets, gradient, gradient_into, variance_gradient};
-pub use likelihood::{Moments, Weighted};
+pub use importance::Weighted;
+pub use limits::{LOG_PARTITION_LIMIT, LOG_PROB_LIMIT, SAMPLES_LIMIT};
 pub use mean_field::{MeanField, MeanFieldSettings, MeanFieldStart, UpdateOrder};
 pub use model::Dbm;
 pub use tempering::Replicas;

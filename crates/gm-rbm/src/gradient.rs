@@ -487,7 +487,7 @@ impl Rbm {
     ///
     /// When shapes disagree.
     pub fn exact_gradient_into(&self, data: &Phase, gradient: &mut Stack) -> Result<Option<Vec<f32>>> {
-        let model = self.exact_moments()?;
+        let model = self.exact_moments("Rbm::exact_gradient")?;
         gradient.update_weights(0, |pairs| {
             pairs.fill(0.0);
             data.add_pairs(1.0, pairs);

@@ -26,22 +26,26 @@
 //! # Ok::<(), gm_core::Error>(())
 //! ```
 
+mod annealed;
 mod classes;
 mod conditional;
 mod gibbs;
 mod gradient;
 mod likelihood;
+mod limits;
 mod model;
 mod pseudo;
 mod rows;
 mod tempering;
 mod trajectory;
 
+pub use annealed::base_rate_bias;
 pub use classes::class_gradient_into;
 pub use gibbs::Sampler;
-pub use gm_core::{Arrangement, Chains, Clamp, StepInfo, TemperingInfo};
+pub use gm_core::{Arrangement, Chains, Clamp, Moments, StepInfo, TemperingInfo};
 pub use gradient::{Offsets, Phase, contrastive_divergence, gradient, gradient_into, variance_gradient};
-pub use likelihood::{base_rate_bias, free_energy_gap};
+pub use likelihood::free_energy_gap;
+pub use limits::{LOG_PARTITION_LIMIT, SAMPLES_LIMIT};
 pub use model::Rbm;
 pub use tempering::Replicas;
 pub use trajectory::Trajectory;

@@ -173,8 +173,8 @@ fn gaussian(algorithm: Algorithm) -> RbmSettings {
 
 /// Mean and variance of each unit of a model, in the units of measure of the data.
 fn moments(rbm: &Rbm) -> (Vec<f64>, Vec<f64>) {
-    let (means, _, _) = rbm.marginals().expect("a small model");
-    let squares = rbm.second_moments().expect("a small model");
+    let gm_core::Moments { means, squares, .. } = rbm.marginals().expect("a small model");
+    let means = &means[0];
     let standardise = rbm.units().gaussian().and_then(Gaussian::standardise).expect("a small model");
     let of = |i: usize| (f64::from(standardise.shift()[i]), f64::from(standardise.scale()[i]));
     let mean = |i: usize| of(i).0 + of(i).1 * means[i];

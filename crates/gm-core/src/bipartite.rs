@@ -1,0 +1,237 @@
+//! Exact sums over two halves of units that have weights between the halves alone.
+
+use rand::RngExt;
+
+use crate::enumerate::{GrayWalk, gray_walk};
+use crate::error::Result;
+use crate::numerics::{LogSum, logistic_f64, softplus_sum};
+use crate::streams::Streams;
+use crate::visible::VisibleUnits;
+
+/// Two halves of units that have weights between the halves alone: one half is enumerated, the other is summed out.
+///
+/// p(x, y) is proportional to exp(b' x) exp(sum_ij x_i W_ij y_j) base(y), with x the enumerated half and base(y) what the biases
+/// and the kind of its units give to y.
+///
+/// # Numerics
+///
+/// 2^n states for n enumerated units, each with as many terms as the other half has units; double precision, threaded, with
+/// the same bits at any number of threads.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Bipartite, VisibleUnits};
+///
+/// let halves = Bipartite {
+///     bias: vec![0.0],
+///     other_bias: vec![0.0; 2],
+///     rows: vec![vec![0.0; 2]],
+///     units: &VisibleUnits::Bernoulli,
+///     visible: 2,
+/// };
+/// assert!((halves.log_partition()? - 3.0 * 2.0_f64.ln()).abs() < 1e-12);
+/// assert_eq!(halves.moments()?.pairs, [[0.25; 2]]);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Bipartite<'a> {
+    /// Biases of the enumerated units.
+    pub bias: Vec<f64>,
+    /// Biases of the other units.
+    pub other_bias: Vec<f64>,
+    /// Weights of each enumerated unit to the other half.
+    pub rows: Vec<Vec<f64>>,
+    /// The kind of the first `visible` units of the other half; the units behind them are binary.
+    pub units: &'a VisibleUnits,
+    /// The number of units of the other half that have the kind of `units`.
+    pub visible: usize,
+}
+
+/// First and second moments of two halves of units.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Bipartite, Gaussian, VisibleUnits};
+///
+/// let units = VisibleUnits::Gaussian(Gaussian::new(vec![4.0])?);
+/// let (bias, other_bias, rows) = (vec![0.0], vec![0.0], vec![vec![0.0]]);
+/// let moments = Bipartite { bias, other_bias, rows, units: &units, visible: 1 }.moments()?;
+/// assert_eq!((moments.enumerated, moments.squares), (vec![0.5], vec![4.0]));
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct BipartiteMoments {
+    /// `E[x]` of the enumerated half.
+    pub enumerated: Vec<f64>,
+    /// `E[y]` of the other half.
+    pub other: Vec<f64>,
+    /// `E[y^2]` of Gaussian units; empty without Gaussian units.
+    pub squares: Vec<f64>,
+    /// `E[x y']`, a row for each enumerated unit.
+    pub pairs: Vec<Vec<f64>>,
+}
+
+impl Bipartite<'_> {
+    /// The logarithm of the sum over all states.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`](crate::Error::TooLarge) for more than [`ENUMERATION_LIMIT`](crate::ENUMERATION_LIMIT) enumerated units.
+    pub fn log_partition(&self) -> Result<f64> {
+        let mut total = LogSum::default();
+        let sums = self.walk(LogSum::default, |sum, state| sum.add(state.log_weight()))?;
+        sums.iter().for_each(|sum| total.merge(sum));
+        Ok(total.value())
+    }
+
+    /// First and second moments.
+    ///
+    /// # Errors
+    ///
+    /// As [`log_partition`](Self::log_partition).
+    pub fn moments(&self) -> Result<BipartiteMoments> {
+        let log_partition = self.log_partition()?;
+        let walks = self.walk(|| BipartiteMoments::zeros(self), |sums, state| sums.add(state, log_partition))?;
+        Ok(walks.into_iter().reduce(|a, b| a.merge(&b)).unwrap_or_else(|| BipartiteMoments::zeros(self)))
+    }
+
+    /// Independent draws of the enumerated half, unit 0 in the lowest bit of each. All probabilities are kept in memory.
+    ///
+    /// # Randomness
+    ///
+    /// One uniform number a draw from stream 0 of `streams`.
+    ///
+    /// # Errors
+    ///
+    /// As [`log_partition`](Self::log_partition).
+    pub fn draw(&self, count: usize, streams: &Streams) -> Result<Vec<u64>> {
+        let states = self.walk(Vec::new, |found, state| found.push((state.bits, state.log_weight())))?.concat();
+        Ok(choose(&states, count, streams))
+    }
+
+    fn walk<T: Send>(&self, start: impl Fn() -> T + Sync, visit: impl Fn(&mut T, &State<'_>) + Sync) -> Result<Vec<T>> {
+        let walks = gray_walk("exact enumeration", self.bias.len(), |state| Walk {
+            state: State::at(self, state),
+            visit: &visit,
+            found: start(),
+        })?;
+        Ok(walks.into_iter().map(|walk| walk.found).collect())
+    }
+}
+
+/// One state of the enumerated half with what it means for the other half.
+struct State<'a> {
+    halves: &'a Bipartite<'a>,
+    bits: u64,
+    linear: f64,
+    inputs: Vec<f64>,
+}
+
+impl<'a> State<'a> {
+    fn at(halves: &'a Bipartite<'a>, bits: u64) -> Self {
+        let mut state = Self { halves, bits: 0, linear: 0.0, inputs: halves.other_bias.clone() };
+        (0..halves.bias.len()).filter(|unit| bits >> unit & 1 == 1).for_each(|unit| state.flip(unit));
+        state
+    }
+
+    fn flip(&mut self, unit: usize) {
+        self.bits ^= 1 << unit;
+        let sign = if self.bits >> unit & 1 == 1 { 1.0 } else { -1.0 };
+        self.linear += sign * self.halves.bias[unit];
+        for (input, weight) in self.inputs.iter_mut().zip(&self.halves.rows[unit]) {
+            *input += sign * weight;
+        }
+    }
+
+    /// log of the unnormalised probability of the enumerated half's state.
+    fn log_weight(&self) -> f64 {
+        let (visible, binary) = self.inputs.split_at(self.halves.visible);
+        let bias = &self.halves.other_bias[..visible.len()];
+        self.linear + self.halves.units.log_sum(visible, bias) + softplus_sum(binary)
+    }
+
+    /// Means of the other half given the enumerated one.
+    fn means(&self) -> Vec<f64> {
+        let mut means = self.inputs.clone();
+        let (visible, binary) = means.split_at_mut(self.halves.visible);
+        self.halves.units.means_of_one(visible);
+        binary.iter_mut().for_each(|x| *x = logistic_f64(*x));
+        means
+    }
+}
+
+struct Walk<'a, T, V> {
+    state: State<'a>,
+    visit: &'a V,
+    found: T,
+}
+
+impl<T: Send, V: Fn(&mut T, &State<'_>) + Sync> GrayWalk for Walk<'_, T, V> {
+    fn flip(&mut self, unit: usize) {
+        self.state.flip(unit);
+    }
+
+    fn visit(&mut self) {
+        (self.visit)(&mut self.found, &self.state);
+    }
+}
+
+impl BipartiteMoments {
+    fn zeros(halves: &Bipartite<'_>) -> Self {
+        let (enumerated, other) = (halves.bias.len(), halves.other_bias.len());
+        let squares = halves.units.gaussian().map_or(0, |gaussian| gaussian.variance().len());
+        Self {
+            enumerated: vec![0.0; enumerated],
+            other: vec![0.0; other],
+            squares: vec![0.0; squares],
+            pairs: vec![vec![0.0; other]; enumerated],
+        }
+    }
+
+    fn add(&mut self, state: &State<'_>, log_partition: f64) {
+        let p = (state.log_weight() - log_partition).exp();
+        let mut means = state.means();
+        if let Some(gaussian) = state.halves.units.gaussian() {
+            let squares = means.iter().zip(gaussian.variance()).map(|(mean, &s2)| p * (mean * mean + f64::from(s2)));
+            add_to(&mut self.squares, &squares.collect::<Vec<_>>());
+        }
+        means.iter_mut().for_each(|mean| *mean *= p);
+        add_to(&mut self.other, &means);
+        for unit in (0..self.enumerated.len()).filter(|unit| state.bits >> unit & 1 == 1) {
+            self.enumerated[unit] += p;
+            add_to(&mut self.pairs[unit], &means);
+        }
+    }
+
+    fn merge(mut self, other: &Self) -> Self {
+        add_to(&mut self.enumerated, &other.enumerated);
+        add_to(&mut self.other, &other.other);
+        add_to(&mut self.squares, &other.squares);
+        self.pairs.iter_mut().zip(&other.pairs).for_each(|(pairs, other)| add_to(pairs, other));
+        self
+    }
+}
+
+fn add_to(sums: &mut [f64], values: &[f64]) {
+    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+}
+
+/// Draws states with probabilities proportional to exp(log-weight).
+fn choose(states: &[(u64, f64)], count: usize, streams: &Streams) -> Vec<u64> {
+    let max = states.iter().map(|state| state.1).fold(f64::NEG_INFINITY, f64::max);
+    let mut sum = 0.0;
+    let mut add = |&(_, log_weight): &(u64, f64)| {
+        sum += (log_weight - max).exp();
+        sum
+    };
+    let cumulative: Vec<f64> = states.iter().map(&mut add).collect();
+    let total = cumulative.last().copied().unwrap_or_default();
+    let mut stream = streams.stream(0);
+    let mut draw = || {
+        let u = stream.random::<f64>() * total;
+        states[cumulative.partition_point(|&c| c <= u).min(states.len() - 1)].0
+    };
+    (0..count).map(|_| draw()).collect()
+}

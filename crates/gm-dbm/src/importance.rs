@@ -1,0 +1,210 @@
+//! The likelihood by importance sampling, with mean field as the proposal.
+
+use gm_core::{Activations, Batch, BatchRef, Error, LogSum, Matrix, Progress, Purpose, Result, Streams, Watch};
+use rayon::prelude::*;
+
+use crate::conditional::Couplings;
+use crate::mean_field::MeanField;
+use crate::model::{Dbm, widened};
+
+/// The mean of importance weights p*(v, h) / q(h | v) of one sample.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack, Streams, unwatched};
+/// use gm_dbm::{Dbm, MeanFieldSettings};
+///
+/// // Without weights mean field is the posterior, and every draw has the weight p*(v) = 2^(2 + 2).
+/// let dbm = Dbm::from_stack(Stack::zeros(&[3, 2, 2])?)?;
+/// let v = BitMatrix::zeros(3, 4);
+/// let q = dbm.mean_field(&v, &MeanFieldSettings::default())?;
+/// let found = dbm.importance_weights((&v, &q), 10, &Streams::new(0), &mut unwatched)?;
+/// assert!((found[3].value - 4.0 * 2.0_f64.ln()).abs() < 1e-6);
+/// assert!((found[3].ess - 10.0).abs() < 1e-6 && found[3].std_error < 1e-6);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weighted {
+    /// log of the mean weight: log p(v) + log Z, from below in expectation.
+    pub value: f64,
+    /// One standard error of `value`; infinite for a single draw.
+    pub std_error: f64,
+    /// Effective sample size of the weights.
+    pub ess: f64,
+}
+
+impl Weighted {
+    /// From the logarithms of the sum of the weights and of the sum of their squares.
+    fn new(log_sum: f64, log_squares: f64, draws: f64) -> Self {
+        let ess = (2.0 * log_sum - log_squares).exp().min(draws);
+        let std_error = if draws > 1.0 { ((draws / ess - 1.0) / (draws - 1.0)).sqrt() } else { f64::INFINITY };
+        Self { value: log_sum - draws.ln(), std_error, ess }
+    }
+}
+
+impl Dbm {
+    /// An importance-weighted estimate of log p(v) of each sample for a given log Z, `[samples]`.
+    ///
+    /// log of the mean of p*(v, h_kept) / q(h_kept | v) over draws from mean field of the smaller half, with the other hidden
+    /// layers summed out, minus log Z. Below log p(v) in expectation, ever less so with more draws.
+    ///
+    /// # Shapes
+    ///
+    /// `v` is `[visible, samples]`.
+    ///
+    /// # Randomness
+    ///
+    /// Family k of [`Purpose::Propose`] for draw k of every sample.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] when the posterior belongs to other layers or samples, [`Error::Param`] without draws,
+    /// [`Error::Interrupted`] when `watch` breaks.
+    ///
+    /// # Source
+    ///
+    /// `burda2016importance`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack, Streams, unwatched};
+    /// use gm_dbm::{Dbm, MeanFieldSettings};
+    ///
+    /// let dbm = Dbm::from_stack(Stack::zeros(&[3, 2, 2])?)?;
+    /// let (v, streams) = (BitMatrix::zeros(3, 4), Streams::new(0));
+    /// let q = dbm.mean_field(&v, &MeanFieldSettings::default())?;
+    /// let found = dbm.log_prob_importance((&v, &q), 10, dbm.log_partition()?, &streams, &mut unwatched)?;
+    /// assert!((found[2] + 3.0 * 2.0_f64.ln()).abs() < 1e-6);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_prob_importance<'v>(
+        &self,
+        (v, posterior): (impl Into<BatchRef<'v>>, &MeanField),
+        draws: usize,
+        log_partition: f64,
+        streams: &Streams,
+        watch: Watch<'_>,
+    ) -> Result<Vec<f64>> {
+        let found = self.importance_weights((v, posterior), draws, streams, watch)?;
+        Ok(found.iter().map(|row| row.value - log_partition).collect())
+    }
+
+    /// [`log_prob_importance`](Self::log_prob_importance) before log Z is subtracted, with the spread of the weights of each
+    /// sample.
+    ///
+    /// # Errors
+    ///
+    /// As [`log_prob_importance`](Self::log_prob_importance).
+    pub fn importance_weights<'v>(
+        &self,
+        (v, posterior): (impl Into<BatchRef<'v>>, &MeanField),
+        draws: usize,
+        streams: &Streams,
+        watch: Watch<'_>,
+    ) -> Result<Vec<Weighted>> {
+        const OP: &str = "Dbm::importance_weights";
+        let v = v.into();
+        self.check_data(OP, v)?;
+        check_count(OP, "draws", draws)?;
+        let sizes: Vec<usize> = posterior.means.iter().map(Matrix::nrows).collect();
+        check_sizes(OP, "posterior", &sizes, &self.layers()[1..])?;
+        gm_core::check_len(OP, "posterior", "samples", posterior.means[0].ncols(), v.samples())?;
+        let couplings = self.couplings();
+        let proposal = Proposal::new(self, &couplings, (v, posterior), self.kept_half());
+        let mut sums = vec![[LogSum::default(); 2]; v.samples()];
+        for draw in 0..draws {
+            let (_, weights) = proposal.draw(&streams.fork(Purpose::Propose, draw as u64));
+            sums.iter_mut().zip(weights).for_each(|([sum, squares], weight)| {
+                sum.add(weight);
+                squares.add(2.0 * weight);
+            });
+            if watch(Progress { done: draw + 1, total: draws }).is_break() {
+                return Err(Error::Interrupted { op: OP });
+            }
+        }
+        Ok(sums.iter().map(|[sum, squares]| Weighted::new(sum.value(), squares.value(), draws as f64)).collect())
+    }
+}
+
+pub(crate) fn check_count(op: &'static str, arg: &'static str, count: usize) -> Result<()> {
+    if count > 0 { Ok(()) } else { Err(Error::Param { op, arg, value: "0".into(), allowed: "1 or more" }) }
+}
+
+pub(crate) fn check_sizes(op: &'static str, arg: &'static str, found: &[usize], expected: &[usize]) -> Result<()> {
+    gm_core::check_len(op, arg, "layers", found.len(), expected.len())?;
+    found.iter().zip(expected).try_for_each(|(&found, &expected)| gm_core::check_len(op, arg, "units", found, expected))
+}
+
+/// Draws of the kept hidden layers from mean field, weighted by what the model says of them and v.
+pub(crate) struct Proposal<'a> {
+    dbm: &'a Dbm,
+    couplings: &'a Couplings,
+    v: BatchRef<'a>,
+    kept: usize,
+    /// For each kept hidden layer its number, its means, and what each unit adds to the log-weight when it is on.
+    layers: Vec<(usize, Activations, Matrix)>,
+    /// What v weighs by its biases - sum log (1 - mean) of each sample: the log-weight with all kept units off and nothing summed
+    /// out.
+    start: Vec<f64>,
+}
+
+impl<'a> Proposal<'a> {
+    pub(crate) fn new(
+        dbm: &'a Dbm,
+        couplings: &'a Couplings,
+        (v, posterior): (BatchRef<'a>, &MeanField),
+        kept: usize,
+    ) -> Self {
+        let mut start = dbm.visible_units().log_weights(v, &widened(dbm.bias(0)));
+        let hidden = (1..=dbm.depth()).filter(|l| l % 2 == kept);
+        let layer = |l: usize| {
+            let means = &posterior.means[l - 1];
+            let mut gains = match l {
+                1 => couplings.inputs_from_v(dbm, v),
+                _ => Matrix::from_fn(means.nrows(), means.ncols(), |unit, _| dbm.bias(l)[unit]),
+            };
+            let columns = gains.as_mut_slice().par_chunks_mut(means.nrows());
+            columns.zip(&mut start).enumerate().for_each(|(s, (gains, start))| {
+                *start -= weigh(means.column(s).as_slice(), gains);
+            });
+            (l, Activations::from_matrix(means), gains)
+        };
+        let layers = hidden.map(layer).collect();
+        Self { dbm, couplings, v, kept, layers, start }
+    }
+
+    /// States of all layers, those that are summed out being off, and log p*(v, kept) - log q(kept) of each sample.
+    pub(crate) fn draw(&self, streams: &Streams) -> (Vec<Batch>, Vec<f64>) {
+        let mut layers = self.dbm.blank(self.v.samples());
+        layers[0] = self.v.to_batch();
+        let mut weights = self.start.clone();
+        for (l, means, gains) in &self.layers {
+            means.sample_into(layers[*l].bits_mut(), &streams.fork(Purpose::Layer, *l as u64));
+            let x = layers[*l].bits();
+            weights.par_iter_mut().enumerate().for_each(|(s, weight)| {
+                let gains = gains.column(s);
+                *weight +=
+                    (0..x.units()).filter(|&unit| x.get(unit, s)).map(|unit| f64::from(gains[unit])).sum::<f64>();
+            });
+        }
+        for l in (1..=self.dbm.depth()).filter(|l| l % 2 != self.kept) {
+            let terms = self.couplings.conditional(self.dbm, l, &layers).inputs().softplus_sums();
+            weights.iter_mut().zip(terms).for_each(|(weight, term)| *weight += term);
+        }
+        (layers, weights)
+    }
+}
+
+/// Subtracts log (m / (1 - m)) from the gain of each unit and returns sum log (1 - m). A unit with m = 1 is always drawn on,
+/// at no cost.
+fn weigh(means: &[f32], gains: &mut [f32]) -> f64 {
+    let mut sum = 0.0;
+    for (&mean, gain) in means.iter().zip(gains).filter(|(mean, _)| **mean < 1.0) {
+        let off = f64::from(-mean).ln_1p();
+        *gain = (f64::from(*gain) - (f64::from(mean).ln() - off)) as f32;
+        sum += off;
+    }
+    sum
+}
