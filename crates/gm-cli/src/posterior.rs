@@ -86,7 +86,7 @@ impl Posterior {
                 let found = dbm.mean_field(rows, &settings)?;
                 Ok(Self::of(stacked(&found.means)))
             }
-            Method::Gibbs => Ok(Self::of(dbm_by_gibbs(dbm, rows, steps, streams))),
+            Method::Gibbs => Ok(Self::of(dbm_by_gibbs(dbm, rows, steps, streams)?)),
             Method::Exact => Ok(Self::of(dbm_by_enumeration(dbm, rows)?)),
             Method::Recognition | Method::Importance => Err(Error::Option {
                 option: "--method",
@@ -141,8 +141,8 @@ fn dbn_by_gibbs(dbn: &Dbn, rows: &Batch, steps: usize, streams: &Streams) -> Res
 }
 
 /// Means over the second half of the sweeps of one chain for each row.
-fn dbm_by_gibbs(dbm: &Dbm, rows: &Batch, steps: usize, streams: &Streams) -> Matrix {
-    let (sampler, mut chains) = (dbm.sampler(), dbm.chains_from(rows.clone(), streams));
+fn dbm_by_gibbs(dbm: &Dbm, rows: &Batch, steps: usize, streams: &Streams) -> Result<Matrix> {
+    let (sampler, mut chains) = (dbm.sampler(), dbm.chains_from(rows.clone(), streams)?);
     let mut progress = Progress::new("sampling", steps as u64);
     sampler.run_hidden(&mut chains, steps / 2, streams);
     let counted = steps - steps / 2;
@@ -153,7 +153,7 @@ fn dbm_by_gibbs(dbm: &Dbm, rows: &Batch, steps: usize, streams: &Streams) -> Mat
         sums += stacked(&layers);
         progress.set((steps / 2 + sweep) as u64, "");
     }
-    sums / counted as f32
+    Ok(sums / counted as f32)
 }
 
 fn dbm_by_enumeration(dbm: &Dbm, rows: &Batch) -> Result<Matrix> {

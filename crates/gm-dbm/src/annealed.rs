@@ -38,13 +38,13 @@ impl Dbm {
             BatchRef::Reals(reals) => average(reals),
         };
         let hidden = posterior.averages().into_iter().map(|means| base_rate_bias(&means));
-        Ok(std::iter::once(self.visible_units().bias_of_means(&visible)).chain(hidden).collect())
+        Ok(std::iter::once(self.units().bias_of_means(&visible)).chain(hidden).collect())
     }
 
     /// log Z by annealing the smaller half of the layers from independent units, with the other half summed out; unless visible
     /// units are Bernoulli they belong to the half that is summed or integrated out.
     ///
-    /// The base biases, one vector a layer, are best those of [`base_rates`](Self::base_rates) of training data; without them
+    /// The base biases, one vector a layer, are best those of [`base_rates`](Self::base_rates) of training data; by default
     /// they come from the means of short chains of the model. Any finite base gives a valid estimate, a near one a sharper
     /// estimate.
     ///
@@ -86,7 +86,7 @@ impl Dbm {
         anneal(&HalfPath::new(self, &base), settings, streams, watch)
     }
 
-    /// log Z from above, by walks from the model back to independent units, one from each state of `chains`.
+    /// log Z from above, by reverse AIS from the model to independent units, one run from each of `states`.
     ///
     /// It is above log Z in expectation when the states are independent exact draws of the model, which large models do not
     /// have: states that have not come to equilibrium spoil it to either side.
@@ -118,24 +118,24 @@ impl Dbm {
     /// ```
     pub fn log_partition_reverse_ais(
         &self,
-        chains: &Chains,
+        states: &Chains,
         schedule: &Schedule,
         base: Option<&[Vec<f32>]>,
         streams: &Streams,
         watch: Watch<'_>,
     ) -> Result<Annealed> {
         const OP: &str = "Dbm::log_partition_reverse_ais";
-        let sizes: Vec<usize> = chains.layers.iter().map(Batch::units).collect();
-        check_sizes(OP, "chains", &sizes, &self.layers())?;
+        let sizes: Vec<usize> = states.layers.iter().map(Batch::units).collect();
+        check_sizes(OP, "states", &sizes, &self.layers())?;
         let base = self.base_or_own(OP, base, streams)?;
         let path = HalfPath::new(self, &base);
-        anneal_back(&path, (path.chains_at(chains.layers.clone()), chains.count()), schedule, streams, watch)
+        anneal_back(&path, (path.chains_at(states.layers.clone()), states.count()), schedule, streams, watch)
     }
 
     /// A lower bound in expectation on log p(v) of each sample, `[samples]`: RAISE with mean field as proposal.
     ///
-    /// The hidden units of the annealed half are drawn from mean field, and walks lead back from there; the bound averages
-    /// p*(v, drawn) / (q(drawn) Z') over `runs` of them, Z' being what each walk says of Z. It is on the distribution with
+    /// The hidden units of the annealed half are drawn from mean field, and reverse AIS starts there; the bound averages
+    /// p*(v, drawn) / (q(drawn) Z') over `runs` draws, with Z' the estimate of each reverse AIS run. It is on the distribution with
     /// which annealing from independent units ends, which comes close to the model's as the schedule gets finer.
     ///
     /// # Shapes
@@ -212,7 +212,7 @@ impl Dbm {
         let rates = |l: usize| {
             let sums = sampler.mean(l, &chains.layers).unit_sums();
             let means: Vec<f32> = sums.iter().map(|sum| (sum / CHAINS as f64) as f32).collect();
-            if l == 0 { self.visible_units().bias_of_means(&means) } else { base_rate_bias(&means) }
+            if l == 0 { self.units().bias_of_means(&means) } else { base_rate_bias(&means) }
         };
         (0..=self.depth()).map(rates).collect()
     }
@@ -220,12 +220,12 @@ impl Dbm {
     /// Chains that start at uniform bits: of the visible layer, or of the odd layers where visible units are of another kind.
     fn scattered(&self, count: usize, streams: &Streams) -> Chains {
         let uniform = |l: usize, streams: &Streams| {
-            let mut x = BitMatrix::zeros(self.units(l), count);
-            Activations::from_matrix(&Matrix::from_element(self.units(l), count, 0.5)).sample_into(&mut x, streams);
+            let mut x = BitMatrix::zeros(self.size(l), count);
+            Activations::from_matrix(&Matrix::from_element(self.size(l), count, 0.5)).sample_into(&mut x, streams);
             x
         };
         if self.has_bits() {
-            return self.chains_from(uniform(0, streams), streams);
+            return self.chains_at(uniform(0, streams).into(), streams);
         }
         let mut layers = self.blank(count);
         for l in (1..layers.len()).step_by(2) {
@@ -312,7 +312,7 @@ impl AnnealedPath for HalfPath<'_> {
     fn log_base_partition(&self) -> f64 {
         let visible = widened(&self.base[0]);
         let hidden = self.base[1..].iter().map(|base| softplus_sum(&widened(base)));
-        std::iter::once(self.dbm.visible_units().log_sum(&visible, &visible)).chain(hidden).sum()
+        std::iter::once(self.dbm.units().log_sum(&visible, &visible)).chain(hidden).sum()
     }
 
     fn start(&self, runs: usize, streams: &Streams) -> AnnealedChains {
@@ -333,9 +333,9 @@ impl AnnealedPath for HalfPath<'_> {
             self.couplings.conditional(self.dbm, l, &chains.layers).inputs_into(inputs);
             let streams = streams.fork(Purpose::Layer, l as u64);
             if l == 0 && !self.dbm.has_bits() {
-                add(self.dbm.visible_units().log_sum_gains(inputs, &widened(self.dbm.bias(0)), base, (from, to)), 1.0);
+                add(self.dbm.units().log_sum_gains(inputs, &widened(self.dbm.bias(0)), base, (from, to)), 1.0);
                 let inputs = tempered(inputs, to as f32, base);
-                self.dbm.visible_units().sample_into(&inputs, &mut chains.layers[0], &streams);
+                self.dbm.units().sample_into(&inputs, &mut chains.layers[0], &streams);
                 continue;
             }
             add(inputs.softplus_gains(base, from, to), 1.0);

@@ -162,7 +162,7 @@ const BINARY: &VisibleUnits = &VisibleUnits::Bernoulli;
 /// use gm_dbm::Dbm;
 ///
 /// let units = VisibleUnits::new(VisibleKind::Gaussian, 2, Some(&[0.5, 2.0]))?;
-/// let mut dbm = Dbm::with_units(Stack::zeros(&[2, 3, 1])?, units)?;
+/// let mut dbm = Dbm::from_stack(Stack::zeros(&[2, 3, 1])?)?.with_units(units)?;
 /// dbm.stack_mut().update_weights(0, |w| w.fill(1.0));
 /// let sampler = dbm.sampler();
 /// // Hidden units see v / s^2.
@@ -218,7 +218,7 @@ impl<'a> Conditional<'a> {
         // The bias comes with the layer above, where there is one.
         let zeros = vec![0.0; bias.len()];
         let first = if self.alone { bias } else { &zeros };
-        let mut inputs = dense_inputs_up(self.dbm.weights(0), &self.dbm.visible_units().signal(v), first);
+        let mut inputs = dense_inputs_up(self.dbm.weights(0), &self.dbm.units().signal(v), first);
         let base = self.heat.1.filter(|_| self.alone);
         for (sample, mut column) in inputs.column_iter_mut().enumerate() {
             let beta = match self.heat.0 {
@@ -270,7 +270,7 @@ impl<'a> Conditional<'a> {
 
     /// What the units of the layer are.
     fn units(&self) -> &'a VisibleUnits {
-        if self.l == 0 { self.dbm.visible_units() } else { BINARY }
+        if self.l == 0 { self.dbm.units() } else { BINARY }
     }
 }
 
@@ -283,8 +283,8 @@ impl Dbm {
     /// States of a layer to be drawn into.
     pub(crate) fn blank_layer(&self, l: usize, samples: usize) -> Batch {
         match l {
-            0 => self.visible_units().blank(self.visible(), samples),
-            _ => BitMatrix::zeros(self.units(l), samples).into(),
+            0 => self.units().blank(self.visible(), samples),
+            _ => BitMatrix::zeros(self.size(l), samples).into(),
         }
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn halves(dbm: &Dbm) -> Bipartite<'_> {
     let flat = flatten(dbm.stack());
     let rows = flat.weights().column_iter().map(|column| widened(column.as_slice())).collect();
     let (bias, other_bias) = (widened(flat.hidden_bias()), widened(flat.visible_bias()));
-    Bipartite { bias, other_bias, rows, units: dbm.visible_units(), visible: dbm.visible() }
+    Bipartite { bias, other_bias, rows, units: dbm.units(), visible: dbm.visible() }
 }
 
 /// Moments under the model.

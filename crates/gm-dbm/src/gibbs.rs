@@ -1,6 +1,6 @@
 //! Block Gibbs sampling over even and odd layers: plain, clamped and tempered.
 
-use gm_core::{Arrangement, Batch, Beta, Chains, Clamp, Purpose, StepInfo, Streams};
+use gm_core::{Arrangement, Batch, Beta, Chains, Clamp, Purpose, Result, StepInfo, Streams};
 use rayon::prelude::*;
 
 use crate::conditional::{Conditional, Couplings};
@@ -76,12 +76,18 @@ impl Dbm {
     ///
     /// Family l of [`Purpose::Start`] for layer l.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// When `v` has other units than the visible layer.
-    #[must_use]
-    pub fn chains_from(&self, v: impl Into<Batch>, streams: &Streams) -> Chains {
-        let mut layers = vec![v.into()];
+    /// As [`check_data`](Self::check_data).
+    pub fn chains_from(&self, v: impl Into<Batch>, streams: &Streams) -> Result<Chains> {
+        let v = v.into();
+        self.check_data("Dbm::chains_from", &v)?;
+        Ok(self.chains_at(v, streams))
+    }
+
+    /// [`chains_from`](Self::chains_from) for states that fit.
+    pub(crate) fn chains_at(&self, v: Batch, streams: &Streams) -> Chains {
+        let mut layers = vec![v];
         let couplings = self.couplings();
         for l in 1..=self.depth() {
             let mut x = self.blank_layer(l, layers[0].samples());
@@ -99,7 +105,7 @@ impl Dbm {
 
     /// The layer whose flips are counted: the visible one, unless it holds real numbers.
     pub(crate) fn watched_layer(&self) -> usize {
-        usize::from(!self.visible_units().is_binary())
+        usize::from(!self.units().is_binary())
     }
 }
 
@@ -226,7 +232,7 @@ impl Sampler {
             flips += chains.layers[dbm.watched_layer()].bits().differences(before.bits());
             chains.sweeps += 1;
         }
-        let units = (sweeps * dbm.units(dbm.watched_layer()) * chains.count()).max(1);
+        let units = (sweeps * dbm.size(dbm.watched_layer()) * chains.count()).max(1);
         StepInfo { sweeps, flips: flips as f64 / units as f64 }
     }
 }

@@ -208,7 +208,7 @@ impl Sampler {
             means.sample_into(chains.layers[l].bits_mut(), &sweep.fork(Purpose::Layer, l as u64));
         }
         chains.sweeps += 1;
-        let units = (dbm.units(watched) * chains.count()).max(1);
+        let units = (dbm.size(watched) * chains.count()).max(1);
         let last = chains.layers[watched].bits().differences(before_last.bits()) as f64 / units as f64;
         (StepInfo { sweeps, flips: (before as f64 * first.flips + last) / sweeps as f64 }, phase)
     }
@@ -311,11 +311,11 @@ pub fn gradient_into(data: &DataPhase, model: &ModelPhase, out: &mut Stack) {
 /// use gm_dbm::{DataPhase, Dbm, MeanFieldSettings, ModelPhase, gradient, variance_gradient};
 ///
 /// let units = VisibleUnits::new(VisibleKind::Gaussian, 1, None)?;
-/// let dbm = Dbm::with_units(Stack::zeros(&[1, 2, 2])?, units)?;
+/// let dbm = Dbm::from_stack(Stack::zeros(&[1, 2, 2])?)?.with_units(units)?;
 /// // Data spread wider than the model: the variance should grow.
 /// let wide = Matrix::from_row_slice(1, 2, &[-2.0, 2.0]);
 /// let data = DataPhase::new(&wide, dbm.mean_field(&wide, &MeanFieldSettings::default())?);
-/// let chains = dbm.chains_from(Matrix::from_row_slice(1, 2, &[-1.0, 1.0]), &gm_core::Streams::new(1));
+/// let chains = dbm.chains_from(Matrix::from_row_slice(1, 2, &[-1.0, 1.0]), &gm_core::Streams::new(1))?;
 /// let model = ModelPhase::new(&dbm.sampler(), &chains);
 /// assert_eq!(variance_gradient(&dbm, &data, &model, &gradient(&data, &model)), [(4.0 - 1.0) / 2.0]);
 /// # Ok::<(), gm_core::Error>(())
@@ -328,7 +328,7 @@ pub fn variance_gradient(dbm: &Dbm, data: &DataPhase, model: &ModelPhase, gradie
 
 /// [`variance_gradient`] from the difference of the mean squares.
 fn variance_steps(dbm: &Dbm, squares: &[f32], gradient: &Stack) -> Vec<f32> {
-    let gaussian = dbm.visible_units().gaussian().expect("only Gaussian units have variances");
+    let gaussian = dbm.units().gaussian().expect("only Gaussian units have variances");
     let mut products = vec![0.0_f64; dbm.visible()];
     for (weights, pairs) in dbm.weights(0).column_iter().zip(gradient.weights(0).column_iter()) {
         for ((product, w), g) in products.iter_mut().zip(&weights).zip(&pairs) {

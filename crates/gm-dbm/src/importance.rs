@@ -157,7 +157,7 @@ impl<'a> Proposal<'a> {
         (v, posterior): (BatchRef<'a>, &MeanField),
         kept: usize,
     ) -> Self {
-        let mut start = dbm.visible_units().log_weights(v, &widened(dbm.bias(0)));
+        let mut start = dbm.units().log_weights(v, &widened(dbm.bias(0)));
         let hidden = (1..=dbm.depth()).filter(|l| l % 2 == kept);
         let layer = |l: usize| {
             let means = &posterior.means[l - 1];

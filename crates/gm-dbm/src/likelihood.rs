@@ -110,7 +110,7 @@ impl Dbm {
         self.check_data(OP, v)?;
         check_enumerable(OP, self.enumerable_hidden_units(), LOG_PROB_LIMIT)?;
         let inputs = self.couplings().given(self, 1, Some(v), None).inputs();
-        let (v, reals) = (v.to_matrix(), !self.visible_units().is_binary());
+        let (v, reals) = (v.to_matrix(), !self.units().is_binary());
         let mut sum: Option<Moments> = None;
         for (s, states) in v.column_iter().enumerate() {
             let next = above(self.hidden_moments(&column(&inputs, s))?, &widened(states.as_slice()), reals);
@@ -174,7 +174,7 @@ impl Dbm {
         self.check_data(OP, v)?;
         check_enumerable(OP, self.enumerable_hidden_units(), LOG_PROB_LIMIT)?;
         let inputs = self.couplings().given(self, 1, Some(v), None).inputs();
-        let mut log_probs = self.visible_units().log_weights(v, &widened(self.bias(0)));
+        let mut log_probs = self.units().log_weights(v, &widened(self.bias(0)));
         log_probs.par_iter_mut().enumerate().try_for_each(|(s, log_prob)| {
             let inputs = column(&inputs, s);
             let hidden = match self.posterior(&inputs)? {
@@ -214,7 +214,7 @@ impl Dbm {
         let layer = |l: usize| {
             let half = if l.is_multiple_of(2) { flat.v().bits() } else { flat.h() };
             let first = self.place(l).start;
-            BitMatrix::from_fn(self.units(l), count, |unit, sample| half.get(first + unit, sample)).into()
+            BitMatrix::from_fn(self.size(l), count, |unit, sample| half.get(first + unit, sample)).into()
         };
         Ok(Chains::new((0..=self.depth()).map(layer).collect()))
     }

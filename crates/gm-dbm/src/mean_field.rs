@@ -218,7 +218,7 @@ impl Dbm {
     pub fn mean_field_of_means(&self, v: &Matrix, settings: &MeanFieldSettings) -> Result<MeanField> {
         gm_core::check_len("Dbm::mean_field_of_means", "data", "units", v.nrows(), self.visible())?;
         settings.check()?;
-        Ok(by_blocks(self, &dense_inputs_up(self.weights(0), &self.visible_units().signal(v), self.bias(1)), settings))
+        Ok(by_blocks(self, &dense_inputs_up(self.weights(0), &self.units().signal(v), self.bias(1)), settings))
     }
 }
 
@@ -261,7 +261,7 @@ fn by_blocks(dbm: &Dbm, from_v: &Matrix, settings: &MeanFieldSettings) -> MeanFi
         })
         .collect();
     MeanField {
-        means: (1..=dbm.depth()).map(|l| joined(dbm.units(l), samples, &blocks, l)).collect(),
+        means: (1..=dbm.depth()).map(|l| joined(dbm.size(l), samples, &blocks, l)).collect(),
         iterations: blocks.iter().map(|block| block.iterations).max().unwrap_or(0),
         change: blocks.iter().map(|block| block.change).fold(0.0, f32::max),
     }
@@ -294,7 +294,7 @@ impl<'a> Block<'a> {
         let samples = from_v.ncols();
         let means = match settings.start {
             MeanFieldStart::Half => {
-                (1..=dbm.depth()).map(|l| Matrix::from_element(dbm.units(l), samples, 0.5)).collect()
+                (1..=dbm.depth()).map(|l| Matrix::from_element(dbm.size(l), samples, 0.5)).collect()
             }
             MeanFieldStart::Doubled => doubled(dbm, &from_v),
         };
@@ -405,7 +405,7 @@ impl MeanField {
     pub fn bound<'v>(&self, dbm: &Dbm, v: impl Into<BatchRef<'v>>, log_partition: f64) -> Vec<f64> {
         let v = v.into();
         let from_v = dbm.couplings().inputs_from_v(dbm, v);
-        let mut bounds = dbm.visible_units().log_weights(v, &widened(dbm.bias(0)));
+        let mut bounds = dbm.units().log_weights(v, &widened(dbm.bias(0)));
         for (l, means) in (1..).zip(&self.means) {
             let above;
             let inputs = if l == 1 {

@@ -30,7 +30,7 @@ pub struct Dbm {
     units: VisibleUnits,
 }
 
-/// The kinds of visible units that a deep machine has.
+/// The kinds of visible units that a deep Boltzmann machine has.
 const KINDS: &str = "bernoulli, gaussian or softmax:K";
 
 impl Dbm {
@@ -40,15 +40,16 @@ impl Dbm {
     ///
     /// [`Error::NonFinite`] when an update has made a parameter NaN or infinite.
     pub fn from_stack(stack: Stack) -> Result<Self> {
-        Self::with_units(stack, VisibleUnits::Bernoulli)
+        stack.check_finite()?;
+        Ok(Self { stack, units: VisibleUnits::Bernoulli })
     }
 
-    /// Takes a stack of any depth, with visible units of the given kind.
+    /// The same parameters with visible units of the given kind.
     ///
     /// # Errors
     ///
-    /// [`Error::NonFinite`] when an update has made a parameter NaN or infinite, [`Error::Shape`] for units made for another
-    /// number, [`Error::Param`] for a group of label units behind binary ones, which only restricted machines have.
+    /// [`Error::Shape`] for units made for another number, [`Error::Param`] for a group of label units behind binary ones, which
+    /// only restricted Boltzmann machines have.
     ///
     /// # Examples
     ///
@@ -56,19 +57,18 @@ impl Dbm {
     /// use gm_core::{Stack, VisibleKind, VisibleUnits};
     ///
     /// let units = VisibleUnits::new(VisibleKind::Gaussian, 4, None)?;
-    /// let dbm = gm_dbm::Dbm::with_units(Stack::zeros(&[4, 3, 2])?, units)?;
+    /// let dbm = gm_dbm::Dbm::from_stack(Stack::zeros(&[4, 3, 2])?)?.with_units(units)?;
     /// let expected = 2.0 * std::f64::consts::TAU.ln() + 5.0 * 2.0_f64.ln();
     /// assert!((dbm.log_partition()? - expected).abs() < 1e-12);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn with_units(stack: Stack, units: VisibleUnits) -> Result<Self> {
+    pub fn with_units(self, units: VisibleUnits) -> Result<Self> {
         const OP: &str = "Dbm::with_units";
-        stack.check_finite()?;
         if let kind @ VisibleKind::Labelled { .. } = units.kind() {
             return Err(Error::Param { op: OP, arg: "visible", value: kind.to_string(), allowed: KINDS });
         }
-        units.fit(OP, stack.bias(0).len())?;
-        Ok(Self { stack, units })
+        units.fit(OP, self.visible())?;
+        Ok(Self { units, ..self })
     }
 
     /// A model to start training from: weights from N(0, scale^2), visible biases that give the data's means, hidden
@@ -123,7 +123,7 @@ impl Dbm {
         let weights = layers.windows(2).enumerate().map(weights).collect();
         let visible = Vector::from_vec(units.bias_of_means(visible_means));
         let biases = std::iter::once(visible).chain(hidden.iter().map(|&n| Vector::zeros(n))).collect();
-        Self::with_units(Stack::new(weights, biases)?, units)
+        Self::from_stack(Stack::new(weights, biases)?)?.with_units(units)
     }
 
     /// Composes a stack of matrices that were each trained as a machine of two layers.
@@ -154,7 +154,7 @@ impl Dbm {
         for l in 1..stack.depth().saturating_sub(1) {
             stack.update_weights(l, |weights| *weights *= 0.5);
         }
-        Self::with_units(stack, units)
+        Self::from_stack(stack)?.with_units(units)
     }
 
     /// A restricted Boltzmann machine as a deep one of one hidden layer; the same distribution.
@@ -174,7 +174,7 @@ impl Dbm {
     /// ```
     pub fn from_rbm(rbm: Rbm) -> Result<Self> {
         let units = rbm.units().clone();
-        Self::with_units(rbm.into_stack(), units)
+        Self::from_stack(rbm.into_stack())?.with_units(units)
     }
 
     /// Takes a model as files hold it.
@@ -189,7 +189,7 @@ impl Dbm {
             return Err(FileError::Field { format: "model", name, found, expected: KINDS }.into());
         }
         let units = data.visible_units()?;
-        Self::with_units(data.stack, units)
+        Self::from_stack(data.stack)?.with_units(units)
     }
 
     /// The model as files hold it.
@@ -239,14 +239,14 @@ impl Dbm {
         self.stack
     }
 
-    /// What the visible units are.
+    /// The visible units.
     #[must_use]
-    pub fn visible_units(&self) -> &VisibleUnits {
+    pub fn units(&self) -> &VisibleUnits {
         &self.units
     }
 
-    /// What the visible units are, for updates of their variances.
-    pub fn visible_units_mut(&mut self) -> &mut VisibleUnits {
+    /// The visible units, for updates of their variances.
+    pub fn units_mut(&mut self) -> &mut VisibleUnits {
         &mut self.units
     }
 
@@ -262,19 +262,20 @@ impl Dbm {
         self.stack.depth()
     }
 
-    /// Visible units.
+    /// Number of visible units.
     #[must_use]
     pub fn visible(&self) -> usize {
-        self.units(0)
+        self.size(0)
+    }
+
+    /// Number of hidden units, all layers together.
+    #[must_use]
+    pub fn hidden(&self) -> usize {
+        self.layers().iter().skip(1).sum()
     }
 
     /// Units of one layer.
-    ///
-    /// # Panics
-    ///
-    /// When `l` exceeds [`depth`](Self::depth).
-    #[must_use]
-    pub fn units(&self, l: usize) -> usize {
+    pub(crate) fn size(&self, l: usize) -> usize {
         self.stack.bias(l).len()
     }
 
@@ -442,7 +443,7 @@ mod tests {
         let rbm = ModelData::from_stack(ModelKind::Rbm, Stack::zeros(&[2, 2]).unwrap()).unwrap();
         assert_eq!(Dbm::from_data(rbm).unwrap_err().to_string(), "the file holds an rbm, expected a dbm");
         let units = VisibleUnits::new(VisibleKind::Labelled { classes: 2 }, 3, None).unwrap();
-        let labelled = Rbm::with_units(Stack::zeros(&[3, 2]).unwrap(), units).unwrap();
+        let labelled = Rbm::from_stack(Stack::zeros(&[3, 2]).unwrap()).unwrap().with_units(units).unwrap();
         let data = ModelData { kind: ModelKind::Dbm, ..labelled.to_data().unwrap() };
         assert_eq!(
             Dbm::from_rbm(labelled).unwrap_err().to_string(),
@@ -451,9 +452,16 @@ mod tests {
         let error = Dbm::from_data(data).unwrap_err().to_string();
         assert!(error.contains("bernoulli+softmax:2") && error.contains("bernoulli, gaussian or softmax:K"), "{error}");
         let gaussian = VisibleUnits::new(VisibleKind::Gaussian, 2, None).unwrap();
-        let unfit = Dbm::with_units(Stack::zeros(&[3, 2, 1]).unwrap(), gaussian.clone()).unwrap_err();
+        let unfit = Dbm::from_stack(Stack::zeros(&[3, 2, 1]).unwrap())
+            .and_then(|model| model.with_units(gaussian.clone()))
+            .unwrap_err();
         assert_eq!(unfit.to_string(), "Dbm::with_units: `visible_variance` has length 2, expected 3");
-        let flat = Dbm::with_units(Stack::zeros(&[2, 2]).unwrap(), gaussian).unwrap().flattened().unwrap_err();
+        let flat = Dbm::from_stack(Stack::zeros(&[2, 2]).unwrap())
+            .unwrap()
+            .with_units(gaussian)
+            .unwrap()
+            .flattened()
+            .unwrap_err();
         assert_eq!(flat.to_string(), "Dbm::flattened: `visible` is gaussian, allowed: bernoulli");
         let mut stack = Stack::zeros(&[2, 2, 1]).unwrap();
         stack.bias_mut(2)[0] = f32::NAN;

@@ -24,7 +24,7 @@ impl Dbm {
     ///
     /// let standardise = Standardise::new(vec![10.0; 2], vec![4.0; 2])?;
     /// let units = VisibleUnits::Gaussian(Gaussian::new(vec![1.0; 2])?.with_standardise(Some(standardise))?);
-    /// let dbm = gm_dbm::Dbm::with_units(Stack::zeros(&[2, 3, 2])?, units)?;
+    /// let dbm = gm_dbm::Dbm::from_stack(Stack::zeros(&[2, 3, 2])?)?.with_units(units)?;
     /// let rows = Matrix::from_column_slice(2, 1, &[14.0, 6.0]);
     /// let v = dbm.states_of_rows(&rows)?;
     /// assert_eq!(v.to_matrix().as_slice(), [1.0, -1.0]);
@@ -48,7 +48,7 @@ impl Dbm {
     #[must_use]
     pub fn rows_of_states(&self, v: &Matrix) -> Matrix {
         assert_eq!(v.nrows(), self.visible(), "visible states");
-        self.visible_units().standardise().map_or_else(|| v.clone(), |standardise| standardise.undo(v))
+        self.units().standardise().map_or_else(|| v.clone(), |standardise| standardise.undo(v))
     }
 
     /// Rows of data in the units of measure of the model, `[visible, samples]`.
@@ -58,12 +58,12 @@ impl Dbm {
     /// When the model standardises data and `rows` has other units than the visible layer.
     #[must_use]
     pub fn standardised<'a>(&self, rows: &'a Matrix) -> Cow<'a, Matrix> {
-        self.visible_units().standardised(rows)
+        self.units().standardised(rows)
     }
 
-    /// By so much log-densities of rows of data lie below those of visible states; 0 where data are taken as they are.
+    /// Log-density of visible states minus the log-density of their rows of data; 0 unless data are standardised.
     #[must_use]
     pub fn log_volume(&self) -> f64 {
-        self.visible_units().log_volume()
+        self.units().log_volume()
     }
 }

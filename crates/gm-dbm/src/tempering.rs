@@ -35,7 +35,7 @@ pub struct Replicas {
 }
 
 impl Dbm {
-    /// New chains for parallel tempering: `groups` of them, each with one chain at each inverse temperature.
+    /// New chains for parallel tempering: `count` groups, each with one chain at each inverse temperature.
     ///
     /// # Randomness
     ///
@@ -43,18 +43,18 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] without groups, or unless the inverse temperatures fall from 1 to no less than 0.
-    pub fn replicas(&self, groups: usize, temperatures: &[f32], streams: &Streams) -> Result<Replicas> {
+    /// [`Error::Param`] without chains, or unless the inverse temperatures fall from 1 to no less than 0.
+    pub fn replicas(&self, count: usize, temperatures: &[f32], streams: &Streams) -> Result<Replicas> {
         const OP: &str = "Dbm::replicas";
-        if groups == 0 {
-            return Err(Error::Param { op: OP, arg: "groups", value: "0".into(), allowed: "1 or more" });
+        if count == 0 {
+            return Err(Error::Param { op: OP, arg: "chains", value: "0".into(), allowed: "1 or more" });
         }
         check_temperatures(OP, temperatures)?;
         Ok(Replicas {
-            chains: self.chains(groups * temperatures.len(), streams),
-            groups,
+            chains: self.chains(count * temperatures.len(), streams),
+            groups: count,
             temperatures: temperatures.to_vec(),
-            places: (0..temperatures.len()).flat_map(|place| std::iter::repeat_n(place, groups)).collect(),
+            places: (0..temperatures.len()).flat_map(|place| std::iter::repeat_n(place, count)).collect(),
         })
     }
 }
@@ -63,8 +63,8 @@ impl Dbm {
     /// What the logarithm of the unnormalised probability falls by with beta: E + log base, the base being that of visible biases 0.
     fn costs(&self, states: &[Batch]) -> Vec<f64> {
         let mut costs = self.energy(states);
-        if self.visible_units().gaussian().is_some() {
-            let base = self.visible_units().log_weights(states[0].view(), &vec![0.0; self.visible()]);
+        if self.units().gaussian().is_some() {
+            let base = self.units().log_weights(states[0].view(), &vec![0.0; self.visible()]);
             costs.iter_mut().zip(base).for_each(|(cost, base)| *cost += base);
         }
         costs
@@ -221,7 +221,7 @@ mod tests {
         let error = |groups, temperatures: &[f32]| {
             dbm.replicas(groups, temperatures, &Streams::new(0)).unwrap_err().to_string()
         };
-        assert_eq!(error(0, &[1.0]), "Dbm::replicas: `groups` is 0, allowed: 1 or more");
+        assert_eq!(error(0, &[1.0]), "Dbm::replicas: `chains` is 0, allowed: 1 or more");
         for wrong in [&[][..], &[0.5, 0.2], &[1.0, 1.0], &[1.0, -0.5], &[1.0, f32::NAN]] {
             assert!(error(2, wrong).ends_with("allowed: numbers that fall from 1 to no less than 0"), "{wrong:?}");
         }

@@ -53,7 +53,7 @@ fn oracle_posterior_moments() {
         for ((row, mean), covariance) in fixture.data().iter().zip(&means).zip(&covariances) {
             let moments = dbm.posterior_moments(&pack(std::slice::from_ref(row))).unwrap();
             assert_all_close(&moments.means[1..].concat(), mean, RELATIVE, 1e-6, "E[h | v]");
-            let (n, m) = (dbm.units(1), dbm.units(2));
+            let (n, m) = (dbm.layers()[1], dbm.layers()[2]);
             let second = |i: usize, j: usize| covariance[i][n + j] + mean[i] * mean[n + j];
             let expected: Vec<f64> =
                 (0..n).flat_map(|i| (0..m).map(move |j| (i, j))).map(|(i, j)| second(i, j)).collect();

@@ -274,6 +274,6 @@ fn oracle_a_machine_of_one_hidden_layer_is_an_rbm() {
     let rbm = gm_rbm::Rbm::from_stack(small.stack().clone()).unwrap();
     assert_eq!(small.log_partition().unwrap(), rbm.log_partition().unwrap());
     let rows = all_rows(6);
-    let (deep, flat) = (small.log_prob(&rows, 0.0).unwrap(), rbm.log_prob(&rows, 0.0));
+    let (deep, flat) = (small.log_prob(&rows, 0.0).unwrap(), rbm.log_prob(&rows, 0.0).unwrap());
     assert!(deep.iter().zip(&flat).all(|(a, b)| (a - b).abs() < 1e-6));
 }

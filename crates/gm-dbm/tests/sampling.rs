@@ -218,7 +218,7 @@ fn stat_cond_clamped_chains_follow_the_conditional_distribution() {
         check_given(&joint, &unpack(&chains), |state| state[..2] == [1, 0], seed);
         let v = BitMatrix::from_fn(dbm.visible(), SAMPLES, |unit, _| unit == 1);
         let given: Vec<u8> = (0..dbm.visible()).map(|unit| u8::from(unit == 1)).collect();
-        let mut chains = dbm.chains_from(v, &streams);
+        let mut chains = dbm.chains_from(v, &streams).unwrap();
         dbm.sampler().run_hidden(&mut chains, 60, &streams);
         check_given(&joint, &unpack(&chains), |state| state[..given.len()] == given[..], seed);
     }

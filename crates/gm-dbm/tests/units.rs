@@ -32,7 +32,7 @@ fn random_model(kind: VisibleKind, seed: u64, layers: &[usize], scale: f32) -> D
     let stack = Stack::new(weights, biases).expect("a small model");
     let units =
         VisibleUnits::new(kind, layers[0], (kind == GAUSSIAN).then_some(variance.as_slice())).expect("a small model");
-    Dbm::with_units(stack, units).expect("a small model")
+    Dbm::from_stack(stack).expect("a small model").with_units(units).expect("a small model")
 }
 
 /// Small models of one to four hidden layers of either kind.
@@ -48,7 +48,7 @@ fn zoo(scale: f32) -> impl Iterator<Item = (u64, Dbm)> {
 
 /// All states of the groups, the first group the slowest.
 fn all_categories(dbm: &Dbm) -> BitMatrix {
-    let groups = dbm.visible_units().groups().expect("groups");
+    let groups = dbm.units().groups().expect("groups");
     let (count, categories) = (groups.count() as u32, groups.categories());
     let digit = |row: usize, group: usize| row / categories.pow(count - 1 - group as u32) % categories;
     BitMatrix::from_fn(dbm.visible(), categories.pow(count), |unit, row| {
@@ -58,7 +58,7 @@ fn all_categories(dbm: &Dbm) -> BitMatrix {
 
 /// Some visible states of the model's kind.
 fn some_states(dbm: &Dbm, samples: usize) -> Batch {
-    match dbm.visible_units().groups() {
+    match dbm.units().groups() {
         Some(_) => all_categories(dbm).select(&(0..samples).map(|s| 5 * s % 3).collect::<Vec<_>>()).into(),
         None => Matrix::from_fn(dbm.visible(), samples, |unit, s| ((unit * 7 + s * 3) % 11) as f32 / 3.0 - 1.5).into(),
     }
@@ -69,7 +69,7 @@ fn naive_log_weight(dbm: &Dbm, v: &[f64]) -> f64 {
     let sizes = dbm.layers();
     let hidden: usize = sizes[1..].iter().sum();
     let (a, w) = (dbm.bias(0), |l: usize, i: usize, j: usize| f64::from(dbm.weights(l)[(i, j)]));
-    let variance = |i: usize| dbm.visible_units().gaussian().map(|gaussian| f64::from(gaussian.variance()[i]));
+    let variance = |i: usize| dbm.units().gaussian().map(|gaussian| f64::from(gaussian.variance()[i]));
     let visible = |i: usize| match variance(i) {
         Some(variance) => -(v[i] - f64::from(a[i])).powi(2) / (2.0 * variance),
         None => v[i] * f64::from(a[i]),
@@ -141,12 +141,12 @@ fn oracle_densities_integrate_to_one() {
 fn law_a_machine_of_one_hidden_layer_is_a_restricted_one() {
     for kind in [SOFTMAX, GAUSSIAN] {
         let dbm = random_model(kind, 31, &[6, 5], 1.0);
-        let rbm = Rbm::with_units(dbm.stack().clone(), dbm.visible_units().clone()).unwrap();
+        let rbm = Rbm::from_stack(dbm.stack().clone()).unwrap().with_units(dbm.units().clone()).unwrap();
         assert_eq!(Dbm::from_rbm(rbm.clone()).unwrap(), dbm);
         let (deep, flat) = (dbm.log_partition().unwrap(), rbm.log_partition().unwrap());
         assert_close(deep, flat, 1e-12, 0.0, "log Z");
         let v = some_states(&dbm, 5);
-        assert_all_close(&dbm.log_prob(&v, deep).unwrap(), &rbm.log_prob(&v, flat), 1e-6, 1e-6, "log p");
+        assert_all_close(&dbm.log_prob(&v, deep).unwrap(), &rbm.log_prob(&v, flat).unwrap(), 1e-6, 1e-6, "log p");
         let streams = Streams::new(2);
         let (mut deep, mut flat) = (dbm.chains(300, &streams), rbm.chains(300, &streams));
         dbm.sampler().run(&mut deep, 5, &streams);
@@ -183,7 +183,7 @@ fn law_visible_units_without_weights_leave_the_upper_layers_alone() {
     let (_, mut biases) = dbm.stack().clone().into_parts();
     let upper = Rbm::new(dbm.weights(1).clone(), biases.swap_remove(1), biases.pop().unwrap()).unwrap();
     let a: Vec<f64> = dbm.bias(0).iter().map(|&x| f64::from(x)).collect();
-    let expected = upper.log_partition().unwrap() + dbm.visible_units().log_sum(&a, &a);
+    let expected = upper.log_partition().unwrap() + dbm.units().log_sum(&a, &a);
     assert_close(dbm.log_partition().unwrap(), expected, 1e-9, 0.0, "log Z");
 }
 
@@ -224,10 +224,13 @@ fn law_models_survive_files() {
 fn standardised() -> Dbm {
     let dbm = random_model(GAUSSIAN, 41, &[3, 2, 2], 1.0);
     let standardise = Standardise::new(vec![5.0, -1.0, 0.0], vec![2.0, 0.5, 10.0]).expect("a small model");
-    let variance = dbm.visible_units().gaussian().expect("a small model").variance().to_vec();
+    let variance = dbm.units().gaussian().expect("a small model").variance().to_vec();
     let gaussian =
         Gaussian::new(variance).expect("a small model").with_standardise(Some(standardise)).expect("a small model");
-    Dbm::with_units(dbm.stack().clone(), VisibleUnits::Gaussian(gaussian)).expect("a small model")
+    Dbm::from_stack(dbm.stack().clone())
+        .expect("a small model")
+        .with_units(VisibleUnits::Gaussian(gaussian))
+        .expect("a small model")
 }
 
 #[test]
@@ -267,12 +270,12 @@ fn oracle_exact_gradients_are_slopes() {
                 mean(&moved.log_prob(&data, moved.log_partition().unwrap()).unwrap())
             })
         };
-        let scale = |l: usize, unit: usize| match dbm.visible_units().gaussian() {
+        let scale = |l: usize, unit: usize| match dbm.units().gaussian() {
             Some(gaussian) if l == 0 => f64::from(gaussian.variance()[unit]),
             _ => 1.0,
         };
         for l in 0..=dbm.depth() {
-            for unit in 0..dbm.units(l) {
+            for unit in 0..dbm.layers()[l] {
                 let what = format!("unit {unit} of layer {l} of model {seed}");
                 let of_bias = scale(l, unit) * slope(&|dbm, step| dbm.stack_mut().bias_mut(l)[unit] += step);
                 assert_close(f64::from(found.bias(l)[unit]), of_bias, 1e-3, 2e-3, &what);
@@ -294,7 +297,7 @@ fn oracle_variance_gradient_is_a_slope() {
             let slope = slope_at_0(|step| {
                 let mut moved = dbm.clone();
                 let steps: Vec<f32> = (0..dbm.visible()).map(|i| if i == unit { step as f32 } else { 0.0 }).collect();
-                moved.visible_units_mut().gaussian_mut().expect("gaussian units").grow(&steps);
+                moved.units_mut().gaussian_mut().expect("gaussian units").grow(&steps);
                 mean(&moved.log_prob(&data, moved.log_partition().unwrap()).unwrap())
             });
             assert_close(f64::from(found), slope, 1e-3, 2e-3, &format!("log variance {unit} of model {seed}"));
@@ -317,7 +320,7 @@ fn law_gradient_from_many_exact_samples_approaches_that_of_the_moments() {
             let error = (found.weights(l) - (of_data - pairs)).amax();
             assert!(f64::from(error) < 18.0 / (SAMPLES as f64).sqrt(), "model {seed}, weights {l}: {error}");
         }
-        if let Some(gaussian) = dbm.visible_units().gaussian() {
+        if let Some(gaussian) = dbm.units().gaussian() {
             let squares: Vec<f64> =
                 data.to_matrix().row_iter().map(|row| f64::from(row.norm_squared()) / 4.0).collect();
             let steps = variance_gradient(&dbm, &DataPhase::new(&data, posterior), &model, &found);
@@ -339,14 +342,14 @@ fn law_centring_does_not_see_where_gaussian_data_are() {
     let data = some_states(&dbm, 5).to_matrix();
     let mut moved = dbm.clone();
     let shift = 2.0_f32;
-    let signal = dbm.visible_units().signal(&Matrix::from_element(4, 1, shift)).into_owned();
+    let signal = dbm.units().signal(&Matrix::from_element(4, 1, shift)).into_owned();
     moved.stack_mut().bias_mut(0).iter_mut().for_each(|a| *a += shift);
     let correction = dbm.weights(0).tr_mul(&signal);
     moved.stack_mut().bias_mut(1).iter_mut().zip(&correction).for_each(|(b, c)| *b -= c);
     let centred = |dbm: &Dbm, data: &Matrix, visible: f32| {
         let mut gradient = dbm.exact_gradient(data).unwrap();
         let offsets = Offsets { layers: vec![vec![visible; 4], vec![0.4; 3], vec![0.6; 2]] };
-        offsets.centre_for(dbm.visible_units(), &mut gradient);
+        offsets.centre_for(dbm.units(), &mut gradient);
         (gradient, signal_of(dbm, visible))
     };
     let ((here, before), (there, after)) =
@@ -360,7 +363,7 @@ fn law_centring_does_not_see_where_gaussian_data_are() {
 }
 
 fn signal_of(dbm: &Dbm, offset: f32) -> Matrix {
-    dbm.visible_units().signal(&Matrix::from_element(dbm.visible(), 1, offset)).into_owned()
+    dbm.units().signal(&Matrix::from_element(dbm.visible(), 1, offset)).into_owned()
 }
 
 // Distributions of draws.
@@ -405,7 +408,7 @@ fn joint_test(dbm: &Dbm, chains: &Chains) -> TestResult {
     }
     let log_z = dbm.log_partition().expect("a small model");
     let expected: Vec<f64> = dbm.energy(&states).iter().map(|energy| (-energy - log_z).exp()).collect();
-    let groups = dbm.visible_units().groups().expect("groups").clone();
+    let groups = dbm.units().groups().expect("groups").clone();
     let mut observed = vec![0; count];
     for s in 0..chains.count() {
         let category = |group| groups.category(chains.layers[0].bits(), group, s).expect("one-hot");
@@ -475,7 +478,7 @@ fn conditional_deviation(dbm: &Dbm, drawn_by: &Dbm, l: usize) -> f64 {
         let p = f64::from(expected.get(unit, 0));
         let values: Vec<f64> = drawn.row(unit).iter().map(|&x| f64::from(x) - p).collect();
         let second = values.iter().map(|x| x * x).sum::<f64>() / n;
-        match dbm.visible_units().gaussian().filter(|_| l == 0) {
+        match dbm.units().gaussian().filter(|_| l == 0) {
             Some(gaussian) => {
                 let s2 = f64::from(gaussian.variance()[unit]);
                 (mean(&values).abs() / (s2 / n).sqrt()).max((second - s2).abs() / (s2 * (2.0 / n).sqrt()))
@@ -483,7 +486,7 @@ fn conditional_deviation(dbm: &Dbm, drawn_by: &Dbm, l: usize) -> f64 {
             None => mean(&values).abs() / (p * (1.0 - p) / n).sqrt(),
         }
     };
-    (0..dbm.units(l)).map(far).fold(0.0, f64::max)
+    (0..dbm.layers()[l]).map(far).fold(0.0, f64::max)
 }
 
 #[test]
@@ -500,7 +503,7 @@ fn stat_cond_each_layer_follows_its_conditional() {
 fn planted_cond_wrong_layers_are_found_out() {
     let (softmax, gaussian) = (softmax_model(), gaussian_model());
     let unit_variance = VisibleUnits::new(GAUSSIAN, 4, None).unwrap();
-    let wrong = Dbm::with_units(gaussian.stack().clone(), unit_variance).unwrap();
+    let wrong = Dbm::from_stack(gaussian.stack().clone()).unwrap().with_units(unit_variance).unwrap();
     // Variances matter to both layers: to v itself, and to what the first hidden layer sees of it.
     assert!(conditional_deviation(&gaussian, &wrong, 0) > FAR);
     assert!(conditional_deviation(&gaussian, &wrong, 1) > FAR);
@@ -516,12 +519,12 @@ fn planted_cond_wrong_layers_are_found_out() {
 fn at_temperature(dbm: &Dbm, beta: f32) -> Dbm {
     let mut stack = dbm.stack().clone();
     stack.tensors_mut().flatten().for_each(|x| *x *= beta);
-    Dbm::with_units(stack, dbm.visible_units().clone()).expect("a small model")
+    Dbm::from_stack(stack).expect("a small model").with_units(dbm.units().clone()).expect("a small model")
 }
 
 /// Deviations of either kind of model from its joint distribution, as a p-value or in standard errors.
 fn agrees(dbm: &Dbm, chains: &Chains) -> bool {
-    if dbm.visible_units().is_binary() { joint_test(dbm, chains).passes(ALPHA) } else { deviations(dbm, chains) < FAR }
+    if dbm.units().is_binary() { joint_test(dbm, chains).passes(ALPHA) } else { deviations(dbm, chains) < FAR }
 }
 
 #[test]
@@ -598,7 +601,7 @@ fn stat_cond_clamped_chains_follow_the_conditional_distribution() {
     // The hidden layers given all of v.
     let v = some_states(&dbm, 1);
     let exact = dbm.posterior_moments(&v).unwrap();
-    let mut chains = dbm.chains_from(v.select(&[0; SAMPLES]), &Streams::new(10));
+    let mut chains = dbm.chains_from(v.select(&[0; SAMPLES]), &Streams::new(10)).unwrap();
     dbm.sampler().run_hidden(&mut chains, 60, &Streams::new(10));
     for l in 1..=2 {
         let x = chains.layers[l].to_matrix();
@@ -674,7 +677,7 @@ fn planted_mean_base_partition_without_a_variance_is_found_out() {
     let exact = dbm.log_partition().unwrap();
     assert!((found.value - exact).abs() < FAR * found.std_error);
     // The log of one standard deviation is left out of the integral over independent units.
-    let variance = f64::from(dbm.visible_units().gaussian().unwrap().variance()[0]);
+    let variance = f64::from(dbm.units().gaussian().unwrap().variance()[0]);
     assert!((found.value - variance.ln() / 2.0 - exact).abs() > FAR * found.std_error, "variance {variance}");
 }
 

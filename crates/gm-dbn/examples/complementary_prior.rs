@@ -15,7 +15,7 @@ fn main() -> Result<()> {
         Vector::from_vec(vec![-1.0, -0.5]),
     )?;
     let seen = BitMatrix::from_fn(3, 1, |unit, _| unit != 2);
-    println!("RBM           ln p(v) = {:.6}", rbm.log_prob(&seen, rbm.log_partition()?)[0]);
+    println!("RBM           ln p(v) = {:.6}", rbm.log_prob(&seen, rbm.log_partition()?)?[0]);
     for depth in 1..=6 {
         show(&format!("{depth} layers tied"), &Dbn::unroll(&rbm, depth)?, &seen)?;
     }

@@ -108,7 +108,10 @@ fn rbm_of(dbn: &Dbn, weights: &Matrix, hidden_bias: &[f32]) -> Rbm {
     stack.update_weights(0, |to| to.copy_from(weights));
     stack.bias_mut(0).copy_from_slice(dbn.stack().bias(0).as_slice());
     stack.bias_mut(1).copy_from_slice(hidden_bias);
-    Rbm::with_units(stack, dbn.units().clone()).expect("units that have been checked")
+    Rbm::from_stack(stack)
+        .expect("units that have been checked")
+        .with_units(dbn.units().clone())
+        .expect("units that have been checked")
 }
 
 /// log p(v | inputs) of each sample.

@@ -44,7 +44,7 @@ impl Dbn {
         check_table(OP, self.enumerable_hidden_units())?;
         let top = self.top();
         if self.depth() == 1 && self.labels().is_none() {
-            return Ok(top.log_prob(v, log_partition));
+            return top.log_prob(v, log_partition);
         }
         if let (1, BatchRef::Bits(v)) = (self.depth(), v) {
             return Ok(log_weights(&top, v).into_iter().map(|weight| weight - log_partition).collect());

@@ -74,10 +74,8 @@ impl Dbn {
         let arranged = self.arranged();
         let mut layers = arranged.recognise(v, &streams.fork(Purpose::Start, 2));
         match layers.swap_remove(self.depth() - 1) {
-            Batch::Bits(x) => {
-                Ok(arranged.rbm().chains_from(with_classes(arranged.rbm(), &x, self.classes())?, streams))
-            }
-            reals => Ok(arranged.rbm().chains_from(reals, streams)),
+            Batch::Bits(x) => arranged.rbm().chains_from(with_classes(arranged.rbm(), &x, self.classes())?, streams),
+            reals => arranged.rbm().chains_from(reals, streams),
         }
     }
 

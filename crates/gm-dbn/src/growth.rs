@@ -87,7 +87,7 @@ impl Dbn {
     ///
     /// let rbm = Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
     /// assert_eq!(Dbn::unroll(&rbm, 3)?.layers(), [4, 3, 4, 3]);
-    /// let gaussian = Rbm::with_units(rbm.into_stack(), VisibleUnits::new(VisibleKind::Gaussian, 4, None)?)?;
+    /// let gaussian = rbm.with_units(VisibleUnits::new(VisibleKind::Gaussian, 4, None)?)?;
     /// assert!(Dbn::unroll(&gaussian, 2).is_err() && Dbn::unroll(&gaussian, 1).is_ok());
     /// # Ok::<(), gm_core::Error>(())
     /// ```

@@ -23,7 +23,7 @@
 //! assert_eq!(dbn.layers(), [3, 2, 3]);
 //!
 //! let v = BitMatrix::from_fn(3, 2, |unit, sample| unit != sample);
-//! let (shallow, deep) = (rbm.log_prob(&v, rbm.log_partition()?), dbn.log_prob(&v, dbn.log_partition()?)?);
+//! let (shallow, deep) = (rbm.log_prob(&v, rbm.log_partition()?)?, dbn.log_prob(&v, dbn.log_partition()?)?);
 //! assert!((shallow[0] - deep[0]).abs() < 1e-5);
 //!
 //! let streams = Streams::new(7);

@@ -320,13 +320,16 @@ impl Dbn {
         stack.bias_mut(1).copy_from_slice(c.as_slice());
         let Some(labels) = &self.labels else {
             let units = if last == 0 { self.units.clone() } else { VisibleUnits::Bernoulli };
-            return Rbm::with_units(stack, units).expect("units that have been checked");
+            return Rbm::from_stack(stack)
+                .expect("units that have been checked")
+                .with_units(units)
+                .expect("units that have been checked");
         };
         stack.update_weights(0, |to| to.rows_mut(units, classes).copy_from(labels.weights()));
         stack.bias_mut(0)[units..].copy_from_slice(labels.bias().as_slice());
         let kind = VisibleKind::Labelled { classes };
         let kinds = VisibleUnits::new(kind, units + classes, None).expect("label units have been checked");
-        Rbm::with_units(stack, kinds).expect("the units that were joined")
+        Rbm::from_stack(stack).and_then(|rbm| rbm.with_units(kinds)).expect("the units that were joined")
     }
 
     /// Takes over the parameters of the RBM on top: an updated stack of [`top`](Self::top).

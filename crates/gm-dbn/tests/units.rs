@@ -240,7 +240,7 @@ proptest! {
 fn law_a_network_of_one_hidden_layer_is_the_machine_bit_for_bit() {
     for (kind, visible) in [(VisibleKind::Gaussian, 5), (THREE, 6)] {
         let rbm = random_rbm(6, visible, 4, 1.0);
-        let rbm = Rbm::with_units(rbm.into_stack(), units_of(kind, visible, 6)).unwrap();
+        let rbm = Rbm::from_stack(rbm.into_stack()).unwrap().with_units(units_of(kind, visible, 6)).unwrap();
         let dbn = Dbn::from_rbm(&rbm).unwrap();
         assert_eq!((&dbn.top(), &Dbn::unroll(&rbm, 1).unwrap()), (&rbm, &dbn));
         let (streams, log_z) = (Streams::new(7), rbm.log_partition().unwrap());
@@ -254,7 +254,7 @@ fn law_a_network_of_one_hidden_layer_is_the_machine_bit_for_bit() {
         let means = rbm.sampler().mean_v_from_h(theirs.h());
         assert_eq!(sampler.mean_v_from_chains(&ours, &streams).to_matrix(), means.to_matrix());
         assert_eq!(dbn.visible_means_from_h(theirs.h()).to_matrix(), means.to_matrix());
-        let log_prob = rbm.log_prob(theirs.v(), log_z);
+        let log_prob = rbm.log_prob(theirs.v(), log_z).unwrap();
         assert_eq!(dbn.log_prob(theirs.v(), log_z).unwrap(), log_prob);
         assert_eq!(dbn.exact_bound(theirs.v(), log_z, 3).unwrap(), log_prob);
         let settings = BoundSettings { samples: 3, repeats: 1 };
@@ -273,7 +273,7 @@ fn law_a_network_of_one_hidden_layer_is_the_machine_bit_for_bit() {
 fn law_recognition_of_a_grown_network_is_the_posterior_of_the_machine_below() {
     for (kind, visible) in [(VisibleKind::Gaussian, 5), (THREE, 6)] {
         let rbm = random_rbm(8, visible, 4, 1.0);
-        let rbm = Rbm::with_units(rbm.into_stack(), units_of(kind, visible, 8)).unwrap();
+        let rbm = Rbm::from_stack(rbm.into_stack()).unwrap().with_units(units_of(kind, visible, 8)).unwrap();
         let streams = Streams::new(1);
         let grown = Dbn::from_rbm(&rbm).unwrap().grown(5, Growth::Random, 0.01, &[0.5; 4], &streams).unwrap();
         let v = rbm.exact_samples(20, &streams).unwrap().into_v();

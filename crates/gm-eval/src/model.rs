@@ -179,7 +179,7 @@ impl Model {
     pub fn visible_kind(&self) -> VisibleKind {
         match self {
             Self::Rbm(rbm) => rbm.units().kind(),
-            Self::Dbm(dbm) => dbm.visible_units().kind(),
+            Self::Dbm(dbm) => dbm.units().kind(),
             Self::Dbn(dbn) => dbn.units().kind(),
             Self::Sbn(_) => VisibleKind::Bernoulli,
         }

@@ -47,6 +47,6 @@ fn main() -> Result<()> {
     let annealed = rbm.log_partition_ais(&settings, None, &streams, &mut unwatched)?;
     println!("ln Z = {exact:.4} by enumeration, {}", annealed.log_partition);
     let row = BitMatrix::from_fn(16, 1, |pixel, _| pixel / 4 == 1);
-    println!("ln p of the second line alone: {:.3} nats", rbm.log_prob(&row, exact)[0]);
+    println!("ln p of the second line alone: {:.3} nats", rbm.log_prob(&row, exact)?[0]);
     Ok(())
 }

@@ -52,7 +52,7 @@ fn answers(streams: &Streams) -> Result<()> {
     let units = VisibleUnits::new(VisibleKind::Softmax { categories: 3 }, 6, None)?;
     let mut rbm = Rbm::initial_with(units, &[1.0 / 3.0; 6], 3, 0.5, streams)?;
     fit(&mut rbm, (&v).into(), 1_000, 0.3)?;
-    let log_p = rbm.log_prob(&v, rbm.log_partition()?);
+    let log_p = rbm.log_prob(&v, rbm.log_partition()?)?;
     println!("answers: mean log p {:.3} nats, of ln(1/3) = {:.3} at best", mean(&log_p), (1.0_f64 / 3.0).ln());
     Ok(())
 }

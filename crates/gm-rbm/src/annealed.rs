@@ -9,10 +9,31 @@ use crate::conditional::{Couplings, Heat};
 use crate::model::{Rbm, widened};
 
 impl Rbm {
+    /// Biases of independent visible units with the means of data, `[visible]`: a base for annealing.
+    ///
+    /// # Errors
+    ///
+    /// As [`check_data`](Self::check_data).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack};
+    ///
+    /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[3, 2])?)?;
+    /// assert_eq!(rbm.base_rates(&BitMatrix::from_fn(3, 2, |_, sample| sample == 0))?, [0.0; 3]);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn base_rates<'v>(&self, data: impl Into<BatchRef<'v>>) -> Result<Vec<f32>> {
+        let data = data.into();
+        self.check_data("Rbm::base_rates", data)?;
+        Ok(self.units().bias_of_means(&means(data)))
+    }
+
     /// log Z by annealing from independent visible units to this model.
     ///
-    /// The base biases are best those of [`base_rate_bias`] of the training data; without them they come from the
-    /// means of short chains of the model. Any finite base gives a valid estimate, a near one a sharper estimate.
+    /// The base biases are best [`base_rates`](Self::base_rates) of the training data; by default they come from the means of
+    /// short chains of the model. Any finite base gives a valid estimate, a near one a sharper estimate.
     ///
     /// f_beta(v) = exp(((1 - beta) base + beta a)' v) prod_j (1 + exp(beta (b_j + W_j' v))).
     ///
@@ -43,22 +64,22 @@ impl Rbm {
     pub fn log_partition_ais(
         &self,
         settings: &AisSettings,
-        base_bias: Option<&[f32]>,
+        base: Option<&[f32]>,
         streams: &Streams,
         watch: Watch<'_>,
     ) -> Result<Annealed> {
-        let base = self.base_or_own("Rbm::log_partition_ais", base_bias, streams)?;
+        let base = self.base_or_own("Rbm::log_partition_ais", base, streams)?;
         anneal(&BaseRatePath::new(self, &base), settings, streams, watch)
     }
 
-    /// log Z from above, by walks from the model back to independent visible units, one from each state of `v`.
+    /// log Z from above, by reverse AIS from the model to independent visible units, one from each of `states`.
     ///
-    /// It is above log Z in expectation when `v` are independent exact draws of the model, which large models do not
+    /// It is above log Z in expectation when `states` are independent exact draws of the model, which large models do not
     /// have: states that have not come to equilibrium spoil it to either side.
     ///
     /// # Shapes
     ///
-    /// `v` is `[visible, runs]`.
+    /// `states` are visible states, `[visible, runs]`.
     ///
     /// # Randomness
     ///
@@ -87,16 +108,16 @@ impl Rbm {
     /// ```
     pub fn log_partition_reverse_ais<'v>(
         &self,
-        v: impl Into<BatchRef<'v>>,
+        states: impl Into<BatchRef<'v>>,
         schedule: &Schedule,
-        base_bias: Option<&[f32]>,
+        base: Option<&[f32]>,
         streams: &Streams,
         watch: Watch<'_>,
     ) -> Result<Annealed> {
         const OP: &str = "Rbm::log_partition_reverse_ais";
-        let v = v.into();
+        let v = states.into();
         self.check_data(OP, v)?;
-        let base = self.base_or_own(OP, base_bias, streams)?;
+        let base = self.base_or_own(OP, base, streams)?;
         let path = BaseRatePath::new(self, &base);
         anneal_back(&path, (path.chains_at(v.to_batch()), v.samples()), schedule, streams, watch)
     }
@@ -104,7 +125,7 @@ impl Rbm {
     /// A lower bound in expectation on log p(v) of each sample, `[samples]`: RAISE.
     ///
     /// The bound is on the distribution with which annealing from independent visible units ends, which comes close to
-    /// the model's as the schedule gets finer. It averages `runs` walks back from each sample; the more, the tighter.
+    /// the model's as the schedule gets finer. It averages `runs` reverse AIS runs from each sample; the more, the tighter.
     ///
     /// # Shapes
     ///
@@ -141,7 +162,7 @@ impl Rbm {
         &self,
         v: impl Into<BatchRef<'v>>,
         settings: &AisSettings,
-        base_bias: Option<&[f32]>,
+        base: Option<&[f32]>,
         streams: &Streams,
         watch: Watch<'_>,
     ) -> Result<Vec<f64>> {
@@ -151,8 +172,7 @@ impl Rbm {
             return Err(Error::Param { op, arg, value, allowed: "1 or more" });
         }
         let copies: Vec<usize> = (0..v.samples()).flat_map(|s| std::iter::repeat_n(s, settings.runs)).collect();
-        let found =
-            self.log_partition_reverse_ais(&v.select(&copies), &settings.schedule, base_bias, streams, watch)?;
+        let found = self.log_partition_reverse_ais(&v.select(&copies), &settings.schedule, base, streams, watch)?;
         let runs = found.log_weights.chunks(settings.runs);
         let log_z = runs.map(|of_sample| -log_mean_exp(&of_sample.iter().map(|z| -z).collect::<Vec<_>>()));
         Ok(self.free_energy(&v).iter().zip(log_z).map(|(f, z)| -f - z).collect())
@@ -160,8 +180,8 @@ impl Rbm {
 
     fn base_or_own(&self, op: &'static str, base: Option<&[f32]>, streams: &Streams) -> Result<Vec<f32>> {
         let base = base.map_or_else(|| self.model_rate_bias(streams), <[f32]>::to_vec);
-        gm_core::check_len(op, "base_bias", "length", base.len(), self.visible())?;
-        gm_core::check_finite(op, "base_bias", &base)?;
+        gm_core::check_len(op, "base", "length", base.len(), self.visible())?;
+        gm_core::check_finite(op, "base", &base)?;
         Ok(base)
     }
 
@@ -180,6 +200,18 @@ impl Rbm {
         sampler.run(&mut chains, SWEEPS, &family);
         let sums = sampler.mean_v_from_h(chains.h()).unit_sums();
         self.units().bias_of_means(&sums.iter().map(|sum| (sum / CHAINS as f64) as f32).collect::<Vec<_>>())
+    }
+}
+
+/// Means over samples.
+fn means(data: BatchRef<'_>) -> Vec<f32> {
+    let samples = data.samples().max(1) as f64;
+    match data {
+        BatchRef::Bits(bits) => bits.unit_counts().iter().map(|&on| (on as f64 / samples) as f32).collect(),
+        BatchRef::Reals(reals) => {
+            let mean = |unit: usize| reals.row(unit).iter().map(|&x| f64::from(x)).sum::<f64>() / samples;
+            (0..reals.nrows()).map(|unit| mean(unit) as f32).collect()
+        }
     }
 }
 

@@ -32,7 +32,7 @@ impl Rbm {
     /// use gm_core::{BitMatrix, Stack, VisibleKind, VisibleUnits};
     ///
     /// let units = VisibleUnits::new(VisibleKind::Labelled { classes: 4 }, 10, None)?;
-    /// let rbm = gm_rbm::Rbm::with_units(Stack::zeros(&[10, 3])?, units)?;
+    /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[10, 3])?)?.with_units(units)?;
     /// let log_p = rbm.log_class_probs(&BitMatrix::zeros(10, 2))?;
     /// assert!((log_p[(3, 1)] - 0.25_f32.ln()).abs() < 1e-6);
     /// # Ok::<(), gm_core::Error>(())
@@ -63,7 +63,7 @@ impl Rbm {
     /// use gm_core::{BitMatrix, Stack, VisibleKind, VisibleUnits};
     ///
     /// let units = VisibleUnits::new(VisibleKind::Labelled { classes: 4 }, 10, None)?;
-    /// let rbm = gm_rbm::Rbm::with_units(Stack::zeros(&[10, 3])?, units)?;
+    /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[10, 3])?)?.with_units(units)?;
     /// let log_weights = rbm.log_class_weights(&BitMatrix::zeros(10, 2))?;
     /// assert!((log_weights[1][3] - 3.0 * 2.0_f64.ln()).abs() < 1e-6);
     /// # Ok::<(), gm_core::Error>(())
@@ -150,7 +150,7 @@ impl Rbm {
 /// use gm_rbm::{Rbm, class_gradient_into};
 ///
 /// let units = VisibleUnits::new(VisibleKind::Labelled { classes: 2 }, 5, None)?;
-/// let rbm = Rbm::with_units(Stack::zeros(&[5, 4])?, units)?;
+/// let rbm = Rbm::from_stack(Stack::zeros(&[5, 4])?)?.with_units(units)?;
 /// let rows = BitMatrix::from_fn(5, 10, |unit, _| unit == 3); // all of the first class
 /// let mut gradient = rbm.stack().clone();
 /// class_gradient_into(&rbm.sampler(), &rows, &mut gradient)?;

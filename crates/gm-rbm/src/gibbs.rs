@@ -1,6 +1,6 @@
 //! Block Gibbs sampling: plain, clamped and tempered.
 
-use gm_core::{Arrangement, Batch, Beta, BitMatrix, Chains, Clamp, Purpose, StepInfo, Streams};
+use gm_core::{Arrangement, Batch, Beta, BitMatrix, Chains, Clamp, Purpose, Result, StepInfo, Streams};
 
 use crate::conditional::{Couplings, Heat};
 use crate::gradient::Phase;
@@ -59,7 +59,7 @@ impl Rbm {
     pub fn chains(&self, count: usize, streams: &Streams) -> Chains {
         let h = BitMatrix::zeros(self.hidden(), count);
         let v = self.couplings().sample_v_from_h(self, &h, &streams.fork(Purpose::Start, 0));
-        self.chains_from(v, streams)
+        self.chains_at(v, streams)
     }
 
     /// Chains that start at given visible states.
@@ -68,12 +68,17 @@ impl Rbm {
     ///
     /// Family 1 of [`Purpose::Start`].
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// When `v` has other units than the visible layer.
-    #[must_use]
-    pub fn chains_from(&self, v: impl Into<Batch>, streams: &Streams) -> Chains {
+    /// As [`check_data`](Self::check_data).
+    pub fn chains_from(&self, v: impl Into<Batch>, streams: &Streams) -> Result<Chains> {
         let v = v.into();
+        self.check_data("Rbm::chains_from", &v)?;
+        Ok(self.chains_at(v, streams))
+    }
+
+    /// [`chains_from`](Self::chains_from) for states that fit.
+    pub(crate) fn chains_at(&self, v: Batch, streams: &Streams) -> Chains {
         let h = self.couplings().sample_h_from_v(self, v.view(), &streams.fork(Purpose::Start, 1));
         Chains::new(vec![v, h.into()])
     }

@@ -292,7 +292,7 @@ pub fn gradient_into(data: &Phase, model: &Phase, out: &mut Stack) {
 /// use gm_rbm::{Phase, Rbm, gradient, variance_gradient};
 ///
 /// let units = VisibleUnits::new(VisibleKind::Gaussian, 1, None)?;
-/// let rbm = Rbm::with_units(Stack::zeros(&[1, 2])?, units)?;
+/// let rbm = Rbm::from_stack(Stack::zeros(&[1, 2])?)?.with_units(units)?;
 /// // Data spread wider than the model: the variance should grow.
 /// let phase = |x: f32| Phase::new(&rbm.sampler(), &Matrix::from_row_slice(1, 2, &[-x, x]));
 /// let (data, model) = (phase(2.0), phase(1.0));

@@ -21,7 +21,7 @@
 //! rbm.sampler().run(&mut chains, 50, &streams);
 //!
 //! let data = BitMatrix::from_fn(3, 2, |unit, sample| unit != sample);
-//! let log_prob = rbm.log_prob(&data, rbm.log_partition()?);
+//! let log_prob = rbm.log_prob(&data, rbm.log_partition()?)?;
 //! assert!(log_prob.iter().all(|&x| x < 0.0));
 //! # Ok::<(), gm_core::Error>(())
 //! ```

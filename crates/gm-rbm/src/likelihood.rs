@@ -160,12 +160,24 @@ impl Rbm {
 
     /// log p(v) of each sample for a given log Z, `[samples]`; a log-density of Gaussian units.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// When `v` has other units than the visible layer.
-    #[must_use]
-    pub fn log_prob<'v>(&self, v: impl Into<BatchRef<'v>>, log_partition: f64) -> Vec<f64> {
-        self.free_energy(v).iter().map(|f| -f - log_partition).collect()
+    /// [`Error::Shape`] when `v` has other units than the visible layer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack};
+    ///
+    /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[3, 2])?)?;
+    /// let log_prob = rbm.log_prob(&BitMatrix::zeros(3, 1), rbm.log_partition()?)?;
+    /// assert!((log_prob[0] + 3.0 * 2.0_f64.ln()).abs() < 1e-6);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_prob<'v>(&self, v: impl Into<BatchRef<'v>>, log_partition: f64) -> Result<Vec<f64>> {
+        let v = v.into();
+        gm_core::check_len("Rbm::log_prob", "data", "units", v.units(), self.visible())?;
+        Ok(self.free_energy(v).iter().map(|f| -f - log_partition).collect())
     }
 }
 

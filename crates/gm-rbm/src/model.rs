@@ -52,14 +52,15 @@ impl Rbm {
     ///
     /// [`Error::Shape`] for a deeper stack.
     pub fn from_stack(stack: Stack) -> Result<Self> {
-        Self::with_units(stack, VisibleUnits::Bernoulli)
+        gm_core::check_len("Rbm::from_stack", "weights", "length", stack.depth(), 1)?;
+        Ok(Self { stack, units: VisibleUnits::Bernoulli })
     }
 
-    /// Takes a stack of one weight matrix, with visible units of the given kind.
+    /// The same parameters with visible units of the given kind.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] for a deeper stack, or units made for another number.
+    /// [`Error::Shape`] for units made for another number.
     ///
     /// # Examples
     ///
@@ -67,15 +68,14 @@ impl Rbm {
     /// use gm_core::{Stack, VisibleKind, VisibleUnits};
     ///
     /// let units = VisibleUnits::new(VisibleKind::Gaussian, 4, None)?;
-    /// let rbm = gm_rbm::Rbm::with_units(Stack::zeros(&[4, 3])?, units)?;
+    /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?.with_units(units)?;
     /// let expected = 2.0 * std::f64::consts::TAU.ln() + 3.0 * 2.0_f64.ln();
     /// assert!((rbm.log_partition()? - expected).abs() < 1e-12);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
-    pub fn with_units(stack: Stack, units: VisibleUnits) -> Result<Self> {
-        gm_core::check_len("Rbm::from_stack", "weights", "length", stack.depth(), 1)?;
-        units.fit("Rbm::with_units", stack.bias(0).len())?;
-        Ok(Self { stack, units })
+    pub fn with_units(self, units: VisibleUnits) -> Result<Self> {
+        units.fit("Rbm::with_units", self.visible())?;
+        Ok(Self { units, ..self })
     }
 
     /// A model to start training from: weights from N(0, scale^2), visible biases that give the data's means, hidden
@@ -129,7 +129,7 @@ impl Rbm {
         check_finite("Rbm::initial", "visible_means", visible_means)?;
         let weights = Matrix::from_fn(visible_means.len(), hidden, |_, _| normal.sample(&mut stream));
         let bias = Vector::from_vec(units.bias_of_means(visible_means));
-        Self::with_units(Stack::new(vec![weights], vec![bias, Vector::zeros(hidden)])?, units)
+        Self::from_stack(Stack::new(vec![weights], vec![bias, Vector::zeros(hidden)])?)?.with_units(units)
     }
 
     /// The model of zeros and ones that equals a model of spins -1 and +1 with these parameters, and log Z of the latter
@@ -172,7 +172,7 @@ impl Rbm {
     pub fn from_data(data: ModelData) -> Result<Self> {
         data.expect_kind(ModelKind::Rbm)?;
         let units = data.visible_units()?;
-        Self::with_units(data.stack, units)
+        Self::from_stack(data.stack)?.with_units(units)
     }
 
     /// The model as files hold it.
@@ -251,13 +251,25 @@ impl Rbm {
         self.stack.bias(1).as_slice()
     }
 
-    /// Visible units.
+    /// Units of each layer, visible first.
+    #[must_use]
+    pub fn layers(&self) -> Vec<usize> {
+        self.stack.layers()
+    }
+
+    /// The number of hidden layers, which is 1.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.stack.depth()
+    }
+
+    /// Number of visible units.
     #[must_use]
     pub fn visible(&self) -> usize {
         self.weights().nrows()
     }
 
-    /// Hidden units.
+    /// Number of hidden units.
     #[must_use]
     pub fn hidden(&self) -> usize {
         self.weights().ncols()

@@ -16,7 +16,7 @@ impl Rbm {
     /// use gm_core::{Stack, VisibleKind, VisibleUnits};
     ///
     /// let units = VisibleUnits::new(VisibleKind::Labelled { classes: 4 }, 10, None)?;
-    /// let rbm = gm_rbm::Rbm::with_units(Stack::zeros(&[10, 3])?, units)?;
+    /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[10, 3])?)?.with_units(units)?;
     /// assert_eq!((rbm.classes(), rbm.row_units()), (4, 6));
     /// # Ok::<(), gm_core::Error>(())
     /// ```
@@ -72,7 +72,7 @@ impl Rbm {
     /// use gm_core::{BitMatrix, Stack, Streams, VisibleKind, VisibleUnits};
     ///
     /// let units = VisibleUnits::new(VisibleKind::Labelled { classes: 4 }, 10, None)?;
-    /// let rbm = gm_rbm::Rbm::with_units(Stack::zeros(&[10, 3])?, units)?;
+    /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[10, 3])?)?.with_units(units)?;
     /// let v = rbm.states_of_rows(&BitMatrix::zeros(6, 5), &Streams::new(1))?;
     /// assert_eq!(v.bits().ones_per_sample(), [1; 5]);
     /// # Ok::<(), gm_core::Error>(())
@@ -135,7 +135,7 @@ impl Rbm {
     /// use gm_core::{BitMatrix, Stack, VisibleKind, VisibleUnits};
     ///
     /// let units = VisibleUnits::new(VisibleKind::Labelled { classes: 4 }, 10, None)?;
-    /// let rbm = gm_rbm::Rbm::with_units(Stack::zeros(&[10, 3])?, units)?;
+    /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[10, 3])?)?.with_units(units)?;
     /// let log_p = -rbm.free_energy_of_rows(&BitMatrix::zeros(6, 1))?[0] - rbm.log_partition()?;
     /// assert!((log_p - 0.5_f64.powi(6).ln()).abs() < 1e-6);
     /// # Ok::<(), gm_core::Error>(())
@@ -175,6 +175,12 @@ impl Rbm {
     #[must_use]
     pub fn standardised<'a>(&self, rows: &'a Matrix) -> Cow<'a, Matrix> {
         self.units().standardised(rows)
+    }
+
+    /// Log-density of visible states minus the log-density of their rows of data; 0 unless data are standardised.
+    #[must_use]
+    pub fn log_volume(&self) -> f64 {
+        self.units().log_volume()
     }
 }
 

@@ -69,7 +69,7 @@ impl Rbm {
         let mut v = self.units().blank(self.visible(), h.samples());
         let heat = Heat { beta: Beta::Same(0.0), base: Some(&base) };
         self.couplings().draw_v(self, &h, Some(heat), &mut v, &streams.fork(Purpose::Start, 0));
-        Ok(Replicas { chains: self.chains_from(v, streams), count, swaps: vec![[0; 2]; temperatures - 1], betas, base })
+        Ok(Replicas { chains: self.chains_at(v, streams), count, swaps: vec![[0; 2]; temperatures - 1], betas, base })
     }
 }
 

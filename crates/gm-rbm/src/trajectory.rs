@@ -59,7 +59,8 @@ impl Trajectory {
         }
         let scaled = |share: f32| -> Result<Rbm> {
             let (a, b) = (rbm.stack().bias(0).clone(), rbm.stack().bias(1).clone());
-            Rbm::with_units(Stack::new(vec![rbm.weights() * share], vec![a, b])?, rbm.units().clone())
+            Rbm::from_stack(Stack::new(vec![rbm.weights() * share], vec![a, b])?)
+                .and_then(|model| model.with_units(rbm.units().clone()))
         };
         let start = scaled(0.0)?;
         let streams = streams.fork(Purpose::Start, 2);

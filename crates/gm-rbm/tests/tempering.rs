@@ -80,11 +80,11 @@ fn stat_mean_tempering_crosses_between_modes_that_gibbs_does_not_leave() {
     let (rbm, chains, sweeps) = (bimodal(16), 200, 400);
     let streams = Streams::new(21);
     let all_off = BitMatrix::zeros(16, chains);
-    let mut plain = rbm.chains_from(all_off.clone(), &streams);
+    let mut plain = rbm.chains_from(all_off.clone(), &streams).unwrap();
     rbm.sampler().run(&mut plain, sweeps, &streams);
     assert_eq!(share_on(plain.v().bits()), 0.0, "block Gibbs sampling stays");
     let betas: Vec<f32> = (0..10).map(|t| 1.0 - t as f32 / 9.0).collect();
-    let start = rbm.chains_from(BitMatrix::zeros(16, 10 * chains), &streams);
+    let start = rbm.chains_from(BitMatrix::zeros(16, 10 * chains), &streams).unwrap();
     let mut replicas = Replicas::from_parts(start, betas, vec![0.0; 16]).unwrap();
     rbm.sampler().run_tempering(&mut replicas, sweeps, &streams);
     // Half of 200 independent chains, within five standard deviations.

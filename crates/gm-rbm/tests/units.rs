@@ -36,15 +36,15 @@ fn oracle_gaussian_fixture() {
     let log_partition = rbm.log_partition().unwrap();
     assert_close(log_partition, fixture.number_at("/log_partition"), RELATIVE, 0.0, "log Z");
     let data = columns(&fixture.matrix_at("/data"));
-    let log_prob = rbm.log_prob(&data, log_partition);
+    let log_prob = rbm.log_prob(&data, log_partition).unwrap();
     assert_all_close(&log_prob, &fixture.numbers_at("/log_prob"), RELATIVE, 1e-5, "log p");
     let means = rbm.sampler().mean_h_from_v(&data).to_matrix();
     let expected = fixture.matrix_at("/hidden_conditional_mean").concat();
     assert_all_close(&wide(means.as_slice()), &expected, RELATIVE, 1e-6, "E[h | v]");
     let gm_core::Moments { means, squares, .. } = rbm.marginals().unwrap();
     let (v, h) = (&means[0], &means[1]);
-    assert_all_close(&v, &fixture.numbers_at("/visible_mean"), RELATIVE, 1e-6, "E[v]");
-    assert_all_close(&h, &fixture.numbers_at("/hidden_marginal"), RELATIVE, 1e-6, "E[h]");
+    assert_all_close(v, &fixture.numbers_at("/visible_mean"), RELATIVE, 1e-6, "E[v]");
+    assert_all_close(h, &fixture.numbers_at("/hidden_marginal"), RELATIVE, 1e-6, "E[h]");
     assert_all_close(&squares, &fixture.numbers_at("/visible_second_moment"), RELATIVE, 1e-6, "E[v^2]");
 }
 
@@ -63,10 +63,10 @@ fn oracle_softmax_fixture() {
     let rbm = rbm_of(&fixture);
     let log_partition = rbm.log_partition().unwrap();
     assert_close(log_partition, fixture.number_at("/log_partition"), RELATIVE, 0.0, "log Z");
-    let all = rbm.log_prob(&all_categories(15, 5), log_partition);
+    let all = rbm.log_prob(&all_categories(15, 5), log_partition).unwrap();
     assert_all_close(&all, &fixture.numbers_at("/log_prob_all_visible"), RELATIVE, 1e-5, "log p");
     let v = &rbm.marginals().unwrap().means[0];
-    assert_all_close(&v, &fixture.numbers_at("/visible_marginal"), RELATIVE, 1e-6, "E[v]");
+    assert_all_close(v, &fixture.numbers_at("/visible_marginal"), RELATIVE, 1e-6, "E[v]");
     let data = BitMatrix::from_matrix(&columns(&fixture.matrix_at("/data_one_hot"))).unwrap();
     let means = rbm.sampler().mean_h_from_v(&data).to_matrix();
     let expected = fixture.matrix_at("/hidden_conditional_mean").concat();
@@ -87,7 +87,7 @@ fn law_models_survive_files() {
 fn law_pseudo_likelihood_of_groups_is_that_of_enumerated_categories() {
     let rbm = rbm_of(&Fixture::load("rbm_softmax"));
     let all = all_categories(15, 5);
-    let log_prob = rbm.log_prob(&all, 0.0);
+    let log_prob = rbm.log_prob(&all, 0.0).unwrap();
     // Site 1 of row r has the neighbours r with its middle digit replaced.
     let found = rbm.log_pseudo_likelihood(&all.select(&[67]));
     let digits = [67 / 25, 67 / 5 % 5, 67 % 5];
@@ -109,7 +109,10 @@ fn random_model(kind: VisibleKind, seed: u64, visible: usize, hidden: usize, sca
     let variance: Vec<f32> = (0..visible).map(|_| 1.0 + 0.5 * draw(1.0)).collect();
     let variance = (kind == VisibleKind::Gaussian).then_some(variance.as_slice());
     let units = VisibleUnits::new(kind, visible, variance).expect("a sound model");
-    Rbm::with_units(Stack::new(vec![weights], biases).expect("a sound model"), units).expect("a sound model")
+    Rbm::from_stack(Stack::new(vec![weights], biases).expect("a sound model"))
+        .expect("a sound model")
+        .with_units(units)
+        .expect("a sound model")
 }
 
 const KINDS: [(VisibleKind, usize); 4] = [
@@ -129,8 +132,8 @@ fn law_two_categories_are_a_bernoulli_unit() {
     let single = Rbm::new(weights, Vector::from_fn(5, |i, _| a[2 * i + 1] - a[2 * i]), hidden).unwrap();
     let rows = common::all_rows(5);
     let one_hot = BitMatrix::from_fn(10, 32, |unit, row| rows.get(unit / 2, row) == (unit % 2 == 1));
-    let expected = single.log_prob(&rows, single.log_partition().unwrap());
-    assert_all_close(&pair.log_prob(&one_hot, pair.log_partition().unwrap()), &expected, 0.0, 1e-5, "log p");
+    let expected = single.log_prob(&rows, single.log_partition().unwrap()).unwrap();
+    assert_all_close(&pair.log_prob(&one_hot, pair.log_partition().unwrap()).unwrap(), &expected, 0.0, 1e-5, "log p");
     assert_all_close(&pair.log_pseudo_likelihood(&one_hot), &single.log_pseudo_likelihood(&rows), 0.0, 1e-4, "pseudo");
 }
 
@@ -142,7 +145,8 @@ fn rejects_what_units_do_not_have() {
     assert!(error(&gaussian, Matrix::from_element(5, 1, f32::NAN).into()).contains("NaN"));
     assert!(error(&softmax, Matrix::zeros(6, 1).into()).contains("zeros and ones for binary units"));
     assert!(error(&softmax, BitMatrix::zeros(6, 1).into()).contains("exactly one in each group"));
-    let unfit = Rbm::with_units(Stack::zeros(&[4, 2]).unwrap(), softmax.units().clone());
+    let unfit =
+        Rbm::from_stack(Stack::zeros(&[4, 2]).unwrap()).and_then(|model| model.with_units(softmax.units().clone()));
     assert!(matches!(unfit, Err(Error::Shape { .. })));
     assert!(softmax.log_class_probs(&BitMatrix::zeros(6, 1)).unwrap_err().to_string().contains("bernoulli+softmax:K"));
 }
@@ -153,7 +157,7 @@ fn oracle_exact_gradients_are_slopes() {
     for (case, (kind, visible)) in KINDS.into_iter().enumerate() {
         let rbm = random_model(kind, 20 + case as u64, visible, 4, 1.0);
         let data = rbm.exact_samples(6, &Streams::new(case as u64)).unwrap().into_v();
-        let likelihood = |rbm: &Rbm| mean(&rbm.log_prob(&data, rbm.log_partition().unwrap()));
+        let likelihood = |rbm: &Rbm| mean(&rbm.log_prob(&data, rbm.log_partition().unwrap()).unwrap());
         let found = rbm.exact_gradient(&data).unwrap();
         let scale = |unit: usize| rbm.units().gaussian().map_or(1.0, |g| f64::from(g.variance()[unit]));
         let slope = |change: &dyn Fn(&mut Rbm, f32)| {
@@ -188,7 +192,7 @@ fn oracle_variance_gradient_is_a_slope() {
             let mut moved = rbm.clone();
             let steps: Vec<f32> = (0..4).map(|i| if i == unit { step as f32 } else { 0.0 }).collect();
             moved.units_mut().gaussian_mut().expect("gaussian units").grow(&steps);
-            mean(&moved.log_prob(&data, moved.log_partition().unwrap()))
+            mean(&moved.log_prob(&data, moved.log_partition().unwrap()).unwrap())
         };
         assert_close(f64::from(found), slope_at_0(at, 1e-2), 1e-3, 2e-3, "log variance");
     }
@@ -408,7 +412,7 @@ fn stat_cond_gaussian_units_follow_their_conditional() {
 fn planted_cond_gaussian_units_without_their_variance_are_found_out() {
     let rbm = random_model(VisibleKind::Gaussian, 77, 5, 4, 1.0);
     let unit_variance = VisibleUnits::new(VisibleKind::Gaussian, 5, None).unwrap();
-    let wrong = Rbm::with_units(rbm.stack().clone(), unit_variance).unwrap();
+    let wrong = Rbm::from_stack(rbm.stack().clone()).unwrap().with_units(unit_variance).unwrap();
     assert!(gaussian_conditional(&rbm, &wrong) > FAR);
 }
 
@@ -467,7 +471,7 @@ fn stat_mean_raise_is_below_log_p_of_every_kind() {
         let v = rbm.exact_samples(400, &streams).unwrap().into_v();
         let settings = AisSettings { runs: 1, schedule: Schedule::Linear(300) };
         let bound = rbm.log_prob_raise(&v, &settings, None, &streams, &mut unwatched).unwrap();
-        let gaps: Vec<f64> = rbm.log_prob(&v, log_z).iter().zip(&bound).map(|(p, bound)| p - bound).collect();
+        let gaps: Vec<f64> = rbm.log_prob(&v, log_z).unwrap().iter().zip(&bound).map(|(p, bound)| p - bound).collect();
         let gap = Estimate::mean(&gaps, gm_core::Side::Unbiased, "gap");
         assert!(gap.value > -FAR * gap.std_error && gap.value < 0.2 + FAR * gap.std_error, "seed {seed}: {gap:?}");
     }
@@ -527,7 +531,7 @@ fn law_densities_of_rows_are_those_of_data_before_they_were_standardised() {
     let (_, a, _) = parameters(&rbm);
     let standardise = Standardise::new(vec![5.0, -1.0, 0.0], vec![2.0, 0.5, 10.0]).unwrap();
     let gaussian = rbm.units().gaussian().unwrap().clone().with_standardise(Some(standardise)).unwrap();
-    let rbm = Rbm::with_units(rbm.stack().clone(), VisibleUnits::Gaussian(gaussian)).unwrap();
+    let rbm = Rbm::from_stack(rbm.stack().clone()).unwrap().with_units(VisibleUnits::Gaussian(gaussian)).unwrap();
     let rows = rbm.rows_of_states(&Matrix::from_fn(3, 1, |unit, _| a[unit] as f32 + 0.25));
     let states = rbm.states_of_rows(&rows, &Streams::new(0)).unwrap().to_matrix();
     assert!((0..3).all(|unit| (f64::from(states[(unit, 0)]) - a[unit] - 0.25).abs() < 1e-5));

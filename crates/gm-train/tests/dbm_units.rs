@@ -30,7 +30,10 @@ fn source() -> Dbm {
     let gaussian = Gaussian::new(vec![0.25, 0.5, 0.3]).expect("a small model");
     let standardise = Standardise::new(vec![20.0, -3.0, 0.0], vec![5.0, 0.1, 1.0]).expect("a small model");
     let units = VisibleUnits::Gaussian(gaussian.with_standardise(Some(standardise)).expect("a small model"));
-    Dbm::with_units(Stack::new(weights, biases).expect("a small model"), units).expect("a small model")
+    Dbm::from_stack(Stack::new(weights, biases).expect("a small model"))
+        .expect("a small model")
+        .with_units(units)
+        .expect("a small model")
 }
 
 fn draws(rows: usize, seed: u64) -> Matrix {
@@ -79,7 +82,7 @@ fn oracle_gaussian_machines_come_near_their_source() {
         let loss = best - judged(&dbm, &test);
         // Independent normal measurements are 0.6 nats below the source.
         assert!(loss < 0.05, "{pretrain}: {loss} nats below the source");
-        let gaussian = dbm.visible_units().gaussian().expect("gaussian units");
+        let gaussian = dbm.units().gaussian().expect("gaussian units");
         assert!(gaussian.variance().iter().all(|&s2| s2 < 0.95) && gaussian.standardise().is_some(), "{gaussian:?}");
     }
     let independent = fit(&data, &DbmSettings { epochs: 1, ..settings(Visible::Gaussian, Pretrain::None) }, None);
@@ -108,7 +111,7 @@ fn oracle_softmax_machines_learn_that_answers_repeat() {
     let data = dataset(Values::Numbers(answers()));
     for pretrain in [Pretrain::None, Pretrain::Grow, Pretrain::Rules2009] {
         let dbm = fit(&data, &settings(Visible::Softmax(0), pretrain), None);
-        assert_eq!(dbm.visible_units().kind().to_string(), "softmax:3");
+        assert_eq!(dbm.units().kind().to_string(), "softmax:3");
         let all = BitMatrix::from_fn(9, 27, |unit, row| row / 3_usize.pow(unit as u32 / 3) % 3 == unit % 3);
         let log_p = dbm.log_prob(&all, dbm.log_partition().unwrap()).unwrap();
         let repeats: f64 = (0..27).filter(|row| row % 3 == row / 3 % 3).map(|row| log_p[row].exp()).sum();
@@ -177,7 +180,7 @@ fn law_training_goes_on_from_a_gaussian_model_in_a_file() {
     assert_eq!(grown.layers(), [3, 3, 2]);
     assert!((judged(&grown, &rows) - before).abs() < 1e-3, "a new layer leaves log p as it was");
     let standardise = |units: &VisibleUnits| units.gaussian().and_then(|gaussian| gaussian.standardise().cloned());
-    assert_eq!(standardise(grown.visible_units()), standardise(rbm.units()));
+    assert_eq!(standardise(grown.units()), standardise(rbm.units()));
     // Offsets are means of data as the model has them.
     let learner = DbmLearner::new(&[20.0, -3.0, 0.0], &start, &Streams::new(1)).unwrap();
     assert!(learner.state().offsets[0].iter().all(|offset| offset.abs() < 2.0));

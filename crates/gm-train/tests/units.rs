@@ -149,7 +149,10 @@ fn source() -> Rbm {
     let gaussian = Gaussian::new(variance.to_vec()).expect("a small model");
     let standardise = Standardise::new(vec![20.0, -3.0, 0.0], vec![5.0, 0.1, 1.0]).expect("a small model");
     let units = VisibleUnits::Gaussian(gaussian.with_standardise(Some(standardise)).expect("a small model"));
-    Rbm::with_units(Stack::new(vec![weights], vec![a, b]).expect("a small model"), units).expect("a small model")
+    Rbm::from_stack(Stack::new(vec![weights], vec![a, b]).expect("a small model"))
+        .expect("a small model")
+        .with_units(units)
+        .expect("a small model")
 }
 
 fn draws(rows: usize, seed: u64) -> Matrix {
@@ -278,7 +281,7 @@ fn oracle_softmax_machines_learn_conditional_frequencies() {
         assert_eq!(rbm.units().kind().to_string(), "softmax:3");
         // All 27 answers with their probabilities.
         let all = BitMatrix::from_fn(9, 27, |unit, row| row / 3_usize.pow(unit as u32 / 3) % 3 == unit % 3);
-        let p: Vec<f64> = rbm.log_prob(&all, rbm.log_partition().unwrap()).into_iter().map(f64::exp).collect();
+        let p: Vec<f64> = rbm.log_prob(&all, rbm.log_partition().unwrap()).unwrap().into_iter().map(f64::exp).collect();
         for first in 0..3 {
             let share = |is: &dyn Fn(&[usize; 3]) -> bool| {
                 let model: f64 = (0..27).filter(|&row| is(&[row % 3, row / 3 % 3, row / 9])).map(|row| p[row]).sum();
@@ -332,7 +335,10 @@ fn random(kind: VisibleKind, units: usize, seed: u64) -> Rbm {
     let weights = Matrix::from_fn(units, 4, |_, _| draw(scale));
     let biases = vec![Vector::from_fn(units, |_, _| draw(1.0)), Vector::from_fn(4, |_, _| draw(1.0))];
     let units = VisibleUnits::new(kind, units, None).expect("a small model");
-    Rbm::with_units(Stack::new(vec![weights], biases).expect("a small model"), units).expect("a small model")
+    Rbm::from_stack(Stack::new(vec![weights], biases).expect("a small model"))
+        .expect("a small model")
+        .with_units(units)
+        .expect("a small model")
 }
 
 /// How many of 96 models, 24 of each kind, have their exact mean log p outside of an interval made of the annealed report.

@@ -227,7 +227,7 @@ fn independent_pixels(test: &EvalData) -> Result<f64> {
     let means = test.train_means.as_deref().unwrap_or_default();
     let bias = base_rate_bias(means);
     let rbm = Rbm::new(Matrix::zeros(bias.len(), 1), Vector::from_vec(bias), Vector::zeros(1))?;
-    let log_probs = rbm.log_prob(&test.rows, rbm.log_partition()?);
+    let log_probs = rbm.log_prob(&test.rows, rbm.log_partition()?)?;
     Ok(log_probs.iter().sum::<f64>() / log_probs.len() as f64)
 }
 

@@ -261,7 +261,7 @@ impl Sample {
     fn sample_dbm(&self, dbm: &Dbm, context: &Context, rows: &mut Rows<'_>) -> Result<Drawn> {
         self.check_method(&[Method::Gibbs], "gibbs for a dbm")?;
         let chains = self.chains.unwrap_or(self.count).min(self.count);
-        let clamp = self.clamp((dbm.visible_units().kind(), dbm.visible()), chains, context)?;
+        let clamp = self.clamp((dbm.units().kind(), dbm.visible()), chains, context)?;
         let walk = DbmWalk::new(dbm, chains, clamp, &context.streams());
         let mut walk = match self.beta {
             Some(beta) => walk.heated(beta),

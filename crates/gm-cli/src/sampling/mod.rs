@@ -72,7 +72,7 @@ pub(crate) fn reconstructions(model: &Model, rows: &Batch, streams: &Streams) ->
             Ok(rbm.rows_of_states(&sampler.mean_v_from_h(&h).to_matrix()))
         }
         Model::Dbm(dbm) => {
-            let (sampler, mut chains) = (dbm.sampler(), dbm.chains_from(dbm.states_of_rows(rows)?, streams));
+            let (sampler, mut chains) = (dbm.sampler(), dbm.chains_from(dbm.states_of_rows(rows)?, streams)?);
             sampler.run_hidden(&mut chains, SETTLING, streams);
             Ok(dbm.rows_of_states(&sampler.mean_v_from_chains(&chains).to_matrix()))
         }

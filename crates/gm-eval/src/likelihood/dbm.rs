@@ -72,7 +72,7 @@ pub fn evaluate_dbm(dbm: &Dbm, data: &EvalData, settings: &EvalSettings, watch: 
     let log_probs = if exact_rows { dbm.log_prob(&v, partition.value + volume)? } else { weighted };
     let mean_log_prob = from_both_sides(mean(&log_probs), exact_rows, &partition, lower.as_ref());
     // Densities, unlike probabilities, may exceed 1.
-    let at_most_0 = if dbm.visible_units().is_binary() { mean(&log_probs) } else { f64::NEG_INFINITY };
+    let at_most_0 = if dbm.units().is_binary() { mean(&log_probs) } else { f64::NEG_INFINITY };
     let report = EvalReport::new(ModelKind::Dbm, dbm.layers(), data, mean_log_prob, settings.seed);
     Ok(EvalReport {
         elbo: Some(mean(&bounds)),
@@ -83,7 +83,7 @@ pub fn evaluate_dbm(dbm: &Dbm, data: &EvalData, settings: &EvalSettings, watch: 
         log_partition: Some(partition),
         log_probs,
         seconds: began.elapsed().as_secs_f64(),
-        visible: Some(dbm.visible_units().kind()).filter(|&kind| kind != VisibleKind::Bernoulli).map(String::from),
+        visible: Some(dbm.units().kind()).filter(|&kind| kind != VisibleKind::Bernoulli).map(String::from),
         ..report
     })
 }

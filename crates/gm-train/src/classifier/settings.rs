@@ -175,7 +175,7 @@ const HEAD_EPOCHS: &str = "head_epochs";
 fn with_features(data: &Dataset, dbm: &Dbm) -> Result<Dataset> {
     let part = |name| -> Result<Split> {
         let split = data.split(name);
-        let mut values = Matrix::zeros(dbm.visible() + dbm.units(2), split.len());
+        let mut values = Matrix::zeros(dbm.visible() + dbm.layers()[2], split.len());
         let rows: Vec<u32> = (0..split.len() as u32).collect();
         // In pieces, so that the rows are not held several times over.
         for rows in rows.chunks(ROWS) {

@@ -150,7 +150,7 @@ impl DbmLearner {
     ) -> Result<Self> {
         let mut offsets: Vec<Vec<f32>> = dbm.layers().into_iter().map(|units| vec![0.5; units]).collect();
         offsets[0].copy_from_slice(visible_means);
-        let log_variances = vec![0.0; dbm.visible_units().gaussian().map_or(0, |_| dbm.visible())];
+        let log_variances = vec![0.0; dbm.units().gaussian().map_or(0, |_| dbm.visible())];
         Ok(Self {
             settings: settings.clone(),
             visible_means: visible_means.to_vec(),
@@ -204,7 +204,7 @@ impl DbmLearner {
         let data = DataPhase::new(batch, posterior);
         let (mut figures, model) = self.chains.advance(&self.sampler, self.settings.steps, streams);
         gradient_into(&data, &model, &mut self.gradient);
-        if self.dbm().visible_units().gaussian().is_some() {
+        if self.dbm().units().gaussian().is_some() {
             self.log_variances = variance_gradient(self.dbm(), &data, &model, &self.gradient);
         }
         self.pull_to_sparsity(data.averages());
@@ -212,7 +212,7 @@ impl DbmLearner {
             let mut rates = vec![self.settings.hidden_offset_rate; data.averages().len()];
             rates[0] = self.settings.visible_offset_rate;
             self.offsets.slide(data.averages(), &rates);
-            self.offsets.centre_for(self.sampler.model().visible_units(), &mut self.gradient);
+            self.offsets.centre_for(self.sampler.model().units(), &mut self.gradient);
         }
         let penalty = self.settings.regularise;
         self.climb(rate as f32, &penalty);
@@ -230,7 +230,7 @@ impl DbmLearner {
             let penalty_of = |t| if t < depth { *penalty } else { Regularise::default() };
             optimiser.apply_to_tensors(tensors.chain(variances), rate, penalty_of);
             penalty.limit_norms(dbm.stack_mut());
-            if let Some(gaussian) = dbm.visible_units_mut().gaussian_mut() {
+            if let Some(gaussian) = dbm.units_mut().gaussian_mut() {
                 for (step, variance) in steps.iter_mut().zip(gaussian.variance()) {
                     let least = (settings.least_variance / variance).ln();
                     *step = step.clamp(-GREATEST_STEP, GREATEST_STEP).max(least);
@@ -242,7 +242,7 @@ impl DbmLearner {
 
     /// Rows as the model sees them.
     fn states<'a>(&self, op: &'static str, rows: &'a Batch) -> Result<Cow<'a, Batch>> {
-        if self.dbm().visible_units().is_binary() {
+        if self.dbm().units().is_binary() {
             binary(op, rows, self.dbm().visible())?;
             return Ok(Cow::Borrowed(rows));
         }
@@ -273,8 +273,8 @@ impl DbmLearner {
     /// -log p(v | E[h_1]), mean over samples: of bits -sum_i [v_i log m_i + (1 - v_i) log (1 - m_i)] with m = E[v | E[h_1]].
     fn reconstruction(&self, v: BatchRef<'_>, posterior: &MeanField) -> f64 {
         let inputs = gm_core::dense_inputs_down(self.dbm().weights(0), &posterior.means[0], self.dbm().bias(0));
-        let (BatchRef::Bits(v), VisibleUnits::Bernoulli) = (v, self.dbm().visible_units()) else {
-            let (v, units) = (v.to_matrix(), self.dbm().visible_units());
+        let (BatchRef::Bits(v), VisibleUnits::Bernoulli) = (v, self.dbm().units()) else {
+            let (v, units) = (v.to_matrix(), self.dbm().units());
             let log_p = |s: usize| {
                 units.log_prob_given(&widened(v.column(s).as_slice()), &widened(inputs.column(s).as_slice()))
             };
@@ -296,7 +296,7 @@ const BURN_IN: usize = 500;
 
 /// A machine with further hidden layers of small random weights on top.
 fn extended(dbm: &Dbm, visible_means: &[f32], hidden: &[usize], scale: f32, streams: &Streams) -> Result<Dbm> {
-    let units = dbm.visible_units();
+    let units = dbm.units();
     let first = Dbm::initial_with(units.clone(), visible_means, hidden, scale, streams)?;
     let (mut weights, mut biases) = first.into_stack().into_parts();
     for (l, weights) in weights.iter_mut().enumerate().take(dbm.depth()) {
@@ -305,7 +305,7 @@ fn extended(dbm: &Dbm, visible_means: &[f32], hidden: &[usize], scale: f32, stre
     for (l, bias) in biases.iter_mut().enumerate().take(dbm.depth() + 1) {
         bias.copy_from_slice(dbm.bias(l));
     }
-    Ok(Dbm::with_units(Stack::new(weights, biases)?, units.clone())?)
+    Ok(Dbm::from_stack(Stack::new(weights, biases)?)?.with_units(units.clone())?)
 }
 
 /// Means of data as a model sees them: standardised where it standardises. Another number of units is refused elsewhere.
@@ -358,7 +358,7 @@ impl Learner for DbmLearner {
 
     fn set_parameters(&mut self, parameters: ParametersState) -> Result<()> {
         const OP: &str = "DbmLearner::set_parameters";
-        let mut units = self.dbm().visible_units().clone();
+        let mut units = self.dbm().units().clone();
         check_len(OP, "variance", "length", parameters.variance.len(), self.log_variances.len())?;
         if let Some(gaussian) = units.gaussian_mut() {
             *gaussian =
@@ -368,13 +368,13 @@ impl Learner for DbmLearner {
         let layers = layers_of(&self.visible_means, &self.settings.hidden);
         let depth = stack.depth().min(layers.len() - 1);
         check_layers(OP, &stack, &layers[..=depth])?;
-        let changed = Dbm::with_units(stack, units)?;
+        let changed = Dbm::from_stack(stack)?.with_units(units)?;
         self.sampler.update(|dbm| *dbm = changed);
         Ok(())
     }
 
     fn parameters(&self) -> ParametersState {
-        let gaussian = self.dbm().visible_units().gaussian();
+        let gaussian = self.dbm().units().gaussian();
         let variance = gaussian.map_or_else(Vec::new, |gaussian| gaussian.variance().to_vec());
         ParametersState { variance, ..ParametersState::new(self.dbm().stack(), None) }
     }
@@ -406,7 +406,7 @@ impl Learner for DbmLearner {
             ("free_energy_gap", train - valid),
             ("weight_rms", rms(&weights)),
         ]);
-        if let Some(gaussian) = self.dbm().visible_units().gaussian() {
+        if let Some(gaussian) = self.dbm().units().gaussian() {
             figures.push("variance", mean(&widened(gaussian.variance())));
         }
         if enumerable_units(&self.dbm().layers(), self.settings.visible_kind()) <= probe.exact_units {

@@ -60,7 +60,7 @@ impl Pretraining<'_> {
             false => vec![0.0; layer.len()],
         };
         let own = Offsets { layers: offsets.layers.iter().enumerate().map(zero_elsewhere).collect() };
-        own.centre_for(self.dbm.visible_units(), out);
+        own.centre_for(self.dbm.units(), out);
         for k in (0..out.depth()).filter(|&k| k != l) {
             out.update_weights(k, |weights| weights.fill(0.0));
         }
@@ -74,7 +74,7 @@ impl Pretraining<'_> {
         let mut x = batch.to_batch();
         for k in 0..self.scales.len() - 1 {
             let streams = streams.fork(Purpose::Layer, k as u64 + 1);
-            let mut above = BitMatrix::zeros(self.dbm.units(k + 1), x.samples());
+            let mut above = BitMatrix::zeros(self.dbm.layers()[k + 1], x.samples());
             match &x {
                 Batch::Bits(bits) => {
                     let up = self.up(k);
@@ -103,7 +103,7 @@ impl Pretraining<'_> {
     /// Means of the first hidden layer given real-valued visible units, of which it sees v / s^2.
     fn means_of_reals(&self, v: &Matrix) -> Activations {
         let weights = self.dbm.weights(0) * self.scales[0].up;
-        let inputs = dense_inputs_up(&weights, &self.dbm.visible_units().signal(v), self.dbm.bias(1));
+        let inputs = dense_inputs_up(&weights, &self.dbm.units().signal(v), self.dbm.bias(1));
         let mut means = Activations::from_matrix(&inputs);
         means.logistic();
         means
@@ -113,12 +113,12 @@ impl Pretraining<'_> {
         let l = self.scales.len() - 1;
         let (up, down) = (self.up(l), Coupling::down(&(self.dbm.weights(l) * self.scales[l].down)));
         let data = PairPhase::new(below.view(), self.means_above(&up, below.view()));
-        let mut above = BitMatrix::zeros(self.dbm.units(l + 1), below.samples());
+        let mut above = BitMatrix::zeros(self.dbm.layers()[l + 1], below.samples());
         data.means.sample_into(&mut above, &streams.fork(Purpose::Start, 1));
         let (update, streams) =
             (LayerUpdate::new(self.dbm.bias(l)).given(&down, &above), streams.fork(Purpose::Start, 0));
-        let units = if l == 0 { self.dbm.visible_units() } else { &VisibleUnits::Bernoulli };
-        let mut again = units.blank(self.dbm.units(l), below.samples());
+        let units = if l == 0 { self.dbm.units() } else { &VisibleUnits::Bernoulli };
+        let mut again = units.blank(self.dbm.layers()[l], below.samples());
         match units {
             VisibleUnits::Bernoulli => update.sample_into(again.bits_mut(), &streams),
             units => units.sample_into(&update.inputs(), &mut again, &streams),
@@ -208,7 +208,10 @@ mod tests {
         ];
         let biases = vec![Vector::from_vec(vec![0.5, -1.0, 0.2]), Vector::from_vec(vec![0.1, -0.3]), Vector::zeros(2)];
         let units = VisibleUnits::new(VisibleKind::Gaussian, 3, Some(&[0.5, 2.0, 1.0])).expect("a small model");
-        Dbm::with_units(Stack::new(weights, biases).expect("a small model"), units).expect("a small model")
+        Dbm::from_stack(Stack::new(weights, biases).expect("a small model"))
+            .expect("a small model")
+            .with_units(units)
+            .expect("a small model")
     }
 
     #[test]

@@ -257,7 +257,7 @@ impl DbmSettings {
             let value = format!("a model with layers {:?} for {wanted:?}", model.layers());
             return Err(refused("start", value, "a model whose layers are the first ones of those wanted"));
         }
-        let (found, wanted) = (model.visible_units().kind(), self.visible_kind());
+        let (found, wanted) = (model.units().kind(), self.visible_kind());
         if found != wanted {
             let value = format!("a model with {found} visible units for visible {wanted}");
             return Err(refused("start", value, "a model with the visible units of the settings"));

@@ -78,11 +78,11 @@ impl ModelChains {
     pub(crate) fn start_at<'v>(&mut self, rbm: &Rbm, v: impl Into<BatchRef<'v>>, streams: &Streams) -> Result<()> {
         let v = v.into().to_batch();
         match self {
-            Self::Persistent(chains) => *chains = rbm.chains_from(v, streams),
+            Self::Persistent(chains) => *chains = rbm.chains_from(v, streams)?,
             Self::Tempered(replicas) => {
                 let (betas, base) = (replicas.betas().to_vec(), replicas.base().to_vec());
                 let copies: Vec<usize> = (0..betas.len() * v.samples()).map(|i| i % v.samples()).collect();
-                *replicas = Replicas::from_parts(rbm.chains_from(v.select(&copies), streams), betas, base)?;
+                *replicas = Replicas::from_parts(rbm.chains_from(v.select(&copies), streams)?, betas, base)?;
             }
         }
         Ok(())

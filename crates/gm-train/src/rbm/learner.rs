@@ -65,7 +65,7 @@ const LONG_WAY: usize = 2_000;
 /// for step in 0..100 {
 ///     learner.step(&batch, &Clock { step, total: 100, per_epoch: 1 }, &streams)?;
 /// }
-/// let log_prob = learner.rbm().log_prob(&rows, learner.rbm().log_partition()?);
+/// let log_prob = learner.rbm().log_prob(&rows, learner.rbm().log_partition()?)?;
 /// assert!(log_prob.iter().all(|&log_p| log_p > 0.25_f64.ln()));
 /// # Ok::<(), gm_train::Error>(())
 /// ```
@@ -410,7 +410,7 @@ impl Learner for RbmLearner {
         }
         let (stack, _) = parameters.into_parts()?;
         check_layers(OP, &stack, &[self.rbm().visible(), self.rbm().hidden()])?;
-        let changed = Rbm::with_units(stack, units)?;
+        let changed = Rbm::from_stack(stack)?.with_units(units)?;
         self.sampler.update(|rbm| *rbm = changed);
         Ok(())
     }
@@ -464,14 +464,14 @@ impl Learner for RbmLearner {
         }
         if self.rbm().enumerable_units() <= probe.exact_units {
             let log_partition = self.rbm().log_partition()?;
-            figures.push("log_likelihood", mean(&self.rbm().log_prob(valid, log_partition)) - volume);
-            figures.push("train_log_likelihood", mean(&self.rbm().log_prob(train, log_partition)) - volume);
+            figures.push("log_likelihood", mean(&self.rbm().log_prob(valid, log_partition)?) - volume);
+            figures.push("train_log_likelihood", mean(&self.rbm().log_prob(train, log_partition)?) - volume);
         }
         if let Some(log_partition) = self.estimated_log_partition()? {
-            figures.push("estimated_log_likelihood", mean(&self.rbm().log_prob(valid, log_partition.value)) - volume);
+            figures.push("estimated_log_likelihood", mean(&self.rbm().log_prob(valid, log_partition.value)?) - volume);
             figures.push(
                 "train_estimated_log_likelihood",
-                mean(&self.rbm().log_prob(train, log_partition.value)) - volume,
+                mean(&self.rbm().log_prob(train, log_partition.value)?) - volume,
             );
             figures.push("log_partition", log_partition.value);
             figures.push("log_partition_error", log_partition.std_error);
