@@ -354,7 +354,8 @@ fn add_scaled(to: &mut [f32], scale: f32, values: &[f32]) {
 /// Offsets of the units of each layer for the centred gradient.
 ///
 /// Centring changes the direction of learning, not the family of models: the gradient with respect to the weights of
-/// (x_l - offset)' W_l (x_(l+1) - offset) is expressed in the ordinary parameters. A deep machine without pretraining needs it.
+/// (x_l - offset)' W_l (x_(l+1) - offset) is expressed in the ordinary parameters. A model without
+/// pretraining needs it.
 ///
 /// # Source
 ///

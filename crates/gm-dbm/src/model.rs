@@ -126,7 +126,7 @@ impl Dbm {
         Self::from_stack(Stack::new(weights, biases)?)?.with_units(units)
     }
 
-    /// Composes a stack of matrices that were each trained as a machine of two layers.
+    /// Composes a stack of matrices that were each trained as an RBM of its own.
     ///
     /// A layer between two others gets input from both, so weights that both of their layers would count twice are
     /// halved: W_1, ..., W_(L-2). The first and the last matrix stay as they are, being trained with doubled input on their
@@ -341,12 +341,12 @@ impl Dbm {
     /// The same distribution as a restricted Boltzmann machine: even layers are its visible units, odd layers its hidden
     /// ones, each half in the order of the layers.
     ///
-    /// Given one half the units of the other are independent, so that all that is exact for a restricted machine is so for a
-    /// deep one.
+    /// Given one half the units of the other half are independent, so that all exact computations of a restricted Boltzmann
+    /// machine hold for a deep one.
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] unless visible units are Bernoulli: a restricted machine has no other units beside binary ones.
+    /// [`Error::Param`] unless visible units are Bernoulli: an RBM has no other units beside binary ones.
     ///
     /// # Examples
     ///

@@ -90,7 +90,7 @@ fn stat_mean_importance_weights_are_unbiased_and_bounds_rise_with_draws() {
         let one = dbm.log_prob_importance((&copies, &q), 1, log_z, &streams, &mut unwatched).unwrap();
         let relative: Vec<f64> = one.iter().map(|log_p| (log_p - exact).exp()).collect();
         let spread = Estimate::mean(&relative, Side::Unbiased, "weights");
-        // A machine of one hidden layer has its posterior as proposal, and every weight is right.
+        // A model of one hidden layer has its posterior as proposal, and every weight is right.
         if spread.std_error > 1e-6 {
             mean_test(&relative, 1.0).assert_passes(1e-7, 80 + case);
         } else {

@@ -1,4 +1,4 @@
-//! A long run stays true: ten million sweeps of a small machine against its exact distribution.
+//! A long run stays true: ten million sweeps of a small RBM against its exact distribution.
 
 mod common;
 
@@ -27,7 +27,7 @@ fn looks(rbm: &Rbm, chains: &mut Chains, sweeps: usize, streams: &Streams) -> Ve
         sampler.run(chains, SPACING, streams);
         unpack(chains.v().bits(), chains.h())
     };
-    // The sweeps of so small a machine are quicker than the waking of threads.
+    // The sweeps of so small an RBM are quicker than the waking of threads.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread");
     pool.install(|| (0..sweeps / SPACING).flat_map(look).collect())
 }

@@ -32,7 +32,7 @@ use crate::sbn::{SbnLearner, SbnSettings};
 /// let log_p = |epoch: usize| fit.history[epoch].figures.get("log_likelihood");
 /// assert!(log_p(99) > log_p(0));
 /// let rows = bars.train.to_matrix(&[0, 1]);
-/// assert_eq!(fit.model.log_prob(&rows, fit.model.log_partition()?).len(), 2);
+/// assert_eq!(fit.model.log_prob(&rows, fit.model.log_partition()?)?.len(), 2);
 /// # Ok::<(), gm_train::Error>(())
 /// ```
 #[derive(Clone, Debug)]
