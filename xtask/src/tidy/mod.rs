@@ -4,6 +4,7 @@ mod crates;
 mod docs;
 mod examples;
 mod limits;
+mod sheet;
 mod source;
 mod text;
 mod tree;
@@ -70,6 +71,7 @@ fn violations(tree: &Tree) -> Result<Vec<Violation>> {
     found.extend(source::planted(tree));
     found.extend(crates::check(tree)?);
     found.extend(docs::check(tree)?);
+    found.extend(sheet::check(tree)?);
     found.extend(limits::check(tree)?);
     Ok(found)
 }
