@@ -1,4 +1,4 @@
-//! Binary examples from grey levels: by a threshold, drawn once, or drawn anew in every batch.
+//! Binary examples from grey levels, by a threshold, drawn once, or drawn anew in every batch.
 
 use std::fmt;
 use std::ops::Range;
@@ -29,13 +29,13 @@ use crate::split::{Levels, Split, Values, check_range};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Binarise {
-    /// The data must be 0 and 1.
+    /// No binarisation; the data must be 0 and 1.
     None,
-    /// 1 where the value is greater than the threshold.
+    /// A unit is 1 if its value is greater than the threshold.
     Threshold(f32),
-    /// Drawn once with the value as the probability of 1: the same pixels for an example, always.
+    /// Each unit is drawn once, with its value as the probability of 1, so an example always has the same bits.
     Fixed(u64),
-    /// Drawn anew in every batch with the value as the probability of 1.
+    /// Each unit is drawn anew in every batch, with its value as the probability of 1.
     Dynamic,
 }
 
@@ -94,13 +94,13 @@ impl From<Binarise> for String {
 }
 
 impl Split {
-    /// How training binarises unless told otherwise: binary data not at all, others anew in every batch.
+    /// The default of training: binary data stay as they are, other data are drawn anew in every batch.
     #[must_use]
     pub fn training_binarise(&self) -> Binarise {
         if self.is_binary() { Binarise::None } else { Binarise::Dynamic }
     }
 
-    /// How evaluation binarises unless told otherwise: binary data not at all, others once with seed 0.
+    /// The default of evaluation: binary data stay as they are, other data are drawn once with seed 0.
     #[must_use]
     pub fn evaluation_binarise(&self) -> Binarise {
         if self.is_binary() { Binarise::None } else { Binarise::Fixed(0) }
@@ -110,15 +110,15 @@ impl Split {
     ///
     /// # Randomness
     ///
-    /// 32 bits a pixel, below `2^32 p` with probability p; p = level / scale is met to within 2^-32, and
-    /// levels 0 and `scale` are exact. `Dynamic` reads `streams`, which the caller forks for each step:
-    /// units 64 w to 64 w + 63 of all samples come from stream w. `Fixed(seed)` does not read
-    /// `streams`: an example's pixels depend only on the seed, the split and the example's row.
+    /// A pixel takes a word of 32 bits and is 1 if the word is below `2^32 p`. The probability p = level / scale is met
+    /// to within 2^-32, and levels 0 and `scale` are exact. `Dynamic` reads `streams`, which the caller forks for each
+    /// step: units 64 w to 64 w + 63 of all samples come from stream w. `Fixed(seed)` does not read `streams`: an
+    /// example's pixels depend only on the seed, the split and the example's row.
     ///
     /// # Errors
     ///
-    /// [`Error::GreyLevels`] when the data are not binary and `binarise` is `None`, [`Error::OutOfRange`] for numbers that are no
-    /// probabilities unless `binarise` is a threshold.
+    /// [`Error::GreyLevels`] when the data are not binary and `binarise` is `None`, [`Error::OutOfRange`] for numbers
+    /// outside 0..1 unless `binarise` is a threshold.
     ///
     /// # Panics
     ///
@@ -217,19 +217,19 @@ fn level_above(levels: &Levels) -> impl Fn(f32, usize, usize) -> bool {
     move |threshold, row, unit| levels.mean(unit, row) > threshold
 }
 
-/// Random words below this limit, of 2^32, make a unit 1.
+/// The limit below which a random word of 32 bits makes a unit 1.
 fn limit(mean: f32) -> u64 {
     (f64::from(mean) * TWO_32) as u64
 }
 
 const TWO_32: f64 = 4_294_967_296.0;
 
-/// The limit of each level; an integer quotient, so that it is the same everywhere.
+/// The limit of each level. It is an integer quotient, so that it is the same on every processor.
 fn limits(scale: u8) -> [u64; 256] {
     std::array::from_fn(|level| ((level as u64) << 32) / u64::from(scale))
 }
 
-/// Bits of a batch, 64 units of all samples from one stream.
+/// Draws the bits of a batch, 64 units of all samples from one stream.
 fn draw_by_word<I: Iterator<Item = u64>>(
     units: usize,
     rows: &[usize],
@@ -250,7 +250,7 @@ fn draw_by_word<I: Iterator<Item = u64>>(
     BitMatrix::from_words(units, rows.len(), words).expect("words of the units drawn")
 }
 
-/// Bits of a batch, each example from the stream of its row.
+/// Draws the bits of a batch, each example from the stream of its row.
 fn draw_by_row<I: Iterator<Item = u64>>(
     units: usize,
     rows: &[usize],
@@ -271,7 +271,7 @@ fn draw_by_row<I: Iterator<Item = u64>>(
     BitMatrix::from_words(units, rows.len(), words).expect("words of the units drawn")
 }
 
-/// Up to 64 bits: 1 where the random word is below the limit.
+/// Packs up to 64 bits, each of which is 1 if its random word is below its limit.
 fn pack(limits: impl Iterator<Item = u64>, noise: &[u8]) -> u64 {
     let noise = noise.as_chunks::<4>().0.iter().map(|&bytes| u64::from(u32::from_le_bytes(bytes)));
     limits.zip(noise).enumerate().fold(0, |word, (i, (limit, noise))| word | u64::from(noise < limit) << i)

@@ -14,10 +14,10 @@ use crate::split::{Levels, Split, Values};
 const DIGITS: &[u8] = include_bytes!("../assets/digits-images-idx3-ubyte.gz");
 const DIGITS_LABELS: &[u8] = include_bytes!("../assets/digits-labels-idx1-ubyte.gz");
 
-/// The shifter is enumerated whole up to this many bits.
+/// The largest number of bits for which all rows of the shifter are enumerated.
 pub(super) const SHIFTER_WHOLE: usize = 12;
 
-/// Rows of a larger shifter; every sixth is for validation, every sixth for the test.
+/// Number of rows of a larger shifter. Every sixth is for validation, and another sixth for the test.
 const SHIFTER_DRAWN: usize = 18_000;
 
 pub(super) fn load(spec: &DataSpec) -> Result<Dataset> {

@@ -27,7 +27,7 @@ use crate::{builtin, spec};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Dataset {
-    /// The built-in or known name, or the path.
+    /// The built-in or known name, or the path of the data.
     pub source: String,
     /// Examples to learn from.
     pub train: Split,
@@ -58,13 +58,13 @@ impl Dataset {
     ///
     /// - `digits`: 1,797 handwritten digits of 8 x 8 pixels, levels 0 to 16, with labels; every sixth
     ///   row from the fifth is for validation, every sixth from the sixth for the test.
-    /// - `bars-and-stripes:D`: pictures of D x D pixels whose rows are all equal, or whose columns are;
-    ///   2^(D+1) rows, of which all 0 and all 1 occur twice. All three splits hold all rows. Labels:
-    ///   0 where rows are equal, 1 where columns are. D is 1 to 16.
-    /// - `shifter:N`: N random bits, the same bits cyclically shifted by one to the left, not at all, or
-    ///   to the right, and which of the three as one-hot code; 2N+3 units. Up to N = 12 all 3 * 2^N rows,
-    ///   in all three splits; above, 12,000 training and 3,000 rows each for validation and test, drawn with seed 0.
-    ///   Labels: 0 left, 1 none, 2 right. N is 3 to 4096.
+    /// - `bars-and-stripes:D`: pictures of D x D pixels whose rows are all equal, or whose columns are. There are
+    ///   2^(D+1) examples, and the pictures of only 0 and only 1 occur twice. All three splits hold all of them. The
+    ///   label is 0 if rows are equal, 1 if columns are. D is 1 to 16.
+    /// - `shifter:N`: N random bits, the same bits cyclically shifted by one to the left, not at all, or to the right,
+    ///   and the shift as one-hot code, 2N+3 units together. Up to N = 12 all three splits hold all 3 * 2^N rows.
+    ///   Above, 12,000 training rows and 3,000 rows each for validation and test are drawn with seed 0. Labels are 0
+    ///   for left, 1 for none, 2 for right. N is 3 to 4096.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ impl Dataset {
         Self::new(source, part(is_trained_on)?, part(|r| r == 4)?, part(|r| r == 5)?)
     }
 
-    /// The same, with the validation rows behind the training rows as well, for a last training with settings that are chosen.
+    /// The data with the validation rows appended to the training rows, for a last training after settings are chosen.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Dataset {
     pub fn learning_validation(mut self) -> Result<Self> {
         if self.train.weights().is_some() {
             let (op, arg, value) = ("Dataset::learning_validation", "weights", "given".into());
-            let allowed = "none where validation rows, which have no weights, are learnt from";
+            let allowed = "no weights, since validation rows, which are learnt from as well, have none";
             return Err(CoreError::Param { op, arg, value, allowed }.into());
         }
         let origin = self.train.origin();

@@ -21,7 +21,7 @@ use gm_core::FileError;
 /// ```
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong, naming the file, the field, the value and what is allowed.
+/// An error of reading, preparing or writing data, with the file, the value and what is allowed.
 ///
 /// # Examples
 ///
@@ -38,7 +38,7 @@ pub enum Error {
     /// The operating system refused or failed.
     #[error("{op} {}: {source}", path.display())]
     Io {
-        /// What was attempted, such as `reading`.
+        /// The operation, such as `reading`.
         op: &'static str,
         /// The file or folder.
         path: PathBuf,
@@ -53,7 +53,7 @@ pub enum Error {
         /// What is wrong with it.
         source: FileError,
     },
-    /// A known data set is in none of the folders searched.
+    /// None of the folders searched holds the known data set.
     #[error("data set `{name}` not found, looked for the folder: {searched}")]
     NotFound {
         /// The data set.
@@ -66,7 +66,7 @@ pub enum Error {
     Format {
         /// The file.
         path: PathBuf,
-        /// The formats.
+        /// The known formats.
         known: &'static str,
     },
     /// A file announces a shape that data cannot have.
@@ -76,10 +76,10 @@ pub enum Error {
         name: String,
         /// The shape announced.
         shape: String,
-        /// What would be understood.
+        /// The shapes that can be read.
         expected: &'static str,
     },
-    /// A value is neither a probability nor is it to be compared with a threshold.
+    /// A value lies outside 0..1, and no threshold is given to binarise it.
     #[error(
         "{name}: value {value} at row {row}, column {column} lies outside 0..1; \
          scale the values to 0..1, or binarise with `threshold:T`"
@@ -87,9 +87,9 @@ pub enum Error {
     OutOfRange {
         /// The file, array or split.
         name: String,
-        /// The example, from 1, without a header.
+        /// The example, counted from 1 without a header.
         row: usize,
-        /// The unit, from 1.
+        /// The unit, counted from 1.
         column: usize,
         /// The value.
         value: f32,
@@ -99,27 +99,27 @@ pub enum Error {
     NotFinite {
         /// The file, array or split.
         name: String,
-        /// The example, from 1, without a header.
+        /// The example, counted from 1 without a header.
         row: usize,
-        /// The unit, from 1.
+        /// The unit, counted from 1.
         column: usize,
         /// The value.
         value: f32,
     },
-    /// A value that should name a category does not.
+    /// A value that should be a category is not one.
     #[error(
         "{name}: value {value} at row {row}, column {column} is no category; categories are whole numbers {allowed}"
     )]
     Category {
         /// The file, array or split.
         name: String,
-        /// The example, from 1, without a header.
+        /// The example, counted from 1 without a header.
         row: usize,
-        /// The column, from 1.
+        /// The column, counted from 1.
         column: usize,
         /// The value.
         value: f32,
-        /// Which would do.
+        /// The allowed categories.
         allowed: String,
     },
     /// A line of a text file has another number of values than the first.
@@ -127,11 +127,11 @@ pub enum Error {
     Ragged {
         /// The file.
         path: PathBuf,
-        /// The line, from 1.
+        /// The line, counted from 1.
         line: u64,
-        /// Values found.
+        /// Number of values found.
         found: usize,
-        /// Values of the first line.
+        /// Number of values in the first line.
         expected: usize,
     },
     /// A cell of a text file cannot be read.
@@ -139,13 +139,13 @@ pub enum Error {
     Cell {
         /// The file.
         path: PathBuf,
-        /// The line, from 1.
+        /// The line, counted from 1.
         line: u64,
-        /// The column, from 1.
+        /// The column, counted from 1.
         column: usize,
-        /// What stands there.
+        /// The text of the cell.
         text: String,
-        /// What should stand there.
+        /// What the cell should hold.
         expected: &'static str,
     },
     /// A sparse file names a unit that the dense data cannot have.
@@ -153,11 +153,11 @@ pub enum Error {
     Index {
         /// The file.
         path: PathBuf,
-        /// The line, from 1.
+        /// The line, counted from 1.
         line: u64,
         /// The index.
         index: u64,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// Labels and examples differ in number.
@@ -165,20 +165,20 @@ pub enum Error {
     Labels {
         /// The file, array or split.
         name: String,
-        /// Examples.
+        /// Number of examples.
         rows: usize,
-        /// Labels.
+        /// Number of labels.
         labels: usize,
     },
-    /// A file of weights does not suit the training examples.
+    /// A file of weights does not fit the training examples.
     #[error("{}: {reason}", path.display())]
     Weights {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// Classes were to be learnt or judged from data without labels.
+    /// Training or evaluation needs labels, and the data have none.
     #[error("{name}: the {split} split has no labels")]
     NoLabels {
         /// The data set.
@@ -186,18 +186,18 @@ pub enum Error {
         /// The split.
         split: String,
     },
-    /// A label names a class that is not there.
+    /// A label is not below the number of classes.
     #[error("{name}: row {row} of the {split} split has label {label}, allowed: below {classes}")]
     Label {
         /// The data set.
         name: String,
         /// The split.
         split: String,
-        /// The example, from 1.
+        /// The example, counted from 1.
         row: usize,
         /// The label.
         label: u16,
-        /// Classes, numbered from 0.
+        /// Number of classes; labels count from 0.
         classes: usize,
     },
     /// A data set or a split holds no examples.
@@ -206,12 +206,12 @@ pub enum Error {
         /// The file, array or split.
         name: String,
     },
-    /// Too few rows to set some aside for validation and test.
-    #[error("{name}: {rows} rows cannot be split, 6 or more can be; give train, valid and test files instead")]
+    /// A table has too few rows to set some aside for validation and test.
+    #[error("{name}: {rows} rows cannot be split, 6 or more are needed; give train, valid and test files instead")]
     TooFewRows {
         /// The file.
         name: String,
-        /// Its rows.
+        /// Number of its rows.
         rows: usize,
     },
     /// Two splits of one data set have different numbers of units.
@@ -221,9 +221,9 @@ pub enum Error {
         name: String,
         /// The split that differs.
         split: &'static str,
-        /// Its units.
+        /// Number of its units.
         found: usize,
-        /// Units of the training split.
+        /// Number of units of the training split.
         expected: usize,
     },
     /// A folder holds no training file.
@@ -236,17 +236,17 @@ pub enum Error {
         /// The folder.
         folder: PathBuf,
     },
-    /// Grey levels were to be used as if they were binary.
+    /// An operation needs binary data, and the setting does not make the grey levels binary.
     #[error("{op}: the data have grey levels, `binarise` is {value}; allowed: {allowed}")]
     GreyLevels {
         /// The operation.
         op: &'static str,
         /// The setting.
         value: String,
-        /// Settings that give binary data here.
+        /// The settings that give binary data here.
         allowed: &'static str,
     },
-    /// What a file holds, or would hold, is not valid.
+    /// The content of a file, or the content to be written, is not valid.
     #[error("{}: {source}", path.display())]
     Invalid {
         /// The file.
@@ -257,7 +257,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Says that an operating-system error concerned this path; made for `map_err`.
+    /// Returns a function for `map_err` that adds the operation and the path to an error of the operating system.
     ///
     /// # Examples
     ///
@@ -270,7 +270,7 @@ impl Error {
         move |source| Self::Io { op, path, source }
     }
 
-    /// Says that a content error concerned this path; made for `map_err`.
+    /// Returns a function for `map_err` that adds the path to an error in the content of a file.
     ///
     /// # Examples
     ///

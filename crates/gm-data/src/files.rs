@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all, and models in files.
+//! Files that are written whole or not at all, and models in files.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
@@ -10,20 +10,21 @@ use tempfile::{Builder, NamedTempFile};
 use crate::error::{Error, Result};
 use crate::faults::{Call, admit};
 
-/// How the names of unfinished files begin.
+/// The beginning of the names of unfinished files.
 pub const UNFINISHED: &str = ".unfinished-";
 
-/// Bytes that tell a model's format.
+/// Number of first bytes that tell a model's format.
 const SNIFFED: u64 = 64;
 
-/// Writes a file in one piece: under another name in the same folder, flushed to the disk, then renamed.
+/// Writes a file in one piece: it is written under another name in the same folder, flushed to the disk, then renamed.
 ///
 /// A crash at any moment leaves the old file or the new one, and at worst a hidden file that begins with
 /// `.unfinished-`.
 ///
 /// # Errors
 ///
-/// [`Error::Io`] or [`Error::File`] naming `path`, or what `write` says; the old file is untouched then.
+/// [`Error::Io`], [`Error::File`] or [`Error::Invalid`] naming `path`, with the error of `write` if it fails. The old
+/// file is untouched then.
 ///
 /// # Examples
 ///
@@ -44,7 +45,7 @@ pub fn write_atomically(
     file.keep()
 }
 
-/// A file that is written bit by bit and is there whole or not at all, as by [`write_atomically`].
+/// A file that is written in parts and appears whole or not at all, as with [`write_atomically`].
 ///
 /// # Examples
 ///
@@ -67,7 +68,8 @@ pub struct NewFile {
 }
 
 impl NewFile {
-    /// An empty file under another name in the folder of `path`; removed again unless it is [kept](Self::keep).
+    /// Makes an empty file under another name in the folder of `path`. It is removed again unless it is
+    /// [kept](Self::keep).
     ///
     /// # Errors
     ///
@@ -105,7 +107,7 @@ impl Write for NewFile {
     }
 }
 
-/// A file under a name of its own.
+/// A file under a temporary name.
 #[derive(Debug)]
 struct Unfinished {
     file: NamedTempFile,
@@ -158,7 +160,7 @@ impl AppendFile {
         Ok(Self { path: path.into(), file: options.open(path).map_err(Error::io("opening", path))? })
     }
 
-    /// The path that the file was opened by.
+    /// The path with which the file was opened.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -185,7 +187,7 @@ impl AppendFile {
         Ok(content.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last as u64 + 1))
     }
 
-    /// Drops what stands after the first `bytes` bytes.
+    /// Drops the content after the first `bytes` bytes.
     ///
     /// # Errors
     ///
@@ -194,7 +196,7 @@ impl AppendFile {
         self.file.set_len(bytes).map_err(Error::io("opening", &self.path))
     }
 
-    /// Writes bytes behind the last one.
+    /// Writes bytes at the end of the file.
     ///
     /// # Errors
     ///
@@ -205,7 +207,7 @@ impl AppendFile {
             .map_err(Error::io("writing", &self.path))
     }
 
-    /// Makes the content last a crash of the system.
+    /// Flushes the content to the disk, so that it survives a crash of the system.
     ///
     /// # Errors
     ///
@@ -232,18 +234,18 @@ impl Write for Guarded<'_> {
     }
 }
 
-/// Makes the content of a file in a folder last.
+/// Flushes the content of a file in a folder to the disk.
 fn sync(file: &File, folder: &Path) -> std::io::Result<()> {
     admit(Call::Sync, folder, 0)?;
     file.sync_all()
 }
 
-/// The folder that a path's file is in.
+/// The folder that holds the file of a path.
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A file under a name of its own, readable by whom new files are readable.
+/// Makes a file under a temporary name, with the permissions of any new file.
 fn unfinished(folder: &Path) -> std::io::Result<NamedTempFile> {
     admit(Call::Create, folder, 0)?;
     let mut builder = Builder::new();
@@ -253,18 +255,18 @@ fn unfinished(folder: &Path) -> std::io::Result<NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-/// Makes a rename last; other systems than Unix cannot open folders.
+/// Flushes a rename to the disk. Systems other than Unix cannot open folders, so nothing is done there.
 fn sync_folder(folder: &Path) -> std::io::Result<()> {
     admit(Call::SyncFolder, folder, 0)?;
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// Reads a model of any format, by its first bytes, else by its extension.
+/// Reads a model of any format. Its first bytes tell the format; if they do not, its extension does.
 ///
 /// # Errors
 ///
 /// [`Error::Io`] when the file cannot be opened, [`Error::Format`] for an unknown format, [`Error::File`] or
-/// [`Error::Core`] for what is wrong in it.
+/// [`Error::Invalid`] for content that cannot be used.
 ///
 /// # Examples
 ///
@@ -293,7 +295,7 @@ pub fn load_model(path: impl AsRef<Path>) -> Result<ModelData> {
 ///
 /// # Errors
 ///
-/// [`Error::Format`] for another extension, and those of [`write_atomically`].
+/// [`Error::Format`] for another extension, and the errors of [`write_atomically`].
 ///
 /// # Examples
 ///
@@ -317,7 +319,7 @@ pub fn save_model(path: impl AsRef<Path>, model: &ModelData) -> Result<()> {
 }
 
 impl Error {
-    /// Says which file an error of gm-core concerned; made for `map_err`.
+    /// Returns a function for `map_err` that adds the path to an error of gm-core.
     ///
     /// # Examples
     ///

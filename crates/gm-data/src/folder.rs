@@ -6,9 +6,11 @@ use crate::error::{Error, Result};
 use crate::table::{Parts, Table};
 use crate::{idx, text};
 
-/// Reads `train-`, `valid-` and `test-` (or `t10k-`) `images-idx3-ubyte.gz` or `images-idx2-ubyte.gz` and
-/// `labels-idx1-ubyte.gz`, all of them also without `.gz`, else `binarized_mnist_train.amat` and so on; only the training
-/// images are required.
+/// Reads IDX files, or text files where a split has no IDX file; only the training images are required.
+///
+/// The names of IDX files begin with `train-`, `valid-` and `test-` (or `t10k-`) and end in `images-idx3-ubyte.gz` or
+/// `images-idx2-ubyte.gz`, and in `labels-idx1-ubyte.gz`, all of them also without `.gz`. The text files are
+/// `binarized_mnist_train.amat` and so on.
 pub(super) fn read(folder: &Path) -> Result<Parts<Table>> {
     let train = part(folder, &["train"])?.ok_or_else(|| Error::NoTrainFile { folder: folder.into() })?;
     Ok(Parts { train, valid: part(folder, &["valid"])?, test: part(folder, &["test", "t10k"])? })

@@ -14,14 +14,14 @@ use crate::table::{Cells, Table};
 const FORMAT: &str = "IDX";
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Dimensions, slowest first, and the bytes.
+/// The dimensions, slowest first, and the bytes of a file.
 #[derive(Debug)]
 pub(super) struct Idx {
     pub(super) dims: Vec<usize>,
     pub(super) data: Vec<u8>,
 }
 
-/// Reads a file of images: two dimensions, or three with the shape of a picture.
+/// Reads a file of images. It has two dimensions, or three if it tells the shape of a picture.
 pub(super) fn read_images(path: &Path) -> Result<Table> {
     let idx = read(path)?;
     let (samples, units, image) = match idx.dims[..] {
@@ -32,7 +32,7 @@ pub(super) fn read_images(path: &Path) -> Result<Table> {
     Ok(Table { name: path.display().to_string(), units, samples, image, cells: Cells::Bytes(idx.data), labels: None })
 }
 
-/// Reads a file of labels: one dimension.
+/// Reads a file of labels, which has one dimension.
 pub(super) fn read_labels(path: &Path) -> Result<Vec<u16>> {
     let idx = read(path)?;
     if idx.dims.len() != 1 {
@@ -103,7 +103,7 @@ fn header(stream: &mut impl Read, length: usize) -> std::result::Result<Vec<u8>,
     Ok(bytes)
 }
 
-/// Exactly the bytes announced; memory grows with what really comes.
+/// Reads exactly the announced bytes. Memory grows with the bytes that really come, not with the announcement.
 fn body(stream: impl Read, expected: u64) -> std::result::Result<Vec<u8>, FileError> {
     let mut data = Vec::new();
     let outcome = stream.take(expected + 1).read_to_end(&mut data);

@@ -1,4 +1,4 @@
-//! What can be said of a split at a glance.
+//! Counts and moments that describe a split at a glance.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -19,21 +19,21 @@ use crate::split::{Split, Values};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SplitInfo {
-    /// Examples.
+    /// Number of examples.
     pub rows: usize,
-    /// Units of an example.
+    /// Number of units of an example.
     pub units: usize,
-    /// Height and width, where an example is a picture.
+    /// Height and width, if an example is a picture.
     pub image: Option<(usize, usize)>,
     /// Whether all values are 0 or 1.
     pub binary: bool,
     /// The mean value over units and examples.
     pub density: f64,
-    /// Units that have the same value in every example.
+    /// Number of units that have the same value in every example.
     pub constant_units: usize,
-    /// Examples that equal an earlier one.
+    /// Number of examples that equal an earlier one.
     pub duplicates: usize,
-    /// Examples of each label, by label; empty without labels.
+    /// Number of examples of each label; empty if the split has no labels.
     pub labels: BTreeMap<u16, usize>,
 }
 

@@ -1,4 +1,4 @@
-//! The data sets known by name: what they are, where they come from, and the hashes of their files.
+//! The data sets known by name, with their descriptions, their sources and the hashes of their files.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 /// # Examples
 ///
 /// ```
-/// // What a download of the training labels of MNIST must be.
+/// // The digest that a download of the training labels of MNIST must have.
 /// let mnist = gm_data::datasets().iter().find(|set| set.name == "mnist").expect("MNIST is known");
 /// let labels = mnist.files.iter().find(|file| file.name == "train-labels-idx1-ubyte.gz").expect("a file of labels");
 /// assert_eq!(labels.bytes, 28_881);
@@ -18,7 +18,7 @@ use serde::Serialize;
 pub struct FileInfo {
     /// Its name inside the set's folder.
     pub name: &'static str,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
     /// The SHA-256 of its content, in hexadecimal.
     pub sha256: &'static str,
@@ -29,7 +29,7 @@ pub struct FileInfo {
 /// # Examples
 ///
 /// ```
-/// // Where to get the first file of MNIST.
+/// // The address of the first file of MNIST.
 /// let mnist = gm_data::datasets().iter().find(|set| set.name == "mnist").expect("MNIST is known");
 /// let source = &mnist.sources[0];
 /// let address = format!("{}/{}", source.server, source.files[0].name);
@@ -40,7 +40,7 @@ pub struct FileInfo {
 pub struct SourceInfo {
     /// The address of the folder, without a slash at the end.
     pub server: &'static str,
-    /// The files there, which may be of another format than those of [`DatasetInfo::files`] with the same content.
+    /// The files on the server. Their format may differ from [`DatasetInfo::files`]; their content is the same.
     pub files: &'static [FileInfo],
 }
 
@@ -56,23 +56,23 @@ pub struct SourceInfo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DatasetInfo {
-    /// The name to load it by; a capital after the colon stands for a number.
+    /// The name with which to load it. A capital after the colon stands for a number.
     pub name: &'static str,
-    /// What it holds.
+    /// A description of its content.
     pub description: &'static str,
-    /// Training, validation and test rows, unless they depend on the number in the name.
+    /// Numbers of training, validation and test rows; `None` if they depend on the number in the name.
     pub rows: Option<[usize; 3]>,
-    /// Units of an example, unless they depend on the number in the name.
+    /// Number of units of an example; `None` if it depends on the number in the name.
     pub units: Option<usize>,
     /// Whether all values are 0 or 1.
     pub binary: bool,
-    /// Whose work it is.
+    /// The work it comes from.
     pub origin: &'static str,
     /// The licence.
     pub licence: &'static str,
-    /// Its files in the folder of its name; none for built-in sets.
+    /// Its files in the folder of its name. A built-in set has no files.
     pub files: &'static [FileInfo],
-    /// Servers that have it, the first one to be tried first.
+    /// The servers that have it, in the order in which they are tried.
     pub sources: &'static [SourceInfo],
 }
 
@@ -145,7 +145,7 @@ static DATASETS: [DatasetInfo; 6] = [
         units: Some(784),
         binary: false,
         origin: "Y. LeCun, C. Cortes, C. J. C. Burges: The MNIST database of handwritten digits, 1998",
-        licence: "CC BY-SA 3.0 as widely redistributed; none comes with the files",
+        licence: "CC BY-SA 3.0 as widely redistributed; the files come without one",
         files: &MNIST,
         sources: &MNIST_SOURCES,
     },
@@ -171,7 +171,7 @@ static DATASETS: [DatasetInfo; 6] = [
                  learning, 2010; outlines from L. Fei-Fei, R. Fergus, P. Perona, 2004",
         licence: "none stated for the silhouettes; Caltech 101 is CC BY 4.0",
         files: &CALTECH,
-        // Its home has it as a MATLAB file alone.
+        // Its own site has only a MATLAB file.
         sources: &[],
     },
 ];
@@ -197,7 +197,7 @@ static BINARIZED_MNIST_SOURCES: [SourceInfo; 1] = [SourceInfo {
     files: &BINARIZED_MNIST_TEXT,
 }];
 
-/// As distributed: a row a line, values separated by spaces.
+/// The files as they are distributed: a line for each row, with values separated by spaces.
 static BINARIZED_MNIST_TEXT: [FileInfo; 3] = [
     file("binarized_mnist_train.amat", 78_400_000, "ad693b29f94c14277b095f5238ddefbbdaaae0939789dd2f4f0205278cee3e4d"),
     file("binarized_mnist_valid.amat", 15_680_000, "1de3d397c40fe8eeb33dafd4099a1f665ec01e96d9be234aaeeac8a34930e2e2"),

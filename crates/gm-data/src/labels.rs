@@ -1,4 +1,4 @@
-//! Labels: how many classes they tell, and labels as units behind the others.
+//! Labels: the number of classes, and labels as units after the others.
 
 use gm_core::{Batch, BitMatrix, Error as CoreError, Matrix};
 
@@ -8,11 +8,11 @@ use crate::error::{Error, Result};
 use crate::split::{Levels, Split, Values};
 
 impl Dataset {
-    /// The classes that the labels of training and validation rows tell: the highest label plus 1, and 2 at least.
+    /// The number of classes: the highest label of training and validation rows plus 1, and at least 2.
     ///
     /// # Errors
     ///
-    /// [`Error::NoLabels`] without labels there.
+    /// [`Error::NoLabels`] if one of these splits has no labels.
     ///
     /// # Examples
     ///
@@ -32,7 +32,7 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// [`Error::NoLabels`] without labels, [`Error::Label`] for one that is too large.
+    /// [`Error::NoLabels`] without labels, [`Error::Label`] for a label that is too large.
     ///
     /// # Examples
     ///
@@ -49,15 +49,15 @@ impl Dataset {
         self.split(split).labels_below(&self.source, &split.to_string(), classes)
     }
 
-    /// The data with a group of `classes` units behind the others, of which the one of the example's class is on.
+    /// The data with a group of `classes` units after the others, in which the unit of the example's class is on.
     ///
-    /// Grey levels keep their meaning: a unit of the group has probability 0 or 1. Of test rows without labels no unit of the
-    /// group is on.
+    /// Grey levels keep their meaning: a unit of the group has probability 0 or 1. In test rows without labels no unit
+    /// of the group is on.
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::Param`] for fewer than 2 classes; of training and validation rows [`Error::NoLabels`] without labels,
-    /// [`Error::Label`] for one that is too large.
+    /// [`gm_core::Error::Param`] for fewer than 2 classes; of training and validation rows [`Error::NoLabels`] without
+    /// labels, [`Error::Label`] for a label that is too large.
     ///
     /// # Examples
     ///
@@ -100,7 +100,7 @@ impl Split {
         }
     }
 
-    /// All examples for a model that takes grey levels as they are: numbers unless they are binarised.
+    /// All examples for a model that takes grey levels as they are. They are numbers unless they are binarised.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl Split {
         Ok(self.to_matrix(&(0..self.len() as u32).collect::<Vec<_>>()).into())
     }
 
-    /// The examples with a group of units behind the others, of which one is on, or none.
+    /// The examples with a group of units after the others, in which one unit or no unit is on.
     fn joined(&self, classes: usize, class_of: impl Fn(usize) -> Option<usize>) -> Result<Self> {
         let units = self.units();
         let is_on = |unit: usize, row: usize| class_of(row) == Some(unit - units);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn law_label_units_stand_behind_the_others_in_every_kind_of_values() {
+    fn law_label_units_stand_after_the_others_in_every_kind_of_values() {
         for values in kinds() {
             let joined = dataset(values.clone(), Some(vec![0, 1, 2, 0, 1, 2])).with_label_units(3).unwrap();
             for row in 0..6 {

@@ -1,8 +1,9 @@
-//! Data sets: built-in, well known, or read from files; kept as packed bits or bytes.
+//! Data sets, which are built in, well known, or read from files, and which are kept as packed bits or bytes.
 //!
 //! A data set is three splits of rows. `load` reads one that a specification names, and `Dataset` and `Split` hold it.
 //! `Binarise` says how grey levels become zeros and ones. Start reading in `spec.rs`, which turns a specification into
-//! splits; each file format has a file of its own. `write_atomically` and its relatives write files whole or not at all.
+//! splits; each file format has a file of its own. `write_atomically` and its relatives write files whole or not at
+//! all.
 //!
 //! ```
 //! use gm_data::{Binarise, Dataset};

@@ -1,12 +1,12 @@
-//! How much a file may unfold to: as much as its size warrants.
+//! The most bytes and values that a file of a given size may unfold to.
 
 use gm_core::FileError;
 
-/// What a compressed file may unfold to: so many times its size, and so many bytes besides.
+/// A compressed file may unfold to `EXPANSION` times its size plus `ALLOWANCE` bytes.
 const EXPANSION: u64 = 128;
 const ALLOWANCE: u64 = 64 << 20;
 
-/// Dense values that a byte of a sparse file may unfold to, and so many besides.
+/// A sparse file may unfold to `SPARSE_EXPANSION` dense values a byte plus `SPARSE_ALLOWANCE` values.
 const SPARSE_EXPANSION: u64 = 256;
 const SPARSE_ALLOWANCE: u64 = 1 << 20;
 
@@ -18,17 +18,17 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    /// A file that is not compressed: its size.
+    /// The limit of a file that is not compressed: its size.
     pub(super) fn plain(size: u64) -> Self {
         Self { bytes: size, compressed: false }
     }
 
-    /// A compressed file: 128 times its size and 64 MiB.
+    /// The limit of a compressed file: 128 times its size plus 64 MiB.
     pub(super) fn compressed(size: u64) -> Self {
         Self { bytes: size.saturating_mul(EXPANSION).saturating_add(ALLOWANCE), compressed: true }
     }
 
-    /// Refuses what announces more.
+    /// Refuses content that announces more bytes than the limit.
     pub(super) fn check(self, format: &'static str, expected: u64) -> Result<(), FileError> {
         if expected <= self.bytes {
             return Ok(());
@@ -43,13 +43,13 @@ impl Limit {
         Err(FileError::Truncated { format, expected, found: self.bytes })
     }
 
-    /// What is left after so many bytes.
+    /// The limit that is left after `bytes` bytes.
     pub(super) fn less(self, bytes: u64) -> Self {
         Self { bytes: self.bytes.saturating_sub(bytes), ..self }
     }
 }
 
-/// The dense values that a sparse file of a size may unfold to: 256 times its size and 2^20.
+/// The number of dense values that a sparse file of `size` bytes may unfold to: 256 times its size plus 2^20.
 pub(super) fn most_dense(size: u64) -> u64 {
     size.saturating_mul(SPARSE_EXPANSION).saturating_add(SPARSE_ALLOWANCE)
 }

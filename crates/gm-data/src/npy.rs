@@ -28,11 +28,11 @@ struct Header {
     shape: Vec<u64>,
 }
 
-/// An array, sample-major.
+/// An array, with the values of a sample side by side.
 struct Array {
     shape: Vec<usize>,
     cells: Cells,
-    /// Bytes of its values in the file.
+    /// Number of bytes of its values in the file.
     bytes: u64,
 }
 
@@ -52,8 +52,8 @@ const VALID_LABELS: [&str; 4] = ["valid_labels", "y_valid", "val_labels", "y_val
 const TEST_LABELS: [&str; 2] = ["test_labels", "y_test"];
 const LABELS: [&str; 2] = ["labels", "y"];
 
-/// Reads an npz file: the arrays `train`, `valid` and `test` (or `train_images`, `x_train` and so on), each with its
-/// labels if there are any (`train_labels`, `y_train`), or else a single array, with `labels` or `y`.
+/// Reads an npz file. It holds the arrays `train`, `valid` and `test` (or `train_images`, `x_train` and so on), each
+/// with its labels if there are any (`train_labels`, `y_train`), or a single array, with `labels` or `y`.
 pub(super) fn read_npz(path: &Path) -> Result<Parts<Table>> {
     let mut archive = Npz::open(path)?;
     let names = archive.names.clone();
@@ -79,7 +79,7 @@ struct Npz<'a> {
     path: &'a Path,
     names: Vec<String>,
     archive: ZipArchive<BufReader<File>>,
-    /// What is left for arrays to unfold to.
+    /// The limit that is left for further arrays.
     limit: Limit,
 }
 
@@ -94,7 +94,7 @@ impl<'a> Npz<'a> {
             return Err(Error::file(path)(FileError::Foreign { format: "npz" }));
         }
         let archive = ZipArchive::new(file).map_err(|error| Error::file(path)(undecoded(&error)))?;
-        // A name that is no text cannot be one of those that are looked for.
+        // A name that is not text cannot be one of the names above.
         let files = archive.file_names().flatten();
         let mut names: Vec<String> = files.filter_map(|file| Some(file.strip_suffix(".npy")?.into())).collect();
         names.sort();
@@ -144,7 +144,7 @@ fn read_labels(name: &str, array: Array) -> Result<Vec<u16>> {
 fn table(name: String, array: Array) -> Result<Table> {
     let (samples, units, image) = match array.shape[..] {
         [samples, units] => (samples, units, None),
-        // Without samples the product of all dimensions says nothing of this one.
+        // Without samples the product of all dimensions does not bound this one.
         [samples, height, width] => match height.checked_mul(width) {
             Some(units) => (samples, units, Some((height, width))),
             None => return Err(dimensions(&name, &array.shape, "pictures that fit into memory")),
@@ -211,7 +211,7 @@ fn elements(kind: &str, big: bool, bytes: &[u8]) -> Cells {
         "u8" => floats!(u64, 8),
         "i8" => floats!(i64, 8),
         "f8" => floats!(f64, 8),
-        // NumPy takes any non-zero byte of a bool as true.
+        // NumPy takes every non-zero byte of a bool as true.
         "b1" => Cells::Bytes(bytes.iter().map(|&byte| u8::from(byte != 0)).collect()),
         _ => Cells::Bytes(bytes.to_vec()),
     }
@@ -259,7 +259,7 @@ fn header(stream: &mut impl Read) -> Outcome<Header> {
     })
 }
 
-/// Reads `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`, the keys in any order.
+/// Reads `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`, with the keys in any order.
 fn parse(text: &str) -> Option<Header> {
     let mut rest = text.trim().strip_prefix('{')?.strip_suffix('}')?.trim();
     let (mut descr, mut fortran, mut shape) = (None, None, None);

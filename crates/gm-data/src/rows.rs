@@ -1,4 +1,4 @@
-//! Rows as visible units of a kind take them: bits, numbers, or categories as groups of which one unit is on.
+//! Rows in the form that a kind of visible units takes: bits, numbers, or categories as groups with one unit on.
 
 use gm_core::{Batch, BitMatrix, Matrix, VisibleKind};
 
@@ -8,16 +8,18 @@ use crate::error::{Error, Result};
 use crate::split::{Levels, Split, Values, check_range, first};
 
 impl Split {
-    /// All rows as visible units of a kind take them, `[units, rows]`.
+    /// All rows in the form that visible units of `kind` take, `[units, rows]`.
     ///
-    /// - Bernoulli units, with or without a label: binarised.
-    /// - Gaussian units: numbers as they are, grey levels divided by their scale.
-    /// - Softmax units of K categories: bits of which one is on in each group of K stay as they are; of all other data every value
-    ///   is a category from 0 to K - 1, grey levels before they are divided, and becomes a group.
+    /// - Bernoulli units, with or without a label, take binarised values.
+    /// - Gaussian units take numbers as they are, and grey levels divided by their scale.
+    /// - Softmax units of K categories take bits of which exactly one is on in each group of K as they are. In all
+    ///   other data every value is a category from 0 to K - 1 and becomes a group. Grey levels are categories before
+    ///   they are divided.
     ///
     /// # Errors
     ///
-    /// [`Error::GreyLevels`] for a binarisation that has no single answer, [`Error::Category`] for a value that is no category.
+    /// [`Error::GreyLevels`] for a binarisation that has no single answer, [`Error::Category`] for a value that is not
+    /// a category.
     ///
     /// # Examples
     ///
@@ -42,7 +44,7 @@ impl Split {
         (0..self.len() as u32).collect()
     }
 
-    /// Values as they stand in the file: grey levels are not divided.
+    /// The values of the file, in which grey levels are not divided.
     fn raw(&self) -> Matrix {
         match self.values() {
             Values::Levels(levels) => Matrix::from_iterator(
@@ -54,7 +56,7 @@ impl Split {
         }
     }
 
-    /// One more than the highest category.
+    /// The highest category plus 1.
     fn highest(&self, name: &str) -> Result<usize> {
         let raw = self.raw();
         check_categories(name, &raw, None)?;
@@ -74,7 +76,7 @@ impl Split {
         }))
     }
 
-    /// The same rows with every value v, of those between 0 and 1, replaced by 1 - v.
+    /// The same rows with every value v replaced by 1 - v.
     pub(super) fn inverted(&self) -> Result<Self> {
         let values = match self.values() {
             Values::Bits(bits) => Values::Bits(bits.flipped()),
@@ -105,21 +107,22 @@ impl Split {
 }
 
 impl Dataset {
-    /// The categories of softmax units for these data: one more than the highest in training and validation rows, 2 at least.
+    /// The number of categories of softmax units for these data: the highest category in training and validation rows
+    /// plus 1, and at least 2.
     ///
     /// # Errors
     ///
-    /// [`Error::Category`] for a value that is no category.
+    /// [`Error::Category`] for a value that is not a category.
     pub fn categories(&self) -> Result<usize> {
         Ok(self.train.highest(&self.source)?.max(self.valid.highest(&self.source)?).max(2))
     }
 
-    /// The data with a group of units for each value, of which the one of its category is on; data that are so already as they
-    /// are.
+    /// The data with a group of units for each value, in which the unit of its category is on. Data that have this form
+    /// already stay as they are.
     ///
     /// # Errors
     ///
-    /// As [`Split::rows_for`].
+    /// [`Error::Category`] for a value that is not a category.
     pub fn with_categories(&self, categories: usize) -> Result<Self> {
         self.mapped(|split| split.with_values(Values::Bits(split.one_hot(&self.source, categories)?)))
     }
@@ -128,12 +131,12 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// None for data that have been loaded.
+    /// Data that have been loaded give no error.
     pub fn with_numbers(&self) -> Result<Self> {
         self.mapped(|split| split.with_values(Values::Numbers(split.to_matrix(&split.all()))))
     }
 
-    /// The data with every value v, of those between 0 and 1, replaced by 1 - v.
+    /// The data with every value v replaced by 1 - v.
     ///
     /// # Errors
     ///
@@ -164,7 +167,7 @@ fn is_one_hot(bits: &BitMatrix, categories: usize) -> bool {
     groups * categories == bits.units() && (0..bits.samples()).all(|row| (0..groups).all(|group| alone(row, group)))
 }
 
-/// Refuses values that are no whole numbers from 0, below so many.
+/// Refuses values that are not whole numbers from 0 to `categories` - 1.
 fn check_categories(name: &str, raw: &Matrix, categories: Option<usize>) -> Result<()> {
     // Beyond 65536 categories the numbers are measurements, not names.
     let below = categories.unwrap_or(1 << 16) as f32;
@@ -194,7 +197,7 @@ mod tests {
         assert_eq!(groups.to_matrix().as_slice(), [0., 0., 1., 1., 0., 0., 0., 1., 0., 0., 1., 0.]);
         let again = split(Values::Bits(groups.bits().clone())).rows_for(THREE, Binarise::None).unwrap();
         assert_eq!(again, groups);
-        // Bits that are no groups are categories 0 and 1.
+        // Bits that do not form groups are categories 0 and 1.
         let bits = split(Values::Bits(BitMatrix::from_fn(3, 1, |unit, _| unit > 0)));
         assert_eq!(bits.rows_for(THREE, Binarise::None).unwrap().units(), 9);
         let reals = bits.rows_for(VisibleKind::Gaussian, Binarise::None).unwrap();
@@ -202,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_values_that_are_no_categories() {
+    fn rejects_values_that_are_not_categories() {
         let numbers = split(Values::Numbers(Matrix::from_row_slice(1, 3, &[0.0, 3.0, 1.5])));
         let error = numbers.rows_for(THREE, Binarise::None).unwrap_err().to_string();
         assert_eq!(error, "data: value 3 at row 2, column 1 is no category; categories are whole numbers from 0 to 2");

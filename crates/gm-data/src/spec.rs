@@ -1,4 +1,4 @@
-//! Which data are meant: a built-in name, a known set, or a path.
+//! Specifications of data: a built-in name, a known set, or a path.
 
 use std::fmt;
 use std::fs::File;
@@ -17,7 +17,7 @@ use crate::table::{Beyond, Parts, Table, pack_all};
 use crate::weights::{Cut, weighted};
 use crate::{builtin, folder, idx, npy, text};
 
-/// How built-in names are written.
+/// The form of built-in names.
 pub(super) const BUILTIN: [&str; 3] = ["digits", "bars-and-stripes:D", "shifter:N"];
 
 /// A data set by name or path, as on a command line.
@@ -109,7 +109,7 @@ impl fmt::Display for DataSpec {
     }
 }
 
-/// Where known sets are and how unusual files are to be read.
+/// The folders of known sets, and the way in which files are read.
 ///
 /// # Examples
 ///
@@ -126,19 +126,19 @@ impl fmt::Display for DataSpec {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoadOptions {
-    /// The folder that holds the folders of known sets; searched first.
+    /// The folder that holds the folders of known sets. It is searched first.
     pub data_dir: Option<PathBuf>,
-    /// A second such folder, for example the user's cache.
+    /// A second such folder, for example the user's cache. It is searched next.
     pub cache_dir: Option<PathBuf>,
-    /// Needed at loading only for numbers outside 0..1, which [`Binarise::Threshold`] makes bits.
+    /// The binarisation. Loading uses only [`Binarise::Threshold`], which makes bits of numbers outside 0..1.
     pub binarise: Option<Binarise>,
-    /// Units of a libsvm file; the highest index if absent.
+    /// Number of units of a libsvm file. `None` takes the highest index.
     pub units: Option<usize>,
-    /// A file of numbers, one a training row, that say how much the row counts in training.
+    /// A file of the weights that training rows have in training, one number a row.
     pub weights: Option<PathBuf>,
     /// Whether numbers outside 0..1 are taken as they are, for units that are real numbers or categories.
     pub numbers: bool,
-    /// Whether values between 0 and 1 are exchanged with 1 minus them.
+    /// Whether every value v, which must lie in 0..1, is replaced by 1 - v.
     pub invert: bool,
 }
 
@@ -165,9 +165,9 @@ impl LoadOptions {
 /// Loads a data set with its splits.
 ///
 /// **Files** are IDX (plain or gzip), npy, npz, csv, tsv, amat (also `.txt`) and libsvm (`.libsvm`, `.svm`,
-/// `.svmlight`), told apart by extension, else by their first bytes. Arrays are [samples, units] or
-/// [samples, height, width]; where only the number of units is known and is a square of 4 or more, pictures are
-/// taken to be square.
+/// `.svmlight`). The extension tells the format; if it does not, the first bytes do. Arrays are [samples, units] or
+/// [samples, height, width]. If only the number of units is known and is the square of a number of 4 or more, the
+/// examples count as square pictures.
 ///
 /// **Folders** hold `train-`, `valid-` and `test-` (or `t10k-`) `images-idx3-ubyte.gz` or `images-idx2-ubyte.gz`, and
 /// `labels-idx1-ubyte.gz` if there are labels, all of them also without `.gz`; or `binarized_mnist_train.amat`,
@@ -176,17 +176,17 @@ impl LoadOptions {
 /// array with `labels` or `y`. **csv** files may have a header; its column `label` holds labels.
 ///
 /// **Splits** that are missing are derived. If one of validation and test is missing (as in MNIST), it is the last
-/// sixth of the training rows, rounded down; if both are, every sixth row from the fifth is for validation and every
-/// sixth from the sixth for the test.
+/// sixth of the training rows, rounded down. If both are missing, every sixth row from the fifth is for validation and
+/// every sixth from the sixth for the test.
 ///
-/// **Values**: files of 0 and 1 become [`Values::Bits`](super::Values::Bits). Other bytes are divided by 255 and
-/// become [`Values::Levels`](super::Values::Levels). Other numbers must lie in 0..1 and become
-/// [`Values::Reals`](super::Values::Reals), unless `options.binarise` is a threshold, which makes any numbers bits, or
-/// `options.numbers` takes them as they are, as [`Values::Numbers`](super::Values::Numbers).
+/// **Values**: files of 0 and 1 become [`Values::Bits`](super::Values::Bits). Other bytes are divided by 255 and become
+/// [`Values::Levels`](super::Values::Levels). Other numbers must lie in 0..1 and become
+/// [`Values::Reals`](super::Values::Reals). Two options allow numbers outside 0..1: a threshold in `options.binarise`
+/// makes bits of them, and `options.numbers` takes them as they are, as [`Values::Numbers`](super::Values::Numbers).
 ///
 /// # Errors
 ///
-/// [`Error`] naming the file and what is wrong there, or [`Error::NotFound`] with the folders searched.
+/// An [`Error`] that names the file and the fault, or [`Error::NotFound`] with the folders searched.
 ///
 /// # Examples
 ///
@@ -216,7 +216,7 @@ pub fn load(spec: &DataSpec, options: &LoadOptions) -> Result<Dataset> {
     if options.invert { data.inverted() } else { Ok(data) }
 }
 
-/// The splits that files give; none for a built-in set.
+/// The splits that files give; `None` for a built-in set.
 fn files(spec: &DataSpec, options: &LoadOptions) -> Result<Option<Parts<Split>>> {
     let path = match spec {
         DataSpec::Known(name) => options.find(name)?,
@@ -226,8 +226,8 @@ fn files(spec: &DataSpec, options: &LoadOptions) -> Result<Option<Parts<Split>>>
     pack_all(read(&path, options)?, options.beyond()).map(Some)
 }
 
-/// Loads all rows of a data set as one split, in the order of the file; of several files, training,
-/// validation and test rows one after the other.
+/// Loads all rows of a data set as one split, in the order of the file. Training, validation and test rows of several
+/// files follow one another.
 ///
 /// # Errors
 ///
@@ -281,7 +281,7 @@ enum Format {
     Libsvm,
 }
 
-/// The format by extension, else by the first bytes.
+/// The format that the extension tells; if it does not, the first bytes do.
 fn format(path: &Path) -> Result<Format> {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
     match extension.as_str() {

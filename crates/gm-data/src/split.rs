@@ -1,4 +1,4 @@
-//! One split of a data set: examples, their labels and their shape as a picture.
+//! One split of a data set: its examples, their labels and their shape as pictures.
 
 use gm_core::{BitMatrix, Error as CoreError, Matrix, Purpose, Streams, check_len};
 use rand::seq::SliceRandom;
@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
-/// Grey levels of one byte: level / scale is the probability that the unit is 1.
+/// Grey levels of one byte, where level / scale is the probability that the unit is 1.
 ///
 /// # Examples
 ///
@@ -26,7 +26,7 @@ pub struct Levels {
 }
 
 impl Levels {
-    /// Levels of all units of the first example, then of the second, and so on.
+    /// Takes the levels of all units of the first example, then of the second, and so on.
     ///
     /// # Errors
     ///
@@ -50,13 +50,13 @@ impl Levels {
         Ok(Self { units, scale, data })
     }
 
-    /// Units of an example.
+    /// Number of units of an example.
     #[must_use]
     pub fn units(&self) -> usize {
         self.units
     }
 
-    /// Examples.
+    /// Number of examples.
     #[must_use]
     pub fn samples(&self) -> usize {
         self.data.len() / self.units
@@ -93,7 +93,7 @@ impl Levels {
     }
 }
 
-/// The values of a split, kept as small as they allow.
+/// The values of a split, kept in the smallest form that they allow.
 ///
 /// # Examples
 ///
@@ -115,12 +115,12 @@ pub enum Values {
     Levels(Levels),
     /// Probabilities, [units, samples].
     Reals(Matrix),
-    /// Numbers of any size, which nothing can make binary, [units, samples].
+    /// Numbers of any size, which no binarisation applies to, [units, samples].
     Numbers(Matrix),
 }
 
 impl Values {
-    /// Units of an example.
+    /// Number of units of an example.
     #[must_use]
     pub fn units(&self) -> usize {
         match self {
@@ -130,7 +130,7 @@ impl Values {
         }
     }
 
-    /// Examples.
+    /// Number of examples.
     #[must_use]
     pub fn samples(&self) -> usize {
         match self {
@@ -140,7 +140,7 @@ impl Values {
         }
     }
 
-    /// The probability that a unit is 1; of numbers of any size, the number.
+    /// The probability that a unit is 1, or the number itself for numbers of any size.
     ///
     /// # Panics
     ///
@@ -167,7 +167,7 @@ impl Values {
     }
 }
 
-/// Examples of binary data, or of probabilities from which binary data are drawn.
+/// Examples of binary data, of probabilities from which binary data are drawn, or of numbers.
 ///
 /// # Examples
 ///
@@ -187,7 +187,7 @@ pub struct Split {
     labels: Option<Vec<u16>>,
     image: Option<(usize, usize)>,
     origin: u64,
-    /// How much each example counts, 1 on average.
+    /// The weight of each example, 1 on average.
     weights: Option<Vec<f32>>,
 }
 
@@ -246,32 +246,32 @@ impl Split {
         self.origin
     }
 
-    /// Examples.
+    /// Number of examples.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a split is never empty")]
     pub fn len(&self) -> usize {
         self.values.samples()
     }
 
-    /// Units of an example.
+    /// Number of units of an example.
     #[must_use]
     pub fn units(&self) -> usize {
         self.values.units()
     }
 
-    /// The values as they are kept.
+    /// The values in the form in which they are kept.
     #[must_use]
     pub fn values(&self) -> &Values {
         &self.values
     }
 
-    /// The class of each example, where known.
+    /// The class of each example, if it is known.
     #[must_use]
     pub fn labels(&self) -> Option<&[u16]> {
         self.labels.as_deref()
     }
 
-    /// Height and width, where an example is a picture.
+    /// Height and width, if an example is a picture.
     #[must_use]
     pub fn image(&self) -> Option<(usize, usize)> {
         self.image
@@ -281,8 +281,8 @@ impl Split {
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::Shape`] when there is not one weight an example, [`gm_core::Error::Param`] for a weight that is negative
-    /// or not finite, or when all are 0.
+    /// [`gm_core::Error::Shape`] when there is not one weight for each example, [`gm_core::Error::Param`] for a weight
+    /// that is negative or not finite, or when all are 0.
     ///
     /// # Examples
     ///
@@ -305,7 +305,7 @@ impl Split {
         }
         let mean = weights.iter().map(|&weight| f64::from(weight)).sum::<f64>() / weights.len() as f64;
         if mean == 0.0 {
-            return Err(refuse("0 in every row".into(), "some above 0").into());
+            return Err(refuse("0 in every row".into(), "at least one above 0").into());
         }
         self.weights = Some(weights.into_iter().map(|weight| (f64::from(weight) / mean) as f32).collect());
         Ok(self)
@@ -339,7 +339,7 @@ impl Split {
         Ok(Self { image: self.image, origin: self.origin, weights, ..chosen })
     }
 
-    /// The probabilities of the chosen examples, [units, rows]; of binary data, the data.
+    /// The probabilities of the chosen examples, [units, rows]. Binary data and numbers stay as they are.
     ///
     /// # Panics
     ///
@@ -367,7 +367,7 @@ impl Split {
         }
     }
 
-    /// The mean of each unit over all examples, each with its weight.
+    /// The mean of each unit over all examples, in which each example counts with its weight.
     #[must_use]
     pub fn unit_means(&self) -> Vec<f32> {
         match &self.weights {
@@ -491,13 +491,13 @@ fn check_finite(name: &str, numbers: &Matrix) -> Result<()> {
     }
 }
 
-/// Row and column, from 1, of the first value that is of a kind, and the value.
+/// The row and the column, from 1, of the first value for which `is` holds, and the value.
 pub(super) fn first(values: &Matrix, is: impl Fn(f32) -> bool) -> Option<(usize, usize, f32)> {
     let i = values.as_slice().iter().position(|&value| is(value))?;
     Some((i / values.nrows() + 1, i % values.nrows() + 1, values.as_slice()[i]))
 }
 
-/// A permutation of all rows, new for every epoch.
+/// A permutation of all rows, which is another one in every epoch.
 ///
 /// # Randomness
 ///

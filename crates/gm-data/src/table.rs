@@ -1,14 +1,14 @@
-//! What readers hand over: one array as it stands in a file, not yet packed.
+//! The result of a reader: one array of a file, not yet packed.
 
 use gm_core::{BitMatrix, Matrix};
 
 use crate::error::{Error, Result};
 use crate::split::{Levels, Split, Values};
 
-/// Values as a file keeps them, example by example.
+/// The values of a file, example by example.
 #[derive(Debug)]
 pub(super) enum Cells {
-    /// Bytes: 0 and 1, or grey levels up to 255.
+    /// Bytes, which are 0 and 1, or grey levels up to 255.
     Bytes(Vec<u8>),
     /// Any other numbers.
     Floats(Vec<f32>),
@@ -26,7 +26,7 @@ pub(super) struct Table {
     pub(super) labels: Option<Vec<u16>>,
 }
 
-/// What a source gives of each split.
+/// One value for each split of a source; validation and test may be missing.
 #[derive(Debug)]
 pub(super) struct Parts<T> {
     pub(super) train: T,
@@ -35,7 +35,7 @@ pub(super) struct Parts<T> {
 }
 
 impl<T> Parts<T> {
-    /// All that is there, in order.
+    /// The values that are present, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         [Some(&self.train), self.valid.as_ref(), self.test.as_ref()].into_iter().flatten()
     }
@@ -72,7 +72,7 @@ impl Table {
     }
 }
 
-/// Packs the arrays of one data set alike: bytes are 0/1 data only if all of them are.
+/// Packs the arrays of one data set alike: bytes become bits only if all bytes of all arrays are 0 or 1.
 pub(super) fn pack_all(tables: Parts<Table>, beyond: Beyond) -> Result<Parts<Split>> {
     let grey = tables.iter().any(|table| matches!(table.cells, Cells::Bytes(_)) && !table.is_binary());
     tables.try_map(|table| {
@@ -84,14 +84,14 @@ pub(super) fn pack_all(tables: Parts<Table>, beyond: Beyond) -> Result<Parts<Spl
     })
 }
 
-/// What becomes of numbers beyond 0..1, which are no probabilities.
+/// The treatment of numbers outside 0..1, which cannot be probabilities.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Beyond {
     /// They are refused.
     Refused,
     /// They are compared with a threshold.
     Threshold(f32),
-    /// They stay what they are.
+    /// They stay as they are.
     Kept,
 }
 
@@ -121,7 +121,7 @@ fn pack_bits(units: usize, samples: usize, on: impl Fn(usize) -> bool) -> BitMat
     BitMatrix::from_words(units, samples, words).expect("words of the units given")
 }
 
-/// A picture's shape where only its area is known: a square of at least 4 x 4 pixels.
+/// The shape of a picture of which only the area is known, if it is a square of at least 4 x 4 pixels.
 fn square(units: usize) -> Option<(usize, usize)> {
     let side = units.isqrt();
     (side >= 4 && side * side == units).then_some((side, side))

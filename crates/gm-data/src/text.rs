@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::limit::most_dense;
 use crate::table::{Cells, Table};
 
-/// Numbers of a growing table, one byte each for as long as all are 0 or 1.
+/// Numbers of a growing table. Each takes one byte as long as all are 0 or 1.
 #[derive(Debug)]
 struct Collector(Cells);
 
@@ -41,7 +41,7 @@ fn cell(path: &Path, line: u64, column: usize, text: &str) -> Result<f32> {
 }
 
 fn bad_cell(path: &Path, line: u64, column: usize, text: &str, expected: &'static str) -> Error {
-    // A binary file taken for text can have a "cell" of megabytes.
+    // A binary file that is read as text can have a "cell" of megabytes.
     let text = text.trim().chars().take(40).collect();
     Error::Cell { path: path.into(), line, column, text, expected }
 }
@@ -61,10 +61,11 @@ fn ragged(path: &Path, line: u64, found: usize, expected: usize) -> Result<()> {
     Err(Error::Ragged { path: path.into(), line, found, expected })
 }
 
-/// Reads a csv file: one example a line, separated by commas (tabs in a `.tsv` file), the header optional.
+/// Reads a csv file with one example a line. Commas separate the values, or tabs in a `.tsv` file. A header is
+/// optional.
 ///
-/// The first line is a header if none of its cells is a number, or if they count from 0 or 1 upwards,
-/// three or more of them. A column that the header calls `label` holds the labels.
+/// The first line is a header if none of its cells is a number, or if it has three cells or more that count from 0 or 1
+/// upwards. A column that the header calls `label` holds the labels.
 pub(super) fn read_csv(path: &Path) -> Result<Table> {
     let tabs = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tsv"));
     let file = File::open(path).map_err(Error::io("opening", path))?;
@@ -100,7 +101,7 @@ pub(super) fn read_csv(path: &Path) -> Result<Table> {
     Ok(Table { name: path.display().to_string(), units, samples, image: None, cells: collector.0, labels })
 }
 
-/// What the first line of a csv file tells.
+/// The columns of a csv file, as its first line tells them.
 #[derive(Debug, Default)]
 struct Layout {
     columns: usize,
@@ -144,7 +145,7 @@ fn each_line(path: &Path, format: &'static str, mut visit: impl FnMut(u64, &str)
     Ok(())
 }
 
-/// Reads an amat file: one example a line, separated by spaces or tabs.
+/// Reads an amat file with one example a line. Spaces or tabs separate the values.
 pub(super) fn read_amat(path: &Path) -> Result<Table> {
     let mut collector = Collector::new();
     let (mut samples, mut units) = (0, None);
@@ -161,10 +162,10 @@ pub(super) fn read_amat(path: &Path) -> Result<Table> {
     Ok(Table { name, units: units.unwrap_or(0), samples, image: None, cells: collector.0, labels: None })
 }
 
-/// Reads libsvm's form: a label, then `index:value` for the values that are not 0; indices count from 1.
+/// Reads libsvm's form. A line has a label, then `index:value` for each value that is not 0. Indices count from 1.
 ///
-/// The number of units is the highest index, or the one given. Labels are whole numbers from 0, or -1 and 1,
-/// which become 0 and 1. What follows a `#` is a comment.
+/// The number of units is `units` if it is given, and the highest index otherwise. Labels are whole numbers from 0, or
+/// -1 and 1, which become 0 and 1. The text after a `#` is a comment.
 pub(super) fn read_libsvm(path: &Path, units: Option<usize>) -> Result<Table> {
     let size = std::fs::metadata(path).map_err(Error::io("opening", path))?.len();
     let mut sparse = Sparse {
@@ -183,15 +184,15 @@ pub(super) fn read_libsvm(path: &Path, units: Option<usize>) -> Result<Table> {
 
 struct Sparse<'a> {
     path: &'a Path,
-    /// Dense values that the file may unfold to.
+    /// The number of dense values that the file may unfold to.
     most: u64,
     units: Option<u64>,
     highest: u64,
     labels: Vec<f64>,
-    /// Where the label -1 stands, and where one other than -1 and 1.
+    /// The line of a label -1 and the line of a label other than -1 and 1.
     signed: Option<u64>,
     other: Option<u64>,
-    /// Example, index from 1, value, line.
+    /// The example, the index from 1, the value and the line of each entry.
     entries: Vec<(u32, u32, f32, u64)>,
 }
 
@@ -207,7 +208,13 @@ impl Sparse<'_> {
         self.signed = self.signed.or((number == -1.0).then_some(line));
         self.other = self.other.or((number.abs() != 1.0).then_some(line));
         if self.signed.is_some() && self.other.is_some() {
-            return Err(bad_cell(self.path, line, 1, first, "a label, -1 goes with 1 only"));
+            return Err(bad_cell(
+                self.path,
+                line,
+                1,
+                first,
+                "a label, since the labels of a file that holds -1 are -1 and 1",
+            ));
         }
         let sample = self.labels.len() as u32;
         self.labels.push(number);
@@ -239,7 +246,7 @@ impl Sparse<'_> {
             return Err(Error::Dimensions {
                 name,
                 shape,
-                expected: "at most 256 dense values a byte of the file and 2^20",
+                expected: "at most 256 values for each byte of the file plus 2^20",
             });
         }
         self.entries.sort_by_key(|&(sample, index, ..)| (sample, index));

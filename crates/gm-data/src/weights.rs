@@ -9,9 +9,10 @@ use crate::spec::LoadOptions;
 use crate::spec::read;
 use crate::table::{Cells, Table};
 
-/// The data with weights of the training examples from a file, of which all splits have so many rows.
+/// The data with weights of the training examples from a file.
 ///
-/// The file holds one number for each training row, or for each row of a table that was split here.
+/// The file holds one number for each training row, or one for each row of the table from which `cut` keeps some for
+/// training.
 pub(super) fn weighted(data: Dataset, path: &Path, cut: Cut) -> Result<Dataset> {
     let numbers = numbers(path)?;
     let kept = cut.training_rows();
@@ -28,12 +29,12 @@ pub(super) fn weighted(data: Dataset, path: &Path, cut: Cut) -> Result<Dataset> 
     Ok(Dataset { train: data.train.with_weights(chosen).map_err(refuse)?, ..data })
 }
 
-/// Which rows of the table with training examples are kept for training.
+/// The rows of the table with training examples that are kept for training.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cut {
-    /// Rows of that table.
+    /// Number of rows of that table.
     pub(super) rows: usize,
-    /// Splits that came from files of their own: validation and test.
+    /// Whether validation and test rows came from files of their own.
     pub(super) given: [bool; 2],
 }
 

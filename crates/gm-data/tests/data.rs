@@ -427,7 +427,7 @@ fn rejects_empty_splits() {
     let (_folder, path) = file("a.csv", b"0,1\n1,1\n");
     let error = load(&DataSpec::Path(path), &LoadOptions::default()).unwrap_err().to_string();
     assert!(
-        error.ends_with("2 rows cannot be split, 6 or more can be; give train, valid and test files instead"),
+        error.ends_with("2 rows cannot be split, 6 or more are needed; give train, valid and test files instead"),
         "{error}"
     );
 }
@@ -454,15 +454,18 @@ fn rejects_malformed_libsvm() {
         ("1 3:1 3:0\n", "a.svm: line 1: index 3 is not allowed: it occurs twice in its line"),
         ("1 1\n", "a.svm: line 1, column 2: `1` is not index:value"),
         ("cat 1:1\n", "a.svm: line 1, column 1: `cat` is not a label"),
-        ("-1 1:1\n3 1:1\n", "a.svm: line 2, column 1: `3` is not a label, -1 goes with 1 only"),
+        (
+            "-1 1:1\n3 1:1\n",
+            "a.svm: line 2, column 1: `3` is not a label, since the labels of a file that holds -1 are -1 and 1",
+        ),
         (
             "1 4000000000:1\n0\n",
-            "a.svm: has shape 2 x 4000000000, expected at most 256 dense values a byte of the file and 2^20",
+            "a.svm: has shape 2 x 4000000000, expected at most 256 values for each byte of the file plus 2^20",
         ),
         // A few bytes that would unfold to ten million values.
         (
             "1\n-1 5110021:1 6:1 \n",
-            "a.svm: has shape 2 x 5110021, expected at most 256 dense values a byte of the file and 2^20",
+            "a.svm: has shape 2 x 5110021, expected at most 256 values for each byte of the file plus 2^20",
         ),
         ("1\n0\n", "a.svm: has shape 2 x 0, expected 1 unit or more"),
     ] {

@@ -8,10 +8,10 @@ use rand::Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Shares of units that are left out of each update, for each example anew.
+/// The shares of units that are left out of each update. The units are drawn anew for each example.
 ///
-/// A unit that stays counts 1 / (1 - share) times, so that inputs of the next layer keep their mean and the trained net is used
-/// as it is. Written `INPUT,HIDDEN`, such as `0.2,0.5`.
+/// A unit that stays counts 1 / (1 - share) times, so that inputs of the next layer keep their mean and the trained net
+/// is used as it is. The text form is `INPUT,HIDDEN`, such as `0.2,0.5`.
 ///
 /// # Source
 ///
@@ -29,14 +29,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Dropout {
-    /// Of the units of the input.
+    /// The share of input units.
     pub input: f32,
-    /// Of the units of each hidden layer.
+    /// The share of units of each hidden layer.
     pub hidden: f32,
 }
 
 impl Dropout {
-    /// Refuses shares that are negative or leave nothing.
+    /// Refuses shares that are negative or leave no units.
     ///
     /// # Errors
     ///
@@ -45,16 +45,16 @@ impl Dropout {
         if [self.input, self.hidden].iter().all(|share| (0.0..MOST).contains(share)) {
             return Ok(());
         }
-        Err(refused(&self.to_string()).into())
+        Err(refused(&self.to_string()))
     }
 
-    /// The share of a layer, of which 0 is the input.
+    /// The share of layer `layer`; layer 0 is the input.
     pub(crate) fn share(&self, layer: usize) -> f32 {
         if layer == 0 { self.input } else { self.hidden }
     }
 }
 
-/// Beyond this share hardly any unit would be left.
+/// The upper bound of a share; beyond it hardly any unit would be left.
 const MOST: f32 = 0.99;
 
 fn refused(text: &str) -> Error {
@@ -95,7 +95,7 @@ impl From<Dropout> for String {
     }
 }
 
-/// 16 random bits decide whether a unit stays.
+/// The number of values of the 16 random bits that decide whether a unit stays.
 const WHOLE: f32 = 65_536.0;
 
 /// The probability that a unit stays: 1 - share to within 2^-17.
@@ -103,7 +103,7 @@ pub(crate) fn kept(share: f32) -> f32 {
     ((1.0 - share) * WHOLE).round() / WHOLE
 }
 
-/// Values that read one stream.
+/// Number of values that read one stream.
 const BLOCK: usize = 4096;
 
 /// Leaves out each value with probability `share` and divides the others by the probability that they stay.
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
     use gm_core::Purpose;
 
-    /// By how many standard errors the mean of ones after a way of leaving units out differs from 1.
+    /// The distance from 1, in standard errors, of the mean of ones after `out` has left units out.
     fn deviations(share: f32, out: impl Fn(&mut Matrix, &Streams), seed: u64) -> f64 {
         let mut values = Matrix::from_element(300, 1_000, 1.0);
         out(&mut values, &Streams::new(seed).fork(Purpose::Test, 0));

@@ -1,4 +1,4 @@
-//! The way up through a net, and the gradient on the way back.
+//! The pass up through a net, and the gradient of the pass back.
 
 use gm_core::{
     Matrix, Purpose, Stack, Streams, dense_rows_coactivations_into, dense_rows_down, dense_rows_up, log_sum_exp,
@@ -9,10 +9,10 @@ use rayon::prelude::*;
 use crate::dropout::{Dropout, drop_out, kept};
 use crate::model::{Classifier, HiddenUnits};
 
-/// Values that one task changes; each is changed on its own, so threads do not matter.
+/// Number of values that one task changes. Each value is changed on its own, so threads do not matter.
 const CHUNK: usize = 1 << 13;
 
-/// A batch on its way up through a net.
+/// The layers of a net for one batch.
 ///
 /// # Examples
 ///
@@ -30,9 +30,9 @@ const CHUNK: usize = 1 << 13;
 /// ```
 #[derive(Debug)]
 pub struct Pass {
-    /// What each layer but the last gives, `[samples, n_l]`; 0 for units that are left out.
+    /// The output of each layer but the last, `[samples, n_l]`, which is 0 for units that are left out.
     pub(crate) outputs: Vec<Matrix>,
-    /// log p of each class, `[samples, classes]`.
+    /// log p(k | v) of each class k, `[samples, classes]`.
     pub log_probs: Matrix,
     dropout: Dropout,
 }
@@ -65,8 +65,8 @@ impl Pass {
         Self { outputs, log_probs, dropout: dropout.map(|(dropout, _)| dropout).unwrap_or_default() }
     }
 
-    /// The gradient of the mean of sum_k t_k log p(k | v) with respect to weights and biases above layer `first`; the rest of
-    /// `out` stays as it is.
+    /// The gradient of the mean of sum_k t_k log p(k | v) with respect to weights and biases above layer `first`; the
+    /// rest of `out` stays as it is.
     ///
     /// # Shapes
     ///
@@ -111,9 +111,9 @@ fn log_softmax(inputs: &mut Matrix) {
     }
 }
 
-/// Multiplies by the slope of what a hidden layer gives, y = m f(x) / keep with m whether a unit stays.
+/// Multiplies by the slope of a hidden layer's output y = m f(x) / keep, where m is 1 if a unit stays and 0 otherwise.
 ///
-/// Sigmoid: dy/dx = m s (1 - s) / keep with s = f(x), which is y (1 - keep y) whether it stays or not; rectified: [y > 0] / keep.
+/// Sigmoid: dy/dx = m s (1 - s) / keep with s = f(x), which is y (1 - keep y) in both cases. Rectified: [y > 0] / keep.
 fn slopes(units: HiddenUnits, keep: f32, outputs: &Matrix, delta: &mut Matrix) {
     let chunks = delta.as_mut_slice().par_chunks_mut(CHUNK).zip(outputs.as_slice().par_chunks(CHUNK));
     chunks.for_each(|(delta, outputs)| {

@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::gradient::Pass;
 
-/// What the hidden units of a feed-forward net make of their inputs.
+/// The activation function of the hidden units of a feed-forward net.
 ///
-/// Written `sigmoid` or `relu`.
+/// The text form is `sigmoid` or `relu`.
 ///
 /// # Examples
 ///
@@ -44,7 +44,8 @@ const UNITS: [(&str, HiddenUnits); 2] = [("sigmoid", HiddenUnits::Sigmoid), ("re
 impl HiddenUnits {
     /// The standard deviation of random weights at which signals neither fade nor grow from layer to layer.
     ///
-    /// Sigmoid units: 4 sqrt(2 / (below + above)), since their slope is 1/4; rectified ones: sqrt(2 / below).
+    /// It is 4 sqrt(2 / (below + above)) for sigmoid units, since their slope is 1/4, and sqrt(2 / below) for rectified
+    /// units.
     fn scale(self, below: usize, above: usize) -> f32 {
         match self {
             Self::Sigmoid => 4.0 * linear_scale(below, above),
@@ -86,12 +87,14 @@ impl From<HiddenUnits> for String {
     }
 }
 
-/// A feed-forward net that tells the probabilities of classes.
+/// A feed-forward net that gives the probabilities of classes.
 ///
-/// y_0 = v, y_(l+1) = f(b_(l+1) + W_l' y_l), and log p(k | v) = x_k - log sum_j exp x_j of the inputs x of the last layer.
+/// y_0 = v, y_(l+1) = f(b_(l+1) + W_l' y_l), and log p(k | v) = x_k - log sum_j exp x_j of the inputs x of the last
+/// layer.
 ///
-/// From a deep Boltzmann machine of two hidden layers or more the input is (v, q_2), with q_2 the mean-field means of its second
-/// hidden layer given v: then the first hidden layer starts out with its mean-field means too. The machine stays as it is.
+/// A net that starts from a DBM of two hidden layers or more has the input (v, q_2), where q_2 are the mean-field means
+/// of the second hidden layer of the DBM given v. Before training the first hidden layer of the net then has the
+/// mean-field means of the first hidden layer of the DBM. Training does not change the DBM.
 ///
 /// # Source
 ///
@@ -122,35 +125,36 @@ const OP: &str = "Classifier::from_model";
 /// The key of a file's metadata that names the hidden units.
 const UNITS_KEY: &str = "hidden_units";
 
-/// Rows that are computed together.
+/// Number of rows that are computed together.
 const ROWS: usize = 1_000;
 
 impl Classifier {
-    /// Joins weights and biases, of which those of the input are 0, and the machine whose means join the input, if any.
+    /// Joins weights and biases, and the DBM whose means join the input, if there is one. The biases of the input must
+    /// be 0.
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::Param`] for biases on the input or a machine of one hidden layer, [`gm_core::Error::Shape`] when
-    /// machine and net do not fit.
+    /// [`gm_core::Error::Param`] for biases on the input or a DBM of one hidden layer, [`gm_core::Error::Shape`] when
+    /// DBM and net do not fit.
     pub fn new(stack: Stack, units: HiddenUnits, features: Option<Dbm>) -> Result<Self> {
         let net = Self { stack, units, features };
         net.to_data()?;
         Ok(net)
     }
 
-    /// A net of random weights without biases, with layers from the input up to the classes.
+    /// A net of random weights with biases of 0; `layers` are the numbers of units from the input up to the classes.
     ///
-    /// Weights are normal with standard deviation `scale`. If absent it is 4 sqrt(2 / (below + above)) with sigmoid and
-    /// sqrt(2 / below) with rectified units, and sqrt(2 / (below + above)) in the last layer.
+    /// Weights are normal with standard deviation `scale`. `None` takes 4 sqrt(2 / (below + above)) for sigmoid and
+    /// sqrt(2 / below) for rectified units, and sqrt(2 / (below + above)) in the last layer.
     ///
     /// # Randomness
     ///
-    /// A normal draw a weight, from stream 0 of family l of [`Purpose::Initialise`] for the weights above layer l.
+    /// One normal draw for each weight. The weights above layer l read stream 0 of family l of [`Purpose::Initialise`].
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::Empty`] with fewer than two layers, [`gm_core::Error::Param`] for a layer without units or a scale that
-    /// is negative or not finite.
+    /// [`gm_core::Error::Empty`] with fewer than two layers, [`gm_core::Error::Param`] for a layer without units or a
+    /// scale that is negative or not finite.
     ///
     /// # Source
     ///
@@ -158,7 +162,7 @@ impl Classifier {
     pub fn random(layers: &[usize], units: HiddenUnits, scale: Option<f32>, streams: &Streams) -> Result<Self> {
         if let Some(scale) = scale.filter(|scale| !(scale.is_finite() && *scale >= 0.0)) {
             let (op, arg, value) = ("Classifier::random", "scale", scale.to_string());
-            return Err(Error::Param { op, arg, value, allowed: "a finite number, 0 or more" }.into());
+            return Err(Error::Param { op, arg, value, allowed: "a finite number, 0 or more" });
         }
         let mut stack = Stack::zeros(layers)?;
         let depth = stack.depth();
@@ -169,20 +173,20 @@ impl Classifier {
         Self::new(stack, units, None)
     }
 
-    /// A net with the weights of a generative model and a last layer of small random weights, without biases.
+    /// A net with the weights of a generative model and a last layer of small random weights with biases of 0.
     ///
-    /// A restricted Boltzmann machine gives its weights and hidden biases, a sigmoid belief net its recognition net, a deep belief
-    /// network its recognition net and its topmost weights, a deep Boltzmann machine of two hidden layers or more also the means
-    /// that join the input.
+    /// An RBM gives its weights and hidden biases, an SBN its recognition net, and a DBN its recognition net and its
+    /// topmost weights. A DBM gives its weights and hidden biases; if it has two hidden layers or more, its means join
+    /// the input.
     ///
     /// # Randomness
     ///
-    /// As [`random`](Self::random), for the last layer.
+    /// The last layer reads the draws of [`random`](Self::random).
     ///
     /// # Errors
     ///
-    /// [`gm_core::FileError`] for a classifier and for visible units that are not Bernoulli, [`gm_core::Error::Param`] for a
-    /// sigmoid belief net without recognition net.
+    /// [`gm_core::FileError`] for a classifier and for visible units that are not Bernoulli, [`gm_core::Error::Param`]
+    /// for an SBN without recognition net.
     pub fn from_model(data: ModelData, classes: usize, units: HiddenUnits, streams: &Streams) -> Result<Self> {
         refuse_unfit(&data)?;
         let features = joins_input(&data).then(|| Dbm::from_data(data.clone())).transpose()?;
@@ -199,7 +203,7 @@ impl Classifier {
         Self::new(Stack::new(weights, biases)?, units, features)
     }
 
-    /// Takes a classifier as files hold it.
+    /// Takes a classifier in the form in which files hold it.
     ///
     /// # Errors
     ///
@@ -212,7 +216,7 @@ impl Classifier {
         Self::new(data.stack, units, features)
     }
 
-    /// The classifier as files hold it.
+    /// The classifier in the form in which files hold it.
     ///
     /// # Errors
     ///
@@ -221,7 +225,7 @@ impl Classifier {
         let metadata = BTreeMap::from([(UNITS_KEY.into(), self.units.to_string())]);
         let (kind, visible, stack) = (ModelKind::Classifier, VisibleKind::Bernoulli, self.stack.clone());
         let features = self.features.as_ref().map(|dbm| dbm.stack().clone());
-        Ok(ModelData::new(kind, visible, stack, None, None, metadata)?.with_features(features)?)
+        ModelData::new(kind, visible, stack, None, None, metadata)?.with_features(features)
     }
 
     /// Weights and biases, layer by layer; the biases of the input are 0.
@@ -235,35 +239,35 @@ impl Classifier {
         &mut self.stack
     }
 
-    /// What hidden units make of their inputs.
+    /// The activation function of the hidden units.
     #[must_use]
     pub fn units(&self) -> HiddenUnits {
         self.units
     }
 
-    /// The machine whose means of its second hidden layer join the input, if any.
+    /// The DBM whose means of its second hidden layer join the input, if there is one.
     #[must_use]
     pub fn features(&self) -> Option<&Dbm> {
         self.features.as_ref()
     }
 
-    /// The deep Boltzmann machine whose means join the input of a net that starts from a model; `None` for models whose
-    /// data are the whole input.
+    /// The DBM whose means join the input of a net that starts from `model`; `None` for models whose data are the whole
+    /// input.
     ///
     /// # Errors
     ///
-    /// Those of [`Dbm::from_data`].
+    /// The errors of [`Dbm::from_data`].
     pub fn features_of(model: &ModelData) -> Result<Option<Dbm>> {
         joins_input(model).then(|| Dbm::from_data(model.clone())).transpose()
     }
 
-    /// Units of a row of data.
+    /// Number of units of a row of data.
     #[must_use]
     pub fn inputs(&self) -> usize {
         self.features.as_ref().map_or(self.stack.bias(0).len(), Dbm::visible)
     }
 
-    /// Classes.
+    /// Number of classes.
     #[must_use]
     pub fn classes(&self) -> usize {
         self.stack.bias(self.stack.depth()).len()
@@ -273,15 +277,16 @@ impl Classifier {
     ///
     /// # Shapes
     ///
-    /// `v` is `[inputs, samples]`, of grey levels from 0 to 1 or of bits.
+    /// `v` is `[inputs, samples]` and holds grey levels from 0 to 1, or bits.
     ///
     /// # Numerics
     ///
-    /// Dense products of single precision; the softmax in double precision.
+    /// Products are dense and of single precision; the softmax is of double precision.
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::Shape`] for data of another width, [`gm_core::Error::NonFinite`] for NaN or an infinity there.
+    /// [`gm_core::Error::Shape`] for data of another width, [`gm_core::Error::NonFinite`] for NaN or an infinity in the
+    /// data.
     pub fn log_class_probs(&self, v: BatchRef<'_>) -> Result<Matrix> {
         const OP: &str = "Classifier::log_class_probs";
         check_len(OP, "data", "units", v.units(), self.inputs())?;
@@ -300,7 +305,7 @@ impl Classifier {
     }
 }
 
-/// Normal weights.
+/// Fills a matrix with normal weights.
 fn fill(weights: &mut Matrix, layer: usize, scale: f32, streams: &Streams) {
     let mut stream = streams.fork(Purpose::Initialise, layer as u64).stream(0);
     weights.iter_mut().for_each(|w| {
@@ -309,29 +314,30 @@ fn fill(weights: &mut Matrix, layer: usize, scale: f32, streams: &Streams) {
     });
 }
 
-/// Refuses models that give no weights upwards.
+/// Refuses models whose weights cannot start a classifier.
 fn refuse_unfit(data: &ModelData) -> Result<()> {
     if data.kind == ModelKind::Classifier {
         let expected = "model to start from (rbm, sbn, dbm or dbn)".into();
-        return Err(Error::from(FileError::WrongKind { expected, found: data.kind.to_string() }).into());
+        return Err(Error::from(FileError::WrongKind { expected, found: data.kind.to_string() }));
     }
     if data.visible != VisibleKind::Bernoulli {
         let (name, found) = ("visible".into(), data.visible.to_string());
-        return Err(Error::from(FileError::Field { format: "model", name, found, expected: "bernoulli" }).into());
+        return Err(Error::from(FileError::Field { format: "model", name, found, expected: "bernoulli" }));
     }
     if data.kind == ModelKind::Sbn && data.recognition.is_none() {
         let (arg, value) = ("recognition", "absent".into());
-        return Err(Error::Param { op: OP, arg, value, allowed: "a sbn with a recognition net" }.into());
+        return Err(Error::Param { op: OP, arg, value, allowed: "an sbn with a recognition net" });
     }
     Ok(())
 }
 
-/// Whether means of a model's second hidden layer join the input.
+/// Whether the means of a model's second hidden layer join the input.
 fn joins_input(model: &ModelData) -> bool {
     model.kind == ModelKind::Dbm && model.stack.depth() > 1
 }
 
-/// Weights and biases from the visible layer up, those of a recognition net as far as there is one.
+/// Weights and biases from the visible layer up. The recognition net gives them as far as it reaches, the model the
+/// others.
 fn upward(data: &ModelData) -> (Vec<Matrix>, Vec<Vector>) {
     let layer = |l: usize| match &data.recognition {
         Some(net) if l < net.depth() => (net.weights(l).clone(), net.bias(l + 1).clone()),
@@ -340,7 +346,7 @@ fn upward(data: &ModelData) -> (Vec<Matrix>, Vec<Vector>) {
     (0..data.stack.depth()).map(layer).unzip()
 }
 
-/// One matrix above another, of as many columns.
+/// One matrix above another with the same number of columns.
 fn beside(upper: &Matrix, lower: &Matrix) -> Matrix {
     let mut joined = Matrix::zeros(upper.nrows() + lower.nrows(), upper.ncols());
     joined.rows_mut(0, upper.nrows()).copy_from(upper);
@@ -348,8 +354,7 @@ fn beside(upper: &Matrix, lower: &Matrix) -> Matrix {
     joined
 }
 
-/// Rows of data joined with the mean-field means of the second hidden layer of a deep Boltzmann machine, as the input of a net
-/// that starts from one.
+/// The input of a net that starts from a DBM: rows of data joined with the mean-field means of the second hidden layer.
 ///
 /// # Shapes
 ///
@@ -357,7 +362,7 @@ fn beside(upper: &Matrix, lower: &Matrix) -> Matrix {
 ///
 /// # Errors
 ///
-/// Those of [`Dbm::mean_field_of_means`].
+/// The errors of [`Dbm::mean_field_of_means`].
 ///
 /// # Examples
 ///
@@ -403,7 +408,7 @@ mod tests {
         for (l, means) in (1..).zip(&means) {
             assert!((pass.outputs[l].transpose() - means).amax() < 1e-5, "layer {l}");
         }
-        // By way of the data the means are those of the usual tolerance.
+        // From the data, the net computes the means with the default tolerance.
         let by_way = net.log_class_probs((&v).into()).unwrap();
         assert!((by_way - pass.log_probs.transpose()).amax() < 1e-3);
     }
@@ -458,7 +463,7 @@ mod tests {
             Classifier::from_model(data, 3, HiddenUnits::Sigmoid, &Streams::new(1)).unwrap_err().to_string()
         };
         let sbn = refused(model(ModelKind::Sbn, &[5, 4], None));
-        assert_eq!(sbn, "Classifier::from_model: `recognition` is absent, allowed: a sbn with a recognition net");
+        assert_eq!(sbn, "Classifier::from_model: `recognition` is absent, allowed: an sbn with a recognition net");
         let net = net_of(&model(ModelKind::Rbm, &[5, 4], None)).to_data().unwrap();
         assert_eq!(
             refused(net.clone()),

@@ -381,7 +381,10 @@ fn rejects_weights_that_do_not_suit_a_table_or_a_model() {
     let error = weights(&[0.5, -1.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]).unwrap_err().to_string();
     assert!(error.ends_with("`weights` is -1.5 in row 2, allowed: finite numbers of 0 or more"), "{error}");
     assert!(
-        weights(&[0.0; 8]).unwrap_err().to_string().ends_with("`weights` is 0 in every row, allowed: some above 0")
+        weights(&[0.0; 8])
+            .unwrap_err()
+            .to_string()
+            .ends_with("`weights` is 0 in every row, allowed: at least one above 0")
     );
     let weighted = rows(&BitMatrix::zeros(2, 3), Some(vec![1.0; 3]));
     let error = weighted.learning_validation().unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! Faults on request: one call of a folder fails, or all from one on.
+//! Faults on request: one call in a folder fails, or every call from a chosen one on.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,19 +24,20 @@ use super::Call;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing; calls are counted.
+    /// Nothing fails; calls are counted.
     None,
-    /// A write takes half of the bytes, which is no error.
+    /// A write takes half of the bytes, which is not an error.
     ShortWrite,
     /// The disk is full.
     NoSpace,
     /// The disk fails once.
     InputOutput,
-    /// The disk fails, and everything that follows fails as well; a write has taken half of the bytes.
+    /// The disk fails, and every later call fails as well. If the chosen call is a write, it takes half of the bytes
+    /// first.
     Gone,
 }
 
-/// A fault in a folder and those below it.
+/// A fault in a folder and in the folders below it.
 #[derive(Debug)]
 struct Plan {
     folder: PathBuf,
@@ -67,7 +68,7 @@ static PLANS: Mutex<Vec<Arc<Plan>>> = Mutex::new(Vec::new());
 pub struct Injected(Arc<Plan>);
 
 impl Injected {
-    /// A fault at a call, counted from 0, in a folder and those below it.
+    /// Makes call `at`, counted from 0, fail in `folder` and in the folders below it.
     #[must_use]
     pub fn new(folder: &Path, at: usize, fault: Fault) -> Self {
         let plan = Arc::new(Plan { folder: folder.into(), at, fault, calls: Mutex::new(Vec::new()) });
@@ -92,7 +93,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How many of the given bytes a call in a folder may write, or why it fails.
+/// The number of bytes, of the given ones, that a call in a folder may write, or the reason why it fails.
 pub(crate) fn admit(call: Call, folder: &Path, bytes: usize) -> io::Result<usize> {
     let plan = lock(&PLANS).iter().find(|plan| folder.starts_with(&plan.folder)).cloned();
     let Some(plan) = plan else { return Ok(bytes) };

@@ -1,4 +1,4 @@
-//! The calls by which files are written, which tests make fail one by one; outside of tests nothing fails here.
+//! The calls by which files are written. Tests make them fail one by one; outside of tests nothing fails here.
 
 #[cfg(any(test, feature = "faults"))]
 mod injected;
@@ -26,19 +26,19 @@ pub use injected::{Fault, Injected};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(any(test, feature = "faults")), allow(unreachable_pub, reason = "only tests name the calls"))]
 pub enum Call {
-    /// A new file under a name of its own.
+    /// A new file is made under a temporary name.
     Create,
-    /// Some bytes.
+    /// Some bytes are written.
     Write,
-    /// What was written has to last.
+    /// The content is flushed to the disk.
     Sync,
     /// The file gets its name.
     Rename,
-    /// The name has to last.
+    /// The name is flushed to the disk.
     SyncFolder,
 }
 
-/// How many of the given bytes a call in a folder may write: all of them.
+/// The number of bytes, of the given ones, that a call in a folder may write: all of them.
 #[cfg(not(any(test, feature = "faults")))]
 #[inline]
 pub(crate) fn admit(_: Call, _: &std::path::Path, bytes: usize) -> std::io::Result<usize> {
