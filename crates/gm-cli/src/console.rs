@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use gm_core::{Progress as Done, Watch};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::error::Result;
 
 /// How much is said on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,9 +187,45 @@ impl Interrupt {
     }
 
     /// The answer for a watched computation.
-    pub(crate) fn flow(&self) -> std::ops::ControlFlow<()> {
-        if self.is_set() { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
+    pub(crate) fn flow(&self) -> ControlFlow<()> {
+        if self.is_set() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
+}
+
+/// The largest number of times that progress is shown.
+const SHOWN: usize = 1_000;
+
+/// Runs a long computation, with progress, until it ends or a signal arrives.
+///
+/// # Errors
+///
+/// Whatever the computation returns.
+pub(crate) fn watched<T>(label: &str, work: impl FnOnce(Watch<'_>) -> Result<T>) -> Result<T> {
+    let mut listening = None;
+    shown(label, |show| {
+        work(&mut |done: Done| {
+            // Enumeration does not look at signals, so that they are heard from the first step on only.
+            let interrupt = listening.get_or_insert_with(Interrupt::listen);
+            let _ = show(done);
+            interrupt.flow()
+        })
+    })
+}
+
+/// Runs a long computation, with progress, to its end.
+///
+/// # Errors
+///
+/// Whatever the computation returns.
+pub(crate) fn shown<T>(label: &str, work: impl FnOnce(Watch<'_>) -> Result<T>) -> Result<T> {
+    let mut bar = None;
+    work(&mut |done: Done| {
+        let bar = bar.get_or_insert_with(|| Progress::new(label, done.total as u64));
+        if done.done.is_multiple_of(done.total / SHOWN + 1) {
+            bar.set(done.done as u64, "");
+        }
+        ControlFlow::Continue(())
+    })
 }
 
 /// Writes a line to standard error, whatever the verbosity.

@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use gm_core::{Batch, VisibleKind};
 use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, Split, SplitName, load, load_rows};
-use gm_eval::Model;
+use gm_eval::{Model, sites};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::picture::Shape;
-use crate::units::sites;
 
 /// The folder of known data sets, apart from `--data-dir`.
 const FOLDER: &str = "DGM_DATA";
@@ -143,8 +142,8 @@ impl Rows {
     ///
     /// # Errors
     ///
-    /// [`gm_data::Error`] naming the data and what is wrong with them, [`Error::Option`] for a binarisation of what is no zeros
-    /// and ones.
+    /// [`gm_data::Error`] naming the data and what is wrong with them, [`Error::Option`] for a binarisation of what is
+    /// no zeros and ones.
     pub(crate) fn split(&self, part: Part, kind: VisibleKind) -> Result<(String, Split)> {
         let (spec, options) = (DataSpec::parse(&self.data)?, self.options(kind)?);
         let split = match part {
@@ -178,8 +177,8 @@ impl Rows {
 }
 
 impl Examples {
-    /// Rows of the source and split of these names as visible units of a kind take them, binarised as evaluation does unless
-    /// told.
+    /// Rows of the source and split of these names as visible units of a kind take them, binarised as evaluation does
+    /// unless told.
     ///
     /// # Errors
     ///

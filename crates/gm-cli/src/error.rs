@@ -115,9 +115,45 @@ impl From<Data> for Error {
 }
 
 impl From<Eval> for Error {
+    /// A setting that is set by an option becomes that option.
     fn from(error: Eval) -> Self {
-        Train::from(error).into()
+        match error {
+            Eval::Setting { op, arg, value, allowed } => match option_name(arg) {
+                Some(option) => Self::Option { option, value, allowed: in_options(&allowed) },
+                None => Train::from(Eval::Setting { op, arg, value, allowed }).into(),
+            },
+            error => Train::from(error).into(),
+        }
     }
+}
+
+/// The option that sets an argument of sampling, inference or completion.
+fn option_name(arg: &str) -> Option<&'static str> {
+    Some(match arg {
+        "beta" => "--beta",
+        "causes" => "--causes",
+        "chains" => "--chains",
+        "clamp" => "--clamp",
+        "classes" => "--label",
+        "count" => "--count",
+        "method" => "--method",
+        "samples" => "--samples",
+        "seen" => "--posterior",
+        "steps" => "--steps",
+        "temperatures" => "--temperatures",
+        "thin" => "--thin",
+        _ => return None,
+    })
+}
+
+/// A text of the libraries, in which names of arguments stand in backticks, with our options in their place.
+pub(crate) fn in_options(text: &str) -> String {
+    let word = |(i, part): (usize, &str)| match option_name(part).filter(|_| i % 2 == 1) {
+        Some(option) => option.to_owned(),
+        None if i % 2 == 1 => format!("`{part}`"),
+        None => part.to_owned(),
+    };
+    text.split('`').enumerate().map(word).collect()
 }
 
 impl From<Train> for Error {
@@ -258,5 +294,13 @@ mod tests {
         let error = Error::Content { path: "a.npy".into(), detail: "first\nsecond".into() };
         assert_eq!(error.line(), "a.npy: first second");
         assert!(!error.is_interruption());
+    }
+
+    #[test]
+    fn table_settings_of_the_libraries_become_options() {
+        let (value, allowed) = ("3".into(), "together with `method` tempering only, not `that`".into());
+        let error = Eval::Setting { op: "chains_of", arg: "temperatures", value, allowed };
+        let line = "--temperatures: 3, allowed: together with --method tempering only, not `that`";
+        assert_eq!(Error::from(error).line(), line);
     }
 }

@@ -14,9 +14,7 @@ mod memory;
 mod model;
 mod output;
 mod picture;
-mod posterior;
 mod report;
-mod sampling;
 mod training;
 mod units;
 

@@ -3,9 +3,11 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use gm_core::{Matrix, ModelData, ModelKind, Streams, VisibleKind};
+use gm_core::{Matrix, ModelKind, Streams, VisibleKind};
 use gm_data::Binarise;
-use gm_eval::Model;
+use gm_eval::{
+    ChainSettings, Model, SampleSource, chains_of, first_layer_filters, independent_samples, strongest_units,
+};
 use gm_train::{DataConfig, EpochRecord, Event, Figures, Observer, Outcome, Run};
 use image::RgbImage;
 use serde::Serialize;
@@ -19,7 +21,6 @@ use crate::model;
 use crate::output::{Listing, Report};
 use crate::picture::{self, Chart, Curve, Shape};
 use crate::report::{self, Folder, HeldOut};
-use crate::sampling::{self, Source};
 use crate::units::{filter_shape, levels};
 
 /// Watches training: shows progress, logs figures, and stops on a signal.
@@ -137,7 +138,8 @@ struct DataDocument {
 ///
 /// # Errors
 ///
-/// [`Error::Memory`] before anything is trained, those of [`Run::train`], and [`gm_data::Error::Io`] when a picture cannot be written.
+/// [`Error::Memory`] before anything is trained, those of [`Run::train`], and [`gm_data::Error::Io`] when a picture
+/// cannot be written.
 pub(crate) fn run(run: Run, report: bool) -> Result<Report> {
     memory::check(&run.layers())?;
     let (folder, config) = (run.folder().to_path_buf(), run.config().clone());
@@ -302,14 +304,14 @@ fn draw(folder: &Path, history: &[Value], shape: Shape, seed: u64) -> Result<Vec
     let path = folder.join("model.gm");
     let data = model::load_data(&path)?;
     let [samples, filters, curves] = ["samples/final.png", "filters.png", "curves.png"].map(|name| folder.join(name));
-    let weights = filters_of(&data);
+    let weights = first_layer_filters(&data);
     save_picture(&filters, &draw_filters(&weights, FILTERS, 20, filter_shape(data.visible, shape, weights.nrows())))?;
     save_picture(&curves, &draw_curves(history)?)?;
     if data.kind == ModelKind::Classifier {
         return Ok(vec![path, filters, curves]);
     }
     let model = model::of_data(data, &path)?;
-    save_picture(&samples, &draw_samples(&model, 100, 10, shape, &Streams::new(seed)))?;
+    save_picture(&samples, &draw_samples(&model, 100, 10, shape, &Streams::new(seed))?)?;
     Ok(vec![path, samples, filters, curves])
 }
 
@@ -319,34 +321,30 @@ const FILTERS: usize = 400;
 const SWEEPS: usize = 1_000;
 
 /// Means of the visible units of independent samples: at the end of chains, or given the drawn layer above.
-pub(crate) fn draw_samples(model: &Model, count: usize, columns: usize, shape: Shape, streams: &Streams) -> RgbImage {
-    let means = match Source::of(model, count, streams) {
-        Source::Ancestral(sbn) => sampling::ancestral(sbn, count, true, streams),
-        Source::Chains(mut walk) => {
-            walk.run(SWEEPS);
-            walk.means()
+///
+/// # Errors
+///
+/// Whatever the model refuses.
+pub(crate) fn draw_samples(
+    model: &Model,
+    count: usize,
+    columns: usize,
+    shape: Shape,
+    streams: &Streams,
+) -> Result<RgbImage> {
+    let means = match chains_of(model, count, &ChainSettings::default(), streams)? {
+        SampleSource::Independent(sbn) => independent_samples(sbn, count, true, streams),
+        SampleSource::Chains(mut chains) => {
+            chains.advance(SWEEPS);
+            chains.means()
         }
     };
-    picture::samples(&levels(model.visible_kind(), &means), shape, Some(columns))
-}
-
-/// The weights between the data and the first hidden layer; without those of label units, and of means that join the input of
-/// a classifier.
-pub(crate) fn filters_of(data: &ModelData) -> Matrix {
-    let joined = match data.visible {
-        VisibleKind::Labelled { classes } => classes,
-        _ => data.features.as_ref().map_or(0, |features| features.bias(2).len()),
-    };
-    let weights = data.stack.weights(0);
-    weights.rows(0, weights.nrows() - joined).into_owned()
+    Ok(picture::samples(&levels(model.visible_kind(), &means), shape, Some(columns)))
 }
 
 /// The weights of units of the first hidden layer, those with the largest norm first.
 pub(crate) fn draw_filters(weights: &Matrix, count: usize, columns: usize, shape: Shape) -> RgbImage {
-    let mut order: Vec<usize> = (0..weights.ncols()).collect();
-    order.sort_by(|&a, &b| weights.column(b).norm().total_cmp(&weights.column(a).norm()));
-    order.truncate(count);
-    picture::filters(&weights.select_columns(&order), shape, Some(columns))
+    picture::filters(&weights.select_columns(&strongest_units(weights, count)), shape, Some(columns))
 }
 
 /// The figures of a history as charts: likelihoods or what stands for them, and a sign of trouble beside it.

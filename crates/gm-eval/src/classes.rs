@@ -266,7 +266,8 @@ pub fn evaluate_classifier(net: &Classifier, data: &ClassData) -> Result<ClassRe
 
 /// Classifies labelled rows by the label units of an RBM or DBN, and counts the errors.
 ///
-/// p(y | v) of an RBM is exact. That of a DBN is p(y | means), with the means that the recognition net gives to the RBM on top.
+/// p(y | v) of an RBM is exact. That of a DBN is p(y | means), with the means that the recognition net gives to the RBM
+/// on top.
 ///
 /// # Errors
 ///

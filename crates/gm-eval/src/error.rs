@@ -1,6 +1,8 @@
 //! The error type of evaluation.
 
-use gm_core::Error as CoreError;
+use std::ops::ControlFlow;
+
+use gm_core::{Error as CoreError, Progress, Watch};
 use gm_data::Error as DataError;
 
 /// The result of a fallible operation of this crate.
@@ -42,6 +44,55 @@ pub enum Error {
     /// Data were refused.
     #[error(transparent)]
     Data(DataError),
+    /// A setting does not fit the model or the other settings. Names of other arguments stand in backticks.
+    #[error("{op}: `{arg}` is {value}, allowed: {allowed}")]
+    Setting {
+        /// The operation.
+        op: &'static str,
+        /// The setting.
+        arg: &'static str,
+        /// The value given.
+        value: String,
+        /// The values that fit.
+        allowed: String,
+    },
+}
+
+impl Error {
+    /// The refusal of a setting.
+    pub(crate) fn setting(
+        op: &'static str,
+        arg: &'static str,
+        value: impl ToString,
+        allowed: impl Into<String>,
+    ) -> Self {
+        Self::Setting { op, arg, value: value.to_string(), allowed: allowed.into() }
+    }
+
+    /// Whether a callback asked to stop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let error = gm_eval::Error::from(gm_core::Error::Interrupted { op: "sample" });
+    /// assert!(error.is_interruption());
+    /// ```
+    #[must_use]
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Core(CoreError::Interrupted { .. }))
+    }
+}
+
+/// Tells a callback about progress: steps done, and steps in total.
+///
+/// # Errors
+///
+/// [`CoreError::Interrupted`] if the callback breaks.
+pub(crate) fn tell(watch: Watch<'_>, op: &'static str, (done, total): (usize, usize)) -> Result<()> {
+    match watch(Progress { done, total }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(CoreError::Interrupted { op }.into()),
+    }
 }
 
 impl From<CoreError> for Error {

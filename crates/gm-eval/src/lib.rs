@@ -1,36 +1,77 @@
-//! Likelihoods of held-out data with the side of the truth that each figure lies on, and how well classes are told
-//! apart, for models of every kind.
+//! Questions to a trained model of any kind, answered by functions that return structs: likelihoods with their sides,
+//! samples with diagnostics, posterior means, completions, reconstructions, classification, and the figures of a
+//! report.
 //!
-//! Begin with `likelihood/mod.rs`, whose `evaluate` measures a model of any kind.
+//! Begin with [`Model`], which holds a model of any kind, and with the question:
+//!
+//! | question | function | file |
+//! |---|---|---|
+//! | How probable are these rows? | [`evaluate`], [`evaluate_partition`] | `likelihood/mod.rs` |
+//! | What does the model draw, and do its chains mix? | [`sample`], [`chains_of`] | `sampling.rs`, `chains/mod.rs` |
+//! | Which hidden units are on for these rows? | [`posterior_means`] | `posterior.rs` |
+//! | What are the missing units? | [`complete`] | `completion.rs` |
+//! | What remains of a row after one draw of the hidden units? | [`reconstruct`] | `reconstruction.rs` |
+//! | How well are classes told apart? | [`classify`], [`evaluate_classifier`] | `classes.rs` |
+//! | How do two causes compete? | [`explaining_away`] | `explaining.rs` |
+//! | What shows a report? | [`sample_figures`], [`hidden_activity`], [`tensor_statistics`] | `figures/mod.rs` |
+//!
+//! Long computations take a [`Watch`](gm_core::Watch): a callback that sees the progress and may end the computation
+//! with [`gm_core::Error::Interrupted`]. No function prints, opens a file or stores a generator.
 //!
 //! ```
-//! use gm_core::{BitMatrix, Stack, unwatched};
-//! use gm_eval::{EvalData, EvalSettings, evaluate_rbm};
+//! use gm_core::{BitMatrix, Stack, Streams, unwatched};
+//! use gm_eval::{EvalData, EvalSettings, Model, SampleSettings, evaluate, sample};
 //!
-//! let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+//! let model = Model::Rbm(gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?);
 //! let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
-//! let report = evaluate_rbm(&rbm, &data, &EvalSettings::default(), &mut unwatched)?;
+//! let report = evaluate(&model, &data, &EvalSettings::default(), &mut unwatched)?;
 //! assert!((report.mean_log_prob.value + 4.0 * 2.0_f64.ln()).abs() < 1e-9);
+//! let samples = sample(&model, &SampleSettings::default(), &Streams::new(1), &mut unwatched)?;
+//! assert_eq!(samples.values.shape(), (4, 100));
 //! # Ok::<(), gm_eval::Error>(())
 //! ```
 
+mod chains;
 mod classes;
+mod completion;
 mod error;
+mod explaining;
+mod figures;
 mod likelihood;
 mod model;
+mod posterior;
+mod reconstruction;
 mod report;
 mod rows;
+mod sampling;
 mod settings;
+mod sites;
+
+pub use chains::{
+    ChainMethod, ChainSettings, DbmChains, DbnChains, DbnPosteriorChains, Diagnostics, ModelChains, RbmChains,
+    SampleSource, SbnChains, SbnKernel, TemperedChains, chains_of, independent_samples, samples_below_tops,
+};
 
 pub use classes::{ClassData, ClassReport, CrossEntropy, ErrorRate, classify, evaluate_classifier};
+pub use completion::{Completion, CompletionQuality, CompletionSettings, complete};
 pub use error::{Error, Result};
+pub use explaining::{ExplainingAway, PairBelief, explaining_away};
+pub use figures::{
+    LayerActivity, SampleFigureSettings, SampleFigures, Spectrum, TensorStatistics, UnitStatistics,
+    first_layer_filters, hidden_activity, histogram, parameter_count, sample_figures, strongest_units,
+    tensor_statistics, unit_statistics, weights_to_visible,
+};
 pub use likelihood::{evaluate, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm, evaluate_sbn};
 pub use model::{Model, convert_model};
+pub use posterior::{Posterior, PosteriorMethod, PosteriorSettings, posterior_means};
+pub use reconstruction::reconstruct;
 pub use report::{
     DataReport, EvalReport, ImportanceReport, LogProbReport, LowerBound, PartitionReport, PseudoReport, ReverseReport,
 };
 pub use rows::EvalData;
+pub use sampling::{SampleReport, SampleSettings, Samples, Sampling, sample};
 pub use settings::{EvalSettings, Exact, TemperingSettings};
+pub use sites::{mask_of_units, sites, values_of_sites};
 
 /// The example of the crate's description runs with the tests.
 #[cfg(doctest)]

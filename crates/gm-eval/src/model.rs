@@ -1,6 +1,6 @@
 //! A model of any kind, for programs that learn from a file which one it is.
 
-use gm_core::{Error as CoreError, FileError, ModelData, ModelKind, Recognition, Stack, VisibleKind};
+use gm_core::{Batch, Error as CoreError, FileError, ModelData, ModelKind, Recognition, Stack, VisibleKind, check_len};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
 use gm_rbm::Rbm;
@@ -174,7 +174,16 @@ impl Model {
         }
     }
 
-    /// What the visible units are; those of sigmoid belief nets are zeros and ones.
+    /// Refuses rows of data that the visible units cannot take, and no rows.
+    pub(crate) fn check_rows(&self, op: &'static str, rows: &Batch) -> Result<()> {
+        check_len(op, "rows", "units", rows.units(), self.visible())?;
+        if rows.samples() == 0 {
+            return Err(CoreError::Empty { op, arg: "rows" }.into());
+        }
+        check_values(op, "rows", self.visible_kind(), rows)
+    }
+
+    /// The kind of the visible units. An SBN has Bernoulli units.
     #[must_use]
     pub fn visible_kind(&self) -> VisibleKind {
         match self {
@@ -184,4 +193,14 @@ impl Model {
             Self::Sbn(_) => VisibleKind::Bernoulli,
         }
     }
+}
+
+/// Refuses values that visible units of a kind cannot take.
+pub(crate) fn check_values(op: &'static str, arg: &'static str, kind: VisibleKind, values: &Batch) -> Result<()> {
+    let (value, allowed) = match (kind, values) {
+        (VisibleKind::Gaussian, Batch::Bits(_)) => ("bits", "real numbers for gaussian units"),
+        (VisibleKind::Gaussian, Batch::Reals(_)) | (_, Batch::Bits(_)) => return Ok(()),
+        (_, Batch::Reals(_)) => ("real numbers", "zeros and ones"),
+    };
+    Err(CoreError::Param { op, arg, value: value.into(), allowed }.into())
 }

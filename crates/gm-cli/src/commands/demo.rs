@@ -7,7 +7,7 @@ use clap::Args;
 use gm_core::{AisSettings, Matrix, ModelData, ModelKind, Schedule, Streams, Vector, VisibleKind};
 use gm_data::{Binarise, Dataset, SplitName, save_model};
 use gm_dbn::Dbn;
-use gm_eval::{EvalData, EvalReport, EvalSettings, Exact, Model, evaluate};
+use gm_eval::{CompletionSettings, EvalData, EvalReport, EvalSettings, Exact, Model, evaluate};
 use gm_rbm::{Rbm, base_rate_bias};
 use gm_sbn::BoundSettings;
 use gm_train::{
@@ -18,6 +18,7 @@ use image::RgbImage;
 use serde::Serialize;
 
 use super::{Context, complete, eval};
+use crate::console::{shown, watched};
 use crate::data::Examples;
 use crate::error::{Error, Result};
 use crate::files::save_picture;
@@ -28,7 +29,8 @@ use crate::training::{self, Watcher};
 
 /// Trains on the built-in digits, measures, samples, completes and draws, in less than a minute
 ///
-/// Leaves pictures and the model in a folder and may be repeated there: it replaces its own files and touches no others.
+/// Leaves pictures and the model in a folder and may be repeated there: it replaces its own files and touches no
+/// others.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm demo\n  dgm demo --out pictures --seed 7")]
 pub(crate) struct Demo {
@@ -219,7 +221,7 @@ fn measure(model: &Model, test: &EvalData, exact: Exact, context: &Context) -> R
         _ => BoundSettings { samples: DRAWS, ..BoundSettings::default() },
     };
     let settings = EvalSettings { exact, ais, bound, seed: context.seed(), ..EvalSettings::default() };
-    eval::watched(eval::label(model), |watch| Ok(evaluate(model, test, &settings, watch)?))
+    watched(eval::label(model), |watch| Ok(evaluate(model, test, &settings, watch)?))
 }
 
 /// Mean log p of the rows when each pixel is on with its training frequency, whatever the others are.
@@ -253,7 +255,7 @@ impl<'a> Gallery<'a> {
     fn draw(&mut self, rbm: &Rbm, data: &Dataset, context: &Context) -> Result<()> {
         let completed = completed(rbm, data, self.shape, &context.streams())?;
         let samples =
-            training::draw_samples(&Model::Rbm(rbm.clone()), 3 * COMPLETED, COMPLETED, self.shape, &context.streams());
+            training::draw_samples(&Model::Rbm(rbm.clone()), 3 * COMPLETED, COMPLETED, self.shape, &context.streams())?;
         let filters = training::draw_filters(rbm.weights(), HIDDEN[0], COMPLETED, self.shape);
         self.keep("completed.png", &completed)?;
         self.keep("samples.png", &samples)?;
@@ -279,9 +281,12 @@ fn completed(rbm: &Rbm, data: &Dataset, shape: Shape, streams: &Streams) -> Resu
     let (names, kind) = ((data.source.clone(), "test".into()), VisibleKind::Bernoulli);
     let examples = Examples::new(split, names, kind, Some(Binarise::Threshold(0.5)))?;
     let missing = Mask::Bottom.missing(examples.rows.units(), rows.len(), shape, streams)?;
-    let task = complete::Task { rows: &examples.rows, missing: &missing, chains: 10 };
-    let means = task.by_rbm(rbm, 1_000, streams)?;
-    Ok(complete::picture_of((kind, &examples), &missing, &means, shape))
+    let settings = CompletionSettings::default();
+    let model = Model::Rbm(rbm.clone());
+    let found = shown("completing", |watch| {
+        Ok(gm_eval::complete(&model, &examples.rows, &missing, &settings, streams, watch)?)
+    })?;
+    Ok(complete::picture_of((kind, &examples), &missing, &found.means, shape))
 }
 
 /// Height of the capitals of a caption, and the space around pictures.

@@ -1,11 +1,10 @@
 //! `dgm eval`: the likelihood of data under a model, with its interval.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use gm_core::{AisSettings, ModelKind, Progress as Done, Schedule, VisibleKind};
+use gm_core::{AisSettings, ModelKind, Schedule, VisibleKind};
 use gm_data::SplitName;
 use gm_eval::{
     ClassData, ClassReport, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, Model, PartitionReport,
@@ -17,7 +16,7 @@ use serde::Serialize;
 
 use super::{Context, refuse_given};
 use crate::classes::{self, Inputs};
-use crate::console::{Interrupt, Progress};
+use crate::console::watched;
 use crate::data::{Folders, Part, Rows, check_units};
 use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
@@ -26,19 +25,20 @@ use crate::output::{Listing, Report, threads_of};
 
 /// Measures the mean log-likelihood of data, in nats, or how well a classifier tells labels
 ///
-/// Restricted Boltzmann machines: the partition function is enumerated when the smaller layer has up to 20 units (up to 30
-/// with --exact), and estimated by annealed importance sampling otherwise or when an --ais option is given. Annealing
-/// overrates a model; walks back from rows of the data (RAISE) underrate it and give the lower end of the interval, as do with
-/// --reverse-runs walks back from samples of the model that parallel tempering draws. Without --data only the partition function is computed.
+/// Restricted Boltzmann machines: the partition function is enumerated when the smaller layer has up to 20 units (up to
+/// 30 with --exact), and estimated by annealed importance sampling otherwise or when an --ais option is given.
+/// Annealing overrates a model; walks back from rows of the data (RAISE) underrate it and give the lower end of the
+/// interval, as do with --reverse-runs walks back from samples of the model that parallel tempering draws. Without
+/// --data only the partition function is computed.
 ///
-/// Deep Boltzmann machines: the same, with the smaller half of the layers enumerated or annealed. log p is the mean importance
-/// weight of --samples draws of mean field; elbo is the bound of mean field itself.
+/// Deep Boltzmann machines: the same, with the smaller half of the layers enumerated or annealed. log p is the mean
+/// importance weight of --samples draws of mean field; elbo is the bound of mean field itself.
 ///
-/// Sigmoid belief nets: exact when up to 20 hidden units can be enumerated (30 with --exact), and bounded from below by the
-/// mean importance weight of --samples draws of the recognition net.
+/// Sigmoid belief nets: exact when up to 20 hidden units can be enumerated (30 with --exact), and bounded from below by
+/// the mean importance weight of --samples draws of the recognition net.
 ///
-/// Classifiers, and with --classify models with label units: the share of errors with its 95 % interval,
-/// cross-entropy, and which class is taken for which. Grey levels are taken as they are unless --binarise says otherwise.
+/// Classifiers, and with --classify models with label units: the share of errors with its 95 % interval, cross-entropy,
+/// and which class is taken for which. Grey levels are taken as they are unless --binarise says otherwise.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm eval model.gm --data digits\n  \
     dgm eval model.gm --data mnist --split test --ais-runs 100 --ais-temperatures 14501 --seed 1\n  \
@@ -92,8 +92,8 @@ pub(crate) struct Eval {
     /// Independent repeats of the bound, which show its spread [default: 1]
     #[arg(long, value_name = "N", requires = "data", value_parser = super::at_least_one)]
     repeats: Option<usize>,
-    /// Judge the label units of a restricted Boltzmann machine or a deep belief network by the labels of the rows, instead of
-    /// the likelihood
+    /// Judge the label units of a restricted Boltzmann machine or a deep belief network by the labels of the rows,
+    /// instead of the likelihood
     #[arg(long, requires = "data")]
     #[arg(conflicts_with_all = ["exact", "ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "reverse_runs", "samples", "repeats"])]
     classify: bool,
@@ -335,26 +335,6 @@ pub(crate) fn label(model: &Model) -> &'static str {
         _ => "annealing",
     }
 }
-
-/// Runs a long computation, with progress, until it ends or a signal arrives.
-pub(crate) fn watched<T>(
-    label: &str,
-    work: impl FnOnce(&mut dyn FnMut(Done) -> ControlFlow<()>) -> Result<T>,
-) -> Result<T> {
-    let mut watched = None;
-    work(&mut |done: Done| {
-        // Enumeration does not look at signals, so that they are heard from the first step on only.
-        let (interrupt, bar) =
-            watched.get_or_insert_with(|| (Interrupt::listen(), Progress::new(label, done.total as u64)));
-        if done.done.is_multiple_of(done.total / LOOKS + 1) {
-            bar.set(done.done as u64, "");
-        }
-        interrupt.flow()
-    })
-}
-
-/// Times that progress is shown, at most.
-const LOOKS: usize = 1_000;
 
 /// A report for people.
 pub(super) fn summary(report: &EvalReport) -> String {

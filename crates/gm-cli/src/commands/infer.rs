@@ -2,26 +2,26 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use gm_core::{Matrix, ModelKind, VisibleKind};
-use gm_eval::Model;
+use gm_eval::{Model, PosteriorMethod, PosteriorSettings, posterior_means};
 use gm_net::Classifier;
 use serde::Serialize;
 
-use super::{Context, refuse_given};
+use super::{Context, refuse_given, words};
 use crate::classes::Inputs;
+use crate::console::watched;
 use crate::data::{About, Part, Rows};
 use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
 use crate::model::{self, Either};
 use crate::output::Report;
-use crate::posterior::Posterior;
 
 /// Computes E[h | v] for the rows of a data set, or the probabilities of classes
 ///
-/// Exact for a restricted Boltzmann machine, whose hidden units are independent given the data. For a sigmoid belief net as
-/// --method says; for a deep Boltzmann machine by mean field, unless --method says gibbs or exact; for a deep belief network by
-/// one pass up of means, unless --method says gibbs or exact.
+/// Exact for a restricted Boltzmann machine, whose hidden units are independent given the data. For a sigmoid belief
+/// net as --method says; for a deep Boltzmann machine by mean field, unless --method says gibbs or exact; for a deep
+/// belief network by one pass up of means, unless --method says gibbs or exact.
 ///
 /// A classifier gives p(class | v), from grey levels as they are unless --binarise says otherwise.
 #[derive(Args, Clone, Debug)]
@@ -37,10 +37,10 @@ pub(crate) struct Infer {
     /// Which rows: train, valid, test or all
     #[arg(long, default_value = "test")]
     split: Part,
-    /// How the posterior of a sigmoid belief net is approached [default: exact up to 12 hidden units, else importance with a
-    /// recognition net and gibbs without]
-    #[arg(long, value_name = "HOW")]
-    method: Option<Method>,
+    /// How the posterior of a sigmoid belief net is approached [default: exact up to 12 hidden units, else importance
+    /// with a recognition net and gibbs without]
+    #[arg(long, value_name = "HOW", value_parser = words::<PosteriorMethod, 5>(PosteriorMethod::ALL.map(|how| (how.as_str(), how.about()))))]
+    method: Option<PosteriorMethod>,
     /// Draws of the recognition net for each row, with recognition and importance [default: 200]
     #[arg(long, value_name = "K", value_parser = super::at_least_one)]
     samples: Option<usize>,
@@ -53,21 +53,6 @@ pub(crate) struct Infer {
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
-}
-
-/// A way to the posterior of a sigmoid belief net.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Method {
-    /// Draws of the recognition net as they come.
-    Recognition,
-    /// Draws of the recognition net with importance weights.
-    Importance,
-    /// Single-site Gibbs sampling.
-    Gibbs,
-    /// Independent hidden units, fitted to the posterior.
-    MeanField,
-    /// Enumeration of up to 24 hidden units.
-    Exact,
 }
 
 #[derive(Serialize)]
@@ -88,7 +73,7 @@ struct Document {
     mean_field_bound: Option<f64>,
 }
 
-/// What a classifier tells.
+/// The document of a classifier.
 #[derive(Serialize)]
 struct Probabilities {
     schema: &'static str,
@@ -99,33 +84,6 @@ struct Probabilities {
     out: PathBuf,
 }
 
-impl Method {
-    /// The method that suits a model.
-    pub(crate) fn usual(model: &Model) -> Self {
-        match model {
-            Model::Rbm(_) => Self::Exact,
-            Model::Dbm(_) => Self::MeanField,
-            Model::Dbn(_) => Self::Recognition,
-            Model::Sbn(sbn) if sbn.hidden() <= ENUMERATED => Self::Exact,
-            Model::Sbn(sbn) if sbn.recognition().is_some() => Self::Importance,
-            Model::Sbn(_) => Self::Gibbs,
-        }
-    }
-
-    /// The name on the command line.
-    pub(crate) fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().into())
-    }
-
-    fn draws(self) -> bool {
-        matches!(self, Self::Recognition | Self::Importance)
-    }
-
-    fn sweeps(self) -> bool {
-        matches!(self, Self::Gibbs | Self::MeanField)
-    }
-}
-
 impl Infer {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
         let target = Target::new(&self.out, &[Kind::Npy, Kind::Csv], self.force)?;
@@ -133,11 +91,15 @@ impl Infer {
             Either::Classifier(net) => return self.classify(&net, &target),
             Either::Model(model) => model,
         };
-        let method = self.method.unwrap_or_else(|| Method::usual(&model));
+        let method = self.method.unwrap_or_else(|| PosteriorMethod::usual(&model));
         self.check(&model, method)?;
         let examples = self.rows.load_for(&model, &self.model, self.split)?;
-        let (samples, steps) = (self.samples.unwrap_or(200), self.steps.unwrap_or(100));
-        let found = Posterior::new(&model, &examples.rows, method, (samples, steps), &context.streams())?;
+        let usual = PosteriorSettings::default();
+        let (samples, steps) = (self.samples.unwrap_or(usual.samples), self.steps.unwrap_or(usual.steps));
+        let settings = PosteriorSettings { method: Some(method), samples, steps };
+        let found = watched("sampling", |watch| {
+            Ok(posterior_means(&model, &examples.rows, &settings, &context.streams(), watch)?)
+        })?;
         target.write_values(&found.means)?;
         let mean_activation = mean(&found.means);
         let text = format!(
@@ -145,7 +107,7 @@ impl Infer {
             self.out.display(),
             found.means.ncols(),
             found.means.nrows(),
-            method.name(),
+            method,
             mean_activation * found.means.nrows() as f64
         );
         Report::new(
@@ -157,7 +119,7 @@ impl Infer {
                 data: examples.about,
                 samples: (method.draws() && !matches!(model, Model::Dbn(_))).then_some(samples),
                 steps: method.sweeps().then_some(steps),
-                method: method.name(),
+                method: method.to_string(),
                 out: self.out.clone(),
                 mean_activation,
                 mean_field_bound: found.bound,
@@ -168,7 +130,7 @@ impl Infer {
     /// Writes the probability of each class.
     fn classify(&self, net: &Classifier, target: &Target) -> Result<Report> {
         let given = [
-            ("--method", self.method.map(Method::name)),
+            ("--method", self.method.map(|method| method.to_string())),
             ("--samples", self.samples.map(|n| n.to_string())),
             ("--steps", self.steps.map(|n| n.to_string())),
         ];
@@ -189,8 +151,8 @@ impl Infer {
         Report::new(text, &document)
     }
 
-    /// Refuses options that the method would not look at, and methods that the model does not have.
-    fn check(&self, model: &Model, method: Method) -> Result<()> {
+    /// Refuses options that the method does not use, and methods that the model does not have.
+    fn check(&self, model: &Model, method: PosteriorMethod) -> Result<()> {
         let refuse =
             |option, value: String, allowed: &str| Err(Error::Option { option, value, allowed: allowed.into() });
         match (self.samples, self.steps) {
@@ -200,16 +162,10 @@ impl Infer {
             (_, Some(steps)) if !method.sweeps() => {
                 refuse("--steps", steps.to_string(), "together with --method gibbs or mean-field only")
             }
-            _ if matches!(model, Model::Rbm(_)) && method != Method::Exact => {
-                refuse("--method", method.name(), "exact for a rbm, whose hidden units are independent given the data")
-            }
-            _ => Ok(()),
+            _ => Ok(method.check(model)?),
         }
     }
 }
-
-/// The hidden units up to which the posterior is enumerated unasked.
-const ENUMERATED: usize = 12;
 
 fn mean(values: &Matrix) -> f64 {
     values.iter().map(|&x| f64::from(x)).sum::<f64>() / values.len() as f64

@@ -13,14 +13,16 @@ mod sample;
 mod shell;
 mod train;
 
+use std::fmt;
+use std::str::FromStr;
+
 use clap::Subcommand;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-pub(crate) use complete::{Quality, Task, picture_of, side_by_side};
-pub(crate) use eval::{examples, label, watched};
-pub(crate) use infer::Method;
-pub(crate) use inspect::{Spectrum, Tensor, tensors, unit_rows};
+pub(crate) use complete::{picture_of, side_by_side};
+pub(crate) use eval::{examples, label};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, in_options};
 use crate::output::Report;
 
 /// What dgm can do.
@@ -100,6 +102,15 @@ fn at_least_one(text: &str) -> std::result::Result<usize, String> {
         Ok(count) => Ok(count),
         Err(error) => Err(format!("{error}")),
     }
+}
+
+/// Reads one of a library's words, each with its line of help.
+fn words<T, const N: usize>(words: [(&'static str, &'static str); N]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: fmt::Display> + Clone + Send + Sync + 'static,
+{
+    let value = |(word, help): (&'static str, &str)| PossibleValue::new(word).help(in_options(help));
+    PossibleValuesParser::new(words.map(value)).try_map(|word| word.parse::<T>().map_err(|error| error.to_string()))
 }
 
 /// Refuses the first option that was given.

@@ -7,7 +7,8 @@ use gm_data::Binarise;
 use gm_eval::{EvalSettings, evaluate};
 use serde::Serialize;
 
-use super::{Context, examples, label, watched};
+use super::{Context, examples, label};
+use crate::console::watched;
 use crate::data::{Folders, Part, Rows};
 use crate::error::Result;
 use crate::files::{Kind, Target, save};
@@ -16,12 +17,12 @@ use crate::report::{self, Folder};
 
 /// Writes the report of a run: one self-contained page of HTML
 ///
-/// Learning curves, likelihood, filters, samples over chain time, reconstructions and completions of held-out rows, hidden
-/// activities, weights, chain diagnostics and the configuration. The page needs no network and no other file; the same run
-/// gives the same page. `dgm train` writes it at the end of a run.
+/// Learning curves, likelihood, filters, samples over chain time, reconstructions and completions of held-out rows,
+/// hidden activities, weights, chain diagnostics and the configuration. The page needs no network and no other file;
+/// the same run gives the same page. `dgm train` writes it at the end of a run.
 ///
-/// With --data the likelihood is measured first, from both sides, as `dgm eval` does by default. The figures are kept in the run
-/// folder as eval-NAME-SPLIT.json; every document of `dgm eval --out` in the folder is shown.
+/// With --data the likelihood is measured first, from both sides, as `dgm eval` does by default. The figures are kept
+/// in the run folder as eval-NAME-SPLIT.json; every document of `dgm eval --out` in the folder is shown.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm report runs/rbm-digits\n  dgm report runs/rbm-digits --data digits\n  \
     dgm report runs/mnist --data binarized_mnist --data-dir ~/data")]

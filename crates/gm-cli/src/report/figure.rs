@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gm_eval::histogram;
 use image::RgbImage;
 use maud::{Markup, PreEscaped, html};
 
@@ -49,17 +50,12 @@ pub(super) fn ranked(title: &str, (across, up): (&str, &str), lines: &[(String, 
     Chart { title: title.into(), across: across.into(), up: up.into(), curves, rising: false }
 }
 
-/// The outline of a histogram with so many bins: each bin a step as high as its share of the values.
+/// The outline of a histogram: each bin is a step as high as its share of the values.
 pub(super) fn outline(values: &[f32], (low, high): (f32, f32), bins: usize) -> Vec<(f64, f64)> {
+    let shares = histogram(values, (low, high), bins);
     let width = f64::from(high - low) / bins as f64;
-    let mut counts = vec![0_usize; bins];
-    for &value in values.iter().filter(|value| value.is_finite()) {
-        let bin = if width > 0.0 { (f64::from(value - low) / width) as usize } else { 0 };
-        counts[bin.min(bins - 1)] += 1;
-    }
-    let share = |count: usize| count as f64 / values.len().max(1) as f64;
-    let at = |bin: usize| f64::from(low) + bin as f64 * width;
-    counts.iter().enumerate().flat_map(|(i, &count)| [(at(i), share(count)), (at(i + 1), share(count))]).collect()
+    let end = |i: usize| f64::from(low) + (i + 1) as f64 * width;
+    shares.iter().enumerate().flat_map(|(i, &(start, share))| [(start, share), (end(i), share)]).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The page around the sections.
 
 use gm_core::Streams;
-use gm_eval::Model;
+use gm_eval::{Model, sites};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::folder::Folder;
@@ -9,7 +9,6 @@ use super::{chains, curves, interval, rows, weights};
 use crate::error::Result;
 use crate::picture::{colour_rules, shape_of};
 use crate::training::{dashed, data_options, quoted};
-use crate::units::sites;
 
 /// A part of the page: its anchor, its title and what it shows.
 type Section = (&'static str, &'static str, Markup);

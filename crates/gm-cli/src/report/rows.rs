@@ -1,20 +1,22 @@
 //! What the model makes of rows that it has not seen: reconstructions, completions and hidden activities.
 
-use gm_core::{BitMatrix, Matrix, Purpose, Streams, VisibleKind};
-use gm_eval::Model;
+use gm_core::{BitMatrix, Purpose, Streams, VisibleKind};
+use gm_eval::{
+    Completion, CompletionQuality, CompletionSettings, LayerActivity, Model, PosteriorSettings, complete,
+    hidden_activity, posterior_means, reconstruct, sites,
+};
 use image::{Rgb, RgbImage};
 use maud::{Markup, html};
 
 use super::figure;
 use super::folder::HeldOut;
-use crate::commands::{Method, Quality, Task, picture_of, side_by_side};
+use crate::commands::{picture_of, side_by_side};
+use crate::console::shown;
 use crate::data::Examples;
 use crate::error::Result;
 use crate::mask::Mask;
 use crate::picture;
-use crate::posterior::Posterior;
-use crate::sampling::reconstructions;
-use crate::units::{levels, mask_of_units, sites};
+use crate::units::levels;
 
 /// Effort: chains of a completion and their sweeps, draws and sweeps of a posterior.
 const CHAINS: usize = 10;
@@ -29,12 +31,12 @@ const UNITS: usize = 150;
 ///
 /// Whatever the model refuses, and [`crate::error::Error::Picture`].
 pub(super) fn completions(model: &Model, held_out: &HeldOut, streams: &Streams) -> Result<Markup> {
-    let shown = held_out.choose()?;
+    let shown_rows = held_out.choose()?;
     let kind = model.visible_kind();
-    let shape = shown.shape(kind);
-    let about = format!("Rows of the {} split, binarise {}", shown.about.split, shown.about.binarise);
-    let rebuilt = reconstructions(model, &shown.rows, &streams.fork(Purpose::Choose, 10))?;
-    let both = side_by_side(&shown.rows.to_matrix(), &rebuilt);
+    let shape = shown_rows.shape(kind);
+    let about = format!("Rows of the {} split, binarise {}", shown_rows.about.split, shown_rows.about.binarise);
+    let rebuilt = reconstruct(model, &shown_rows.rows, &streams.fork(Purpose::Choose, 10))?;
+    let both = side_by_side(&shown_rows.rows.to_matrix(), &rebuilt);
     let text = format!("{about}; below, the means of the visible units given one draw of the hidden units.");
     let reconstructed = figure::pixels(
         "Reconstructions",
@@ -42,12 +44,15 @@ pub(super) fn completions(model: &Model, held_out: &HeldOut, streams: &Streams) 
         &picture::samples(&levels(kind, &both), shape, Some(rebuilt.ncols())),
     )?;
     // Units that form no picture have no lower half.
-    let sites = sites(kind, shown.rows.units());
+    let sites = sites(kind, shown_rows.rows.units());
     let mask = if shape.0 * shape.1 == sites && shape.0 > 1 { Mask::Bottom } else { Mask::Random(0.5) };
-    let missing = mask.missing(sites, shown.rows.samples(), shape, streams)?;
-    let task = Task { rows: &shown.rows, missing: &mask_of_units(kind, &missing), chains: CHAINS };
-    let completed = match task.by_model(model, None, Some(SWEEPS), &streams.fork(Purpose::Choose, 11)) {
-        Ok(completed) => completion((kind, &shown), &missing, &completed, &mask)?,
+    let missing = mask.missing(sites, shown_rows.rows.samples(), shape, streams)?;
+    let settings = CompletionSettings { steps: Some(SWEEPS), chains: CHAINS, ..CompletionSettings::default() };
+    let streams = streams.fork(Purpose::Choose, 11);
+    let completed: Result<Completion> =
+        shown("completing", |watch| Ok(complete(model, &shown_rows.rows, &missing, &settings, &streams, watch)?));
+    let completed = match completed {
+        Ok(completed) => completion((kind, &shown_rows), &missing, &completed, &mask)?,
         // Networks with label units cannot do this.
         Err(error) => html! { p.note { "Completions are left out: " (error.line()) "." } },
     };
@@ -58,10 +63,11 @@ pub(super) fn completions(model: &Model, held_out: &HeldOut, streams: &Streams) 
 fn completion(
     (kind, shown): (VisibleKind, &Examples),
     missing: &BitMatrix,
-    (means, method, sweeps): &(Matrix, &'static str, usize),
+    found: &Completion,
     mask: &Mask,
 ) -> Result<Markup> {
-    let Quality { accuracy, squared_error } = Quality::new(kind, &shown.rows, missing, means);
+    let CompletionQuality { accuracy, squared_error } = found.quality;
+    let (method, sweeps) = (found.method, found.steps);
     let right = accuracy.map_or_else(String::new, |share| {
         format!("{:.1} % of the missing units are on the right side, ", 100.0 * share)
     });
@@ -70,7 +76,7 @@ fn completion(
         "The same rows without {half}, and the mean of {CHAINS} completions by {method} ({sweeps} sweeps): {right}mean squared \
          error {squared_error:.4}."
     );
-    figure::pixels("Completions", &text, &picture_of((kind, shown), missing, means, shown.shape(kind)))
+    figure::pixels("Completions", &text, &picture_of((kind, shown), missing, &found.means, shown.shape(kind)))
 }
 
 /// Posterior means of the hidden units, layer by layer.
@@ -79,12 +85,15 @@ fn completion(
 ///
 /// As [`completions`].
 pub(super) fn activities(model: &Model, held_out: &HeldOut, streams: &Streams) -> Result<Markup> {
-    let (HeldOut(examples), method) = (held_out, Method::usual(model));
-    let found = Posterior::new(model, &examples.rows, method, (DRAWS, DRAWS), &streams.fork(Purpose::Choose, 12))?;
-    let layers = layers(&found.means, &model.layers()[1..]);
+    let HeldOut(examples) = held_out;
+    let settings = PosteriorSettings { method: None, samples: DRAWS, steps: DRAWS };
+    let streams = streams.fork(Purpose::Choose, 12);
+    let found = shown("sampling", |watch| Ok(posterior_means(model, &examples.rows, &settings, &streams, watch)?))?;
+    let layers = hidden_activity(model, &found);
     let about = &examples.about;
     let ordered = if examples.split.labels().is_some() { ", ordered by their labels" } else { "" };
-    let pictures = layers.iter().enumerate().map(|(l, means)| {
+    let pictures = layers.iter().enumerate().map(|(l, layer)| {
+        let means = &layer.means;
         let text = format!(
             "A line for each of {} rows{ordered}, a column for each unit; white is on. {}",
             means.ncols(),
@@ -94,16 +103,16 @@ pub(super) fn activities(model: &Model, held_out: &HeldOut, streams: &Streams) -
                 String::new()
             }
         );
-        figure::pixels(&format!("Hidden layer {}: E[x{} | v]", l + 1, l + 1), &text, &heat(means))
+        figure::pixels(&format!("Hidden layer {}: E[x{} | v]", l + 1, l + 1), &text, &heat(layer))
     });
     let pictures = pictures.collect::<Result<Vec<_>>>()?;
     let lines: Vec<(String, Vec<f64>)> =
-        layers.iter().enumerate().map(|(l, means)| (format!("layer {}", l + 1), sorted_means(means))).collect();
+        layers.iter().enumerate().map(|(l, layer)| (format!("layer {}", l + 1), layer.rates.clone())).collect();
     let chart = figure::ranked("How often units are on", ("unit, the busiest first", "mean over rows"), &lines);
     Ok(html! {
         p {
             "Posterior means of the hidden units for " (examples.rows.samples()) " rows of the " (about.split) " split, by the method "
-            code { (method.name()) } "."
+            code { (found.method) } "."
         }
         div.figures {
             @for picture in &pictures { (picture) }
@@ -112,28 +121,9 @@ pub(super) fn activities(model: &Model, held_out: &HeldOut, streams: &Streams) -
     })
 }
 
-/// The means of each layer, [units, rows].
-fn layers(means: &Matrix, sizes: &[usize]) -> Vec<Matrix> {
-    let mut first = 0;
-    let layer = |&units: &usize| {
-        first += units;
-        means.rows(first - units, units).into_owned()
-    };
-    sizes.iter().map(layer).collect()
-}
-
-fn sorted_means(means: &Matrix) -> Vec<f64> {
-    let mut found: Vec<f64> = means.row_iter().map(|unit| f64::from(unit.mean())).collect();
-    found.sort_by(|a, b| b.total_cmp(a));
-    found
-}
-
 /// Rows below one another, units side by side: those that differ most between rows, the busiest first.
-fn heat(means: &Matrix) -> RgbImage {
-    let mut units: Vec<usize> = (0..means.nrows()).collect();
-    units.sort_by(|&a, &b| means.row(b).variance().total_cmp(&means.row(a).variance()));
-    units.truncate(UNITS);
-    units.sort_by(|&a, &b| means.row(b).mean().total_cmp(&means.row(a).mean()));
+fn heat(layer: &LayerActivity) -> RgbImage {
+    let (means, units) = (&layer.means, layer.most_varied(UNITS));
     let scale = (600 / units.len().max(1)).clamp(2, 8) as u32;
     RgbImage::from_fn(units.len() as u32 * scale, means.ncols() as u32 * 3, |x, y| {
         Rgb(picture::grey(means[(units[(x / scale) as usize], (y / 3) as usize)]))
@@ -143,14 +133,12 @@ fn heat(means: &Matrix) -> RgbImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gm_core::Matrix;
 
     #[test]
-    fn table_activities_by_layer_and_by_unit() {
-        let means = Matrix::from_row_slice(3, 2, &[0.0, 0.5, 1.0, 1.0, 0.0, 0.0]);
-        let layers = layers(&means, &[1, 2]);
-        assert_eq!((layers[0].shape(), layers[1].shape()), ((1, 2), (2, 2)));
-        assert_eq!(sorted_means(&means), [1.0, 0.25, 0.0]);
-        let picture = heat(&means);
+    fn table_the_busiest_units_come_first() {
+        let layer = LayerActivity::new(Matrix::from_row_slice(3, 2, &[0.0, 0.5, 1.0, 1.0, 0.0, 0.0]));
+        let picture = heat(&layer);
         assert_eq!(picture.dimensions(), (3 * 8, 2 * 3));
         assert_eq!(
             (picture.get_pixel(0, 0).0, picture.get_pixel(8, 3).0, picture.get_pixel(23, 5).0),

@@ -1,13 +1,16 @@
 //! The parameters: filters, singular values, histograms and units that do nothing.
 
-use gm_core::{Matrix, ModelData, Stack};
+use gm_core::ModelData;
+use gm_eval::{
+    Spectrum, TensorStatistics, first_layer_filters, strongest_units, tensor_statistics, unit_statistics,
+    weights_to_visible,
+};
 use maud::{Markup, html};
 
 use super::figure;
-use crate::commands::{Spectrum, Tensor, tensors, unit_rows};
 use crate::error::Result;
 use crate::picture::{Chart, Curve, Shape, filters};
-use crate::training::{draw_filters, filters_of};
+use crate::training::draw_filters;
 use crate::units::filter_shape;
 
 /// Filters drawn of a layer.
@@ -23,7 +26,7 @@ const SPECTRUM: usize = 1_200_000_000;
 ///
 /// [`crate::error::Error::Picture`].
 pub(super) fn filter_pictures(data: &ModelData, shape: Shape) -> Result<Markup> {
-    let (stack, first) = (&data.stack, filters_of(data));
+    let (stack, first) = (&data.stack, first_layer_filters(data));
     let shape = filter_shape(data.visible, shape, first.nrows());
     let shown = |units: usize| match units > FILTERS {
         true => format!("the {FILTERS} of {units} units with the largest weights"),
@@ -32,28 +35,15 @@ pub(super) fn filter_pictures(data: &ModelData, shape: Shape) -> Result<Markup> 
     let text = format!("Weights of {}: red pixels switch a unit on, blue ones off.", shown(stack.weights(0).ncols()));
     let picture = figure::pixels("First hidden layer", &text, &draw_filters(&first, FILTERS, 10, shape))?;
     let deeper = (1..stack.depth()).map(|l| {
-        let through = through(stack, l);
+        let through = weights_to_visible(stack, l);
         let text = format!(
             "Weights of {}, carried down through the layers below by multiplication: a linear view of what a unit stands for.",
             shown(through.ncols())
         );
-        figure::pixels(&format!("Hidden layer {}", l + 1), &text, &filters(&largest(&through), shape, Some(10)))
+        figure::pixels(&format!("Hidden layer {}", l + 1), &text, &filters(&through.select_columns(&strongest_units(&through, FILTERS)), shape, Some(10)))
     });
     let deeper = deeper.collect::<Result<Vec<_>>>()?;
     Ok(html! { div.figures { (picture) @for picture in &deeper { (picture) } } })
-}
-
-/// W_0 W_1 ... W_l, [visible, units of layer l + 1].
-fn through(stack: &Stack, l: usize) -> Matrix {
-    (1..=l).fold(stack.weights(0).clone(), |product, l| product * stack.weights(l))
-}
-
-/// The columns with the largest norm.
-fn largest(weights: &Matrix) -> Matrix {
-    let mut order: Vec<usize> = (0..weights.ncols()).collect();
-    order.sort_by(|&a, &b| weights.column(b).norm().total_cmp(&weights.column(a).norm()));
-    order.truncate(FILTERS);
-    weights.select_columns(&order)
 }
 
 /// Singular values, histograms and ranges.
@@ -104,12 +94,13 @@ fn histogram(title: &str, across: &str, tensors: &[(String, &[f32])]) -> Chart {
 }
 
 fn ranges(data: &ModelData) -> Markup {
-    let units = unit_rows(data);
-    let dashed = |tensor: &Tensor| tensor.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
+    let units = unit_statistics(data);
+    let dashed =
+        |tensor: &TensorStatistics| tensor.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
     html! {
         div.wide { table {
             tr { th { "tensor" } th { "shape" } th.number { "least" } th.number { "mean" } th.number { "greatest" } th.number { "rms" } }
-            @for tensor in tensors(data) {
+            @for tensor in tensor_statistics(data) {
                 tr {
                     td { code { (tensor.name) } } td { (dashed(&tensor)) }
                     td.number { (format!("{:.3}", tensor.min)) } td.number { (format!("{:.3}", tensor.mean)) }
@@ -130,20 +121,5 @@ fn ranges(data: &ModelData) -> Markup {
             "A dead unit is hardly moved by its neighbours, whatever they do; always off and always on mean a probability below 0.01 or \
              above 0.99 in every state of its neighbours."
         } }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use gm_core::Vector;
-
-    #[test]
-    fn table_deeper_filters_are_products() {
-        let weights =
-            vec![Matrix::from_row_slice(2, 2, &[1.0, 2.0, 0.0, 1.0]), Matrix::from_row_slice(2, 1, &[3.0, -1.0])];
-        let stack = Stack::new(weights, vec![Vector::zeros(2), Vector::zeros(2), Vector::zeros(1)]).unwrap();
-        assert_eq!(through(&stack, 1).as_slice(), [1.0, -1.0]);
-        assert_eq!(largest(stack.weights(0)).as_slice(), [2.0, 1.0, 1.0, 0.0]);
     }
 }

@@ -1,0 +1,161 @@
+//! How well chains mix, observed while they run.
+
+use std::fmt;
+
+use gm_core::{Watch, autocorrelation_time, effective_sample_size, split_r_hat};
+use serde::Serialize;
+
+use super::ModelChains;
+use crate::error::{Result, tell};
+
+/// The largest number of observations of a chain.
+const MOST: usize = 400;
+/// The smallest number of observations from which mixing can be judged.
+const FEWEST: usize = 8;
+
+/// How well chains mix, judged by their energies.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Stack, Streams, unwatched};
+/// use gm_eval::{Diagnostics, ModelChains, RbmChains};
+///
+/// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 3])?)?;
+/// let mut chains = RbmChains::new(&rbm, 10, &Streams::new(1));
+/// assert_eq!(chains.advance_watched(10, &mut unwatched)?, None);
+/// let found = chains.advance_watched(100, &mut unwatched)?.expect("enough sweeps");
+/// assert_eq!((found.quantity, found.traces.len(), found.traces[0].len()), ("free energy", 10, 50));
+/// assert!(found.mixed() && found.to_string().starts_with("10 chains watched for 50 sweeps"));
+/// # Ok::<(), gm_eval::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Diagnostics {
+    /// The name of the watched quantity.
+    pub quantity: &'static str,
+    /// Number of chains.
+    pub chains: usize,
+    /// Whether the chains have the same distribution. If they have not, each chain is judged alone.
+    pub compared: bool,
+    /// Sweeps during which the chains were watched.
+    pub sweeps: usize,
+    /// Sweeps that are worth one independent draw of a chain, mean over the chains.
+    pub autocorrelation_time: f64,
+    /// Number of independent draws that all chains together are worth.
+    pub ess: f64,
+    /// Split R-hat: 1 if the chains agree with each other and with themselves.
+    pub split_r_hat: f64,
+    /// Share of visible units that a sweep changes.
+    pub flips: f64,
+    /// Share of accepted swaps, mean over the pairs of neighbouring temperatures; absent at one temperature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swap_acceptance: Option<f64>,
+    /// Share of accepted swaps of the pair with the fewest; absent at one temperature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lowest_swap_acceptance: Option<f64>,
+    /// Sweeps from one observation to the next; not part of the JSON document.
+    #[serde(skip)]
+    pub interval: usize,
+    /// The watched quantity at each observation, for each chain; not part of the JSON document.
+    #[serde(skip)]
+    pub traces: Vec<Vec<f64>>,
+}
+
+impl Diagnostics {
+    /// The split R-hat above which chains still remember their start.
+    pub const MIXED: f64 = 1.05;
+
+    /// Whether the chains agree with each other: split R-hat is at most [`MIXED`](Self::MIXED).
+    #[must_use]
+    pub fn mixed(&self) -> bool {
+        self.split_r_hat <= Self::MIXED
+    }
+}
+
+/// See [`ModelChains::advance_watched`].
+pub(super) fn advance_watched<C: ModelChains + ?Sized>(
+    chains: &mut C,
+    sweeps: usize,
+    watch: Watch<'_>,
+) -> Result<Option<Diagnostics>> {
+    const OP: &str = "ModelChains::advance_watched";
+    let watched = sweeps / 2;
+    let interval = watched.div_ceil(MOST).max(1);
+    let first = sweeps - watched;
+    for done in (0..first).step_by(interval) {
+        chains.advance(interval.min(first - done));
+        tell(watch, OP, (done, sweeps))?;
+    }
+    chains.settle();
+    let observations = watched / interval;
+    let mut traces = vec![Vec::with_capacity(observations); chains.quantities().len()];
+    let mut flips = 0.0;
+    for observation in 0..observations {
+        flips += chains.advance(interval).flips / observations as f64;
+        traces.iter_mut().zip(chains.quantities()).for_each(|(trace, value)| trace.push(value));
+        tell(watch, OP, (first + observation * interval, sweeps))?;
+    }
+    chains.advance(watched - observations * interval);
+    if observations < FEWEST {
+        return Ok(None);
+    }
+    let (ess, split_r_hat) = if chains.alike() { together(&traces)? } else { apart(&traces)? };
+    let swaps = chains.swaps();
+    let times: f64 = traces.iter().map(|trace| autocorrelation_time(trace)).sum();
+    Ok(Some(Diagnostics {
+        quantity: chains.quantity(),
+        chains: traces.len(),
+        compared: chains.alike(),
+        sweeps: observations * interval,
+        autocorrelation_time: times / traces.len() as f64 * interval as f64,
+        ess,
+        split_r_hat,
+        flips,
+        swap_acceptance: swaps.as_ref().map(|shares| shares.iter().sum::<f64>() / shares.len() as f64),
+        lowest_swap_acceptance: swaps.map(|shares| shares.into_iter().fold(1.0, f64::min)),
+        interval,
+        traces,
+    }))
+}
+
+/// Effective sample size and split R-hat of chains that have the same distribution.
+fn together(traces: &[Vec<f64>]) -> Result<(f64, f64)> {
+    Ok((effective_sample_size(traces)?, split_r_hat(traces)?))
+}
+
+/// The total effective sample size of chains with different distributions, and the mean R-hat of their halves.
+fn apart(traces: &[Vec<f64>]) -> Result<(f64, f64)> {
+    let (mut ess, mut r_hat) = (0.0, 0.0);
+    for trace in traces {
+        let alone = together(std::slice::from_ref(trace))?;
+        ess += alone.0;
+        r_hat += alone.1 / traces.len() as f64;
+    }
+    Ok((ess, r_hat))
+}
+
+impl fmt::Display for Diagnostics {
+    /// One line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} chains watched for {} sweeps: autocorrelation time {:.0} sweeps, {:.0} independent draws, split R-hat {:.3}, \
+             {:.1} % of units change per sweep",
+            self.chains,
+            self.sweeps,
+            self.autocorrelation_time,
+            self.ess,
+            self.split_r_hat,
+            100.0 * self.flips
+        )?;
+        if !self.compared {
+            f.write_str("; each chain by itself, since each has other values given")?;
+        }
+        if let (Some(mean), Some(lowest)) = (self.swap_acceptance, self.lowest_swap_acceptance) {
+            let (mean, lowest) = (100.0 * mean, 100.0 * lowest);
+            write!(f, "; {mean:.0} % of swaps between temperatures made, {lowest:.0} % at least")?;
+        }
+        Ok(())
+    }
+}

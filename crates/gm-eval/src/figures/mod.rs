@@ -1,0 +1,17 @@
+//! The figures of a report, as numbers to draw.
+//!
+//! `samples` has a model's samples over chain time with diagnostics, `activity` the hidden units' means over rows,
+//! `weights` the filters, and `parameters` statistics of tensors and units. Completions and reconstructions come from
+//! `complete` and `reconstruct`.
+
+mod activity;
+mod parameters;
+mod samples;
+mod weights;
+
+pub use activity::{LayerActivity, hidden_activity};
+pub use parameters::{
+    TensorStatistics, UnitStatistics, histogram, parameter_count, tensor_statistics, unit_statistics,
+};
+pub use samples::{SampleFigureSettings, SampleFigures, sample_figures};
+pub use weights::{Spectrum, first_layer_filters, strongest_units, weights_to_visible};
