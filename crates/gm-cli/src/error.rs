@@ -271,6 +271,7 @@ fn train_remedy(error: &Train) -> Option<&'static str> {
     match error {
         Train::RunExists { .. } => Some("the flags are --resume RUN and --out RUN"),
         Train::NoRun { .. } => Some("`dgm train rbm --data SPEC --out RUN` begins one"),
+        Train::OldCheckpoint { .. } => Some("`dgm train --config RUN/config.toml --out NEW` starts it anew"),
         Train::Diverged { .. } => Some("the flags are --learning-rate, --l2 and --max-norm"),
         Train::Finished { .. } => {
             Some("for more epochs raise them in a copy of its config.toml and pass that to --config")

@@ -206,6 +206,16 @@ pub enum FileError {
         /// The newest version that is understood.
         supported: u32,
     },
+    /// An earlier version of this software wrote the file, in a format that is no longer read.
+    #[error("{format} file has format version {found}, this program reads {oldest} and later")]
+    OlderVersion {
+        /// The format.
+        format: &'static str,
+        /// Version in the file.
+        found: u32,
+        /// Oldest version understood.
+        oldest: u32,
+    },
     /// The file is intact but holds something else.
     #[error("the file holds {}, expected {}", with_article(found), with_article(expected))]
     WrongKind {
@@ -366,6 +376,10 @@ mod tests {
             (
                 FileError::NewerVersion { format: "model", found: 9, supported: 1 }.into(),
                 "model file has format version 9, this program reads up to 1",
+            ),
+            (
+                FileError::OlderVersion { format: "checkpoint", found: 3, oldest: 4 }.into(),
+                "checkpoint file has format version 3, this program reads 4 and later",
             ),
             (
                 FileError::WrongKind { expected: "rbm".into(), found: "dbn".into() }.into(),

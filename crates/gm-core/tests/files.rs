@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-const MODEL: EnvelopeKind = EnvelopeKind { magic: *b"gm-model", version: 1, name: "model" };
+const MODEL: EnvelopeKind = EnvelopeKind { magic: *b"gm-model", version: 1, oldest: 1, name: "model" };
 
 fn tiny() -> ModelData {
     let stack = Stack::new(

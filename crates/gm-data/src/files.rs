@@ -5,6 +5,7 @@ use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use gm_core::{Error as CoreError, Format, ModelData};
+use sha2::{Digest, Sha256};
 use tempfile::{Builder, NamedTempFile};
 
 use crate::error::{Error, Result};
@@ -286,9 +287,41 @@ pub fn load_model(path: impl AsRef<Path>) -> Result<ModelData> {
     let mut start = Vec::new();
     (&file).take(SNIFFED).read_to_end(&mut start).map_err(Error::io("reading", path))?;
     file.rewind().map_err(Error::io("reading", path))?;
-    let format = Format::sniff(&start).or_else(|| Format::from_path(path));
-    let format = format.ok_or_else(|| Error::Format { path: path.into(), known: Format::ALLOWED })?;
-    ModelData::read_as(format, BufReader::new(file)).map_err(Error::at(path))
+    ModelData::read_as(format_of(path, &start)?, BufReader::new(file)).map_err(Error::at(path))
+}
+
+/// [`load_model`], and the SHA-256 digest of the file that was read.
+///
+/// # Errors
+///
+/// As [`load_model`].
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{ModelData, ModelKind, Stack};
+/// use sha2::{Digest, Sha256};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("model.gm");
+/// let model = ModelData::from_stack(ModelKind::Dbm, Stack::zeros(&[4, 3, 2])?)?;
+/// gm_data::save_model(&path, &model)?;
+/// let digest = Sha256::digest(std::fs::read(&path)?).into();
+/// assert_eq!(gm_data::load_model_with_digest(&path)?, (model, digest));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn load_model_with_digest(path: impl AsRef<Path>) -> Result<(ModelData, [u8; 32])> {
+    let (path, mut bytes) = (path.as_ref(), Vec::new());
+    let mut file = File::open(path).map_err(Error::io("opening", path))?;
+    file.read_to_end(&mut bytes).map_err(Error::io("reading", path))?;
+    let model = ModelData::read_as(format_of(path, &bytes)?, &bytes[..]).map_err(Error::at(path))?;
+    Ok((model, Sha256::digest(&bytes).into()))
+}
+
+/// The format of a model file, told by its first bytes or else by its name.
+fn format_of(path: &Path, start: &[u8]) -> Result<Format> {
+    let format = Format::sniff(start).or_else(|| Format::from_path(path));
+    format.ok_or_else(|| Error::Format { path: path.into(), known: Format::ALLOWED })
 }
 
 /// Writes a model in the format that the path's extension names.

@@ -40,7 +40,7 @@ pub use dataset::{Dataset, SplitName};
 pub use error::{Error, Result};
 #[cfg(any(test, feature = "faults"))]
 pub use faults::{Call, Fault, Injected};
-pub use files::{AppendFile, NewFile, UNFINISHED, load_model, save_model, write_atomically};
+pub use files::{AppendFile, NewFile, UNFINISHED, load_model, load_model_with_digest, save_model, write_atomically};
 pub use info::SplitInfo;
 pub use known::{DatasetInfo, FileInfo, SourceInfo, datasets};
 pub use spec::{DataSpec, LoadOptions, load, load_rows};

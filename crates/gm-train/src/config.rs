@@ -10,9 +10,10 @@ use crate::course::{MonitorSettings, StopOn};
 use crate::dbm::DbmSettings;
 use crate::dbn::DbnSettings;
 use crate::error::{Error, Result};
-use crate::learner::ModelSettings;
+use crate::learner::{ModelSettings, Origin};
 use crate::rbm::RbmSettings;
 use crate::sbn::SbnSettings;
+use crate::start::StartModel;
 use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, load};
 
 /// All that determines a run.
@@ -125,6 +126,27 @@ pub enum ModelConfig {
 }
 
 impl ModelConfig {
+    /// The file of the model to start from, and its digest.
+    pub(crate) fn start(&self) -> (Option<&Path>, Option<&str>) {
+        let (path, digest) = match self {
+            Self::Rbm(_) | Self::Sbn(_) => return (None, None),
+            Self::Dbm(settings) => (&settings.start, &settings.start_digest),
+            Self::Dbn(settings) => (&settings.start, &settings.start_digest),
+            Self::Classifier(settings) => (&settings.start, &settings.start_digest),
+        };
+        (path.as_deref(), digest.as_deref())
+    }
+
+    /// [`start`](Self::start) to be changed, of models that can start from a file.
+    fn start_mut(&mut self) -> Option<(&mut Option<PathBuf>, &mut Option<String>)> {
+        match self {
+            Self::Rbm(_) | Self::Sbn(_) => None,
+            Self::Dbm(settings) => Some((&mut settings.start, &mut settings.start_digest)),
+            Self::Dbn(settings) => Some((&mut settings.start, &mut settings.start_digest)),
+            Self::Classifier(settings) => Some((&mut settings.start, &mut settings.start_digest)),
+        }
+    }
+
     /// The settings of whichever model it is.
     #[must_use]
     pub fn settings(&self) -> &dyn ModelSettings {
@@ -245,13 +267,14 @@ impl Config {
         self.data.binarise.unwrap_or(if reals { Binarise::None } else { data.train.training_binarise() })
     }
 
-    /// What is learnt from in place of the data, if anything.
-    pub(crate) fn prepare(&self, data: &Dataset) -> Result<Option<Dataset>> {
-        self.model.settings().prepare(data, self.binarise(data))
+    /// The prepared training data, if they differ from the loaded data.
+    pub(crate) fn prepare(&self, data: &Dataset, origin: Origin<'_>) -> Result<Option<Dataset>> {
+        self.model.settings().prepare(data, self.binarise(data), origin)
     }
 
-    /// The same run, with paths that hold from everywhere and the binarisation that suits the data.
-    pub(crate) fn completed(&self, data: &Dataset) -> Result<Self> {
+    /// The same run, with paths that hold from everywhere, the binarisation that suits the data, and the digest of the
+    /// model to start from.
+    pub(crate) fn completed(&self, data: &Dataset, start: Option<&StartModel>) -> Result<Self> {
         let mut config = self.clone();
         if let DataSpec::Path(path) = DataSpec::parse(&config.data.spec)? {
             config.data.spec = absolute(&path)?.display().to_string();
@@ -263,24 +286,17 @@ impl Config {
             *folder = absolute(folder)?;
         }
         config.data.binarise = Some(self.binarise(data));
+        if let Some((path, digest)) = config.model.start_mut() {
+            *path = start.map(|start| absolute(&start.path)).transpose()?;
+            *digest = start.map(|start| start.digest.clone());
+        }
+        let model = start.map(|start| &start.model);
         match &mut config.model {
-            ModelConfig::Dbn(settings) => {
-                if let Some(start) = &mut settings.start {
-                    *start = absolute(start)?;
-                }
-                settings.complete(data)?;
-            }
-            ModelConfig::Dbm(settings) => {
-                if let Some(start) = &mut settings.start {
-                    *start = absolute(start)?;
-                }
-                settings.complete(data)?;
-                let prepared = settings.prepare(data, self.binarise(data))?;
-                settings.start_model(prepared.as_ref().unwrap_or(data).units())?;
-            }
-            ModelConfig::Classifier(settings) => settings.complete(data)?,
             ModelConfig::Rbm(settings) => settings.complete(data)?,
-            _ => {}
+            ModelConfig::Sbn(_) => {}
+            ModelConfig::Dbm(settings) => settings.complete(data)?,
+            ModelConfig::Dbn(settings) => settings.complete(data, model)?,
+            ModelConfig::Classifier(settings) => settings.complete(data, model)?,
         }
         Ok(config)
     }
@@ -289,6 +305,10 @@ impl Config {
     pub(crate) fn binding(&self) -> String {
         let mut config = Self { threads: 0, checkpoint_every: 0, ..self.clone() };
         (config.data.data_dir, config.data.cache_dir) = (None, None);
+        // The digest says which model the run started from, wherever the file is now.
+        if let Some((path, Some(_))) = config.model.start_mut() {
+            *path = None;
+        }
         config.to_toml()
     }
 }
@@ -313,7 +333,7 @@ mod tests {
     fn law_a_written_configuration_is_complete() {
         let config = Config::new("digits", ModelConfig::Rbm(RbmSettings::default()));
         let data = config.load_data().unwrap();
-        let text = config.completed(&data).unwrap().to_toml();
+        let text = config.completed(&data, None).unwrap().to_toml();
         for line in [
             "binarise = \"dynamic\"",
             "kind = \"rbm\"",

@@ -105,6 +105,48 @@ pub enum Error {
         /// The data now.
         found: String,
     },
+    /// A run without a checkpoint needs the model that it starts from, which cannot be read.
+    #[error(
+        "{}: the run has no checkpoint yet and needs the model that it starts from: {detail}; put the file back or start a \
+         new run",
+        folder.display()
+    )]
+    StartNeeded {
+        /// The folder.
+        folder: PathBuf,
+        /// The file, and what is wrong with it.
+        detail: String,
+    },
+    /// A run without a checkpoint needs the model that it starts from, and the file holds another model now.
+    #[error(
+        "{}: the run has no checkpoint yet, and {} has changed since it was created: its SHA-256 digest is {found}, then \
+         {expected}; put the file back or start a new run",
+        folder.display(), path.display()
+    )]
+    StartChanged {
+        /// The folder.
+        folder: PathBuf,
+        /// The file of the model.
+        path: PathBuf,
+        /// Its digest when the run was created.
+        expected: String,
+        /// Its digest now.
+        found: String,
+    },
+    /// An earlier version of this software wrote a checkpoint, in a format that is no longer read.
+    #[error(
+        "{}: an earlier version of this program wrote this checkpoint (format version {found}, this program reads \
+         {supported}); finish the run with that version, or start it anew from its config.toml in another folder",
+        path.display()
+    )]
+    OldCheckpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The version of its format.
+        found: u32,
+        /// The version that is read.
+        supported: u32,
+    },
     /// Parameters became NaN, infinite or far too large.
     #[error(
         "training diverged at update {step}: `{tensor}` has root mean square {rms}, allowed up to {limit}; \

@@ -1,7 +1,9 @@
 //! Training in memory, one function for each model.
 
-use gm_core::{Error as CoreError, Matrix, Streams, VisibleKind};
-use gm_data::{Binarise, Dataset};
+use std::path::Path;
+
+use gm_core::{ModelData, Streams};
+use gm_data::{Binarise, Dataset, load_model};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
 use gm_net::Classifier;
@@ -10,11 +12,11 @@ use gm_sbn::Sbn;
 
 use crate::classifier::{ClassifierLearner, ClassifierSettings};
 use crate::course::{EpochRecord, Examples, History, MonitorSettings, Observer, Outcome, Plan, Trainer};
-use crate::dbm::{DbmLearner, DbmSettings, means_seen_by};
+use crate::dbm::{self, DbmLearner, DbmSettings};
 use crate::dbn::{DbnLearner, DbnSettings};
 use crate::error::Result;
-use crate::learner::{Learner, ModelSettings};
-use crate::rbm::{RbmLearner, RbmSettings};
+use crate::learner::{Learner, ModelSettings, Origin};
+use crate::rbm::{RbmLearner, RbmSettings, means_seen_by};
 use crate::sbn::{SbnLearner, SbnSettings};
 
 /// A trained model with the history of its training.
@@ -82,20 +84,6 @@ pub fn fit_rbm(
 ) -> Result<Fit<Rbm>> {
     let options = FitOptions::default();
     fit_rbm_with(data, settings, &options, streams, observer)
-}
-
-/// Means of data as a first model sees them, which must have the visible units that the settings name.
-fn seen_means(rbm: &Rbm, means: &[f32], settings: &RbmSettings) -> Result<Vec<f32>> {
-    let found = rbm.units().kind();
-    if found != settings.visible_kind() {
-        let (op, arg, value) = ("fit_rbm_with", "start", format!("a model with {found} visible units"));
-        return Err(CoreError::Param { op, arg, value, allowed: "the visible units of the settings" }.into());
-    }
-    // Another number of units is refused by the learner.
-    if found != VisibleKind::Gaussian || rbm.visible() != means.len() {
-        return Ok(means.to_vec());
-    }
-    Ok(rbm.standardised(&Matrix::from_column_slice(means.len(), 1, means)).as_slice().to_vec())
 }
 
 /// What fits in memory let one choose besides the model's settings.
@@ -175,12 +163,12 @@ pub fn fit_rbm_with(
     settings.complete(data)?;
     settings.check()?;
     let plan = options.plan(data, (settings.epochs, settings.batch_size), settings.takes_reals());
-    let prepared = settings.prepare(data, plan.binarise)?;
+    let prepared = settings.prepare(data, plan.binarise, Origin::Random)?;
     let learnt = prepared.as_ref().unwrap_or(data);
     let examples = Examples::new(learnt, &plan, streams)?;
     let mut learner = match &options.start {
         Some(rbm) => {
-            RbmLearner::start_from(rbm.clone(), &seen_means(rbm, &examples.means, &settings)?, &settings, streams)?
+            RbmLearner::start_from(rbm.clone(), &means_seen_by(rbm, &examples.means, &settings)?, &settings, streams)?
         }
         None => RbmLearner::with_data(learnt, &examples.means, &settings, streams)?,
     };
@@ -262,13 +250,23 @@ pub fn fit_dbm(
     let mut settings = settings.clone();
     settings.complete(data)?;
     settings.check()?;
-    let epochs = if options.start.is_some() { settings.epochs } else { settings.total_epochs() };
+    let start = match &options.start {
+        Some(dbm) => Some(dbm.clone()),
+        None => {
+            let file = file_to_start_from(settings.start.as_deref())?;
+            file.map(|model| settings.start_model(model)).transpose()?
+        }
+    };
+    let epochs = if start.is_some() { settings.epochs } else { settings.total_epochs() };
     let plan = options.plan(data, (epochs, settings.batch_size), settings.takes_reals());
-    let prepared = settings.prepare(data, plan.binarise)?;
+    let prepared = settings.prepare(data, plan.binarise, Origin::Random)?;
     let learnt = prepared.as_ref().unwrap_or(data);
     let examples = Examples::new(learnt, &plan, streams)?;
-    let mut learner = match &options.start {
-        Some(dbm) => DbmLearner::start_from(dbm.clone(), &means_seen_by(dbm, &examples.means), &settings, streams)?,
+    let mut learner = match start {
+        Some(dbm) => {
+            let means = dbm::means_seen_by(&dbm, &examples.means);
+            DbmLearner::start_from(dbm, &means, &settings, streams)?
+        }
         None => DbmLearner::with_data(learnt, &examples.means, &settings, streams)?,
     };
     let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
@@ -309,17 +307,20 @@ pub fn fit_dbn(
     observer: &mut dyn Observer,
 ) -> Result<Fit<Dbn>> {
     let mut settings = settings.clone();
-    settings.complete(data)?;
-    if let Some(dbn) = &options.start {
-        settings.start_layers = dbn.depth();
-    }
+    let file = file_to_start_from(settings.start.as_deref().filter(|_| options.start.is_none()))?;
+    settings.complete(data, file.as_ref())?;
+    let start = match &options.start {
+        Some(dbn) => Some(dbn.clone()),
+        None => file.map(|model| settings.start_model(model)).transpose()?,
+    };
+    settings.start_layers = start.as_ref().map_or(0, Dbn::depth);
     settings.check()?;
     let plan = options.plan(data, (settings.total_epochs(), settings.batch_size), settings.takes_reals());
-    let prepared = settings.prepare(data, plan.binarise)?;
+    let prepared = settings.prepare(data, plan.binarise, Origin::Random)?;
     let learnt = prepared.as_ref().unwrap_or(data);
     let examples = Examples::new(learnt, &plan, streams)?;
-    let mut learner = match &options.start {
-        Some(dbn) => DbnLearner::start_from(dbn.clone(), &examples.means, &settings)?,
+    let mut learner = match start {
+        Some(dbn) => DbnLearner::start_from(dbn, &examples.means, &settings)?,
         None => DbnLearner::with_data(learnt, &examples.means, &settings, streams)?,
     };
     let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
@@ -361,7 +362,8 @@ pub fn fit_classifier(
     observer: &mut dyn Observer,
 ) -> Result<Fit<Classifier>> {
     let mut settings = settings.clone();
-    settings.complete(data)?;
+    let file = file_to_start_from(settings.start.as_deref().filter(|_| options.start.is_none()))?;
+    settings.complete(data, file.as_ref())?;
     settings.check()?;
     let plan = Plan {
         binarise: options.binarise.unwrap_or(Binarise::None),
@@ -370,13 +372,18 @@ pub fn fit_classifier(
     };
     let net = match &options.start {
         Some(net) => net.clone(),
-        None => settings.first(data.units(), streams)?,
+        None => settings.first(data.units(), file.as_ref().map_or(Origin::Random, Origin::Model), streams)?,
     };
     let joined = settings.joined(data, plan.binarise, net.features())?;
     let examples = Examples::new(&joined, &plan, streams)?;
     let mut learner = ClassifierLearner::start_from(net, &settings)?;
     let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
     Ok(Fit { model: learner.into_net(), outcome, history })
+}
+
+/// The model of the file that settings name.
+fn file_to_start_from(path: Option<&Path>) -> Result<Option<ModelData>> {
+    Ok(path.map(load_model).transpose()?)
 }
 
 /// Trains a learner in memory.

@@ -29,6 +29,7 @@ mod rbm;
 mod run;
 mod sbn;
 mod settings;
+mod start;
 
 pub use classifier::{ClassifierLearner, ClassifierSettings};
 pub use config::{Config, DataConfig, ModelConfig};
@@ -38,8 +39,8 @@ pub use dbn::{Backfit, DbnLearner, DbnSettings, LayerInputs, LayerStart};
 pub use error::{Error, Result};
 pub use fit::{Fit, FitOptions, fit_classifier, fit_dbm, fit_dbn, fit_rbm, fit_rbm_with, fit_sbn};
 pub use learner::{
-    BitsState, ChainsState, Figures, Learner, LearnerState, ModelSettings, Optimiser, OptimiserState, ParametersState,
-    Probe, StepReport,
+    BitsState, ChainsState, Figures, LayerState, Learner, LearnerState, ModelSettings, Optimiser, OptimiserState,
+    Origin, ParametersState, Probe, Staged, StepReport, Weighted,
 };
 pub use rbm::{Algorithm, RbmLearner, RbmSettings};
 pub use run::Run;

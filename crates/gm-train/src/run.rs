@@ -10,7 +10,8 @@ use crate::course::{
     Checkpoint, DataMark, EpochRecord, Event, Examples, Journal, Metrics, Observer, Outcome, Plan, Trainer, sweep_up,
 };
 use crate::error::{Error, Result};
-use crate::learner::Learner;
+use crate::learner::{Learner, Origin};
+use crate::start::StartModel;
 use gm_data::Dataset;
 use gm_data::{save_model, write_atomically};
 
@@ -86,20 +87,25 @@ impl Run {
         let folder = folder.as_ref();
         refuse_existing(folder)?;
         config.check()?;
-        let config = config.completed(&data)?;
+        let start = StartModel::of(config)?;
+        let config = config.completed(&data, start.as_ref())?;
         config.check()?;
         // Whatever the learner refuses is refused before anything is written.
-        let prepared = config.prepare(&data)?;
-        let (learner, examples, plan) = begin(&config, prepared.as_ref().unwrap_or(&data))?;
+        let origin = StartModel::origin(start.as_ref());
+        let prepared = config.prepare(&data, origin)?;
+        let learnt = prepared.as_ref().unwrap_or(&data);
+        let (mut learner, examples, plan) = begin(&config, learnt, origin)?;
         plan.monitor.check_rule(learner.as_ref())?;
-        examples.check_weights(learner.as_ref())?;
+        examples.check_weights(learner.as_mut())?;
         make(folder)?;
         let _lock = lock(folder)?;
         // Another process may have been here since; and whatever interrupts the rest, the run can be resumed.
         refuse_existing(folder)?;
         write_atomically(folder.join(CONFIG), |out| Ok(out.write_all(config.to_toml().as_bytes())?))?;
         make_parts(folder)?;
-        Ok(Self { folder: folder.into(), config, data, prepared, checkpoint: None, warnings: vec![], _lock })
+        let first = || first_checkpoint(folder, &config, learnt, learner.as_ref());
+        let checkpoint = start.is_some().then(first).transpose()?;
+        Ok(Self { folder: folder.into(), config, data, prepared, checkpoint, warnings: vec![], _lock })
     }
 
     /// Prepares to continue an interrupted run, from its newest sound checkpoint or, without any, from the start.
@@ -121,11 +127,26 @@ impl Run {
         sweep_up(&folder.join(CHECKPOINTS))?;
         let (checkpoint, warnings) = Checkpoint::newest(&folder.join(CHECKPOINTS))?;
         let data = config.load_data()?;
-        let prepared = config.prepare(&data)?;
-        if let Some(checkpoint) = &checkpoint {
-            check_same(folder, &config, prepared.as_ref().unwrap_or(&data), checkpoint)?;
-        }
+        let Some(checkpoint) = checkpoint else { return Self::begun_again(folder, config, data, _lock) };
+        let prepared = config.prepare(&data, Origin::State(&checkpoint.learner))?;
+        check_same(folder, &config, prepared.as_ref().unwrap_or(&data), &checkpoint)?;
+        let checkpoint = Some(checkpoint);
         Ok(Self { folder: folder.into(), config, data, prepared, checkpoint, warnings, _lock })
+    }
+
+    /// A run that left no checkpoint, at its start again.
+    fn begun_again(folder: &Path, config: Config, data: Dataset, _lock: File) -> Result<Self> {
+        let start = StartModel::again(folder, &config)?;
+        let origin = StartModel::origin(start.as_ref());
+        let prepared = config.prepare(&data, origin)?;
+        let checkpoint = match start {
+            Some(_) => {
+                let learnt = prepared.as_ref().unwrap_or(&data);
+                Some(first_checkpoint(folder, &config, learnt, begin(&config, learnt, origin)?.0.as_ref())?)
+            }
+            None => None,
+        };
+        Ok(Self { folder: folder.into(), config, data, prepared, checkpoint, warnings: vec![], _lock })
     }
 
     /// The run's folder.
@@ -194,7 +215,8 @@ impl Run {
             every: self.config.checkpoint_every,
         };
         let checkpoint = self.checkpoint.take();
-        let (mut learner, examples, plan) = begin(&self.config, self.learnt())?;
+        let origin = checkpoint.as_ref().map_or(Origin::Random, |checkpoint| Origin::State(&checkpoint.learner));
+        let (mut learner, examples, plan) = begin(&self.config, self.learnt(), origin)?;
         let mut trainer = Trainer::new(learner.as_mut(), examples, plan, Streams::new(self.config.seed))?;
         if let Some(checkpoint) = checkpoint {
             trainer.restore(checkpoint)?;
@@ -203,8 +225,8 @@ impl Run {
     }
 }
 
-/// The learner of a configuration at the start, what it learns from, and how long.
-fn begin<'a>(config: &Config, data: &'a Dataset) -> Result<(Box<dyn Learner>, Examples<'a>, Plan)> {
+/// The learner of a configuration, its training data, and its plan.
+fn begin<'a>(config: &Config, data: &'a Dataset, origin: Origin<'_>) -> Result<(Box<dyn Learner>, Examples<'a>, Plan)> {
     let (streams, settings) = (Streams::new(config.seed), config.model.settings());
     let plan = Plan {
         epochs: settings.epochs(),
@@ -214,7 +236,14 @@ fn begin<'a>(config: &Config, data: &'a Dataset) -> Result<(Box<dyn Learner>, Ex
         monitor: config.monitor.clone(),
     };
     let examples = Examples::new(data, &plan, &streams)?;
-    Ok((settings.learner(data, &examples.means, &streams)?, examples, plan))
+    Ok((settings.learner(data, &examples.means, origin, &streams)?, examples, plan))
+}
+
+/// Writes the checkpoint of a run that starts from a file. From then on the run does not need the file.
+fn first_checkpoint(folder: &Path, config: &Config, data: &Dataset, learner: &dyn Learner) -> Result<Checkpoint> {
+    let checkpoint = Checkpoint::first(config.binding(), DataMark::of(data), learner.state());
+    checkpoint.save(&folder.join(CHECKPOINTS))?;
+    Ok(checkpoint)
 }
 
 fn make(folder: &Path) -> Result<()> {

@@ -64,11 +64,11 @@ fn law_a_grown_layer_of_zero_weights_changes_nothing() {
     let (before, chains) = (learner.stack().clone(), learner.chains().layers.clone());
     learner.step(&rows, &clock(1), &streams).unwrap();
     let mut state = learner.state();
-    assert_eq!((state.stage, state.chains[0].layers.len()), (0, 2));
+    assert_eq!((&state.counts["stage"], state.chains["chains"].layers.len()), (&vec![0], 2));
     learner.step(&rows, &clock(2), &streams).unwrap();
-    assert_eq!((learner.stack().layers(), learner.state().stage), (vec![9, 10, 6], 1));
+    assert_eq!((learner.stack().layers(), learner.state().counts["stage"].as_slice()), (vec![9, 10, 6], &[1][..]));
     assert_ne!((before.weights(0), &chains), (learner.stack().weights(0), &learner.chains().layers));
-    state.chains[0].layers.pop();
+    state.chains.get_mut("chains").unwrap().layers.pop();
     let error = learner.restore(state).unwrap_err().to_string();
     assert_eq!(error, "DbmLearner::restore: `chains` has layers 1, expected 2");
 }
@@ -92,19 +92,21 @@ fn rejects_saved_temperatures_that_are_not_a_set() {
     let settings = DbmSettings { temperatures: 3, chains: 2, ..small(Pretrain::None) };
     let mut learner = DbmLearner::new(&[0.4; 9], &settings, &Streams::new(1)).unwrap();
     let state = learner.state();
-    assert_eq!(state.numbers, [[0.0, 0.0, 1.0, 1.0, 2.0, 2.0]]);
+    assert_eq!(state.counts["chains.places"], [0, 0, 1, 1, 2, 2]);
     learner.restore(state.clone()).unwrap();
     assert_eq!(learner.state(), state);
-    let error = |numbers: Vec<Vec<f64>>| {
-        let mut learner = learner.clone();
-        learner.restore(gm_train::LearnerState { numbers, ..state.clone() }).unwrap_err().to_string()
+    let error = |places: Option<Vec<u64>>| {
+        let (mut learner, mut state) = (learner.clone(), state.clone());
+        state.counts.remove("chains.places");
+        state.counts.extend(places.map(|places| ("chains.places".to_string(), places)));
+        learner.restore(state).unwrap_err().to_string()
     };
-    assert_eq!(error(vec![]), "DbmLearner::restore: `numbers` has lists 0, expected 1");
-    for places in [vec![0.0, 0.0, 1.0, 1.0, 2.0, 1.0], vec![0.0, 0.0, 1.0, 1.0, 2.0, -1.0], vec![f64::NAN; 6]] {
+    assert_eq!(error(None), "checkpoint file lacks `chains.places`");
+    for places in [vec![0, 0, 1, 1, 2, 1], vec![0, 0, 1, 1, 2, u64::MAX], vec![7; 6]] {
         let allowed = "Replicas::from_parts: `places` is 6 places, allowed: every place once in each group";
-        assert_eq!(error(vec![places]), allowed);
+        assert_eq!(error(Some(places)), allowed);
     }
-    assert_eq!(error(vec![vec![0.0; 3]]), "Replicas::from_parts: `places` has length 3, expected 6");
+    assert_eq!(error(Some(vec![0; 3])), "Replicas::from_parts: `places` has length 3, expected 6");
 }
 
 /// The bytes of the model that a run leaves, interrupted after the given updates.

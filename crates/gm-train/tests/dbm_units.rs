@@ -10,8 +10,8 @@ use gm_data::{Binarise, Dataset, Split, SplitName, Values, save_model};
 use gm_dbm::Dbm;
 use gm_eval::{EvalData, EvalSettings, Exact, convert_model, evaluate_dbm, evaluate_rbm};
 use gm_train::{
-    Config, DbmLearner, DbmSettings, Event, FitOptions, Learner, ModelConfig, MonitorSettings, Outcome, Pretrain,
-    RbmSettings, Run, Unobserved, Visible, fit_dbm, fit_rbm,
+    Config, DbmLearner, DbmSettings, Event, FitOptions, LayerState, Learner, ModelConfig, ModelSettings,
+    MonitorSettings, Origin, Outcome, Pretrain, RbmSettings, Run, Unobserved, Visible, fit_dbm, fit_rbm,
 };
 
 /// Rows that are training, validation and test split at once.
@@ -182,12 +182,19 @@ fn law_training_goes_on_from_a_gaussian_model_in_a_file() {
     let standardise = |units: &VisibleUnits| units.gaussian().and_then(|gaussian| gaussian.standardise().cloned());
     assert_eq!(standardise(grown.units()), standardise(rbm.units()));
     // Offsets are means of data as the model has them.
-    let learner = DbmLearner::new(&[20.0, -3.0, 0.0], &start, &Streams::new(1)).unwrap();
-    assert!(learner.state().offsets[0].iter().all(|offset| offset.abs() < 2.0));
+    let model = rbm.to_data().unwrap();
+    let begin = |settings: &DbmSettings, means: [f32; 3]| {
+        settings.learner(&data, &means, Origin::Model(&model), &Streams::new(1))
+    };
+    let learner = begin(&start, [20.0, -3.0, 0.0]).unwrap();
+    assert!(learner.state().tensors["offset.0"].iter().all(|offset| offset.abs() < 2.0));
     let trained = fit(&data, &DbmSettings { learning_rate: 0.01, epochs: 60, init_scale: 0.2, ..start.clone() }, None);
     assert!(judged(&trained, &rows) > before - 0.02, "all layers together learn no less");
-    let other = DbmSettings { visible: Visible::Bernoulli, ..start };
-    let text = DbmLearner::new(&[0.5; 3], &other, &Streams::new(0)).unwrap_err().to_string();
+    let other = DbmSettings { visible: Visible::Bernoulli, ..start.clone() };
+    // No learner reads a file.
+    let text = DbmLearner::new(&[0.5; 3], &start, &Streams::new(0)).unwrap_err().to_string();
+    assert!(text.contains("rbm.gm, allowed: none; `start_from` takes the model of that file"), "{text}");
+    let text = begin(&other, [0.5; 3]).err().unwrap().to_string();
     assert_eq!(
         text,
         "DbmSettings: `start` is a model with gaussian visible units for visible bernoulli, allowed: a model with the visible \
@@ -243,14 +250,15 @@ fn rejects_saved_states_of_other_units() {
     let reals = DbmSettings { visible: Visible::Gaussian, ..bits.clone() };
     let [bits, reals] = [bits, reals].map(|s| DbmLearner::new(&[0.5; 3], &s, &Streams::new(0)).unwrap());
     let error = |learner: &DbmLearner, state| learner.clone().restore(state).unwrap_err().to_string();
-    assert_eq!(error(&bits, reals.state()), "DbmLearner::set_parameters: `variance` has length 3, expected 0");
-    assert_eq!(error(&reals, bits.state()), "DbmLearner::set_parameters: `variance` has length 0, expected 3");
+    assert_eq!(error(&bits, reals.state()), "DbmLearner::set_parameters: `visible_variance` has length 3, expected 0");
+    assert_eq!(error(&reals, bits.state()), "DbmLearner::set_parameters: `visible_variance` has length 0, expected 3");
     let mut broken = reals.state();
     broken.chains = bits.state().chains;
     let text = error(&reals, broken);
     assert_eq!(text, "DbmLearner::restore: `data` is zeros and ones, allowed: real numbers for gaussian units");
     let mut broken = reals.state();
-    broken.chains[0].reals[0] = f32::NAN;
+    let visible = &mut broken.chains.get_mut("chains").unwrap().layers[0];
+    *visible = LayerState::Reals { units: 3, values: vec![f32::NAN; 9] };
     assert!(error(&reals, broken).contains("NaN"));
 }
 

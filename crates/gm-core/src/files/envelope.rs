@@ -33,7 +33,7 @@ const COUNTED: u64 = 1 << 20;
 /// ```
 /// use gm_core::{EnvelopeKind, read_envelope, write_envelope};
 ///
-/// const NOTE: EnvelopeKind = EnvelopeKind { magic: *b"gm-note\n", version: 1, name: "note" };
+/// const NOTE: EnvelopeKind = EnvelopeKind { magic: *b"gm-note\n", version: 1, oldest: 1, name: "note" };
 /// let mut file = Vec::new();
 /// write_envelope(&mut file, &NOTE, 7, &vec![1.5_f32, 2.5])?;
 /// assert_eq!(read_envelope::<Vec<f32>>(&file[..], &NOTE)?, (7, vec![1.5, 2.5]));
@@ -49,6 +49,8 @@ pub struct EnvelopeKind {
     pub magic: [u8; 8],
     /// The format version that is written and the newest one that is understood, 1 or more.
     pub version: u32,
+    /// The oldest format version that is understood; 1 or more.
+    pub oldest: u32,
     /// The name of the file in error texts.
     pub name: &'static str,
 }
@@ -64,7 +66,7 @@ pub struct EnvelopeKind {
 /// ```
 /// use gm_core::{EnvelopeKind, write_envelope};
 ///
-/// const NOTE: EnvelopeKind = EnvelopeKind { magic: *b"gm-note\n", version: 1, name: "note" };
+/// const NOTE: EnvelopeKind = EnvelopeKind { magic: *b"gm-note\n", version: 1, oldest: 1, name: "note" };
 /// let mut file = Vec::new();
 /// write_envelope(&mut file, &NOTE, 7, &(1_u32, 2_u32))?;
 /// assert!(file.starts_with(b"gm-note\n"));
@@ -99,7 +101,7 @@ pub fn write_envelope<T: Serialize>(
 ///
 /// # Errors
 ///
-/// A [`FileError`] for a file that is foreign, truncated, newer, damaged, followed by more bytes (counted up to one
+/// A [`FileError`] for a file that is foreign, truncated, newer, older, damaged, followed by more bytes (counted up to one
 /// MiB), or does not hold a `T`. Payloads of more than 256 GiB are refused as if they did not hold a `T`.
 ///
 /// # Examples
@@ -107,7 +109,7 @@ pub fn write_envelope<T: Serialize>(
 /// ```
 /// use gm_core::{EnvelopeKind, read_envelope, write_envelope};
 ///
-/// const NOTE: EnvelopeKind = EnvelopeKind { magic: *b"gm-note\n", version: 1, name: "note" };
+/// const NOTE: EnvelopeKind = EnvelopeKind { magic: *b"gm-note\n", version: 1, oldest: 1, name: "note" };
 /// let mut file = Vec::new();
 /// write_envelope(&mut file, &NOTE, 7, &(1_u32, 2_u32))?;
 /// let (kind, payload) = read_envelope::<(u32, u32)>(&file[..], &NOTE)?;
@@ -154,6 +156,9 @@ fn read_header(reader: &mut impl Read, header: &EnvelopeKind) -> Result<([u8; HE
     }
     if found == 0 {
         return Err(field(format, "version", "0", "1 or more").into());
+    }
+    if found < header.oldest {
+        return Err(FileError::OlderVersion { format, found, oldest: header.oldest }.into());
     }
     Ok((head, u64::from(u32_at(&head, 16)) | u64::from(u32_at(&head, 20)) << 32))
 }

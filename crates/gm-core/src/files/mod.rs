@@ -16,7 +16,7 @@ use std::io::{Read, Write};
 use crate::error::{FileError, Result};
 
 /// The format of model files, `.gm`.
-const MODEL: EnvelopeKind = EnvelopeKind { magic: *b"gm-model", version: 1, name: "model" };
+const MODEL: EnvelopeKind = EnvelopeKind { magic: *b"gm-model", version: 1, oldest: 1, name: "model" };
 
 /// Reads the parts of a model, for `.gm` with the code of its kind.
 pub(crate) fn read(format: Format, mut reader: impl Read) -> Result<(Option<u32>, Parts)> {

@@ -2,12 +2,12 @@
 
 use gm_core::{Batch, Matrix, ModelData, Purpose, Stack, Streams, check_len, mean};
 
-use crate::classifier::settings::{ClassifierSettings, ROWS};
+use crate::classifier::settings::{ClassifierSettings, ROWS, features_of};
 use crate::error::Result;
 use crate::learner::{
-    Figures, Learner, LearnerState, Optimiser, ParametersState, Probe, StepReport, check_layers, rms,
+    Ascent, Figures, Learner, LearnerState, ParametersState, Probe, Slope, StepReport, check_layers, named, rms,
 };
-use crate::settings::{Clock, Regularise};
+use crate::settings::Clock;
 use gm_net::{Classifier, Pass};
 
 /// A classifier in training, by ascent of the mean log-probability of the labels.
@@ -42,7 +42,7 @@ use gm_net::{Classifier, Pass};
 pub struct ClassifierLearner {
     settings: ClassifierSettings,
     net: Classifier,
-    optimiser: Optimiser,
+    ascent: Ascent,
     gradient: Stack,
 }
 
@@ -69,9 +69,8 @@ impl ClassifierLearner {
         settings.check()?;
         let layers = [net.stack().bias(0).len()].into_iter().chain(settings.hidden.clone()).chain([net.classes()]);
         check_layers("ClassifierLearner::start_from", net.stack(), &layers.collect::<Vec<_>>())?;
-        let (optimiser, gradient) =
-            (Optimiser::new(settings.optimiser, net.stack()), Stack::zeros(&net.stack().layers())?);
-        Ok(Self { settings: settings.clone(), net, optimiser, gradient })
+        let ascent = Ascent::new(settings.pace(), settings.optimiser, settings.regularise, named(net.stack()));
+        Ok(Self { settings: settings.clone(), ascent, gradient: Stack::zeros(&net.stack().layers())?, net })
     }
 
     /// The net as it is now.
@@ -102,19 +101,14 @@ impl ClassifierLearner {
         if clock.epoch() < self.settings.head_epochs { self.net.stack().depth() - 1 } else { 0 }
     }
 
-    /// Moves the weights and biases above layer `first` along their gradient.
-    fn update(&mut self, first: usize, rate: f32) {
-        let (depth, penalty) = (self.net.stack().depth(), self.settings.regularise);
+    /// Moves the weights and biases above layer `first` along their gradient; the rate of the update.
+    fn climb(&mut self, first: usize, clock: &Clock) -> f64 {
+        let depth = self.net.stack().depth();
         // Weights first, then biases, of which b_l belongs to the weights below it.
         let learns = |t: usize| if t < depth { t >= first } else { t - depth > first };
-        let tensors = self.net.stack_mut().tensors_mut().zip(self.gradient.tensors()).enumerate();
-        // A tensor that stays as it is takes part with none of its numbers.
-        let parts = tensors.map(|(t, (values, gradient))| match learns(t) {
-            true => (values, gradient),
-            false => (&mut values[..0], &gradient[..0]),
-        });
-        self.optimiser.apply_to_tensors(parts, rate, |t| if t < depth { penalty } else { Regularise::default() });
-        penalty.limit_norms_from(first, self.net.stack_mut());
+        let of_tensor = |(t, gradient)| if learns(t) { gradient } else { &[][..] };
+        let tensors = self.gradient.tensors().enumerate().map(of_tensor).collect();
+        self.ascent.climb(&mut self.net, Slope { tensors, ..Slope::default() }, clock)
     }
 
     /// Mean cross-entropy, in nats, and share of errors.
@@ -140,9 +134,7 @@ impl Learner for ClassifierLearner {
         let (family, first) = (streams.fork(Purpose::Noise, clock.step), self.first_learning(clock));
         let pass = Pass::new(&self.net, x, Some((self.settings.dropout, &family)));
         pass.gradient_into(&self.net, &targets, first, &mut self.gradient);
-        let rate = self.settings.rate(clock);
-        self.update(first, rate as f32);
-        Ok(StepReport { learning_rate: rate, figures: Figures::default() })
+        Ok(StepReport { learning_rate: self.climb(first, clock), figures: Figures::default() })
     }
 
     fn stack(&self) -> &Stack {
@@ -181,17 +173,16 @@ impl Learner for ClassifierLearner {
     }
 
     fn state(&self) -> LearnerState {
-        LearnerState {
-            parameters: ParametersState::new(self.net.stack(), None),
-            optimiser: self.optimiser.state().clone(),
-            ..LearnerState::default()
-        }
+        let features = self.net.features().map(|dbm| ParametersState::new(dbm.stack(), None));
+        let (parameters, optimiser) = (self.parameters(), self.ascent.state());
+        LearnerState { parameters, optimiser, features, ..LearnerState::default() }
     }
 
     fn restore(&mut self, state: LearnerState) -> Result<()> {
         self.set_parameters(state.parameters)?;
-        self.optimiser = Optimiser::resume(self.settings.optimiser, self.net.stack(), state.optimiser)?;
-        Ok(())
+        let features = state.features.map(features_of).transpose()?;
+        self.net = Classifier::new(self.net.stack().clone(), self.net.units(), features)?;
+        self.ascent.restore(state.optimiser)
     }
 }
 
@@ -200,6 +191,7 @@ mod tests {
     use gm_net::HiddenUnits;
 
     use super::*;
+    use crate::settings::Regularise;
 
     #[test]
     fn law_a_frozen_net_learns_in_its_last_layer_alone() {

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use gm_core::{Error as CoreError, Matrix, ModelKind, Streams, check_len};
-use gm_data::{Binarise, Dataset, Split, SplitName, Values, load_model};
+use gm_core::{Error as CoreError, Matrix, ModelData, ModelKind, Stack, Streams, check_len};
+use gm_data::{Binarise, Dataset, Split, SplitName, Values};
 use gm_dbm::Dbm;
 use gm_net::{Classifier, Dropout, HiddenUnits};
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::learner::ClassifierLearner;
 use crate::error::{Error, Result};
-use crate::learner::{Learner, ModelSettings};
-use crate::settings::{Clock, OptimiserSettings, Rate, Regularise, warm_up};
+use crate::learner::{Learner, ModelSettings, Origin, Pace, ParametersState};
+use crate::settings::{OptimiserSettings, Rate, Regularise};
 
 /// How a classifier is trained.
 ///
@@ -30,8 +30,12 @@ use crate::settings::{Clock, OptimiserSettings, Rate, Regularise, warm_up};
 #[serde(default, deny_unknown_fields)]
 pub struct ClassifierSettings {
     /// The file of a generative model whose weights the net starts from; random weights if absent.
+    /// A run reads it once, when the run is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<PathBuf>,
+    /// The SHA-256 digest of that file, which a run keeps as a record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_digest: Option<String>,
     /// Units of the hidden layers, from the first one up; those of the first model if empty.
     pub hidden: Vec<usize>,
     /// Classes; as many as the labels of training and validation rows tell if absent.
@@ -67,6 +71,7 @@ impl Default for ClassifierSettings {
     fn default() -> Self {
         Self {
             start: None,
+            start_digest: None,
             hidden: vec![],
             classes: None,
             units: HiddenUnits::Sigmoid,
@@ -118,34 +123,54 @@ impl ClassifierSettings {
         self.regularise.check()
     }
 
-    /// Fills in what first model and data tell: a path that holds from everywhere, hidden layers, classes.
+    /// Fills in what the data and the model to start from tell: classes and hidden layers.
     ///
     /// # Errors
     ///
-    /// [`Error::NoLabels`] for data without labels, those of [`load_model`] for the first model, [`gm_core::Error::Param`] for
-    /// hidden layers that it does not have.
-    pub fn complete(&mut self, data: &Dataset) -> Result<()> {
+    /// [`Error::NoLabels`] for data without labels, [`gm_core::Error::Param`] for hidden layers that the model to start from
+    /// does not have.
+    pub fn complete(&mut self, data: &Dataset, start: Option<&ModelData>) -> Result<()> {
         let classes = data.classes()?;
         self.classes.get_or_insert(classes);
-        let Some(path) = &self.start else { return Ok(()) };
-        let path = std::path::absolute(path).map_err(Error::io("locating", path))?;
-        let hidden = load_model(&path)?.stack.layers()[1..].to_vec();
+        let Some(start) = start else { return Ok(()) };
+        let hidden = start.stack.layers()[1..].to_vec();
         if !self.hidden.is_empty() && self.hidden != hidden {
             return Err(refused("hidden", format!("{:?}", self.hidden), "the layers of the model to start from"));
         }
-        (self.hidden, self.start) = (hidden, Some(path));
+        self.hidden = hidden;
         Ok(())
     }
 
-    /// The net before its first update, for rows of data of so many units.
-    pub(crate) fn first(&self, inputs: usize, streams: &Streams) -> Result<Classifier> {
+    /// The net before its first update, for rows of `inputs` units.
+    pub(crate) fn first(&self, inputs: usize, origin: Origin<'_>, streams: &Streams) -> Result<Classifier> {
         let classes = self.classes.ok_or_else(|| refused("classes", "absent", "as many as the labels tell"))?;
-        if let Some(path) = &self.start {
-            let net = Classifier::from_model(load_model(path)?, classes, self.units, streams);
-            return net.map_err(Error::at(path));
-        }
         let layers: Vec<usize> = [inputs].into_iter().chain(self.hidden.clone()).chain([classes]).collect();
-        Ok(Classifier::random(&layers, self.units, self.init_scale, streams)?)
+        match origin {
+            Origin::Random => Ok(Classifier::random(&layers, self.units, self.init_scale, streams)?),
+            Origin::Model(model) if model.kind == ModelKind::Classifier => Ok(Classifier::from_data(model.clone())?),
+            Origin::Model(model) => {
+                Classifier::from_model(model.clone(), classes, self.units, streams).map_err(self.at_start())
+            }
+            Origin::State(_) => Ok(Classifier::new(Stack::zeros(&layers)?, self.units, None)?),
+        }
+    }
+
+    /// Says which file an error concerned, if the settings name one.
+    fn at_start(&self) -> impl FnOnce(CoreError) -> Error {
+        let path = self.start.clone();
+        move |error| match path {
+            Some(path) => Error::at(path)(error),
+            None => error.into(),
+        }
+    }
+
+    /// The machine whose means join the input of a net of this origin.
+    fn features(&self, origin: Origin<'_>) -> Result<Option<Dbm>> {
+        match origin {
+            Origin::Random => Ok(None),
+            Origin::Model(model) => Classifier::features_of(model).map_err(self.at_start()),
+            Origin::State(state) => state.features.clone().map(features_of).transpose(),
+        }
     }
 
     /// The rows as the net learns from them: with the means of a machine where they join the input, and with label units.
@@ -164,8 +189,9 @@ impl ClassifierSettings {
         }
     }
 
-    pub(super) fn rate(&self, clock: &Clock) -> f64 {
-        self.learning_rate * self.schedule.factor(clock) * warm_up(self.warm_up, clock)
+    /// The learning rate.
+    pub(super) fn pace(&self) -> Pace {
+        Pace { first: self.learning_rate, schedule: self.schedule, warm_up: self.warm_up }
     }
 }
 
@@ -186,6 +212,11 @@ fn with_features(data: &Dataset, dbm: &Dbm) -> Result<Dataset> {
     };
     let (train, valid, test) = (part(SplitName::Train)?, part(SplitName::Valid)?, part(SplitName::Test)?);
     Ok(Dataset::new(data.source.clone(), train, valid, test)?)
+}
+
+/// The machine of a checkpoint whose means join the input.
+pub(super) fn features_of(parameters: ParametersState) -> Result<Dbm> {
+    Ok(Dbm::from_stack(parameters.into_parts()?.0)?)
 }
 
 /// Rows that mean field takes at a time; a multiple of its own blocks.
@@ -222,13 +253,12 @@ impl ModelSettings for ClassifierSettings {
         true
     }
 
-    fn prepare(&self, data: &Dataset, binarise: Binarise) -> Result<Option<Dataset>> {
-        let Some(path) = &self.start else { return self.joined(data, binarise, None).map(Some) };
-        let model = load_model(path)?;
-        let visible = model.stack.bias(0).len();
-        check_len("ClassifierSettings", "data", "units", data.units(), visible)?;
-        let features = Classifier::features_of(&model).map_err(Error::at(path))?;
-        self.joined(data, binarise, features.as_ref()).map(Some)
+    fn prepare(&self, data: &Dataset, binarise: Binarise, origin: Origin<'_>) -> Result<Option<Dataset>> {
+        if let Origin::Model(model) = origin {
+            let visible = model.stack.bias(0).len();
+            check_len("ClassifierSettings", "data", "units", data.units(), visible)?;
+        }
+        self.joined(data, binarise, self.features(origin)?.as_ref()).map(Some)
     }
 
     fn layers(&self, units: usize) -> Vec<usize> {
@@ -236,8 +266,14 @@ impl ModelSettings for ClassifierSettings {
         [units.saturating_sub(classes)].into_iter().chain(self.hidden.clone()).chain([classes]).collect()
     }
 
-    fn learner(&self, _: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
-        let net = self.first(visible_means.len().saturating_sub(self.classes.unwrap_or(0)), streams)?;
+    fn learner(
+        &self,
+        _: &Dataset,
+        visible_means: &[f32],
+        origin: Origin<'_>,
+        streams: &Streams,
+    ) -> Result<Box<dyn Learner>> {
+        let net = self.first(visible_means.len().saturating_sub(self.classes.unwrap_or(0)), origin, streams)?;
         Ok(Box::new(ClassifierLearner::start_from(net, self)?))
     }
 }

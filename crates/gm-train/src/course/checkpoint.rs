@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use gm_core::{EnvelopeKind, read_envelope, write_envelope};
+use gm_core::{EnvelopeKind, Error as CoreError, FileError, read_envelope, write_envelope};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -15,7 +15,7 @@ use crate::learner::LearnerState;
 use gm_data::Dataset;
 use gm_data::{UNFINISHED, write_atomically};
 
-const CHECKPOINT: EnvelopeKind = EnvelopeKind { magic: *b"gm-ckpt\n", version: 3, name: "checkpoint" };
+const CHECKPOINT: EnvelopeKind = EnvelopeKind { magic: *b"gm-ckpt\n", version: 4, oldest: 4, name: "checkpoint" };
 
 /// Checkpoints that are kept, so that a damaged one costs little.
 const KEPT: usize = 2;
@@ -64,6 +64,12 @@ pub(crate) struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// The state of a run before its first update.
+    pub(crate) fn first(config: String, data: DataMark, learner: LearnerState) -> Self {
+        let (step, finished, seconds, metrics_bytes) = (0, false, 0.0, 0);
+        Self { config, data, step, finished, seconds, metrics_bytes, stopping: Stopping::default(), learner }
+    }
+
     /// Writes the checkpoint into a folder and removes all but the newest.
     pub(crate) fn save(&self, folder: &Path) -> Result<PathBuf> {
         let path = folder.join(format!("step-{:012}.gmck", self.step));
@@ -75,8 +81,13 @@ impl Checkpoint {
 
     fn load(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(Error::io("opening", path))?;
-        let (_, checkpoint) = read_envelope(BufReader::new(file), &CHECKPOINT).map_err(Error::at(path))?;
-        Ok(checkpoint)
+        match read_envelope(BufReader::new(file), &CHECKPOINT) {
+            Ok((_, checkpoint)) => Ok(checkpoint),
+            Err(CoreError::File(FileError::OlderVersion { found, oldest, .. })) => {
+                Err(Error::OldCheckpoint { path: path.into(), found, supported: oldest })
+            }
+            Err(error) => Err(Error::at(path)(error)),
+        }
     }
 
     /// The newest checkpoint that can be read, and what is wrong with newer ones; `None` if there is none at all.
@@ -192,7 +203,7 @@ mod tests {
             seconds: 1.5,
             metrics_bytes: 7,
             stopping: Stopping::default(),
-            learner: LearnerState { offsets: vec![vec![0.25; 3]], ..Default::default() },
+            learner: LearnerState { tensors: [("offset.0".to_string(), vec![0.25; 3])].into(), ..Default::default() },
         }
     }
 

@@ -54,8 +54,8 @@ impl<'a> Examples<'a> {
     }
 
     /// Refuses weights of rows for a model that cannot use them.
-    pub(crate) fn check_weights(&self, learner: &dyn Learner) -> Result<()> {
-        if self.split.weights().is_none() || learner.takes_weights() {
+    pub(crate) fn check_weights(&self, learner: &mut dyn Learner) -> Result<()> {
+        if self.split.weights().is_none() || learner.weighted().is_some() {
             return Ok(());
         }
         let (op, arg, value) = ("training", "weights", "given".into());

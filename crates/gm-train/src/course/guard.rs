@@ -1,6 +1,5 @@
 //! Stops training that has gone astray before it can spoil anything.
 
-use gm_core::{Recognition, Stack};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -24,18 +23,12 @@ const LANES: usize = 8;
 /// # Errors
 ///
 /// [`Error::Diverged`] with the number of updates made and the tensor.
-pub(crate) fn check_health(stack: &Stack, recognition: Option<&Recognition>, step: u64) -> Result<()> {
-    check_tensors(stack.tensors().zip(stack.tensor_names()), stack.depth(), step)?;
-    recognition.map_or(Ok(()), |net| check_tensors(net.tensors().zip(net.tensor_names()), net.depth(), step))
-}
-
-/// Checks tensors of which the first `depth` are weights.
-fn check_tensors<'a>(tensors: impl Iterator<Item = (&'a [f32], String)>, depth: usize, step: u64) -> Result<()> {
-    for (t, (values, name)) in tensors.enumerate() {
-        let limit = if t < depth { WEIGHT_LIMIT } else { BIAS_LIMIT };
+pub(crate) fn check_health(tensors: &[(String, &[f32])], step: u64) -> Result<()> {
+    for (name, values) in tensors {
+        let limit = if name.contains("weights.") { WEIGHT_LIMIT } else { BIAS_LIMIT };
         let rms = (sum_of_squares(values) / values.len() as f64).sqrt();
         if rms.is_nan() || rms > limit {
-            return Err(Error::Diverged { step, tensor: name, rms, limit });
+            return Err(Error::Diverged { step, tensor: name.clone(), rms, limit });
         }
     }
     Ok(())
@@ -59,24 +52,28 @@ fn sum_of_chunk(values: &[f32]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use gm_core::Stack;
+
     use super::*;
+    use crate::learner::named;
 
     #[test]
     fn rejects_what_is_not_finite_or_too_large() {
         let mut stack = Stack::zeros(&[3, 2]).unwrap();
-        assert!(check_health(&stack, None, 7).is_ok());
+        let check = |stack: &Stack, step| check_health(&named(stack).collect::<Vec<_>>(), step);
+        assert!(check(&stack, 7).is_ok());
         stack.bias_mut(1).fill(2e5);
-        let error = check_health(&stack, None, 7).unwrap_err().to_string();
+        let error = check(&stack, 7).unwrap_err().to_string();
         assert_eq!(
             error,
             "training diverged at update 7: `bias.1` has root mean square 200000, allowed up to 100000; \
              lower the learning rate or add a penalty on weights"
         );
         stack.update_weights(0, |w| w[(1, 1)] = f32::NAN);
-        let error = check_health(&stack, None, 8).unwrap_err().to_string();
+        let error = check(&stack, 8).unwrap_err().to_string();
         assert!(error.starts_with("training diverged at update 8: `weights.0` has root mean square NaN"), "{error}");
         stack.update_weights(0, |w| w[(1, 1)] = f32::INFINITY);
-        assert!(check_health(&stack, None, 8).is_err());
+        assert!(check(&stack, 8).is_err());
     }
 
     #[test]

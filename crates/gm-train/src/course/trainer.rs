@@ -13,7 +13,7 @@ use crate::course::metrics::EpochRecord;
 use crate::course::monitor::Stopping;
 use crate::course::observer::{Event, Observer};
 use crate::error::Result;
-use crate::learner::{Figures, Learner, LearnerState, StepReport};
+use crate::learner::{Figures, Learner, LearnerState, Staged, StepReport};
 use crate::settings::Clock;
 
 /// How training ended.
@@ -168,7 +168,7 @@ impl<'a> Trainer<'a> {
     fn before_the_end_of_an_epoch(&self, journal: &dyn Journal) -> Option<LearnerState> {
         let clock = self.clock();
         let last = clock.within_epoch() + 1 == clock.per_epoch;
-        (last && journal.lasts() && self.learner.measures_long()).then(|| self.learner.state())
+        (last && journal.lasts() && self.learner.staged().is_some()).then(|| self.learner.state())
     }
 
     /// Ends a run whose figures were interrupted: a resumed one repeats the last update, with the same bits, and the figures.
@@ -187,7 +187,7 @@ impl<'a> Trainer<'a> {
 
     /// Tells the observer when another stage begins.
     fn tell_stage(&mut self, observer: &mut dyn Observer) {
-        let name = self.learner.stage_name();
+        let name = self.learner.staged().and_then(Staged::name);
         if name != self.stage {
             self.stage = name;
             if let Some(name) = &self.stage {
@@ -200,13 +200,13 @@ impl<'a> Trainer<'a> {
     fn update(&mut self) -> Result<StepReport> {
         let clock = self.clock();
         let (batch, weights) = self.batch(&clock)?;
-        if let Some(weights) = weights {
-            self.learner.weigh(weights);
+        if let Some((weights, weighted)) = weights.zip(self.learner.weighted()) {
+            weighted.weigh(weights);
         }
         let report = self.learner.step(&batch, &clock, &self.streams)?;
         self.step += 1;
         self.made += batch.samples() as u64;
-        check_health(self.learner.stack(), self.learner.recognition(), self.step)?;
+        check_health(&self.learner.tensors(), self.step)?;
         Ok(report)
     }
 
@@ -232,6 +232,11 @@ impl<'a> Trainer<'a> {
         self.before + self.began.elapsed().as_secs_f64()
     }
 
+    /// Whether the last update has completed a layer.
+    fn completes_a_layer(&self) -> bool {
+        self.learner.staged().is_some_and(Staged::is_complete)
+    }
+
     /// Looks at the model when it is time to; true when the observer breaks.
     fn end_epoch(
         &mut self,
@@ -240,7 +245,7 @@ impl<'a> Trainer<'a> {
         observer: &mut dyn Observer,
     ) -> Result<bool> {
         let (epoch, monitor) = (self.clock().epoch(), &self.plan.monitor);
-        if epoch % monitor.every != 0 && epoch != self.plan.epochs && !self.learner.is_complete() {
+        if epoch % monitor.every != 0 && epoch != self.plan.epochs && !self.completes_a_layer() {
             return Ok(false);
         }
         let mut figures = Figures::new([("learning_rate", report.learning_rate)]);
@@ -248,14 +253,18 @@ impl<'a> Trainer<'a> {
         let mut watch =
             |Progress { done, total }| observer.event(&Event::Measuring { done: done as u64, total: total as u64 });
         let streams = self.streams.fork(Purpose::Evaluate, epoch);
-        figures.extend(&self.learner.figures_watched(&self.examples.probe, &streams, &mut watch)?);
+        let probe = &self.examples.probe;
+        figures.extend(&match self.learner.staged() {
+            Some(staged) => staged.figures_watched(probe, &streams, &mut watch)?,
+            None => self.learner.figures(probe, &streams)?,
+        });
         let record = EpochRecord { epoch, step: self.step, seconds: self.seconds(), figures };
         journal.record(&record)?;
         let parameters = || self.learner.parameters();
         if self.stopping.judge(monitor, &record, parameters)? && journal.lasts() {
             journal.model(&self.learner.model()?)?;
         }
-        if self.learner.is_complete() && journal.lasts() {
+        if self.completes_a_layer() && journal.lasts() {
             journal.layer(&self.learner.model()?)?;
         }
         Ok(observer.event(&Event::Epoch { record: &record }).is_break())

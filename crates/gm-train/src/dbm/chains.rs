@@ -1,10 +1,13 @@
 //! Chains of a deep Boltzmann machine in training: at one temperature, or at several.
 
-use gm_core::{Batch, Streams, check_len};
+use gm_core::Streams;
 use gm_dbm::{Chains, Dbm, ModelPhase, Replicas, Sampler};
 
 use crate::error::Result;
-use crate::learner::{BitsState, ChainsState, Figures, restore_visible, visible_state};
+use crate::learner::{CHAINS, Figures, LearnerState, take};
+
+/// The name of the places of chains in a checkpoint.
+const PLACES: &str = "chains.places";
 
 /// Chains that go on from update to update.
 #[derive(Clone, Debug)]
@@ -87,38 +90,25 @@ impl DbmChains {
         })
     }
 
-    /// States and, of several temperatures, the place of each chain, to be saved.
-    pub(crate) fn state(&self) -> (ChainsState, Vec<Vec<f64>>) {
-        let chains = self.all();
-        let (v, reals) = visible_state(&chains.layers[0]);
-        let hidden = chains.layers[1..].iter().map(|layer| BitsState::from(layer.bits()));
-        let layers = std::iter::once(v).chain(hidden).collect();
-        let places = match self {
-            Self::Persistent(_) => vec![],
-            Self::Tempered(replicas) => vec![replicas.places().iter().map(|&place| place as f64).collect()],
-        };
-        (ChainsState { sweeps: chains.sweeps, layers, reals }, places)
+    /// Adds states and, of several temperatures, the place of each chain to what is saved.
+    pub(crate) fn put(&self, state: &mut LearnerState) {
+        state.chains.insert(CHAINS.into(), self.all().into());
+        if let Self::Tempered(replicas) = self {
+            let places = replicas.places().iter().map(|&place| place as u64).collect();
+            state.counts.insert(PLACES.into(), places);
+        }
     }
 
-    /// What was saved of chains of so many temperatures, for a machine of this shape.
-    pub(crate) fn restored(state: ChainsState, numbers: Vec<Vec<f64>>, dbm: &Dbm, temperatures: usize) -> Result<Self> {
+    /// Takes what was saved of chains at this number of temperatures.
+    pub(crate) fn take(state: &mut LearnerState, dbm: &Dbm, temperatures: usize) -> Result<Self> {
         const OP: &str = "DbmLearner::restore";
-        let units = dbm.layers();
-        check_len(OP, "chains", "layers", state.layers.len(), units.len())?;
-        let mut saved = state.layers.into_iter();
-        let v = restore_visible(saved.next().unwrap_or_default(), state.reals, units[0])?;
-        dbm.check_data(OP, &v)?;
-        let hidden = saved.zip(&units[1..]).map(|(layer, &units)| Ok(layer.into_bits(units)?.into()));
-        let layers = std::iter::once(Ok(v)).chain(hidden).collect::<Result<Vec<Batch>>>()?;
-        let chains = Chains { layers, sweeps: state.sweeps };
-        for layer in &chains.layers {
-            check_len(OP, "chains", "samples", layer.samples(), chains.count())?;
-        }
+        let chains = state.take_chains(OP, CHAINS, &dbm.layers())?;
+        dbm.check_data(OP, chains.v())?;
         if temperatures == 1 {
             return Ok(Self::Persistent(chains));
         }
-        check_len(OP, "numbers", "lists", numbers.len(), 1)?;
-        let places = numbers.into_iter().flatten().map(|place| place as usize).collect();
+        let places = take(&mut state.counts, PLACES)?;
+        let places = places.into_iter().map(|place| usize::try_from(place).unwrap_or(usize::MAX)).collect();
         Ok(Self::Tempered(Replicas::from_parts(chains, ladder(temperatures), places)?))
     }
 }

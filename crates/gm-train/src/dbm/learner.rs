@@ -15,10 +15,10 @@ use crate::dbm::pretrain::{Pretraining, Scales};
 use crate::dbm::settings::{DbmSettings, Pretrain};
 use crate::error::Result;
 use crate::learner::{
-    Figures, GREATEST_STEP, Learner, LearnerState, ModelSettings, Optimiser, ParametersState, Probe, StepReport,
-    binary, check_layers, of_variances, rms, widened,
+    Ascent, Figures, Learner, LearnerState, ModelSettings, ParametersState, Probe, STAGE, Slope, StepReport,
+    VISIBLE_MEANS, binary, check_layers, refuse_start, rms, widened,
 };
-use crate::settings::{Clock, Regularise, pull_to_share, warm_up};
+use crate::settings::{Clock, pull_to_share};
 use gm_data::Dataset;
 
 /// A deep Boltzmann machine in training.
@@ -53,7 +53,7 @@ pub struct DbmLearner {
     visible_means: Vec<f32>,
     /// The machine as it is now; with a layer less in each earlier stage of growing.
     sampler: Sampler,
-    optimiser: Optimiser,
+    ascent: Ascent,
     offsets: Offsets,
     chains: DbmChains,
     gradient: Stack,
@@ -64,13 +64,14 @@ pub struct DbmLearner {
 }
 
 impl DbmLearner {
-    /// A model that starts from small random weights and the means of the data, `[visible]`, or from the settings' model.
+    /// A model that starts from small random weights and the means of the data, `[visible]`.
     ///
     /// Of Gaussian units the means are those of data that are standardised already.
     ///
     /// # Errors
     ///
-    /// Those of [`DbmSettings::check`].
+    /// Those of [`DbmSettings::check`], and [`gm_core::Error::Param`] for settings that name a model to start from, which
+    /// [`start_from`](Self::start_from) takes.
     ///
     /// # Examples
     ///
@@ -106,10 +107,7 @@ impl DbmLearner {
         streams: &Streams,
     ) -> Result<Self> {
         settings.check()?;
-        if let Some(dbm) = settings.start_model(visible_means.len())? {
-            let seen = means_seen_by(&dbm, visible_means);
-            return Self::start_from(dbm, &seen, settings, streams);
-        }
+        refuse_start("DbmLearner::new", settings.start.as_deref())?;
         let hidden = &settings.hidden[..settings.depth_in(0)];
         let seen = match units.gaussian().and_then(Gaussian::standardise) {
             Some(_) => vec![0.0; visible_means.len()],
@@ -117,6 +115,19 @@ impl DbmLearner {
         };
         let dbm = Dbm::initial_with(units, &seen, hidden, settings.init_scale, streams)?;
         Self::at_stage(dbm, &seen, settings, 0, streams)
+    }
+
+    /// A model of the first layers that settings and data ask for, which takes over a saved state.
+    pub(super) fn blank(
+        data: &Dataset,
+        visible_means: &[f32],
+        settings: &DbmSettings,
+        streams: &Streams,
+    ) -> Result<Self> {
+        let units = settings.visible.units(0, data)?;
+        let layers = layers_of(visible_means, &settings.hidden[..settings.depth_in(0)]);
+        let dbm = Dbm::from_stack(Stack::zeros(&layers)?)?.with_units(units)?;
+        Self::at_stage(dbm, visible_means, settings, 0, streams)
     }
 
     /// A given model, to be trained with all layers together on data of the given means, `[visible]`, without pretraining; of Gaussian
@@ -154,10 +165,7 @@ impl DbmLearner {
         Ok(Self {
             settings: settings.clone(),
             visible_means: visible_means.to_vec(),
-            optimiser: Optimiser::of_tensors(
-                settings.optimiser,
-                dbm.stack().tensors().chain(of_variances(&log_variances)),
-            ),
+            ascent: settings.ascent(&dbm, stage),
             log_variances,
             offsets: Offsets { layers: offsets },
             chains: DbmChains::new(&dbm, settings.chains, settings.temperatures, streams)?,
@@ -198,7 +206,7 @@ impl DbmLearner {
     }
 
     /// Updates all layers together; figures of the update.
-    fn ascend(&mut self, batch: BatchRef<'_>, rate: f64, streams: &Streams) -> Result<Figures> {
+    fn ascend(&mut self, batch: BatchRef<'_>, clock: &Clock, streams: &Streams) -> Result<StepReport> {
         let posterior = self.sampler.mean_field(batch, &self.settings.mean_field())?;
         let iterations = posterior.iterations as f64;
         let data = DataPhase::new(batch, posterior);
@@ -214,30 +222,16 @@ impl DbmLearner {
             self.offsets.slide(data.averages(), &rates);
             self.offsets.centre_for(self.sampler.model().units(), &mut self.gradient);
         }
-        let penalty = self.settings.regularise;
-        self.climb(rate as f32, &penalty);
+        let learning_rate = self.climb(clock);
         figures.push("mean_field_iterations", iterations);
-        Ok(figures)
+        Ok(StepReport { learning_rate, figures })
     }
 
-    /// Moves the parameters, log-variances among them, up their gradient.
-    fn climb(&mut self, rate: f32, penalty: &Regularise) {
-        let Self { sampler, settings, optimiser, gradient, log_variances, .. } = self;
-        let (depth, mut steps) = (sampler.model().depth(), vec![0.0; log_variances.len()]);
-        sampler.update(|dbm| {
-            let tensors = dbm.stack_mut().tensors_mut().zip(gradient.tensors());
-            let variances = (!steps.is_empty()).then_some((steps.as_mut_slice(), log_variances.as_slice()));
-            let penalty_of = |t| if t < depth { *penalty } else { Regularise::default() };
-            optimiser.apply_to_tensors(tensors.chain(variances), rate, penalty_of);
-            penalty.limit_norms(dbm.stack_mut());
-            if let Some(gaussian) = dbm.units_mut().gaussian_mut() {
-                for (step, variance) in steps.iter_mut().zip(gaussian.variance()) {
-                    let least = (settings.least_variance / variance).ln();
-                    *step = step.clamp(-GREATEST_STEP, GREATEST_STEP).max(least);
-                }
-                gaussian.grow(&steps);
-            }
-        });
+    /// Moves the parameters, log-variances among them, up their gradient; the rate of the update.
+    fn climb(&mut self, clock: &Clock) -> f64 {
+        let Self { sampler, ascent, gradient, log_variances, .. } = self;
+        let slope = Slope { tensors: gradient.tensors().collect(), log_variances, ..Slope::default() };
+        sampler.update(|dbm| ascent.climb(dbm, slope, clock))
     }
 
     /// Rows as the model sees them.
@@ -258,7 +252,8 @@ impl DbmLearner {
     }
 
     /// Updates one matrix as a machine of two layers; variances stay as they are.
-    fn pretrain(&mut self, batch: BatchRef<'_>, l: usize, rate: f64, streams: &Streams) {
+    fn pretrain(&mut self, batch: BatchRef<'_>, clock: &Clock, streams: &Streams) -> StepReport {
+        let l = self.stage;
         let scales: Vec<Scales> = (0..=l).map(|l| self.settings.scales(l)).collect();
         let pretraining = Pretraining { dbm: self.sampler.model(), scales: &scales, centred: self.settings.centred };
         let means = pretraining.gradient_into(batch, &self.offsets, streams, &mut self.gradient);
@@ -267,7 +262,7 @@ impl DbmLearner {
         rates[0] = if l == 0 { self.settings.visible_offset_rate } else { 0.0 };
         self.offsets.slide(&means, &rates);
         self.log_variances.fill(0.0);
-        self.climb(rate as f32, &Regularise::default());
+        StepReport { learning_rate: self.climb(clock), figures: Figures::default() }
     }
 
     /// -log p(v | E[h_1]), mean over samples: of bits -sum_i [v_i log m_i + (1 - v_i) log (1 - m_i)] with m = E[v | E[h_1]].
@@ -337,33 +332,19 @@ impl Learner for DbmLearner {
         if stage != self.stage {
             self.enter(stage, streams)?;
         }
-        let together = stage == self.settings.pretrain_stages();
-        let factor = self.settings.schedule.factor(&within);
-        let rate = match together {
-            true => self.settings.learning_rate * factor * warm_up(self.settings.warm_up, &within),
-            false => self.settings.pretrain_learning_rate * factor,
-        };
-        let figures = if together || self.settings.pretrain == Pretrain::Grow {
-            self.ascend(batch, rate, streams)?
-        } else {
-            self.pretrain(batch, stage, rate, &streams.fork(Purpose::Data, clock.step));
-            Figures::default()
-        };
-        Ok(StepReport { learning_rate: rate, figures })
+        match self.settings.trains_together(stage) {
+            true => self.ascend(batch, &within, streams),
+            false => Ok(self.pretrain(batch, &within, &streams.fork(Purpose::Data, clock.step))),
+        }
     }
 
     fn stack(&self) -> &Stack {
         self.dbm().stack()
     }
 
-    fn set_parameters(&mut self, parameters: ParametersState) -> Result<()> {
+    fn set_parameters(&mut self, mut parameters: ParametersState) -> Result<()> {
         const OP: &str = "DbmLearner::set_parameters";
-        let mut units = self.dbm().units().clone();
-        check_len(OP, "variance", "length", parameters.variance.len(), self.log_variances.len())?;
-        if let Some(gaussian) = units.gaussian_mut() {
-            *gaussian =
-                Gaussian::new(parameters.variance.clone())?.with_standardise(gaussian.standardise().cloned())?;
-        }
+        let units = parameters.take_units(OP, self.dbm().units())?;
         let (stack, _) = parameters.into_parts()?;
         let layers = layers_of(&self.visible_means, &self.settings.hidden);
         let depth = stack.depth().min(layers.len() - 1);
@@ -374,9 +355,7 @@ impl Learner for DbmLearner {
     }
 
     fn parameters(&self) -> ParametersState {
-        let gaussian = self.dbm().units().gaussian();
-        let variance = gaussian.map_or_else(Vec::new, |gaussian| gaussian.variance().to_vec());
-        ParametersState { variance, ..ParametersState::new(self.dbm().stack(), None) }
+        ParametersState::new(self.dbm().stack(), None).with_variance(self.dbm().units())
     }
 
     fn enumerable_units(&self) -> usize {
@@ -419,33 +398,28 @@ impl Learner for DbmLearner {
     }
 
     fn state(&self) -> LearnerState {
-        let (chains, numbers) = self.chains.state();
-        LearnerState {
-            parameters: self.parameters(),
-            optimiser: self.optimiser.state().clone(),
-            offsets: self.offsets.layers.clone(),
-            chains: vec![chains],
-            numbers,
-            stage: self.stage as u64,
-        }
+        let mut state =
+            LearnerState { parameters: self.parameters(), optimiser: self.ascent.state(), ..LearnerState::default() };
+        state.counts.insert(STAGE.into(), vec![self.stage as u64]);
+        state.tensors.insert(VISIBLE_MEANS.into(), self.visible_means.clone());
+        state.put_standardise(self.dbm().units());
+        state.put_layers("offset", &self.offsets.layers);
+        self.chains.put(&mut state);
+        state
     }
 
-    fn restore(&mut self, state: LearnerState) -> Result<()> {
+    fn restore(&mut self, mut state: LearnerState) -> Result<()> {
         const OP: &str = "DbmLearner::restore";
-        self.set_parameters(state.parameters)?;
-        self.stage = usize::try_from(state.stage).unwrap_or(usize::MAX).min(self.settings.pretrain_stages());
-        let layers = self.dbm().layers();
-        let tensors = self.dbm().stack().tensors().zip(self.dbm().stack().tensor_names());
-        let variances = of_variances(&self.log_variances).map(|values| (values, "visible_variance".into()));
-        self.optimiser = Optimiser::resume_tensors(self.settings.optimiser, tensors.chain(variances), state.optimiser)?;
-        check_len(OP, "offsets", "layers", state.offsets.len(), layers.len())?;
-        for (offsets, &units) in state.offsets.iter().zip(&layers) {
-            check_len(OP, "offsets", "length", offsets.len(), units)?;
-        }
-        check_len(OP, "chains", "length", state.chains.len(), 1)?;
-        let chains = state.chains.into_iter().next().unwrap_or_default();
-        self.chains = DbmChains::restored(chains, state.numbers, self.dbm(), self.settings.temperatures)?;
-        self.offsets = Offsets { layers: state.offsets };
+        let mut units = self.dbm().units().clone();
+        state.take_standardise(OP, &mut units)?;
+        self.sampler.update(|dbm| *dbm.units_mut() = units);
+        self.set_parameters(std::mem::take(&mut state.parameters))?;
+        self.stage = state.take_count(OP, STAGE)?.min(self.settings.pretrain_stages());
+        self.visible_means = state.take_tensor(OP, VISIBLE_MEANS, self.visible_means.len())?;
+        self.ascent = self.settings.ascent(self.dbm(), self.stage);
+        self.ascent.restore(std::mem::take(&mut state.optimiser))?;
+        self.offsets = Offsets { layers: state.take_layers(OP, "offset", &self.dbm().layers())? };
+        self.chains = DbmChains::take(&mut state, self.dbm(), self.settings.temperatures)?;
         self.gradient = self.dbm().stack().clone();
         Ok(())
     }

@@ -4,17 +4,17 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use gm_core::{Error as CoreError, ModelKind, Streams, VisibleKind};
-use gm_data::{Binarise, Dataset, load_model};
+use gm_core::{Error as CoreError, ModelData, ModelKind, Streams, VisibleKind};
+use gm_data::{Binarise, Dataset};
 use gm_dbm::{Dbm, MeanFieldSettings};
 use gm_dbn::Dbn;
 use gm_rbm::Rbm;
 use serde::{Deserialize, Serialize};
 
-use crate::dbm::learner::DbmLearner;
+use crate::dbm::learner::{DbmLearner, means_seen_by};
 use crate::dbm::pretrain::Scales;
 use crate::error::{Error, Result};
-use crate::learner::{Learner, ModelSettings};
+use crate::learner::{Ascent, Learner, ModelSettings, Origin, Pace};
 use crate::settings::{Clock, OptimiserSettings, Rate, Regularise, Visible};
 
 /// What comes before all layers are trained together.
@@ -111,8 +111,12 @@ pub struct DbmSettings {
     /// A file with a machine of the first of these layers, or of all: a restricted or deep Boltzmann machine, or a deep belief
     /// network, whose middle matrices are halved as in 2009. Layers above it begin with small weights. Gaussian units go on with its
     /// variances, and with data standardised as it has them.
+    /// A run reads it once, when the run is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<PathBuf>,
+    /// The SHA-256 digest of that file, which a run keeps as a record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_digest: Option<String>,
     /// Passes over the training split for each stage of pretraining.
     pub pretrain_epochs: u64,
     /// The first learning rate of each stage of pretraining.
@@ -167,6 +171,7 @@ impl Default for DbmSettings {
             least_variance: 0.01,
             pretrain: Pretrain::Grow,
             start: None,
+            start_digest: None,
             pretrain_epochs: 10,
             pretrain_learning_rate: 0.1,
             epochs: 100,
@@ -230,24 +235,18 @@ impl DbmSettings {
         Ok(())
     }
 
-    /// The model to start from, where one is named.
+    /// The deep Boltzmann machine of a model to start from.
     ///
     /// # Errors
     ///
-    /// Those of [`load_model`], and [`gm_core::Error::Param`] for a model of another kind or with other layers.
-    pub(crate) fn start_model(&self, visible: usize) -> Result<Option<Dbm>> {
-        let Some(path) = &self.start else { return Ok(None) };
-        let data = load_model(path)?;
-        let model = match data.kind {
-            ModelKind::Dbm => Dbm::from_data(data)?,
-            ModelKind::Rbm => Dbm::from_rbm(Rbm::from_data(data)?)?,
-            ModelKind::Dbn => from_dbn(Dbn::from_data(data)?)?,
-            kind => {
-                return Err(refused("start", format!("a {kind}"), "a file with a machine or a deep belief network"));
-            }
-        };
-        self.check_start(&model, visible)?;
-        Ok(Some(model))
+    /// [`gm_core::Error::Param`] for a model of another kind.
+    pub(crate) fn start_model(&self, model: ModelData) -> Result<Dbm> {
+        match model.kind {
+            ModelKind::Dbm => Ok(Dbm::from_data(model)?),
+            ModelKind::Rbm => Ok(Dbm::from_rbm(Rbm::from_data(model)?)?),
+            ModelKind::Dbn => from_dbn(Dbn::from_data(model)?),
+            kind => Err(refused("start", format!("a {kind}"), "a file with a machine or a deep belief network")),
+        }
     }
 
     /// Refuses a model to start from that these settings do not extend.
@@ -322,6 +321,22 @@ impl DbmSettings {
         if self.pretrain == Pretrain::Grow { (stage + 1).min(self.hidden.len()) } else { self.hidden.len() }
     }
 
+    /// Whether a stage trains all layers that exist together.
+    pub(super) fn trains_together(&self, stage: usize) -> bool {
+        stage == self.pretrain_stages() || self.pretrain == Pretrain::Grow
+    }
+
+    /// The ascent of a stage at its start.
+    pub(super) fn ascent(&self, dbm: &Dbm, stage: usize) -> Ascent {
+        let pace = match stage == self.pretrain_stages() {
+            true => Pace { first: self.learning_rate, schedule: self.schedule, warm_up: self.warm_up },
+            false => Pace { first: self.pretrain_learning_rate, schedule: self.schedule, warm_up: 0.0 },
+        };
+        let penalty = if self.trains_together(stage) { self.regularise } else { Regularise::default() };
+        let limits = (penalty, self.least_variance);
+        Ascent::with_variances(pace, self.optimiser, limits, dbm.stack(), dbm.units())
+    }
+
     pub(super) fn mean_field(&self) -> MeanFieldSettings {
         MeanFieldSettings {
             iterations: self.mean_field_iterations,
@@ -384,12 +399,25 @@ impl ModelSettings for DbmSettings {
         self.visible.kind(0)
     }
 
-    fn prepare(&self, data: &Dataset, binarise: Binarise) -> Result<Option<Dataset>> {
+    fn prepare(&self, data: &Dataset, binarise: Binarise, _: Origin<'_>) -> Result<Option<Dataset>> {
         self.visible.prepare("DbmSettings", data, binarise)
     }
 
-    fn learner(&self, data: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
-        Ok(Box::new(DbmLearner::with_data(data, visible_means, self, streams)?))
+    fn learner(
+        &self,
+        data: &Dataset,
+        visible_means: &[f32],
+        origin: Origin<'_>,
+        streams: &Streams,
+    ) -> Result<Box<dyn Learner>> {
+        Ok(Box::new(match origin {
+            Origin::Random => DbmLearner::with_data(data, visible_means, self, streams)?,
+            Origin::Model(model) => {
+                let dbm = self.start_model(model.clone())?;
+                DbmLearner::start_from(dbm.clone(), &means_seen_by(&dbm, visible_means), self, streams)?
+            }
+            Origin::State(_) => DbmLearner::blank(data, visible_means, self, streams)?,
+        }))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Deep belief networks in training: layer by layer, then all layers together.
 
 use gm_core::{
-    AisSettings, Arrangement, Batch, BatchRef, BitMatrix, Gaussian, Labels, Matrix, ModelData, Purpose, Recognition,
-    Schedule, Stack, Streams, Vector, VisibleUnits, Watch, check_len, mean, unwatched,
+    AisSettings, Arrangement, Batch, BatchRef, BitMatrix, Matrix, ModelData, Purpose, Recognition, Schedule, Stack,
+    Streams, VisibleUnits, Watch, check_len, mean, unwatched,
 };
 use gm_dbn::{Dbn, Sampler};
 use gm_rbm::{Rbm, free_energy_gap};
@@ -13,7 +13,8 @@ use crate::dbn::settings::{DbnSettings, LayerInputs};
 use crate::dbn::together::Together;
 use crate::error::Result;
 use crate::learner::{
-    Figures, Learner, LearnerState, ParametersState, Probe, StepReport, binary, check_layers, error_rate, rms,
+    Figures, Learner, LearnerState, ParametersState, Probe, STAGE, Staged, StepReport, VISIBLE_MEANS, binary,
+    check_layers, error_rate, named, refuse_start, rms,
 };
 use crate::rbm::{RbmLearner, WATCHED};
 use crate::settings::Clock;
@@ -88,12 +89,12 @@ enum Work {
 impl DbnLearner {
     /// A network that starts as the settings say, to learn data of the given means, `[visible]`, those of label units behind.
     ///
-    /// Of Gaussian units the means are those of data that are standardised already, unless there is a model to start from.
+    /// Of Gaussian units the means are those of data that are standardised already.
     ///
     /// # Errors
     ///
-    /// Those of [`DbnSettings::check`], those of loading the model to start from, and [`gm_core::Error::Shape`] when it has other
-    /// units than the data.
+    /// Those of [`DbnSettings::check`], and [`gm_core::Error::Param`] for settings that name a model to start from, which
+    /// [`start_from`](Self::start_from) takes.
     ///
     /// # Examples
     ///
@@ -130,10 +131,8 @@ impl DbnLearner {
         settings: &DbnSettings,
         streams: &Streams,
     ) -> Result<Self> {
+        refuse_start("DbnLearner::new", settings.start.as_deref())?;
         let visible = visible_means.len().saturating_sub(settings.classes);
-        if let Some(dbn) = settings.start_model(visible)? {
-            return Self::start_from(dbn, visible_means, settings);
-        }
         let settings = DbnSettings { start_layers: 0, ..settings.clone() };
         settings.check()?;
         let mut means = visible_means.to_vec();
@@ -143,6 +142,15 @@ impl DbnLearner {
         let rbm = Rbm::initial_with(units, &means[..visible], settings.hidden[0], settings.init_scale, streams)?;
         let dbn = labelled(Dbn::from_rbm(&rbm)?, 1, &settings, &means)?;
         Ok(Self::of(dbn, &means, settings))
+    }
+
+    /// A network of one hidden layer as settings and data ask for, which takes over a saved state.
+    pub(super) fn blank(data: &Dataset, visible_means: &[f32], settings: &DbnSettings) -> Result<Self> {
+        settings.check()?;
+        let visible = visible_means.len().saturating_sub(settings.classes);
+        let units = settings.visible.first_units(settings.visible.kind(0), visible, data)?;
+        let rbm = Rbm::from_stack(Stack::zeros(&[visible, settings.hidden[0]])?)?.with_units(units)?;
+        Ok(Self::of(Dbn::from_rbm(&rbm)?, visible_means, settings.clone()))
     }
 
     /// A network whose first layers are those of a given one, to be extended or trained further; see [`new`](Self::new).
@@ -205,6 +213,17 @@ impl DbnLearner {
     #[must_use]
     pub fn into_dbn(self) -> Dbn {
         self.dbn()
+    }
+
+    /// The name of the layer that is being trained, or of the way in which all are; `None` before the first update.
+    #[must_use]
+    pub fn stage_name(&self) -> Option<String> {
+        let (layers, start) = (self.settings.hidden.len(), self.settings.start_layers);
+        Some(match &self.work {
+            Work::Nothing => return None,
+            Work::Layer(_) => format!("layer {} of {layers}", start + self.stage + 1),
+            Work::Together(_) => self.settings.backfit.to_string(),
+        })
     }
 
     /// Goes on to a stage.
@@ -354,46 +373,29 @@ impl Learner for DbnLearner {
         }
     }
 
-    fn recognition(&self) -> Option<&Recognition> {
-        match &self.work {
+    fn tensors(&self) -> Vec<(String, &[f32])> {
+        let net = match &self.work {
             Work::Layer(_) => None,
             _ => self.net().recognition(),
-        }
+        };
+        let of_net = |net| Recognition::tensor_names(net).into_iter().zip(Recognition::tensors(net));
+        named(self.stack()).chain(net.into_iter().flat_map(of_net)).collect()
     }
 
     fn parameters(&self) -> ParametersState {
         let dbn = self.dbn();
-        let labels = dbn.labels().iter().flat_map(|labels| labels.tensors()).map(<[f32]>::to_vec).collect();
-        let variance = dbn.units().gaussian().map_or_else(Vec::new, |gaussian| gaussian.variance().to_vec());
-        ParametersState { labels, variance, ..ParametersState::new(dbn.stack(), dbn.recognition()) }
+        ParametersState::new(dbn.stack(), dbn.recognition()).with_labels(dbn.labels()).with_variance(dbn.units())
     }
 
     fn set_parameters(&mut self, mut parameters: ParametersState) -> Result<()> {
         const OP: &str = "DbnLearner::set_parameters";
-        let labels = std::mem::take(&mut parameters.labels);
-        let mut units = self.net().units().clone();
-        let expected = units.gaussian().map_or(0, |_| self.net().visible());
-        check_len(OP, "variance", "length", parameters.variance.len(), expected)?;
-        if let Some(gaussian) = units.gaussian_mut() {
-            *gaussian =
-                Gaussian::new(parameters.variance.clone())?.with_standardise(gaussian.standardise().cloned())?;
-        }
-        let (stack, recognition) = parameters.into_parts()?;
+        let units = parameters.take_units(OP, self.net().units())?;
         let visible = self.visible_means.len() - self.settings.classes;
         let wanted: Vec<usize> = std::iter::once(visible).chain(self.settings.hidden.iter().copied()).collect();
-        let layers = &wanted[..wanted.len().min(stack.layers().len())];
-        check_layers(OP, &stack, layers)?;
-        let top = stack.bias(stack.depth()).len();
-        let labels = match <[Vec<f32>; 2]>::try_from(labels) {
-            Ok([weights, bias]) => {
-                check_len(OP, "label.weights", "numbers", weights.len(), self.settings.classes * top)?;
-                Some(Labels::new(Matrix::from_vec(self.settings.classes, top, weights), Vector::from_vec(bias))?)
-            }
-            Err(none) => {
-                check_len(OP, "labels", "tensors", none.len(), 0)?;
-                None
-            }
-        };
+        let depth = parameters.layers.len().clamp(1, wanted.len()) - 1;
+        let labels = parameters.take_labels(OP, [self.settings.classes, wanted[depth]])?;
+        let (stack, recognition) = parameters.into_parts()?;
+        check_layers(OP, &stack, &wanted[..=depth])?;
         self.sampler = arranged(Dbn::new(stack, recognition)?.with_units(units)?.with_labels(labels)?);
         self.work = Work::Nothing;
         Ok(())
@@ -412,17 +414,8 @@ impl Learner for DbnLearner {
         &["free_energy_gap", "importance_weighted"]
     }
 
-    fn stage_name(&self) -> Option<String> {
-        let (layers, start) = (self.settings.hidden.len(), self.settings.start_layers);
-        Some(match &self.work {
-            Work::Nothing => return None,
-            Work::Layer(_) => format!("layer {} of {layers}", start + self.stage + 1),
-            Work::Together(_) => self.settings.backfit.to_string(),
-        })
-    }
-
-    fn is_complete(&self) -> bool {
-        self.complete && matches!(self.work, Work::Layer(_))
+    fn staged(&self) -> Option<&dyn Staged> {
+        Some(self)
     }
 
     fn model(&self) -> Result<ModelData> {
@@ -433,8 +426,55 @@ impl Learner for DbnLearner {
         self.figures_watched(probe, streams, &mut unwatched)
     }
 
-    fn measures_long(&self) -> bool {
-        true
+    fn state(&self) -> LearnerState {
+        let mut state = match &self.work {
+            Work::Nothing => LearnerState::default(),
+            Work::Layer(learner) => learner.state(),
+            Work::Together(together) => together.state(),
+        };
+        state.parameters = self.parameters();
+        // Before its first update a run is in no stage.
+        if !matches!(self.work, Work::Nothing) {
+            state.counts.insert(STAGE.into(), vec![self.stage as u64]);
+        }
+        state.tensors.insert(VISIBLE_MEANS.into(), self.visible_means.clone());
+        state.put_standardise(self.net().units());
+        state
+    }
+
+    fn restore(&mut self, mut state: LearnerState) -> Result<()> {
+        const OP: &str = "DbnLearner::restore";
+        self.visible_means = state.take_tensor(OP, VISIBLE_MEANS, self.visible_means.len())?;
+        let mut units = self.net().units().clone();
+        state.take_standardise(OP, &mut units)?;
+        self.sampler.update(|dbn| *dbn.units_mut() = units);
+        self.set_parameters(std::mem::take(&mut state.parameters))?;
+        if !state.counts.contains_key(STAGE) {
+            return Ok(());
+        }
+        self.stage = state.take_count(OP, STAGE)?.min(self.settings.trained_layers());
+        if self.stage == self.settings.trained_layers() {
+            let mut together = Together::new(self.net(), &self.settings, &Streams::new(0));
+            together.restore(state)?;
+            self.work = Work::Together(Box::new(together));
+            return Ok(());
+        }
+        let top = self.net().top();
+        let mut learner = self.layer_learner(&vec![0.5; top.visible()], &Streams::new(0))?;
+        state.parameters = ParametersState::new(top.stack(), None).with_variance(top.units());
+        learner.restore(state)?;
+        self.work = Work::Layer(Box::new(learner));
+        Ok(())
+    }
+}
+
+impl Staged for DbnLearner {
+    fn name(&self) -> Option<String> {
+        self.stage_name()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.complete && matches!(self.work, Work::Layer(_))
     }
 
     fn figures_watched(&self, probe: &Probe, streams: &Streams, watch: Watch<'_>) -> Result<Figures> {
@@ -478,35 +518,5 @@ impl Learner for DbnLearner {
             figures.push("next_elbo", self.bounds(&next, &valid.v, log_z, watch)?.0);
         }
         Ok(figures)
-    }
-
-    fn state(&self) -> LearnerState {
-        let inner = match &self.work {
-            Work::Nothing => LearnerState::default(),
-            Work::Layer(learner) => learner.state(),
-            Work::Together(together) => together.state(),
-        };
-        // The stage counts from 1, so that a run before its first update can be told.
-        let stage = if matches!(self.work, Work::Nothing) { 0 } else { self.stage as u64 + 1 };
-        LearnerState { parameters: self.parameters(), stage, ..inner }
-    }
-
-    fn restore(&mut self, state: LearnerState) -> Result<()> {
-        self.set_parameters(state.parameters.clone())?;
-        let Some(stage) = state.stage.checked_sub(1) else { return Ok(()) };
-        self.stage = usize::try_from(stage).unwrap_or(usize::MAX).min(self.settings.trained_layers());
-        if self.stage == self.settings.trained_layers() {
-            let mut together = Together::new(self.net(), &self.settings, &Streams::new(0));
-            together.restore(self.net(), state)?;
-            self.work = Work::Together(Box::new(together));
-            return Ok(());
-        }
-        let top = self.net().top();
-        let mut learner = self.layer_learner(&vec![0.5; top.visible()], &Streams::new(0))?;
-        let variance = top.units().gaussian().map_or_else(Vec::new, |gaussian| gaussian.variance().to_vec());
-        let parameters = ParametersState { variance, ..ParametersState::new(top.stack(), None) };
-        learner.restore(LearnerState { parameters, stage: 0, ..state })?;
-        self.work = Work::Layer(Box::new(learner));
-        Ok(())
     }
 }

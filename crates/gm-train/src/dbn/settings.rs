@@ -4,16 +4,15 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use gm_core::{Error as CoreError, ModelKind, Streams, VisibleKind, VisibleUnits};
+use gm_core::{Error as CoreError, ModelData, ModelKind, Streams, VisibleKind, VisibleUnits};
 use gm_dbn::{Dbn, Growth};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::dbn::learner::DbnLearner;
 use crate::error::{Error, Result};
-use crate::learner::{Learner, ModelSettings};
+use crate::learner::{Learner, ModelSettings, Origin, Pace};
 use crate::rbm::{Algorithm, RbmSettings};
 use crate::settings::{Clock, OptimiserSettings, Rate, Regularise, Visible, check_classes, classes_of, with_labels};
-use gm_data::load_model;
 use gm_data::{Binarise, Dataset};
 
 /// How the machine of a new layer begins.
@@ -226,8 +225,12 @@ pub struct DbnSettings {
     /// below.
     pub class_weight: f32,
     /// A model file whose layers are the first ones: a machine or a network, to be extended or trained further.
+    /// A run reads it once, when the run is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<PathBuf>,
+    /// The SHA-256 digest of that file, which a run keeps as a record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_digest: Option<String>,
     /// Hidden layers of that model; found out when 0.
     pub start_layers: usize,
     /// How the machine of a new layer begins.
@@ -307,6 +310,7 @@ impl Default for DbnSettings {
             classes: 0,
             class_weight: rbm.class_weight,
             start: None,
+            start_digest: None,
             start_layers: 0,
             layer_start: LayerStart::Unrolled,
             inputs: LayerInputs::Samples,
@@ -489,6 +493,11 @@ impl DbnSettings {
         if self.layer_start == LayerStart::Unrolled && enough && binary { Growth::Unrolled } else { Growth::Random }
     }
 
+    /// The learning rate with all layers together.
+    pub(super) fn backfit_pace(&self) -> Pace {
+        Pace { first: self.backfit_learning_rate, schedule: self.schedule, warm_up: self.warm_up }
+    }
+
     /// Draws for each row with all layers together.
     pub(crate) fn draws(&self) -> usize {
         if self.backfit == Backfit::Rws { self.backfit_samples } else { 1 }
@@ -500,39 +509,34 @@ impl DbnSettings {
         self.backfit_steps[(place as usize).min(self.backfit_steps.len() - 1)]
     }
 
-    /// Fills in what the data and the first model tell.
+    /// Fills in what the data and the model to start from tell.
     ///
     /// # Errors
     ///
-    /// Those of [`Dataset::classes`] with label units, and of [`Dataset::categories`] with softmax units; those of [`load_model`],
-    /// and [`gm_core::Error::Param`] for a first model of another kind or with other layers or visible units.
-    pub fn complete(&mut self, data: &Dataset) -> Result<()> {
+    /// Those of [`Dataset::classes`] with label units, and of [`Dataset::categories`] with softmax units;
+    /// [`gm_core::Error::Param`] for a model to start from of another kind or with other layers or visible units.
+    pub fn complete(&mut self, data: &Dataset, start: Option<&ModelData>) -> Result<()> {
         self.classes = classes_of(self.labels, self.classes, data)?;
         self.visible = self.visible.complete(data)?;
-        if self.start.is_none() {
+        let Some(start) = start else {
             self.start_layers = 0;
             return Ok(());
-        }
-        let prepared = self.visible.prepare("DbnSettings", data, Binarise::None)?;
-        self.start_layers = match self.start_model(prepared.as_ref().unwrap_or(data).units())? {
-            Some(model) => model.depth(),
-            None => 0,
         };
+        let prepared = self.visible.prepare("DbnSettings", data, Binarise::None)?;
+        let model = self.start_model(start.clone())?;
+        self.check_start(&model, prepared.as_ref().unwrap_or(data).units())?;
+        self.start_layers = model.depth();
         Ok(())
     }
 
-    /// The model to start from, where one is named.
-    pub(crate) fn start_model(&self, visible: usize) -> Result<Option<Dbn>> {
-        let Some(path) = &self.start else { return Ok(None) };
-        let data = load_model(path)?;
+    /// The deep belief network of a model to start from.
+    pub(crate) fn start_model(&self, model: ModelData) -> Result<Dbn> {
         let allowed = "a file with a restricted Boltzmann machine or a deep belief network";
-        let model = match data.kind {
-            ModelKind::Dbn => Dbn::from_data(data)?,
-            ModelKind::Rbm => Dbn::from_rbm(&gm_rbm::Rbm::from_data(data)?)?,
-            kind => return Err(refused("start", format!("a {kind}"), allowed)),
-        };
-        self.check_start(&model, visible)?;
-        Ok(Some(model))
+        match model.kind {
+            ModelKind::Dbn => Ok(Dbn::from_data(model)?),
+            ModelKind::Rbm => Ok(Dbn::from_rbm(&gm_rbm::Rbm::from_data(model)?)?),
+            kind => Err(refused("start", format!("a {kind}"), allowed)),
+        }
     }
 
     /// Refuses a model to start from that these settings do not extend.
@@ -596,7 +600,7 @@ impl ModelSettings for DbnSettings {
         self.visible.kind(0)
     }
 
-    fn prepare(&self, data: &Dataset, binarise: Binarise) -> Result<Option<Dataset>> {
+    fn prepare(&self, data: &Dataset, binarise: Binarise, _: Origin<'_>) -> Result<Option<Dataset>> {
         let prepared = self.visible.prepare("DbnSettings", data, binarise)?;
         let joined = with_labels(self.labels, self.classes, prepared.as_ref().unwrap_or(data))?;
         Ok(joined.or(prepared))
@@ -606,7 +610,17 @@ impl ModelSettings for DbnSettings {
         std::iter::once(units.saturating_sub(self.classes)).chain(self.hidden.iter().copied()).collect()
     }
 
-    fn learner(&self, data: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
-        Ok(Box::new(DbnLearner::with_data(data, visible_means, self, streams)?))
+    fn learner(
+        &self,
+        data: &Dataset,
+        visible_means: &[f32],
+        origin: Origin<'_>,
+        streams: &Streams,
+    ) -> Result<Box<dyn Learner>> {
+        Ok(Box::new(match origin {
+            Origin::Random => DbnLearner::with_data(data, visible_means, self, streams)?,
+            Origin::Model(model) => DbnLearner::start_from(self.start_model(model.clone())?, visible_means, self)?,
+            Origin::State(_) => DbnLearner::blank(data, visible_means, self)?,
+        }))
     }
 }

@@ -1,14 +1,14 @@
 //! All layers of a deep belief network together: the up-down algorithm, and reweighted wake-sleep.
 
-use gm_core::{BatchRef, BitMatrix, Purpose, Stack, Streams, check_len, log_sum_exp};
+use gm_core::{BatchRef, BitMatrix, Purpose, Recognition, Stack, Streams, log_sum_exp};
 use gm_dbn::{Dbn, Gradient, Sampler, Sleep, Wake};
 use gm_rbm::{Chains, Offsets, Phase, gradient_into};
 
 use crate::dbn::labels::joined;
 use crate::dbn::settings::{Backfit, DbnSettings};
 use crate::error::Result;
-use crate::learner::{Figures, LearnerState, Optimiser, StepReport, chains_state, restore_chains};
-use crate::settings::{Clock, Regularise, warm_up};
+use crate::learner::{Ascent, CHAINS, Figures, LearnerState, Slope, StepReport, binary};
+use crate::settings::{Clock, Regularise};
 
 /// The share of the recognition net's gradient that comes from dreams, in reweighted wake-sleep.
 const DREAMS: f32 = 0.5;
@@ -22,7 +22,7 @@ const DREAMS: f32 = 0.5;
 #[derive(Clone, Debug)]
 pub(crate) struct Together {
     settings: DbnSettings,
-    optimiser: Optimiser,
+    ascent: Ascent,
     offsets: Offsets,
     chains: Option<Chains>,
     gradient: Gradient,
@@ -38,7 +38,7 @@ impl Together {
         let idle = Phase::new(&top.sampler(), &BitMatrix::zeros(top.visible(), 1));
         let chains = (settings.backfit == Backfit::Rws).then(|| top.chains(settings.chains, streams));
         Self {
-            optimiser: Optimiser::of_tensors(settings.backfit_optimiser, dbn.tensors()),
+            ascent: Ascent::new(settings.backfit_pace(), settings.backfit_optimiser, Regularise::default(), named(dbn)),
             offsets: Offsets { visible: vec![0.5; top.visible()], hidden: vec![0.5; top.hidden()] },
             chains,
             gradient: Gradient::zeros(dbn),
@@ -72,15 +72,10 @@ impl Together {
         let share = if reweighted { DREAMS } else { 1.0 };
         self.gradient.set_directed(wake, (&a, reweighted.then_some(&c)), Some((dreams, share)));
         self.gradient.set_top(&self.top_gradient);
-        let rate = self.settings.backfit_learning_rate
-            * self.settings.schedule.factor(clock)
-            * warm_up(self.settings.warm_up, clock);
-        let Self { optimiser, gradient, .. } = self;
-        sampler.update(|dbn| {
-            let pairs = dbn.tensors_mut().zip(gradient.tensors());
-            optimiser.apply_to_tensors(pairs, rate as f32, |_| Regularise::default());
-        });
-        Ok(StepReport { learning_rate: rate, figures: Figures::new([("chain_flips", flips)]) })
+        let Self { ascent, gradient, .. } = self;
+        let slope = Slope { tensors: gradient.tensors().collect(), ..Slope::default() };
+        let learning_rate = sampler.update(|dbn| ascent.climb(dbn, slope, clock));
+        Ok(StepReport { learning_rate, figures: Figures::new([("chain_flips", flips)]) })
     }
 
     /// The gradient of the machine on top; the states in which its chains end, and the share of units that flipped.
@@ -119,31 +114,33 @@ impl Together {
 
     /// All that the next update depends on, but for the parameters.
     pub(crate) fn state(&self) -> LearnerState {
-        LearnerState {
-            optimiser: self.optimiser.state().clone(),
-            offsets: vec![self.offsets.visible.clone(), self.offsets.hidden.clone()],
-            chains: self.chains.iter().map(chains_state).collect(),
-            ..LearnerState::default()
-        }
+        let mut state = LearnerState { optimiser: self.ascent.state(), ..LearnerState::default() };
+        state.put_layers("offset", [&self.offsets.visible, &self.offsets.hidden]);
+        state.chains.extend(self.chains.iter().map(|chains| (CHAINS.to_string(), chains.into())));
+        state
     }
 
     /// Takes over a saved state.
-    pub(crate) fn restore(&mut self, dbn: &Dbn, state: LearnerState) -> Result<()> {
+    pub(crate) fn restore(&mut self, mut state: LearnerState) -> Result<()> {
         const OP: &str = "DbnLearner::restore";
-        let named = dbn.tensors().enumerate().map(|(t, tensor)| (tensor, format!("tensor {t}")));
-        self.optimiser = Optimiser::resume_tensors(self.settings.backfit_optimiser, named, state.optimiser)?;
+        self.ascent.restore(std::mem::take(&mut state.optimiser))?;
         let units = [self.offsets.visible.len(), self.offsets.hidden.len()];
-        check_len(OP, "offsets", "layers", state.offsets.len(), 2)?;
-        for (offsets, units) in state.offsets.iter().zip(units) {
-            check_len(OP, "offsets", "length", offsets.len(), units)?;
+        let visible = state.take_tensor(OP, "offset.0", units[0])?;
+        self.offsets = Offsets { visible, hidden: state.take_tensor(OP, "offset.1", units[1])? };
+        if self.chains.is_some() {
+            let chains = state.take_chains(OP, CHAINS, &units)?;
+            binary(OP, chains.v(), units[0])?;
+            self.chains = Some(chains);
         }
-        let mut offsets = state.offsets.into_iter();
-        let mut next = || offsets.next().unwrap_or_default();
-        self.offsets = Offsets { visible: next(), hidden: next() };
-        check_len(OP, "chains", "length", state.chains.len(), usize::from(self.chains.is_some()))?;
-        self.chains = state.chains.into_iter().next().map(|chains| restore_chains(chains, units)).transpose()?;
         Ok(())
     }
+}
+
+/// All tensors of a network by name.
+fn named(dbn: &Dbn) -> impl Iterator<Item = (String, &[f32])> {
+    let names = dbn.recognition().into_iter().flat_map(Recognition::tensor_names);
+    let labels = ["label.weights", "label.bias"].map(String::from);
+    dbn.stack().tensor_names().into_iter().chain(names).chain(labels).zip(dbn.tensors())
 }
 
 /// Importance weights that sum to one over the draws of each row.

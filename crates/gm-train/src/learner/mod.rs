@@ -1,22 +1,25 @@
 //! A model in training: what the trainer asks of it, what it saves, and the parts that learners share.
 //!
-//! Begin with the trait [`Learner`]; `settings.rs` says how settings make one, `optimiser.rs` how a gradient becomes an
-//! update, `state.rs` what a checkpoint keeps.
+//! Begin with the trait [`Learner`]; `settings.rs` says how settings make one, `ascent.rs` and `optimiser.rs` how a
+//! gradient becomes an update, `state.rs` what a checkpoint keeps.
 
+mod ascent;
 mod figures;
 mod optimiser;
 mod settings;
 mod state;
 
-use gm_core::{Batch, BitMatrix, Error as CoreError, ModelData, Recognition, Stack, Streams, Watch, check_len};
+use std::path::Path;
 
+use gm_core::{Batch, BitMatrix, Error as CoreError, ModelData, Stack, Streams, Watch, check_len};
+
+pub(crate) use ascent::{Ascent, Pace, Slope, named};
 pub use figures::Figures;
 pub(crate) use figures::{error_rate, rms, widened};
-pub(crate) use optimiser::{GREATEST_STEP, of_variances};
 pub use optimiser::{Optimiser, OptimiserState};
-pub use settings::ModelSettings;
-pub use state::{BitsState, ChainsState, LearnerState, ParametersState};
-pub(crate) use state::{chains_state, restore_chains, restore_visible, visible_state};
+pub use settings::{ModelSettings, Origin};
+pub use state::{BitsState, ChainsState, LayerState, LearnerState, ParametersState};
+pub(crate) use state::{CHAINS, STAGE, VISIBLE_MEANS, take};
 
 use crate::error::Result;
 use crate::settings::Clock;
@@ -105,25 +108,17 @@ pub trait Learner: Send {
     /// Whatever the model refuses.
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport>;
 
-    /// Whether rows may have weights.
-    fn takes_weights(&self) -> bool {
-        false
-    }
-
-    /// Takes the weights of the rows of the next batch, which are 1 on average over the training split.
-    fn weigh(&mut self, _weights: Vec<f32>) {}
-
-    /// Weights and biases that updates change; of a model that is trained layer by layer those of the layer.
+    /// The weights and biases that updates change; of a model that is trained layer by layer, those of the layer.
     fn stack(&self) -> &Stack;
 
-    /// The recognition net that updates change, of models that have one.
-    fn recognition(&self) -> Option<&Recognition> {
-        None
+    /// Every tensor that updates change, by name; a model with a recognition net adds that net to its stack.
+    fn tensors(&self) -> Vec<(String, &[f32])> {
+        ascent::named(self.stack()).collect()
     }
 
     /// All parameters, to be kept.
     fn parameters(&self) -> ParametersState {
-        ParametersState::new(self.stack(), self.recognition())
+        ParametersState::new(self.stack(), None)
     }
 
     /// Replaces the parameters, as early stopping does at the end.
@@ -132,16 +127,6 @@ pub trait Learner: Send {
     ///
     /// [`gm_core::Error::Shape`] for other layers.
     fn set_parameters(&mut self, parameters: ParametersState) -> Result<()>;
-
-    /// What is being trained, of a model that is trained in stages.
-    fn stage_name(&self) -> Option<String> {
-        None
-    }
-
-    /// Whether the last update has completed a layer, of a model that is trained layer by layer.
-    fn is_complete(&self) -> bool {
-        false
-    }
 
     /// Units over which an exact likelihood would enumerate.
     fn enumerable_units(&self) -> usize;
@@ -163,20 +148,6 @@ pub trait Learner: Send {
     /// Whatever the model refuses.
     fn figures(&self, probe: &Probe, streams: &Streams) -> Result<Figures>;
 
-    /// [`figures`](Self::figures) with a look at a long measurement now and then; breaking ends it.
-    ///
-    /// # Errors
-    ///
-    /// As [`figures`](Self::figures), and [`gm_core::Error::Interrupted`].
-    fn figures_watched(&self, probe: &Probe, streams: &Streams, _: Watch<'_>) -> Result<Figures> {
-        self.figures(probe, streams)
-    }
-
-    /// Whether figures take long enough to be interrupted.
-    fn measures_long(&self) -> bool {
-        false
-    }
-
     /// All that the next update depends on, except streams and clock.
     fn state(&self) -> LearnerState;
 
@@ -184,8 +155,68 @@ pub trait Learner: Send {
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::Shape`] when it belongs to another model.
+    /// [`gm_core::Error::Shape`] and [`gm_core::FileError::Missing`] when it belongs to another model.
     fn restore(&mut self, state: LearnerState) -> Result<()>;
+
+    /// The same model as one that takes weights of rows; `None` for models that do not.
+    fn weighted(&mut self) -> Option<&mut dyn Weighted> {
+        None
+    }
+
+    /// The same model as one that is trained in stages; `None` for models that are not.
+    fn staged(&self) -> Option<&dyn Staged> {
+        None
+    }
+}
+
+/// A model in training that takes weights of rows.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Streams};
+/// use gm_train::{Clock, Learner, RbmLearner, RbmSettings};
+///
+/// let (streams, settings) = (Streams::new(7), RbmSettings { hidden: 2, chains: 10, ..Default::default() });
+/// let mut learner = RbmLearner::new(&[0.5; 4], &settings, &streams)?;
+/// learner.weighted().expect("restricted Boltzmann machines take weights").weigh(vec![1.5, 0.5]);
+/// learner.step(&BitMatrix::zeros(4, 2).into(), &Clock { step: 0, total: 1, per_epoch: 1 }, &streams)?;
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+pub trait Weighted {
+    /// Takes the weights of the rows of the next batch, which are 1 on average over the training split.
+    fn weigh(&mut self, weights: Vec<f32>);
+}
+
+/// A model that is trained layer by layer.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Streams};
+/// use gm_train::{Clock, DbnLearner, DbnSettings, Learner};
+///
+/// let (streams, settings) = (Streams::new(0), DbnSettings { hidden: vec![3, 5], chains: 10, ..Default::default() });
+/// let mut learner = DbnLearner::new(&[0.5; 4], &settings, &streams)?;
+/// assert_eq!(learner.staged().and_then(|staged| staged.name()), None); // nothing is trained yet
+/// learner.step(&BitMatrix::zeros(4, 5).into(), &Clock { step: 0, total: 100, per_epoch: 1 }, &streams)?;
+/// let staged = learner.staged().expect("deep belief networks are trained layer by layer");
+/// assert_eq!((staged.name().as_deref(), staged.is_complete()), (Some("layer 1 of 2"), false));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+pub trait Staged {
+    /// The name of the stage; `None` before the first update.
+    fn name(&self) -> Option<String>;
+
+    /// Whether the last update has completed a layer.
+    fn is_complete(&self) -> bool;
+
+    /// [`Learner::figures`], which may take long here; `watch` is asked now and then and may end them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Learner::figures`], and [`gm_core::Error::Interrupted`].
+    fn figures_watched(&self, probe: &Probe, streams: &Streams, watch: Watch<'_>) -> Result<Figures>;
 }
 
 /// The states of a batch for a learner of binary units.
@@ -201,6 +232,13 @@ pub(crate) fn binary<'a>(
     check_len(op, "batch", "units", batch.units(), units)?;
     let (value, allowed) = ("real numbers".into(), "zeros and ones");
     batch.as_bits().ok_or(CoreError::Param { op, arg: "batch", value, allowed })
+}
+
+/// Refuses settings that name a file to start from, which no learner reads.
+pub(crate) fn refuse_start(op: &'static str, start: Option<&Path>) -> std::result::Result<(), CoreError> {
+    let Some(path) = start else { return Ok(()) };
+    let (value, allowed) = (path.display().to_string(), "none; `start_from` takes the model of that file");
+    Err(CoreError::Param { op, arg: "start", value, allowed })
 }
 
 /// Refuses parameters for other layers.

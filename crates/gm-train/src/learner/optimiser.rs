@@ -1,10 +1,13 @@
 //! Gradient ascent: plain, with momentum, or Adam.
 
+use std::collections::BTreeMap;
+
 use gm_core::Stack;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::learner::state::take;
 use crate::settings::{OptimiserSettings, Regularise};
 
 /// Numbers that one task updates; fixed, and each number is updated on its own, so threads do not matter.
@@ -23,8 +26,8 @@ const CHUNK: usize = 1 << 14;
 /// gradient.bias_mut(0)[1] = 4.0;
 /// let mut optimiser = Optimiser::new(settings, &parameters);
 /// optimiser.apply(&mut parameters, &gradient, 0.25, &Regularise::default());
-/// let saved = optimiser.state().clone();
-/// assert_eq!((saved.updates, &saved.slots[0][1]), (1, &vec![0.0, 1.0])); // the last update of the visible biases
+/// let saved = optimiser.state();
+/// assert_eq!((saved.updates, &saved.tensors["velocity.bias.0"]), (1, &vec![0.0, 1.0]));
 /// let mut resumed = Optimiser::resume(settings, &parameters, saved)?;
 /// resumed.apply(&mut parameters, &gradient, 0.25, &Regularise::default());
 /// assert_eq!(parameters.bias(0)[1], 1.0 + (0.5 * 1.0 + 1.0));
@@ -34,8 +37,8 @@ const CHUNK: usize = 1 << 14;
 pub struct OptimiserState {
     /// Updates made.
     pub updates: u64,
-    /// For each remembered quantity, one list of numbers for each tensor of the stack.
-    pub slots: Vec<Vec<Vec<f32>>>,
+    /// The running tensors of each parameter: `velocity.TENSOR`, or `mean.TENSOR` and `square.TENSOR`.
+    pub tensors: BTreeMap<String, Vec<f32>>,
 }
 
 /// An optimiser with its memory.
@@ -61,61 +64,83 @@ pub struct OptimiserState {
 #[derive(Clone, Debug)]
 pub struct Optimiser {
     settings: OptimiserSettings,
-    state: OptimiserState,
+    updates: u64,
+    /// The names of the parameters.
+    names: Vec<String>,
+    /// For each remembered quantity one list of numbers for each parameter.
+    slots: Vec<Vec<Vec<f32>>>,
 }
 
 impl Optimiser {
     /// An optimiser without memories, for parameters of this shape.
     #[must_use]
     pub fn new(settings: OptimiserSettings, parameters: &Stack) -> Self {
-        Self::of_tensors(settings, parameters.tensors())
+        Self::of_tensors(settings, parameters.tensor_names().into_iter().zip(parameters.tensors()))
     }
 
-    /// An optimiser without memories, for tensors of these lengths.
-    pub(crate) fn of_tensors<'a>(settings: OptimiserSettings, tensors: impl Iterator<Item = &'a [f32]>) -> Self {
-        let zeros: Vec<Vec<f32>> = tensors.map(|tensor| vec![0.0; tensor.len()]).collect();
-        Self { settings, state: OptimiserState { updates: 0, slots: vec![zeros; settings.slots()] } }
+    /// An optimiser without memories, for named tensors.
+    pub(crate) fn of_tensors<'a>(
+        settings: OptimiserSettings,
+        tensors: impl Iterator<Item = (String, &'a [f32])>,
+    ) -> Self {
+        let (names, zeros): (Vec<String>, Vec<Vec<f32>>) =
+            tensors.map(|(name, tensor)| (name, vec![0.0; tensor.len()])).unzip();
+        Self { settings, updates: 0, names, slots: vec![zeros; settings.slots().len()] }
     }
 
     /// An optimiser that continues from a saved memory.
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::Shape`] when the memory belongs to other settings or parameters.
+    /// [`gm_core::Error::Shape`] and [`gm_core::FileError::Missing`] when the memory belongs to other settings or parameters.
     pub fn resume(settings: OptimiserSettings, parameters: &Stack, state: OptimiserState) -> Result<Self> {
-        Self::resume_tensors(settings, parameters.tensors().zip(parameters.tensor_names()), state)
+        let mut optimiser = Self::new(settings, parameters);
+        optimiser.restore(state)?;
+        Ok(optimiser)
     }
 
-    /// [`resume`](Self::resume) for named tensors.
-    pub(crate) fn resume_tensors<'a>(
-        settings: OptimiserSettings,
-        tensors: impl Iterator<Item = (&'a [f32], String)>,
-        state: OptimiserState,
-    ) -> Result<Self> {
+    /// Takes over a saved memory.
+    pub(crate) fn restore(&mut self, mut state: OptimiserState) -> Result<()> {
         const OP: &str = "Optimiser::resume";
-        let tensors: Vec<(&[f32], String)> = tensors.collect();
-        gm_core::check_len(OP, "slots", "length", state.slots.len(), settings.slots())?;
-        for slot in &state.slots {
-            gm_core::check_len(OP, "slot", "tensors", slot.len(), tensors.len())?;
-            for (values, (tensor, name)) in slot.iter().zip(&tensors) {
-                gm_core::check_len(OP, name.clone(), "length", values.len(), tensor.len())?;
+        let expected = self.slots.len() * self.names.len();
+        gm_core::check_len(OP, "tensors", "length", state.tensors.len(), expected)?;
+        for (slot, values) in self.slot_names().iter().zip(&mut self.slots) {
+            for (name, values) in self.names.iter().zip(values) {
+                let name = format!("{slot}.{name}");
+                let saved = take(&mut state.tensors, &name)?;
+                gm_core::check_len(OP, name, "length", saved.len(), values.len())?;
+                *values = saved;
             }
         }
-        Ok(Self { settings, state })
+        self.updates = state.updates;
+        Ok(())
+    }
+
+    /// The names of the remembered quantities, which a later momentum of 0 does not take away.
+    fn slot_names(&self) -> &'static [&'static str] {
+        match self.slots.len() {
+            1 => &["velocity"],
+            _ => self.settings.slots(),
+        }
     }
 
     /// Repeats another share of the last update from now on; an optimiser that began without momentum, and Adam, stay as they
     /// are.
     pub fn set_momentum(&mut self, momentum: f32) {
-        if !self.state.slots.is_empty() {
+        if !self.slots.is_empty() {
             self.settings = self.settings.with_momentum(momentum);
         }
     }
 
     /// What has to be saved to continue.
     #[must_use]
-    pub fn state(&self) -> &OptimiserState {
-        &self.state
+    pub fn state(&self) -> OptimiserState {
+        let named = |(slot, values): (&&str, &Vec<Vec<f32>>)| {
+            let pairs = self.names.iter().zip(values);
+            pairs.map(|(name, values)| (format!("{slot}.{name}"), values.clone())).collect::<Vec<_>>()
+        };
+        let tensors = self.slot_names().iter().zip(&self.slots).flat_map(named).collect();
+        OptimiserState { updates: self.updates, tensors }
     }
 
     /// Moves the parameters up the gradient of the penalised objective.
@@ -138,11 +163,11 @@ impl Optimiser {
         rate: f32,
         penalty: impl Fn(usize) -> Regularise,
     ) {
-        self.state.updates += 1;
-        let rule = Rule::new(&self.settings, self.state.updates, rate);
+        self.updates += 1;
+        let rule = Rule::new(&self.settings, self.updates, rate);
         for (t, (values, gradient)) in tensors.enumerate() {
             assert_eq!(values.len(), gradient.len(), "a gradient has the shape of its parameters");
-            match self.state.slots.as_mut_slice() {
+            match self.slots.as_mut_slice() {
                 [] => rule.plain(values, gradient, &penalty(t)),
                 [velocity] => rule.momentum(values, gradient, &mut velocity[t], &penalty(t)),
                 [mean, square, ..] => rule.adam(values, gradient, [&mut mean[t], &mut square[t]], &penalty(t)),
@@ -276,13 +301,13 @@ mod tests {
 
     #[test]
     fn rejects_memories_of_other_parameters() {
-        let state = Optimiser::new("momentum:0.5".parse().unwrap(), &stack(0.0, 0.0, 0.0)).state().clone();
+        let state = Optimiser::new("momentum:0.5".parse().unwrap(), &stack(0.0, 0.0, 0.0)).state();
         let refused = |settings: &str, parameters: &Stack| {
             Optimiser::resume(settings.parse().unwrap(), parameters, state.clone()).unwrap_err().to_string()
         };
-        assert_eq!(refused("sgd", &stack(0.0, 0.0, 0.0)), "Optimiser::resume: `slots` has length 1, expected 0");
+        assert_eq!(refused("sgd", &stack(0.0, 0.0, 0.0)), "Optimiser::resume: `tensors` has length 3, expected 0");
         let other = Stack::zeros(&[2, 1]).unwrap();
-        assert_eq!(refused("momentum:0.5", &other), "Optimiser::resume: `weights.0` has length 1, expected 2");
+        assert_eq!(refused("momentum:0.5", &other), "Optimiser::resume: `velocity.weights.0` has length 1, expected 2");
     }
 
     #[test]
@@ -304,11 +329,3 @@ mod tests {
         assert_eq!(run(1), run(2));
     }
 }
-
-/// Log-variances as a tensor behind the others, where there are any.
-pub(crate) fn of_variances(values: &[f32]) -> impl Iterator<Item = &[f32]> {
-    (!values.is_empty()).then_some(values).into_iter()
-}
-
-/// The most by which the logarithm of a variance changes in an update.
-pub(crate) const GREATEST_STEP: f32 = 0.1;

@@ -1,10 +1,37 @@
 //! What settings of every model tell the trainer.
 
-use gm_core::{ModelKind, Streams, VisibleKind};
+use gm_core::{ModelData, ModelKind, Streams, VisibleKind};
 use gm_data::{Binarise, Dataset};
 
 use crate::error::Result;
-use crate::learner::Learner;
+use crate::learner::{Learner, LearnerState};
+
+/// The state in which a model in training begins.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+/// use gm_data::Dataset;
+/// use gm_train::{Learner, ModelSettings, Origin, SbnSettings};
+///
+/// let (bars, streams) = (Dataset::builtin("bars-and-stripes:2")?, Streams::new(1));
+/// let settings = SbnSettings { hidden: vec![3], ..Default::default() };
+/// let first = settings.learner(&bars, &[0.5; 4], Origin::Random, &streams)?;
+/// let model = first.model()?;
+/// let second = settings.learner(&bars, &[0.5; 4], Origin::Model(&model), &streams)?;
+/// assert_eq!(second.parameters(), first.parameters());
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub enum Origin<'a> {
+    /// Small random weights.
+    Random,
+    /// A given model.
+    Model(&'a ModelData),
+    /// The state of a learner in a checkpoint. [`Learner::restore`] takes it over afterwards.
+    State(&'a LearnerState),
+}
 
 /// What every model's settings tell the trainer.
 ///
@@ -55,12 +82,12 @@ pub trait ModelSettings {
         self.visible_kind().takes_numbers()
     }
 
-    /// What is learnt from in place of the data, such as rows joined with their labels; nothing else if absent.
+    /// The prepared training data, such as rows joined with their labels; `None` if the data are used as they are.
     ///
     /// # Errors
     ///
     /// Whatever the data lack.
-    fn prepare(&self, _data: &Dataset, _binarise: Binarise) -> Result<Option<Dataset>> {
+    fn prepare(&self, _data: &Dataset, _binarise: Binarise, _origin: Origin<'_>) -> Result<Option<Dataset>> {
         Ok(None)
     }
 
@@ -69,10 +96,17 @@ pub trait ModelSettings {
         std::iter::once(units).chain(self.hidden()).collect()
     }
 
-    /// A model at the start of its training on these data, whose binary values have the given means, `[visible]`.
+    /// A model at the start of its training on these data, whose binary values have the given means, `[visible]`. With
+    /// [`Origin::State`] the model only has the right shape, and takes over the state by [`Learner::restore`].
     ///
     /// # Errors
     ///
-    /// Those of [`check`](Self::check), and whatever the learner refuses.
-    fn learner(&self, data: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>>;
+    /// The errors of [`check`](Self::check) and of the learner.
+    fn learner(
+        &self,
+        data: &Dataset,
+        visible_means: &[f32],
+        origin: Origin<'_>,
+        streams: &Streams,
+    ) -> Result<Box<dyn Learner>>;
 }

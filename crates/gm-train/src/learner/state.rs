@@ -1,10 +1,30 @@
-//! What a checkpoint keeps of a learner: parameters, memories, chains.
+//! What a checkpoint keeps of a learner: tensors, numbers and chains, all of them by name.
 
-use gm_core::{Batch, BitMatrix, Chains, Matrix, Recognition, Stack, Vector, check_len};
+use std::collections::BTreeMap;
+
+use gm_core::{
+    Batch, BitMatrix, Chains, FileError, Gaussian, Labels, Matrix, Recognition, Stack, Standardise, Vector,
+    VisibleUnits, check_len,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::learner::optimiser::OptimiserState;
+use crate::learner::OptimiserState;
+
+/// The tensor of the variances of Gaussian visible units, as model files name it.
+pub(crate) const VARIANCE: &str = "visible_variance";
+
+/// The persistent chains.
+pub(crate) const CHAINS: &str = "chains";
+
+/// The stage of a model that is trained in stages.
+pub(crate) const STAGE: &str = "stage";
+
+/// The means of the visible units.
+pub(crate) const VISIBLE_MEANS: &str = "visible_means";
+
+const LABELS: [&str; 2] = ["label.weights", "label.bias"];
+const STANDARDISE: [&str; 2] = ["visible_shift", "visible_scale"];
 
 /// The state of a learner in a checkpoint.
 ///
@@ -19,9 +39,11 @@ use crate::learner::optimiser::OptimiserState;
 /// let clock = |step| Clock { step, total: 2, per_epoch: 1 };
 /// let mut learner = RbmLearner::new(&[0.5; 4], &settings, &streams)?;
 /// learner.step(&rows, &clock(0), &streams)?;
+/// let state = learner.state();
+/// assert_eq!(state.tensors.keys().collect::<Vec<_>>(), ["offset.0", "offset.1"]);
 /// // A learner that takes over the state continues bit for bit.
 /// let mut other = RbmLearner::new(&[0.5; 4], &settings, &Streams::new(8))?;
-/// other.restore(learner.state())?;
+/// other.restore(state)?;
 /// learner.step(&rows, &clock(1), &streams)?;
 /// other.step(&rows, &clock(1), &streams)?;
 /// assert_eq!(other.state(), learner.state());
@@ -33,17 +55,96 @@ pub struct LearnerState {
     pub parameters: ParametersState,
     /// The optimiser's memory.
     pub optimiser: OptimiserState,
-    /// Running offsets or other vectors, one for each layer that has them.
-    pub offsets: Vec<Vec<f32>>,
-    /// Persistent chains, and those that estimate log Z.
-    pub chains: Vec<ChainsState>,
-    /// Numbers of those chains: temperatures, biases and swaps of replicas, then log-weights.
-    pub numbers: Vec<Vec<f64>>,
-    /// The stage of a model that is trained in stages, from 0.
-    pub stage: u64,
+    /// Persistent chains, and the chains that estimate log Z.
+    pub chains: BTreeMap<String, ChainsState>,
+    /// Numbers of single precision, such as the running offsets of each layer.
+    pub tensors: BTreeMap<String, Vec<f32>>,
+    /// Numbers of double precision, such as log-weights of chains.
+    pub numbers: BTreeMap<String, Vec<f64>>,
+    /// Whole numbers, such as the stage of a model that is trained in stages.
+    pub counts: BTreeMap<String, Vec<u64>>,
+    /// The deep Boltzmann machine whose means join the input of a classifier.
+    pub features: Option<ParametersState>,
 }
 
-/// Weights and biases, and those of a recognition net where there is one, in a checkpoint.
+impl LearnerState {
+    /// Keeps one tensor for each layer: `NAME.0`, `NAME.1`, ....
+    pub(crate) fn put_layers<'a>(&mut self, name: &str, layers: impl IntoIterator<Item = &'a Vec<f32>>) {
+        let named = layers.into_iter().enumerate().map(|(l, values)| (format!("{name}.{l}"), values.clone()));
+        self.tensors.extend(named);
+    }
+
+    /// Takes the tensors of layers with these numbers of units.
+    pub(crate) fn take_layers(&mut self, op: &'static str, name: &str, units: &[usize]) -> Result<Vec<Vec<f32>>> {
+        units.iter().enumerate().map(|(l, &units)| self.take_tensor(op, &format!("{name}.{l}"), units)).collect()
+    }
+
+    /// Takes a tensor of the given length.
+    pub(crate) fn take_tensor(&mut self, op: &'static str, name: &str, length: usize) -> Result<Vec<f32>> {
+        let values = take(&mut self.tensors, name)?;
+        check_len(op, name, "length", values.len(), length)?;
+        Ok(values)
+    }
+
+    /// Takes numbers of double precision.
+    pub(crate) fn take_numbers(&mut self, name: &str) -> Result<Vec<f64>> {
+        take(&mut self.numbers, name)
+    }
+
+    /// Takes one number of double precision.
+    pub(crate) fn take_number(&mut self, op: &'static str, name: &str) -> Result<f64> {
+        let values = self.take_numbers(name)?;
+        check_len(op, name, "length", values.len(), 1)?;
+        Ok(values[0])
+    }
+
+    /// Takes a whole number.
+    pub(crate) fn take_count(&mut self, op: &'static str, name: &str) -> Result<usize> {
+        let values = take(&mut self.counts, name)?;
+        check_len(op, name, "length", values.len(), 1)?;
+        Ok(count(values[0]))
+    }
+
+    /// Takes chains over layers with these numbers of units.
+    pub(crate) fn take_chains(&mut self, op: &'static str, name: &str, units: &[usize]) -> Result<Chains> {
+        take(&mut self.chains, name)?.into_chains(op, name, units)
+    }
+
+    /// Keeps how Gaussian visible units standardise data.
+    pub(crate) fn put_standardise(&mut self, units: &VisibleUnits) {
+        if let Some(standardise) = units.gaussian().and_then(Gaussian::standardise) {
+            let values = [standardise.shift(), standardise.scale()];
+            self.tensors.extend(STANDARDISE.map(String::from).into_iter().zip(values.map(<[f32]>::to_vec)));
+        }
+    }
+
+    /// Has Gaussian visible units standardise data as they did when the state was saved.
+    pub(crate) fn take_standardise(&mut self, op: &'static str, units: &mut VisibleUnits) -> Result<()> {
+        let Some(gaussian) = units.gaussian_mut() else { return Ok(()) };
+        let saved = match self.tensors.contains_key(STANDARDISE[0]) {
+            true => {
+                let length = gaussian.variance().len();
+                let [shift, scale] = STANDARDISE.map(|name| self.take_tensor(op, name, length));
+                Some(Standardise::new(shift?, scale?)?)
+            }
+            false => None,
+        };
+        *gaussian = gaussian.clone().with_standardise(saved)?;
+        Ok(())
+    }
+}
+
+/// Takes what has a name, which a sound checkpoint holds.
+pub(crate) fn take<T>(named: &mut BTreeMap<String, T>, name: &str) -> Result<T> {
+    let missing = || FileError::Missing { format: "checkpoint", name: name.into() };
+    Ok(named.remove(name).ok_or_else(missing).map_err(gm_core::Error::from)?)
+}
+
+fn count(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+/// The parameters of a model in a checkpoint, by the names that model files give them.
 ///
 /// # Examples
 ///
@@ -54,6 +155,7 @@ pub struct LearnerState {
 /// let (streams, settings) = (Streams::new(7), RbmSettings { hidden: 2, chains: 10, ..Default::default() });
 /// let mut learner = RbmLearner::new(&[0.5; 4], &settings, &streams)?;
 /// let best = learner.parameters();
+/// assert_eq!(best.tensors.keys().collect::<Vec<_>>(), ["bias.0", "bias.1", "weights.0"]);
 /// assert_eq!((&best.layers, best.count()), (&vec![4, 2], 4 * 2 + 4 + 2));
 /// learner.step(&BitMatrix::zeros(4, 5).into(), &Clock { step: 0, total: 1, per_epoch: 1 }, &streams)?;
 /// assert_ne!(learner.parameters(), best);
@@ -65,41 +167,69 @@ pub struct LearnerState {
 pub struct ParametersState {
     /// Units of each layer.
     pub layers: Vec<u64>,
-    /// The tensors in the order of [`Stack::tensors`].
-    pub stack: Vec<Vec<f32>>,
-    /// The tensors in the order of [`Recognition::tensors`]; none without a recognition net.
-    pub recognition: Vec<Vec<f32>>,
-    /// Weights and biases of label units; none without them.
-    pub labels: Vec<Vec<f32>>,
-    /// Variances of Gaussian visible units; none of others.
-    pub variance: Vec<f32>,
+    /// `weights.L`, `bias.L`, and where the model has them `recognition.weights.L`, `recognition.bias.L`, `label.weights`,
+    /// `label.bias` and `visible_variance`.
+    pub tensors: BTreeMap<String, Vec<f32>>,
 }
 
 impl ParametersState {
     /// The parameters of a model, to be saved.
     #[must_use]
     pub fn new(stack: &Stack, recognition: Option<&Recognition>) -> Self {
+        let of_net = recognition.into_iter().flat_map(|net| net.tensor_names().into_iter().zip(net.tensors()));
+        let tensors = stack.tensor_names().into_iter().zip(stack.tensors()).chain(of_net);
         Self {
             layers: stack.layers().into_iter().map(|n| n as u64).collect(),
-            stack: stack.tensors().map(<[f32]>::to_vec).collect(),
-            recognition: recognition.iter().flat_map(|net| net.tensors()).map(<[f32]>::to_vec).collect(),
-            labels: Vec::new(),
-            variance: Vec::new(),
+            tensors: tensors.map(|(name, values)| (name, values.to_vec())).collect(),
         }
+    }
+
+    /// The same with the weights and biases of label units, where there are any.
+    pub(crate) fn with_labels(mut self, labels: Option<&Labels>) -> Self {
+        let named = labels.into_iter().flat_map(|labels| LABELS.into_iter().zip(labels.tensors()));
+        self.tensors.extend(named.map(|(name, values)| (name.to_string(), values.to_vec())));
+        self
+    }
+
+    /// The same with the variances of Gaussian units.
+    pub(crate) fn with_variance(mut self, units: &VisibleUnits) -> Self {
+        let named = units.gaussian().map(|gaussian| (VARIANCE.to_string(), gaussian.variance().to_vec()));
+        self.tensors.extend(named);
+        self
     }
 
     /// How many numbers there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        let tensors = [&self.stack, &self.recognition, &self.labels];
-        self.variance.len() + tensors.into_iter().flatten().map(Vec::len).sum::<usize>()
+        self.tensors.values().map(Vec::len).sum()
     }
 
-    /// The parameters as a stack and a recognition net; those of label units and variances are left out.
+    /// Takes the parameters of `classes` label units below a layer of `above` units, where there are any.
+    pub(crate) fn take_labels(&mut self, op: &'static str, [classes, above]: [usize; 2]) -> Result<Option<Labels>> {
+        let [weights, bias] = LABELS.map(|name| self.tensors.remove(name));
+        let Some((weights, bias)) = weights.zip(bias) else { return Ok(None) };
+        check_len(op, LABELS[0], "numbers", weights.len(), classes.saturating_mul(above))?;
+        check_len(op, LABELS[1], "numbers", bias.len(), classes)?;
+        Ok(Some(Labels::new(Matrix::from_vec(classes, above, weights), Vector::from_vec(bias))?))
+    }
+
+    /// The given visible units, with the saved variances if they are Gaussian.
+    pub(crate) fn take_units(&mut self, op: &'static str, units: &VisibleUnits) -> Result<VisibleUnits> {
+        let (mut units, saved) = (units.clone(), self.tensors.remove(VARIANCE).unwrap_or_default());
+        let expected = units.gaussian().map_or(0, |gaussian| gaussian.variance().len());
+        check_len(op, VARIANCE, "length", saved.len(), expected)?;
+        if let Some(gaussian) = units.gaussian_mut() {
+            *gaussian = Gaussian::new(saved)?.with_standardise(gaussian.standardise().cloned())?;
+        }
+        Ok(units)
+    }
+
+    /// The parameters as a stack and a recognition net, without those of label units and variances.
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::Shape`] when layers and tensors disagree, and those of [`Stack::new`] and [`Recognition::new`].
+    /// [`gm_core::FileError::Missing`] for a tensor that is not there, [`gm_core::Error::Shape`] when layers and tensors
+    /// disagree, and those of [`Stack::new`] and [`Recognition::new`].
     ///
     /// # Examples
     ///
@@ -111,35 +241,43 @@ impl ParametersState {
     /// assert_eq!(ParametersState::new(&stack, None).into_parts()?, (stack, None));
     /// # Ok::<(), gm_train::Error>(())
     /// ```
-    pub fn into_parts(self) -> Result<(Stack, Option<Recognition>)> {
-        const OP: &str = "ParametersState::into_parts";
-        let layers: Vec<usize> = self.layers.iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect();
-        check_len(OP, "stack", "tensors", self.stack.len() + 1, 2 * layers.len())?;
-        let (weights, biases) = split(OP, "weights", &layers, self.stack)?;
+    pub fn into_parts(mut self) -> Result<(Stack, Option<Recognition>)> {
+        let layers: Vec<usize> = self.layers.iter().map(|&n| count(n)).collect();
+        let weights = self.take_weights("", &layers)?;
+        let biases = (0..layers.len()).map(|l| self.take_vector(&format!("bias.{l}"))).collect::<Result<_>>()?;
         let stack = Stack::new(weights, biases)?;
-        if self.recognition.is_empty() {
+        let depth = (0..stack.depth()).take_while(|l| self.tensors.contains_key(&of_net("weights", *l))).count();
+        if depth == 0 {
             return Ok((stack, None));
         }
-        check_len(OP, "recognition", "tensors", self.recognition.len(), 2 * (self.recognition.len() / 2))?;
-        let (weights, biases) = split(OP, "recognition.weights", &layers, self.recognition)?;
+        let weights = self.take_weights("recognition.", &layers[..=depth])?;
+        let biases = (1..=depth).map(|l| self.take_vector(&of_net("bias", l))).collect::<Result<_>>()?;
         Ok((stack, Some(Recognition::new(weights, biases)?)))
     }
-}
 
-/// Tensors as weights between neighbouring layers, at most half of them where there is a bias for each, and biases.
-fn split(op: &'static str, name: &str, layers: &[usize], tensors: Vec<Vec<f32>>) -> Result<(Vec<Matrix>, Vec<Vector>)> {
-    let depth = tensors.len() / 2;
-    let mut tensors = tensors.into_iter();
-    let mut weights = Vec::new();
-    for (l, (pair, values)) in layers.windows(2).zip(tensors.by_ref().take(depth)).enumerate() {
-        let count = pair[0].saturating_mul(pair[1]);
-        check_len(op, format!("{name}.{l}"), "numbers", values.len(), count)?;
-        weights.push(Matrix::from_vec(pair[0], pair[1], values));
+    fn take_weights(&mut self, prefix: &str, layers: &[usize]) -> Result<Vec<Matrix>> {
+        let pairs = layers.windows(2).enumerate();
+        let weights = pairs.map(|(l, pair)| {
+            let name = format!("{prefix}weights.{l}");
+            let values = take(&mut self.tensors, &name)?;
+            let expected = pair[0].saturating_mul(pair[1]);
+            check_len("ParametersState::into_parts", name, "numbers", values.len(), expected)?;
+            Ok(Matrix::from_vec(pair[0], pair[1], values))
+        });
+        weights.collect()
     }
-    Ok((weights, tensors.map(Vector::from_vec).collect()))
+
+    fn take_vector(&mut self, name: &str) -> Result<Vector> {
+        take(&mut self.tensors, name).map(Vector::from_vec)
+    }
 }
 
-/// Persistent chains in a checkpoint.
+/// The name of a tensor of a recognition net.
+fn of_net(tensor: &str, l: usize) -> String {
+    format!("recognition.{tensor}.{l}")
+}
+
+/// Markov chains in a checkpoint.
 ///
 /// # Examples
 ///
@@ -150,19 +288,108 @@ fn split(op: &'static str, name: &str, layers: &[usize], tensors: Vec<Vec<f32>>)
 /// let settings = RbmSettings { hidden: 2, chains: 10, steps: 3, ..Default::default() };
 /// let mut learner = RbmLearner::new(&[0.5; 4], &settings, &Streams::new(0))?;
 /// learner.step(&BitMatrix::zeros(4, 5).into(), &Clock { step: 0, total: 1, per_epoch: 1 }, &Streams::new(0))?;
-/// let chains = learner.state().chains.swap_remove(0);
-/// assert_eq!((chains.sweeps, chains.layers.len(), chains.reals.len()), (3, 2, 0));
-/// assert_eq!((chains.layers[1].units, chains.layers[1].samples), (2, 10));
+/// let chains = &learner.state().chains["chains"];
+/// assert_eq!((chains.sweeps, chains.layers.len()), (3, 2));
+/// assert_eq!((chains.layers[1].units(), chains.layers[1].samples()), (2, 10));
 /// # Ok::<(), gm_train::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChainsState {
     /// Sweeps made.
     pub sweeps: u64,
-    /// The states of each layer; those of real-valued units are empty.
-    pub layers: Vec<BitsState>,
-    /// Visible states of real-valued units, chain by chain; none of binary ones.
-    pub reals: Vec<f32>,
+    /// The states of each layer, the visible one first.
+    pub layers: Vec<LayerState>,
+}
+
+impl From<&Chains> for ChainsState {
+    fn from(chains: &Chains) -> Self {
+        Self { sweeps: chains.sweeps, layers: chains.layers.iter().map(LayerState::from).collect() }
+    }
+}
+
+impl ChainsState {
+    /// The chains again, over layers with these numbers of units.
+    fn into_chains(self, op: &'static str, name: &str, units: &[usize]) -> Result<Chains> {
+        check_len(op, name, "layers", self.layers.len(), units.len())?;
+        let layers = self.layers.into_iter().zip(units).map(|(layer, &units)| layer.into_batch(op, name, units));
+        let chains = Chains { layers: layers.collect::<Result<_>>()?, sweeps: self.sweeps };
+        if chains.layers.iter().skip(1).any(|layer| layer.as_bits().is_none()) {
+            let (value, allowed) = ("real numbers".into(), "zeros and ones in every layer above the visible one");
+            return Err(gm_core::Error::Param { op, arg: "chains", value, allowed }.into());
+        }
+        for layer in &chains.layers {
+            check_len(op, name, "samples", layer.samples(), chains.count())?;
+        }
+        Ok(chains)
+    }
+}
+
+/// The states of a layer in a checkpoint.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Batch, Matrix};
+/// use gm_train::LayerState;
+///
+/// let layer = LayerState::from(&Batch::from(Matrix::from_row_slice(1, 2, &[0.5, -1.5])));
+/// assert_eq!((layer.units(), layer.samples()), (1, 2));
+/// assert_eq!(layer, LayerState::Reals { units: 1, values: vec![0.5, -1.5] });
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum LayerState {
+    /// Of units that are on or off.
+    Bits(BitsState),
+    /// Of real-valued units.
+    Reals {
+        /// Units of a sample.
+        units: u64,
+        /// The values, sample by sample.
+        values: Vec<f32>,
+    },
+}
+
+impl From<&Batch> for LayerState {
+    fn from(batch: &Batch) -> Self {
+        match batch {
+            Batch::Bits(bits) => Self::Bits(bits.into()),
+            Batch::Reals(reals) => Self::Reals { units: reals.nrows() as u64, values: reals.as_slice().to_vec() },
+        }
+    }
+}
+
+impl LayerState {
+    /// Units of a sample.
+    #[must_use]
+    pub fn units(&self) -> u64 {
+        match self {
+            Self::Bits(bits) => bits.units,
+            Self::Reals { units, .. } => *units,
+        }
+    }
+
+    /// Samples.
+    #[must_use]
+    pub fn samples(&self) -> u64 {
+        match self {
+            Self::Bits(bits) => bits.samples,
+            Self::Reals { units, values } => values.len() as u64 / (*units).max(1),
+        }
+    }
+
+    /// The states as a batch of the given number of units.
+    pub(crate) fn into_batch(self, op: &'static str, name: &str, expected: usize) -> Result<Batch> {
+        match self {
+            Self::Bits(bits) => Ok(bits.into_bits(expected)?.into()),
+            Self::Reals { units, values } => {
+                check_len(op, name, "units", count(units), expected)?;
+                let whole = values.len().next_multiple_of(expected.max(1));
+                check_len(op, name, "numbers", values.len(), whole)?;
+                Ok(Matrix::from_vec(expected, values.len() / expected.max(1), values).into())
+            }
+        }
+    }
 }
 
 /// Binary states in a checkpoint.
@@ -204,46 +431,9 @@ impl BitsState {
     ///
     /// [`gm_core::Error::Shape`] for other units, and those of [`BitMatrix::from_words`].
     pub fn into_bits(self, units: usize) -> Result<BitMatrix> {
-        let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         check_len("BitsState::into_bits", "chains", "units", count(self.units), units)?;
         Ok(BitMatrix::from_words(units, count(self.samples), self.words)?)
     }
-}
-
-/// Chains, to be saved.
-pub(crate) fn chains_state(chains: &Chains) -> ChainsState {
-    let (v, reals) = visible_state(chains.v());
-    ChainsState { sweeps: chains.sweeps, layers: vec![v, BitsState::from(chains.h())], reals }
-}
-
-/// Visible states, to be saved: bits, or numbers.
-pub(crate) fn visible_state(v: &Batch) -> (BitsState, Vec<f32>) {
-    match v {
-        Batch::Bits(bits) => (BitsState::from(bits), Vec::new()),
-        Batch::Reals(reals) => (BitsState::default(), reals.as_slice().to_vec()),
-    }
-}
-
-/// Saved visible states of so many units.
-pub(crate) fn restore_visible(bits: BitsState, reals: Vec<f32>, visible: usize) -> Result<Batch> {
-    if reals.is_empty() {
-        return Ok(bits.into_bits(visible)?.into());
-    }
-    check_len("RbmLearner::restore", "chains", "numbers", reals.len(), reals.len().next_multiple_of(visible))?;
-    Ok(Matrix::from_vec(visible, reals.len() / visible, reals).into())
-}
-
-/// Saved chains of a machine of so many units.
-pub(crate) fn restore_chains(state: ChainsState, [visible, hidden]: [usize; 2]) -> Result<Chains> {
-    const OP: &str = "RbmLearner::restore";
-    check_len(OP, "chains", "layers", state.layers.len(), 2)?;
-    let mut layers = state.layers.into_iter();
-    let mut next = || layers.next().unwrap_or_default();
-    let (v, h) = (next(), next().into_bits(hidden)?);
-    let v = restore_visible(v, state.reals, visible)?;
-    let chains = Chains { layers: vec![v, h.into()], sweeps: state.sweeps };
-    check_len(OP, "chains", "samples", chains.h().samples(), chains.v().samples())?;
-    Ok(chains)
 }
 
 #[cfg(test)]
@@ -251,7 +441,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rejects_states_that_do_not_fit() {
+    fn rejects_parameters_that_do_not_fit() {
         let good = ParametersState::new(&Stack::zeros(&[2, 2]).unwrap(), Some(&Recognition::zeros(&[2, 2]).unwrap()));
         assert!(good.clone().into_parts().is_ok());
         let error = |change: &dyn Fn(&mut ParametersState)| {
@@ -259,19 +449,50 @@ mod tests {
             change(&mut state);
             state.into_parts().unwrap_err().to_string()
         };
-        let few = error(&|state| state.stack[0].truncate(3));
-        assert_eq!(few, "ParametersState::into_parts: `weights.0` has numbers 3, expected 4");
-        let few = error(&|state| state.recognition[0].truncate(3));
-        assert_eq!(few, "ParametersState::into_parts: `recognition.weights.0` has numbers 3, expected 4");
-        let odd = error(&|state| state.recognition.truncate(1));
-        assert_eq!(odd, "ParametersState::into_parts: `recognition` has tensors 1, expected 0");
+        for name in ["weights.0", "recognition.weights.0"] {
+            let few = error(&|state| state.tensors.get_mut(name).unwrap().truncate(3));
+            assert_eq!(few, format!("ParametersState::into_parts: `{name}` has numbers 3, expected 4"));
+        }
+        for name in ["weights.0", "bias.1", "recognition.bias.1"] {
+            let absent = error(&|state| drop(state.tensors.remove(name)));
+            assert_eq!(absent, format!("checkpoint file lacks `{name}`"));
+        }
         error(&|state| state.layers = vec![u64::MAX, u64::MAX]);
         error(&|state| *state = ParametersState::default());
+    }
+
+    #[test]
+    fn rejects_states_that_do_not_fit() {
         let bits = BitsState::from(&BitMatrix::zeros(3, 2));
         assert_eq!(bits.clone().into_bits(3).unwrap(), BitMatrix::zeros(3, 2));
+        let error = bits.clone().into_bits(4).unwrap_err().to_string();
+        assert_eq!(error, "BitsState::into_bits: `chains` has units 3, expected 4");
+        let error = |layers: Vec<LayerState>, units: &[usize]| {
+            ChainsState { sweeps: 0, layers }.into_chains("op", "chains", units).unwrap_err().to_string()
+        };
+        let reals = |count: usize| LayerState::Reals { units: 2, values: vec![0.5; count] };
+        assert_eq!(error(vec![reals(4)], &[2, 3]), "op: `chains` has layers 1, expected 2");
+        assert_eq!(error(vec![reals(4)], &[3]), "op: `chains` has units 2, expected 3");
+        assert_eq!(error(vec![reals(3)], &[2]), "op: `chains` has numbers 3, expected 4");
+        let above = "op: `chains` is real numbers, allowed: zeros and ones in every layer above the visible one";
+        assert_eq!(error(vec![reals(2), reals(2)], &[2, 2]), above);
+        assert_eq!(error(vec![reals(2), LayerState::Bits(bits)], &[2, 3]), "op: `chains` has samples 2, expected 1");
+    }
+
+    #[test]
+    fn law_what_is_put_is_taken_once_by_its_name() {
+        let mut state = LearnerState::default();
+        state.put_layers("offset", &[vec![0.5], vec![0.25, 0.75]]);
+        state.counts.insert("stage".into(), vec![3]);
+        state.numbers.insert("log_weight".into(), vec![1.5]);
+        let wrong = state.clone().take_layers("op", "offset", &[1, 1]).unwrap_err().to_string();
+        assert_eq!(wrong, "op: `offset.1` has length 2, expected 1");
+        assert_eq!(state.take_layers("op", "offset", &[1, 2]).unwrap(), [vec![0.5], vec![0.25, 0.75]]);
         assert_eq!(
-            bits.into_bits(4).unwrap_err().to_string(),
-            "BitsState::into_bits: `chains` has units 3, expected 4"
+            (state.take_count("op", "stage").unwrap(), state.take_number("op", "log_weight").unwrap()),
+            (3, 1.5)
         );
+        assert_eq!(state, LearnerState::default());
+        assert_eq!(state.take_count("op", "stage").unwrap_err().to_string(), "checkpoint file lacks `stage`");
     }
 }

@@ -1,10 +1,10 @@
 //! Chains of a machine in training that go on from update to update: at one temperature, or at several.
 
-use gm_core::{BatchRef, Streams, check_len};
+use gm_core::{BatchRef, Streams};
 use gm_rbm::{Chains, Phase, Rbm, Replicas, Sampler, Trajectory};
 
 use crate::error::Result;
-use crate::learner::{ChainsState, Figures, chains_state, restore_chains, restore_visible, visible_state, widened};
+use crate::learner::{CHAINS, ChainsState, Figures, LearnerState, take};
 use crate::rbm::settings::{Algorithm, RbmSettings};
 
 /// Updates after which temperatures move, and how far.
@@ -12,6 +12,16 @@ use crate::rbm::settings::{Algorithm, RbmSettings};
 /// Every pair of neighbours is offered 25 swaps a chain in between, enough to tell a rare swap from a frequent one.
 const ADAPT_EVERY: u64 = 50;
 const ADAPT_RATE: f64 = 0.2;
+
+/// The names of the numbers of chains in a checkpoint.
+const BETAS: &str = "chains.betas";
+const BASE: &str = "chains.base";
+const SWAPS: &str = "chains.swaps";
+const TRAJECTORY: &str = "trajectory";
+
+/// The lists of [`Trajectory::numbers`].
+const TRAJECTORY_NUMBERS: [&str; 3] =
+    ["trajectory.log_weights_of_v", "trajectory.log_weights", "trajectory.log_partition"];
 
 /// Chains that go on.
 #[derive(Clone, Debug)]
@@ -88,31 +98,30 @@ impl ModelChains {
         Ok(())
     }
 
-    /// States and numbers, to be saved.
-    pub(crate) fn state(&self) -> (ChainsState, Vec<Vec<f64>>) {
-        match self {
-            Self::Persistent(chains) => (chains_state(chains), vec![]),
+    /// Adds states and numbers to what is saved.
+    pub(crate) fn put(&self, state: &mut LearnerState) {
+        let chains = match self {
+            Self::Persistent(chains) => chains,
             Self::Tempered(replicas) => {
-                let numbers = vec![widened(replicas.betas()), widened(replicas.base()), replicas.swaps()];
-                (chains_state(replicas.chains()), numbers)
+                state.tensors.insert(BETAS.into(), replicas.betas().to_vec());
+                state.tensors.insert(BASE.into(), replicas.base().to_vec());
+                state.numbers.insert(SWAPS.into(), replicas.swaps());
+                replicas.chains()
             }
-        }
+        };
+        state.chains.insert(CHAINS.into(), chains.into());
     }
 
-    /// Takes over what was saved of chains of the same algorithm; numbers that are left belong to others.
-    pub(crate) fn restore(
-        &mut self,
-        state: ChainsState,
-        units: [usize; 2],
-        numbers: &mut impl Iterator<Item = Vec<f64>>,
-    ) -> Result<()> {
-        let chains = restore_chains(state, units)?;
+    /// Takes over what was saved of chains of the same algorithm.
+    pub(crate) fn restore(&mut self, state: &mut LearnerState, rbm: &Rbm) -> Result<()> {
+        const OP: &str = "RbmLearner::restore";
+        let chains = state.take_chains(OP, CHAINS, &[rbm.visible(), rbm.hidden()])?;
+        rbm.check_data(OP, chains.v())?;
         match self {
             Self::Persistent(persistent) => *persistent = chains,
             Self::Tempered(replicas) => {
-                let mut next = || numbers.next().unwrap_or_default();
-                let (betas, base, swaps) = (narrowed(&next()), narrowed(&next()), next());
-                *replicas = Replicas::from_parts(chains, betas, base)?.with_swaps(&swaps)?;
+                let (betas, base) = (take(&mut state.tensors, BETAS)?, take(&mut state.tensors, BASE)?);
+                *replicas = Replicas::from_parts(chains, betas, base)?.with_swaps(&state.take_numbers(SWAPS)?)?;
             }
         }
         Ok(())
@@ -126,25 +135,23 @@ fn acceptance(swaps: &[f64]) -> (f64, f64) {
     (mean, shares.into_iter().fold(1.0, f64::min))
 }
 
-fn narrowed(values: &[f64]) -> Vec<f32> {
-    values.iter().map(|&x| x as f32).collect()
+/// Adds the chains that follow a model to what is saved.
+pub(crate) fn put_trajectory(trajectory: &Trajectory, state: &mut LearnerState) {
+    let chains = ChainsState { sweeps: 0, layers: vec![trajectory.states().into()] };
+    state.chains.insert(TRAJECTORY.into(), chains);
+    state.numbers.extend(TRAJECTORY_NUMBERS.map(String::from).into_iter().zip(trajectory.numbers()));
 }
 
-/// The states of chains that follow a model, to be saved; their numbers are saved beside them.
-pub(crate) fn trajectory_state(trajectory: &Trajectory) -> ChainsState {
-    let (v, reals) = visible_state(trajectory.states());
-    ChainsState { sweeps: 0, layers: vec![v], reals }
-}
-
-/// Saved chains that follow a model of so many visible units.
-pub(crate) fn restore_trajectory(
-    state: ChainsState,
-    visible: usize,
-    numbers: &mut impl Iterator<Item = Vec<f64>>,
-) -> Result<Trajectory> {
-    check_len("RbmLearner::restore", "trajectory", "layers", state.layers.len(), 1)?;
-    let v = restore_visible(state.layers.into_iter().next().unwrap_or_default(), state.reals, visible)?;
-    Ok(Trajectory::from_parts(v, numbers.take(3).collect())?)
+/// Takes the saved chains that follow a model, where there are any.
+pub(crate) fn take_trajectory(state: &mut LearnerState, rbm: &Rbm) -> Result<Option<Trajectory>> {
+    const OP: &str = "RbmLearner::restore";
+    if !state.chains.contains_key(TRAJECTORY) {
+        return Ok(None);
+    }
+    let v = state.take_chains(OP, TRAJECTORY, &[rbm.visible()])?.layers.swap_remove(0);
+    rbm.check_data(OP, &v)?;
+    let numbers = TRAJECTORY_NUMBERS.iter().map(|name| state.take_numbers(name)).collect::<Result<_>>()?;
+    Ok(Some(Trajectory::from_parts(v, numbers)?))
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use gm_core::{
-    AisSettings, Batch, BatchRef, BitMatrix, Error as CoreError, Estimate, Gaussian, ModelData, Purpose, Schedule,
-    Stack, Streams, VisibleUnits, check_len, mean,
+    AisSettings, Batch, BatchRef, BitMatrix, Error as CoreError, Estimate, Matrix, ModelData, Purpose, Schedule, Stack,
+    Streams, VisibleKind, VisibleUnits, check_len, mean,
 };
 use gm_rbm::{
     Chains, Offsets, Phase, Rbm, Sampler, Trajectory, class_gradient_into, contrastive_divergence, free_energy_gap,
@@ -14,12 +14,12 @@ use gm_rbm::{
 
 use crate::error::Result;
 use crate::learner::{
-    Figures, GREATEST_STEP, Learner, LearnerState, ModelSettings, Optimiser, ParametersState, Probe, StepReport,
-    binary, check_layers, error_rate, of_variances, rms, widened,
+    Ascent, Figures, Learner, LearnerState, ModelSettings, ParametersState, Probe, Slope, StepReport, Weighted, binary,
+    check_layers, error_rate, rms, widened,
 };
-use crate::rbm::chains::{ModelChains, restore_trajectory, trajectory_state};
+use crate::rbm::chains::{ModelChains, put_trajectory, take_trajectory};
 use crate::rbm::settings::{Algorithm, RbmSettings};
-use crate::settings::{Clock, Regularise, in_force, pull_to_share};
+use crate::settings::{Clock, in_force, pull_to_share};
 use gm_data::Dataset;
 
 /// The most units of the smaller layer for training on the exact gradient.
@@ -73,7 +73,7 @@ const LONG_WAY: usize = 2_000;
 pub struct RbmLearner {
     settings: RbmSettings,
     sampler: Sampler,
-    optimiser: Optimiser,
+    ascent: Ascent,
     offsets: Offsets,
     chains: Option<ModelChains>,
     /// Chains that know log Z, where it is not enumerated; none any more when they have lost it.
@@ -124,7 +124,19 @@ impl RbmLearner {
     ) -> Result<Self> {
         settings.check()?;
         let rbm = Rbm::initial_with(units, visible_means, settings.hidden, settings.init_scale, streams)?;
-        Self::start(rbm, visible_means, settings, SHORT_WAY, streams)
+        Self::start(rbm, visible_means, settings, Some(SHORT_WAY), streams)
+    }
+
+    /// A model of the shape that settings and data ask for, which takes over a saved state.
+    pub(super) fn blank(
+        data: &Dataset,
+        visible_means: &[f32],
+        settings: &RbmSettings,
+        streams: &Streams,
+    ) -> Result<Self> {
+        let units = settings.visible.units(settings.classes, data)?;
+        let rbm = Rbm::from_stack(Stack::zeros(&[visible_means.len(), settings.hidden])?)?.with_units(units)?;
+        Self::start(rbm, visible_means, settings, None, streams)
     }
 
     /// A given model, to be trained further on data of the given means, `[visible]`.
@@ -147,11 +159,17 @@ impl RbmLearner {
     /// # Ok::<(), gm_train::Error>(())
     /// ```
     pub fn start_from(rbm: Rbm, visible_means: &[f32], settings: &RbmSettings, streams: &Streams) -> Result<Self> {
-        Self::start(rbm, visible_means, settings, LONG_WAY, streams)
+        Self::start(rbm, visible_means, settings, Some(LONG_WAY), streams)
     }
 
-    /// A model in training; log Z is followed from a model without weights in so many steps.
-    fn start(rbm: Rbm, visible_means: &[f32], settings: &RbmSettings, way: usize, streams: &Streams) -> Result<Self> {
+    /// A model in training. log Z is followed from a model without weights in `way` steps.
+    fn start(
+        rbm: Rbm,
+        visible_means: &[f32],
+        settings: &RbmSettings,
+        way: Option<usize>,
+        streams: &Streams,
+    ) -> Result<Self> {
         const OP: &str = "RbmLearner::start_from";
         settings.check()?;
         check_len(OP, "visible_means", "length", visible_means.len(), rbm.visible())?;
@@ -170,16 +188,19 @@ impl RbmLearner {
         let idle = Phase::new(&sampler, &rbm.units().blank(rbm.visible(), 1));
         let log_variances = vec![0.0; rbm.units().gaussian().map_or(0, |_| rbm.visible())];
         let chains = ModelChains::new(rbm, visible_means, settings, streams)?;
-        let followed = estimates_log_z(settings, rbm);
-        let follow = || Trajectory::start(rbm, settings.log_z_chains, way, streams);
-        let trajectory = followed.then(follow).transpose()?;
+        let way = way.filter(|_| estimates_log_z(settings, rbm));
+        let follow = |way| Trajectory::start(rbm, settings.log_z_chains, way, streams);
+        let trajectory = way.map(follow).transpose()?;
         Ok(Self {
             settings: settings.clone(),
             trajectory,
             weights: None,
-            optimiser: Optimiser::of_tensors(
+            ascent: Ascent::with_variances(
+                settings.pace(),
                 settings.optimiser(),
-                rbm.stack().tensors().chain(of_variances(&log_variances)),
+                (settings.regularise, settings.least_variance),
+                rbm.stack(),
+                rbm.units(),
             ),
             offsets: Offsets { visible: visible_means.to_vec(), hidden: vec![0.5; rbm.hidden()] },
             gradient: rbm.stack().clone(),
@@ -275,11 +296,7 @@ impl RbmLearner {
             pull_to_share(bias, self.data.hidden_means(), target, self.settings.sparsity_cost);
         }
         self.centre();
-        let rate = self.settings.rate(clock);
-        if let Some(momentum) = self.settings.momentum(clock) {
-            self.optimiser.set_momentum(momentum);
-        }
-        self.climb(rate as f32);
+        let rate = self.climb(clock);
         self.follow(clock, streams);
         Ok(StepReport { learning_rate: rate, figures })
     }
@@ -332,25 +349,14 @@ impl RbmLearner {
         }
     }
 
-    /// Moves the parameters, log-variances among them, up their gradient.
-    fn climb(&mut self, rate: f32) {
-        let Self { sampler, settings, optimiser, gradient, log_variances, .. } = self;
-        let penalty = settings.regularise;
-        let mut steps = vec![0.0; log_variances.len()];
-        sampler.update(|rbm| {
-            let tensors = rbm.stack_mut().tensors_mut().zip(gradient.tensors());
-            let variances = (!steps.is_empty()).then_some((steps.as_mut_slice(), log_variances.as_slice()));
-            let penalty_of = |t| if t == 0 { penalty } else { Regularise::default() };
-            optimiser.apply_to_tensors(tensors.chain(variances), rate, penalty_of);
-            penalty.limit_norms(rbm.stack_mut());
-            if let Some(gaussian) = rbm.units_mut().gaussian_mut() {
-                for (step, variance) in steps.iter_mut().zip(gaussian.variance()) {
-                    let least = (settings.least_variance / variance).ln();
-                    *step = step.clamp(-GREATEST_STEP, GREATEST_STEP).max(least);
-                }
-                gaussian.grow(&steps);
-            }
-        });
+    /// Moves the parameters, log-variances among them, up their gradient; the rate of the update.
+    fn climb(&mut self, clock: &Clock) -> f64 {
+        if let Some(momentum) = self.settings.momentum(clock) {
+            self.ascent.set_momentum(momentum);
+        }
+        let Self { sampler, ascent, gradient, log_variances, .. } = self;
+        let slope = Slope { tensors: gradient.tensors().collect(), log_variances, ..Slope::default() };
+        sampler.update(|rbm| ascent.climb(rbm, slope, clock))
     }
 
     /// Rows as the model sees them.
@@ -382,32 +388,29 @@ impl RbmLearner {
     }
 }
 
+impl Weighted for RbmLearner {
+    fn weigh(&mut self, weights: Vec<f32>) {
+        self.weights = Some(weights);
+    }
+}
+
 impl Learner for RbmLearner {
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
         let states = self.states("RbmLearner::step", batch)?;
         self.learn(states.view(), clock, streams)
     }
 
-    fn takes_weights(&self) -> bool {
-        true
-    }
-
-    fn weigh(&mut self, weights: Vec<f32>) {
-        self.weights = Some(weights);
+    fn weighted(&mut self) -> Option<&mut dyn Weighted> {
+        Some(self)
     }
 
     fn stack(&self) -> &Stack {
         self.rbm().stack()
     }
 
-    fn set_parameters(&mut self, parameters: ParametersState) -> Result<()> {
+    fn set_parameters(&mut self, mut parameters: ParametersState) -> Result<()> {
         const OP: &str = "RbmLearner::set_parameters";
-        let mut units = self.rbm().units().clone();
-        check_len(OP, "variance", "length", parameters.variance.len(), self.log_variances.len())?;
-        if let Some(gaussian) = units.gaussian_mut() {
-            *gaussian =
-                Gaussian::new(parameters.variance.clone())?.with_standardise(gaussian.standardise().cloned())?;
-        }
+        let units = parameters.take_units(OP, self.rbm().units())?;
         let (stack, _) = parameters.into_parts()?;
         check_layers(OP, &stack, &[self.rbm().visible(), self.rbm().hidden()])?;
         let changed = Rbm::from_stack(stack)?.with_units(units)?;
@@ -416,8 +419,7 @@ impl Learner for RbmLearner {
     }
 
     fn parameters(&self) -> ParametersState {
-        let variance = self.rbm().units().gaussian().map_or_else(Vec::new, |gaussian| gaussian.variance().to_vec());
-        ParametersState { variance, ..ParametersState::new(self.rbm().stack(), None) }
+        ParametersState::new(self.rbm().stack(), None).with_variance(self.rbm().units())
     }
 
     fn enumerable_units(&self) -> usize {
@@ -480,53 +482,47 @@ impl Learner for RbmLearner {
     }
 
     fn state(&self) -> LearnerState {
-        let (mut chains, mut numbers): (Vec<_>, Vec<_>) = self.chains.iter().map(ModelChains::state).unzip();
-        chains.extend(self.trajectory.iter().map(trajectory_state));
-        numbers.extend(self.trajectory.iter().map(Trajectory::numbers));
-        LearnerState {
-            parameters: self.parameters(),
-            optimiser: self.optimiser.state().clone(),
-            offsets: vec![self.offsets.visible.clone(), self.offsets.hidden.clone()],
-            chains,
-            numbers: numbers.concat(),
-            stage: 0,
+        let mut state =
+            LearnerState { parameters: self.parameters(), optimiser: self.ascent.state(), ..LearnerState::default() };
+        state.put_layers("offset", [&self.offsets.visible, &self.offsets.hidden]);
+        if let Some(chains) = &self.chains {
+            chains.put(&mut state);
         }
+        if let Some(trajectory) = &self.trajectory {
+            put_trajectory(trajectory, &mut state);
+        }
+        state
     }
 
-    fn restore(&mut self, state: LearnerState) -> Result<()> {
+    fn restore(&mut self, mut state: LearnerState) -> Result<()> {
         const OP: &str = "RbmLearner::restore";
-        let (visible, hidden) = (self.rbm().visible(), self.rbm().hidden());
-        self.set_parameters(state.parameters)?;
-        let stack = self.rbm().stack();
-        let tensors = stack.tensors().zip(stack.tensor_names());
-        let variances = of_variances(&self.log_variances).map(|values| (values, "visible_variance".into()));
-        self.optimiser =
-            Optimiser::resume_tensors(self.settings.optimiser(), tensors.chain(variances), state.optimiser)?;
-        check_len(OP, "offsets", "layers", state.offsets.len(), 2)?;
-        let mut offsets = state.offsets.into_iter();
-        let mut next = |units| -> Result<Vec<f32>> {
-            let values = offsets.next().unwrap_or_default();
-            check_len(OP, "offsets", "length", values.len(), units)?;
-            Ok(values)
-        };
-        self.offsets = Offsets { visible: next(visible)?, hidden: next(hidden)? };
-        let expected = usize::from(self.chains.is_some()) + usize::from(self.trajectory.is_some());
-        if self.trajectory.is_some() && state.chains.len() + 1 == expected {
-            // They had lost log Z when the state was saved.
-            self.trajectory = None;
-        } else {
-            check_len(OP, "chains", "length", state.chains.len(), expected)?;
-        }
-        let (mut chains, mut numbers) = (state.chains.into_iter(), state.numbers.into_iter());
-        let mut next = || chains.next().unwrap_or_default();
+        let units = [self.rbm().visible(), self.rbm().hidden()];
+        self.set_parameters(std::mem::take(&mut state.parameters))?;
+        self.ascent.restore(std::mem::take(&mut state.optimiser))?;
+        let visible = state.take_tensor(OP, "offset.0", units[0])?;
+        self.offsets = Offsets { visible, hidden: state.take_tensor(OP, "offset.1", units[1])? };
         if let Some(chains) = &mut self.chains {
-            chains.restore(next(), [visible, hidden], &mut numbers)?;
+            chains.restore(&mut state, self.sampler.model())?;
         }
-        if let Some(trajectory) = &mut self.trajectory {
-            *trajectory = restore_trajectory(next(), visible, &mut numbers)?;
-        }
+        // Without a trajectory in the state its chains had lost log Z.
+        let follows = estimates_log_z(&self.settings, self.rbm());
+        self.trajectory = if follows { take_trajectory(&mut state, self.sampler.model())? } else { None };
         Ok(())
     }
+}
+
+/// Means of data as a given model sees them, which must have the visible units that the settings name.
+pub(crate) fn means_seen_by(rbm: &Rbm, means: &[f32], settings: &RbmSettings) -> Result<Vec<f32>> {
+    let found = rbm.units().kind();
+    if found != settings.visible_kind() {
+        let (op, arg, value) = ("fit_rbm_with", "start", format!("a model with {found} visible units"));
+        return Err(CoreError::Param { op, arg, value, allowed: "the visible units of the settings" }.into());
+    }
+    // The learner refuses another number of units.
+    if found != VisibleKind::Gaussian || rbm.visible() != means.len() {
+        return Ok(means.to_vec());
+    }
+    Ok(rbm.standardised(&Matrix::from_column_slice(means.len(), 1, means)).as_slice().to_vec())
 }
 
 /// Whether log Z of a machine is estimated as training goes on.
@@ -560,7 +556,7 @@ mod tests {
         assert_eq!(error.to_string(), "RbmLearner::step: `batch` has units 5, expected 4");
         let mut state = learner.state();
         state.chains.clear();
-        assert!(learner.restore(state).unwrap_err().to_string().contains("`chains` has length 0, expected 1"));
+        assert_eq!(learner.restore(state).unwrap_err().to_string(), "checkpoint file lacks `chains`");
     }
 
     #[test]

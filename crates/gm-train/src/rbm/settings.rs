@@ -5,13 +5,14 @@ use std::str::FromStr;
 
 use gm_core::{Arrangement, Error as CoreError, ModelKind, Streams, VisibleKind};
 use gm_data::{Binarise, Dataset};
+use gm_rbm::Rbm;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::learner::{Learner, ModelSettings};
-use crate::rbm::learner::RbmLearner;
+use crate::learner::{Learner, ModelSettings, Origin, Pace};
+use crate::rbm::learner::{RbmLearner, means_seen_by};
 use crate::settings::{
-    Clock, OptimiserSettings, Rate, Regularise, Visible, check_classes, classes_of, in_force, warm_up, with_labels,
+    Clock, OptimiserSettings, Rate, Regularise, Visible, check_classes, classes_of, in_force, with_labels,
 };
 
 /// Draws of a layer between two changes of its weights from which on it pays to arrange these for draws.
@@ -313,8 +314,9 @@ impl RbmSettings {
         ]
     }
 
-    pub(super) fn rate(&self, clock: &Clock) -> f64 {
-        self.learning_rate * self.schedule.factor(clock) * warm_up(self.warm_up, clock)
+    /// The learning rate.
+    pub(super) fn pace(&self) -> Pace {
+        Pace { first: self.learning_rate, schedule: self.schedule, warm_up: self.warm_up }
     }
 
     /// The share of the last update that is repeated, of optimisers that repeat one.
@@ -355,15 +357,29 @@ impl ModelSettings for RbmSettings {
         self.visible.kind(self.classes)
     }
 
-    fn prepare(&self, data: &Dataset, binarise: Binarise) -> Result<Option<Dataset>> {
+    fn prepare(&self, data: &Dataset, binarise: Binarise, _: Origin<'_>) -> Result<Option<Dataset>> {
         match with_labels(self.labels, self.classes, data)? {
             Some(joined) => Ok(Some(joined)),
             None => self.visible.prepare("RbmSettings", data, binarise),
         }
     }
 
-    fn learner(&self, data: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
-        Ok(Box::new(RbmLearner::with_data(data, visible_means, self, streams)?))
+    fn learner(
+        &self,
+        data: &Dataset,
+        visible_means: &[f32],
+        origin: Origin<'_>,
+        streams: &Streams,
+    ) -> Result<Box<dyn Learner>> {
+        Ok(Box::new(match origin {
+            Origin::Random => RbmLearner::with_data(data, visible_means, self, streams)?,
+            Origin::Model(model) => {
+                let rbm = Rbm::from_data(model.clone())?;
+                let means = means_seen_by(&rbm, visible_means, self)?;
+                RbmLearner::start_from(rbm, &means, self, streams)?
+            }
+            Origin::State(_) => RbmLearner::blank(data, visible_means, self, streams)?,
+        }))
     }
 }
 

@@ -2,6 +2,9 @@
 
 use gm_core::{BitMatrix, mean};
 
+use crate::error::Result;
+use crate::learner::LearnerState;
+
 /// How slowly the running moments of the learning signal change.
 const SIGNAL_DECAY: f64 = 0.8;
 
@@ -47,8 +50,38 @@ impl Baseline {
         self.moments = Some([follow(running, centre), follow(spread, variance)]);
         (values.iter().map(|value| value + running).collect(), scale)
     }
+
+    /// Its tensors by name.
+    pub(super) fn named(&self) -> impl Iterator<Item = (String, &[f32])> {
+        BASELINE.map(String::from).into_iter().zip(self.tensors.iter().map(Vec::as_slice))
+    }
+
+    /// Its tensors with their gradients.
+    pub(super) fn ascending(&mut self) -> impl Iterator<Item = (&mut [f32], &[f32])> {
+        self.tensors.iter_mut().map(Vec::as_mut_slice).zip(self.gradient.iter().map(Vec::as_slice))
+    }
+
+    /// Adds it to what is saved.
+    pub(super) fn put(&self, state: &mut LearnerState) {
+        state.tensors.extend(self.named().map(|(name, values)| (name, values.to_vec())));
+        let moments = self.moments.into_iter().flatten().map(|x| vec![x]);
+        state.numbers.extend(MOMENTS.map(String::from).into_iter().zip(moments));
+    }
+
+    /// Takes over what was saved.
+    pub(super) fn restore(&mut self, state: &mut LearnerState) -> Result<()> {
+        const OP: &str = "SbnLearner::restore";
+        for (name, tensor) in BASELINE.iter().zip(&mut self.tensors) {
+            *tensor = state.take_tensor(OP, name, tensor.len())?;
+        }
+        self.moments = match state.numbers.contains_key(MOMENTS[0]) {
+            true => Some([state.take_number(OP, MOMENTS[0])?, state.take_number(OP, MOMENTS[1])?]),
+            false => None,
+        };
+        Ok(())
+    }
 }
 
-pub(super) fn baseline_tensors(baseline: &Option<Baseline>) -> impl Iterator<Item = &[f32]> {
-    baseline.iter().flat_map(|baseline| baseline.tensors.iter().map(Vec::as_slice))
-}
+/// The names of the baseline's tensors and of its moments.
+const BASELINE: [&str; 2] = ["baseline.weights", "baseline.bias"];
+const MOMENTS: [&str; 2] = ["baseline.mean", "baseline.variance"];

@@ -1,19 +1,18 @@
 //! Sigmoid belief nets in training.
 
 use gm_core::{
-    Batch, BitMatrix, Chains, Error as CoreError, ModelData, Purpose, Recognition, Stack, Streams, check_len, mean,
-    unwatched,
+    Batch, BitMatrix, Chains, Error as CoreError, ModelData, Purpose, Recognition, Stack, Streams, mean, unwatched,
 };
 use gm_sbn::{BoundSettings, Draws, Dreams, Recognised, Sampler, Sbn};
 
 use crate::error::Result;
 use crate::learner::{
-    Figures, Learner, LearnerState, Optimiser, ParametersState, Probe, StepReport, binary, check_layers, rms,
+    Ascent, Figures, Learner, LearnerState, ParametersState, Probe, Slope, StepReport, binary, check_layers, named, rms,
 };
-use crate::sbn::baseline::{Baseline, baseline_tensors};
+use crate::sbn::baseline::Baseline;
 use crate::sbn::rule::SbnRule;
 use crate::sbn::settings::SbnSettings;
-use crate::settings::{Clock, Regularise};
+use crate::settings::Clock;
 
 /// The most hidden units for training on the exact gradient.
 const EXACT_GRADIENT_LIMIT: usize = 10;
@@ -50,7 +49,7 @@ const WATCHED_SAMPLES: usize = 20;
 pub struct SbnLearner {
     settings: SbnSettings,
     sampler: Sampler,
-    optimiser: Optimiser,
+    ascent: Ascent,
     gradient: (Stack, Recognition),
     baseline: Option<Baseline>,
 }
@@ -103,9 +102,10 @@ impl SbnLearner {
         }
         let gradient = (sbn.stack().clone(), recognition.clone());
         let baseline = (settings.rule == SbnRule::Nvil).then(|| Baseline::new(sbn.visible()));
-        let tensors = sbn.stack().tensors().chain(recognition.tensors());
-        let optimiser = Optimiser::of_tensors(settings.optimiser, tensors.chain(baseline_tensors(&baseline)));
-        Ok(Self { settings: settings.clone(), sampler: Sampler::new(sbn), optimiser, gradient, baseline })
+        let of_net = recognition.tensor_names().into_iter().zip(recognition.tensors());
+        let tensors = named(sbn.stack()).chain(of_net).chain(baseline.iter().flat_map(Baseline::named));
+        let ascent = Ascent::new(settings.pace(), settings.optimiser, settings.regularise, tensors);
+        Ok(Self { settings: settings.clone(), sampler: Sampler::new(sbn), ascent, gradient, baseline })
     }
 
     /// The model as it is now.
@@ -206,22 +206,15 @@ impl SbnLearner {
         (a, c)
     }
 
-    /// Moves all parameters along their gradients.
-    fn update(&mut self, rate: f32) {
-        let (depth, penalty) = (self.sbn().depth(), self.settings.regularise);
-        let layers = 2 * depth + 1;
-        // Weights come first in either net.
-        let penalised = |t: usize| t < depth || (layers..layers + depth).contains(&t);
-        let penalty = |t| if penalised(t) { penalty } else { Regularise::default() };
-        let Self { settings, sampler, optimiser, gradient, baseline } = self;
-        sampler.update(|sbn| {
-            let gradients = gradient.0.tensors().chain(gradient.1.tensors());
-            let baseline = baseline.iter_mut().flat_map(|baseline| {
-                baseline.tensors.iter_mut().map(Vec::as_mut_slice).zip(baseline.gradient.iter().map(Vec::as_slice))
-            });
-            optimiser.apply_to_tensors(sbn.tensors_mut().zip(gradients).chain(baseline), rate, penalty);
-            settings.regularise.limit_norms(sbn.stack_mut());
-        });
+    /// Moves all parameters along their gradients; the rate of the update.
+    fn climb(&mut self, clock: &Clock) -> f64 {
+        let Self { sampler, ascent, gradient, baseline, .. } = self;
+        let slope = Slope {
+            tensors: gradient.0.tensors().chain(gradient.1.tensors()).collect(),
+            others: baseline.iter_mut().flat_map(Baseline::ascending).collect(),
+            ..Slope::default()
+        };
+        sampler.update(|sbn| ascent.climb(sbn, slope, clock))
     }
 }
 
@@ -229,17 +222,21 @@ impl Learner for SbnLearner {
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
         let batch = binary("SbnLearner::step", batch, self.sbn().visible())?;
         let bound = self.ascend(batch, clock.step, streams)?;
-        let rate = self.settings.rate(clock);
-        self.update(rate as f32);
-        Ok(StepReport { learning_rate: rate, figures: Figures::new(bound.map(|bound| ("batch_bound", bound))) })
+        let figures = Figures::new(bound.map(|bound| ("batch_bound", bound)));
+        Ok(StepReport { learning_rate: self.climb(clock), figures })
     }
 
     fn stack(&self) -> &Stack {
         self.sbn().stack()
     }
 
-    fn recognition(&self) -> Option<&Recognition> {
-        self.sbn().recognition()
+    fn tensors(&self) -> Vec<(String, &[f32])> {
+        let of_net = |net| Recognition::tensor_names(net).into_iter().zip(Recognition::tensors(net));
+        named(self.stack()).chain(self.sbn().recognition().into_iter().flat_map(of_net)).collect()
+    }
+
+    fn parameters(&self) -> ParametersState {
+        ParametersState::new(self.sbn().stack(), self.sbn().recognition())
     }
 
     fn set_parameters(&mut self, parameters: ParametersState) -> Result<()> {
@@ -282,45 +279,20 @@ impl Learner for SbnLearner {
     }
 
     fn state(&self) -> LearnerState {
-        let moments = self.baseline.iter().flat_map(|baseline| baseline.moments).flatten().map(split_double);
-        LearnerState {
-            parameters: ParametersState::new(self.sbn().stack(), self.sbn().recognition()),
-            optimiser: self.optimiser.state().clone(),
-            offsets: baseline_tensors(&self.baseline).map(<[f32]>::to_vec).chain(moments).collect(),
-            chains: Vec::new(),
-            numbers: Vec::new(),
-            stage: 0,
+        let mut state =
+            LearnerState { parameters: self.parameters(), optimiser: self.ascent.state(), ..LearnerState::default() };
+        if let Some(baseline) = &self.baseline {
+            baseline.put(&mut state);
         }
+        state
     }
 
-    fn restore(&mut self, state: LearnerState) -> Result<()> {
-        const OP: &str = "SbnLearner::restore";
-        let name = |t: usize| format!("tensor {t}");
-        let tensors = self.gradient.0.tensors().chain(self.gradient.1.tensors());
-        let tensors = tensors.chain(baseline_tensors(&self.baseline));
-        let named = tensors.enumerate().map(|(t, tensor)| (tensor, name(t)));
-        self.optimiser = Optimiser::resume_tensors(self.settings.optimiser, named, state.optimiser)?;
-        self.set_parameters(state.parameters)?;
-        if let Some(baseline) = &mut self.baseline {
-            let offsets = state.offsets;
-            check_len(OP, "offsets", "length", offsets.len(), if offsets.len() > 2 { 4 } else { 2 })?;
-            for (tensor, saved) in baseline.tensors.iter_mut().zip(&offsets) {
-                check_len(OP, "baseline", "length", saved.len(), tensor.len())?;
-                tensor.clone_from(saved);
-            }
-            baseline.moments = offsets.get(2).zip(offsets.get(3)).map(|(a, b)| [join_double(a), join_double(b)]);
+    fn restore(&mut self, mut state: LearnerState) -> Result<()> {
+        self.ascent.restore(std::mem::take(&mut state.optimiser))?;
+        self.set_parameters(std::mem::take(&mut state.parameters))?;
+        match &mut self.baseline {
+            Some(baseline) => baseline.restore(&mut state),
+            None => Ok(()),
         }
-        Ok(())
     }
-}
-
-/// A double-precision number as the bits of two single-precision ones, which a checkpoint keeps exactly.
-fn split_double(x: f64) -> Vec<f32> {
-    let bits = x.to_bits();
-    vec![f32::from_bits((bits >> 32) as u32), f32::from_bits(bits as u32)]
-}
-
-fn join_double(parts: &[f32]) -> f64 {
-    let bits = |i: usize| u64::from(parts.get(i).map_or(0, |x| x.to_bits()));
-    f64::from_bits(bits(0) << 32 | bits(1))
 }

@@ -2,15 +2,16 @@
 
 use std::fmt;
 
-use gm_core::{Error as CoreError, ModelKind, Streams};
+use gm_core::{Error as CoreError, ModelKind, Recognition, Stack, Streams};
 use gm_data::Dataset;
+use gm_sbn::Sbn;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::learner::{Learner, ModelSettings};
+use crate::learner::{Learner, ModelSettings, Origin, Pace};
 use crate::sbn::learner::SbnLearner;
 use crate::sbn::rule::SbnRule;
-use crate::settings::{Clock, OptimiserSettings, Rate, Regularise, warm_up};
+use crate::settings::{OptimiserSettings, Rate, Regularise};
 
 /// How a sigmoid belief net is trained.
 ///
@@ -112,8 +113,9 @@ impl SbnSettings {
         self.regularise.check()
     }
 
-    pub(super) fn rate(&self, clock: &Clock) -> f64 {
-        self.learning_rate * self.schedule.factor(clock) * warm_up(self.warm_up, clock)
+    /// The learning rate.
+    pub(super) fn pace(&self) -> Pace {
+        Pace { first: self.learning_rate, schedule: self.schedule, warm_up: self.warm_up }
     }
 
     /// The shares of wake and sleep in what the recognition net learns.
@@ -158,8 +160,22 @@ impl ModelSettings for SbnSettings {
         Self::check(self)
     }
 
-    fn learner(&self, _: &Dataset, visible_means: &[f32], streams: &Streams) -> Result<Box<dyn Learner>> {
-        Ok(Box::new(SbnLearner::new(visible_means, self, streams)?))
+    fn learner(
+        &self,
+        _: &Dataset,
+        visible_means: &[f32],
+        origin: Origin<'_>,
+        streams: &Streams,
+    ) -> Result<Box<dyn Learner>> {
+        Ok(Box::new(match origin {
+            Origin::Random => SbnLearner::new(visible_means, self, streams)?,
+            Origin::Model(model) => SbnLearner::start_from(Sbn::from_data(model.clone())?, self)?,
+            Origin::State(_) => {
+                let layers = self.layers(visible_means.len());
+                let blank = Sbn::new(Stack::zeros(&layers)?, Some(Recognition::zeros(&layers)?))?;
+                SbnLearner::start_from(blank, self)?
+            }
+        }))
     }
 }
 

@@ -112,12 +112,12 @@ impl OptimiserSettings {
         }
     }
 
-    /// Running tensors that this optimiser keeps for each parameter.
-    pub(crate) fn slots(&self) -> usize {
+    /// The names of the running tensors that this optimiser keeps for each parameter.
+    pub(crate) fn slots(&self) -> &'static [&'static str] {
         match *self {
-            Self::Sgd { momentum: 0.0, .. } => 0,
-            Self::Sgd { .. } => 1,
-            Self::Adam { .. } => 2,
+            Self::Sgd { momentum: 0.0, .. } => &[],
+            Self::Sgd { .. } => &["velocity"],
+            Self::Adam { .. } => &["mean", "square"],
         }
     }
 }
