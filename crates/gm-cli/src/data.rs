@@ -14,6 +14,21 @@ use crate::picture::Shape;
 /// The folder of known data sets, apart from `--data-dir`.
 const FOLDER: &str = "DGM_DATA";
 
+/// The help of an option that several commands have.
+pub(crate) const DATA: &str = "Data: a built-in name (`digits`), a known set (`mnist`) or the path of a file or folder";
+
+/// The help of an option that several commands have.
+pub(crate) const BINARISE: &str = "How grey levels become 0 and 1: `none`, `threshold[:T]` or `fixed[:SEED]` [default: `none` for binary data, else `fixed:0`]";
+
+/// The help of an option that several commands have.
+pub(crate) const INVERT: &str = "Exchange 0 and 1, and grey levels with their complements";
+
+/// The help of an option that several commands have.
+pub(crate) const SPLIT: &str = "Which rows: train, valid, test or all";
+
+/// The help of an option that several commands have.
+pub(crate) const TEST_SPLIT: &str = "Which rows: train, valid, test or all [default: test]";
+
 /// Where known data sets are.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Folders {
@@ -82,17 +97,13 @@ impl std::fmt::Display for Part {
 /// The rows that a command works on.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Rows {
-    /// Data: a built-in name (`digits`), a known set (`mnist`) or the path of a file or folder
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", help = DATA)]
     pub(crate) data: String,
     #[command(flatten)]
     pub(crate) folders: Folders,
-    /// How grey levels become 0 and 1: `none`, `threshold[:T]` or `fixed[:SEED]`
-    /// [default: `none` for binary data, else `fixed:0`]
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, value_name = "HOW", help = BINARISE)]
     pub(crate) binarise: Option<Binarise>,
-    /// Exchange 0 and 1, and grey levels with their complements
-    #[arg(long)]
+    #[arg(long, help = INVERT)]
     pub(crate) invert: bool,
 }
 

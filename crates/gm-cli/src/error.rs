@@ -59,6 +59,16 @@ pub(crate) enum Error {
         /// What would do.
         allowed: String,
     },
+    /// An option has an effect only together with another one.
+    #[error("{option} {value} needs {needs}")]
+    Needs {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// The other option, with its value.
+        needs: String,
+    },
     /// A run has not been trained to its end.
     #[error("{} has no model.gm yet", folder.display())]
     NoModel {
@@ -177,6 +187,14 @@ impl Error {
     pub(crate) fn content<E: ToString>(path: impl AsRef<Path>) -> impl FnOnce(E) -> Self {
         let path = path.as_ref().to_path_buf();
         move |error| Self::Content { path, detail: error.to_string() }
+    }
+
+    /// Refuses an option that was given without the one that it needs.
+    pub(crate) fn needs<T: ToString>(option: &'static str, given: Option<T>, holds: bool, needs: &str) -> Result<()> {
+        match given {
+            Some(value) if !holds => Err(Self::Needs { option, value: value.to_string(), needs: needs.into() }),
+            _ => Ok(()),
+        }
     }
 
     /// What the user can do, with the program's own flags.

@@ -10,6 +10,9 @@ use npyz::{WriteOptions, WriterBuilder};
 
 use crate::error::{Error, Result};
 
+/// The help of an option that several commands have.
+pub(crate) const FORCE: &str = "Replace the file if it exists";
+
 /// What an output file holds, by its extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {

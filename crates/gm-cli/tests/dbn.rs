@@ -123,12 +123,40 @@ fn law_extending_a_run_keeps_its_layers() {
 }
 
 #[test]
+fn law_layers_learn_with_the_options_of_an_rbm() {
+    let workshop = Workshop::new();
+    let line = "train dbn --data bars-and-stripes:3 --hidden 6,8 --epochs 3 --batch-size 8 --chains 10 --no-report";
+    workshop.json(&words(&format!("{line} --out plain")));
+    for (options, key) in [
+        ("--sparsity 0.1", "sparsity = 0.1"),
+        ("--sparsity 0.1 --sparsity-cost 0.5", "sparsity_cost = 0.5"),
+        ("--k 1,3@1", "later_steps = [[1, 3]]"),
+        ("--momentum 0.5,0.75@2", "later_momentum = [[2, 0.75]]"),
+        ("--momentum 0.5 --nesterov", "optimiser = \"nesterov:0.5\""),
+    ] {
+        workshop.json(&words(&format!("{line} {options} --out changed")));
+        let config = workshop.text("changed/config.toml");
+        assert!(config.contains(key), "{key} is not in\n{config}");
+        assert!(workshop.read("plain/model.gm") != workshop.read("changed/model.gm"), "{options} changed nothing");
+        workshop.json(&words("train --config changed/config.toml --out again --no-report"));
+        assert!(workshop.read("changed/model.gm") == workshop.read("again/model.gm"), "{options}");
+        ["changed", "again"].iter().for_each(|run| std::fs::remove_dir_all(workshop.path(run)).unwrap());
+    }
+    let refused = workshop.refuses(&words(&format!("{line} --temperatures 5 --out no")));
+    assert!(refused.contains("--temperatures 5 needs --algorithm pt"), "{refused}");
+    let config = workshop.text("plain/config.toml");
+    workshop.write("wrong.toml", config.replace("[model.regularise]", "log_z_chains = 5\n[model.regularise]"));
+    let refused = workshop.refuses(&words("train --config wrong.toml --out no"));
+    assert!(refused.contains("log_z_chains"), "{refused}");
+}
+
+#[test]
 fn rejects_options_that_do_not_belong() {
     let workshop = Workshop::with_model();
     let refused = workshop.refuses(&words("sample model.gm --label 3"));
     assert!(refused.contains("--label") && refused.contains("a model with label units"), "{refused}");
     let refused = workshop.refuses(&words("train dbn --data digits --backfit up-down --backfit-samples 5 --out run"));
-    assert!(refused.contains("--backfit-samples") && refused.contains("--backfit rws only"), "{refused}");
+    assert!(refused.contains("--backfit-samples 5 needs --backfit rws"), "{refused}");
     let misused = workshop.misused(&words("train dbn --data digits --backfit-epochs 5 --out run"));
     assert!(misused.contains("--backfit"), "{misused}");
     let misused = workshop.misused(&words("train dbn --data digits --epochs 5 --layer-epochs 5,5 --out run"));

@@ -155,7 +155,10 @@ fn rejects_what_does_not_go_together() {
         ),
         ("finetune model.gm --data bare.csv --out no", "bare.csv: the train split has no labels; labels are"),
         (bare.as_str(), "visible units, the data bare.csv have 64"),
-        ("finetune model.gm --data digits --hidden 5 --out no", "--hidden: 5, allowed: together with --random only"),
+        (
+            "finetune model.gm --data digits --hidden 5 --out no",
+            "--hidden 5 needs --random; a model has layers of its own",
+        ),
         ("finetune --random --data digits --out no", "`hidden` is empty, allowed: one layer or more"),
         (
             "finetune --random --hidden 5,0 --data digits --out no",

@@ -115,7 +115,7 @@ fn table_clamped_chains_are_judged_one_by_one() {
 fn rejects_options_that_do_not_go_together() {
     let workshop = Workshop::with_model();
     let refused = [
-        ("train rbm --data digits --temperatures 3", "--temperatures: 3, allowed: together with --algorithm pt only"),
+        ("train rbm --data digits --temperatures 3", "--temperatures 3 needs --algorithm pt"),
         (
             "sample model.gm --temperatures 3 --method gibbs",
             "--temperatures: 3, allowed: together with --method tempering only",

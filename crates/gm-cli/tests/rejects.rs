@@ -107,7 +107,7 @@ fn rejects_settings_out_of_range_with_their_flags() {
         assert!(!workshop.path("run").exists(), "{flag} left a run behind");
     }
     let line = workshop.refuses(&["train", "rbm", "--data", "digits", "--optimiser", "adam", "--momentum", "0.5"]);
-    assert_parts(&line, &["--momentum", "--optimiser sgd only"]);
+    assert_parts(&line, &["--momentum 0.5 needs --optimiser sgd"]);
 }
 
 #[test]

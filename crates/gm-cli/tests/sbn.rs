@@ -143,10 +143,7 @@ fn rejects_what_a_sigmoid_belief_net_cannot_do() {
             "--causes: 1,1, allowed: two different numbers from 0 to 6",
         ),
         ("inspect model.gm --posterior 1", "--posterior: a rbm, allowed: a sbn, whose causes compete"),
-        (
-            "train sbn --data digits --rule vimco --sleep 0.3",
-            "--sleep: 0.3 with --rule vimco, allowed: together with --rule rws only",
-        ),
+        ("train sbn --data digits --rule vimco --sleep 0.3", "--sleep 0.3 needs --rule rws"),
         (
             "train sbn --data digits --rule vimco --samples 1",
             "SbnSettings: `samples` is 1, allowed: 2 or more for the rule vimco",

@@ -276,7 +276,10 @@ fn rejects_options_of_other_units_of_deep_machines() {
             "DbmSettings: `binarise` is threshold:3 with visible gaussian, allowed: none unless visible units are bernoulli",
         ),
         ("train dbm --data digits --visible softmax:4 --out run", "whole numbers from 0 to 3"),
-        ("train dbm --data digits --visible softmax --least-variance 0.5 --out run", "--visible gaussian only"),
+        (
+            "train dbm --data digits --visible softmax --least-variance 0.5 --out run",
+            "--least-variance 0.5 needs --visible gaussian",
+        ),
     ] {
         let refused = workshop.refuses(&words(line));
         assert!(refused.contains(text), "{line}: {refused}");
@@ -322,7 +325,10 @@ fn rejects_options_of_other_units() {
             "none unless visible units are bernoulli",
         ),
         ("train rbm --data digits --visible softmax:4 --out run", "whole numbers from 0 to 3"),
-        ("train rbm --data digits --visible softmax --least-variance 0.5 --out run", "--visible gaussian only"),
+        (
+            "train rbm --data digits --visible softmax --least-variance 0.5 --out run",
+            "--least-variance 0.5 needs --visible gaussian",
+        ),
         (
             "train rbm --data rows.csv --visible gaussian --early-stopping 3 --stop-on pseudo-likelihood --out run",
             "a figure that this model has",
@@ -467,7 +473,7 @@ fn rejects_options_of_belief_networks_with_other_units() {
         ("train dbn --data rows.csv --hidden 3,3 --out run", "lies outside 0..1"),
         (
             "train dbn --data digits --visible softmax --least-variance 0.5 --hidden 3,3 --out run",
-            "--visible gaussian only",
+            "--least-variance 0.5 needs --visible gaussian",
         ),
         ("train dbn --data digits --visible gaussian --labels --hidden 3 --out run", "2 hidden layers or more"),
         (

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use gm_core::{BitMatrix, Error as CoreError, Purpose, Streams};
 use rand::Rng;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use crate::error::{Error, Result};
 use crate::split::{Levels, Split, Values, check_range};
@@ -26,8 +26,7 @@ use crate::split::{Levels, Split, Values, check_range};
 /// assert_eq!(Binarise::Dynamic.to_string(), "dynamic");
 /// # Ok::<(), gm_data::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, DeserializeFromStr, SerializeDisplay)]
 pub enum Binarise {
     /// No binarisation; the data must be 0 and 1.
     None,
@@ -76,20 +75,6 @@ impl fmt::Display for Binarise {
             Self::Fixed(seed) => write!(f, "fixed:{seed}"),
             Self::Dynamic => f.write_str("dynamic"),
         }
-    }
-}
-
-impl TryFrom<String> for Binarise {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<Binarise> for String {
-    fn from(binarise: Binarise) -> Self {
-        binarise.to_string()
     }
 }
 

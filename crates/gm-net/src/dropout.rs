@@ -6,7 +6,7 @@ use std::str::FromStr;
 use gm_core::{Error, Matrix, Result, Streams};
 use rand::Rng;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 /// The shares of units that are left out of each update. The units are drawn anew for each example.
 ///
@@ -26,8 +26,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(Dropout::default().to_string(), "0,0");
 /// # Ok::<(), gm_core::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, DeserializeFromStr, SerializeDisplay)]
 pub struct Dropout {
     /// The share of input units.
     pub input: f32,
@@ -78,20 +77,6 @@ impl FromStr for Dropout {
 impl fmt::Display for Dropout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{},{}", self.input, self.hidden)
-    }
-}
-
-impl TryFrom<String> for Dropout {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<Dropout> for String {
-    fn from(dropout: Dropout) -> Self {
-        dropout.to_string()
     }
 }
 

@@ -1,8 +1,6 @@
 //! A feed-forward net with a softmax layer on top, from random weights or from those of a generative model.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use gm_core::{
     BatchRef, Error, FileError, Matrix, ModelData, ModelKind, Purpose, Result, Stack, Streams, Vector, VisibleKind,
@@ -10,7 +8,8 @@ use gm_core::{
 };
 use gm_dbm::{Dbm, MeanFieldSettings};
 use rand_distr::{Distribution, StandardNormal};
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
+use strum::{Display, EnumString, VariantNames};
 
 use crate::gradient::Pass;
 
@@ -29,8 +28,10 @@ use crate::gradient::Pass;
 /// assert!(error.starts_with("unknown kind of hidden units `rely`, did you mean `relu`?"));
 /// # Ok::<(), gm_core::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString, VariantNames, DeserializeFromStr, SerializeDisplay,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = Error, parse_err_fn = unknown_units)]
 pub enum HiddenUnits {
     /// 1 / (1 + exp(-x)), the means of binary units.
     #[default]
@@ -39,7 +40,9 @@ pub enum HiddenUnits {
     Relu,
 }
 
-const UNITS: [(&str, HiddenUnits); 2] = [("sigmoid", HiddenUnits::Sigmoid), ("relu", HiddenUnits::Relu)];
+fn unknown_units(text: &str) -> Error {
+    Error::unknown("kind of hidden units", text, HiddenUnits::VARIANTS)
+}
 
 impl HiddenUnits {
     /// The standard deviation of random weights at which signals neither fade nor grow from layer to layer.
@@ -56,35 +59,6 @@ impl HiddenUnits {
 
 fn linear_scale(below: usize, above: usize) -> f32 {
     (2.0 / (below + above) as f32).sqrt()
-}
-
-impl FromStr for HiddenUnits {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let found = UNITS.iter().find(|(name, _)| *name == text).map(|(_, units)| *units);
-        found.ok_or_else(|| Error::unknown("kind of hidden units", text, &UNITS.map(|(name, _)| name)))
-    }
-}
-
-impl fmt::Display for HiddenUnits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(UNITS[*self as usize].0)
-    }
-}
-
-impl TryFrom<String> for HiddenUnits {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<HiddenUnits> for String {
-    fn from(units: HiddenUnits) -> Self {
-        units.to_string()
-    }
 }
 
 /// A feed-forward net that gives the probabilities of classes.

@@ -386,6 +386,38 @@ mod tests {
     }
 
     #[test]
+    fn table_layers_of_a_network_have_the_keys_of_an_rbm() {
+        let text = "[data]\nspec = 'digits'\n[model]\nkind = 'dbn'\nhidden = [9, 5]\nepochs = 3\nsparsity = 0.1\n\
+                    later_steps = [[2, 5]]\nlater_momentum = [[1, 0.5]]\nlearning_rate = [0.1, 0.05]\n[model.regularise]\nl2 = 0.5\n";
+        let config = Config::parse(text).unwrap();
+        let ModelConfig::Dbn(settings) = &config.model else { panic!("a network") };
+        let layer = RbmSettings {
+            sparsity: Some(0.1),
+            later_steps: vec![(2, 5)],
+            later_momentum: vec![(1, 0.5)],
+            regularise: crate::Regularise { l2: 0.5, ..Default::default() },
+            ..Default::default()
+        };
+        let (epochs, learning_rate) = (vec![3], vec![0.1, 0.05]);
+        let expected = DbnSettings { hidden: vec![9, 5], epochs, learning_rate, layer, ..Default::default() };
+        assert_eq!(*settings, expected);
+        assert_eq!(Config::parse(&config.to_toml()).unwrap(), config);
+        for key in ["hidden = [9, 5]", "epochs = [3]", "learning_rate = [0.1, 0.05]", "chains = 500"] {
+            assert!(config.to_toml().contains(key), "{key} is not in\n{}", config.to_toml());
+        }
+        assert!(!config.to_toml().contains("log_z_chains"));
+        let wrong = text.replace("sparsity", "sparsety");
+        assert!(Config::parse(&wrong).unwrap_err().to_string().contains("unknown field `sparsety`"));
+        let network = |layer| DbnSettings { hidden: vec![3, 2], layer, ..Default::default() }.check().unwrap_err();
+        assert_eq!(
+            network(RbmSettings { log_z_chains: 5, ..Default::default() }).to_string(),
+            "DbnSettings: `log_z_chains` is 5, allowed: nothing in a network, whose bound anneals log Z"
+        );
+        let hidden = network(RbmSettings { hidden: 5, ..Default::default() }).to_string();
+        assert_eq!(hidden, "DbnSettings: `layer.hidden` is 5, allowed: units in the list `hidden` alone");
+    }
+
+    #[test]
     fn table_only_what_changes_the_result_is_binding() {
         let config = Config::new("digits", ModelConfig::Rbm(RbmSettings::default()));
         let same = Config { threads: 2, checkpoint_every: 5, ..config.clone() };

@@ -294,7 +294,7 @@ pub fn fit_dbm(
 /// use gm_train::{DbnSettings, FitOptions, Unobserved, fit_dbn};
 ///
 /// let bars = Dataset::builtin("bars-and-stripes:2")?;
-/// let settings = DbnSettings { hidden: vec![4, 4], epochs: vec![20], batch_size: 8, chains: 20, ..Default::default() };
+/// let settings = DbnSettings { hidden: vec![4, 4], epochs: vec![20], layer: RbmSettings { batch_size: 8, chains: 20, ..Default::default() }, ..Default::default() };
 /// let fit = fit_dbn(&bars, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved)?;
 /// assert_eq!(fit.model.layers(), [4, 4, 4]);
 /// # Ok::<(), gm_train::Error>(())
@@ -315,7 +315,7 @@ pub fn fit_dbn(
     };
     settings.start_layers = start.as_ref().map_or(0, Dbn::depth);
     settings.check()?;
-    let plan = options.plan(data, (settings.total_epochs(), settings.batch_size), settings.takes_reals());
+    let plan = options.plan(data, (settings.total_epochs(), settings.batch_size()), settings.takes_reals());
     let prepared = settings.prepare(data, plan.binarise, Origin::Random)?;
     let learnt = prepared.as_ref().unwrap_or(data);
     let examples = Examples::new(learnt, &plan, streams)?;

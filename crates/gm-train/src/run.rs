@@ -277,7 +277,9 @@ fn check_same(folder: &Path, config: &Config, data: &Dataset, checkpoint: &Check
         let rows = data.train.len().div_ceil(config.model.settings().batch_size()) as u64;
         return Err(Error::Finished { folder: folder.into(), epochs: checkpoint.step / rows.max(1) });
     }
-    if let Some((expected, found)) = first_difference(&checkpoint.config, &config.binding()) {
+    // Settings that have been added since hold by their defaults.
+    let began = Config::parse(&checkpoint.config).map_or_else(|_| checkpoint.config.clone(), |began| began.binding());
+    if let Some((expected, found)) = first_difference(&began, &config.binding()) {
         return Err(Error::ConfigChanged { folder: folder.into(), expected, found });
     }
     let (expected, found) = (checkpoint.data, DataMark::of(data));

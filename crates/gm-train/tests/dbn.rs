@@ -17,10 +17,8 @@ fn small() -> DbnSettings {
     DbnSettings {
         hidden: vec![8, 10],
         epochs: vec![1_500],
-        batch_size: 8,
-        chains: 100,
         learning_rate: vec![0.2],
-        init_scale: 0.05,
+        layer: RbmSettings { batch_size: 8, chains: 100, init_scale: 0.05, ..DbnSettings::default().layer },
         ..DbnSettings::default()
     }
 }
@@ -91,7 +89,12 @@ fn law_backfitting_improves_a_network_on_log_p() {
 
 #[test]
 fn law_a_network_of_one_layer_learns_as_the_machine_does_bit_for_bit() {
-    let settings = DbnSettings { hidden: vec![12], epochs: vec![5], chains: 20, ..small() };
+    let settings = DbnSettings {
+        hidden: vec![12],
+        epochs: vec![5],
+        layer: RbmSettings { chains: 20, ..small().layer },
+        ..small()
+    };
     let rbm = RbmSettings {
         hidden: 12,
         epochs: 5,
@@ -110,12 +113,9 @@ fn labelled(epochs: u64, class_weight: f32) -> Fit<Dbn> {
     let digits = Dataset::builtin("digits").expect("a built-in set");
     let settings = DbnSettings {
         hidden: vec![60, 80],
-        labels: true,
-        class_weight,
         epochs: vec![epochs],
-        batch_size: 20,
-        chains: 100,
         learning_rate: vec![0.1],
+        layer: RbmSettings { labels: true, class_weight, batch_size: 20, chains: 100, ..DbnSettings::default().layer },
         ..DbnSettings::default()
     };
     let monitor = MonitorSettings { every: epochs, ..MonitorSettings::default() };
@@ -156,14 +156,17 @@ fn law_label_units_tell_the_class() {
 fn quick(backfit: Backfit, labels: bool) -> DbnSettings {
     DbnSettings {
         hidden: vec![12, 16],
-        labels,
-        class_weight: if labels { 2.0 } else { 0.0 },
         epochs: vec![2],
-        batch_size: 400,
-        chains: 30,
-        optimiser: "momentum:0.5".parse().expect("an optimiser"),
         backfit,
         backfit_epochs: 2,
+        layer: RbmSettings {
+            labels,
+            class_weight: if labels { 2.0 } else { 0.0 },
+            batch_size: 400,
+            chains: 30,
+            optimiser: "momentum:0.5".parse().expect("an optimiser"),
+            ..DbnSettings::default().layer
+        },
         ..DbnSettings::default()
     }
 }
@@ -232,7 +235,12 @@ fn stable_training_does_not_depend_on_threads() {
         let fit = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let class_weight = if inputs == LayerInputs::Samples { 2.0 } else { 0.0 };
-            let settings = DbnSettings { inputs, class_weight, hidden: vec![70, 130], ..quick(backfit, true) };
+            let settings = DbnSettings {
+                inputs,
+                hidden: vec![70, 130],
+                layer: RbmSettings { class_weight, ..quick(backfit, true).layer },
+                ..quick(backfit, true)
+            };
             let options = FitOptions::default();
             pool.install(|| fit_dbn(&digits, &settings, &options, &Streams::new(3), &mut Unobserved).unwrap().model)
         };
@@ -298,7 +306,10 @@ fn rejects_each_setting_out_of_range() {
         (DbnSettings { hidden: vec![], ..base.clone() }, "`hidden` is empty, allowed: one layer or more"),
         (DbnSettings { hidden: vec![3, 0], ..base.clone() }, "`hidden` is 0, allowed: 1 or more"),
         (DbnSettings { epochs: vec![0], ..base.clone() }, "`epochs` is 0, allowed: 1 or more"),
-        (DbnSettings { chains: 0, ..base.clone() }, "`chains` is 0, allowed: 1 or more"),
+        (
+            DbnSettings { layer: RbmSettings { chains: 0, ..base.layer.clone() }, ..base.clone() },
+            "`chains` is 0, allowed: 1 or more",
+        ),
         (
             DbnSettings { backfit_steps: vec![], ..base.clone() },
             "`backfit_steps` is empty, allowed: one number or more",
@@ -316,12 +327,19 @@ fn rejects_each_setting_out_of_range() {
             "`backfit_learning_rate` is 0, allowed: finite numbers above 0",
         ),
         (
-            DbnSettings { labels: true, classes: 1, ..base.clone() },
+            DbnSettings { layer: RbmSettings { labels: true, classes: 1, ..base.layer.clone() }, ..base.clone() },
             "`classes` is 1, allowed: 0 for those of the data, or 2 or more",
         ),
-        (DbnSettings { class_weight: 2.0, ..base.clone() }, "`class_weight` is 2, allowed: 0 without label units"),
         (
-            DbnSettings { labels: true, class_weight: 2.0, inputs: LayerInputs::Means, ..base.clone() },
+            DbnSettings { layer: RbmSettings { class_weight: 2.0, ..base.layer.clone() }, ..base.clone() },
+            "`class_weight` is 2, allowed: 0 without label units",
+        ),
+        (
+            DbnSettings {
+                inputs: LayerInputs::Means,
+                layer: RbmSettings { labels: true, class_weight: 2.0, ..base.layer.clone() },
+                ..base.clone()
+            },
             "`class_weight` is 2 with means as inputs, allowed: 0 with means as inputs",
         ),
     ];
@@ -351,7 +369,10 @@ fn law_a_configuration_survives_a_round_trip_and_takes_single_numbers() {
 
 #[test]
 fn stat_mean_evaluation_brackets_the_exact_value() {
-    let dbn = fit(&DbnSettings { epochs: vec![200], algorithm: Algorithm::Cd, ..small() }, 7);
+    let dbn = fit(
+        &DbnSettings { epochs: vec![200], layer: RbmSettings { algorithm: Algorithm::Cd, ..small().layer }, ..small() },
+        7,
+    );
     let data = EvalData::from_dataset(&bars(), SplitName::Train, None).unwrap();
     let exactly = evaluate_dbn(&dbn, &data, &EvalSettings::default(), &mut unwatched).unwrap();
     assert_eq!((exactly.mean_log_prob.side, exactly.log_partition.as_ref().unwrap().method), ("exact", "exact"));

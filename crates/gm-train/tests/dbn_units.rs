@@ -62,12 +62,9 @@ fn settings(visible: Visible) -> DbnSettings {
     let rate = if visible == Visible::Gaussian { 0.02 } else { 0.2 };
     DbnSettings {
         hidden: vec![4, 6],
-        visible,
         epochs: vec![100],
-        batch_size: 50,
-        chains: 100,
         learning_rate: vec![rate, 0.2],
-        init_scale: 0.1,
+        layer: RbmSettings { visible, batch_size: 50, chains: 100, init_scale: 0.1, ..DbnSettings::default().layer },
         ..DbnSettings::default()
     }
 }
@@ -94,10 +91,9 @@ fn law_a_network_of_one_layer_learns_as_the_machine_does_bit_for_bit() {
         for algorithm in [Algorithm::Pcd, Algorithm::Cd, Algorithm::Pt, Algorithm::Exact] {
             let of_layer = DbnSettings {
                 hidden: vec![4],
-                algorithm,
-                temperatures: 3,
                 epochs: vec![3],
                 learning_rate: vec![0.02],
+                layer: RbmSettings { algorithm, temperatures: 3, ..settings(visible).layer },
                 ..settings(visible)
             };
             let rbm = RbmSettings {
@@ -143,7 +139,12 @@ fn law_the_second_layer_learns_a_better_prior() {
         assert!(at(200, "log_likelihood") >= last - 1e-6);
         assert!((at(200, "log_likelihood") - log_p(&model, &data)).abs() < 0.2, "a sample of the same rows");
         // Independent columns would have less.
-        let none = DbnSettings { epochs: vec![1], learning_rate: vec![1e-6], init_scale: 0.0, ..settings(visible) };
+        let none = DbnSettings {
+            epochs: vec![1],
+            learning_rate: vec![1e-6],
+            layer: RbmSettings { init_scale: 0.0, ..settings(visible).layer },
+            ..settings(visible)
+        };
         let (found, independent) = (log_p(&model, &data), log_p(&fit(&data, &none, 1), &data));
         assert!(found > independent + 0.5, "{visible}: {found}, {independent} of independent columns");
     }
@@ -174,7 +175,10 @@ fn law_backfitting_improves_a_network_on_log_p() {
 #[test]
 fn law_label_units_tell_the_class_of_measurements() {
     let data = measurements(600);
-    let settings = DbnSettings { labels: true, ..settings(Visible::Gaussian) };
+    let settings = DbnSettings {
+        layer: RbmSettings { labels: true, ..settings(Visible::Gaussian).layer },
+        ..settings(Visible::Gaussian)
+    };
     let Fit { model, history, .. } = fit_with(&data, &settings, None, 2);
     assert_eq!((model.classes(), model.visible()), (2, 3));
     let error = history.last().and_then(|last| last.figures.get("error_rate")).expect("a network with labels");
@@ -224,15 +228,18 @@ fn planted_mean_densities_without_the_volume_of_standardisation_are_found_out() 
 fn quick(visible: Visible, backfit: Backfit) -> DbnSettings {
     DbnSettings {
         hidden: vec![8, 10],
-        visible,
-        labels: true,
         epochs: vec![2],
-        batch_size: 400,
-        chains: 30,
         learning_rate: vec![0.01, 0.1],
-        optimiser: "momentum:0.5".parse().expect("an optimiser"),
         backfit,
         backfit_epochs: 2,
+        layer: RbmSettings {
+            visible,
+            labels: true,
+            batch_size: 400,
+            chains: 30,
+            optimiser: "momentum:0.5".parse().expect("an optimiser"),
+            ..DbnSettings::default().layer
+        },
         ..DbnSettings::default()
     }
 }
@@ -268,7 +275,11 @@ fn stable_training_does_not_depend_on_threads() {
     let data = measurements(600);
     let fit = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let settings = DbnSettings { hidden: vec![70, 130], batch_size: 200, ..quick(Visible::Gaussian, Backfit::Rws) };
+        let settings = DbnSettings {
+            hidden: vec![70, 130],
+            layer: RbmSettings { batch_size: 200, ..quick(Visible::Gaussian, Backfit::Rws).layer },
+            ..quick(Visible::Gaussian, Backfit::Rws)
+        };
         pool.install(|| fit(&data, &settings, 3))
     };
     assert_eq!(fit(1), fit(3));
@@ -295,7 +306,7 @@ fn law_machines_and_networks_are_extended_and_converted() {
         let refused = convert_model(extended.to_data().unwrap(), ModelKind::Sbn).unwrap_err().to_string();
         assert!(refused.contains("sbn for a dbn of 2 hidden layers and"), "{refused}");
         // Other units than those of the model are refused.
-        let other = DbnSettings { visible: Visible::Bernoulli, ..more };
+        let other = DbnSettings { layer: RbmSettings { visible: Visible::Bernoulli, ..more.layer.clone() }, ..more };
         let text = fit_dbn(&data, &other, &FitOptions::default(), &Streams::new(0), &mut Unobserved).unwrap_err();
         assert!(text.to_string().contains("`start` is a model with"), "{text}");
     }
@@ -303,13 +314,22 @@ fn law_machines_and_networks_are_extended_and_converted() {
 
 #[test]
 fn rejects_labels_on_one_layer_and_fallback_is_no_error() {
-    let one = DbnSettings { labels: true, ..of_one_layer(Visible::Gaussian) };
+    let one = DbnSettings {
+        layer: RbmSettings { labels: true, ..of_one_layer(Visible::Gaussian).layer },
+        ..of_one_layer(Visible::Gaussian)
+    };
     assert_eq!(
         one.check().unwrap_err().to_string(),
         "DbnSettings: `visible` is gaussian with labels and 1 hidden layer, allowed: bernoulli with labels, or 2 hidden layers \
          or more"
     );
-    let text = DbnSettings { least_variance: 0.0, ..settings(Visible::Gaussian) }.check().unwrap_err().to_string();
+    let text = DbnSettings {
+        layer: RbmSettings { least_variance: 0.0, ..settings(Visible::Gaussian).layer },
+        ..settings(Visible::Gaussian)
+    }
+    .check()
+    .unwrap_err()
+    .to_string();
     assert_eq!(text, "RbmSettings: `least_variance` is 0, allowed: above 0, at most 1");
     // An unrolled start of the second layer is one at random, as asked for by name.
     let data = measurements(60);

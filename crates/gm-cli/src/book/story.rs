@@ -186,7 +186,11 @@ fn together(dbn: &Dbn, backfit: Backfit) -> Vec<EpochRecord> {
 // ANCHOR_END: backfit
 
 fn layers() -> DbnSettings {
-    DbnSettings { hidden: vec![HIDDEN, ABOVE], batch_size: 100, chains: 100, ..Default::default() }
+    DbnSettings {
+        hidden: vec![HIDDEN, ABOVE],
+        layer: RbmSettings { batch_size: 100, chains: 100, ..Default::default() },
+        ..Default::default()
+    }
 }
 
 fn figure(history: &[EpochRecord], name: &str, from: u64) -> Vec<(f64, f64)> {

@@ -174,8 +174,12 @@ impl Demo {
             _ => {
                 let hidden = vec![HIDDEN[0], DBN_LAYER];
                 let mut watcher = watcher(kind, data, &hidden);
-                let settings =
-                    DbnSettings { hidden, epochs: vec![DBN_EPOCHS], batch_size: 100, ..DbnSettings::default() };
+                let settings = DbnSettings {
+                    hidden,
+                    epochs: vec![DBN_EPOCHS],
+                    layer: RbmSettings { batch_size: 100, ..DbnSettings::default().layer },
+                    ..DbnSettings::default()
+                };
                 let options = FitOptions { start: Some(Dbn::from_rbm(rbm)?), ..looks(DBN_EPOCHS) };
                 finished(fit_dbn(data, &settings, &options, &streams, &mut watcher)?, |dbn| dbn.to_data())?
             }

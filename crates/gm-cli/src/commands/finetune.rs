@@ -8,7 +8,7 @@ use gm_net::{Dropout, HiddenUnits};
 use gm_train::{ClassifierSettings, ModelConfig, ModelSettings, OptimiserSettings, Run, StopOn};
 
 use super::Context;
-use super::train::{self, Options, Shared};
+use super::train::{self, CONFIG, Options, RESUME, Shared};
 use crate::data::check_input;
 use crate::error::{Error, Result};
 use crate::model;
@@ -33,11 +33,9 @@ pub(crate) struct Finetune {
     /// Start from random weights instead, with the layers of --hidden
     #[arg(long, conflicts_with_all = ["model", "config", "resume"])]
     random: bool,
-    /// Train as this file says, such as the config.toml of another run
-    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    #[arg(long, value_name = "FILE", conflicts_with = "resume", help = CONFIG)]
     config: Option<PathBuf>,
-    /// Continue the interrupted run in this folder
-    #[arg(long, value_name = "RUN")]
+    #[arg(long, value_name = "RUN", help = RESUME)]
     resume: Option<PathBuf>,
     #[command(flatten)]
     new: NewRun,
@@ -162,14 +160,8 @@ impl Finetune {
 
     /// Refuses what only a net of random weights has a use for.
     fn check_random(&self) -> Result<()> {
-        match (&self.model, &self.new.0.hidden) {
-            (Some(_), Some(hidden)) => {
-                let value = training::dashed(hidden);
-                let allowed = "together with --random only, a model has layers of its own".into();
-                Err(Error::Option { option: "--hidden", value, allowed })
-            }
-            _ => Ok(()),
-        }
+        let hidden = self.new.0.hidden.as_deref().map(training::dashed);
+        Error::needs("--hidden", hidden, self.model.is_none(), "--random; a model has layers of its own")
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::classifier::learner::ClassifierLearner;
 use crate::error::{Error, Result};
 use crate::learner::{Learner, ModelSettings, Origin, Pace, ParametersState};
-use crate::settings::{OptimiserSettings, Rate, Regularise};
+use crate::settings::{OptimiserSettings, Ranges, Rate, Regularise};
 
 /// How a classifier is trained.
 ///
@@ -100,24 +100,19 @@ impl ClassifierSettings {
     ///
     /// [`gm_core::Error::Param`] naming the setting, its value and what is allowed.
     pub fn check(&self) -> Result<()> {
-        if self.hidden.is_empty() && self.start.is_none() {
-            return Err(refused("hidden", "empty", "one layer or more for a net of random weights"));
-        }
-        let zero = |(arg, value): &(&str, u64)| *value == 0 && *arg != HEAD_EPOCHS;
-        if let Some((arg, value)) = self.counts().into_iter().find(zero) {
-            return Err(refused(arg, value, "1 or more"));
-        }
-        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return Err(refused("learning_rate", self.learning_rate, "finite numbers above 0"));
-        }
-        for (arg, value) in [("warm_up", self.warm_up), ("init_scale", self.init_scale.unwrap_or(0.0).into())] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(refused(arg, value, "finite numbers of 0 or more"));
-            }
-        }
-        if let Some(classes) = self.classes.filter(|classes| *classes < 2) {
-            return Err(refused("classes", classes, "2 or more"));
-        }
+        Ranges::of("ClassifierSettings")
+            .require(
+                !self.hidden.is_empty() || self.start.is_some(),
+                "hidden",
+                "empty",
+                "one layer or more for a net of random weights",
+            )
+            .counts(self.counts().into_iter().filter(|(arg, _)| *arg != HEAD_EPOCHS))
+            .positive("learning_rate", self.learning_rate)
+            .not_negative("warm_up", self.warm_up)
+            .not_negative("init_scale", self.init_scale.unwrap_or(0.0))
+            .require(self.classes.is_none_or(|classes| classes >= 2), "classes", self.classes.unwrap_or(0), "2 or more")
+            .check()?;
         self.dropout.check()?;
         self.optimiser.check()?;
         self.regularise.check()

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use gm_core::Error as CoreError;
 use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use crate::course::metrics::EpochRecord;
 use crate::error::{Error, Result};
@@ -27,8 +28,7 @@ use crate::learner::{Learner, ParametersState};
 /// assert_eq!("free-energy-gap:2.5".parse::<StopOn>()?, StopOn::FreeEnergyGap(2.5));
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, DeserializeFromStr, SerializeDisplay)]
 pub enum StopOn {
     /// All epochs are made.
     #[default]
@@ -110,20 +110,6 @@ impl fmt::Display for StopOn {
             Self::CrossEntropy => f.write_str("cross-entropy"),
             Self::FreeEnergyGap(limit) => write!(f, "free-energy-gap:{limit}"),
         }
-    }
-}
-
-impl TryFrom<String> for StopOn {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<StopOn> for String {
-    fn from(rule: StopOn) -> Self {
-        rule.to_string()
     }
 }
 

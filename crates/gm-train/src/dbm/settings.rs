@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use gm_core::{Error as CoreError, ModelData, ModelKind, Streams, VisibleKind};
 use gm_data::{Binarise, Dataset};
@@ -10,12 +9,14 @@ use gm_dbm::{Dbm, MeanFieldSettings};
 use gm_dbn::Dbn;
 use gm_rbm::Rbm;
 use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
+use strum::{Display, EnumString, VariantNames};
 
 use crate::dbm::learner::{DbmLearner, means_seen_by};
 use crate::dbm::pretrain::Scales;
 use crate::error::{Error, Result};
 use crate::learner::{Ascent, Learner, ModelSettings, Origin, Pace};
-use crate::settings::{Clock, OptimiserSettings, Rate, Regularise, Visible};
+use crate::settings::{Clock, OptimiserSettings, Ranges, Rate, Regularise, Visible};
 
 /// What comes before all layers are trained together.
 ///
@@ -36,8 +37,10 @@ use crate::settings::{Clock, OptimiserSettings, Rate, Regularise, Visible};
 /// assert_eq!((epochs("none".parse()?), epochs(Pretrain::Grow), epochs("2009".parse()?)), (50, 55, 60));
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, VariantNames, DeserializeFromStr, SerializeDisplay,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = Error, parse_err_fn = unknown_pretraining)]
 pub enum Pretrain {
     /// Nothing: all layers start from small random weights.
     None,
@@ -45,44 +48,15 @@ pub enum Pretrain {
     /// random weights on top; such a layer leaves p(v) as it was.
     Grow,
     /// Each matrix on its own by contrastive divergence, with doubled input where a second neighbour is missing.
+    #[strum(serialize = "2009")]
     Rules2009,
     /// As 2009 for two hidden layers, with two thirds of the evidence in the first and one third in the second.
+    #[strum(serialize = "2012")]
     Rules2012,
 }
 
-const PRETRAIN: [(&str, Pretrain); 4] =
-    [("none", Pretrain::None), ("grow", Pretrain::Grow), ("2009", Pretrain::Rules2009), ("2012", Pretrain::Rules2012)];
-
-impl FromStr for Pretrain {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let found = PRETRAIN.iter().find(|(name, _)| *name == text);
-        found
-            .map(|(_, which)| *which)
-            .ok_or_else(|| Error::unknown("pretraining", text, &PRETRAIN.map(|(name, _)| name)))
-    }
-}
-
-impl fmt::Display for Pretrain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let found = PRETRAIN.iter().find(|(_, which)| which == self);
-        f.write_str(found.map_or("none", |(name, _)| name))
-    }
-}
-
-impl TryFrom<String> for Pretrain {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<Pretrain> for String {
-    fn from(which: Pretrain) -> Self {
-        which.to_string()
-    }
+fn unknown_pretraining(text: &str) -> Error {
+    Error::unknown("pretraining", text, Pretrain::VARIANTS)
 }
 
 /// How a deep Boltzmann machine is trained.
@@ -203,23 +177,32 @@ impl DbmSettings {
     ///
     /// [`gm_core::Error::Param`] naming the setting, its value and what is allowed.
     pub fn check(&self) -> Result<()> {
-        if self.hidden.is_empty() {
-            return Err(refused("hidden", "empty", "one layer or more"));
-        }
-        if let Some((arg, value)) = self.counts().into_iter().find(|(_, value)| *value == 0) {
-            return Err(refused(arg, value, "1 or more"));
-        }
-        if self.pretrain == Pretrain::Rules2012 && self.hidden.len() != 2 {
-            let value = format!("2012 with {} hidden layers", self.hidden.len());
-            return Err(refused("pretrain", value, "2012 with two hidden layers"));
-        }
-        if self.start.is_some() && self.pretrain != Pretrain::None {
-            return Err(refused("pretrain", self.pretrain, "none with a model to start from"));
-        }
-        if !(self.least_variance > 0.0 && self.least_variance <= 1.0) {
-            return Err(refused("least_variance", self.least_variance, "above 0, at most 1"));
-        }
-        self.check_rates()?;
+        let layers = self.hidden.len();
+        Ranges::of("DbmSettings")
+            .filled("hidden", &self.hidden, "one layer or more")
+            .counts(self.counts())
+            .require(
+                self.pretrain != Pretrain::Rules2012 || layers == 2,
+                "pretrain",
+                format!("2012 with {layers} hidden layers"),
+                "2012 with two hidden layers",
+            )
+            .require(
+                self.start.is_none() || self.pretrain == Pretrain::None,
+                "pretrain",
+                self.pretrain,
+                "none with a model to start from",
+            )
+            .least_variance(self.least_variance)
+            .positive("learning_rate", self.learning_rate)
+            .positive("pretrain_learning_rate", self.pretrain_learning_rate)
+            .not_negative("warm_up", self.warm_up)
+            .not_negative("init_scale", self.init_scale)
+            .not_negative("sparsity_cost", self.sparsity_cost)
+            .share("visible_offset_rate", self.visible_offset_rate)
+            .share("hidden_offset_rate", self.hidden_offset_rate)
+            .share("sparsity", self.sparsity.unwrap_or(0.5))
+            .check()?;
         self.optimiser.check()?;
         self.regularise.check()?;
         Ok(self.mean_field().check()?)
@@ -262,35 +245,6 @@ impl DbmSettings {
             return Err(refused("start", value, "a model with the visible units of the settings"));
         }
         Ok(())
-    }
-
-    fn check_rates(&self) -> Result<()> {
-        for (arg, value) in
-            [("learning_rate", self.learning_rate), ("pretrain_learning_rate", self.pretrain_learning_rate)]
-        {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(refused(arg, value, "finite numbers above 0"));
-            }
-        }
-        let positive = [
-            ("warm_up", self.warm_up),
-            ("init_scale", self.init_scale.into()),
-            ("sparsity_cost", self.sparsity_cost.into()),
-        ];
-        for (arg, value) in positive {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(refused(arg, value, "finite numbers of 0 or more"));
-            }
-        }
-        let shares = [
-            ("visible_offset_rate", self.visible_offset_rate),
-            ("hidden_offset_rate", self.hidden_offset_rate),
-            ("sparsity", self.sparsity.unwrap_or(0.5)),
-        ];
-        match shares.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
-            Some((arg, value)) => Err(refused(arg, value, "0 to 1")),
-            None => Ok(()),
-        }
     }
 
     /// Passes over the training split in all, pretraining included.

@@ -8,11 +8,11 @@ use crate::error::Result;
 
 /// A network whose machine gets label units if it is the last one.
 pub(super) fn labelled(dbn: Dbn, depth: usize, settings: &DbnSettings, visible_means: &[f32]) -> Result<Dbn> {
-    if settings.classes == 0 || depth < settings.hidden.len() {
+    if settings.layer.classes == 0 || depth < settings.hidden.len() {
         return Ok(dbn);
     }
-    let means = &visible_means[visible_means.len() - settings.classes..];
-    let weights = Matrix::zeros(settings.classes, settings.hidden[depth - 1]);
+    let means = &visible_means[visible_means.len() - settings.layer.classes..];
+    let weights = Matrix::zeros(settings.layer.classes, settings.hidden[depth - 1]);
     let bias = Vector::from_iterator(means.len(), means.iter().map(|p| p.max(1e-3).ln()));
     Ok(dbn.with_labels(Some(Labels::new(weights, bias)?))?)
 }

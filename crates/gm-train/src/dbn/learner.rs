@@ -44,7 +44,7 @@ const WATCHED_SAMPLES: usize = 20;
 /// use gm_train::{Clock, DbnLearner, DbnSettings, Learner};
 ///
 /// let streams = Streams::new(0);
-/// let settings = DbnSettings { hidden: vec![3, 5], epochs: vec![1], chains: 10, ..Default::default() };
+/// let settings = DbnSettings { hidden: vec![3, 5], epochs: vec![1], layer: RbmSettings { chains: 10, ..Default::default() }, ..Default::default() };
 /// let mut learner = DbnLearner::new(&[0.5; 4], &settings, &streams)?;
 /// let rows = Batch::from(BitMatrix::zeros(4, 5));
 /// for (step, stage) in [(0, "layer 1 of 2"), (1, "layer 2 of 2")] {
@@ -102,14 +102,14 @@ impl DbnLearner {
     /// use gm_core::Streams;
     /// use gm_train::{DbnLearner, DbnSettings, Learner};
     ///
-    /// let settings = DbnSettings { hidden: vec![3, 2], chains: 10, ..Default::default() };
+    /// let settings = DbnSettings { hidden: vec![3, 2], layer: RbmSettings { chains: 10, ..Default::default() }, ..Default::default() };
     /// let learner = DbnLearner::new(&[0.5; 4], &settings, &Streams::new(0))?;
     /// assert_eq!(learner.dbn().layers(), [4, 3]); // the next layer comes later
     /// # Ok::<(), gm_train::Error>(())
     /// ```
     pub fn new(visible_means: &[f32], settings: &DbnSettings, streams: &Streams) -> Result<Self> {
-        let visible = visible_means.len().saturating_sub(settings.classes);
-        let units = VisibleUnits::new(settings.visible.kind(0), visible, None)?;
+        let visible = visible_means.len().saturating_sub(settings.layer.classes);
+        let units = VisibleUnits::new(settings.layer.visible.kind(0), visible, None)?;
         Self::with_units(units, visible_means, settings, streams)
     }
 
@@ -120,8 +120,8 @@ impl DbnLearner {
         settings: &DbnSettings,
         streams: &Streams,
     ) -> Result<Self> {
-        let visible = visible_means.len().saturating_sub(settings.classes);
-        let units = settings.visible.first_units(settings.visible.kind(0), visible, data)?;
+        let visible = visible_means.len().saturating_sub(settings.layer.classes);
+        let units = settings.layer.visible.first_units(settings.layer.visible.kind(0), visible, data)?;
         Self::with_units(units, visible_means, settings, streams)
     }
 
@@ -132,14 +132,14 @@ impl DbnLearner {
         streams: &Streams,
     ) -> Result<Self> {
         refuse_start("DbnLearner::new", settings.start.as_deref())?;
-        let visible = visible_means.len().saturating_sub(settings.classes);
+        let visible = visible_means.len().saturating_sub(settings.layer.classes);
         let settings = DbnSettings { start_layers: 0, ..settings.clone() };
         settings.check()?;
         let mut means = visible_means.to_vec();
         if units.standardise().is_some() {
             means[..visible].fill(0.0);
         }
-        let rbm = Rbm::initial_with(units, &means[..visible], settings.hidden[0], settings.init_scale, streams)?;
+        let rbm = Rbm::initial_with(units, &means[..visible], settings.hidden[0], settings.layer.init_scale, streams)?;
         let dbn = labelled(Dbn::from_rbm(&rbm)?, 1, &settings, &means)?;
         Ok(Self::of(dbn, &means, settings))
     }
@@ -147,8 +147,8 @@ impl DbnLearner {
     /// A network of one hidden layer as settings and data ask for, which takes over a saved state.
     pub(super) fn blank(data: &Dataset, visible_means: &[f32], settings: &DbnSettings) -> Result<Self> {
         settings.check()?;
-        let visible = visible_means.len().saturating_sub(settings.classes);
-        let units = settings.visible.first_units(settings.visible.kind(0), visible, data)?;
+        let visible = visible_means.len().saturating_sub(settings.layer.classes);
+        let units = settings.layer.visible.first_units(settings.layer.visible.kind(0), visible, data)?;
         let rbm = Rbm::from_stack(Stack::zeros(&[visible, settings.hidden[0]])?)?.with_units(units)?;
         Ok(Self::of(Dbn::from_rbm(&rbm)?, visible_means, settings.clone()))
     }
@@ -163,7 +163,7 @@ impl DbnLearner {
     pub fn start_from(dbn: Dbn, visible_means: &[f32], settings: &DbnSettings) -> Result<Self> {
         let settings = DbnSettings { start_layers: dbn.depth(), ..settings.clone() };
         settings.check()?;
-        let visible = visible_means.len().saturating_sub(settings.classes);
+        let visible = visible_means.len().saturating_sub(settings.layer.classes);
         settings.check_start(&dbn, visible)?;
         let mut means = visible_means.to_vec();
         let of_rows = Matrix::from_column_slice(visible, 1, &means[..visible]);
@@ -183,7 +183,7 @@ impl DbnLearner {
 
     /// A batch of rows, label units behind, as the network sees it.
     fn rows(&self, op: &'static str, batch: &Batch) -> Result<Rows> {
-        let (visible, classes) = (self.net().visible(), self.settings.classes);
+        let (visible, classes) = (self.net().visible(), self.settings.layer.classes);
         check_len(op, "batch", "units", batch.units(), self.visible_means.len())?;
         let samples = batch.samples();
         if self.net().units().is_binary() {
@@ -247,7 +247,8 @@ impl DbnLearner {
         if self.net().depth() > 1 {
             let streams = self.streams_of_stage(streams);
             let states = carried.unwrap_or_else(|| self.recognised(&rows.v, &streams));
-            learner.start_chains(&joined_in_turn(&states, self.net().classes(), self.settings.chains), &streams)?;
+            learner
+                .start_chains(&joined_in_turn(&states, self.net().classes(), self.settings.layer.chains), &streams)?;
         }
         self.work = Work::Layer(Box::new(learner));
         Ok(())
@@ -272,7 +273,7 @@ impl DbnLearner {
         let units = self.settings.hidden[dbn.depth()];
         let means = dbn.averages_up_from_v(v).swap_remove(dbn.depth() - 1);
         let growth = self.settings.growth(units, dbn);
-        let grown = dbn.grown(units, growth, self.settings.init_scale, &means, streams)?;
+        let grown = dbn.grown(units, growth, self.settings.layer.init_scale, &means, streams)?;
         labelled(grown, dbn.depth() + 1, &self.settings, &self.visible_means)
     }
 
@@ -390,10 +391,10 @@ impl Learner for DbnLearner {
     fn set_parameters(&mut self, mut parameters: ParametersState) -> Result<()> {
         const OP: &str = "DbnLearner::set_parameters";
         let units = parameters.take_units(OP, self.net().units())?;
-        let visible = self.visible_means.len() - self.settings.classes;
+        let visible = self.visible_means.len() - self.settings.layer.classes;
         let wanted: Vec<usize> = std::iter::once(visible).chain(self.settings.hidden.iter().copied()).collect();
         let depth = parameters.layers.len().clamp(1, wanted.len()) - 1;
-        let labels = parameters.take_labels(OP, [self.settings.classes, wanted[depth]])?;
+        let labels = parameters.take_labels(OP, [self.settings.layer.classes, wanted[depth]])?;
         let (stack, recognition) = parameters.into_parts()?;
         check_layers(OP, &stack, &wanted[..=depth])?;
         self.sampler = arranged(Dbn::new(stack, recognition)?.with_units(units)?.with_labels(labels)?);

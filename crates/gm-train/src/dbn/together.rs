@@ -36,7 +36,7 @@ impl Together {
     pub(crate) fn new(dbn: &Dbn, settings: &DbnSettings, streams: &Streams) -> Self {
         let top = dbn.top();
         let idle = Phase::new(&top.sampler(), &BitMatrix::zeros(top.visible(), 1));
-        let chains = (settings.backfit == Backfit::Rws).then(|| top.chains(settings.chains, streams));
+        let chains = (settings.backfit == Backfit::Rws).then(|| top.chains(settings.layer.chains, streams));
         Self {
             ascent: Ascent::new(settings.backfit_pace(), settings.backfit_optimiser, Regularise::default(), named(dbn)),
             offsets: Offsets { visible: vec![0.5; top.visible()], hidden: vec![0.5; top.hidden()] },
@@ -104,8 +104,8 @@ impl Together {
         let states = chains.v().bits().clone();
         self.chains = persist.then_some(chains);
         gradient_into(&self.data, &self.model, &mut self.top_gradient);
-        if self.settings.centred {
-            let rate = if clock.step == 0 { 1.0 } else { self.settings.hidden_offset_rate };
+        if self.settings.layer.centred {
+            let rate = if clock.step == 0 { 1.0 } else { self.settings.layer.hidden_offset_rate };
             self.offsets.slide(&self.data, rate, rate);
             self.offsets.centre(&mut self.top_gradient);
         }

@@ -45,7 +45,7 @@ pub enum Origin<'a> {
 ///     settings.epochs() * rows.div_ceil(settings.batch_size() as u64)
 /// }
 /// let rbm = RbmSettings { hidden: 20, epochs: 10, batch_size: 100, ..Default::default() };
-/// let dbn = DbnSettings { hidden: vec![20, 30], epochs: vec![10], batch_size: 100, ..Default::default() };
+/// let dbn = DbnSettings { hidden: vec![20, 30], epochs: vec![10], layer: RbmSettings { batch_size: 100, ..Default::default() }, ..Default::default() };
 /// assert_eq!((updates(&rbm, 1199), updates(&dbn, 1199)), (120, 240));
 /// assert_eq!((rbm.layers(64), dbn.layers(64)), (vec![64, 20], vec![64, 20, 30]));
 /// ```

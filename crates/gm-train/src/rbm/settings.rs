@@ -1,18 +1,17 @@
 //! How a restricted Boltzmann machine is trained.
 
-use std::fmt;
-use std::str::FromStr;
-
-use gm_core::{Arrangement, Error as CoreError, ModelKind, Streams, VisibleKind};
+use gm_core::{Arrangement, ModelKind, Streams, VisibleKind};
 use gm_data::{Binarise, Dataset};
 use gm_rbm::Rbm;
 use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
+use strum::{Display, EnumString, VariantNames};
 
 use crate::error::{Error, Result};
 use crate::learner::{Learner, ModelSettings, Origin, Pace};
 use crate::rbm::learner::{RbmLearner, means_seen_by};
 use crate::settings::{
-    Clock, OptimiserSettings, Rate, Regularise, Visible, check_classes, classes_of, in_force, with_labels,
+    Clock, OptimiserSettings, Ranges, Rate, Regularise, Visible, classes_of, in_force, with_labels,
 };
 
 /// Draws of a layer between two changes of its weights from which on it pays to arrange these for draws.
@@ -33,8 +32,10 @@ pub(crate) const DRAWS_TO_PAY: usize = 400;
 /// assert_eq!(error.to_string(), "RbmSettings: `temperatures` is 1, allowed: 2 or more");
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, VariantNames, DeserializeFromStr, SerializeDisplay,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = Error, parse_err_fn = unknown_algorithm)]
 pub enum Algorithm {
     /// Contrastive divergence: chains start at the batch.
     Cd,
@@ -46,43 +47,8 @@ pub enum Algorithm {
     Exact,
 }
 
-impl FromStr for Algorithm {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "cd" => Ok(Self::Cd),
-            "pcd" => Ok(Self::Pcd),
-            "pt" => Ok(Self::Pt),
-            "exact" => Ok(Self::Exact),
-            _ => Err(Error::unknown("algorithm", text, &["cd", "pcd", "pt", "exact"])),
-        }
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Cd => "cd",
-            Self::Pcd => "pcd",
-            Self::Pt => "pt",
-            Self::Exact => "exact",
-        })
-    }
-}
-
-impl TryFrom<String> for Algorithm {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<Algorithm> for String {
-    fn from(algorithm: Algorithm) -> Self {
-        algorithm.to_string()
-    }
+fn unknown_algorithm(text: &str) -> Error {
+    Error::unknown("algorithm", text, Algorithm::VARIANTS)
 }
 
 /// How a restricted Boltzmann machine is trained.
@@ -101,6 +67,7 @@ impl From<Algorithm> for String {
 #[serde(default, deny_unknown_fields)]
 pub struct RbmSettings {
     /// Hidden units.
+    #[serde(skip_serializing_if = "is_left_out")]
     pub hidden: usize,
     /// What the visible units are.
     pub visible: Visible,
@@ -129,10 +96,12 @@ pub struct RbmSettings {
     /// How fast the hidden offsets follow the batches; they begin at 0.5.
     pub hidden_offset_rate: f32,
     /// Passes over the training split.
+    #[serde(skip_serializing_if = "is_left_out")]
     pub epochs: u64,
     /// Examples of an update; the batches of an epoch differ by at most one.
     pub batch_size: usize,
     /// The first learning rate.
+    #[serde(skip_serializing_if = "is_infinite")]
     pub learning_rate: f64,
     /// How the learning rate changes.
     pub schedule: Rate,
@@ -151,9 +120,19 @@ pub struct RbmSettings {
     pub sparsity_cost: f32,
     /// Chains that estimate log Z along training, of models too large to enumerate; 0 for no estimate. When parameters move too fast
     /// for them, a short annealing at each look takes their place.
+    #[serde(skip_serializing_if = "is_left_out")]
     pub log_z_chains: usize,
     /// Penalties on weights.
     pub regularise: Regularise,
+}
+
+/// Whether a number stands for one that is left out of files: TOML has no whole numbers of this size.
+fn is_left_out<T: Copy + TryInto<i64>>(number: &T) -> bool {
+    (*number).try_into().is_err()
+}
+
+fn is_infinite(rate: &f64) -> bool {
+    rate.is_infinite()
 }
 
 impl Default for RbmSettings {
@@ -198,60 +177,71 @@ impl RbmSettings {
     ///
     /// [`gm_core::Error::Param`] naming the setting, its value and what is allowed.
     pub fn check(&self) -> Result<()> {
-        if let Some((arg, value)) = self.counts().into_iter().find(|(_, value)| *value == 0) {
-            return Err(refused(arg, value, "1 or more"));
-        }
-        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return Err(refused("learning_rate", self.learning_rate, "finite numbers above 0"));
-        }
-        let positive = [
-            ("warm_up", self.warm_up),
-            ("init_scale", self.init_scale.into()),
-            ("class_weight", self.class_weight.into()),
-            ("sparsity_cost", self.sparsity_cost.into()),
-        ];
-        for (arg, value) in positive {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(refused(arg, value, "finite numbers of 0 or more"));
-            }
-        }
-        let shares = [
-            ("visible_offset_rate", self.visible_offset_rate),
-            ("hidden_offset_rate", self.hidden_offset_rate),
-            ("sparsity", self.sparsity.unwrap_or(0.5)),
-        ];
-        if let Some((arg, value)) = shares.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
-            return Err(refused(arg, value, "0 to 1"));
-        }
-        if self.algorithm == Algorithm::Pt && self.temperatures < 2 {
-            return Err(refused("temperatures", self.temperatures, "2 or more"));
-        }
-        self.check_changes()?;
-        self.check_units()?;
+        let ranges = Ranges::of("RbmSettings")
+            .counts(self.counts())
+            .positive("learning_rate", self.learning_rate)
+            .not_negative("warm_up", self.warm_up)
+            .not_negative("init_scale", self.init_scale)
+            .not_negative("class_weight", self.class_weight)
+            .not_negative("sparsity_cost", self.sparsity_cost)
+            .share("visible_offset_rate", self.visible_offset_rate)
+            .share("hidden_offset_rate", self.hidden_offset_rate)
+            .share("sparsity", self.sparsity.unwrap_or(0.5))
+            .require(
+                self.algorithm != Algorithm::Pt || self.temperatures >= 2,
+                "temperatures",
+                self.temperatures,
+                "2 or more",
+            );
+        self.check_changes(ranges).check()?;
+        let changes = self.later_momentum.iter().map(|(_, momentum)| self.optimiser.with_momentum(*momentum));
+        changes.into_iter().try_for_each(|optimiser| optimiser.check())?;
+        self.check_units(Ranges::of("RbmSettings")).check()?;
         self.optimiser.check()?;
         self.regularise.check()
     }
 
     /// Refuses later numbers whose epochs do not rise, or that are out of range themselves.
-    fn check_changes(&self) -> Result<()> {
+    fn check_changes(&self, ranges: Ranges) -> Ranges {
         let steps: Vec<u64> = self.later_steps.iter().map(|(epoch, _)| *epoch).collect();
         let momentum: Vec<u64> = self.later_momentum.iter().map(|(epoch, _)| *epoch).collect();
-        for (arg, epochs) in [("later_steps", steps), ("later_momentum", momentum)] {
-            let rises = epochs.windows(2).all(|pair| pair[0] < pair[1]);
-            if !rises || epochs.first() == Some(&0) {
-                return Err(refused(arg, format!("from epochs {epochs:?}"), "epochs that rise from 1"));
-            }
-        }
-        if self.later_steps.iter().any(|(_, steps)| *steps == 0) {
-            return Err(refused("later_steps", 0, "1 or more"));
-        }
-        match (self.optimiser, self.later_momentum.is_empty()) {
-            (OptimiserSettings::Adam { .. }, false) => {
-                Err(refused("later_momentum", "given for adam", "none for adam"))
-            }
-            _ => {
-                self.later_momentum.iter().try_for_each(|(_, momentum)| self.optimiser.with_momentum(*momentum).check())
-            }
+        let rises = |epochs: &[u64]| epochs.windows(2).all(|pair| pair[0] < pair[1]) && epochs.first() != Some(&0);
+        let adam = matches!(self.optimiser, OptimiserSettings::Adam { .. });
+        ranges
+            .require(rises(&steps), "later_steps", format!("from epochs {steps:?}"), "epochs that rise from 1")
+            .require(rises(&momentum), "later_momentum", format!("from epochs {momentum:?}"), "epochs that rise from 1")
+            .require(self.later_steps.iter().all(|(_, steps)| *steps > 0), "later_steps", 0, "1 or more")
+            .require(!adam || momentum.is_empty(), "later_momentum", "given for adam", "none for adam")
+    }
+
+    /// Refuses kinds of visible units that do not go together.
+    fn check_units(&self, ranges: Ranges) -> Ranges {
+        ranges
+            .least_variance(self.least_variance)
+            .require(
+                !self.labels || self.visible == Visible::Bernoulli,
+                "visible",
+                format!("{} with labels", self.visible),
+                "bernoulli with labels",
+            )
+            .require(
+                self.class_weight <= 0.0 || self.labels,
+                "class_weight",
+                self.class_weight,
+                "0 without label units",
+            )
+            .classes(self.classes)
+    }
+
+    /// The settings with those left out of files that differ from layer to layer of a deep belief network, or that networks
+    /// lack; no file can hold the numbers that take their places.
+    pub(crate) fn shared_by_layers(&self) -> Self {
+        Self {
+            hidden: usize::MAX,
+            epochs: u64::MAX,
+            learning_rate: f64::INFINITY,
+            log_z_chains: usize::MAX,
+            ..self.clone()
         }
     }
 
@@ -275,20 +265,6 @@ impl RbmSettings {
     pub(super) fn optimiser(&self) -> OptimiserSettings {
         let momentum = self.later_momentum.iter().map(|(_, momentum)| *momentum);
         momentum.fold(self.optimiser, OptimiserSettings::with_momentum_of_at_least)
-    }
-
-    /// Refuses kinds of visible units that do not go together.
-    fn check_units(&self) -> Result<()> {
-        if !(self.least_variance > 0.0 && self.least_variance <= 1.0) {
-            return Err(refused("least_variance", self.least_variance, "above 0, at most 1"));
-        }
-        if self.labels && self.visible != Visible::Bernoulli {
-            return Err(refused("visible", format!("{} with labels", self.visible), "bernoulli with labels"));
-        }
-        if self.class_weight > 0.0 && !self.labels {
-            return Err(refused("class_weight", self.class_weight, "0 without label units"));
-        }
-        check_classes("RbmSettings", self.classes)
     }
 
     /// Fills in what the data tell.
@@ -381,10 +357,6 @@ impl ModelSettings for RbmSettings {
             Origin::State(_) => RbmLearner::blank(data, visible_means, self, streams)?,
         }))
     }
-}
-
-fn refused(arg: &'static str, value: impl fmt::Display, allowed: &'static str) -> Error {
-    CoreError::Param { op: "RbmSettings", arg, value: value.to_string(), allowed }.into()
 }
 
 #[cfg(test)]

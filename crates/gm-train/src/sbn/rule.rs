@@ -1,12 +1,10 @@
 //! Training rules for sigmoid belief nets: what each makes of the weights of its draws.
 
-use std::fmt;
-use std::str::FromStr;
-
 use gm_core::{log_mean_exp, log_sum_exp};
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
+use strum::{Display, EnumString, IntoStaticStr, VariantNames};
 
-use crate::error::{Error, Result};
+use crate::error::Error;
 
 /// How a sigmoid belief net and its recognition net learn.
 ///
@@ -38,24 +36,43 @@ use crate::error::{Error, Result};
 /// assert!(SbnRule::WakeSleep.dreams() && !SbnRule::GibbsEm.dreams());
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Display,
+    EnumString,
+    VariantNames,
+    IntoStaticStr,
+    DeserializeFromStr,
+    SerializeDisplay,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = Error, parse_err_fn = unknown_rule)]
 pub enum SbnRule {
     /// `hinton1995wake`.
     WakeSleep,
     /// Reweighted wake-sleep, `bornschein2015reweighted`.
     #[default]
+    #[strum(serialize = "rws")]
     Reweighted,
     /// `mnih2016variational`.
     Vimco,
     /// `mnih2014neural`.
     Nvil,
     /// Leave-one-out baselines, `kool2019buy` and `richter2020vargrad`.
+    #[strum(serialize = "vargrad")]
     VarGrad,
     /// Monte-Carlo EM by Gibbs sampling, `neal1992connectionist`.
     GibbsEm,
     /// Enumeration of up to 10 hidden units.
     Exact,
+}
+
+fn unknown_rule(text: &str) -> Error {
+    Error::unknown("rule", text, SbnRule::VARIANTS)
 }
 
 impl SbnRule {
@@ -66,15 +83,7 @@ impl SbnRule {
     /// The name in files and commands.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::WakeSleep => "wake-sleep",
-            Self::Reweighted => "rws",
-            Self::Vimco => "vimco",
-            Self::Nvil => "nvil",
-            Self::VarGrad => "vargrad",
-            Self::GibbsEm => "gibbs-em",
-            Self::Exact => "exact",
-        }
+        self.into()
     }
 
     /// The fewest states of a row: leave-one-out baselines need another one.
@@ -133,36 +142,6 @@ fn bound_without(log_weights: &[f64], i: usize) -> f64 {
     let mut replaced = log_weights.to_vec();
     replaced[i] = rest / (log_weights.len() - 1) as f64;
     log_mean_exp(&replaced)
-}
-
-impl fmt::Display for SbnRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for SbnRule {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let known = Self::ALL.map(Self::as_str);
-        let found = Self::ALL.into_iter().find(|rule| rule.as_str() == text);
-        found.ok_or_else(|| Error::unknown("rule", text, &known))
-    }
-}
-
-impl TryFrom<String> for SbnRule {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<SbnRule> for String {
-    fn from(rule: SbnRule) -> Self {
-        rule.to_string()
-    }
 }
 
 #[cfg(test)]

@@ -1,17 +1,15 @@
 //! How a sigmoid belief net is trained.
 
-use std::fmt;
-
 use gm_core::{Error as CoreError, ModelKind, Recognition, Stack, Streams};
 use gm_data::Dataset;
 use gm_sbn::Sbn;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::learner::{Learner, ModelSettings, Origin, Pace};
 use crate::sbn::learner::SbnLearner;
 use crate::sbn::rule::SbnRule;
-use crate::settings::{OptimiserSettings, Rate, Regularise};
+use crate::settings::{OptimiserSettings, Ranges, Rate, Regularise};
 
 /// How a sigmoid belief net is trained.
 ///
@@ -85,30 +83,19 @@ impl SbnSettings {
     ///
     /// [`gm_core::Error::Param`] naming the setting, its value and what is allowed.
     pub fn check(&self) -> Result<()> {
-        if self.hidden.is_empty() {
-            return Err(refused("hidden", "empty", "one layer or more"));
-        }
-        if let Some((arg, value)) = ModelSettings::counts(self).into_iter().find(|(_, value)| *value == 0) {
-            return Err(refused(arg, value, "1 or more"));
-        }
-        if self.samples < self.rule.fewest_samples() {
-            let allowed = match self.rule {
-                SbnRule::Vimco => "2 or more for the rule vimco",
-                _ => "2 or more for the rule vargrad",
-            };
-            return Err(refused("samples", self.samples, allowed));
-        }
-        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return Err(refused("learning_rate", self.learning_rate, "finite numbers above 0"));
-        }
-        for (arg, value) in [("warm_up", self.warm_up), ("init_scale", self.init_scale.into())] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(refused(arg, value, "finite numbers of 0 or more"));
-            }
-        }
-        if !(0.0..=1.0).contains(&self.sleep) {
-            return Err(refused("sleep", self.sleep, "0 to 1"));
-        }
+        let allowed = match self.rule {
+            SbnRule::Vimco => "2 or more for the rule vimco",
+            _ => "2 or more for the rule vargrad",
+        };
+        Ranges::of("SbnSettings")
+            .filled("hidden", &self.hidden, "one layer or more")
+            .counts(ModelSettings::counts(self))
+            .require(self.samples >= self.rule.fewest_samples(), "samples", self.samples, allowed)
+            .positive("learning_rate", self.learning_rate)
+            .not_negative("warm_up", self.warm_up)
+            .not_negative("init_scale", self.init_scale)
+            .share("sleep", self.sleep)
+            .check()?;
         self.optimiser.check()?;
         self.regularise.check()
     }
@@ -177,8 +164,4 @@ impl ModelSettings for SbnSettings {
             }
         }))
     }
-}
-
-fn refused(arg: &'static str, value: impl fmt::Display, allowed: &'static str) -> Error {
-    CoreError::Param { op: "SbnSettings", arg, value: value.to_string(), allowed }.into()
 }

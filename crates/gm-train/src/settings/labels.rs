@@ -1,6 +1,5 @@
 //! Label units of a model: how many there are, and data that hold them.
 
-use gm_core::Error as CoreError;
 use gm_data::Dataset;
 
 use crate::error::Result;
@@ -12,15 +11,6 @@ pub(crate) fn classes_of(labels: bool, asked: usize, data: &Dataset) -> Result<u
         (true, 0) => Ok(data.classes()?),
         (true, asked) => Ok(asked),
     }
-}
-
-/// Refuses a group of one unit.
-pub(crate) fn check_classes(op: &'static str, classes: usize) -> Result<()> {
-    if classes != 1 {
-        return Ok(());
-    }
-    let (arg, value) = ("classes", classes.to_string());
-    Err(CoreError::Param { op, arg, value, allowed: "0 for those of the data, or 2 or more" }.into())
 }
 
 /// The data with label units behind the others, if there are to be any.

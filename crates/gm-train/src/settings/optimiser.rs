@@ -4,9 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use gm_core::Error as CoreError;
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use crate::error::{Error, Result};
+use crate::settings::ranges::Ranges;
 
 /// How a gradient becomes an update.
 ///
@@ -32,8 +33,7 @@ use crate::error::{Error, Result};
 /// assert_eq!("adam".parse::<OptimiserSettings>()?.to_string(), "adam:0.9,0.999");
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, DeserializeFromStr, SerializeDisplay)]
 pub enum OptimiserSettings {
     /// Stochastic gradient ascent.
     Sgd {
@@ -78,21 +78,14 @@ impl OptimiserSettings {
     ///
     /// [`gm_core::Error::Param`] naming the setting.
     pub fn check(&self) -> Result<()> {
-        let (shares, epsilon) = match *self {
-            Self::Sgd { momentum, .. } => (vec![("momentum", momentum)], EPSILON),
-            Self::Adam { beta1, beta2, epsilon } => (vec![("beta1", beta1), ("beta2", beta2)], epsilon),
-        };
-        let refuse =
-            |arg, value: f32, allowed| CoreError::Param { op: "Optimiser", arg, value: value.to_string(), allowed };
-        for (arg, value) in shares {
-            if !(0.0..1.0).contains(&value) {
-                return Err(refuse(arg, value, "0 or more and below 1").into());
+        let ranges = Ranges::of("Optimiser");
+        match *self {
+            Self::Sgd { momentum, .. } => ranges.decay("momentum", momentum),
+            Self::Adam { beta1, beta2, epsilon } => {
+                ranges.decay("beta1", beta1).decay("beta2", beta2).positive("epsilon", epsilon)
             }
         }
-        if !(epsilon > 0.0 && epsilon.is_finite()) {
-            return Err(refuse("epsilon", epsilon, "finite numbers above 0").into());
-        }
-        Ok(())
+        .check()
     }
 
     /// The same with another share of the last update that is repeated; Adam stays as it is.
@@ -166,20 +159,6 @@ impl fmt::Display for OptimiserSettings {
             Self::Adam { beta1, beta2, epsilon: EPSILON } => write!(f, "adam:{beta1},{beta2}"),
             Self::Adam { beta1, beta2, epsilon } => write!(f, "adam:{beta1},{beta2},{epsilon}"),
         }
-    }
-}
-
-impl TryFrom<String> for OptimiserSettings {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<OptimiserSettings> for String {
-    fn from(settings: OptimiserSettings) -> Self {
-        settings.to_string()
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use gm_core::Error as CoreError;
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use crate::error::{Error, Result};
 
@@ -64,8 +64,7 @@ impl Clock {
 /// assert_eq!("inverse:5".parse::<Rate>()?.factor(&half_way), 0.5);
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, DeserializeFromStr, SerializeDisplay)]
 pub enum Rate {
     /// Always the same.
     Constant,
@@ -163,20 +162,6 @@ impl fmt::Display for Rate {
             Self::Steps { every, factor } => write!(f, "steps:{every},{factor}"),
             Self::Inverse(epochs) => write!(f, "inverse:{epochs}"),
         }
-    }
-}
-
-impl TryFrom<String> for Rate {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<Rate> for String {
-    fn from(rate: Rate) -> Self {
-        rate.to_string()
     }
 }
 

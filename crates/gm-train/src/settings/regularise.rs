@@ -1,10 +1,11 @@
 //! Penalties that keep weights small.
 
-use gm_core::{Error as CoreError, Stack};
+use gm_core::Stack;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::settings::ranges::Ranges;
 
 /// Penalties on weights; biases are never penalised.
 ///
@@ -43,19 +44,11 @@ impl Regularise {
     ///
     /// [`gm_core::Error::Param`] naming the setting.
     pub fn check(&self) -> Result<()> {
-        let refuse =
-            |arg, value: f32, allowed| CoreError::Param { op: "Regularise", arg, value: value.to_string(), allowed };
-        for (arg, value) in [("l1", self.l1), ("l2", self.l2)] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(refuse(arg, value, "finite numbers of 0 or more").into());
-            }
-        }
-        match self.max_norm {
-            Some(norm) if !(norm > 0.0 && norm.is_finite()) => {
-                Err(refuse("max_norm", norm, "finite numbers above 0").into())
-            }
-            _ => Ok(()),
-        }
+        Ranges::of("Regularise")
+            .not_negative("l1", self.l1)
+            .not_negative("l2", self.l2)
+            .positive("max_norm", self.max_norm.unwrap_or(1.0))
+            .check()
     }
 
     /// Whether anything is added to the gradient of a weight.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use gm_core::{Error as CoreError, Standardise, VisibleKind, VisibleUnits};
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use crate::error::{Error, Result};
 use gm_data::{Binarise, Dataset, Values};
@@ -23,8 +23,7 @@ use gm_data::{Binarise, Dataset, Values};
 /// assert!("gausian".parse::<Visible>().unwrap_err().to_string().contains("did you mean `gaussian`?"));
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DeserializeFromStr, SerializeDisplay)]
 pub enum Visible {
     /// Zeros and ones.
     #[default]
@@ -62,20 +61,6 @@ impl fmt::Display for Visible {
             Self::Softmax(0) => f.write_str("softmax"),
             Self::Softmax(categories) => write!(f, "softmax:{categories}"),
         }
-    }
-}
-
-impl TryFrom<String> for Visible {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<Visible> for String {
-    fn from(visible: Visible) -> Self {
-        visible.to_string()
     }
 }
 

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gm_core::VisibleKind;
-use gm_train::{DbmSettings, ModelConfig, ModelSettings, OptimiserSettings, Pretrain, StopOn, Visible};
+use gm_train::{DbmSettings, ModelConfig, ModelSettings, Pretrain, StopOn, Visible};
 
+use super::learning::{Ascent, Units};
 use super::{EXACT, Options, Shared, model_of};
 use crate::error::{Error, Result};
 
@@ -26,13 +27,8 @@ pub(super) struct DbmOptions {
     /// Units of each hidden layer, from the one next to the data up, such as 500,1000 [default: 500,1000]
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
-    /// What visible units are: `bernoulli` (zeros and ones), `gaussian` (real numbers, standardised first) or `softmax[:K]`
-    /// (categories from 0 to K - 1, or groups of K units of which one is on) [default: bernoulli]
-    #[arg(long, value_name = "KIND")]
-    visible: Option<Visible>,
-    /// The least variance of gaussian units, as a share of the variance of the data [default: 0.01]
-    #[arg(long, value_name = "X", requires = "visible")]
-    least_variance: Option<f32>,
+    #[command(flatten)]
+    units: Units,
     /// Start from this run, run folder or model file, whose layers are the first ones of --hidden: a rbm, a dbm, or a dbn (its
     /// middle matrices are halved), with the visible units of --visible; then nothing is pretrained
     #[arg(long, value_name = "RUN", conflicts_with = "pretrain")]
@@ -66,21 +62,8 @@ pub(super) struct DbmOptions {
     /// The greatest change of a mean at which mean field ends [default: 0.01]
     #[arg(long, value_name = "X")]
     mean_field_tolerance: Option<f32>,
-    /// Use the plain gradient instead of the centred one
-    #[arg(long)]
-    no_centring: bool,
-    /// How a gradient becomes an update: `sgd`, `momentum:M`, `nesterov:M` or `adam[:B1,B2]` [default: sgd]
-    #[arg(long, value_name = "HOW")]
-    optimiser: Option<OptimiserSettings>,
-    /// Standard deviation of the first weights [default: 0.01]
-    #[arg(long, value_name = "X")]
-    init_scale: Option<f32>,
-    /// Share of rows for which a hidden unit should be on [default: none]
-    #[arg(long, value_name = "SHARE")]
-    sparsity: Option<f32>,
-    /// How strongly hidden biases are pulled towards that share [default: 0.1]
-    #[arg(long, value_name = "X", requires = "sparsity")]
-    sparsity_cost: Option<f32>,
+    #[command(flatten)]
+    ascent: Ascent,
 }
 
 impl Options for DbmOptions {
@@ -94,21 +77,19 @@ impl Options for DbmOptions {
 
     fn settings(&self, rows: usize) -> Result<ModelConfig> {
         let (usual, shared, visible) = (DbmSettings::default(), &self.shared, self.visible());
-        if let Some(least) = self.least_variance.filter(|_| visible != Visible::Gaussian) {
-            let (value, allowed) = (least.to_string(), "together with --visible gaussian only".into());
-            return Err(Error::Option { option: "--least-variance", value, allowed });
-        }
+        let ascent = &self.ascent;
         let slower = if visible == Visible::Gaussian { 10.0 } else { 1.0 };
         let usual_pretrain = if self.extend.is_some() { Pretrain::None } else { usual.pretrain };
         let (pretrain, epochs) = (self.pretrain.unwrap_or(usual_pretrain), shared.epochs(rows));
         if pretrain == Pretrain::None {
-            unused("--pretrain-epochs", self.pretrain_epochs)?;
-            unused("--pretrain-learning-rate", self.pretrain_learning_rate)?;
+            const NEEDS: &str = "--pretrain grow, 2009 or 2012, without --extend";
+            Error::needs("--pretrain-epochs", self.pretrain_epochs, false, NEEDS)?;
+            Error::needs("--pretrain-learning-rate", self.pretrain_learning_rate, false, NEEDS)?;
         }
         Ok(ModelConfig::Dbm(DbmSettings {
             hidden: self.hidden.clone().unwrap_or(usual.hidden),
             visible,
-            least_variance: self.least_variance.unwrap_or(usual.least_variance),
+            least_variance: self.units.least_variance(visible, usual.least_variance)?,
             pretrain,
             start: self.extend.as_deref().map(model_of),
             pretrain_epochs: self.pretrain_epochs.unwrap_or(epochs.div_ceil(10)),
@@ -120,14 +101,14 @@ impl Options for DbmOptions {
             steps: self.k.unwrap_or(usual.steps),
             mean_field_iterations: self.mean_field_iterations.unwrap_or(usual.mean_field_iterations),
             mean_field_tolerance: self.mean_field_tolerance.unwrap_or(usual.mean_field_tolerance),
-            centred: !self.no_centring,
+            centred: !ascent.no_centring,
             learning_rate: self.learning_rate.unwrap_or(usual.learning_rate / slower),
             schedule: shared.rate_schedule.unwrap_or(usual.schedule),
             warm_up: shared.warm_up.unwrap_or(usual.warm_up),
-            optimiser: self.optimiser.unwrap_or(usual.optimiser),
-            init_scale: self.init_scale.unwrap_or(usual.init_scale),
-            sparsity: self.sparsity,
-            sparsity_cost: self.sparsity_cost.unwrap_or(usual.sparsity_cost),
+            optimiser: ascent.optimiser.unwrap_or(usual.optimiser),
+            init_scale: ascent.init_scale.unwrap_or(usual.init_scale),
+            sparsity: ascent.sparsity,
+            sparsity_cost: ascent.sparsity_cost.unwrap_or(usual.sparsity_cost),
             regularise: shared.regularise(),
             ..usual
         }))
@@ -144,21 +125,9 @@ impl Options for DbmOptions {
 
 impl DbmOptions {
     fn visible(&self) -> Visible {
-        self.visible.unwrap_or_default()
+        self.units.visible.unwrap_or_default()
     }
 }
 
-/// The gap of free energies, in nats, at which early stopping ends a run unless told otherwise.
+/// The gap of free energies, in nats, at which early stopping ends a run by default.
 const GAP: f64 = 5.0;
-
-/// Refuses an option of pretraining where there is none.
-fn unused<T: ToString>(option: &'static str, value: Option<T>) -> Result<()> {
-    match value {
-        Some(value) => Err(Error::Option {
-            option,
-            value: value.to_string(),
-            allowed: "none with --pretrain none or --extend".into(),
-        }),
-        None => Ok(()),
-    }
-}

@@ -3,6 +3,7 @@
 mod course;
 mod dbm;
 mod dbn;
+mod learning;
 mod rbm;
 mod sbn;
 
@@ -13,12 +14,21 @@ use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, load};
 use gm_train::{Config, DataConfig, ModelConfig, ModelSettings, MonitorSettings, Rate, Regularise, Run, StopOn};
 
 use super::{Context, plain};
-use crate::data::Folders;
+use crate::data::{DATA, Folders, INVERT};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::output::Report;
 use crate::training;
 use course::Course;
+
+/// The help of an option that several commands have.
+pub(super) const CONFIG: &str = "Train as this file says, such as the config.toml of another run";
+
+/// The help of an option that several commands have.
+pub(super) const RESUME: &str = "Continue the interrupted run in this folder";
+
+/// The help of an option that several commands have.
+pub(super) const NO_REPORT: &str = "Leave out report.html, which is written at the end";
 
 /// Trains a model in a run folder, or continues a run that was interrupted
 #[derive(Args, Clone, Debug)]
@@ -32,17 +42,14 @@ use course::Course;
 pub(crate) struct Train {
     #[command(subcommand)]
     model: Option<Model>,
-    /// Train as this file says, such as the config.toml of another run
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = CONFIG)]
     config: Option<PathBuf>,
-    /// Continue the interrupted run in this folder
-    #[arg(long, value_name = "RUN")]
+    #[arg(long, value_name = "RUN", help = RESUME)]
     resume: Option<PathBuf>,
     /// The folder of the new run [default: runs/ and the name of the configuration file]
     #[arg(long, value_name = "RUN", requires = "config")]
     out: Option<PathBuf>,
-    /// Leave out report.html, which is written at the end
-    #[arg(long)]
+    #[arg(long, help = NO_REPORT)]
     no_report: bool,
     #[command(flatten)]
     folders: Folders,
@@ -92,8 +99,7 @@ pub(super) trait Options {
 /// Options of training that all models share.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Shared {
-    /// Data: a built-in name (`digits`), a known set (`mnist`) or the path of a file or folder
-    #[arg(long, value_name = "SPEC", required = true)]
+    #[arg(long, value_name = "SPEC", required = true, help = DATA)]
     data: Option<String>,
     #[command(flatten)]
     pub(super) folders: Folders,
@@ -105,8 +111,7 @@ pub(super) struct Shared {
     /// were learnt from
     #[arg(long, conflicts_with = "early_stopping")]
     learn_validation: bool,
-    /// Exchange 0 and 1, and grey levels with their complements
-    #[arg(long)]
+    #[arg(long, help = INVERT)]
     invert: bool,
     /// Passes over the training rows [default: as many as make about 30000 updates]
     #[arg(long, value_name = "N")]
@@ -147,8 +152,7 @@ pub(super) struct Shared {
     /// The folder of the run; it must not hold one [default: runs/ and the names of model and data]
     #[arg(long, value_name = "RUN")]
     pub(super) out: Option<PathBuf>,
-    /// Leave out report.html, which is written at the end
-    #[arg(long)]
+    #[arg(long, help = NO_REPORT)]
     pub(super) no_report: bool,
 }
 

@@ -49,8 +49,8 @@ impl Options for SbnOptions {
     fn settings(&self, rows: usize) -> Result<ModelConfig> {
         let (usual, shared) = (SbnSettings::default(), &self.shared);
         let rule = self.rule.unwrap_or(usual.rule);
-        only("--sleep", self.sleep, rule, SbnRule::Reweighted)?;
-        only("--sweeps", self.sweeps, rule, SbnRule::GibbsEm)?;
+        Error::needs("--sleep", self.sleep, rule == SbnRule::Reweighted, "--rule rws")?;
+        Error::needs("--sweeps", self.sweeps, rule == SbnRule::GibbsEm, "--rule gibbs-em")?;
         let single = matches!(rule, SbnRule::WakeSleep | SbnRule::Nvil | SbnRule::GibbsEm);
         Ok(ModelConfig::Sbn(SbnSettings {
             hidden: self.hidden.clone().unwrap_or(usual.hidden),
@@ -72,16 +72,5 @@ impl Options for SbnOptions {
     fn stop_on(&self, settings: &dyn ModelSettings, _: usize) -> StopOn {
         let hidden: usize = settings.hidden().iter().sum();
         if hidden <= EXACT { StopOn::LogLikelihood } else { StopOn::ImportanceWeighted }
-    }
-}
-
-/// Refuses an option that another rule would not look at.
-fn only<T: ToString>(option: &'static str, value: Option<T>, rule: SbnRule, needed: SbnRule) -> Result<()> {
-    match value {
-        Some(value) if rule != needed => {
-            let allowed = format!("together with --rule {needed} only");
-            Err(Error::Option { option, value: format!("{} with --rule {rule}", value.to_string()), allowed })
-        }
-        _ => Ok(()),
     }
 }

@@ -1,0 +1,105 @@
+//! Checks of settings against their ranges.
+
+use std::fmt::Display;
+
+use gm_core::Error as CoreError;
+
+use crate::error::{Error, Result};
+
+/// The checks of one struct of settings, in the order in which they are written; the first refusal is the answer.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Ranges {
+    op: &'static str,
+    refused: Option<Error>,
+}
+
+impl Ranges {
+    /// No checks yet, of settings of this name.
+    pub(crate) fn of(op: &'static str) -> Self {
+        Self { op, refused: None }
+    }
+
+    /// Refuses a value unless a condition holds.
+    pub(crate) fn require(
+        mut self,
+        holds: bool,
+        arg: &'static str,
+        value: impl Display,
+        allowed: &'static str,
+    ) -> Self {
+        if !holds && self.refused.is_none() {
+            self.refused = Some(CoreError::Param { op: self.op, arg, value: value.to_string(), allowed }.into());
+        }
+        self
+    }
+
+    /// Whole numbers of 1 or more.
+    pub(crate) fn counts(self, counts: impl IntoIterator<Item = (&'static str, u64)>) -> Self {
+        counts.into_iter().fold(self, |ranges, (arg, value)| ranges.require(value > 0, arg, value, "1 or more"))
+    }
+
+    /// A list of one element or more.
+    pub(crate) fn filled<T>(self, arg: &'static str, list: &[T], allowed: &'static str) -> Self {
+        self.require(!list.is_empty(), arg, "empty", allowed)
+    }
+
+    /// A finite number above 0.
+    pub(crate) fn positive(self, arg: &'static str, value: impl Into<f64> + Display + Copy) -> Self {
+        let number = value.into();
+        self.require(number > 0.0 && number.is_finite(), arg, value, "finite numbers above 0")
+    }
+
+    /// A finite number of 0 or more.
+    pub(crate) fn not_negative(self, arg: &'static str, value: impl Into<f64> + Display + Copy) -> Self {
+        let number = value.into();
+        self.require(number >= 0.0 && number.is_finite(), arg, value, "finite numbers of 0 or more")
+    }
+
+    /// A number from 0 to 1.
+    pub(crate) fn share(self, arg: &'static str, value: impl Into<f64> + Display + Copy) -> Self {
+        self.require((0.0..=1.0).contains(&value.into()), arg, value, "0 to 1")
+    }
+
+    /// A number of 0 or more and below 1.
+    pub(crate) fn decay(self, arg: &'static str, value: impl Into<f64> + Display + Copy) -> Self {
+        self.require((0.0..1.0).contains(&value.into()), arg, value, "0 or more and below 1")
+    }
+
+    /// The least variance of Gaussian units, a share above 0.
+    pub(crate) fn least_variance(self, value: f32) -> Self {
+        self.require(value > 0.0 && value <= 1.0, "least_variance", value, "above 0, at most 1")
+    }
+
+    /// The classes of label units: one class alone would tell nothing.
+    pub(crate) fn classes(self, classes: usize) -> Self {
+        self.require(classes != 1, "classes", classes, "0 for those of the data, or 2 or more")
+    }
+
+    /// The first refusal.
+    pub(crate) fn check(self) -> Result<()> {
+        self.refused.map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_the_first_refusal_is_the_answer() {
+        let text = |ranges: Ranges| ranges.check().unwrap_err().to_string();
+        let ranges = Ranges::of("Settings").counts([("epochs", 1)]).positive("rate", 0.5).share("sleep", 1.0_f32);
+        assert!(ranges.check().is_ok());
+        let first = Ranges::of("Settings").positive("rate", f64::NAN).share("sleep", 2.0_f32);
+        assert_eq!(text(first), "Settings: `rate` is NaN, allowed: finite numbers above 0");
+        let of = || Ranges::of("S");
+        assert_eq!(text(of().counts([("a", 1), ("b", 0)])), "S: `b` is 0, allowed: 1 or more");
+        assert_eq!(text(of().filled::<u8>("a", &[], "one or more")), "S: `a` is empty, allowed: one or more");
+        assert_eq!(text(of().not_negative("a", -0.1_f32)), "S: `a` is -0.1, allowed: finite numbers of 0 or more");
+        assert_eq!(text(of().share("a", -0.5_f32)), "S: `a` is -0.5, allowed: 0 to 1");
+        assert_eq!(text(of().decay("a", 1.0_f32)), "S: `a` is 1, allowed: 0 or more and below 1");
+        assert_eq!(text(of().least_variance(0.0)), "S: `least_variance` is 0, allowed: above 0, at most 1");
+        assert_eq!(text(of().classes(1)), "S: `classes` is 1, allowed: 0 for those of the data, or 2 or more");
+    }
+}
