@@ -272,31 +272,3 @@ impl ModelSettings for ClassifierSettings {
         Ok(Box::new(ClassifierLearner::start_from(net, self)?))
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rejects_each_setting_out_of_range() {
-        let base = ClassifierSettings { hidden: vec![3], ..Default::default() };
-        let cases: Vec<(ClassifierSettings, &str)> = vec![
-            (ClassifierSettings { hidden: vec![3, 0], ..base.clone() }, "`hidden` is 0, allowed: 1 or more"),
-            (ClassifierSettings { epochs: 0, ..base.clone() }, "`epochs` is 0, allowed: 1 or more"),
-            (ClassifierSettings { batch_size: 0, ..base.clone() }, "`batch_size` is 0, allowed: 1 or more"),
-            (ClassifierSettings { learning_rate: 0.0, ..base.clone() }, "`learning_rate` is 0, allowed: finite"),
-            (
-                ClassifierSettings { warm_up: -1.0, ..base.clone() },
-                "`warm_up` is -1, allowed: finite numbers of 0 or more",
-            ),
-            (ClassifierSettings { init_scale: Some(-1.0), ..base.clone() }, "`init_scale` is -1, allowed: finite"),
-            (ClassifierSettings { classes: Some(1), ..base.clone() }, "`classes` is 1, allowed: 2 or more"),
-        ];
-        for (settings, says) in cases {
-            let error = settings.check().unwrap_err().to_string();
-            assert!(error.starts_with("ClassifierSettings: ") && error.contains(says), "{error}");
-        }
-        let wide = ClassifierSettings { dropout: Dropout { input: 1.0, hidden: 0.0 }, ..base };
-        assert!(wide.check().unwrap_err().to_string().starts_with("Dropout: `dropout` is 1,0"));
-    }
-}

@@ -161,30 +161,3 @@ impl fmt::Display for OptimiserSettings {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn table_text_forms_survive_a_round_trip() {
-        for text in ["sgd", "momentum:0.9", "nesterov:0.5", "adam:0.9,0.999", "adam:0.9,0.99,0.001"] {
-            assert_eq!(text.parse::<OptimiserSettings>().unwrap().to_string(), text);
-        }
-    }
-
-    #[test]
-    fn rejects_text_and_settings_out_of_range() {
-        let error = |text: &str| text.parse::<OptimiserSettings>().unwrap_err().to_string();
-        assert_eq!(error("adm"), "unknown optimiser `adm`, did you mean `adam`?; known: sgd, momentum, nesterov, adam");
-        assert_eq!(
-            error("momentum:1"),
-            "Optimiser: `optimiser` is momentum:1, allowed: momentum:M and nesterov:M with 0 <= M < 1"
-        );
-        for text in ["sgd:1", "momentum", "adam:0.9", "adam:0.9,1.0", "adam:0.9,0.9,0"] {
-            assert!(error(text).starts_with(&format!("Optimiser: `optimiser` is {text}, allowed: ")));
-        }
-        let wrong = OptimiserSettings::Adam { beta1: 0.9, beta2: 1.0, epsilon: EPSILON };
-        assert_eq!(wrong.check().unwrap_err().to_string(), "Optimiser: `beta2` is 1, allowed: 0 or more and below 1");
-    }
-}

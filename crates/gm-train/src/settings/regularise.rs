@@ -113,21 +113,4 @@ mod tests {
         pull_to_share(&mut gradient, &[0.5, 0.25], 0.25, 2.0);
         assert_eq!(gradient, [-0.5, 1.0]);
     }
-
-    #[test]
-    fn rejects_negative_strengths() {
-        let error = |penalty: Regularise| penalty.check().unwrap_err().to_string();
-        assert_eq!(
-            error(Regularise { l2: -0.1, ..Default::default() }),
-            "Regularise: `l2` is -0.1, allowed: finite numbers of 0 or more"
-        );
-        assert_eq!(
-            error(Regularise { l1: f32::NAN, ..Default::default() }),
-            "Regularise: `l1` is NaN, allowed: finite numbers of 0 or more"
-        );
-        assert_eq!(
-            error(Regularise { max_norm: Some(0.0), ..Default::default() }),
-            "Regularise: `max_norm` is 0, allowed: finite numbers above 0"
-        );
-    }
 }
