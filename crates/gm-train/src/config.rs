@@ -10,6 +10,7 @@ use crate::course::{MonitorSettings, StopOn};
 use crate::dbm::DbmSettings;
 use crate::dbn::DbnSettings;
 use crate::error::{Error, Result};
+use crate::fit::usual_binarise;
 use crate::learner::{ModelSettings, Origin};
 use crate::rbm::RbmSettings;
 use crate::sbn::SbnSettings;
@@ -126,30 +127,19 @@ pub enum ModelConfig {
 }
 
 impl ModelConfig {
-    /// The file of the model to start from, and its digest.
-    pub(crate) fn start(&self) -> (Option<&Path>, Option<&str>) {
-        let (path, digest) = match self {
-            Self::Rbm(_) | Self::Sbn(_) => return (None, None),
-            Self::Dbm(settings) => (&settings.start, &settings.start_digest),
-            Self::Dbn(settings) => (&settings.start, &settings.start_digest),
-            Self::Classifier(settings) => (&settings.start, &settings.start_digest),
-        };
-        (path.as_deref(), digest.as_deref())
-    }
-
-    /// [`start`](Self::start) to be changed, of models that can start from a file.
-    fn start_mut(&mut self) -> Option<(&mut Option<PathBuf>, &mut Option<String>)> {
-        match self {
-            Self::Rbm(_) | Self::Sbn(_) => None,
-            Self::Dbm(settings) => Some((&mut settings.start, &mut settings.start_digest)),
-            Self::Dbn(settings) => Some((&mut settings.start, &mut settings.start_digest)),
-            Self::Classifier(settings) => Some((&mut settings.start, &mut settings.start_digest)),
-        }
-    }
-
     /// The settings of whichever model it is.
     #[must_use]
     pub fn settings(&self) -> &dyn ModelSettings {
+        match self {
+            Self::Rbm(settings) => settings,
+            Self::Sbn(settings) => settings,
+            Self::Dbm(settings) => settings,
+            Self::Dbn(settings) => settings,
+            Self::Classifier(settings) => settings,
+        }
+    }
+
+    fn settings_mut(&mut self) -> &mut dyn ModelSettings {
         match self {
             Self::Rbm(settings) => settings,
             Self::Sbn(settings) => settings,
@@ -263,8 +253,7 @@ impl Config {
 
     /// How grey levels become zeros and ones, if they do.
     pub(crate) fn binarise(&self, data: &Dataset) -> Binarise {
-        let reals = self.model.settings().takes_reals();
-        self.data.binarise.unwrap_or(if reals { Binarise::None } else { data.train.training_binarise() })
+        self.data.binarise.unwrap_or_else(|| usual_binarise(self.model.settings(), data))
     }
 
     /// The prepared training data, if they differ from the loaded data.
@@ -286,18 +275,11 @@ impl Config {
             *folder = absolute(folder)?;
         }
         config.data.binarise = Some(self.binarise(data));
-        if let Some((path, digest)) = config.model.start_mut() {
+        if let Some((path, digest)) = config.model.settings_mut().start_mut() {
             *path = start.map(|start| absolute(&start.path)).transpose()?;
             *digest = start.map(|start| start.digest.clone());
         }
-        let model = start.map(|start| &start.model);
-        match &mut config.model {
-            ModelConfig::Rbm(settings) => settings.complete(data)?,
-            ModelConfig::Sbn(_) => {}
-            ModelConfig::Dbm(settings) => settings.complete(data)?,
-            ModelConfig::Dbn(settings) => settings.complete(data, model)?,
-            ModelConfig::Classifier(settings) => settings.complete(data, model)?,
-        }
+        config.model.settings_mut().complete(data, start.map(|start| &start.model))?;
         Ok(config)
     }
 
@@ -306,7 +288,7 @@ impl Config {
         let mut config = Self { threads: 0, checkpoint_every: 0, ..self.clone() };
         (config.data.data_dir, config.data.cache_dir) = (None, None);
         // The digest says which model the run started from, wherever the file is now.
-        if let Some((path, Some(_))) = config.model.start_mut() {
+        if let Some((path, Some(_))) = config.model.settings_mut().start_mut() {
             *path = None;
         }
         config.to_toml()

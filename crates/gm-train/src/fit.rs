@@ -1,7 +1,5 @@
 //! Training in memory, one function for each model.
 
-use std::path::Path;
-
 use gm_core::{ModelData, Streams};
 use gm_data::{Binarise, Dataset, load_model};
 use gm_dbm::Dbm;
@@ -10,14 +8,16 @@ use gm_net::Classifier;
 use gm_rbm::Rbm;
 use gm_sbn::Sbn;
 
-use crate::classifier::{ClassifierLearner, ClassifierSettings};
-use crate::course::{EpochRecord, Examples, History, MonitorSettings, Observer, Outcome, Plan, Trainer};
-use crate::dbm::{self, DbmLearner, DbmSettings};
-use crate::dbn::{DbnLearner, DbnSettings};
+use crate::classifier::ClassifierSettings;
+use crate::course::{
+    Checkpoint, EpochRecord, Examples, History, Journal, MonitorSettings, Observer, Outcome, Plan, Trainer,
+};
+use crate::dbm::DbmSettings;
+use crate::dbn::DbnSettings;
 use crate::error::Result;
 use crate::learner::{Learner, ModelSettings, Origin};
-use crate::rbm::{RbmLearner, RbmSettings, means_seen_by};
-use crate::sbn::{SbnLearner, SbnSettings};
+use crate::rbm::RbmSettings;
+use crate::sbn::SbnSettings;
 
 /// A trained model with the history of its training.
 ///
@@ -55,7 +55,7 @@ pub struct Fit<M> {
 /// # Randomness
 ///
 /// Family t of [`Purpose::Binarise`] for the batch of update t, family e of [`Purpose::Shuffle`] for the order of
-/// epoch e, and what [`RbmLearner`] says.
+/// epoch e, and what [`RbmLearner`](crate::RbmLearner) says.
 ///
 /// # Errors
 ///
@@ -82,8 +82,7 @@ pub fn fit_rbm(
     streams: &Streams,
     observer: &mut dyn Observer,
 ) -> Result<Fit<Rbm>> {
-    let options = FitOptions::default();
-    fit_rbm_with(data, settings, &options, streams, observer)
+    fit(data, settings, &FitOptions::default(), streams, observer)
 }
 
 /// What fits in memory let one choose besides the model's settings.
@@ -121,15 +120,6 @@ impl<M> Default for FitOptions<M> {
     }
 }
 
-impl<M> FitOptions<M> {
-    /// How to train on data, which are taken as they are where `reals` says so.
-    fn plan(&self, data: &Dataset, (epochs, batch_size): (u64, usize), reals: bool) -> Plan {
-        let usual = if reals { Binarise::None } else { data.train.training_binarise() };
-        let binarise = self.binarise.unwrap_or(usual);
-        Plan { epochs, batch_size, binarise, reals, monitor: self.monitor.clone() }
-    }
-}
-
 /// [`fit_rbm`] with a choice of binarisation, figures, early stopping and first model.
 ///
 /// # Errors
@@ -159,28 +149,14 @@ pub fn fit_rbm_with(
     streams: &Streams,
     observer: &mut dyn Observer,
 ) -> Result<Fit<Rbm>> {
-    let mut settings = settings.clone();
-    settings.complete(data)?;
-    settings.check()?;
-    let plan = options.plan(data, (settings.epochs, settings.batch_size), settings.takes_reals());
-    let prepared = settings.prepare(data, plan.binarise, Origin::Random)?;
-    let learnt = prepared.as_ref().unwrap_or(data);
-    let examples = Examples::new(learnt, &plan, streams)?;
-    let mut learner = match &options.start {
-        Some(rbm) => {
-            RbmLearner::start_from(rbm.clone(), &means_seen_by(rbm, &examples.means, &settings)?, &settings, streams)?
-        }
-        None => RbmLearner::with_data(learnt, &examples.means, &settings, streams)?,
-    };
-    let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
-    Ok(Fit { model: learner.into_rbm(), outcome, history })
+    fit(data, settings, options, streams, observer)
 }
 
 /// Trains a sigmoid belief net in memory; [`Run`](crate::Run) trains on disk, with checkpoints.
 ///
 /// # Randomness
 ///
-/// As [`fit_rbm`], and what [`SbnLearner`] says.
+/// As [`fit_rbm`], and what [`SbnLearner`](crate::SbnLearner) says.
 ///
 /// # Errors
 ///
@@ -206,22 +182,14 @@ pub fn fit_sbn(
     streams: &Streams,
     observer: &mut dyn Observer,
 ) -> Result<Fit<Sbn>> {
-    settings.check()?;
-    let plan = options.plan(data, (settings.epochs, settings.batch_size), false);
-    let examples = Examples::new(data, &plan, streams)?;
-    let mut learner = match &options.start {
-        Some(sbn) => SbnLearner::start_from(sbn.clone(), settings)?,
-        None => SbnLearner::new(&examples.means, settings, streams)?,
-    };
-    let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
-    Ok(Fit { model: learner.into_sbn(), outcome, history })
+    fit(data, settings, options, streams, observer)
 }
 
 /// Trains a deep Boltzmann machine in memory; [`Run`](crate::Run) trains on disk, with checkpoints.
 ///
 /// # Randomness
 ///
-/// As [`fit_rbm`], and what [`DbmLearner`] says.
+/// As [`fit_rbm`], and what [`DbmLearner`](crate::DbmLearner) says.
 ///
 /// # Errors
 ///
@@ -247,30 +215,7 @@ pub fn fit_dbm(
     streams: &Streams,
     observer: &mut dyn Observer,
 ) -> Result<Fit<Dbm>> {
-    let mut settings = settings.clone();
-    settings.complete(data)?;
-    settings.check()?;
-    let start = match &options.start {
-        Some(dbm) => Some(dbm.clone()),
-        None => {
-            let file = file_to_start_from(settings.start.as_deref())?;
-            file.map(|model| settings.start_model(model)).transpose()?
-        }
-    };
-    let epochs = if start.is_some() { settings.epochs } else { settings.total_epochs() };
-    let plan = options.plan(data, (epochs, settings.batch_size), settings.takes_reals());
-    let prepared = settings.prepare(data, plan.binarise, Origin::Random)?;
-    let learnt = prepared.as_ref().unwrap_or(data);
-    let examples = Examples::new(learnt, &plan, streams)?;
-    let mut learner = match start {
-        Some(dbm) => {
-            let means = dbm::means_seen_by(&dbm, &examples.means);
-            DbmLearner::start_from(dbm, &means, &settings, streams)?
-        }
-        None => DbmLearner::with_data(learnt, &examples.means, &settings, streams)?,
-    };
-    let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
-    Ok(Fit { model: learner.into_dbm(), outcome, history })
+    fit(data, settings, options, streams, observer)
 }
 
 /// Trains a deep belief network in memory; [`Run`](crate::Run) trains on disk, with checkpoints.
@@ -280,7 +225,7 @@ pub fn fit_dbm(
 ///
 /// # Randomness
 ///
-/// As [`fit_rbm`], and what [`DbnLearner`] says.
+/// As [`fit_rbm`], and what [`DbnLearner`](crate::DbnLearner) says.
 ///
 /// # Errors
 ///
@@ -306,25 +251,7 @@ pub fn fit_dbn(
     streams: &Streams,
     observer: &mut dyn Observer,
 ) -> Result<Fit<Dbn>> {
-    let mut settings = settings.clone();
-    let file = file_to_start_from(settings.start.as_deref().filter(|_| options.start.is_none()))?;
-    settings.complete(data, file.as_ref())?;
-    let start = match &options.start {
-        Some(dbn) => Some(dbn.clone()),
-        None => file.map(|model| settings.start_model(model)).transpose()?,
-    };
-    settings.start_layers = start.as_ref().map_or(0, Dbn::depth);
-    settings.check()?;
-    let plan = options.plan(data, (settings.total_epochs(), settings.batch_size()), settings.takes_reals());
-    let prepared = settings.prepare(data, plan.binarise, Origin::Random)?;
-    let learnt = prepared.as_ref().unwrap_or(data);
-    let examples = Examples::new(learnt, &plan, streams)?;
-    let mut learner = match start {
-        Some(dbn) => DbnLearner::start_from(dbn, &examples.means, &settings)?,
-        None => DbnLearner::with_data(learnt, &examples.means, &settings, streams)?,
-    };
-    let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
-    Ok(Fit { model: learner.into_dbn(), outcome, history })
+    fit(data, settings, options, streams, observer)
 }
 
 /// Trains a classifier in memory; [`Run`](crate::Run) trains on disk, with checkpoints.
@@ -334,7 +261,7 @@ pub fn fit_dbn(
 ///
 /// # Randomness
 ///
-/// As [`fit_rbm`], and what [`ClassifierLearner`] says.
+/// As [`fit_rbm`], and what [`ClassifierLearner`](crate::ClassifierLearner) says.
 ///
 /// # Errors
 ///
@@ -361,42 +288,153 @@ pub fn fit_classifier(
     streams: &Streams,
     observer: &mut dyn Observer,
 ) -> Result<Fit<Classifier>> {
-    let mut settings = settings.clone();
-    let file = file_to_start_from(settings.start.as_deref().filter(|_| options.start.is_none()))?;
-    settings.complete(data, file.as_ref())?;
-    settings.check()?;
-    let plan = Plan {
-        binarise: options.binarise.unwrap_or(Binarise::None),
-        reals: true,
-        ..options.plan(data, (settings.epochs, settings.batch_size), false)
-    };
-    let net = match &options.start {
-        Some(net) => net.clone(),
-        None => settings.first(data.units(), file.as_ref().map_or(Origin::Random, Origin::Model), streams)?,
-    };
-    let joined = settings.joined(data, plan.binarise, net.features())?;
-    let examples = Examples::new(&joined, &plan, streams)?;
-    let mut learner = ClassifierLearner::start_from(net, &settings)?;
-    let (outcome, history) = fit(&mut learner, examples, plan, streams, observer)?;
-    Ok(Fit { model: learner.into_net(), outcome, history })
+    fit(data, settings, options, streams, observer)
 }
 
-/// The model of the file that settings name.
-fn file_to_start_from(path: Option<&Path>) -> Result<Option<ModelData>> {
-    Ok(path.map(load_model).transpose()?)
+/// A model that can be trained, with the settings of its training.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+/// use gm_data::Dataset;
+/// use gm_train::{FitOptions, RbmSettings, Trained, Unobserved, fit};
+///
+/// /// Trains any model with its usual settings and forgets the history.
+/// fn trained<M: Trained>(data: &Dataset, settings: &M::Settings) -> gm_train::Result<M> {
+///     Ok(fit(data, settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved)?.model)
+/// }
+/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let settings = RbmSettings { hidden: 4, epochs: 2, batch_size: 8, chains: 20, ..Default::default() };
+/// let rbm: gm_rbm::Rbm = trained(&bars, &settings)?;
+/// assert_eq!(rbm.hidden(), 4);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+pub trait Trained: Sized {
+    /// The settings of its training.
+    type Settings: ModelSettings + Clone;
+
+    /// The model as files hold it.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::NonFinite`] for parameters that no file may hold.
+    fn to_data(&self) -> gm_core::Result<ModelData>;
+
+    /// The model that a file holds.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error`] for a file of another kind.
+    fn from_data(data: ModelData) -> gm_core::Result<Self>;
 }
 
-/// Trains a learner in memory.
-fn fit(
-    learner: &mut dyn Learner,
-    examples: Examples<'_>,
-    plan: Plan,
+/// Makes the functions of a model that have the same names those of [`Trained`].
+macro_rules! trained {
+    ($($model:ty: $settings:ty),*) => {$(
+        impl Trained for $model {
+            type Settings = $settings;
+
+            fn to_data(&self) -> gm_core::Result<ModelData> {
+                <$model>::to_data(self)
+            }
+
+            fn from_data(data: ModelData) -> gm_core::Result<Self> {
+                <$model>::from_data(data)
+            }
+        }
+    )*};
+}
+
+trained!(Rbm: RbmSettings, Sbn: SbnSettings, Dbm: DbmSettings, Dbn: DbnSettings, Classifier: ClassifierSettings);
+
+/// Trains a model of any kind in memory; the functions named after the models say what is particular to each.
+///
+/// The model of the options is the one to start from, else that of the file which the settings name.
+///
+/// # Errors
+///
+/// As [`fit_rbm_with`].
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Streams;
+/// use gm_data::Dataset;
+/// use gm_train::{FitOptions, SbnSettings, Unobserved, fit};
+///
+/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let settings = SbnSettings { hidden: vec![4], epochs: 2, batch_size: 8, ..Default::default() };
+/// let options = FitOptions::<gm_sbn::Sbn>::default();
+/// assert_eq!(fit(&bars, &settings, &options, &Streams::new(1), &mut Unobserved)?.model.layers(), [4, 4]);
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+pub fn fit<M: Trained>(
+    data: &Dataset,
+    settings: &M::Settings,
+    options: &FitOptions<M>,
     streams: &Streams,
     observer: &mut dyn Observer,
-) -> Result<(Outcome, Vec<EpochRecord>)> {
-    let mut trainer = Trainer::new(learner, examples, plan, streams.clone())?;
+) -> Result<Fit<M>> {
+    let mut settings = settings.clone();
+    let start = match &options.start {
+        Some(model) => {
+            if let Some((path, _)) = settings.start_mut() {
+                *path = None;
+            }
+            Some(model.to_data()?)
+        }
+        None => settings.start().0.map(load_model).transpose()?,
+    };
+    settings.complete(data, start.as_ref())?;
+    settings.check()?;
+    let binarise = options.binarise.unwrap_or_else(|| usual_binarise(&settings, data));
+    let origin = start.as_ref().map_or(Origin::Random, Origin::Model);
+    let prepared = settings.prepare(data, binarise, origin)?;
+    let plan = Plan::of(&settings, binarise, &options.monitor);
+    let training = Training { settings: &settings, plan, data: prepared.as_ref().unwrap_or(data), streams };
     let mut history = History::default();
     // Within the pool, so that the many parallel operations of an update need not wake it up each time.
-    let outcome = rayon::scope(|_| trainer.train(&mut history, observer))?;
-    Ok((outcome, history.0))
+    let (outcome, learner) = rayon::scope(|_| training.run(origin, None, &mut history, observer))?;
+    Ok(Fit { model: M::from_data(learner.model()?)?, outcome, history: history.0 })
+}
+
+/// How grey levels of data become zeros and ones by default, if they do.
+pub(crate) fn usual_binarise(settings: &dyn ModelSettings, data: &Dataset) -> Binarise {
+    if settings.takes_reals() { Binarise::None } else { data.train.training_binarise() }
+}
+
+/// All that a training depends on, apart from where it begins.
+pub(crate) struct Training<'a> {
+    pub(crate) settings: &'a dyn ModelSettings,
+    pub(crate) plan: Plan,
+    /// The prepared data.
+    pub(crate) data: &'a Dataset,
+    pub(crate) streams: &'a Streams,
+}
+
+impl<'a> Training<'a> {
+    /// The learner before its first update, and its examples.
+    pub(crate) fn begin(&self, origin: Origin<'_>) -> Result<(Box<dyn Learner>, Examples<'a>)> {
+        let examples = Examples::new(self.data, &self.plan, self.streams)?;
+        Ok((self.settings.learner(self.data, &examples.means, origin, self.streams)?, examples))
+    }
+
+    /// Trains from an origin, or from where a checkpoint stopped; the outcome, and the learner at the end.
+    pub(crate) fn run(
+        self,
+        origin: Origin<'_>,
+        checkpoint: Option<Checkpoint>,
+        journal: &mut dyn Journal,
+        observer: &mut dyn Observer,
+    ) -> Result<(Outcome, Box<dyn Learner>)> {
+        let origin = checkpoint.as_ref().map_or(origin, |checkpoint| Origin::State(&checkpoint.learner));
+        let (mut learner, examples) = self.begin(origin)?;
+        let mut trainer = Trainer::new(learner.as_mut(), examples, self.plan, self.streams.clone())?;
+        if let Some(checkpoint) = checkpoint {
+            trainer.restore(checkpoint)?;
+        }
+        let outcome = trainer.train(journal, observer)?;
+        Ok((outcome, learner))
+    }
 }

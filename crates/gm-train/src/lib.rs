@@ -37,7 +37,7 @@ pub use course::{CheckpointInfo, EpochRecord, Event, MonitorSettings, Observer, 
 pub use dbm::{DbmLearner, DbmSettings, Pretrain};
 pub use dbn::{Backfit, DbnLearner, DbnSettings, LayerInputs, LayerStart};
 pub use error::{Error, Result};
-pub use fit::{Fit, FitOptions, fit_classifier, fit_dbm, fit_dbn, fit_rbm, fit_rbm_with, fit_sbn};
+pub use fit::{Fit, FitOptions, Trained, fit, fit_classifier, fit_dbm, fit_dbn, fit_rbm, fit_rbm_with, fit_sbn};
 pub use learner::{
     BitsState, ChainsState, Figures, LayerState, Learner, LearnerState, ModelSettings, Optimiser, OptimiserState,
     Origin, ParametersState, Probe, Staged, StepReport, Weighted,

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use gm_core::{ModelData, Streams};
 
 use crate::config::{Config, first_difference};
-use crate::course::{
-    Checkpoint, DataMark, EpochRecord, Event, Examples, Journal, Metrics, Observer, Outcome, Plan, Trainer, sweep_up,
-};
+use crate::course::{Checkpoint, DataMark, EpochRecord, Event, Journal, Metrics, Observer, Outcome, Plan, sweep_up};
 use crate::error::{Error, Result};
+use crate::fit::Training;
 use crate::learner::{Learner, Origin};
 use crate::start::StartModel;
 use gm_data::Dataset;
@@ -94,8 +93,9 @@ impl Run {
         let origin = StartModel::origin(start.as_ref());
         let prepared = config.prepare(&data, origin)?;
         let learnt = prepared.as_ref().unwrap_or(&data);
-        let (mut learner, examples, plan) = begin(&config, learnt, origin)?;
-        plan.monitor.check_rule(learner.as_ref())?;
+        let streams = Streams::new(config.seed);
+        let (mut learner, examples) = training(&config, learnt, &streams).begin(origin)?;
+        config.monitor.check_rule(learner.as_ref())?;
         examples.check_weights(learner.as_mut())?;
         make(folder)?;
         let _lock = lock(folder)?;
@@ -142,7 +142,9 @@ impl Run {
         let checkpoint = match start {
             Some(_) => {
                 let learnt = prepared.as_ref().unwrap_or(&data);
-                Some(first_checkpoint(folder, &config, learnt, begin(&config, learnt, origin)?.0.as_ref())?)
+                let streams = Streams::new(config.seed);
+                let (learner, _) = training(&config, learnt, &streams).begin(origin)?;
+                Some(first_checkpoint(folder, &config, learnt, learner.as_ref())?)
             }
             None => None,
         };
@@ -215,28 +217,15 @@ impl Run {
             every: self.config.checkpoint_every,
         };
         let checkpoint = self.checkpoint.take();
-        let origin = checkpoint.as_ref().map_or(Origin::Random, |checkpoint| Origin::State(&checkpoint.learner));
-        let (mut learner, examples, plan) = begin(&self.config, self.learnt(), origin)?;
-        let mut trainer = Trainer::new(learner.as_mut(), examples, plan, Streams::new(self.config.seed))?;
-        if let Some(checkpoint) = checkpoint {
-            trainer.restore(checkpoint)?;
-        }
-        trainer.train(&mut journal, observer)
+        let streams = Streams::new(self.config.seed);
+        Ok(training(&self.config, self.learnt(), &streams).run(Origin::Random, checkpoint, &mut journal, observer)?.0)
     }
 }
 
-/// The learner of a configuration, its training data, and its plan.
-fn begin<'a>(config: &Config, data: &'a Dataset, origin: Origin<'_>) -> Result<(Box<dyn Learner>, Examples<'a>, Plan)> {
-    let (streams, settings) = (Streams::new(config.seed), config.model.settings());
-    let plan = Plan {
-        epochs: settings.epochs(),
-        batch_size: settings.batch_size(),
-        binarise: config.binarise(data),
-        reals: settings.takes_reals(),
-        monitor: config.monitor.clone(),
-    };
-    let examples = Examples::new(data, &plan, &streams)?;
-    Ok((settings.learner(data, &examples.means, origin, &streams)?, examples, plan))
+/// The training that a configuration describes, on prepared data.
+fn training<'a>(config: &'a Config, data: &'a Dataset, streams: &'a Streams) -> Training<'a> {
+    let settings = config.model.settings();
+    Training { settings, plan: Plan::of(settings, config.binarise(data), &config.monitor), data, streams }
 }
 
 /// Writes the checkpoint of a run that starts from a file. From then on the run does not need the file.

@@ -25,7 +25,7 @@ impl StartModel {
     ///
     /// Those of [`gm_data::load_model`].
     pub(crate) fn of(config: &Config) -> Result<Option<Self>> {
-        config.model.start().0.map(Self::read).transpose()
+        config.model.settings().start().0.map(Self::read).transpose()
     }
 
     /// Reads the model of a run that has no checkpoint yet, which has to be the model that the run was created with.
@@ -34,7 +34,7 @@ impl StartModel {
     ///
     /// [`Error::StartNeeded`] if the file cannot be read, [`Error::StartChanged`] if it is another file.
     pub(crate) fn again(folder: &Path, config: &Config) -> Result<Option<Self>> {
-        let (Some(path), digest) = config.model.start() else { return Ok(None) };
+        let (Some(path), digest) = config.model.settings().start() else { return Ok(None) };
         let needed = |error: Error| Error::StartNeeded { folder: folder.into(), detail: error.to_string() };
         let start = Self::read(path).map_err(needed)?;
         match digest {

@@ -98,10 +98,10 @@ fn law_a_network_of_one_layer_learns_as_the_machine_does_bit_for_bit() {
     let rbm = RbmSettings {
         hidden: 12,
         epochs: 5,
-        batch_size: settings.batch_size,
-        chains: settings.chains,
+        batch_size: settings.layer.batch_size,
+        chains: settings.layer.chains,
         learning_rate: 0.2,
-        init_scale: settings.init_scale,
+        init_scale: settings.layer.init_scale,
         ..RbmSettings::default()
     };
     let machine = fit_rbm(&bars(), &rbm, &Streams::new(4), &mut Unobserved).unwrap().model;

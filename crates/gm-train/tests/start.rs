@@ -52,10 +52,9 @@ fn dbn(start: &Path) -> Config {
         hidden: vec![6, 7, 5],
         start: Some(start.into()),
         epochs: vec![2],
-        batch_size: 4,
-        chains: 8,
         backfit: Backfit::Rws,
         backfit_epochs: 1,
+        layer: RbmSettings { batch_size: 4, chains: 8, ..Default::default() },
         ..Default::default()
     };
     with("bars-and-stripes:3", ModelConfig::Dbn(settings))
@@ -80,7 +79,12 @@ fn runs(folder: &Path) -> Vec<(&'static str, PathBuf, Config)> {
     save(&rbm, ModelKind::Rbm, &[9, 6]);
     save(&machine, ModelKind::Dbm, &[9, 6, 4]);
     let bars = Dataset::builtin("bars-and-stripes:3").unwrap();
-    let settings = DbnSettings { hidden: vec![6, 7], epochs: vec![1], batch_size: 4, chains: 8, ..Default::default() };
+    let settings = DbnSettings {
+        hidden: vec![6, 7],
+        epochs: vec![1],
+        layer: RbmSettings { batch_size: 4, chains: 8, ..Default::default() },
+        ..Default::default()
+    };
     let fit = fit_dbn(&bars, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved).unwrap();
     save_model(&network, &fit.model.to_data().unwrap()).unwrap();
     vec![
@@ -149,10 +153,9 @@ fn stable_gaussian_units_keep_the_standardisation_of_the_model_that_they_start_f
     let original = fs::read(&start).unwrap();
     let of_dbn = DbnSettings {
         hidden: vec![6, 5],
-        visible: Visible::Gaussian,
         start: Some(start.clone()),
         epochs: vec![1],
-        chains: 8,
+        layer: RbmSettings { visible: Visible::Gaussian, chains: 8, ..Default::default() },
         ..Default::default()
     };
     let mut of_dbm = dbm(&start, Visible::Gaussian);

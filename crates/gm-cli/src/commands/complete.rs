@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::{Context, words};
 use crate::console::watched;
-use crate::data::{About, Examples, Part, RowList, Rows};
+use crate::data::{About, Examples, Part, RowList, Rows, SPLIT};
 use crate::error::Result;
-use crate::files::{Kind, Target};
+use crate::files::{FORCE, Kind, Target};
 use crate::mask::Mask;
 use crate::model;
 use crate::output::Report;
@@ -33,8 +33,7 @@ pub(crate) struct Complete {
     model: PathBuf,
     #[command(flatten)]
     data: Rows,
-    /// Which rows: train, valid, test or all
-    #[arg(long, default_value = "test")]
+    #[arg(long, default_value = "test", help = SPLIT)]
     split: Part,
     /// Row numbers from 0 within the split, such as 0,5,9 or 0-9
     #[arg(long, value_name = "LIST", default_value = "0-9")]
@@ -55,8 +54,7 @@ pub(crate) struct Complete {
     /// The file to write: .png, .npy or .csv
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Replace the file if it exists
-    #[arg(long)]
+    #[arg(long, help = FORCE)]
     force: bool,
 }
 

@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::{Context, refuse_given};
 use crate::classes::{self, Inputs};
 use crate::console::watched;
-use crate::data::{Folders, Part, Rows, check_units};
+use crate::data::{DATA, Folders, INVERT, Part, Rows, TEST_SPLIT, check_units};
 use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
 use crate::model::{self, Either};
@@ -47,8 +47,7 @@ use crate::output::{Listing, Report, threads_of};
 pub(crate) struct Eval {
     /// A model file
     model: PathBuf,
-    /// Data: a built-in name (`digits`), a known set (`mnist`) or the path of a file or folder
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", help = DATA)]
     data: Option<String>,
     #[command(flatten)]
     folders: Folders,
@@ -56,11 +55,9 @@ pub(crate) struct Eval {
     /// [default: `none` for binary data and classifiers, else `fixed:0`]
     #[arg(long, value_name = "HOW", requires = "data")]
     binarise: Option<gm_data::Binarise>,
-    /// Exchange 0 and 1, and grey levels with their complements
-    #[arg(long, requires = "data")]
+    #[arg(long, requires = "data", help = INVERT)]
     invert: bool,
-    /// Which rows: train, valid, test or all [default: test]
-    #[arg(long, requires = "data")]
+    #[arg(long, requires = "data", help = TEST_SPLIT)]
     split: Option<Part>,
     /// Enumerate the partition function, or fail where that is impossible
     #[arg(long, conflicts_with_all = ["ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "reverse_runs"])]

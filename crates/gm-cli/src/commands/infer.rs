@@ -11,9 +11,9 @@ use serde::Serialize;
 use super::{Context, refuse_given, words};
 use crate::classes::Inputs;
 use crate::console::watched;
-use crate::data::{About, Part, Rows};
+use crate::data::{About, Part, Rows, SPLIT};
 use crate::error::{Error, Result};
-use crate::files::{Kind, Target};
+use crate::files::{FORCE, Kind, Target};
 use crate::model::{self, Either};
 use crate::output::Report;
 
@@ -34,8 +34,7 @@ pub(crate) struct Infer {
     model: PathBuf,
     #[command(flatten)]
     rows: Rows,
-    /// Which rows: train, valid, test or all
-    #[arg(long, default_value = "test")]
+    #[arg(long, default_value = "test", help = SPLIT)]
     split: Part,
     /// How the posterior of a sigmoid belief net is approached [default: exact up to 12 hidden units, else importance
     /// with a recognition net and gibbs without]
@@ -50,8 +49,7 @@ pub(crate) struct Infer {
     /// The file to write, .npy or .csv, with a row of hidden means for each row of data, the first hidden layer first
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Replace the file if it exists
-    #[arg(long)]
+    #[arg(long, help = FORCE)]
     force: bool,
 }
 

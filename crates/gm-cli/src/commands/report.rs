@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Context, examples, label};
 use crate::console::watched;
-use crate::data::{Folders, Part, Rows};
+use crate::data::{BINARISE, Folders, INVERT, Part, Rows, TEST_SPLIT};
 use crate::error::Result;
 use crate::files::{Kind, Target, save};
 use crate::output::Report;
@@ -34,15 +34,11 @@ pub(crate) struct ReportPage {
     data: Option<String>,
     #[command(flatten)]
     folders: Folders,
-    /// How grey levels become 0 and 1: `none`, `threshold[:T]` or `fixed[:SEED]`
-    /// [default: `none` for binary data, else `fixed:0`]
-    #[arg(long, value_name = "HOW", requires = "data")]
+    #[arg(long, value_name = "HOW", requires = "data", help = BINARISE)]
     binarise: Option<Binarise>,
-    /// Exchange 0 and 1, and grey levels with their complements
-    #[arg(long, requires = "data")]
+    #[arg(long, requires = "data", help = INVERT)]
     invert: bool,
-    /// Which rows: train, valid, test or all [default: test]
-    #[arg(long, requires = "data")]
+    #[arg(long, requires = "data", help = TEST_SPLIT)]
     split: Option<Part>,
     /// The page to write, a .html file [default: report.html in the run folder, replacing an older one]
     #[arg(long, value_name = "FILE")]

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{Context, words};
 use crate::console::watched;
 use crate::error::Result;
-use crate::files::{Kind, Rows, Target};
+use crate::files::{FORCE, Kind, Rows, Target};
 use crate::mask::{Mask, given};
 use crate::model;
 use crate::output::Report;
@@ -78,8 +78,7 @@ pub(crate) struct Sample {
     /// Draw pictures of these classes in turn, such as 3 or 0,1,2, with a model that has label units
     #[arg(long, value_name = "CLASS,...", value_delimiter = ',')]
     label: Option<Vec<usize>>,
-    /// Replace the file if it exists
-    #[arg(long)]
+    #[arg(long, help = FORCE)]
     force: bool,
 }
 

@@ -1,7 +1,7 @@
 //! How a classifier is trained.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gm_core::{Error as CoreError, Matrix, ModelData, ModelKind, Stack, Streams, check_len};
 use gm_data::{Binarise, Dataset, Split, SplitName, Values};
@@ -118,36 +118,23 @@ impl ClassifierSettings {
         self.regularise.check()
     }
 
-    /// Fills in what the data and the model to start from tell: classes and hidden layers.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoLabels`] for data without labels, [`gm_core::Error::Param`] for hidden layers that the model to start from
-    /// does not have.
-    pub fn complete(&mut self, data: &Dataset, start: Option<&ModelData>) -> Result<()> {
-        let classes = data.classes()?;
-        self.classes.get_or_insert(classes);
-        let Some(start) = start else { return Ok(()) };
-        let hidden = start.stack.layers()[1..].to_vec();
-        if !self.hidden.is_empty() && self.hidden != hidden {
-            return Err(refused("hidden", format!("{:?}", self.hidden), "the layers of the model to start from"));
-        }
-        self.hidden = hidden;
-        Ok(())
-    }
-
     /// The net before its first update, for rows of `inputs` units.
     pub(crate) fn first(&self, inputs: usize, origin: Origin<'_>, streams: &Streams) -> Result<Classifier> {
         let classes = self.classes.ok_or_else(|| refused("classes", "absent", "as many as the labels tell"))?;
         let layers: Vec<usize> = [inputs].into_iter().chain(self.hidden.clone()).chain([classes]).collect();
         match origin {
             Origin::Random => Ok(Classifier::random(&layers, self.units, self.init_scale, streams)?),
-            Origin::Model(model) if model.kind == ModelKind::Classifier => Ok(Classifier::from_data(model.clone())?),
+            Origin::Model(model) if self.goes_on(model) => Ok(Classifier::from_data(model.clone())?),
             Origin::Model(model) => {
                 Classifier::from_model(model.clone(), classes, self.units, streams).map_err(self.at_start())
             }
             Origin::State(_) => Ok(Classifier::new(Stack::zeros(&layers)?, self.units, None)?),
         }
+    }
+
+    /// Whether a model is a net that is trained further; files name generative models alone.
+    fn goes_on(&self, model: &ModelData) -> bool {
+        model.kind == ModelKind::Classifier && self.start.is_none()
     }
 
     /// Says which file an error concerned, if the settings name one.
@@ -163,6 +150,9 @@ impl ClassifierSettings {
     fn features(&self, origin: Origin<'_>) -> Result<Option<Dbm>> {
         match origin {
             Origin::Random => Ok(None),
+            Origin::Model(model) if self.goes_on(model) => {
+                Ok(model.features.clone().map(Dbm::from_stack).transpose()?)
+            }
             Origin::Model(model) => Classifier::features_of(model).map_err(self.at_start()),
             Origin::State(state) => state.features.clone().map(features_of).transpose(),
         }
@@ -244,16 +234,41 @@ impl ModelSettings for ClassifierSettings {
         Self::check(self)
     }
 
+    fn start(&self) -> (Option<&Path>, Option<&str>) {
+        (self.start.as_deref(), self.start_digest.as_deref())
+    }
+
+    fn start_mut(&mut self) -> Option<(&mut Option<PathBuf>, &mut Option<String>)> {
+        Some((&mut self.start, &mut self.start_digest))
+    }
+
+    fn complete(&mut self, data: &Dataset, start: Option<&ModelData>) -> Result<()> {
+        let classes = data.classes()?;
+        self.classes.get_or_insert(classes);
+        let Some(start) = start else { return Ok(()) };
+        let depth = start.stack.depth() + usize::from(start.kind != ModelKind::Classifier);
+        let hidden = start.stack.layers()[1..depth].to_vec();
+        if !self.hidden.is_empty() && self.hidden != hidden {
+            return Err(refused("hidden", format!("{:?}", self.hidden), "the layers of the model to start from"));
+        }
+        self.hidden = hidden;
+        Ok(())
+    }
+
     fn takes_reals(&self) -> bool {
         true
     }
 
     fn prepare(&self, data: &Dataset, binarise: Binarise, origin: Origin<'_>) -> Result<Option<Dataset>> {
+        let features = self.features(origin)?;
         if let Origin::Model(model) = origin {
-            let visible = model.stack.bias(0).len();
+            let visible = match &features {
+                Some(dbm) if self.goes_on(model) => dbm.visible(),
+                _ => model.stack.bias(0).len(),
+            };
             check_len("ClassifierSettings", "data", "units", data.units(), visible)?;
         }
-        self.joined(data, binarise, self.features(origin)?.as_ref()).map(Some)
+        self.joined(data, binarise, features.as_ref()).map(Some)
     }
 
     fn layers(&self, units: usize) -> Vec<usize> {

@@ -6,7 +6,7 @@ use rand::seq::index::sample;
 
 use crate::course::monitor::MonitorSettings;
 use crate::error::Result;
-use crate::learner::{Learner, Probe};
+use crate::learner::{Learner, ModelSettings, Probe};
 
 /// How often and on what a learner is trained.
 #[derive(Clone, Debug)]
@@ -17,6 +17,19 @@ pub(crate) struct Plan {
     /// Whether grey levels that nothing binarises are taken as they are.
     pub(crate) reals: bool,
     pub(crate) monitor: MonitorSettings,
+}
+
+impl Plan {
+    /// How settings train on data that are binarised like this.
+    pub(crate) fn of(settings: &dyn ModelSettings, binarise: Binarise, monitor: &MonitorSettings) -> Self {
+        Self {
+            epochs: settings.epochs(),
+            batch_size: settings.batch_size(),
+            binarise,
+            reals: settings.takes_reals(),
+            monitor: monitor.clone(),
+        }
+    }
 }
 
 /// Training examples that give batches, with what is known of them.

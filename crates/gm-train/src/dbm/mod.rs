@@ -9,5 +9,4 @@ mod pretrain;
 mod settings;
 
 pub use learner::DbmLearner;
-pub(crate) use learner::means_seen_by;
 pub use settings::{DbmSettings, Pretrain};

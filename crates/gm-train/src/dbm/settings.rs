@@ -1,7 +1,7 @@
 //! How a deep Boltzmann machine is trained.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gm_core::{Error as CoreError, ModelData, ModelKind, Streams, VisibleKind};
 use gm_data::{Binarise, Dataset};
@@ -208,16 +208,6 @@ impl DbmSettings {
         Ok(self.mean_field().check()?)
     }
 
-    /// Fills in what the data tell.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Dataset::categories`] with softmax units.
-    pub fn complete(&mut self, data: &Dataset) -> Result<()> {
-        self.visible = self.visible.complete(data)?;
-        Ok(())
-    }
-
     /// The deep Boltzmann machine of a model to start from.
     ///
     /// # Errors
@@ -347,6 +337,23 @@ impl ModelSettings for DbmSettings {
 
     fn check(&self) -> Result<()> {
         Self::check(self)
+    }
+
+    fn start(&self) -> (Option<&Path>, Option<&str>) {
+        (self.start.as_deref(), self.start_digest.as_deref())
+    }
+
+    fn start_mut(&mut self) -> Option<(&mut Option<PathBuf>, &mut Option<String>)> {
+        Some((&mut self.start, &mut self.start_digest))
+    }
+
+    fn complete(&mut self, data: &Dataset, start: Option<&ModelData>) -> Result<()> {
+        self.visible = self.visible.complete(data)?;
+        if start.is_some() {
+            // A model to start from has been trained already.
+            self.pretrain = Pretrain::None;
+        }
+        Ok(())
     }
 
     fn visible_kind(&self) -> VisibleKind {

@@ -1,7 +1,7 @@
 //! How a deep belief network is trained.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gm_core::{Error as CoreError, ModelData, ModelKind, Streams, VisibleKind, VisibleUnits};
 use gm_data::{Binarise, Dataset};
@@ -410,25 +410,6 @@ impl DbnSettings {
         Pace { first: self.backfit_learning_rate, schedule: self.layer.schedule, warm_up: self.layer.warm_up }
     }
 
-    /// Fills in what the data and the model to start from tell.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Dataset::classes`] with label units, and of [`Dataset::categories`] with softmax units;
-    /// [`gm_core::Error::Param`] for a model to start from of another kind or with other layers or visible units.
-    pub fn complete(&mut self, data: &Dataset, start: Option<&ModelData>) -> Result<()> {
-        self.layer.complete(data)?;
-        let Some(start) = start else {
-            self.start_layers = 0;
-            return Ok(());
-        };
-        let prepared = self.layer.visible.prepare("DbnSettings", data, Binarise::None)?;
-        let model = self.start_model(start.clone())?;
-        self.check_start(&model, prepared.as_ref().unwrap_or(data).units())?;
-        self.start_layers = model.depth();
-        Ok(())
-    }
-
     /// The deep belief network of a model to start from.
     pub(crate) fn start_model(&self, model: ModelData) -> Result<Dbn> {
         let allowed = "a file with a restricted Boltzmann machine or a deep belief network";
@@ -494,6 +475,27 @@ impl ModelSettings for DbnSettings {
 
     fn check(&self) -> Result<()> {
         Self::check(self)
+    }
+
+    fn start(&self) -> (Option<&Path>, Option<&str>) {
+        (self.start.as_deref(), self.start_digest.as_deref())
+    }
+
+    fn start_mut(&mut self) -> Option<(&mut Option<PathBuf>, &mut Option<String>)> {
+        Some((&mut self.start, &mut self.start_digest))
+    }
+
+    fn complete(&mut self, data: &Dataset, start: Option<&ModelData>) -> Result<()> {
+        self.layer.complete(data, None)?;
+        let Some(start) = start else {
+            self.start_layers = 0;
+            return Ok(());
+        };
+        let prepared = self.layer.visible.prepare("DbnSettings", data, Binarise::None)?;
+        let model = self.start_model(start.clone())?;
+        self.check_start(&model, prepared.as_ref().unwrap_or(data).units())?;
+        self.start_layers = model.depth();
+        Ok(())
     }
 
     fn visible_kind(&self) -> VisibleKind {

@@ -1,5 +1,7 @@
 //! What settings of every model tell the trainer.
 
+use std::path::{Path, PathBuf};
+
 use gm_core::{ModelData, ModelKind, Streams, VisibleKind};
 use gm_data::{Binarise, Dataset};
 
@@ -49,7 +51,7 @@ pub enum Origin<'a> {
 /// assert_eq!((updates(&rbm, 1199), updates(&dbn, 1199)), (120, 240));
 /// assert_eq!((rbm.layers(64), dbn.layers(64)), (vec![64, 20], vec![64, 20, 30]));
 /// ```
-pub trait ModelSettings {
+pub trait ModelSettings: Send + Sync {
     /// The kind of model.
     fn kind(&self) -> ModelKind;
 
@@ -71,6 +73,26 @@ pub trait ModelSettings {
     ///
     /// [`gm_core::Error::Param`] naming the setting, its value and what is allowed.
     fn check(&self) -> Result<()>;
+
+    /// The file of the model to start from, and its digest.
+    fn start(&self) -> (Option<&Path>, Option<&str>) {
+        (None, None)
+    }
+
+    /// [`start`](Self::start) to be changed, of models that can start from a file.
+    fn start_mut(&mut self) -> Option<(&mut Option<PathBuf>, &mut Option<String>)> {
+        None
+    }
+
+    /// Fills in what the data and the model to start from tell, such as classes, categories and layers.
+    ///
+    /// # Errors
+    ///
+    /// The errors of data that lack labels or categories, and [`gm_core::Error::Param`] for a model to start from that does
+    /// not fit.
+    fn complete(&mut self, _data: &Dataset, _start: Option<&ModelData>) -> Result<()> {
+        Ok(())
+    }
 
     /// What the visible units are; of softmax units the categories of the data if 0.
     fn visible_kind(&self) -> VisibleKind {

@@ -7,5 +7,5 @@ mod learner;
 mod settings;
 
 pub use learner::RbmLearner;
-pub(crate) use learner::{WATCHED, means_seen_by};
+pub(crate) use learner::WATCHED;
 pub use settings::{Algorithm, RbmSettings};

@@ -1,6 +1,6 @@
 //! How a restricted Boltzmann machine is trained.
 
-use gm_core::{Arrangement, ModelKind, Streams, VisibleKind};
+use gm_core::{Arrangement, ModelData, ModelKind, Streams, VisibleKind};
 use gm_data::{Binarise, Dataset};
 use gm_rbm::Rbm;
 use serde::{Deserialize, Serialize};
@@ -10,9 +10,7 @@ use strum::{Display, EnumString, VariantNames};
 use crate::error::{Error, Result};
 use crate::learner::{Learner, ModelSettings, Origin, Pace};
 use crate::rbm::learner::{RbmLearner, means_seen_by};
-use crate::settings::{
-    Clock, OptimiserSettings, Ranges, Rate, Regularise, Visible, classes_of, in_force, with_labels,
-};
+use crate::settings::{Clock, OptimiserSettings, Ranges, Rate, Regularise, Visible, classes_of, in_force, with_labels};
 
 /// Draws of a layer between two changes of its weights from which on it pays to arrange these for draws.
 pub(crate) const DRAWS_TO_PAY: usize = 400;
@@ -267,17 +265,6 @@ impl RbmSettings {
         momentum.fold(self.optimiser, OptimiserSettings::with_momentum_of_at_least)
     }
 
-    /// Fills in what the data tell.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Dataset::classes`] with label units, and of [`Dataset::categories`] with softmax units.
-    pub fn complete(&mut self, data: &Dataset) -> Result<()> {
-        self.classes = classes_of(self.labels, self.classes, data)?;
-        self.visible = self.visible.complete(data)?;
-        Ok(())
-    }
-
     /// The whole numbers, none of which may be 0.
     fn counts(&self) -> [(&'static str, u64); 6] {
         [
@@ -327,6 +314,12 @@ impl ModelSettings for RbmSettings {
 
     fn check(&self) -> Result<()> {
         Self::check(self)
+    }
+
+    fn complete(&mut self, data: &Dataset, _: Option<&ModelData>) -> Result<()> {
+        self.classes = classes_of(self.labels, self.classes, data)?;
+        self.visible = self.visible.complete(data)?;
+        Ok(())
     }
 
     fn visible_kind(&self) -> VisibleKind {

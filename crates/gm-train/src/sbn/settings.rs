@@ -1,6 +1,6 @@
 //! How a sigmoid belief net is trained.
 
-use gm_core::{Error as CoreError, ModelKind, Recognition, Stack, Streams};
+use gm_core::{ModelKind, Recognition, Stack, Streams};
 use gm_data::Dataset;
 use gm_sbn::Sbn;
 use serde::{Deserialize, Serialize};

@@ -108,6 +108,7 @@ impl Options for DbnOptions {
         Ok(ModelConfig::Dbn(DbnSettings {
             hidden,
             start: self.extend.as_deref().map(model_of),
+            start_digest: usual.start_digest,
             start_layers: usual.start_layers,
             layer_start: self.layer_start.unwrap_or(usual.layer_start),
             inputs: self.inputs.unwrap_or(usual.inputs),
