@@ -28,10 +28,9 @@ use crate::gradient::Pass;
 /// assert!(error.starts_with("unknown kind of hidden units `rely`, did you mean `relu`?"));
 /// # Ok::<(), gm_core::Error>(())
 /// ```
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString, VariantNames, DeserializeFromStr, SerializeDisplay,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString, VariantNames)]
 #[strum(serialize_all = "kebab-case", parse_err_ty = Error, parse_err_fn = unknown_units)]
+#[derive(DeserializeFromStr, SerializeDisplay)]
 pub enum HiddenUnits {
     /// 1 / (1 + exp(-x)), the means of binary units.
     #[default]

@@ -37,10 +37,9 @@ use crate::settings::{Clock, OptimiserSettings, Ranges, Rate, Regularise, Visibl
 /// assert_eq!((epochs("none".parse()?), epochs(Pretrain::Grow), epochs("2009".parse()?)), (50, 55, 60));
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, VariantNames, DeserializeFromStr, SerializeDisplay,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, VariantNames)]
 #[strum(serialize_all = "kebab-case", parse_err_ty = Error, parse_err_fn = unknown_pretraining)]
+#[derive(DeserializeFromStr, SerializeDisplay)]
 pub enum Pretrain {
     /// Nothing: all layers start from small random weights.
     None,

@@ -31,10 +31,9 @@ use crate::settings::{Clock, OptimiserSettings, Ranges, Visible, with_labels};
 /// assert!(error.starts_with("unknown start of a layer `rolled`, did you mean `unrolled`?"));
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, VariantNames, DeserializeFromStr, SerializeDisplay,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, VariantNames)]
 #[strum(serialize_all = "kebab-case", parse_err_ty = Error, parse_err_fn = unknown_start)]
+#[derive(DeserializeFromStr, SerializeDisplay)]
 pub enum LayerStart {
     /// As the machine below turned over, where the layer has units enough, so that nothing is lost; else at random. The second
     /// hidden layer would mirror the visible one, and is at random unless visible units are Bernoulli.
@@ -61,10 +60,9 @@ fn unknown_start(text: &str) -> Error {
 /// assert_eq!(DbnSettings::default().inputs.to_string(), "samples");
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, VariantNames, DeserializeFromStr, SerializeDisplay,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, VariantNames)]
 #[strum(serialize_all = "kebab-case", parse_err_ty = Error, parse_err_fn = unknown_inputs)]
+#[derive(DeserializeFromStr, SerializeDisplay)]
 pub enum LayerInputs {
     /// Draws of the recognition net, anew in every batch: the expectation of their log-likelihood is what the bound asks for.
     Samples,
@@ -92,10 +90,9 @@ fn unknown_inputs(text: &str) -> Error {
 /// assert_eq!((epochs(Backfit::None), epochs("up-down".parse()?)), (60, 65));
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, VariantNames, DeserializeFromStr, SerializeDisplay,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, VariantNames)]
 #[strum(serialize_all = "kebab-case", parse_err_ty = Error, parse_err_fn = unknown_backfit)]
+#[derive(DeserializeFromStr, SerializeDisplay)]
 pub enum Backfit {
     /// Not at all.
     None,

@@ -30,10 +30,9 @@ pub(crate) const DRAWS_TO_PAY: usize = 400;
 /// assert_eq!(error.to_string(), "RbmSettings: `temperatures` is 1, allowed: 2 or more");
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, VariantNames, DeserializeFromStr, SerializeDisplay,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, VariantNames)]
 #[strum(serialize_all = "kebab-case", parse_err_ty = Error, parse_err_fn = unknown_algorithm)]
+#[derive(DeserializeFromStr, SerializeDisplay)]
 pub enum Algorithm {
     /// Contrastive divergence: chains start at the batch.
     Cd,

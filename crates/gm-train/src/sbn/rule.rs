@@ -36,21 +36,9 @@ use crate::error::Error;
 /// assert!(SbnRule::WakeSleep.dreams() && !SbnRule::GibbsEm.dreams());
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Display,
-    EnumString,
-    VariantNames,
-    IntoStaticStr,
-    DeserializeFromStr,
-    SerializeDisplay,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString, VariantNames, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case", parse_err_ty = Error, parse_err_fn = unknown_rule)]
+#[derive(DeserializeFromStr, SerializeDisplay)]
 pub enum SbnRule {
     /// `hinton1995wake`.
     WakeSleep,
