@@ -19,6 +19,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gm-data", &["gm-core"]),
     ("gm-eval", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data"]),
     ("gm-train", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval"]),
+    ("gm", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval", "gm-train"]),
+    ("gm-program", &["gm"]),
     ("gm-cli", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval", "gm-train"]),
     (
         "gm-benches",
