@@ -9,6 +9,10 @@
 //! | train a model in memory | [`fit_rbm`](gm_train::fit_rbm), [`fit_sbn`](gm_train::fit_sbn), [`fit_dbm`](gm_train::fit_dbm), [`fit_dbn`](gm_train::fit_dbn), [`fit_classifier`](gm_train::fit_classifier) |
 //! | train in a folder, with checkpoints | [`Config`](gm_train::Config), [`Run`](gm_train::Run) |
 //! | measure a likelihood with its sides | [`evaluate`](gm_eval::evaluate), [`EvalSettings`](gm_eval::EvalSettings) |
+//! | infer hidden units | [`posterior_means`](gm_eval::posterior_means) |
+//! | fill in missing values | [`complete`](gm_eval::complete) |
+//! | draw samples, with diagnostics | [`sample`](gm_eval::sample), [`chains_of`](gm_eval::chains_of) |
+//! | have the figures of a report | [`sample_figures`](gm_eval::sample_figures), [`hidden_activity`](gm_eval::hidden_activity), [`tensor_statistics`](gm_eval::tensor_statistics) |
 //! | keep and load models | [`save_model`](gm_data::save_model), [`load_model`](gm_data::load_model), [`Model`](gm_eval::Model) |
 //! | work with one model | [`rbm`], [`sbn`], [`dbm`], [`dbn`] |
 //!
@@ -57,25 +61,29 @@ pub mod prelude {
     //! The names that most programs use, for `use gm::prelude::*`.
 
     pub use gm_core::{
-        AisSettings, Batch, BitMatrix, Matrix, ModelData, ModelKind, Schedule, Stack, Streams, Vector, VisibleKind, Watch,
-        unwatched,
+        AisSettings, Batch, BitMatrix, Matrix, ModelData, ModelKind, Schedule, Stack, Streams, Vector, VisibleKind,
+        Watch, unwatched,
     };
     pub use gm_data::{
         Binarise, DataSpec, Dataset, LoadOptions, Split, SplitName, Values, load, load_model, load_rows, save_model,
+        write_atomically,
     };
     pub use gm_dbm::Dbm;
     pub use gm_dbn::Dbn;
     pub use gm_eval::{
-        EvalData, EvalReport, EvalSettings, Exact, Model, classify, convert_model, evaluate, evaluate_classifier,
-        evaluate_dbm, evaluate_dbn, evaluate_rbm, evaluate_sbn,
+        ChainSettings, ClassData, Completion, CompletionSettings, Diagnostics, EvalData, EvalReport, EvalSettings,
+        Exact, Model, Posterior, PosteriorMethod, PosteriorSettings, SampleFigureSettings, SampleFigures,
+        SampleSettings, Samples, classify, complete, convert_model, evaluate, evaluate_classifier, evaluate_dbm,
+        evaluate_dbn, evaluate_rbm, evaluate_sbn, hidden_activity, posterior_means, reconstruct, sample,
+        sample_figures, tensor_statistics,
     };
     pub use gm_net::Classifier;
     pub use gm_rbm::Rbm;
     pub use gm_sbn::Sbn;
     pub use gm_train::{
-        ClassifierSettings, Config, DbmSettings, DbnSettings, Event, Fit, FitOptions, MonitorSettings, Observer, Outcome,
-        RbmSettings, Run, SbnSettings, StopOn, Unobserved, fit_classifier, fit_dbm, fit_dbn, fit_rbm, fit_rbm_with,
-        fit_sbn,
+        ClassifierSettings, Config, DbmSettings, DbnSettings, Event, Fit, FitOptions, MonitorSettings, Observer,
+        Outcome, RbmSettings, Run, SbnSettings, StopOn, Unobserved, fit_classifier, fit_dbm, fit_dbn, fit_rbm,
+        fit_rbm_with, fit_sbn,
     };
 }
 

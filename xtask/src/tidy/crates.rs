@@ -124,7 +124,8 @@ fn reasons(root: &Source, chapter: &Source) -> Vec<Violation> {
         .take_while(|line| !line.starts_with("## "));
     let first = table.filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
     let named: Vec<&str> = first.flat_map(|cell| cell.split(", ")).collect();
-    let names = workspace_dependencies(&root.text).into_iter().filter(|(_, name)| !name.starts_with("gm-"));
+    let names =
+        workspace_dependencies(&root.text).into_iter().filter(|(_, name)| !name.starts_with("gm-") && name != "gm");
     names
         .filter(|(_, name)| !named.contains(&name.as_str()))
         .map(|(line, name)| root.violation(line, "reasons", format!("`{name}` has no reason in {REASONS}")))

@@ -3,6 +3,7 @@
 mod crates;
 mod docs;
 mod examples;
+mod house;
 mod limits;
 mod sheet;
 mod source;
@@ -69,6 +70,7 @@ fn violations(tree: &Tree) -> Result<Vec<Violation>> {
     found.extend(tree.files.iter().flat_map(source::check));
     found.extend(tree.files.iter().flat_map(examples::check));
     found.extend(source::planted(tree));
+    found.extend(house::check(tree));
     found.extend(crates::check(tree)?);
     found.extend(docs::check(tree)?);
     found.extend(sheet::check(tree)?);
