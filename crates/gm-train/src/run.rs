@@ -86,7 +86,7 @@ impl Run {
         let folder = folder.as_ref();
         refuse_existing(folder)?;
         config.check()?;
-        let start = StartModel::of(config)?;
+        let start = StartModel::of(config.model.settings())?;
         let config = config.completed(&data, start.as_ref())?;
         config.check()?;
         // Whatever the learner refuses is refused before anything is written.
@@ -136,7 +136,7 @@ impl Run {
 
     /// A run that left no checkpoint, at its start again.
     fn begun_again(folder: &Path, config: Config, data: Dataset, _lock: File) -> Result<Self> {
-        let start = StartModel::again(folder, &config)?;
+        let start = StartModel::again(folder, config.model.settings())?;
         let origin = StartModel::origin(start.as_ref());
         let prepared = config.prepare(&data, origin)?;
         let checkpoint = match start {

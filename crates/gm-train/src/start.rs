@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use gm_core::ModelData;
 use gm_data::load_model_with_digest;
 
-use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::learner::Origin;
+use crate::learner::{ModelSettings, Origin};
 
 /// A model to start from, with the file that it was read from.
 #[derive(Clone, Debug)]
@@ -19,13 +18,13 @@ pub(crate) struct StartModel {
 }
 
 impl StartModel {
-    /// Reads the model that a configuration names, if it names one.
+    /// Reads the model that settings name, if they name one.
     ///
     /// # Errors
     ///
     /// Those of [`gm_data::load_model`].
-    pub(crate) fn of(config: &Config) -> Result<Option<Self>> {
-        config.model.settings().start().0.map(Self::read).transpose()
+    pub(crate) fn of(settings: &dyn ModelSettings) -> Result<Option<Self>> {
+        settings.start().0.map(Self::read).transpose()
     }
 
     /// Reads the model of a run that has no checkpoint yet, which has to be the model that the run was created with.
@@ -33,8 +32,8 @@ impl StartModel {
     /// # Errors
     ///
     /// [`Error::StartNeeded`] if the file cannot be read, [`Error::StartChanged`] if it is another file.
-    pub(crate) fn again(folder: &Path, config: &Config) -> Result<Option<Self>> {
-        let (Some(path), digest) = config.model.settings().start() else { return Ok(None) };
+    pub(crate) fn again(folder: &Path, settings: &dyn ModelSettings) -> Result<Option<Self>> {
+        let (Some(path), digest) = settings.start() else { return Ok(None) };
         let needed = |error: Error| Error::StartNeeded { folder: folder.into(), detail: error.to_string() };
         let start = Self::read(path).map_err(needed)?;
         match digest {

@@ -22,13 +22,17 @@ fn config(kind: &str, settings: &str) -> Config {
     let text = format!(
         "seed = 3\ncheckpoint_every = 3\n[data]\nspec = 'bars-and-stripes:2'\n[model]\nkind = '{kind}'\n{settings}"
     );
-    Config::parse(&text).unwrap()
+    Config::parse(&text).expect("the test's own folder")
 }
 
 /// A folder in memory where there is one, since every write is made to last.
 fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+    if memory.is_dir() {
+        tempfile::tempdir_in(memory).expect("the test's own folder")
+    } else {
+        tempfile::tempdir().expect("the test's own folder")
+    }
 }
 
 fn train(folder: &Path, config: &Config) -> Result<Outcome> {
@@ -45,19 +49,22 @@ fn end(folder: &Path, config: &Config) {
 }
 
 fn below(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let entries =
+        fs::read_dir(folder).expect("the test's own folder").map(|entry| entry.expect("the test's own folder").path());
     entries.flat_map(|path| if path.is_dir() { below(&path) } else { vec![path] }).collect()
 }
 
 /// Every file that is there is whole, and nothing unfinished is left.
 fn check_files(folder: &Path) {
     for path in below(folder) {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let name = path.file_name().expect("the test's own folder").to_string_lossy().into_owned();
         assert!(!name.starts_with(UNFINISHED), "{name} is left");
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("gmck") => drop(CheckpointInfo::read(File::open(&path).unwrap()).unwrap()),
-            Some("gm") => drop(load_model(&path).unwrap()),
-            Some("toml") => drop(Config::read(&path).unwrap()),
+            Some("gmck") => drop(
+                CheckpointInfo::read(File::open(&path).expect("the test's own folder")).expect("the test's own folder"),
+            ),
+            Some("gm") => drop(load_model(&path).expect("the test's own folder")),
+            Some("toml") => drop(Config::read(&path).expect("the test's own folder")),
             _ => {}
         }
     }
@@ -67,13 +74,18 @@ fn check_files(folder: &Path) {
 fn results(folder: &Path) -> (Vec<(String, Vec<u8>)>, Vec<String>) {
     let models = below(folder).into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "gm"));
     let mut models: Vec<(String, Vec<u8>)> = models
-        .map(|path| (path.strip_prefix(folder).unwrap().display().to_string(), fs::read(&path).unwrap()))
+        .map(|path| {
+            (
+                path.strip_prefix(folder).expect("the test's own folder").display().to_string(),
+                fs::read(&path).expect("the test's own folder"),
+            )
+        })
         .collect();
     models.sort();
-    let metrics = fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+    let metrics = fs::read_to_string(folder.join("metrics.jsonl")).expect("the test's own folder");
     let timeless = |line: &str| {
-        let (before, after) = line.split_once("\"seconds\":").unwrap();
-        format!("{before}{}", after.split_once(',').unwrap().1)
+        let (before, after) = line.split_once("\"seconds\":").expect("the test's own folder");
+        format!("{before}{}", after.split_once(',').expect("the test's own folder").1)
     };
     (models, metrics.lines().map(timeless).collect())
 }
@@ -82,7 +94,7 @@ fn results(folder: &Path) -> (Vec<(String, Vec<u8>)>, Vec<String>) {
 fn inject_everywhere(kind: &str, config: &Config, fault: Fault) -> usize {
     let whole = folder();
     let counted = Injected::new(whole.path(), 0, Fault::None);
-    train(whole.path(), config).unwrap();
+    train(whole.path(), config).expect("the test's own folder");
     let (calls, expected) = (counted.calls(), results(whole.path()));
     assert!(
         [Call::Create, Call::Write, Call::Sync, Call::Rename, Call::SyncFolder].iter().all(|call| calls.contains(call))
@@ -92,7 +104,7 @@ fn inject_everywhere(kind: &str, config: &Config, fault: Fault) -> usize {
     for &at in &places {
         let parts = folder();
         // What a person keeps there is none of the run's business.
-        fs::write(parts.path().join("notes.txt"), b"mine").unwrap();
+        fs::write(parts.path().join("notes.txt"), b"mine").expect("the test's own folder");
         let injected = Injected::new(parts.path(), at, fault);
         let outcome = train(parts.path(), config);
         drop(injected);
@@ -105,7 +117,7 @@ fn inject_everywhere(kind: &str, config: &Config, fault: Fault) -> usize {
         end(parts.path(), config);
         check_files(parts.path());
         assert!(results(parts.path()) == expected, "{kind}, {fault:?} at call {at}, {:?}", calls[at]);
-        assert_eq!(fs::read(parts.path().join("notes.txt")).unwrap(), b"mine");
+        assert_eq!(fs::read(parts.path().join("notes.txt")).expect("the test's own folder"), b"mine");
     }
     places.len()
 }

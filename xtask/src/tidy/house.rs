@@ -11,6 +11,7 @@ const LEVELS: &[&[&str]] = &[
     &["error"],
     &["settings"],
     &["learner"],
+    &["start"],
     &["rbm", "sbn", "course"],
     &["dbm", "dbn", "classifier"],
     &["fit"],
