@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use crate::kernels;
-use crate::stack::{Stack, Vector};
+use crate::stack::{Matrix, Stack, Vector};
+use crate::visible::VisibleUnits;
 
 /// Columns that one task centres.
 const COLUMNS: usize = 64;
@@ -71,10 +72,79 @@ fn subtract(from: &mut [f32], values: &[f32]) {
     from.iter_mut().zip(values).for_each(|(from, value)| *from -= value);
 }
 
+/// Offsets o_l of the units of each layer, for the centred gradient.
+///
+/// Centring changes the direction of learning and keeps the family of models. The gradient with respect to the weights
+/// of (x_l - o_l)' W_l (x_(l+1) - o_(l+1)) is expressed in the ordinary parameters.
+///
+/// # Source
+///
+/// `melchior2016center`; `montavon2012deep`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, Offsets, Stack, Vector};
+///
+/// let mut offsets = Offsets { layers: vec![vec![0.5, 0.5], vec![0.1, 0.2]] };
+/// let mut gradient = Stack::new(
+///     vec![Matrix::from_row_slice(2, 2, &[0.3, 0.5, -0.4, 0.8])],
+///     vec![Vector::from_vec(vec![2.0, 4.0]), Vector::from_vec(vec![-2.0, -1.0])],
+/// )?;
+/// offsets.centre(&mut gradient);
+/// assert!((gradient.weights(0)[(0, 0)] - 1.1).abs() < 1e-6);
+/// assert!((gradient.bias(0)[0] - 1.77).abs() < 1e-6);
+/// offsets.slide(&[vec![1.0, 0.0], vec![0.0, 0.0]], &[0.5, 0.0]);
+/// assert_eq!(offsets.layers, [[0.75, 0.25], [0.1, 0.2]]);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offsets {
+    /// One vector for each layer, `[n_l]`, the visible layer first.
+    pub layers: Vec<Vec<f32>>,
+}
+
+impl Offsets {
+    /// Turns a plain gradient into the centred one, for Bernoulli visible units. See [`centre()`] for the formula.
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree.
+    pub fn centre(&self, gradient: &mut Stack) {
+        self.centre_for(&VisibleUnits::Bernoulli, gradient);
+    }
+
+    /// [`centre`](Self::centre) for visible units of any kind. The offsets of Gaussian units are divided by s^2 where
+    /// db_1 is corrected.
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree.
+    pub fn centre_for(&self, units: &VisibleUnits, gradient: &mut Stack) {
+        let visible = &self.layers[0];
+        let seen = units.signal(&Matrix::from_column_slice(visible.len(), 1, visible)).into_owned();
+        let layers: Vec<&[f32]> = self.layers.iter().map(Vec::as_slice).collect();
+        centre(gradient, &layers, seen.as_slice());
+    }
+
+    /// Moves the offsets of each layer towards given means: `o_l <- (1 - rates[l]) o_l + rates[l] means[l]`.
+    ///
+    /// # Panics
+    ///
+    /// When `means` has other layers, or when `rates` does not have one rate for each layer.
+    pub fn slide(&mut self, means: &[Vec<f32>], rates: &[f32]) {
+        let depth = self.layers.len();
+        assert_eq!((means.len(), rates.len()), (depth, depth), "means and a rate of each layer");
+        for ((offsets, means), rate) in self.layers.iter_mut().zip(means).zip(rates) {
+            assert_eq!(offsets.len(), means.len(), "an offset for each unit");
+            offsets.iter_mut().zip(means).for_each(|(offset, mean)| *offset += rate * (mean - *offset));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack::Matrix;
 
     #[test]
     fn oracle_centring_equals_its_definition_in_dense_algebra() {

@@ -41,6 +41,7 @@ mod numerics;
 mod recognition;
 mod stack;
 mod streams;
+mod tempering;
 mod units;
 mod visible;
 mod watch;
@@ -50,7 +51,7 @@ pub use arrangement::Arrangement;
 pub use batch::{Batch, BatchRef};
 pub use bipartite::{Bipartite, BipartiteMoments};
 pub use bits::BitMatrix;
-pub use centre::centre;
+pub use centre::{Offsets, centre};
 pub use chains::{Chains, Clamp, StepInfo, TemperingInfo};
 pub use dense::{
     dense_add_down, dense_add_up, dense_coactivations_into, dense_inputs_down, dense_inputs_up,
@@ -73,6 +74,7 @@ pub use numerics::{LogSum, log_mean_exp, log_sum_exp, logistic, logistic_f64, lo
 pub use recognition::Recognition;
 pub use stack::{Matrix, Stack, Vector};
 pub use streams::{Purpose, Stream, Streams};
+pub use tempering::{check_temperatures, even_temperatures};
 pub use units::{ModelKind, VisibleKind};
 pub use visible::{Gaussian, Groups, Standardise, VisibleUnits};
 pub use watch::{Progress, Watch, unwatched};

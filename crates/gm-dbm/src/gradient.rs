@@ -2,7 +2,7 @@
 
 use gm_core::{
     Activations, Batch, BatchRef, BitMatrix, Chains, Coactivation, Matrix, Moments, Purpose, Result, Stack, StepInfo,
-    Streams, VisibleUnits, centre, coactivations_into, dense_coactivations_into,
+    Streams, coactivations_into, dense_coactivations_into,
 };
 use rayon::prelude::*;
 
@@ -348,81 +348,6 @@ const CHUNK: usize = 1 << 14;
 fn add_scaled(to: &mut [f32], scale: f32, values: &[f32]) {
     for (to, value) in to.iter_mut().zip(values) {
         *to += scale * value;
-    }
-}
-
-/// Offsets of the units of each layer for the centred gradient.
-///
-/// Centring changes the direction of learning, not the family of models: the gradient with respect to the weights of
-/// (x_l - offset)' W_l (x_(l+1) - offset) is expressed in the ordinary parameters. A model without
-/// pretraining needs it.
-///
-/// # Source
-///
-/// `montavon2012deep`; `melchior2016center`.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::{Matrix, Stack, Vector};
-/// use gm_dbm::Offsets;
-///
-/// let offsets = Offsets { layers: vec![vec![0.5, 0.5], vec![0.1, 0.2]] };
-/// let mut gradient = Stack::new(
-///     vec![Matrix::from_row_slice(2, 2, &[0.3, 0.5, -0.4, 0.8])],
-///     vec![Vector::from_vec(vec![2.0, 4.0]), Vector::from_vec(vec![-2.0, -1.0])],
-/// )?;
-/// offsets.centre(&mut gradient);
-/// assert!((gradient.weights(0)[(0, 0)] - 1.1).abs() < 1e-6);
-/// assert!((gradient.bias(0)[0] - 1.77).abs() < 1e-6);
-/// # Ok::<(), gm_core::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct Offsets {
-    /// One vector a layer, `[n_l]`.
-    pub layers: Vec<Vec<f32>>,
-}
-
-impl Offsets {
-    /// Turns a plain gradient into the centred one.
-    ///
-    /// dW_l = dW_l - db_l offset_(l+1)' - offset_l db_(l+1)', then
-    /// db_l = db_l - dW_(l-1)' offset_(l-1) - dW_l offset_(l+1).
-    ///
-    /// # Panics
-    ///
-    /// When shapes disagree.
-    pub fn centre(&self, gradient: &mut Stack) {
-        self.centre_for(&VisibleUnits::Bernoulli, gradient);
-    }
-
-    /// [`centre`](Self::centre) for visible units of any kind: Gaussian ones have offset / s^2 where db_1 is corrected.
-    ///
-    /// # Panics
-    ///
-    /// When shapes disagree.
-    pub fn centre_for(&self, units: &VisibleUnits, gradient: &mut Stack) {
-        let visible = &self.layers[0];
-        let seen = units.signal(&Matrix::from_column_slice(visible.len(), 1, visible)).into_owned();
-        let layers: Vec<&[f32]> = self.layers.iter().map(Vec::as_slice).collect();
-        centre(gradient, &layers, seen.as_slice());
-    }
-
-    /// Moves the offsets of each layer towards given means: `offset <- (1 - rate) offset + rate mean`.
-    ///
-    /// # Panics
-    ///
-    /// When there are other layers, or not one rate a layer.
-    pub fn slide(&mut self, means: &[Vec<f32>], rates: &[f32]) {
-        assert_eq!(
-            (means.len(), rates.len()),
-            (self.layers.len(), self.layers.len()),
-            "means and a rate of each layer"
-        );
-        for ((offsets, means), rate) in self.layers.iter_mut().zip(means).zip(rates) {
-            assert_eq!(offsets.len(), means.len(), "an offset for each unit");
-            offsets.iter_mut().zip(means).for_each(|(offset, mean)| *offset += rate * (mean - *offset));
-        }
     }
 }
 

@@ -1,15 +1,19 @@
-//! Parallel tempering: chains at several temperatures that exchange them.
+//! Parallel tempering: chains that exchange their temperatures.
 
-use gm_core::{Batch, Beta, Chains, Error, Purpose, Result, Streams, TemperingInfo, check_len};
+use gm_core::{
+    Batch, Beta, Chains, Clamp, Error, Purpose, Result, Streams, TemperingInfo, check_len, check_temperatures,
+};
 use rand::RngExt;
 
 use crate::conditional::Conditional;
 use crate::gibbs::Sampler;
 use crate::model::Dbm;
 
-/// Chains of which each group holds one state at each of several inverse temperatures.
+/// Groups of replicas: each group holds one chain at each of several inverse temperatures.
 ///
-/// Temperatures move and states stay: a swap exchanges the inverse temperatures of two chains of a group.
+/// A swap exchanges the temperatures of two replicas of a group, and the states stay in place. The replicas of an RBM
+/// (gm-rbm) exchange their states instead. The two hold different parts for this reason: those of a DBM hold the place
+/// of each chain among the temperatures. The visible biases of the base at temperature 0 are 0.
 ///
 /// # Examples
 ///
@@ -26,16 +30,18 @@ use crate::model::Dbm;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replicas {
-    /// All states; those of group g are samples g, g + groups, g + 2 groups, and so on.
+    /// The chains of group g are samples g, g + count, g + 2 count, and so on.
     chains: Chains,
-    groups: usize,
+    count: usize,
     temperatures: Vec<f32>,
-    /// The place in `temperatures` of each sample.
+    /// The index in `temperatures` of each sample.
     places: Vec<usize>,
 }
 
 impl Dbm {
     /// New chains for parallel tempering: `count` groups, each with one chain at each inverse temperature.
+    ///
+    /// `temperatures` fall from 1; [`gm_core::even_temperatures`] gives some.
     ///
     /// # Randomness
     ///
@@ -43,7 +49,7 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] without chains, or unless the inverse temperatures fall from 1 to no less than 0.
+    /// [`Error::Param`] for a count of 0 and for temperatures that do not fall from 1 to no less than 0.
     pub fn replicas(&self, count: usize, temperatures: &[f32], streams: &Streams) -> Result<Replicas> {
         const OP: &str = "Dbm::replicas";
         if count == 0 {
@@ -52,7 +58,7 @@ impl Dbm {
         check_temperatures(OP, temperatures)?;
         Ok(Replicas {
             chains: self.chains(count * temperatures.len(), streams),
-            groups: count,
+            count,
             temperatures: temperatures.to_vec(),
             places: (0..temperatures.len()).flat_map(|place| std::iter::repeat_n(place, count)).collect(),
         })
@@ -60,7 +66,8 @@ impl Dbm {
 }
 
 impl Dbm {
-    /// What the logarithm of the unnormalised probability falls by with beta: E + log base, the base being that of visible biases 0.
+    /// E + log base of each state, by which the logarithm of the unnormalised probability falls as beta grows. The base
+    /// has visible biases 0.
     fn costs(&self, states: &[Batch]) -> Vec<f64> {
         let mut costs = self.energy(states);
         if self.units().gaussian().is_some() {
@@ -71,24 +78,14 @@ impl Dbm {
     }
 }
 
-/// Refuses inverse temperatures that do not fall from 1.
-fn check_temperatures(op: &'static str, temperatures: &[f32]) -> Result<()> {
-    let falls = temperatures.windows(2).all(|pair| pair[0] > pair[1]);
-    if temperatures.first() == Some(&1.0) && falls && temperatures.iter().all(|&beta| beta >= 0.0) {
-        return Ok(());
-    }
-    let (value, allowed) = (format!("{temperatures:?}"), "numbers that fall from 1 to no less than 0");
-    Err(Error::Param { op, arg: "temperatures", value, allowed })
-}
-
 impl Replicas {
-    /// Chains for parallel tempering from what [`chains`](Self::chains), [`temperatures`](Self::temperatures) and
-    /// [`places`](Self::places) gave.
+    /// Replicas from what [`chains`](Self::chains), [`temperatures`](Self::temperatures) and [`places`](Self::places)
+    /// gave.
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] for temperatures as in [`Dbm::replicas`], and unless each group holds every place once;
-    /// [`Error::Shape`] unless there is a place for each chain.
+    /// [`Error::Param`] for temperatures that [`Dbm::replicas`] refuses and for groups that do not hold every place
+    /// once, [`Error::Shape`] unless there is a place for each chain.
     ///
     /// # Examples
     ///
@@ -108,24 +105,30 @@ impl Replicas {
         const OP: &str = "Replicas::from_parts";
         check_temperatures(OP, &temperatures)?;
         check_len(OP, "places", "length", places.len(), chains.count())?;
-        let groups = places.len() / temperatures.len();
-        let whole = groups > 0 && groups * temperatures.len() == places.len();
+        let count = places.len() / temperatures.len();
+        let whole = count > 0 && count * temperatures.len() == places.len();
         let once = |group: usize| {
-            let mut held: Vec<usize> = places[group..].iter().step_by(groups).copied().collect();
+            let mut held: Vec<usize> = places[group..].iter().step_by(count).copied().collect();
             held.sort_unstable();
             held.into_iter().eq(0..temperatures.len())
         };
-        if !whole || !(0..groups).all(once) {
+        if !whole || !(0..count).all(once) {
             let (value, allowed) = (format!("{} places", places.len()), "every place once in each group");
             return Err(Error::Param { op: OP, arg: "places", value, allowed });
         }
-        Ok(Self { chains, groups, temperatures, places })
+        Ok(Self { chains, count, temperatures, places })
     }
 
-    /// All chains, those of group g at g, g + groups, g + 2 groups, and so on.
+    /// All chains. Those of group g are samples g, g + count, g + 2 count, and so on.
     #[must_use]
     pub fn chains(&self) -> &Chains {
         &self.chains
+    }
+
+    /// The number of groups, which is the number of chains at each temperature.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
     }
 
     /// The inverse temperatures, falling from 1.
@@ -134,7 +137,7 @@ impl Replicas {
         &self.temperatures
     }
 
-    /// Which of the temperatures each chain has.
+    /// The index in [`temperatures`](Self::temperatures) of each chain.
     #[must_use]
     pub fn places(&self) -> &[usize] {
         &self.places
@@ -143,13 +146,13 @@ impl Replicas {
     /// The chains at the model's own temperature, one of each group.
     #[must_use]
     pub fn coldest(&self) -> Chains {
-        let coldest: Vec<usize> = (0..self.groups).map(|group| self.sample_at(group, 0)).collect();
+        let coldest: Vec<usize> = (0..self.count).map(|group| self.sample_at(group, 0)).collect();
         self.chains.select(&coldest)
     }
 
-    /// The sample of a group that has the temperature of a place.
+    /// The sample of a group that is at place `place`.
     fn sample_at(&self, group: usize, place: usize) -> usize {
-        let samples = (group..self.places.len()).step_by(self.groups);
+        let samples = (group..self.places.len()).step_by(self.count);
         let mut found = samples.filter(|&sample| self.places[sample] == place);
         found.next().expect("each group holds every temperature once")
     }
@@ -158,19 +161,20 @@ impl Replicas {
         self.places.iter().map(|&place| self.temperatures[place]).collect()
     }
 
-    /// Offers swaps between neighbouring temperatures, by turns those from an even and from an odd place.
+    /// Proposes swaps between neighbouring temperatures: from even places after even sweeps, from odd places after odd
+    /// sweeps.
     fn swap(&mut self, dbm: &Dbm, streams: &Streams, counts: &mut [[u64; 2]]) {
         let costs = dbm.costs(&self.chains.layers);
         let mut stream = streams.fork(Purpose::Swap, self.chains.sweeps).stream(0);
         let first = (self.chains.sweeps % 2) as usize;
-        for (place, [offered, made]) in counts.iter_mut().enumerate().skip(first).step_by(2) {
+        for (place, [proposed, accepted]) in counts.iter_mut().enumerate().skip(first).step_by(2) {
             let step = f64::from(self.temperatures[place]) - f64::from(self.temperatures[place + 1]);
-            for group in 0..self.groups {
+            for group in 0..self.count {
                 let (cold, hot) = (self.sample_at(group, place), self.sample_at(group, place + 1));
-                *offered += 1;
+                *proposed += 1;
                 if stream.random::<f64>() < (step * (costs[cold] - costs[hot])).exp() {
                     self.places.swap(cold, hot);
-                    *made += 1;
+                    *accepted += 1;
                 }
             }
         }
@@ -178,35 +182,88 @@ impl Replicas {
 }
 
 impl Sampler {
-    /// Makes sweeps at all temperatures, each followed by swaps of neighbouring temperatures within a group.
+    /// Makes sweeps at all temperatures, each followed by swaps between neighbouring temperatures within a group.
     ///
-    /// A swap is made with probability min(1, exp((beta_i - beta_j) (E_i - E_j))), which leaves the product of the
-    /// distributions p(x)^beta invariant. Of Gaussian units E - sum_i v_i^2 / (2 s_i^2) takes the place of E, since they keep their
-    /// variance at every temperature.
+    /// A swap is accepted with probability min(1, exp((beta_i - beta_j) (E_i - E_j))). This leaves the product of the
+    /// distributions p(x)^beta invariant. Gaussian units keep their variance at every temperature, so that
+    /// E - sum_i v_i^2 / (2 s_i^2) takes the place of E.
     ///
     /// # Randomness
     ///
-    /// Sweeps as [`run`](Self::run); family t of [`Purpose::Swap`] for the swaps after sweep t.
+    /// Sweeps as [`run`](Self::run). Swaps after sweep t use family t of [`Purpose::Swap`].
     ///
     /// # Panics
     ///
-    /// When the chains belong to other layer sizes.
+    /// When the replicas belong to other layer sizes.
     ///
     /// # Source
     ///
     /// `desjardins2010tempered`.
     pub fn run_tempering(&self, replicas: &mut Replicas, sweeps: usize, streams: &Streams) -> TemperingInfo {
+        self.run_replicas(replicas, None, sweeps, streams)
+    }
+
+    /// [`run_tempering`](Self::run_tempering) in which the clamped visible units keep their values.
+    ///
+    /// # Shapes
+    ///
+    /// The mask and the values of the clamp are `[visible, replicas]`, with samples as in [`Replicas::chains`]. All
+    /// replicas of a group must have the same mask and the same values.
+    ///
+    /// # Randomness
+    ///
+    /// As [`run_tempering`](Self::run_tempering).
+    ///
+    /// # Panics
+    ///
+    /// When the replicas or the clamp belong to other layer sizes or other kinds of states.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Clamp, Stack, Streams};
+    ///
+    /// let dbm = gm_dbm::Dbm::from_stack(Stack::zeros(&[6, 4, 3])?)?;
+    /// let streams = Streams::new(1);
+    /// let mut replicas = dbm.replicas(20, &[1.0, 0.5], &streams)?;
+    /// // The first unit is on in both replicas of each group.
+    /// let mask = BitMatrix::from_fn(6, 40, |unit, _| unit == 0);
+    /// let clamp = Clamp { values: mask.clone().into(), mask };
+    /// dbm.sampler().run_tempering_clamped(&mut replicas, &clamp, 10, &streams);
+    /// assert_eq!(replicas.coldest().v().bits().transposed().ones_per_sample()[0], 20);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn run_tempering_clamped(
+        &self,
+        replicas: &mut Replicas,
+        clamp: &Clamp,
+        sweeps: usize,
+        streams: &Streams,
+    ) -> TemperingInfo {
+        self.run_replicas(replicas, Some(clamp), sweeps, streams)
+    }
+
+    fn run_replicas(
+        &self,
+        replicas: &mut Replicas,
+        clamp: Option<&Clamp>,
+        sweeps: usize,
+        streams: &Streams,
+    ) -> TemperingInfo {
         let mut counts = vec![[0; 2]; replicas.temperatures.len() - 1];
         let mut flips = 0.0;
         for _ in 0..sweeps {
             let betas = replicas.betas();
-            let tempered = |_: usize, layer: Conditional<'_>, out: &mut Batch, streams: &Streams| {
+            let tempered = |l: usize, layer: Conditional<'_>, out: &mut Batch, streams: &Streams| {
                 layer.tempered(Beta::Each(&betas), None).sample_into(out, streams);
+                if let (0, Some(clamp)) = (l, clamp) {
+                    out.replace_where(&clamp.mask, &clamp.values);
+                }
             };
             flips += self.sweep_with(&mut replicas.chains, 1, streams, &tempered).flips;
             replicas.swap(self.model(), streams, &mut counts);
         }
-        let share = |&[offered, made]: &[u64; 2]| made as f64 / offered.max(1) as f64;
+        let share = |&[proposed, accepted]: &[u64; 2]| accepted as f64 / proposed.max(1) as f64;
         TemperingInfo { sweeps, flips: flips / sweeps.max(1) as f64, acceptance: counts.iter().map(share).collect() }
     }
 }

@@ -163,5 +163,5 @@ fn rejects_settings_that_do_not_fit() {
     let mut broken = dbm.chains(2, &streams);
     broken.layers.pop();
     let error = dbm.log_partition_reverse_ais(&broken, &settings.schedule, None, &streams, &mut unwatched).unwrap_err();
-    assert_eq!(error.to_string(), "Dbm::log_partition_reverse_ais: `chains` has layers 2, expected 3");
+    assert_eq!(error.to_string(), "Dbm::log_partition_reverse_ais: `states` has layers 2, expected 3");
 }

@@ -6,7 +6,8 @@ use common::{States, chains_of, joint_of, models, plain, random_model, unpack};
 use gm_core::{Beta, BitMatrix, Purpose, Streams};
 use gm_dbm::{Chains, Clamp, Dbm};
 use gm_testkit::{
-    Bug, Gibbs, Joint, Model, Parameters, check_conditional, check_joint_draws, check_joint_invariance, check_sweep,
+    Bug, Gibbs, Joint, Model, Parameters, TestResult, check_conditional, check_joint_draws, check_joint_invariance,
+    check_sweep, chi_squared_test,
 };
 
 const ALPHA: f64 = 1e-6;
@@ -191,8 +192,8 @@ fn planted_joint_swaps_that_are_always_made_are_found_out() {
     }
 }
 
-/// Draws that agree with a condition against the joint restricted to it.
-fn check_given(joint: &Joint, draws: &States, allowed: impl Fn(&[u8]) -> bool, seed: u64) {
+/// Compares draws that fulfil a condition with the joint distribution given the condition.
+fn given_test(joint: &Joint, draws: &States, allowed: impl Fn(&[u8]) -> bool) -> TestResult {
     let probabilities = joint.probabilities();
     let states: Vec<usize> = (0..probabilities.len()).filter(|&s| allowed(&joint.state(s))).collect();
     let total: f64 = states.iter().map(|&s| probabilities[s]).sum();
@@ -201,7 +202,7 @@ fn check_given(joint: &Joint, draws: &States, allowed: impl Fn(&[u8]) -> bool, s
     for state in draws {
         observed[states.binary_search(&joint.number(state)).expect("given units keep their values")] += 1;
     }
-    gm_testkit::chi_squared_test(&observed, &expected).assert_passes(ALPHA, seed);
+    chi_squared_test(&observed, &expected)
 }
 
 #[test]
@@ -209,18 +210,51 @@ fn stat_cond_clamped_chains_follow_the_conditional_distribution() {
     for (case, dbm) in models().iter().enumerate().take(2) {
         let (joint, seed) = (joint_of(dbm), 90 + case as u64);
         let streams = Streams::new(seed);
-        let clamp = Clamp {
-            mask: BitMatrix::from_fn(dbm.visible(), SAMPLES, |unit, _| unit < 2),
-            values: BitMatrix::from_fn(dbm.visible(), SAMPLES, |unit, _| unit == 0).into(),
-        };
+        let clamp = first_two_given(dbm, SAMPLES);
         let mut chains = dbm.chains(SAMPLES, &streams);
         dbm.sampler().run_clamped(&mut chains, &clamp, 60, &streams);
-        check_given(&joint, &unpack(&chains), |state| state[..2] == [1, 0], seed);
+        given_test(&joint, &unpack(&chains), |state| state[..2] == [1, 0]).assert_passes(ALPHA, seed);
         let v = BitMatrix::from_fn(dbm.visible(), SAMPLES, |unit, _| unit == 1);
         let given: Vec<u8> = (0..dbm.visible()).map(|unit| u8::from(unit == 1)).collect();
         let mut chains = dbm.chains_from(v, &streams).unwrap();
         dbm.sampler().run_hidden(&mut chains, 60, &streams);
-        check_given(&joint, &unpack(&chains), |state| state[..given.len()] == given[..], seed);
+        given_test(&joint, &unpack(&chains), |state| state[..given.len()] == given[..]).assert_passes(ALPHA, seed);
+    }
+}
+
+/// The first two visible units are given, on and off.
+fn first_two_given(dbm: &Dbm, samples: usize) -> Clamp {
+    Clamp {
+        mask: BitMatrix::from_fn(dbm.visible(), samples, |unit, _| unit < 2),
+        values: BitMatrix::from_fn(dbm.visible(), samples, |unit, _| unit == 0).into(),
+    }
+}
+
+#[test]
+fn stat_cond_clamped_tempering_follows_the_conditional_distribution() {
+    for (case, dbm) in models().iter().enumerate().take(2) {
+        let (joint, seed) = (joint_of(dbm), 130 + case as u64);
+        let streams = Streams::new(seed);
+        let mut replicas = dbm.replicas(10_000, &[1.0, 0.6, 0.2], &streams).unwrap();
+        let clamp = first_two_given(dbm, 30_000);
+        let info = dbm.sampler().run_tempering_clamped(&mut replicas, &clamp, 60, &streams);
+        assert!(info.acceptance.iter().all(|&share| share > 0.2), "{info:?}");
+        let result = given_test(&joint, &unpack(&replicas.coldest()), |state| state[..2] == [1, 0]);
+        result.assert_passes(ALPHA, seed);
+    }
+}
+
+/// Free replicas into which the given values are put at the end.
+#[test]
+fn planted_cond_values_put_into_free_replicas_are_found_out() {
+    for (case, dbm) in models().iter().enumerate().take(2) {
+        let (joint, seed) = (joint_of(dbm), 130 + case as u64);
+        let streams = Streams::new(seed);
+        let mut replicas = dbm.replicas(10_000, &[1.0, 0.6, 0.2], &streams).unwrap();
+        dbm.sampler().run_tempering(&mut replicas, 60, &streams);
+        let (mut cold, clamp) = (replicas.coldest(), first_two_given(dbm, 10_000));
+        cold.v_mut().replace_where(&clamp.mask, &clamp.values);
+        assert!(!given_test(&joint, &unpack(&cold), |state| state[..2] == [1, 0]).passes(ALPHA), "model {case}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use gm_core::{
     Activations, Arrangement, BatchRef, BitMatrix, Chains, Coactivation, Matrix, Purpose, Result, Stack, Streams,
-    VisibleUnits, centre, coactivations_into, dense_coactivations_into,
+    coactivations_into, dense_coactivations_into,
 };
 
 use crate::gibbs::Sampler;
@@ -27,10 +27,10 @@ pub struct Phase {
     hidden: Activations,
     /// Hidden means times the weight of their sample, where samples have weights.
     weighted: Option<Activations>,
-    visible_means: Vec<f32>,
+    /// Means of v and of E[h | v].
+    averages: Vec<Vec<f32>>,
     /// Mean of v^2, of real-valued units only.
     visible_squares: Vec<f32>,
-    hidden_means: Vec<f32>,
 }
 
 /// Visible states as the statistics need them.
@@ -72,8 +72,8 @@ impl Phase {
     pub fn new<'v>(sampler: &Sampler, v: impl Into<BatchRef<'v>>) -> Self {
         let v = v.into();
         let (visible, hidden) = (States::of(v), sampler.mean_h_from_v(v));
-        let (weighted, visible_means, visible_squares, hidden_means) = (None, vec![], vec![], vec![]);
-        let mut phase = Self { visible, hidden, weighted, visible_means, visible_squares, hidden_means };
+        let (averages, visible_squares) = (vec![vec![]; 2], vec![]);
+        let mut phase = Self { visible, hidden, weighted: None, averages, visible_squares };
         phase.average(None);
         phase
     }
@@ -133,7 +133,7 @@ impl Phase {
         let weight = |sample: usize| weights.map_or(1.0, |weights| f64::from(weights[sample]));
         match &self.visible {
             States::Bits(transposed) => {
-                self.visible_means = match weights {
+                self.averages[0] = match weights {
                     None => transposed.ones_per_sample().iter().map(|&on| mean(on as f64)).collect(),
                     Some(weights) => transposed.weighted_sums(&widened(weights)).into_iter().map(mean).collect(),
                 };
@@ -146,11 +146,11 @@ impl Phase {
                         *square += weight(sample) * f64::from(x) * f64::from(x);
                     }
                 }
-                self.visible_means = sums.into_iter().map(mean).collect();
+                self.averages[0] = sums.into_iter().map(mean).collect();
                 self.visible_squares = squares.into_iter().map(mean).collect();
             }
         }
-        self.hidden_means = self.weighted_hidden().unit_sums().into_iter().map(mean).collect();
+        self.averages[1] = self.weighted_hidden().unit_sums().into_iter().map(mean).collect();
     }
 
     fn weighted_hidden(&self) -> &Activations {
@@ -163,16 +163,23 @@ impl Phase {
         self.visible.samples()
     }
 
-    /// mean of v, `[visible]`.
+    /// The mean over samples of each layer: those of [`visible_means`](Self::visible_means), then those of
+    /// [`hidden_means`](Self::hidden_means).
     #[must_use]
-    pub fn visible_means(&self) -> &[f32] {
-        &self.visible_means
+    pub fn averages(&self) -> &[Vec<f32>] {
+        &self.averages
     }
 
-    /// mean of E[h | v], `[hidden]`.
+    /// The mean of v, `[visible]`.
+    #[must_use]
+    pub fn visible_means(&self) -> &[f32] {
+        &self.averages[0]
+    }
+
+    /// The mean of E[h | v], `[hidden]`.
     #[must_use]
     pub fn hidden_means(&self) -> &[f32] {
-        &self.hidden_means
+        &self.averages[1]
     }
 
     /// E[h | v] of each sample, `[hidden, samples]`.
@@ -230,7 +237,7 @@ impl Phase {
 /// ```
 #[must_use]
 pub fn gradient(data: &Phase, model: &Phase) -> Stack {
-    let (visible, hidden) = (data.visible_means.len(), data.hidden_means.len());
+    let (visible, hidden) = (data.visible_means().len(), data.hidden_means().len());
     let mut out = Stack::zeros(&[visible, hidden]).expect("both layers of a phase have units");
     gradient_into(data, model, &mut out);
     out
@@ -270,9 +277,7 @@ pub fn gradient_into(data: &Phase, model: &Phase, out: &mut Stack) {
             model.add_pairs(-1.0, pairs);
         }
     });
-    for (l, data, model) in
-        [(0, &data.visible_means, &model.visible_means), (1, &data.hidden_means, &model.hidden_means)]
-    {
+    for (l, (data, model)) in data.averages.iter().zip(&model.averages).enumerate() {
         out.bias_mut(l).iter_mut().zip(data.iter().zip(model)).for_each(|(out, (d, m))| *out = d - m);
     }
 }
@@ -370,79 +375,6 @@ pub fn contrastive_divergence<'v>(
     sampler.run_into_phase(&mut chains, k, streams, model);
 }
 
-/// Offsets mu of the visible and lambda of the hidden units for the centred gradient.
-///
-/// Centring changes the direction of learning, not the family of models: the gradient with respect to the weights
-/// of (v - mu)' W (h - lambda) is expressed in the ordinary parameters.
-///
-/// # Source
-///
-/// `melchior2016center`; `montavon2012deep`.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::{Matrix, Stack, Vector};
-/// use gm_rbm::Offsets;
-///
-/// let offsets = Offsets { visible: vec![0.5, 0.5], hidden: vec![0.1, 0.2] };
-/// let mut gradient = Stack::new(
-///     vec![Matrix::from_row_slice(2, 2, &[0.3, 0.5, -0.4, 0.8])],
-///     vec![Vector::from_vec(vec![2.0, 4.0]), Vector::from_vec(vec![-2.0, -1.0])],
-/// )?;
-/// offsets.centre(&mut gradient);
-/// assert!((gradient.weights(0)[(0, 0)] - 1.1).abs() < 1e-6);
-/// assert!((gradient.bias(0)[0] - 1.77).abs() < 1e-6);
-/// # Ok::<(), gm_core::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct Offsets {
-    /// mu, `[visible]`.
-    pub visible: Vec<f32>,
-    /// lambda, `[hidden]`.
-    pub hidden: Vec<f32>,
-}
-
-impl Offsets {
-    /// Turns a plain gradient into the centred one.
-    ///
-    /// dW_c = dW - da lambda' - mu db', da_c = da - dW_c lambda, db_c = db - dW_c' mu.
-    ///
-    /// # Panics
-    ///
-    /// When shapes disagree.
-    pub fn centre(&self, gradient: &mut Stack) {
-        self.centre_for(&VisibleUnits::Bernoulli, gradient);
-    }
-
-    /// [`centre`](Self::centre) for visible units of any kind: Gaussian ones have mu / s^2 in the last term.
-    ///
-    /// # Panics
-    ///
-    /// When shapes disagree.
-    pub fn centre_for(&self, units: &VisibleUnits, gradient: &mut Stack) {
-        let seen = units.signal(&Matrix::from_column_slice(self.visible.len(), 1, &self.visible)).into_owned();
-        centre(gradient, &[&self.visible, &self.hidden], seen.as_slice());
-    }
-
-    /// Moves the offsets towards the means of a data phase: `mu <- (1 - rate) mu + rate <v>`, likewise lambda.
-    ///
-    /// # Panics
-    ///
-    /// When the phase has other layer sizes.
-    pub fn slide(&mut self, data: &Phase, visible_rate: f32, hidden_rate: f32) {
-        slide(&mut self.visible, &data.visible_means, visible_rate);
-        slide(&mut self.hidden, &data.hidden_means, hidden_rate);
-    }
-}
-
-fn slide(offsets: &mut [f32], means: &[f32], rate: f32) {
-    assert_eq!(offsets.len(), means.len(), "an offset for each unit");
-    for (offset, mean) in offsets.iter_mut().zip(means) {
-        *offset += rate * (mean - *offset);
-    }
-}
-
 impl Rbm {
     /// The exact gradient of the mean log-likelihood by enumeration of the smaller layer.
     ///
@@ -493,8 +425,8 @@ impl Rbm {
             data.add_pairs(1.0, pairs);
             subtract(pairs.as_mut_slice(), &model.pairs);
         });
-        for (l, data, model) in [(0, &data.visible_means, &model.visible), (1, &data.hidden_means, &model.hidden)] {
-            gradient.bias_mut(l).copy_from_slice(data);
+        for (l, model) in [&model.visible, &model.hidden].into_iter().enumerate() {
+            gradient.bias_mut(l).copy_from_slice(&data.averages[l]);
             subtract(gradient.bias_mut(l), model);
         }
         let mut squares = data.visible_squares.clone();

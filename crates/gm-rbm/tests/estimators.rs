@@ -3,7 +3,9 @@
 mod common;
 
 use common::{mean, rbm_from};
-use gm_core::{AisSettings, BitMatrix, Estimate, Matrix, Purpose, Schedule, Side, Streams, unwatched};
+use gm_core::{
+    AisSettings, BitMatrix, Estimate, Matrix, Purpose, Schedule, Side, Streams, even_temperatures, unwatched,
+};
 use gm_rbm::{Phase, Rbm, base_rate_bias, contrastive_divergence, free_energy_gap};
 use gm_testkit::{mean_test, rng};
 use rand::RngExt;
@@ -79,7 +81,7 @@ fn stable_annealing_does_not_depend_on_threads() {
 fn rejects_a_base_of_another_width() {
     let rbm = random_model(1, 3, 2, 1.0);
     let error = rbm.log_partition_ais(&AisSettings::default(), Some(&[0.0; 2]), &Streams::new(0), &mut unwatched);
-    assert_eq!(error.unwrap_err().to_string(), "Rbm::log_partition_ais: `base_bias` has length 2, expected 3");
+    assert_eq!(error.unwrap_err().to_string(), "Rbm::log_partition_ais: `base` has length 2, expected 3");
 }
 
 #[test]
@@ -211,7 +213,7 @@ fn stat_mean_tempered_samples_and_adaptive_temperatures_bracket_the_exact_partit
     for (case, rbm) in zoo() {
         let (streams, exact) = (Streams::new(200 + case), rbm.log_partition().unwrap());
         let forward = rbm.log_partition_ais(&settings, None, &streams, &mut unwatched).unwrap();
-        let mut replicas = rbm.replicas(settings.runs, 6, None, &streams).unwrap();
+        let mut replicas = rbm.replicas(settings.runs, &even_temperatures(6).unwrap(), None, &streams).unwrap();
         rbm.sampler().settle(&mut replicas, 200, &streams, &mut unwatched).unwrap();
         let model = replicas.coldest().into_v();
         let back = rbm.log_partition_reverse_ais(&model, &settings.schedule, None, &streams, &mut unwatched).unwrap();

@@ -91,10 +91,9 @@ fn oracle_gradient_plain_and_centred() {
     for (fixture, rbm) in fixtures() {
         let mut gradient = rbm.exact_gradient(&pack(&fixture.data())).unwrap();
         check_gradient(&gradient, &fixture, "/gradient_mean_log_prob");
-        let offsets = Offsets {
-            visible: fixture.numbers_at("/centered/visible_offset").iter().map(|&x| x as f32).collect(),
-            hidden: fixture.numbers_at("/centered/hidden_offset").iter().map(|&x| x as f32).collect(),
-        };
+        let of_layer = |at| fixture.numbers_at(at).iter().map(|&x| x as f32).collect();
+        let layers = ["/centered/visible_offset", "/centered/hidden_offset"].map(of_layer).to_vec();
+        let offsets = Offsets { layers };
         offsets.centre(&mut gradient);
         check_gradient(&gradient, &fixture, "/centered/gradient");
     }

@@ -87,7 +87,7 @@ proptest! {
         let step = |rbm: &Rbm, data: &BitMatrix| {
             let sampler = rbm.sampler();
             let phase = gm_rbm::Phase::new(&sampler, data);
-            let offsets = Offsets { visible: phase.visible_means().to_vec(), hidden: phase.hidden_means().to_vec() };
+            let offsets = Offsets { layers: phase.averages().to_vec() };
             let mut gradient = rbm.exact_gradient(data).unwrap();
             offsets.centre(&mut gradient);
             let mut next = rbm.clone();

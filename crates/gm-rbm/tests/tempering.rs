@@ -3,7 +3,7 @@
 mod common;
 
 use common::{joint_of, parameters, rbm_of, unpack};
-use gm_core::{Beta, BitMatrix, Matrix, Purpose, Streams, Vector};
+use gm_core::{Beta, BitMatrix, Matrix, Purpose, Streams, Vector, even_temperatures};
 use gm_rbm::{Chains, Clamp, Rbm, Replicas, Trajectory};
 use gm_testkit::{Fixture, Joint, check_joint_draws};
 
@@ -83,9 +83,9 @@ fn stat_mean_tempering_crosses_between_modes_that_gibbs_does_not_leave() {
     let mut plain = rbm.chains_from(all_off.clone(), &streams).unwrap();
     rbm.sampler().run(&mut plain, sweeps, &streams);
     assert_eq!(share_on(plain.v().bits()), 0.0, "block Gibbs sampling stays");
-    let betas: Vec<f32> = (0..10).map(|t| 1.0 - t as f32 / 9.0).collect();
+    let temperatures = even_temperatures(10).unwrap();
     let start = rbm.chains_from(BitMatrix::zeros(16, 10 * chains), &streams).unwrap();
-    let mut replicas = Replicas::from_parts(start, betas, vec![0.0; 16]).unwrap();
+    let mut replicas = Replicas::from_parts(start, temperatures, vec![0.0; 16]).unwrap();
     rbm.sampler().run_tempering(&mut replicas, sweeps, &streams);
     // Half of 200 independent chains, within five standard deviations.
     let share = share_on(replicas.coldest().v().bits());
@@ -129,7 +129,7 @@ fn farthest(rbm: &Rbm, v: &BitMatrix) -> f64 {
 fn stat_cond_clamped_tempering_draws_the_free_units_given_the_others() {
     let (rbm, base) = small();
     let streams = Streams::new(41);
-    let mut replicas = rbm.replicas(SAMPLES, 3, Some(&base), &streams).unwrap();
+    let mut replicas = rbm.replicas(SAMPLES, &BETAS, Some(&base), &streams).unwrap();
     rbm.sampler().run_tempering_clamped(&mut replicas, &clamp_of(3 * SAMPLES), 60, &streams);
     let far = farthest(&rbm, replicas.coldest().v().bits());
     assert!(far < 6.0, "{far} standard deviations, seed 41, n {SAMPLES}");
@@ -140,7 +140,7 @@ fn stat_cond_clamped_tempering_draws_the_free_units_given_the_others() {
 fn planted_cond_values_put_in_afterwards_are_found_out() {
     let (rbm, base) = small();
     let streams = Streams::new(41);
-    let mut replicas = rbm.replicas(SAMPLES, 3, Some(&base), &streams).unwrap();
+    let mut replicas = rbm.replicas(SAMPLES, &BETAS, Some(&base), &streams).unwrap();
     rbm.sampler().run_tempering(&mut replicas, 60, &streams);
     let (mut v, clamp) = (replicas.coldest().v().bits().clone(), clamp_of(SAMPLES));
     v.replace_where(&clamp.mask, clamp.values.bits());
@@ -151,7 +151,7 @@ fn planted_cond_values_put_in_afterwards_are_found_out() {
 fn law_temperatures_move_towards_equal_acceptance() {
     let rbm = bimodal(16);
     let streams = Streams::new(31);
-    let mut replicas = rbm.replicas(200, 8, Some(&[0.0; 16]), &streams).unwrap();
+    let mut replicas = rbm.replicas(200, &even_temperatures(8).unwrap(), Some(&[0.0; 16]), &streams).unwrap();
     let spread = |acceptance: &[f64]| {
         let most = acceptance.iter().copied().fold(0.0, f64::max);
         most - acceptance.iter().copied().fold(1.0, f64::min)
@@ -163,7 +163,20 @@ fn law_temperatures_move_towards_equal_acceptance() {
     }
     let last = spread(&rbm.sampler().run_tempering(&mut replicas, 100, &streams).acceptance);
     assert!(last < 0.5 * first, "from {first} to {last}");
-    assert!(replicas.betas().windows(2).all(|pair| pair[0] > pair[1]));
+    assert!(replicas.temperatures().windows(2).all(|pair| pair[0] > pair[1]));
+}
+
+#[test]
+fn law_the_first_and_the_last_temperature_stay() {
+    let (rbm, streams) = (bimodal(16), Streams::new(32));
+    for temperatures in [&[1.0][..], &[1.0, 0.4], &[1.0, 0.9, 0.6, 0.3]] {
+        let mut replicas = rbm.replicas(50, temperatures, None, &streams).unwrap();
+        rbm.sampler().run_tempering(&mut replicas, 20, &streams);
+        replicas.adapt(0.5);
+        let adapted = replicas.temperatures();
+        assert_eq!((adapted.first(), adapted.last()), (temperatures.first(), temperatures.last()));
+        assert!(adapted.windows(2).all(|pair| pair[0] > pair[1]), "{adapted:?}");
+    }
 }
 
 #[test]
@@ -171,11 +184,16 @@ fn rejects_temperatures_that_do_not_fall() {
     let rbm = bimodal(4);
     let text = |result: gm_core::Result<Replicas>| result.unwrap_err().to_string();
     let streams = Streams::new(0);
-    assert_eq!(text(rbm.replicas(1, 1, None, &streams)), "Rbm::replicas: `temperatures` is 1, allowed: 2 or more");
-    assert!(text(rbm.replicas(0, 3, None, &streams)).contains("`chains` is 0"));
-    assert!(text(rbm.replicas(1, 3, Some(&[0.0; 3]), &streams)).contains("`base` has length 3, expected 4"));
+    let error = |count, temperatures: &[f32]| text(rbm.replicas(count, temperatures, None, &streams));
+    assert_eq!(error(0, &BETAS), "Rbm::replicas: `chains` is 0, allowed: 1 or more");
+    for wrong in [&[][..], &[0.5, 0.2], &[1.0, 1.0], &[1.0, -0.5], &[1.0, f32::NAN]] {
+        assert!(error(2, wrong).ends_with("allowed: numbers that fall from 1 to no less than 0"), "{wrong:?}");
+    }
+    assert!(text(rbm.replicas(1, &BETAS, Some(&[0.0; 3]), &streams)).contains("`base` has length 3, expected 4"));
     let chains = || rbm.chains(4, &streams);
-    assert!(text(Replicas::from_parts(chains(), vec![0.5, 1.0], vec![0.0; 4])).contains("fall from 1 to 0"));
+    assert!(
+        text(Replicas::from_parts(chains(), vec![0.5, 1.0], vec![0.0; 4])).contains("fall from 1 to no less than 0")
+    );
     assert!(text(Replicas::from_parts(chains(), vec![1.0, 0.5, 0.0], vec![0.0; 4])).contains("expected 3"));
 }
 
@@ -185,7 +203,7 @@ fn stable_tempering_does_not_depend_on_threads() {
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let mut replicas = rbm.replicas(80, 4, None, &Streams::new(2)).unwrap();
+            let mut replicas = rbm.replicas(80, &even_temperatures(4).unwrap(), None, &Streams::new(2)).unwrap();
             rbm.sampler().run_tempering(&mut replicas, 6, &Streams::new(3));
             replicas
         })

@@ -272,7 +272,7 @@ fn law_centring_does_not_see_where_gaussian_data_are() {
     moved.stack_mut().bias_mut(1).iter_mut().zip(&correction).for_each(|(b, c)| *b -= c);
     let centred = |rbm: &Rbm, data: &Matrix, visible: f32| {
         let mut gradient = rbm.exact_gradient(data).unwrap();
-        Offsets { visible: vec![visible; 4], hidden: vec![0.4; 3] }.centre_for(rbm.units(), &mut gradient);
+        Offsets { layers: vec![vec![visible; 4], vec![0.4; 3]] }.centre_for(rbm.units(), &mut gradient);
         gradient
     };
     let (here, there) = (centred(&rbm, &data, 0.1), centred(&moved, &data.add_scalar(shift), 0.1 + shift));

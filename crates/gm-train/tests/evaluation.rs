@@ -149,7 +149,7 @@ fn table_walks_that_disagree_earn_a_warning() {
         &EvalSettings { tempering: TemperingSettings { temperatures: 1, sweeps: 1 }, ..settings },
         &mut unwatched,
     );
-    assert_eq!(refused.unwrap_err().to_string(), "Rbm::replicas: `temperatures` is 1, allowed: 2 or more");
+    assert_eq!(refused.unwrap_err().to_string(), "even_temperatures: `temperatures` is 1, allowed: 2 or more");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Chains of RBMs at several temperatures.
 
-use gm_core::{Chains, Clamp, Matrix, StepInfo, Streams};
+use gm_core::{Chains, Clamp, Matrix, StepInfo, Streams, even_temperatures};
 use gm_rbm::{Rbm, Replicas, Sampler};
 
 use super::ModelChains;
@@ -51,7 +51,7 @@ impl TemperedChains {
     ///
     /// [`gm_core::Error::Param`] for fewer than two temperatures.
     pub fn new(rbm: &Rbm, count: usize, temperatures: usize, streams: &Streams) -> Result<Self> {
-        let replicas = rbm.replicas(count, temperatures, None, streams)?;
+        let replicas = rbm.replicas(count, &even_temperatures(temperatures)?, None, streams)?;
         let (sampler, coldest) = (rbm.sampler(), replicas.coldest());
         Ok(Self { sampler, replicas, clamp: None, coldest, settled: false, streams: streams.clone() })
     }

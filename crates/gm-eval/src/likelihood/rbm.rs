@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use gm_core::{Batch, Estimate, Matrix, ModelKind, Purpose, Side, Streams, VisibleKind, Watch, mean};
+use gm_core::{
+    Batch, Estimate, Matrix, ModelKind, Purpose, Side, Streams, VisibleKind, Watch, even_temperatures, mean,
+};
 use gm_rbm::Rbm;
 
 use crate::error::Result;
@@ -144,7 +146,8 @@ fn reverse(
 ) -> Result<ReverseReport> {
     let base = base(rbm, data);
     let (tempering, family) = (settings.tempering, streams.fork(Purpose::Evaluate, 5));
-    let mut replicas = rbm.replicas(settings.reverse_runs, tempering.temperatures, base.as_deref(), &family)?;
+    let temperatures = even_temperatures(tempering.temperatures)?;
+    let mut replicas = rbm.replicas(settings.reverse_runs, &temperatures, base.as_deref(), &family)?;
     let info = rbm.sampler().settle(&mut replicas, tempering.sweeps, &family, watch)?;
     let (v, schedule) = (replicas.coldest().into_v(), &settings.ais.schedule);
     let family = streams.fork(Purpose::Evaluate, 6);

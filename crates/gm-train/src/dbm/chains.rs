@@ -1,6 +1,6 @@
 //! Chains of a deep Boltzmann machine in training: at one temperature, or at several.
 
-use gm_core::Streams;
+use gm_core::{Streams, even_temperatures};
 use gm_dbm::{Chains, Dbm, ModelPhase, Replicas, Sampler};
 
 use crate::error::Result;
@@ -18,9 +18,11 @@ pub(crate) enum DbmChains {
     Tempered(Replicas),
 }
 
-/// So many inverse temperatures from 1 down by equal steps, the last one a step above 0.
-fn ladder(temperatures: usize) -> Vec<f32> {
-    (0..temperatures).map(|place| 1.0 - place as f32 / temperatures as f32).collect()
+/// `count` inverse temperatures that fall from 1 by equal steps. The last one is a step above 0.
+fn ladder(count: usize) -> Result<Vec<f32>> {
+    let mut temperatures = even_temperatures(count + 1)?;
+    temperatures.truncate(count);
+    Ok(temperatures)
 }
 
 impl DbmChains {
@@ -28,7 +30,7 @@ impl DbmChains {
     pub(crate) fn new(dbm: &Dbm, chains: usize, temperatures: usize, streams: &Streams) -> Result<Self> {
         Ok(match temperatures {
             1 => Self::Persistent(dbm.chains(chains, streams)),
-            _ => Self::Tempered(dbm.replicas(chains, &ladder(temperatures), streams)?),
+            _ => Self::Tempered(dbm.replicas(chains, &ladder(temperatures)?, streams)?),
         })
     }
 
@@ -109,6 +111,6 @@ impl DbmChains {
         }
         let places = take(&mut state.counts, PLACES)?;
         let places = places.into_iter().map(|place| usize::try_from(place).unwrap_or(usize::MAX)).collect();
-        Ok(Self::Tempered(Replicas::from_parts(chains, ladder(temperatures), places)?))
+        Ok(Self::Tempered(Replicas::from_parts(chains, ladder(temperatures)?, places)?))
     }
 }

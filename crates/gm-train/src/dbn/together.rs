@@ -39,7 +39,7 @@ impl Together {
         let chains = (settings.backfit == Backfit::Rws).then(|| top.chains(settings.layer.chains, streams));
         Self {
             ascent: Ascent::new(settings.backfit_pace(), settings.backfit_optimiser, Regularise::default(), named(dbn)),
-            offsets: Offsets { visible: vec![0.5; top.visible()], hidden: vec![0.5; top.hidden()] },
+            offsets: Offsets { layers: vec![vec![0.5; top.visible()], vec![0.5; top.hidden()]] },
             chains,
             gradient: Gradient::zeros(dbn),
             top_gradient: top.stack().clone(),
@@ -106,7 +106,7 @@ impl Together {
         gradient_into(&self.data, &self.model, &mut self.top_gradient);
         if self.settings.layer.centred {
             let rate = if clock.step == 0 { 1.0 } else { self.settings.layer.hidden_offset_rate };
-            self.offsets.slide(&self.data, rate, rate);
+            self.offsets.slide(self.data.averages(), &[rate; 2]);
             self.offsets.centre(&mut self.top_gradient);
         }
         (states, info.flips)
@@ -115,7 +115,7 @@ impl Together {
     /// All that the next update depends on, but for the parameters.
     pub(crate) fn state(&self) -> LearnerState {
         let mut state = LearnerState { optimiser: self.ascent.state(), ..LearnerState::default() };
-        state.put_layers("offset", [&self.offsets.visible, &self.offsets.hidden]);
+        state.put_layers("offset", &self.offsets.layers);
         state.chains.extend(self.chains.iter().map(|chains| (CHAINS.to_string(), chains.into())));
         state
     }
@@ -124,9 +124,8 @@ impl Together {
     pub(crate) fn restore(&mut self, mut state: LearnerState) -> Result<()> {
         const OP: &str = "DbnLearner::restore";
         self.ascent.restore(std::mem::take(&mut state.optimiser))?;
-        let units = [self.offsets.visible.len(), self.offsets.hidden.len()];
-        let visible = state.take_tensor(OP, "offset.0", units[0])?;
-        self.offsets = Offsets { visible, hidden: state.take_tensor(OP, "offset.1", units[1])? };
+        let units = [self.offsets.layers[0].len(), self.offsets.layers[1].len()];
+        self.offsets = Offsets { layers: state.take_layers(OP, "offset", &units)? };
         if self.chains.is_some() {
             let chains = state.take_chains(OP, CHAINS, &units)?;
             binary(OP, chains.v(), units[0])?;

@@ -1,6 +1,6 @@
 //! Chains of a machine in training that go on from update to update: at one temperature, or at several.
 
-use gm_core::{BatchRef, Streams};
+use gm_core::{BatchRef, Streams, even_temperatures};
 use gm_rbm::{Chains, Phase, Rbm, Replicas, Sampler, Trajectory};
 
 use crate::error::Result;
@@ -40,7 +40,8 @@ impl ModelChains {
             Algorithm::Pcd => Some(Self::Persistent(rbm.chains(settings.chains, streams))),
             Algorithm::Pt => {
                 let base = rbm.units().bias_of_means(means);
-                let replicas = rbm.replicas(settings.chains, settings.temperatures, Some(&base), streams)?;
+                let temperatures = even_temperatures(settings.temperatures)?;
+                let replicas = rbm.replicas(settings.chains, &temperatures, Some(&base), streams)?;
                 Some(Self::Tempered(replicas))
             }
         })
@@ -90,9 +91,9 @@ impl ModelChains {
         match self {
             Self::Persistent(chains) => *chains = rbm.chains_from(v, streams)?,
             Self::Tempered(replicas) => {
-                let (betas, base) = (replicas.betas().to_vec(), replicas.base().to_vec());
-                let copies: Vec<usize> = (0..betas.len() * v.samples()).map(|i| i % v.samples()).collect();
-                *replicas = Replicas::from_parts(rbm.chains_from(v.select(&copies), streams)?, betas, base)?;
+                let (temperatures, base) = (replicas.temperatures().to_vec(), replicas.base().to_vec());
+                let copies: Vec<usize> = (0..temperatures.len() * v.samples()).map(|i| i % v.samples()).collect();
+                *replicas = Replicas::from_parts(rbm.chains_from(v.select(&copies), streams)?, temperatures, base)?;
             }
         }
         Ok(())
@@ -103,7 +104,7 @@ impl ModelChains {
         let chains = match self {
             Self::Persistent(chains) => chains,
             Self::Tempered(replicas) => {
-                state.tensors.insert(BETAS.into(), replicas.betas().to_vec());
+                state.tensors.insert(BETAS.into(), replicas.temperatures().to_vec());
                 state.tensors.insert(BASE.into(), replicas.base().to_vec());
                 state.numbers.insert(SWAPS.into(), replicas.swaps());
                 replicas.chains()

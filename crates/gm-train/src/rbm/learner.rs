@@ -202,7 +202,7 @@ impl RbmLearner {
                 rbm.stack(),
                 rbm.units(),
             ),
-            offsets: Offsets { visible: visible_means.to_vec(), hidden: vec![0.5; rbm.hidden()] },
+            offsets: Offsets { layers: vec![visible_means.to_vec(), vec![0.5; rbm.hidden()]] },
             gradient: rbm.stack().clone(),
             log_variances,
             scores: (settings.class_weight > 0.0).then(|| rbm.stack().clone()),
@@ -324,7 +324,7 @@ impl RbmLearner {
         }
         let (runs, temperatures) = WATCHED;
         let settings = AisSettings { runs, schedule: Schedule::Graded(temperatures) };
-        let base = self.rbm().units().bias_of_means(&self.offsets.visible);
+        let base = self.rbm().units().bias_of_means(&self.offsets.layers[0]);
         let watch = &mut |_| ControlFlow::Continue(());
         // The same random numbers at each look, so that looks can be compared.
         Ok(Some(self.rbm().log_partition_ais(&settings, Some(&base), &Streams::new(0), watch)?.log_partition))
@@ -344,7 +344,7 @@ impl RbmLearner {
     fn centre(&mut self) {
         if self.settings.centred {
             let (visible, hidden) = (self.settings.visible_offset_rate, self.settings.hidden_offset_rate);
-            self.offsets.slide(&self.data, visible, hidden);
+            self.offsets.slide(self.data.averages(), &[visible, hidden]);
             self.offsets.centre_for(self.sampler.model().units(), &mut self.gradient);
         }
     }
@@ -484,7 +484,7 @@ impl Learner for RbmLearner {
     fn state(&self) -> LearnerState {
         let mut state =
             LearnerState { parameters: self.parameters(), optimiser: self.ascent.state(), ..LearnerState::default() };
-        state.put_layers("offset", [&self.offsets.visible, &self.offsets.hidden]);
+        state.put_layers("offset", &self.offsets.layers);
         if let Some(chains) = &self.chains {
             chains.put(&mut state);
         }
@@ -499,8 +499,7 @@ impl Learner for RbmLearner {
         let units = [self.rbm().visible(), self.rbm().hidden()];
         self.set_parameters(std::mem::take(&mut state.parameters))?;
         self.ascent.restore(std::mem::take(&mut state.optimiser))?;
-        let visible = state.take_tensor(OP, "offset.0", units[0])?;
-        self.offsets = Offsets { visible, hidden: state.take_tensor(OP, "offset.1", units[1])? };
+        self.offsets = Offsets { layers: state.take_layers(OP, "offset", &units)? };
         if let Some(chains) = &mut self.chains {
             chains.restore(&mut state, self.sampler.model())?;
         }
