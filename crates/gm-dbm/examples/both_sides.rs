@@ -6,9 +6,9 @@
 use gm_core::{AisSettings, Matrix, Result, Schedule, Stack, Streams, Vector, unwatched};
 use gm_dbm::{Dbm, MeanFieldSettings};
 
-/// Weights without structure. The model is small enough to be enumerated, and the weights are large enough that mean
-/// field errs.
-fn machine() -> Result<Dbm> {
+/// A model whose weights have no structure. It is small enough to be enumerated, and its weights are large enough that
+/// mean field errs.
+fn model() -> Result<Dbm> {
     let weight = |i: usize, j: usize| ((7 * i + 3 * j) % 11) as f32 * 0.3 - 1.5;
     let weights = vec![Matrix::from_fn(12, 8, weight), Matrix::from_fn(8, 6, weight)];
     let stack = Stack::new(weights, [12, 8, 6].map(Vector::zeros).to_vec())?;
@@ -20,7 +20,7 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 fn main() -> Result<()> {
-    let (dbm, streams) = (machine()?, Streams::new(1));
+    let (dbm, streams) = (model()?, Streams::new(1));
     let data = dbm.exact_samples(1_000, &streams)?.layers.swap_remove(0);
 
     // The exact values: one half of the layers is summed out analytically, the other is enumerated.

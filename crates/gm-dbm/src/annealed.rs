@@ -12,8 +12,8 @@ use crate::mean_field::{MeanFieldSettings, average};
 use crate::model::{Dbm, widened};
 
 impl Dbm {
-    /// Biases of independent units with the means of data in the visible layer and of mean field above it, one vector a
-    /// layer: a base for annealing.
+    /// The biases of independent units that have the means of data in the visible layer and the means of mean field
+    /// above it, one vector for each layer. They are a base for annealing.
     ///
     /// # Errors
     ///
@@ -41,15 +41,16 @@ impl Dbm {
         Ok(std::iter::once(self.units().bias_of_means(&visible)).chain(hidden).collect())
     }
 
-    /// log Z by annealing the smaller half of the layers from independent units, with the other half summed out; unless visible
-    /// units are Bernoulli they belong to the half that is summed or integrated out.
+    /// log Z by annealing the smaller half of the layers from independent units, with the other half summed out.
+    /// Softmax and Gaussian visible units always belong to the half that is summed or integrated out.
     ///
-    /// The base biases, one vector a layer, are best those of [`base_rates`](Self::base_rates) of training data; by default
-    /// they come from the means of short chains of the model. Any finite base gives a valid estimate, a near one a sharper
-    /// estimate.
+    /// The base biases are one vector for each layer. The best ones are [`base_rates`](Self::base_rates) of the
+    /// training data. By default they come from the means of short chains of the model. Any finite base gives a valid
+    /// estimate. A base near the model gives a sharper one.
     ///
-    /// f_beta(x) = exp(sum_kept ((1 - beta) base_l + beta b_l)' x_l) prod_summed (1 + exp((1 - beta) base + beta input)), of Gaussian
-    /// or softmax units with the integral or sum of exp(-beta E) base(v)^(1 - beta) over v.
+    /// f_beta(x) = exp(sum_kept ((1 - beta) base_l + beta b_l)' x_l) prod_summed (1 + exp((1 - beta) base + beta
+    /// input)). For softmax or Gaussian units the sum or integral of exp(-beta E) base(v)^(1 - beta) over v takes the
+    /// place of their factors.
     ///
     /// # Randomness
     ///
@@ -57,8 +58,8 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] for settings out of range, [`Error::Shape`] for a base of other layers, [`Error::Interrupted`] when
-    /// `watch` breaks.
+    /// [`Error::Param`] for settings out of range, [`Error::Shape`] for a base of other layers, [`Error::Interrupted`]
+    /// when `watch` breaks.
     ///
     /// # Source
     ///
@@ -86,10 +87,10 @@ impl Dbm {
         anneal(&HalfPath::new(self, &base), settings, streams, watch)
     }
 
-    /// log Z from above, by reverse AIS from the model to independent units, one run from each of `states`.
+    /// log Z from above, by reverse AIS from the model to independent units, with one run from each of `states`.
     ///
-    /// It is above log Z in expectation when the states are independent exact draws of the model, which large models do not
-    /// have: states that have not come to equilibrium spoil it to either side.
+    /// It is above log Z in expectation when `states` are independent exact draws of the model. There are none for a
+    /// large model, and states that have not come to equilibrium may err to either side.
     ///
     /// # Randomness
     ///
@@ -97,8 +98,8 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// As [`log_partition_ais`](Self::log_partition_ais), [`Error::Shape`] for states of other layers, [`Error::Empty`]
-    /// without any.
+    /// The errors of [`log_partition_ais`](Self::log_partition_ais), [`Error::Shape`] for states of other layers,
+    /// [`Error::Empty`] without states.
     ///
     /// # Source
     ///
@@ -132,11 +133,12 @@ impl Dbm {
         anneal_back(&path, (path.chains_at(states.layers.clone()), states.count()), schedule, streams, watch)
     }
 
-    /// A lower bound in expectation on log p(v) of each sample, `[samples]`: RAISE with mean field as proposal.
+    /// A lower bound in expectation on log p(v) of each sample, `[samples]`: RAISE with mean field as the proposal.
     ///
-    /// The hidden units of the annealed half are drawn from mean field, and reverse AIS starts there; the bound averages
-    /// p*(v, drawn) / (q(drawn) Z') over `runs` draws, with Z' the estimate of each reverse AIS run. It is on the distribution with
-    /// which annealing from independent units ends, which comes close to the model's as the schedule gets finer.
+    /// The hidden units of the annealed half are drawn from mean field, and reverse AIS starts from them. The bound
+    /// averages p*(v, drawn) / (q(drawn) Z') over `runs` draws, where Z' is the estimate of the reverse AIS run of a
+    /// draw. The bound holds for the distribution at which annealing from independent units ends. The finer the
+    /// schedule, the closer it comes to the distribution of the model.
     ///
     /// # Shapes
     ///
@@ -148,7 +150,8 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// As [`log_partition_ais`](Self::log_partition_ais), and [`Error::Param`] without runs.
+    /// The errors of [`log_partition_ais`](Self::log_partition_ais) and of [`check_data`](Self::check_data),
+    /// [`Error::Param`] without runs.
     ///
     /// # Source
     ///
@@ -201,7 +204,7 @@ impl Dbm {
         Ok(base)
     }
 
-    /// Biases of independent units with the means of short chains of this model.
+    /// The biases of independent units that have the means of short chains of this model.
     fn model_rates(&self, streams: &Streams) -> Vec<Vec<f32>> {
         const CHAINS: usize = 256;
         const SWEEPS: usize = 50;
@@ -217,7 +220,7 @@ impl Dbm {
         (0..=self.depth()).map(rates).collect()
     }
 
-    /// Chains that start at uniform bits: of the visible layer, or of the odd layers where visible units are of another kind.
+    /// Chains that start at uniform bits in the visible layer, or in the odd layers if visible units are not Bernoulli.
     fn scattered(&self, count: usize, streams: &Streams) -> Chains {
         let uniform = |l: usize, streams: &Streams| {
             let mut x = BitMatrix::zeros(self.size(l), count);
@@ -235,7 +238,7 @@ impl Dbm {
     }
 }
 
-/// Batches of the same units, one after the other.
+/// One batch of the samples of several batches, one batch after the other.
 fn side_by_side<'a>(batches: impl Iterator<Item = &'a Batch> + Clone) -> Batch {
     let reals = |batch: &'a Batch| match batch {
         Batch::Bits(_) => None,
@@ -268,7 +271,7 @@ struct HalfPath<'a> {
     dbm: &'a Dbm,
     couplings: Couplings,
     base: &'a [Vec<f32>],
-    /// Parity of the layers that are the state.
+    /// The parity of the layers that are annealed.
     kept: usize,
     /// b_l - base_l.
     change: Vec<Vec<f64>>,
@@ -300,7 +303,7 @@ impl<'a> HalfPath<'a> {
     }
 }
 
-/// Chains with room for the inputs of the layers that are summed out.
+/// Chains and buffers for the inputs of the layers that are summed out.
 struct AnnealedChains {
     layers: Vec<Batch>,
     inputs: Vec<Activations>,

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::gibbs::Sampler;
 use crate::model::Dbm;
 
-/// A model's weights arranged for both directions of the layer engine.
+/// The weights of a model, arranged for both directions of the layer engine.
 #[derive(Clone, Debug)]
 pub(crate) struct Couplings {
     up: Vec<Coupling>,
@@ -37,7 +37,7 @@ impl Couplings {
         });
     }
 
-    /// Layer `l` given those neighbours that are known.
+    /// The conditional of layer `l` given the neighbours that are known.
     pub(crate) fn given<'a>(
         &'a self,
         dbm: &'a Dbm,
@@ -61,7 +61,7 @@ impl Couplings {
         Conditional { dbm, l, update, reals, alone: above.is_none(), heat: (Beta::Same(1.0), None) }
     }
 
-    /// Layer `l` given the states of its neighbours among all layers.
+    /// The conditional of layer `l` given the states of its neighbours.
     pub(crate) fn conditional<'a>(&'a self, dbm: &'a Dbm, l: usize, states: &'a [Batch]) -> Conditional<'a> {
         self.conditional_from(dbm, l, |n| &states[n])
     }
@@ -78,18 +78,17 @@ impl Couplings {
 }
 
 impl Sampler {
-    /// Layer `l` given those neighbours that are known; the input from an unknown neighbour counts as 0.
+    /// The conditional of layer `l` given the neighbours that are known. The input from an unknown neighbour is 0.
     ///
     /// # Panics
     ///
-    /// When a neighbour does not exist, has other units, or holds real numbers without being the layer of real-valued visible
-    /// units.
+    /// When a neighbour does not exist or has other units, or when a hidden neighbour holds real numbers.
     #[must_use]
     pub fn given<'a>(&'a self, l: usize, below: Option<BatchRef<'a>>, above: Option<&'a BitMatrix>) -> Conditional<'a> {
         self.couplings().given(self.model(), l, below, above)
     }
 
-    /// Layer `l` given the states of its neighbours among all layers.
+    /// The conditional of layer `l` given the states of its neighbours.
     ///
     /// # Shapes
     ///
@@ -103,7 +102,7 @@ impl Sampler {
         self.couplings().conditional(self.model(), l, states)
     }
 
-    /// b_l + W_(l-1)' x_(l-1) + W_l x_(l+1), `[n_l, samples]`, with v / s^2 in place of Gaussian v.
+    /// b_l + W_(l-1)' x_(l-1) + W_l x_(l+1), `[n_l, samples]`, with v / s^2 in place of v for Gaussian units.
     ///
     /// # Panics
     ///
@@ -150,7 +149,7 @@ impl Sampler {
     }
 }
 
-/// Hidden units.
+/// The kind of all hidden units.
 const BINARY: &VisibleUnits = &VisibleUnits::Bernoulli;
 
 /// The distribution of one layer given its neighbours.
@@ -175,27 +174,27 @@ const BINARY: &VisibleUnits = &VisibleUnits::Bernoulli;
 pub struct Conditional<'a> {
     dbm: &'a Dbm,
     l: usize,
-    /// What biases and binary neighbours say.
+    /// The input from biases and binary neighbours.
     update: LayerUpdate<'a>,
-    /// Real-valued visible states below.
+    /// The layer below, if it holds real-valued visible states.
     reals: Option<&'a Matrix>,
-    /// Whether there is no neighbour above.
+    /// Whether no neighbour above is given.
     alone: bool,
     heat: (Beta<'a>, Option<&'a [f32]>),
 }
 
 impl<'a> Conditional<'a> {
-    /// The same layer at inverse temperatures: its inputs become beta times themselves plus (1 - beta) base.
+    /// The same layer at inverse temperatures: its inputs become beta inputs + (1 - beta) base.
     ///
     /// # Panics
     ///
-    /// When there is not a base bias for each unit.
+    /// Unless `base` has a bias for each unit.
     #[must_use]
     pub fn tempered(self, beta: Beta<'a>, base: Option<&'a [f32]>) -> Self {
         Self { update: self.update.tempered(beta, base), heat: (beta, base), ..self }
     }
 
-    /// Inputs, `[n_l, samples]`.
+    /// The inputs, `[n_l, samples]`.
     #[must_use]
     pub fn inputs(&self) -> Activations {
         match self.reals {
@@ -215,7 +214,7 @@ impl<'a> Conditional<'a> {
     /// Inputs from real-valued v below and bits above.
     pub(crate) fn inputs_with(&self, v: &Matrix) -> Matrix {
         let bias = self.dbm.bias(1);
-        // The bias comes with the layer above, where there is one.
+        // If there is a layer above, the update adds the bias.
         let zeros = vec![0.0; bias.len()];
         let first = if self.alone { bias } else { &zeros };
         let mut inputs = dense_inputs_up(self.dbm.weights(0), &self.dbm.units().signal(v), first);
@@ -236,7 +235,7 @@ impl<'a> Conditional<'a> {
         inputs
     }
 
-    /// Means, `[n_l, samples]`.
+    /// The means, `[n_l, samples]`.
     #[must_use]
     pub fn means(&self) -> Activations {
         if let (None, VisibleUnits::Bernoulli) = (self.reals, self.units()) {
@@ -251,11 +250,11 @@ impl<'a> Conditional<'a> {
     ///
     /// # Randomness
     ///
-    /// As [`LayerUpdate::sample_into`] for binary units, as [`VisibleUnits::sample_into`] for others.
+    /// Binary units as [`LayerUpdate::sample_into`], other units as [`VisibleUnits::sample_into`].
     ///
     /// # Panics
     ///
-    /// When `out` has another shape or other kind of states than the layer.
+    /// When the shape or the kind of states of `out` is not that of the layer.
     pub fn sample_into(&self, out: &mut Batch, streams: &Streams) {
         match (self.reals, self.units()) {
             (None, VisibleUnits::Bernoulli) => self.update.sample_into(out.bits_mut(), streams),
@@ -268,19 +267,19 @@ impl<'a> Conditional<'a> {
         }
     }
 
-    /// What the units of the layer are.
+    /// The kind of the units of the layer.
     fn units(&self) -> &'a VisibleUnits {
         if self.l == 0 { self.dbm.units() } else { BINARY }
     }
 }
 
 impl Dbm {
-    /// The weights arranged for a few uses.
+    /// The weights, arranged for few draws.
     pub(crate) fn couplings(&self) -> Couplings {
         Couplings::new(self, Arrangement::FewDraws)
     }
 
-    /// States of a layer to be drawn into.
+    /// States of a layer with all units off, or at 0 if they are real numbers.
     pub(crate) fn blank_layer(&self, l: usize, samples: usize) -> Batch {
         match l {
             0 => self.units().blank(self.visible(), samples),

@@ -1,4 +1,5 @@
-//! The model seen from its odd layers, with visible units summed or integrated out with the other even layers.
+//! Exact computations for softmax and Gaussian visible units: the odd layers are enumerated, and the even layers are
+//! summed or integrated out.
 
 use gm_core::{Batch, Bipartite, BipartiteMoments, BitMatrix, Chains, Matrix, Purpose, Result, Streams};
 
@@ -10,11 +11,11 @@ pub(crate) struct Halves {
     pub(crate) odd: Vec<f64>,
     /// E[x y'] of even units x and odd units y, `[even, odd]`.
     pub(crate) pairs: Matrix,
-    /// E[v^2] of Gaussian units.
+    /// E[v^2], for Gaussian units only.
     pub(crate) squares: Vec<f64>,
 }
 
-/// The odd layers, which are enumerated, and the even ones, visible units first.
+/// The odd layers, which are enumerated, and the even layers, visible units first.
 pub(crate) fn halves(dbm: &Dbm) -> Bipartite<'_> {
     let flat = flatten(dbm.stack());
     let rows = flat.weights().column_iter().map(|column| widened(column.as_slice())).collect();
@@ -29,7 +30,8 @@ pub(crate) fn moments(dbm: &Dbm) -> Result<Halves> {
     Ok(Halves { even, odd, pairs, squares })
 }
 
-/// Independent draws of all layers: the odd ones as one of all states, the even ones given them.
+/// Independent draws of all layers. The state of the odd layers is drawn among all their states, and the even layers
+/// are drawn given it.
 pub(crate) fn samples(dbm: &Dbm, count: usize, streams: &Streams) -> Result<Chains> {
     let chosen = halves(dbm).draw(count, &streams.fork(Purpose::Exact, 0))?;
     let (mut layers, sizes) = (dbm.blank(count), dbm.layers());

@@ -8,7 +8,7 @@ use crate::model::Dbm;
 
 /// A model and its weights, arranged for sampling; the two change together.
 ///
-/// A sweep draws the even layers given the odd ones, then the odd layers given the even ones; the layers of a half
+/// A sweep draws the even layers given the odd layers, then the odd layers given the even layers. The layers of a half
 /// are independent of each other and are drawn in parallel.
 ///
 /// # Examples
@@ -53,7 +53,7 @@ impl Dbm {
         Sampler::new(self, Arrangement::ManyDraws)
     }
 
-    /// New chains: even layers from their biases alone, then odd layers given them.
+    /// New chains. Even layers are drawn from their biases alone, then odd layers given the even layers.
     ///
     /// # Randomness
     ///
@@ -70,7 +70,7 @@ impl Dbm {
         Chains::new(layers)
     }
 
-    /// Chains that start at given visible states, with hidden layers drawn upwards, each given the one below.
+    /// Chains that start at given visible states. Hidden layers are drawn upwards, each given the layer below.
     ///
     /// # Randomness
     ///
@@ -98,19 +98,19 @@ impl Dbm {
         Chains::new(layers)
     }
 
-    /// All units of all layers off, and real-valued ones at 0.
+    /// States with all units of all layers off. Real-valued units are at 0.
     pub(crate) fn blank(&self, count: usize) -> Vec<Batch> {
         (0..=self.depth()).map(|l| self.blank_layer(l, count)).collect()
     }
 
-    /// The layer whose flips are counted: the visible one, unless it holds real numbers.
+    /// The layer whose flips are counted: the visible layer, or layer 1 if visible units are real numbers.
     pub(crate) fn watched_layer(&self) -> usize {
         usize::from(!self.units().is_binary())
     }
 }
 
 impl Sampler {
-    /// Takes a model and arranges its weights.
+    /// A sampler of a model, whose weights it arranges.
     #[must_use]
     pub fn new(dbm: Dbm, arrangement: Arrangement) -> Self {
         let couplings = Couplings::new(&dbm, arrangement);
@@ -145,7 +145,7 @@ impl Sampler {
         &self.couplings
     }
 
-    /// Makes sweeps: even layers given odd ones, then odd layers given even ones.
+    /// Makes sweeps: even layers given the odd layers, then odd layers given the even layers.
     ///
     /// # Randomness
     ///
@@ -195,7 +195,7 @@ impl Sampler {
         self.sweep_with(chains, sweeps, streams, &tempered)
     }
 
-    /// Makes sweeps of the hidden layers alone, for visible units that are all given.
+    /// Makes sweeps of the hidden layers alone. The visible layer keeps its states.
     ///
     /// # Randomness
     ///
@@ -212,6 +212,7 @@ impl Sampler {
         };
         self.sweep_with(chains, sweeps, streams, &hidden);
     }
+
     pub(crate) fn sweep_with(
         &self,
         chains: &mut Chains,
@@ -238,7 +239,7 @@ impl Sampler {
 }
 
 impl Couplings {
-    /// Draws the layers of one parity given those of the other.
+    /// Draws the layers of one parity given the layers of the other parity.
     pub(crate) fn draw_half(
         &self,
         dbm: &Dbm,

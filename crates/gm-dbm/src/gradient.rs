@@ -1,4 +1,4 @@
-//! Gradients of the mean log-likelihood: mean field against chains, exact, and centred.
+//! Gradients of the mean log-likelihood: from mean field and chains, and exact.
 
 use gm_core::{
     Activations, Batch, BatchRef, BitMatrix, Chains, Coactivation, Matrix, Moments, Purpose, Result, Stack, StepInfo,
@@ -10,7 +10,7 @@ use crate::gibbs::Sampler;
 use crate::mean_field::{MeanField, average};
 use crate::model::Dbm;
 
-/// Sufficient statistics of data: visible states with the mean-field means that they imply.
+/// Sufficient statistics of data: visible states and the mean-field means of the hidden layers given them.
 ///
 /// # Examples
 ///
@@ -32,12 +32,12 @@ pub struct DataPhase {
     averages: Vec<Vec<f32>>,
 }
 
-/// States of a layer as the statistics need them.
+/// States of a layer in the form that the statistics need.
 #[derive(Clone, Debug)]
 enum States {
-    /// Units and samples exchanged.
+    /// Bits, transposed.
     Bits(BitMatrix),
-    /// As they are.
+    /// Real numbers, as they are.
     Reals(Matrix),
 }
 
@@ -56,7 +56,7 @@ impl States {
         }
     }
 
-    /// Means over samples.
+    /// The means over samples.
     fn averages(&self) -> Vec<f32> {
         match self {
             Self::Bits(transposed) => shares(transposed),
@@ -64,7 +64,7 @@ impl States {
         }
     }
 
-    /// Mean squares over samples, of real numbers alone.
+    /// The mean squares over samples, for real numbers only.
     fn squares(&self) -> Vec<f32> {
         match self {
             Self::Bits(_) => Vec::new(),
@@ -87,7 +87,7 @@ impl DataPhase {
     ///
     /// # Panics
     ///
-    /// When the means belong to other samples.
+    /// When `posterior` belongs to another number of samples.
     #[must_use]
     pub fn new<'v>(v: impl Into<BatchRef<'v>>, posterior: MeanField) -> Self {
         let v = v.into();
@@ -98,13 +98,13 @@ impl DataPhase {
         Self { first: Activations::from_matrix(&posterior.means[0]), visible, posterior, averages }
     }
 
-    /// Samples of the batch.
+    /// The number of samples.
     #[must_use]
     pub fn samples(&self) -> usize {
         self.visible.samples()
     }
 
-    /// Mean over samples of each layer's means.
+    /// The mean over samples of each layer, the visible layer first.
     #[must_use]
     pub fn averages(&self) -> &[Vec<f32>] {
         &self.averages
@@ -117,13 +117,13 @@ impl DataPhase {
     }
 }
 
-/// How often each unit of a layer is on, given units and samples exchanged.
+/// The share of samples in which each unit is on, from transposed bits.
 fn shares(transposed: &BitMatrix) -> Vec<f32> {
     let samples = transposed.units().max(1) as f64;
     transposed.ones_per_sample().iter().map(|&on| (on as f64 / samples) as f32).collect()
 }
 
-/// Sufficient statistics of the model: chains with their even layers as drawn and the means of odd layers given them.
+/// Sufficient statistics of the model: the even layers of chains, as drawn, and the means of the odd layers given them.
 ///
 /// # Examples
 ///
@@ -164,7 +164,7 @@ impl ModelPhase {
         Self { averages: (0..layers).map(average).collect(), even, odd }
     }
 
-    /// Mean over chains of each layer.
+    /// The mean over chains of each layer, the visible layer first.
     #[must_use]
     pub fn averages(&self) -> &[Vec<f32>] {
         &self.averages
@@ -176,17 +176,19 @@ impl ModelPhase {
         if l.is_multiple_of(2) {
             return x.pairs_into(y, out);
         }
-        let mut turned = Matrix::zeros(out.ncols(), out.nrows());
-        x.pairs_into(y, &mut turned);
-        turned.transpose_to(out);
+        let mut transposed = Matrix::zeros(out.ncols(), out.nrows());
+        x.pairs_into(y, &mut transposed);
+        transposed.transpose_to(out);
     }
 }
 
 impl Sampler {
     /// [`run`](Self::run), and the statistics of the last sweep.
     ///
-    /// The means of the odd layers are those from which their last states are drawn, so they cost nothing; the chains get
-    /// the same states as from [`run`](Self::run). Without sweeps the statistics are those of the chains as they are.
+    /// The last states of the odd layers are drawn from the means of the statistics, so that the statistics cost
+    /// nothing. The chains get the same states as from [`run`](Self::run). Without sweeps the statistics are those of
+    /// the chains as they are. They are new statistics, because their memory counts little beside a sweep of several
+    /// layers; the sampler of an RBM (gm-rbm) fills given ones.
     ///
     /// # Panics
     ///
@@ -218,12 +220,12 @@ impl Sampler {
 ///
 /// `dW_l = <x_l x_(l+1)'>_data - <x_l x_(l+1)'>_model, db_l = <x_l>_data - <x_l>_model`.
 ///
-/// Of Gaussian units dW_0 and db_0 are s_i^2 times the gradient: still a direction of ascent, in which a rate suits units of
-/// any variance.
+/// For Gaussian units dW_0 and db_0 are s_i^2 times the gradient. This is still a direction of ascent, and one learning
+/// rate suits units of any variance.
 ///
 /// # Panics
 ///
-/// When the phases have other layer sizes than each other.
+/// When the layer sizes of the two phases differ.
 ///
 /// # Source
 ///
@@ -342,7 +344,7 @@ fn variance_steps(dbm: &Dbm, squares: &[f32], gradient: &Stack) -> Vec<f32> {
     (0..dbm.visible()).map(of_unit).collect()
 }
 
-/// Numbers that one task subtracts.
+/// The number of values that one task subtracts.
 const CHUNK: usize = 1 << 14;
 
 fn add_scaled(to: &mut [f32], scale: f32, values: &[f32]) {
@@ -352,7 +354,8 @@ fn add_scaled(to: &mut [f32], scale: f32, values: &[f32]) {
 }
 
 impl Dbm {
-    /// The exact gradient of the mean log-likelihood, by enumeration; of Gaussian units scaled as in [`gradient`].
+    /// The exact gradient of the mean log-likelihood, by enumeration of the smaller half of the layers. For Gaussian
+    /// units it is scaled as in [`gradient`].
     ///
     /// # Shapes
     ///
@@ -360,8 +363,9 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::TooLarge`] when both halves of the layers exceed the enumeration limit, [`gm_core::Error::Empty`] without
-    /// samples, and those of [`check_data`](Self::check_data).
+    /// [`gm_core::Error::TooLarge`] when both halves of the layers have more than
+    /// [`LOG_PARTITION_LIMIT`](crate::LOG_PARTITION_LIMIT) units, [`gm_core::Error::Empty`] without samples, and the
+    /// errors of [`check_data`](Self::check_data).
     ///
     /// # Examples
     ///
@@ -378,7 +382,8 @@ impl Dbm {
         self.difference(&data, &model)
     }
 
-    /// The exact gradient with respect to log s_i^2 of Gaussian units, `[visible]`, as [`variance_gradient`] defines it.
+    /// The exact gradient with respect to log s_i^2 of Gaussian units, `[visible]`, as [`variance_gradient`] defines
+    /// it.
     ///
     /// # Errors
     ///

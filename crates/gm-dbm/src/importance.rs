@@ -26,16 +26,16 @@ use crate::model::{Dbm, widened};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weighted {
-    /// log of the mean weight: log p(v) + log Z, from below in expectation.
+    /// The log of the mean weight. It estimates log p(v) + log Z and is below it in expectation.
     pub value: f64,
-    /// One standard error of `value`; infinite for a single draw.
+    /// The standard error of `value`. It is infinite for a single draw.
     pub std_error: f64,
-    /// Effective sample size of the weights.
+    /// The effective sample size of the weights.
     pub ess: f64,
 }
 
 impl Weighted {
-    /// From the logarithms of the sum of the weights and of the sum of their squares.
+    /// The estimate from the log of the sum of the weights and the log of the sum of their squares.
     fn new(log_sum: f64, log_squares: f64, draws: f64) -> Self {
         let ess = (2.0 * log_sum - log_squares).exp().min(draws);
         let std_error = if draws > 1.0 { ((draws / ess - 1.0) / (draws - 1.0)).sqrt() } else { f64::INFINITY };
@@ -46,8 +46,9 @@ impl Weighted {
 impl Dbm {
     /// An importance-weighted estimate of log p(v) of each sample for a given log Z, `[samples]`.
     ///
-    /// log of the mean of p*(v, h_kept) / q(h_kept | v) over draws from mean field of the smaller half, with the other hidden
-    /// layers summed out, minus log Z. Below log p(v) in expectation, ever less so with more draws.
+    /// It is the log of the mean of p*(v, h_kept) / q(h_kept | v), minus log Z. h_kept is the smaller half of the
+    /// hidden layers and is drawn from mean field. The other hidden layers are summed out. The estimate is below log
+    /// p(v) in expectation, and comes closer with more draws.
     ///
     /// # Shapes
     ///
@@ -55,12 +56,12 @@ impl Dbm {
     ///
     /// # Randomness
     ///
-    /// Family k of [`Purpose::Propose`] for draw k of every sample.
+    /// Draw k of every sample uses family k of [`Purpose::Propose`].
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] when the posterior belongs to other layers or samples, [`Error::Param`] without draws,
-    /// [`Error::Interrupted`] when `watch` breaks.
+    /// [`Error::Shape`] when `posterior` belongs to other layers or samples, [`Error::Param`] without draws,
+    /// [`Error::Interrupted`] when `watch` breaks, and the errors of [`check_data`](Self::check_data).
     ///
     /// # Source
     ///
@@ -91,8 +92,8 @@ impl Dbm {
         Ok(found.iter().map(|row| row.value - log_partition).collect())
     }
 
-    /// [`log_prob_importance`](Self::log_prob_importance) before log Z is subtracted, with the spread of the weights of each
-    /// sample.
+    /// The means of the importance weights of each sample, with their spread. Their values minus log Z are
+    /// [`log_prob_importance`](Self::log_prob_importance).
     ///
     /// # Errors
     ///
@@ -137,16 +138,17 @@ pub(crate) fn check_sizes(op: &'static str, arg: &'static str, found: &[usize], 
     found.iter().zip(expected).try_for_each(|(&found, &expected)| gm_core::check_len(op, arg, "units", found, expected))
 }
 
-/// Draws of the kept hidden layers from mean field, weighted by what the model says of them and v.
+/// Draws of the kept hidden layers from mean field, with their importance weights under the model.
 pub(crate) struct Proposal<'a> {
     dbm: &'a Dbm,
     couplings: &'a Couplings,
     v: BatchRef<'a>,
     kept: usize,
-    /// For each kept hidden layer its number, its means, and what each unit adds to the log-weight when it is on.
+    /// The number of each kept hidden layer, its means, and the term that each unit adds to the log-weight when it is
+    /// on.
     layers: Vec<(usize, Activations, Matrix)>,
-    /// What v weighs by its biases - sum log (1 - mean) of each sample: the log-weight with all kept units off and nothing summed
-    /// out.
+    /// The log-weight of v under the visible biases minus sum log (1 - mean) of each sample. It is the log-weight with
+    /// all kept units off, before the other layers are summed out.
     start: Vec<f64>,
 }
 
@@ -175,7 +177,7 @@ impl<'a> Proposal<'a> {
         Self { dbm, couplings, v, kept, layers, start }
     }
 
-    /// States of all layers, those that are summed out being off, and log p*(v, kept) - log q(kept) of each sample.
+    /// States of all layers, and log p*(v, kept) - log q(kept) of each sample. Layers that are summed out are off.
     pub(crate) fn draw(&self, streams: &Streams) -> (Vec<Batch>, Vec<f64>) {
         let mut layers = self.dbm.blank(self.v.samples());
         layers[0] = self.v.to_batch();
@@ -197,8 +199,8 @@ impl<'a> Proposal<'a> {
     }
 }
 
-/// Subtracts log (m / (1 - m)) from the gain of each unit and returns sum log (1 - m). A unit with m = 1 is always drawn on,
-/// at no cost.
+/// Subtracts log (m / (1 - m)) from the gain of each unit and returns sum log (1 - m). A unit with m = 1 is always on
+/// and adds nothing.
 fn weigh(means: &[f32], gains: &mut [f32]) -> f64 {
     let mut sum = 0.0;
     for (&mean, gain) in means.iter().zip(gains).filter(|(mean, _)| **mean < 1.0) {

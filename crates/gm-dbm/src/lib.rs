@@ -1,12 +1,13 @@
 //! The deep Boltzmann machine,
 //! p(x) = exp(sum_l b_l' x_l + sum_l x_l' W_l x_(l+1)) / Z, with x_0 = v visible and x_1, ..., x_L hidden.
 //!
-//! All units are binary, but visible ones may be softmax groups, with the same formula, or Gaussian: then
-//! -sum_i (v_i - a_i)^2 / (2 s_i^2) takes the place of b_0' v, and v / s^2 that of v beside W_0.
+//! Hidden units are binary. Visible units are binary, softmax groups (with the same formula) or Gaussian. With Gaussian
+//! units -sum_i (v_i - a_i)^2 / (2 s_i^2) takes the place of b_0' v, and v / s^2 takes the place of v beside W_0.
 //!
-//! Given the odd layers the units of the even ones are independent, and the other way round: block Gibbs sampling
-//! alternates between the two halves, and exact computations enumerate the smaller one. The posterior of the hidden
-//! layers is not factorial; mean field finds the factorial distribution that comes closest, and with it a bound on log p(v).
+//! Given the odd layers, the units of the even layers are independent, and the other way round. Block Gibbs sampling
+//! therefore alternates between the two halves, and exact computations enumerate the smaller half. The posterior of the
+//! hidden layers is not factorial. Mean field finds the factorial distribution closest to it, and with it a lower bound
+//! on log p(v).
 //!
 //! ```
 //! use gm_core::{BitMatrix, Matrix, Stack, Streams, Vector};
@@ -51,7 +52,7 @@ pub use mean_field::{MeanField, MeanFieldSettings, MeanFieldStart, UpdateOrder};
 pub use model::Dbm;
 pub use tempering::Replicas;
 
-/// The example of the crate's description runs with the tests.
+/// The README, whose example runs with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct ReadMe;

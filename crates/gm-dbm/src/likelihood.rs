@@ -1,4 +1,4 @@
-//! The likelihood, exactly, by enumeration of the smaller half of the layers.
+//! The exact likelihood, by enumeration of the smaller half of the layers.
 
 use gm_core::{
     Activations, BatchRef, BitMatrix, Chains, Error, Matrix, Moments, Result, Stack, Streams, Vector, logistic_f64,
@@ -12,31 +12,33 @@ use crate::limits::{LOG_PARTITION_LIMIT, LOG_PROB_LIMIT, SAMPLES_LIMIT};
 use crate::model::{Dbm, flatten, place, widened};
 
 impl Dbm {
-    /// Units that exact computations of log Z enumerate: those of the even or of the odd layers, whichever are fewer; unless
-    /// visible units are Bernoulli those of the odd ones, given which visible units are summed or integrated out.
+    /// The number of units that exact computations of log Z enumerate. They are the units of the even or of the odd
+    /// layers, whichever are fewer, if visible units are Bernoulli. Otherwise they are the units of the odd layers, and
+    /// visible units are summed or integrated out.
     #[must_use]
     pub fn enumerable_units(&self) -> usize {
         let layers = self.layers();
         if self.has_bits() { fewer(&layers) } else { halves(&layers)[1] }
     }
 
-    /// The parity of the layers that are enumerated or annealed: the half that has fewer units, or the odd one.
+    /// The parity of the layers that are enumerated or annealed: the half of fewer units, or the odd half unless
+    /// visible units are Bernoulli.
     pub(crate) fn kept_half(&self) -> usize {
         if self.has_bits() { smaller_half(&self.layers()) } else { 1 }
     }
 
-    /// Units that exact computations given v enumerate: as [`enumerable_units`](Self::enumerable_units) of the hidden
-    /// layers alone.
+    /// The number of units that exact computations given v enumerate: the units of the even or of the odd hidden
+    /// layers, whichever are fewer.
     #[must_use]
     pub fn enumerable_hidden_units(&self) -> usize {
         fewer(&self.layers()[1..])
     }
 
-    /// log Z, exactly: the larger half of the layers is summed out analytically, the smaller one enumerated.
+    /// log Z, exactly. The larger half of the layers is summed out analytically, and the smaller half is enumerated.
     ///
     /// # Numerics
     ///
-    /// 2^n terms for a smaller half of n units, in double precision from the `f32` parameters on; threaded.
+    /// 2^n terms for a smaller half of n units, in double precision and in several threads.
     ///
     /// # Errors
     ///
@@ -54,7 +56,7 @@ impl Dbm {
         if self.has_bits() { flatten(self.stack()).log_partition() } else { exact::halves(self).log_partition() }
     }
 
-    /// `E[x_l]` and `E[x_l x_(l+1)']` under the model, exactly.
+    /// `E[x_l]` and `E[x_l x_(l+1)']` under the model, exactly, and `E[v^2]` for Gaussian units.
     ///
     /// # Errors
     ///
@@ -76,7 +78,7 @@ impl Dbm {
         }
     }
 
-    /// `E[x_l]` and `E[x_l x_(l+1)']` given v, exactly, on average over samples; v counts as layer 0.
+    /// `E[x_l]` and `E[x_l x_(l+1)']` given v, exactly, on average over samples. v is layer 0.
     ///
     /// # Shapes
     ///
@@ -84,8 +86,8 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] when both halves of the hidden layers have more than [`LOG_PROB_LIMIT`] units, [`Error::Empty`] without samples, and
-    /// those of [`check_data`](Self::check_data).
+    /// [`Error::TooLarge`] when both halves of the hidden layers have more than [`LOG_PROB_LIMIT`] units,
+    /// [`Error::Empty`] without samples, and the errors of [`check_data`](Self::check_data).
     ///
     /// # Examples
     ///
@@ -95,7 +97,7 @@ impl Dbm {
     /// let dbm = gm_dbm::Dbm::from_stack(gm_core::Stack::zeros(&[3, 2, 2])?)?;
     /// let moments = dbm.posterior_moments(&BitMatrix::from_fn(3, 1, |unit, _| unit == 0))?;
     /// assert_eq!((moments.means[0][0], moments.means[2][1]), (1.0, 0.5));
-    /// // The gradient of the mean log p(v) is the moments given data minus those of the model.
+    /// // The gradient of the mean log p(v) is the moments given data minus the moments of the model.
     /// let dbm = gm_dbm::Dbm::initial(&[0.5; 4], &[3, 2], 1.0, &gm_core::Streams::new(1))?;
     /// let v = BitMatrix::from_fn(4, 5, |unit, sample| unit <= sample);
     /// let (data, model) = (dbm.posterior_moments(&v)?, dbm.marginals()?);
@@ -123,7 +125,7 @@ impl Dbm {
         Ok(divide(sum, v.ncols() as f64))
     }
 
-    /// Moments of the hidden layers given v; `inputs` are b_1 + W_0' v.
+    /// The moments of the hidden layers given v, where `inputs` is b_1 + W_0' v.
     fn hidden_moments(&self, inputs: &[f32]) -> Result<Moments> {
         match self.posterior(inputs)? {
             Some(flat) => moments_of(&self.layers()[1..], &flat),
@@ -131,9 +133,8 @@ impl Dbm {
         }
     }
 
-    /// The hidden layers given v as a flattened model, or `None` with a single hidden layer, whose units are independent.
-    ///
-    /// `inputs` are b_1 + W_0' v.
+    /// The hidden layers given v as a flattened model, where `inputs` is b_1 + W_0' v. It is `None` for a single hidden
+    /// layer, whose units are independent.
     fn posterior(&self, inputs: &[f32]) -> Result<Option<Rbm>> {
         if self.depth() == 1 {
             return Ok(None);
@@ -146,8 +147,8 @@ impl Dbm {
 
     /// log p(v) of each sample for a given log Z, exactly, `[samples]`.
     ///
-    /// log p(v) = b_0' v + log sum_h exp(-E(h | v)) - log Z, with the smaller half of the hidden layers enumerated; of Gaussian units
-    /// the log-density, with -sum_i (v_i - a_i)^2 / (2 s_i^2) in place of b_0' v.
+    /// log p(v) = b_0' v + log sum_h exp(-E(h | v)) - log Z. The smaller half of the hidden layers is enumerated. For
+    /// Gaussian units it is a log-density, with -sum_i (v_i - a_i)^2 / (2 s_i^2) in place of b_0' v.
     ///
     /// # Shapes
     ///
@@ -155,8 +156,8 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] when both halves of the hidden layers have more than [`LOG_PROB_LIMIT`] units, and those of
-    /// [`check_data`](Self::check_data).
+    /// [`Error::TooLarge`] when both halves of the hidden layers have more than [`LOG_PROB_LIMIT`] units, and the
+    /// errors of [`check_data`](Self::check_data).
     ///
     /// # Examples
     ///
@@ -191,8 +192,9 @@ impl Dbm {
     ///
     /// # Randomness
     ///
-    /// As [`Rbm::exact_samples`] of the flattened model. Unless visible units are Bernoulli one uniform number a sample from
-    /// [`Purpose::Exact`] 0 for the odd layers, then even layer l from family l of [`Purpose::Layer`] of [`Purpose::Exact`] 1.
+    /// As [`Rbm::exact_samples`] of the flattened model if visible units are Bernoulli. Otherwise one uniform number
+    /// for each sample from family 0 of [`Purpose::Exact`](gm_core::Purpose::Exact) for the odd layers, then even layer
+    /// l from family l of [`Purpose::Layer`](gm_core::Purpose::Layer) below family 1.
     ///
     /// # Errors
     ///
@@ -220,7 +222,7 @@ impl Dbm {
     }
 }
 
-/// The moments of layers of the given sizes from the moments of the flattened model.
+/// The moments of layers of the given sizes, from the moments of the flattened model.
 fn moments_of(layers: &[usize], flat: &Rbm) -> Result<Moments> {
     let Moments { means, pairs, squares } = flat.marginals()?;
     let mut means = means.into_iter();
@@ -229,7 +231,7 @@ fn moments_of(layers: &[usize], flat: &Rbm) -> Result<Moments> {
     Ok(of_halves(layers, Halves { even, odd, pairs, squares }))
 }
 
-/// The moments of layers of the given sizes from the moments of their halves.
+/// The moments of layers of the given sizes, from the moments of their halves.
 fn of_halves(layers: &[usize], Halves { even, odd, pairs, squares }: Halves) -> Moments {
     let mean = |l: usize| if l.is_multiple_of(2) { &even[place(layers, l)] } else { &odd[place(layers, l)] }.to_vec();
     let pair = |l: usize| {
@@ -244,12 +246,12 @@ fn of_halves(layers: &[usize], Halves { even, odd, pairs, squares }: Halves) -> 
     Moments { means, pairs, squares }
 }
 
-/// Moments of a single layer of independent units.
+/// The moments of a single layer of independent units.
 fn of_independent(means: Vec<f64>) -> Moments {
     Moments { means: vec![means], pairs: vec![], squares: vec![] }
 }
 
-/// The same with a visible layer of known states below, whose squares count if they are real numbers.
+/// The moments with a visible layer of known states below, and with its squares if they are real numbers.
 fn above(mut moments: Moments, v: &[f64], reals: bool) -> Moments {
     let first = &moments.means[0];
     let pairs = Matrix::from_fn(v.len(), first.len(), |i, j| (v[i] * first[j]) as f32);
@@ -274,7 +276,7 @@ fn divide(mut moments: Moments, by: f64) -> Moments {
     moments
 }
 
-/// Units of the even layers and of the odd ones.
+/// The number of units of the even layers and of the odd layers.
 fn halves(layers: &[usize]) -> [usize; 2] {
     [0, 1].map(|parity| layers.iter().skip(parity).step_by(2).sum())
 }
@@ -284,7 +286,7 @@ fn fewer(layers: &[usize]) -> usize {
     even.min(odd)
 }
 
-/// The parity of the layers that have fewer units.
+/// The parity of the half that has fewer units.
 fn smaller_half(layers: &[usize]) -> usize {
     let [even, odd] = halves(layers);
     usize::from(odd <= even)

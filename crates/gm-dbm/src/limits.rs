@@ -1,13 +1,13 @@
-//! The sizes up to which sums over all states are taken.
+//! The largest sizes of exact computations.
 
-/// Units of the even or of the odd layers that [`Dbm::log_partition`](crate::Dbm::log_partition) and
-/// [`Dbm::marginals`](crate::Dbm::marginals) enumerate at most.
+/// The most units of the even or of the odd layers that [`Dbm::log_partition`](crate::Dbm::log_partition),
+/// [`Dbm::marginals`](crate::Dbm::marginals) and [`Dbm::exact_gradient`](crate::Dbm::exact_gradient) enumerate.
 pub const LOG_PARTITION_LIMIT: usize = 30;
 
-/// Units of the even or of the odd hidden layers that [`Dbm::log_prob`](crate::Dbm::log_prob) and
-/// [`Dbm::posterior_moments`](crate::Dbm::posterior_moments) enumerate at most.
+/// The most units of the even or of the odd hidden layers that [`Dbm::log_prob`](crate::Dbm::log_prob) and
+/// [`Dbm::posterior_moments`](crate::Dbm::posterior_moments) enumerate.
 pub const LOG_PROB_LIMIT: usize = 30;
 
-/// Units of the even or of the odd layers that [`Dbm::exact_samples`](crate::Dbm::exact_samples) enumerates at most, because it
-/// keeps the probabilities of all states.
+/// The most units of the even or of the odd layers that [`Dbm::exact_samples`](crate::Dbm::exact_samples) enumerates.
+/// It is smaller, because the probabilities of all states are kept in memory.
 pub const SAMPLES_LIMIT: usize = 24;

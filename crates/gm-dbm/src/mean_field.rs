@@ -1,4 +1,4 @@
-//! Mean field: the factorial posterior of the hidden layers that comes closest, and its bound.
+//! Mean field: the factorial distribution closest to the posterior of the hidden layers, and its bound.
 
 use gm_core::{BatchRef, Error, Matrix, Result, dense_add_down, dense_add_up, dense_inputs_up, logistic_in_place};
 use rayon::prelude::*;
@@ -7,10 +7,10 @@ use crate::conditional::Couplings;
 use crate::gibbs::Sampler;
 use crate::model::{Dbm, widened};
 
-/// The most samples that are iterated together; blocks run in parallel and stop on their own.
+/// The most samples of a block. Blocks run in parallel, and each stops when its means have settled.
 const BLOCK: usize = 64;
 
-/// How the means of the hidden layers are found.
+/// Settings of mean field.
 ///
 /// # Examples
 ///
@@ -23,20 +23,21 @@ const BLOCK: usize = 64;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MeanFieldSettings {
-    /// Passes over the layers at most.
+    /// The most passes over the layers.
     pub iterations: usize,
-    /// The greatest change of a mean in a pass at which the passes end.
+    /// The passes end when no mean changes by more than this number.
     pub tolerance: f32,
     /// The order of updates within a pass.
     pub order: UpdateOrder,
-    /// Share of the old mean that is kept in an update, in [0, 1).
+    /// The share of the old mean that an update keeps, in [0, 1).
     pub damping: f32,
-    /// Where the passes begin.
+    /// The means before the first pass.
     pub start: MeanFieldStart,
 }
 
 impl Default for MeanFieldSettings {
-    /// Up to 50 passes from bottom to top, until no mean changes by more than 1e-4, from doubled input.
+    /// At most 50 passes from bottom to top, until no mean changes by more than 1e-4. The first means come from doubled
+    /// input.
     fn default() -> Self {
         Self {
             iterations: 50,
@@ -67,13 +68,14 @@ impl Default for MeanFieldSettings {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpdateOrder {
-    /// Layer by layer from the bottom, each from the newest means: coordinate ascent, which never lowers the bound.
+    /// Layer by layer from the bottom, each from the newest means. This is coordinate ascent, which never lowers the
+    /// bound.
     BottomUp,
-    /// All layers from the means before the pass; may oscillate without damping.
+    /// All layers from the means before the pass. Without damping the means may oscillate.
     Parallel,
 }
 
-/// Where mean-field updates begin.
+/// The means before the first pass of mean field.
 ///
 /// # Examples
 ///
@@ -93,10 +95,10 @@ pub enum UpdateOrder {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MeanFieldStart {
-    /// All means 1/2.
+    /// All means are 1/2.
     Half,
-    /// From bottom to top, where each layer below the top gets twice its input from below in place of the input from
-    /// above.
+    /// Means from one pass from bottom to top. Each layer below the top gets twice its input from below in place of the
+    /// input from above.
     ///
     /// # Source
     ///
@@ -109,7 +111,7 @@ impl MeanFieldSettings {
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] naming the setting, its value and what is allowed.
+    /// [`Error::Param`] with the setting, its value and the allowed values.
     pub fn check(&self) -> Result<()> {
         let refuse = |arg, value: String, allowed| Err(Error::Param { op: "MeanFieldSettings", arg, value, allowed });
         if self.iterations == 0 {
@@ -125,9 +127,9 @@ impl MeanFieldSettings {
     }
 }
 
-/// Means of the hidden layers of a batch, as mean field finds them.
+/// The means of the hidden layers of a batch that mean field finds.
 ///
-/// q(h | v) = prod over hidden units of Ber(h; mean)
+/// They are the means of q(h | v), under which all hidden units are independent Bernoulli variables.
 ///
 /// # Examples
 ///
@@ -148,17 +150,17 @@ impl MeanFieldSettings {
 pub struct MeanField {
     /// Means of x_1, ..., x_L, each `[n_l, samples]`.
     pub means: Vec<Matrix>,
-    /// Passes made, for the samples that took the most.
+    /// The number of passes of the block that took the most.
     pub iterations: usize,
     /// The greatest change of a mean in the last pass.
     pub change: f32,
 }
 
 impl Dbm {
-    /// The factorial posterior of each sample by mean field.
+    /// The factorial posterior of each sample, by mean field.
     ///
-    /// mu_l = logistic(b_l + W_(l-1)' mu_(l-1) + W_l mu_(l+1)), with mu_0 = v, of Gaussian units v / s^2, repeated until nothing
-    /// changes.
+    /// mu_l = logistic(b_l + W_(l-1)' mu_(l-1) + W_l mu_(l+1)) with mu_0 = v, or mu_0 = v / s^2 for Gaussian units. The
+    /// updates are repeated until the means settle.
     ///
     /// # Shapes
     ///
@@ -166,11 +168,11 @@ impl Dbm {
     ///
     /// # Numerics
     ///
-    /// Dense products over blocks of up to 64 samples, each of which ends on its own.
+    /// Dense products over blocks of at most 64 samples. Each block ends when its means have settled.
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] for settings out of range, and those of [`check_data`](Self::check_data).
+    /// [`Error::Param`] for settings out of range, and the errors of [`check_data`](Self::check_data).
     ///
     /// # Source
     ///
@@ -193,8 +195,8 @@ impl Dbm {
 }
 
 impl Dbm {
-    /// [`mean_field`](Self::mean_field) of visible means, such as grey levels, in place of zeros and ones; of Gaussian units the
-    /// same as that.
+    /// [`mean_field`](Self::mean_field) for visible means, such as grey levels, in place of zeros and ones. For
+    /// Gaussian units it equals [`mean_field`](Self::mean_field).
     ///
     /// # Shapes
     ///
@@ -202,7 +204,7 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// As [`mean_field`](Self::mean_field).
+    /// [`Error::Param`] for settings out of range, [`Error::Shape`] when `v` has other units than the visible layer.
     ///
     /// # Examples
     ///
@@ -223,7 +225,7 @@ impl Dbm {
 }
 
 impl Sampler {
-    /// [`Dbm::mean_field`] with the weights as they are arranged.
+    /// [`Dbm::mean_field`] with the arranged weights of the sampler.
     ///
     /// # Errors
     ///
@@ -240,7 +242,7 @@ impl Couplings {
         Ok(by_blocks(dbm, &self.inputs_from_v(dbm, v), settings))
     }
 
-    /// b_1 + W_0' v, with v / s^2 in place of Gaussian v, `[n_1, samples]`.
+    /// b_1 + W_0' v, `[n_1, samples]`, with v / s^2 in place of v for Gaussian units.
     pub(crate) fn inputs_from_v(&self, dbm: &Dbm, v: BatchRef<'_>) -> Matrix {
         let first = self.given(dbm, 1, Some(v), None);
         match v {
@@ -267,7 +269,7 @@ fn by_blocks(dbm: &Dbm, from_v: &Matrix, settings: &MeanFieldSettings) -> MeanFi
     }
 }
 
-/// Samples of a block, so that blocks are of equal size.
+/// The number of samples of a block, such that blocks are of nearly equal size.
 fn block_size(samples: usize) -> usize {
     samples.div_ceil(samples.div_ceil(BLOCK).max(1)).max(1)
 }
@@ -278,7 +280,7 @@ fn joined(units: usize, samples: usize, blocks: &[Block<'_>], l: usize) -> Matri
     Matrix::from_vec(units, samples, values)
 }
 
-/// Samples that are iterated together.
+/// The samples that are updated together.
 struct Block<'a> {
     dbm: &'a Dbm,
     settings: &'a MeanFieldSettings,
@@ -383,11 +385,11 @@ fn doubled(dbm: &Dbm, from_v: &Matrix) -> Vec<Matrix> {
 impl MeanField {
     /// The lower bound on log p(v) of each sample for a given log Z, `[samples]`.
     ///
-    /// E_q[-E(v, h)] + H(q) - log Z <= log p(v), a log-density of Gaussian units.
+    /// The bound is E_q[-E(v, h)] + H(q) - log Z <= log p(v). For Gaussian units p(v) is a density.
     ///
     /// # Panics
     ///
-    /// When model or data have other sizes than the means.
+    /// When the sizes of the model or of the data disagree with the means.
     ///
     /// # Examples
     ///
@@ -422,14 +424,14 @@ impl MeanField {
         bounds
     }
 
-    /// Mean of the means over samples, layer by layer.
+    /// The mean over samples of each hidden layer.
     #[must_use]
     pub fn averages(&self) -> Vec<Vec<f32>> {
         self.means.iter().map(average).collect()
     }
 }
 
-/// Mean over columns.
+/// The mean over columns.
 pub(crate) fn average(values: &Matrix) -> Vec<f32> {
     let mut sums = vec![0.0; values.nrows()];
     for column in values.column_iter() {

@@ -34,7 +34,7 @@ pub struct Dbm {
 const KINDS: &str = "bernoulli, gaussian or softmax:K";
 
 impl Dbm {
-    /// Takes a stack of any depth, with Bernoulli visible units.
+    /// A DBM with the parameters of a stack of any depth, with Bernoulli visible units.
     ///
     /// # Errors
     ///
@@ -48,8 +48,8 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] for units made for another number, [`Error::Param`] for a group of label units behind binary ones, which
-    /// only restricted Boltzmann machines have.
+    /// [`Error::Shape`] for units whose number differs from that of the visible layer. [`Error::Param`] for binary
+    /// units followed by a group of label units, which only an RBM may have.
     ///
     /// # Examples
     ///
@@ -71,17 +71,17 @@ impl Dbm {
         Ok(Self { units, ..self })
     }
 
-    /// A model to start training from: weights from N(0, scale^2), visible biases that give the data's means, hidden
-    /// biases 0.
+    /// A model to start training from. Weights are drawn from N(0, scale^2), visible biases give the means of the data,
+    /// and hidden biases are 0.
     ///
     /// # Randomness
     ///
-    /// One normal draw a weight of W_l, column by column, from stream 0 of [`Purpose::Initialise`] l.
+    /// One normal draw for each weight of W_l, column by column, from stream 0 in family l of [`Purpose::Initialise`].
     ///
     /// # Errors
     ///
-    /// [`Error::Empty`] without hidden layers, [`Error::Param`] for an empty layer, or a `scale` that is negative or not
-    /// finite, [`Error::NonFinite`] for means that are not finite.
+    /// [`Error::Empty`] without hidden layers, [`Error::Param`] for an empty layer and for a `scale` that is negative
+    /// or not finite, [`Error::NonFinite`] for means that are not finite.
     ///
     /// # Examples
     ///
@@ -98,7 +98,7 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// As [`initial`](Self::initial), and those of [`with_units`](Self::with_units).
+    /// The errors of [`initial`](Self::initial) and of [`with_units`](Self::with_units).
     pub fn initial_with(
         units: VisibleUnits,
         visible_means: &[f32],
@@ -126,11 +126,11 @@ impl Dbm {
         Self::from_stack(Stack::new(weights, biases)?)?.with_units(units)
     }
 
-    /// Composes a stack of matrices that were each trained as an RBM of its own.
+    /// Composes a DBM of weight matrices each of which was trained as an RBM of its own.
     ///
-    /// A layer between two others gets input from both, so weights that both of their layers would count twice are
-    /// halved: W_1, ..., W_(L-2). The first and the last matrix stay as they are, being trained with doubled input on their
-    /// inner side, and so do the biases.
+    /// A layer between two others gets input from both. The inner matrices W_1, ..., W_(L-2) are therefore halved. The
+    /// first and the last matrix stay as they are, because they were trained with doubled input on their inner side.
+    /// The biases stay as well.
     ///
     /// # Errors
     ///
@@ -157,7 +157,7 @@ impl Dbm {
         Self::from_stack(stack)?.with_units(units)
     }
 
-    /// A restricted Boltzmann machine as a deep one of one hidden layer; the same distribution.
+    /// The DBM of one hidden layer that has the distribution of an RBM.
     ///
     /// # Errors
     ///
@@ -177,11 +177,12 @@ impl Dbm {
         Self::from_stack(rbm.into_stack())?.with_units(units)
     }
 
-    /// Takes a model as files hold it.
+    /// Takes a model from the content of a model file.
     ///
     /// # Errors
     ///
-    /// [`FileError::WrongKind`] for another model, [`FileError::Field`] for label units behind binary ones.
+    /// [`FileError::WrongKind`] if the file holds another kind of model, [`FileError::Field`] for binary units followed
+    /// by label units.
     pub fn from_data(data: ModelData) -> Result<Self> {
         data.expect_kind(ModelKind::Dbm)?;
         if let kind @ VisibleKind::Labelled { .. } = data.visible {
@@ -192,7 +193,7 @@ impl Dbm {
         Self::from_stack(data.stack)?.with_units(units)
     }
 
-    /// The model as files hold it.
+    /// The content of a model file.
     ///
     /// # Errors
     ///
@@ -208,7 +209,7 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// [`FileError`] for whatever is wrong with the file.
+    /// A [`FileError`] that says what is wrong with the file.
     pub fn read(reader: impl Read) -> Result<Self> {
         Self::from_data(ModelData::read(reader)?)
     }
@@ -228,12 +229,12 @@ impl Dbm {
         &self.stack
     }
 
-    /// The parameters for in-place updates.
+    /// The parameters, for changes in place.
     pub fn stack_mut(&mut self) -> &mut Stack {
         &mut self.stack
     }
 
-    /// Gives the parameters back.
+    /// The parameters, by value.
     #[must_use]
     pub fn into_stack(self) -> Stack {
         self.stack
@@ -245,12 +246,12 @@ impl Dbm {
         &self.units
     }
 
-    /// The visible units, for updates of their variances.
+    /// The visible units, for changes of their variances.
     pub fn units_mut(&mut self) -> &mut VisibleUnits {
         &mut self.units
     }
 
-    /// Units of each layer, visible first.
+    /// The number of units of each layer, the visible layer first.
     #[must_use]
     pub fn layers(&self) -> Vec<usize> {
         self.stack.layers()
@@ -262,19 +263,19 @@ impl Dbm {
         self.stack.depth()
     }
 
-    /// Number of visible units.
+    /// The number of visible units.
     #[must_use]
     pub fn visible(&self) -> usize {
         self.size(0)
     }
 
-    /// Number of hidden units, all layers together.
+    /// The number of hidden units, all layers together.
     #[must_use]
     pub fn hidden(&self) -> usize {
         self.layers().iter().skip(1).sum()
     }
 
-    /// Units of one layer.
+    /// The number of units of layer `l`.
     pub(crate) fn size(&self, l: usize) -> usize {
         self.stack.bias(l).len()
     }
@@ -301,8 +302,8 @@ impl Dbm {
 
     /// The energy of each sample, `[samples]`.
     ///
-    /// -sum_l b_l' x_l - sum_l x_l' W_l x_(l+1); of Gaussian units sum_i (v_i - a_i)^2 / (2 s_i^2) takes the place of -b_0' v, and
-    /// v / s^2 that of v beside W_0.
+    /// E(x) = -sum_l b_l' x_l - sum_l x_l' W_l x_(l+1). With Gaussian units sum_i (v_i - a_i)^2 / (2 s_i^2) takes the
+    /// place of -b_0' v, and v / s^2 takes the place of v beside W_0.
     ///
     /// # Shapes
     ///
@@ -338,15 +339,16 @@ impl Dbm {
         energies
     }
 
-    /// The same distribution as a restricted Boltzmann machine: even layers are its visible units, odd layers its hidden
-    /// ones, each half in the order of the layers.
+    /// The RBM that has the same distribution. Its visible units are those of the even layers and its hidden units are
+    /// those of the odd layers, each half in the order of the layers.
     ///
-    /// Given one half the units of the other half are independent, so that all exact computations of a restricted Boltzmann
-    /// machine hold for a deep one.
+    /// Given one half, the units of the other half are independent. All exact computations of an RBM therefore hold for
+    /// a DBM.
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] unless visible units are Bernoulli: an RBM has no other units beside binary ones.
+    /// [`Error::Param`] unless visible units are Bernoulli, because the visible layer of an RBM cannot hold them beside
+    /// binary units.
     ///
     /// # Examples
     ///
@@ -365,12 +367,12 @@ impl Dbm {
         Err(Error::Param { op, arg, value, allowed: "bernoulli" })
     }
 
-    /// Whether visible units are Bernoulli, like all others.
+    /// Whether visible units are Bernoulli, like all other units.
     pub(crate) fn has_bits(&self) -> bool {
         self.units == VisibleUnits::Bernoulli
     }
 
-    /// Where the units of a layer lie in its half of [`flattened`](Self::flattened).
+    /// The range of the units of layer `l` in its half of [`flattened`](Self::flattened).
     ///
     /// # Panics
     ///
@@ -380,7 +382,7 @@ impl Dbm {
         place(&self.stack.layers(), l)
     }
 
-    /// Refuses data that such visible units do not have.
+    /// Refuses states that visible units of this kind and number do not have.
     ///
     /// # Errors
     ///
@@ -390,13 +392,13 @@ impl Dbm {
     }
 }
 
-/// Where layer `l` lies among the layers of its parity.
+/// The range of the units of layer `l` among the units of all layers of its parity.
 pub(crate) fn place(layers: &[usize], l: usize) -> Range<usize> {
     let first = layers[..l].iter().skip(l % 2).step_by(2).sum();
     first..first + layers[l]
 }
 
-/// Even layers against odd ones.
+/// The RBM whose visible units are the even layers and whose hidden units are the odd layers.
 pub(crate) fn flatten(stack: &Stack) -> Rbm {
     let layers = stack.layers();
     let half = |parity: usize| -> Vector {
@@ -417,13 +419,13 @@ pub(crate) fn flatten(stack: &Stack) -> Rbm {
     Rbm::new(weights, even, odd).expect("shapes and numbers of a stack")
 }
 
-/// Sums of the inputs of those units that are on, `[samples]`.
+/// The sum of the inputs of the units that are on, `[samples]`.
 fn sums_where_on(x: &BitMatrix, inputs: &Activations) -> Vec<f64> {
     let sum = |s| (0..x.units()).filter(|&j| x.get(j, s)).map(|j| f64::from(inputs.get(j, s))).sum();
     (0..x.samples()).map(sum).collect()
 }
 
-/// Single-precision parameters in double precision.
+/// Single-precision numbers in double precision.
 pub(crate) fn widened(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&x| f64::from(x)).collect()
 }

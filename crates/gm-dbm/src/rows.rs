@@ -1,4 +1,4 @@
-//! Rows of data as the model sees them, and back: before they were standardised.
+//! Visible states for rows of data, and rows of data for visible states. Rows are in the units of measure of the data.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use gm_core::{Batch, BatchRef, Matrix, Result};
 use crate::model::Dbm;
 
 impl Dbm {
-    /// Visible states for rows of data: standardised where the model speaks of standardised data.
+    /// Visible states for rows of data. They are standardised if the model standardises data.
     ///
     /// # Shapes
     ///
@@ -40,7 +40,7 @@ impl Dbm {
         })
     }
 
-    /// Rows of data for visible states or their means, `[visible, samples]`, in the units of measure that the data had.
+    /// Rows of data for visible states or their means, `[visible, samples]`, in the units of measure of the data.
     ///
     /// # Panics
     ///
@@ -61,7 +61,8 @@ impl Dbm {
         self.units().standardised(rows)
     }
 
-    /// Log-density of visible states minus the log-density of their rows of data; 0 unless data are standardised.
+    /// The log-density of visible states minus the log-density of their rows of data. It is 0 unless the model
+    /// standardises data.
     #[must_use]
     pub fn log_volume(&self) -> f64 {
         self.units().log_volume()

@@ -13,17 +13,17 @@ fn zoo() -> impl Iterator<Item = (u64, Dbm)> {
     (0..24).map(|case| (case, random_model(100 + case, LAYERS[case as usize % 6], 0.3 + 0.08 * case as f64)))
 }
 
-/// Standard errors that no estimate may lie from the truth: the normal quantile of 2e-9.
+/// The most standard errors between an estimate and the truth: the normal quantile of 2e-9.
 const FAR: f64 = 6.0;
 
-/// Deviations of an estimate from the truth, in standard errors.
+/// The deviation of an estimate from the truth, in standard errors.
 fn deviation(estimate: &Estimate, truth: f64) -> f64 {
     (estimate.value - truth) / estimate.std_error
 }
 
 #[test]
 fn stat_mean_both_sides_bracket_the_exact_partition_function() {
-    // 48 estimates of log Z from 1,000 runs each: six standard errors are exceeded with probability 2e-9 by one of them.
+    // 48 estimates of log Z from 1,000 runs each. One of them exceeds six standard errors with probability 2e-9.
     let settings = AisSettings { runs: 1_000, schedule: Schedule::Linear(60) };
     let mut misses = [0; 3];
     for (case, dbm) in zoo() {
@@ -49,7 +49,7 @@ fn planted_mean_wrong_base_partition_and_wrong_start_are_found_out() {
     let (streams, exact) = (Streams::new(case), dbm.log_partition().unwrap());
     let settings = AisSettings { runs: 1_000, schedule: Schedule::Linear(60) };
     let mut found = dbm.log_partition_ais(&settings, None, &streams, &mut unwatched).unwrap().log_partition;
-    // A base partition function without the log 2 of one unit.
+    // The partition function of the base lacks the log 2 of one unit.
     found.value -= std::f64::consts::LN_2;
     assert!(deviation(&found, exact).abs() > FAR);
     // Chains that begin at independent units instead of the model, with too few temperatures to get there.
@@ -90,7 +90,7 @@ fn stat_mean_importance_weights_are_unbiased_and_bounds_rise_with_draws() {
         let one = dbm.log_prob_importance((&copies, &q), 1, log_z, &streams, &mut unwatched).unwrap();
         let relative: Vec<f64> = one.iter().map(|log_p| (log_p - exact).exp()).collect();
         let spread = Estimate::mean(&relative, Side::Unbiased, "weights");
-        // A model of one hidden layer has its posterior as proposal, and every weight is right.
+        // For a single hidden layer the proposal is the posterior, and every weight is exact.
         if spread.std_error > 1e-6 {
             mean_test(&relative, 1.0).assert_passes(1e-7, 80 + case);
         } else {
@@ -122,7 +122,7 @@ fn planted_mean_weights_without_the_proposal_are_found_out() {
     let mut q = dbm.mean_field(&v, &MeanFieldSettings::default()).unwrap();
     let weights = dbm.log_prob_importance((&v, &q), 1, log_z, &streams, &mut unwatched).unwrap();
     q.means[0].fill(0.5);
-    // Draws from one distribution, weighted by another.
+    // Draws from one distribution with the weights of another.
     let wrong = dbm.log_prob_importance((&v, &q), 1, log_z, &streams, &mut unwatched).unwrap();
     let relative = |weights: &[f64], shift: f64| weights.iter().map(|w| (w - exact + shift).exp()).collect::<Vec<_>>();
     assert!(mean_test(&relative(&weights, 0.0), 1.0).passes(1e-6));

@@ -7,7 +7,7 @@ use gm_core::{Error, Format, ModelData, Stack, Streams};
 use gm_dbm::{Dbm, MeanFieldSettings, MeanFieldStart, UpdateOrder};
 use gm_testkit::{Fixture, assert_all_close, assert_close};
 
-/// Single-precision parameters, double-precision sums.
+/// The tolerance of double-precision sums over single-precision parameters.
 const RELATIVE: f64 = 1e-5;
 
 fn fixtures() -> [(Fixture, Dbm); 2] {

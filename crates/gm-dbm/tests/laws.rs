@@ -58,8 +58,10 @@ proptest! {
 
     #[test]
     fn law_mean_field_takes_bits_and_the_same_numbers_alike(dbm in models(), bits in any::<u64>()) {
-        let (v, settings) = (some_data(&dbm, bits, 3), MeanFieldSettings { iterations: 5, tolerance: 0.0, ..Default::default() });
-        let (a, b) = (dbm.mean_field(&v, &settings).unwrap(), dbm.mean_field_of_means(&v.to_matrix(), &settings).unwrap());
+        let v = some_data(&dbm, bits, 3);
+        let settings = MeanFieldSettings { iterations: 5, tolerance: 0.0, ..Default::default() };
+        let a = dbm.mean_field(&v, &settings).unwrap();
+        let b = dbm.mean_field_of_means(&v.to_matrix(), &settings).unwrap();
         prop_assert!(a.means.iter().zip(&b.means).all(|(a, b)| (a - b).amax() < 1e-4));
     }
 
@@ -75,12 +77,13 @@ proptest! {
 
     #[test]
     fn law_joining_two_models_adds_their_partition_functions(seed in 0_u64..1000, depth in 1_usize..=4) {
-        let layers = |shift: u64| (0..=depth as u64).map(|l| 1 + ((seed / 3 + shift + l * l) % 3) as usize).collect::<Vec<_>>();
+        let size = |shift: u64, l: u64| 1 + ((seed / 3 + shift + l * l) % 3) as usize;
+        let layers = |shift: u64| (0..=depth as u64).map(|l| size(shift, l)).collect::<Vec<_>>();
         let (a, b) = (random_model(seed, &layers(0), 2.0), random_model(seed + 1, &layers(1), 2.0));
         let joined = joined(&a, &b);
         let sum = a.log_partition().unwrap() + b.log_partition().unwrap();
         prop_assert!((joined.log_partition().unwrap() - sum).abs() < 1e-9);
-        // Whatever the order of the visible units.
+        // The order of the visible units does not matter.
         let order = |unit: usize| (unit + 1 + seed as usize) % joined.visible();
         let mut mixed = joined.stack().clone();
         for unit in 0..joined.visible() {
@@ -112,7 +115,7 @@ proptest! {
         }
         let layers = dbm.layers();
         let log_prob = |flat: &[f64]| Joint::new(Model::Dbm, Parameters::from_flat(&layers, flat)).mean_log_prob(&rows);
-        // One direction is enough, and cheap: the derivative along the gradient is its squared norm.
+        // One direction is enough: the derivative along the gradient is its squared norm.
         let along = |x: &[f64]| {
             let moved = joint.parameters().flat().iter().zip(&oracle).map(|(p, g)| p + x[0] * g).collect::<Vec<_>>();
             log_prob(&moved)
@@ -168,7 +171,11 @@ proptest! {
     }
 
     #[test]
-    fn law_centred_steps_do_not_depend_on_which_units_are_flipped(dbm in models(), flips in any::<u64>(), bits in any::<u64>()) {
+    fn law_centred_steps_do_not_depend_on_which_units_are_flipped(
+        dbm in models(),
+        flips in any::<u64>(),
+        bits in any::<u64>(),
+    ) {
         let data = some_data(&dbm, bits, 4);
         let turned = BitMatrix::from_fn(data.units(), 4, |i, s| data.get(i, s) != (flips >> i & 1 == 1));
         let step = |dbm: &Dbm, data: &BitMatrix| {
@@ -225,7 +232,7 @@ fn joined(a: &Dbm, b: &Dbm) -> Dbm {
     })
 }
 
-/// The same distribution over states in which the units of `flips`, counted over all layers, are turned over.
+/// The model with the same distribution over states whose units of `flips`, counted over all layers, are inverted.
 fn flip(dbm: &Dbm, flips: u64) -> Dbm {
     let mut p = plain(dbm.stack());
     let mut first = 0;

@@ -13,7 +13,7 @@ use gm_testkit::{
 const ALPHA: f64 = 1e-6;
 const SAMPLES: usize = 60_000;
 
-/// Wraps something that changes chains as a kernel over plain states.
+/// Wraps a function that changes chains as a kernel over plain states.
 fn kernel<'a, T>(dbm: &'a Dbm, mut change: impl FnMut(&mut Chains) -> T + 'a) -> impl FnMut(States) -> States + 'a {
     move |states| {
         let mut chains = chains_of(dbm, &states);

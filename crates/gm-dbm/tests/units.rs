@@ -16,13 +16,13 @@ use rand::RngExt;
 
 const ALPHA: f64 = 1e-6;
 const SAMPLES: usize = 60_000;
-/// Deviations in standard errors that no moment may have: with fewer than 100 of them alpha is below 1e-6.
+/// The greatest deviation of a moment in standard errors. With fewer than 100 moments alpha is below 1e-6.
 const FAR: f64 = 6.0;
 
 const SOFTMAX: VisibleKind = VisibleKind::Softmax { categories: 3 };
 const GAUSSIAN: VisibleKind = VisibleKind::Gaussian;
 
-/// A model within +-1 biases and +-scale weights; Gaussian units have variances from 0.5 to 1.5.
+/// A model with biases within +-1 and weights within +-scale. Gaussian units have variances from 0.5 to 1.5.
 fn random_model(kind: VisibleKind, seed: u64, layers: &[usize], scale: f32) -> Dbm {
     let mut rng = rng(seed);
     let mut draw = |scale: f32| scale * (2.0 * rng.random::<f32>() - 1.0);
@@ -115,7 +115,7 @@ fn oracle_probabilities_of_all_categories_sum_to_one() {
 
 #[test]
 fn oracle_densities_integrate_to_one() {
-    // The trapezium rule is exact to many digits for densities that are smooth and end in nothing.
+    // The trapezium rule is exact to many digits for smooth densities whose tails vanish.
     const STEP: f64 = 0.2;
     const SIDE: usize = 121;
     let at = |cell: usize| STEP * (cell as f64 - 60.0);
@@ -155,13 +155,13 @@ fn law_a_machine_of_one_hidden_layer_is_a_restricted_one() {
         assert_eq!(dbm.energy(&deep.layers), rbm.energy(flat.v(), flat.h()));
         let (found, expected) = (dbm.exact_gradient(&v).unwrap(), rbm.exact_gradient(&v).unwrap());
         assert!(found.tensors().flatten().zip(expected.tensors().flatten()).all(|(a, b)| (a - b).abs() < 1e-5));
-        // Mean field of one layer is the posterior.
+        // For a single hidden layer mean field is the posterior.
         let posterior = dbm.mean_field(&v, &MeanFieldSettings::default()).unwrap();
         let means = rbm.sampler().mean_h_from_v(&v).to_matrix();
         assert!((&posterior.means[0] - means).amax() < 1e-6);
         let bound = posterior.bound(&dbm, &v, 0.0);
         assert_all_close(&bound, &dbm.log_prob(&v, 0.0).unwrap(), 1e-5, 1e-5, "bound");
-        // The same statistics, and variances that follow from them.
+        // The gradient of the variances follows from the same statistics.
         let data = DataPhase::new(&v, posterior);
         let model = ModelPhase::new(&dbm.sampler(), &deep);
         let (of_data, of_model) = [&v, flat.v()].map(|v| gm_rbm::Phase::new(&rbm.sampler(), v)).into();
@@ -177,7 +177,7 @@ fn law_a_machine_of_one_hidden_layer_is_a_restricted_one() {
 
 #[test]
 fn law_visible_units_without_weights_leave_the_upper_layers_alone() {
-    // log Z is then a sum.
+    // Without weights log Z is a sum.
     let mut dbm = random_model(GAUSSIAN, 33, &[3, 2, 3], 1.0);
     dbm.stack_mut().update_weights(0, |w| w.fill(0.0));
     let (_, mut biases) = dbm.stack().clone().into_parts();
@@ -220,7 +220,7 @@ fn law_models_survive_files() {
     assert_eq!(Dbm::read(&file[..]).unwrap(), dbm);
 }
 
-/// A model of data that are standardised.
+/// The model with standardised data.
 fn standardised() -> Dbm {
     let dbm = random_model(GAUSSIAN, 41, &[3, 2, 2], 1.0);
     let standardise = Standardise::new(vec![5.0, -1.0, 0.0], vec![2.0, 0.5, 10.0]).expect("a small model");
@@ -357,7 +357,7 @@ fn law_centring_does_not_see_where_gaussian_data_are() {
     assert!((here.weights(0) - there.weights(0)).amax() < 1e-4);
     assert!((here.weights(1) - there.weights(1)).amax() < 1e-4);
     assert!(here.bias(0).iter().zip(there.bias(0)).all(|(a, b)| (a - b).abs() < 1e-4));
-    // Hidden biases of the centred parameters move alike: db_1 + dW_0' signal(offset).
+    // The hidden biases of the centred parameters change equally: db_1 + dW_0' signal(offset).
     let towards = |gradient: &Stack, signal: &Matrix| gradient.bias(1) + gradient.weights(0).tr_mul(signal).column(0);
     assert!((towards(&here, &before) - towards(&there, &after)).amax() < 1e-4);
 }
@@ -393,7 +393,7 @@ fn deviations(dbm: &Dbm, chains: &Chains) -> f64 {
     worst
 }
 
-/// Counts of joint states (categories, then hidden bits) against their exact probabilities.
+/// Compares the counts of joint states (categories, then hidden bits) with their exact probabilities.
 fn joint_test(dbm: &Dbm, chains: &Chains) -> TestResult {
     let all = all_categories(dbm);
     let (rows, sizes) = (all.samples(), dbm.layers());
@@ -441,13 +441,13 @@ fn stat_joint_sweeps_leave_the_joint_invariant() {
         let worst = deviations(&gaussian, &chains);
         assert!(worst < FAR, "{worst} after {sweeps} sweeps");
     }
-    // From anywhere, in the end.
+    // Long chains come to the distribution from other states.
     let mut chains = gaussian.chains(SAMPLES, &Streams::new(90));
     gaussian.sampler().run(&mut chains, 60, &Streams::new(90));
     assert!(deviations(&gaussian, &chains) < FAR);
 }
 
-/// All layers drawn from the states before.
+/// A sweep that draws all layers from the states before it.
 fn from_old_pair(dbm: &Dbm, old: &Chains, streams: &Streams) -> Chains {
     let sampler = dbm.sampler();
     let layer = |l: usize| sampler.sample(l, &old.layers, &streams.fork(gm_core::Purpose::Layer, l as u64));
@@ -463,8 +463,8 @@ fn planted_joint_layers_drawn_from_the_old_pair_are_found_out() {
     assert!(deviations(&gaussian, &from_old_pair(&gaussian, &old, &streams)) > FAR);
 }
 
-/// Fixed states of all layers but one, many times, and that layer as another model draws it: how far its means lie from those
-/// of its conditional, in standard errors.
+/// The deviation, in standard errors, of the means of layer `l` from its conditional when another model draws the layer
+/// many times. The states of all other layers are fixed.
 fn conditional_deviation(dbm: &Dbm, drawn_by: &Dbm, l: usize) -> f64 {
     let same = |batch: &Batch| batch.select(&[1; SAMPLES]);
     let mut states: Vec<Batch> = vec![same(&some_states(dbm, 2))];
@@ -504,7 +504,7 @@ fn planted_cond_wrong_layers_are_found_out() {
     let (softmax, gaussian) = (softmax_model(), gaussian_model());
     let unit_variance = VisibleUnits::new(GAUSSIAN, 4, None).unwrap();
     let wrong = Dbm::from_stack(gaussian.stack().clone()).unwrap().with_units(unit_variance).unwrap();
-    // Variances matter to both layers: to v itself, and to what the first hidden layer sees of it.
+    // Variances enter the draws of v and the inputs of the first hidden layer.
     assert!(conditional_deviation(&gaussian, &wrong, 0) > FAR);
     assert!(conditional_deviation(&gaussian, &wrong, 1) > FAR);
     let mut blind = gaussian.clone();
@@ -515,14 +515,14 @@ fn planted_cond_wrong_layers_are_found_out() {
     assert!(conditional_deviation(&softmax, &wrong, 0) > FAR);
 }
 
-/// The model whose distribution is that of another at an inverse temperature: Gaussian units keep their variance.
+/// The model whose distribution is that of `dbm` at an inverse temperature. Gaussian units keep their variance.
 fn at_temperature(dbm: &Dbm, beta: f32) -> Dbm {
     let mut stack = dbm.stack().clone();
     stack.tensors_mut().flatten().for_each(|x| *x *= beta);
     Dbm::from_stack(stack).expect("a small model").with_units(dbm.units().clone()).expect("a small model")
 }
 
-/// Deviations of either kind of model from its joint distribution, as a p-value or in standard errors.
+/// Whether chains agree with the joint distribution, by a chi-squared test or by their moments.
 fn agrees(dbm: &Dbm, chains: &Chains) -> bool {
     if dbm.units().is_binary() { joint_test(dbm, chains).passes(ALPHA) } else { deviations(dbm, chains) < FAR }
 }
@@ -563,7 +563,7 @@ fn stat_joint_tempered_replicas_reach_the_joint() {
 
 #[test]
 fn planted_joint_swaps_by_the_energy_of_gaussian_units_are_found_out() {
-    // Without the base that keeps variances at each temperature the energy alone decides about swaps.
+    // A wrong rule of swaps, which uses the energy alone and ignores the base that keeps the variances.
     let dbm = gaussian_model();
     let (streams, hot) = (Streams::new(120), at_temperature(&dbm, 0.5));
     let (mut cold, mut warm) =
@@ -598,7 +598,7 @@ fn stat_cond_clamped_chains_follow_the_conditional_distribution() {
     let v = chains.layers[0].to_matrix();
     assert!(v.row(0).iter().all(|&x| x == given));
     mean_test(&v.row(1).iter().map(|&x| f64::from(x)).collect::<Vec<_>>(), expected).assert_passes(ALPHA, 9);
-    // The hidden layers given all of v.
+    // The hidden layers given the whole visible layer.
     let v = some_states(&dbm, 1);
     let exact = dbm.posterior_moments(&v).unwrap();
     let mut chains = dbm.chains_from(v.select(&[0; SAMPLES]), &Streams::new(10)).unwrap();
@@ -676,7 +676,7 @@ fn planted_mean_base_partition_without_a_variance_is_found_out() {
     let found = dbm.log_partition_ais(&settings, None, &Streams::new(3), &mut unwatched).unwrap().log_partition;
     let exact = dbm.log_partition().unwrap();
     assert!((found.value - exact).abs() < FAR * found.std_error);
-    // The log of one standard deviation is left out of the integral over independent units.
+    // The integral over independent units lacks the log of one standard deviation.
     let variance = f64::from(dbm.units().gaussian().unwrap().variance()[0]);
     assert!((found.value - variance.ln() / 2.0 - exact).abs() > FAR * found.std_error, "variance {variance}");
 }

@@ -9,7 +9,7 @@ use crate::conditional::{Couplings, Heat};
 use crate::model::{Rbm, widened};
 
 impl Rbm {
-    /// Biases of independent visible units with the means of data, `[visible]`: a base for annealing.
+    /// The biases of independent visible units that have the means of data, `[visible]`. They are a base for annealing.
     ///
     /// # Errors
     ///
@@ -32,8 +32,9 @@ impl Rbm {
 
     /// log Z by annealing from independent visible units to this model.
     ///
-    /// The base biases are best [`base_rates`](Self::base_rates) of the training data; by default they come from the means of
-    /// short chains of the model. Any finite base gives a valid estimate, a near one a sharper estimate.
+    /// The best base biases are [`base_rates`](Self::base_rates) of the training data. By default they come from the
+    /// means of short chains of the model. Any finite base gives a valid estimate. A base near the model gives a
+    /// sharper one.
     ///
     /// f_beta(v) = exp(((1 - beta) base + beta a)' v) prod_j (1 + exp(beta (b_j + W_j' v))).
     ///
@@ -43,7 +44,7 @@ impl Rbm {
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] for settings out of range, [`Error::Shape`] for a base of another width,
+    /// [`Error::Param`] for settings out of range, [`Error::Shape`] for a base of another length,
     /// [`Error::Interrupted`] when `watch` breaks.
     ///
     /// # Source
@@ -72,10 +73,11 @@ impl Rbm {
         anneal(&BaseRatePath::new(self, &base), settings, streams, watch)
     }
 
-    /// log Z from above, by reverse AIS from the model to independent visible units, one from each of `states`.
+    /// log Z from above, by reverse AIS from the model to independent visible units, with one run from each of
+    /// `states`.
     ///
-    /// It is above log Z in expectation when `states` are independent exact draws of the model, which large models do not
-    /// have: states that have not come to equilibrium spoil it to either side.
+    /// It is above log Z in expectation when `states` are independent exact draws of the model. There are none for a
+    /// large model, and states that have not come to equilibrium may err to either side.
     ///
     /// # Shapes
     ///
@@ -87,8 +89,8 @@ impl Rbm {
     ///
     /// # Errors
     ///
-    /// As [`log_partition_ais`](Self::log_partition_ais), [`Error::Shape`] for states of another width,
-    /// [`Error::Empty`] without any.
+    /// The errors of [`log_partition_ais`](Self::log_partition_ais) and of [`check_data`](Self::check_data),
+    /// [`Error::Empty`] without states.
     ///
     /// # Source
     ///
@@ -124,8 +126,9 @@ impl Rbm {
 
     /// A lower bound in expectation on log p(v) of each sample, `[samples]`: RAISE.
     ///
-    /// The bound is on the distribution with which annealing from independent visible units ends, which comes close to
-    /// the model's as the schedule gets finer. It averages `runs` reverse AIS runs from each sample; the more, the tighter.
+    /// The bound holds for the distribution at which annealing from independent visible units ends. The finer the
+    /// schedule, the closer it comes to the distribution of the model. The bound averages `runs` reverse AIS runs from
+    /// each sample, and is tighter with more runs.
     ///
     /// # Shapes
     ///
@@ -133,7 +136,7 @@ impl Rbm {
     ///
     /// # Numerics
     ///
-    /// samples x runs chains, each with a sweep a temperature.
+    /// samples x runs chains, each with one sweep at each temperature.
     ///
     /// # Randomness
     ///
@@ -185,9 +188,10 @@ impl Rbm {
         Ok(base)
     }
 
-    /// Biases of independent units with the means of short chains of this model from uniform hidden states.
+    /// The biases of independent units that have the means of short chains of this model from uniform hidden states.
     ///
-    /// The model's own visible biases would do badly: a hidden layer that is mostly on shifts them far away.
+    /// The visible biases of the model would be a bad base. A hidden layer that is mostly on shifts the means far from
+    /// them.
     pub(crate) fn model_rate_bias(&self, streams: &Streams) -> Vec<f32> {
         const CHAINS: usize = 256;
         const SWEEPS: usize = 50;
@@ -215,7 +219,7 @@ fn means(data: BatchRef<'_>) -> Vec<f32> {
     }
 }
 
-/// Visible biases of independent units with the given means, which are kept within 0.001 and 0.999.
+/// The visible biases of independent binary units that have the given means, which are kept within 0.001 and 0.999.
 ///
 /// # Examples
 ///
@@ -233,7 +237,7 @@ struct BaseRatePath<'a> {
     rbm: &'a Rbm,
     couplings: Couplings,
     base: &'a [f32],
-    /// How the biases' log-weight of v differs from that of the base: weights of v and a constant.
+    /// The log-weight of v under the visible biases minus that under the base, as weights of v and a constant.
     tilt: (Vec<f64>, f64),
     no_bias: Vec<f32>,
 }
@@ -260,7 +264,7 @@ impl<'a> BaseRatePath<'a> {
     }
 }
 
-/// Chains with room for the hidden layer's inputs.
+/// Chains and a buffer for the inputs of the hidden layer.
 struct AnnealedChains {
     v: Batch,
     h: BitMatrix,

@@ -1,4 +1,4 @@
-//! Classes: a softmax group behind the other visible units, classified exactly and trained to discriminate.
+//! Classes: a softmax group after the other visible units, with exact probabilities and the gradient of log p(y | v).
 
 use gm_core::{
     Activations, BatchRef, BitMatrix, Coactivation, Error, Groups, Matrix, Result, Stack, coactivations_into,
@@ -11,16 +11,17 @@ use crate::model::{Rbm, widened};
 impl Rbm {
     /// log p(y | v) of each class y, `[classes, samples]`, exactly.
     ///
-    /// p(y | v) is proportional to exp(c_y) prod_j (1 + exp(b_j + W_j' v + U_yj)), with U the weights of the group's units and c
-    /// their biases: the hidden units are summed out, so that Z is not needed.
+    /// p(y | v) is proportional to exp(c_y) prod_j (1 + exp(b_j + W_j' v + U_yj)). U holds the weights of the units of
+    /// the group, and c their biases. The hidden units are summed out, and Z is not needed.
     ///
     /// # Shapes
     ///
-    /// `v` is `[visible, samples]`, bits or means of bits; the states of the group are not looked at and may be left out.
+    /// `v` is `[visible, samples]`, bits or means of bits. The states of the group are ignored and may be left out.
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] unless there is exactly one group behind other units, [`Error::Shape`] for other units.
+    /// [`Error::Param`] unless the visible units are binary units followed by one group, [`Error::Shape`] for other
+    /// units.
     ///
     /// # Source
     ///
@@ -47,11 +48,11 @@ impl Rbm {
         Ok(Matrix::from_iterator(classes, scores.len(), log_probs))
     }
 
-    /// -F(v, y) for each class y, `[samples][classes]`: log p(v, y) + log Z, with the hidden units summed out.
+    /// -F(v, y) = log p(v, y) + log Z for each class y, `[samples][classes]`, with the hidden units summed out.
     ///
     /// # Shapes
     ///
-    /// `v` is `[visible, samples]`, bits or means of bits; the states of the group are not looked at and may be left out.
+    /// `v` is `[visible, samples]`, bits or means of bits. The states of the group are ignored and may be left out.
     ///
     /// # Errors
     ///
@@ -80,13 +81,13 @@ impl Rbm {
         Ok(scores)
     }
 
-    /// -F(v, y) but for what all classes share, `[samples][classes]`.
+    /// -F(v, y) without the terms that all classes share, `[samples][classes]`.
     fn class_scores(&self, op: &'static str, v: BatchRef<'_>) -> Result<Vec<Vec<f64>>> {
         let (inputs, classes) = self.inputs_without_class(op, v)?;
         Ok(classes.scores(&inputs))
     }
 
-    /// E[h | v] with the class unknown, `[hidden, samples]`: sum_y p(y | v) s(b + W' v + U_y).
+    /// E[h | v] = sum_y p(y | v) s(b + W' v + U_y) for an unknown class, `[hidden, samples]`.
     pub(crate) fn mean_h_of_any_class(&self, op: &'static str, v: BatchRef<'_>) -> Result<Matrix> {
         let (inputs, classes) = self.inputs_without_class(op, v)?;
         let probs: Vec<Vec<f64>> = classes.scores(&inputs).iter().map(|scores| probs(scores)).collect();
@@ -97,7 +98,7 @@ impl Rbm {
         Ok(mean)
     }
 
-    /// b + W' v with the units of the group off, and the group.
+    /// b + W' v with the units of the group off, and the weights and biases of the group.
     fn inputs_without_class(&self, op: &'static str, v: BatchRef<'_>) -> Result<(Matrix, Classes)> {
         let group = self.class_group()?;
         let more = if v.units() == group.first() { group.categories() } else { 0 };
@@ -128,8 +129,8 @@ impl Rbm {
 
 /// The gradient of the mean of log p(y | v), into a stack that may be reused.
 ///
-/// With D = s(x_y) - sum_k p(k | v) s(x_k), x_k = b + W' v + U_k: `dW = <v D'>`, `db = <D>`,
-/// dU_k = <([k = y] - p(k | v)) s(x_k)>, dc_k = <[k = y] - p(k | v)>, and 0 for the biases of the other units.
+/// Let x_k = b + W' v + U_k and D = s(x_y) - sum_k p(k | v) s(x_k). Then `dW = <v D'>`, `db = <D>`, dU_k = <([k = y] -
+/// p(k | v)) s(x_k)>, dc_k = <[k = y] - p(k | v)>, and the biases of the other units have gradient 0.
 ///
 /// # Errors
 ///
@@ -200,7 +201,7 @@ fn probs(scores: &[f64]) -> Vec<f64> {
     scores.iter().map(|score| (score - total).exp()).collect()
 }
 
-/// The group's weights and biases, class by class.
+/// The weights and biases of the group, class by class.
 struct Classes {
     weights: Vec<Vec<f32>>,
     bias: Vec<f64>,
@@ -213,7 +214,7 @@ impl Classes {
         Self { weights: group.units_of(0).map(row).collect(), bias }
     }
 
-    /// The inputs of the hidden units with a class, given those without, `[hidden, samples]`.
+    /// The inputs of the hidden units with a class, from `inputs` without a class, `[hidden, samples]`.
     fn inputs(&self, class: usize, inputs: &Matrix) -> Matrix {
         let mut of_class = inputs.clone();
         for column in of_class.as_mut_slice().chunks_mut(inputs.nrows()) {
@@ -232,7 +233,8 @@ impl Classes {
         scores
     }
 
-    /// Adds the hidden means of a class times a factor of each sample, and gives their sums over samples, `[hidden]`.
+    /// Adds the hidden means of a class, times a factor of each sample, to `to`. Returns their sums over samples,
+    /// `[hidden]`.
     fn add_scaled_means(
         &self,
         class: usize,

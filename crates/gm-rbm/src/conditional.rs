@@ -8,24 +8,24 @@ use gm_core::{
 use crate::gibbs::Sampler;
 use crate::model::Rbm;
 
-/// A model's weights arranged for both directions of the layer engine.
+/// The weights of a model, arranged for both directions of the layer engine.
 #[derive(Clone, Debug)]
 pub(crate) struct Couplings {
     up: Coupling,
     down: Coupling,
-    /// The weights to the units in groups alone, where other units are before them.
+    /// The weights of the units in groups, if other units come before them.
     groups: Option<Coupling>,
 }
 
-/// An inverse temperature and the visible biases of the independent model at 0, which are zero by default.
+/// An inverse temperature and the visible biases of the independent units at inverse temperature 0.
 ///
-/// f_beta(v, h) = exp(-beta E(v, h)) base(v)^(1 - beta) with base(v) = exp(base' v), or of Gaussian units
+/// f_beta(v, h) = exp(-beta E(v, h)) base(v)^(1 - beta) with base(v) = exp(base' v). For Gaussian units base(v) is
 /// exp(-sum_i (v_i - base_i)^2 / (2 s_i^2)).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Heat<'a> {
     /// Inverse temperatures.
     pub(crate) beta: Beta<'a>,
-    /// Visible biases at beta = 0, `[visible]`.
+    /// Visible biases at beta = 0, `[visible]`; zeros by default.
     pub(crate) base: Option<&'a [f32]>,
 }
 
@@ -49,12 +49,12 @@ impl Couplings {
         }
     }
 
-    /// The hidden layer's update given visible states.
+    /// The update of the hidden layer given visible states.
     pub(crate) fn hidden_update<'a>(&'a self, rbm: &'a Rbm, v: &'a BitMatrix) -> LayerUpdate<'a> {
         LayerUpdate::new(rbm.hidden_bias()).given(&self.up, v)
     }
 
-    /// The visible layer's update given hidden states.
+    /// The update of the visible layer given hidden states.
     pub(crate) fn visible_update<'a>(&'a self, rbm: &'a Rbm, h: &'a BitMatrix) -> LayerUpdate<'a> {
         LayerUpdate::new(rbm.visible_bias()).given(&self.down, h)
     }
@@ -170,7 +170,7 @@ impl Couplings {
 }
 
 impl Sampler {
-    /// The hidden layer's update given visible states.
+    /// The update of the hidden layer given visible states.
     ///
     /// # Panics
     ///
@@ -180,7 +180,7 @@ impl Sampler {
         self.couplings().hidden_update(self.model(), v)
     }
 
-    /// The visible layer's update given hidden states.
+    /// The update of the visible layer given hidden states.
     ///
     /// # Panics
     ///
@@ -258,8 +258,8 @@ impl Sampler {
     ///
     /// # Randomness
     ///
-    /// As [`LayerUpdate::sample_into`] for binary units; groups as [`Groups::sample_into`] from family 1 of
-    /// [`Purpose::Choose`]; Gaussian units as [`gm_core::Gaussian::sample`].
+    /// Binary units as [`LayerUpdate::sample_into`], groups as [`Groups::sample_into`] from family 1 of
+    /// [`Purpose::Choose`], Gaussian units as [`gm_core::Gaussian::sample`].
     ///
     /// # Panics
     ///
@@ -270,14 +270,14 @@ impl Sampler {
     }
 }
 
-/// The weights of the units in groups, where others are before them.
+/// The weights of the units in groups, if other units come before them.
 fn rows_of_groups(rbm: &Rbm) -> Option<Matrix> {
     let groups = rbm.units().groups().filter(|groups| groups.first() > 0)?;
     Some(rbm.weights().rows(groups.first(), rbm.visible() - groups.first()).into_owned())
 }
 
 impl Rbm {
-    /// The weights arranged for a few uses.
+    /// The weights, arranged for few draws.
     pub(crate) fn couplings(&self) -> Couplings {
         Couplings::new(self, Arrangement::FewDraws)
     }

@@ -50,7 +50,7 @@ impl Rbm {
         Sampler::new(self, Arrangement::ManyDraws)
     }
 
-    /// New chains: v from the visible biases alone, then h given v.
+    /// New chains. v is drawn from the visible biases alone, then h given v.
     ///
     /// # Randomness
     ///
@@ -85,7 +85,7 @@ impl Rbm {
 }
 
 impl Sampler {
-    /// Takes a model and arranges its weights.
+    /// A sampler of a model, whose weights it arranges.
     #[must_use]
     pub fn new(rbm: Rbm, arrangement: Arrangement) -> Self {
         let couplings = Couplings::new(&rbm, arrangement);
@@ -162,11 +162,11 @@ impl Sampler {
         self.sweep_with(chains, sweeps, streams, How { heat: Some(heat), clamp: None })
     }
 
-    /// [`run`](Self::run), leaving the statistics of the last visible states in `phase`.
+    /// [`run`](Self::run), and the statistics of the last visible states in `phase`.
     ///
-    /// The hidden means of the statistics are those from which the last hidden states are drawn, so they cost
-    /// nothing; the chains get the same states as from [`run`](Self::run). Without sweeps the statistics are those of
-    /// the chains as they are.
+    /// The last hidden states are drawn from the hidden means of the statistics, so that the statistics cost nothing.
+    /// The chains get the same states as from [`run`](Self::run). Without sweeps the statistics are those of the chains
+    /// as they are. The memory of `phase` is reused, because it counts beside a sweep of a small RBM.
     ///
     /// # Panics
     ///
@@ -209,7 +209,7 @@ impl Sampler {
     }
 }
 
-/// The share of units that differ from earlier states.
+/// The share of units whose states differ from earlier states.
 fn flips((v, h): (&Batch, &BitMatrix), (v_before, h_before): (&Batch, &BitMatrix)) -> f64 {
     let (bits, before) = match (v, v_before) {
         (Batch::Bits(v), Batch::Bits(before)) => (v, before),
@@ -218,7 +218,7 @@ fn flips((v, h): (&Batch, &BitMatrix), (v_before, h_before): (&Batch, &BitMatrix
     bits.differences(before) as f64 / (bits.units() * bits.samples()).max(1) as f64
 }
 
-/// How sweeps draw.
+/// The temperature and the clamp of sweeps.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct How<'a> {
     pub(crate) heat: Option<Heat<'a>>,

@@ -1,4 +1,4 @@
-//! Gradients of the mean log-likelihood: contrastive, persistent and exact, with and without centring.
+//! Gradients of the mean log-likelihood: from contrastive divergence, from persistent chains, and exact.
 
 use gm_core::{
     Activations, Arrangement, BatchRef, BitMatrix, Chains, Coactivation, Matrix, Purpose, Result, Stack, Streams,
@@ -8,7 +8,10 @@ use gm_core::{
 use crate::gibbs::Sampler;
 use crate::model::{Rbm, widened};
 
-/// Sufficient statistics of one phase: visible states with the hidden means that they imply.
+/// Sufficient statistics of one phase: visible states and the hidden means given them.
+///
+/// The data and the model have the same statistics, so that one type serves both phases. A DBM (gm-dbm) needs mean
+/// field for its data and has a type for each phase.
 ///
 /// # Examples
 ///
@@ -25,20 +28,20 @@ use crate::model::{Rbm, widened};
 pub struct Phase {
     visible: States,
     hidden: Activations,
-    /// Hidden means times the weight of their sample, where samples have weights.
+    /// Hidden means times the weight of their sample, if samples have weights.
     weighted: Option<Activations>,
     /// Means of v and of E[h | v].
     averages: Vec<Vec<f32>>,
-    /// Mean of v^2, of real-valued units only.
+    /// Means of v^2, for real-valued units only.
     visible_squares: Vec<f32>,
 }
 
 /// Visible states as the statistics need them.
 #[derive(Clone, Debug)]
 enum States {
-    /// Units and samples exchanged.
+    /// Bits, transposed.
     Bits(BitMatrix),
-    /// As they are.
+    /// Real numbers, as they are.
     Reals(Matrix),
 }
 
@@ -78,7 +81,7 @@ impl Phase {
         phase
     }
 
-    /// The statistics of another batch, in the memory of this one when sizes agree.
+    /// Takes the statistics of another batch. The memory is reused if sizes agree.
     ///
     /// # Panics
     ///
@@ -98,11 +101,11 @@ impl Phase {
         self.average(None);
     }
 
-    /// Gives each sample a weight; only their ratios matter. The hidden means of the samples stay as they are.
+    /// Gives each sample a weight. Only the ratios of weights matter. The hidden means of the samples stay as they are.
     ///
     /// # Panics
     ///
-    /// When there is not one weight a sample.
+    /// Unless there is one weight for each sample.
     ///
     /// # Examples
     ///
@@ -157,7 +160,7 @@ impl Phase {
         self.weighted.as_ref().unwrap_or(&self.hidden)
     }
 
-    /// Samples of the batch.
+    /// The number of samples.
     #[must_use]
     pub fn samples(&self) -> usize {
         self.visible.samples()
@@ -188,12 +191,12 @@ impl Phase {
         &self.hidden
     }
 
-    /// `scale` times the mean of v h', of bits.
+    /// `scale` times the mean of v h' for bits.
     fn pairs<'a>(&'a self, transposed: &'a BitMatrix, scale: f32) -> Coactivation<'a> {
         Coactivation { transposed, y: self.weighted_hidden(), scale: scale / self.samples().max(1) as f32 }
     }
 
-    /// Adds `scale` times the mean of v h', of states of any kind.
+    /// Adds `scale` times the mean of v h' for states of any kind.
     fn add_pairs(&self, scale: f32, out: &mut Matrix) {
         let mut pairs = Matrix::zeros(out.nrows(), out.ncols());
         match &self.visible {
@@ -211,12 +214,12 @@ impl Phase {
 ///
 /// `dW = <v h'>_data - <v h'>_model, da = <v>_data - <v>_model, db = <h>_data - <h>_model`.
 ///
-/// Of Gaussian units dW and da are s_i^2 times the gradient: still a direction of ascent, in which a rate suits units of
-/// any variance.
+/// For Gaussian units dW and da are s_i^2 times the gradient. This is still a direction of ascent, and one learning
+/// rate suits units of any variance.
 ///
 /// # Panics
 ///
-/// When the phases have other layer sizes than each other.
+/// When the layer sizes of the two phases differ.
 ///
 /// # Source
 ///
@@ -326,7 +329,7 @@ fn variance_steps(rbm: &Rbm, squares: &[f32], gradient: &Stack) -> Vec<f32> {
     (0..rbm.visible()).map(of_unit).collect()
 }
 
-/// The model phase of contrastive divergence: k sweeps from the data, into memory that may be reused.
+/// The model phase of contrastive divergence: the statistics after k sweeps from the data, into `model`.
 ///
 /// # Randomness
 ///
@@ -334,7 +337,7 @@ fn variance_steps(rbm: &Rbm, squares: &[f32], gradient: &Stack) -> Vec<f32> {
 ///
 /// # Panics
 ///
-/// When `v` is not the batch of which `data` holds the statistics.
+/// When `v` is not the batch whose statistics `data` holds.
 ///
 /// # Source
 ///
@@ -366,7 +369,7 @@ pub fn contrastive_divergence<'v>(
     assert_eq!(v.samples(), data.samples(), "the statistics are those of the batch");
     let mut h = BitMatrix::zeros(rbm.hidden(), v.samples());
     data.hidden.sample_into(&mut h, &streams.fork(Purpose::Start, 1));
-    // Means of binary units are no states; the first sweep begins from h and draws some.
+    // Means of binary units are not states. The first sweep draws states from h.
     let v = match v {
         BatchRef::Reals(_) if rbm.units().is_binary() => rbm.units().blank(rbm.visible(), v.samples()),
         _ => v.to_batch(),
@@ -376,7 +379,8 @@ pub fn contrastive_divergence<'v>(
 }
 
 impl Rbm {
-    /// The exact gradient of the mean log-likelihood by enumeration of the smaller layer.
+    /// The exact gradient of the mean log-likelihood, by enumeration of the smaller layer. For Gaussian units it is
+    /// scaled as in [`gradient`].
     ///
     /// # Shapes
     ///
@@ -384,8 +388,8 @@ impl Rbm {
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::TooLarge`] when both layers exceed the enumeration limit, [`gm_core::Error::Shape`] for data of
-    /// another width, [`gm_core::Error::Empty`] without samples.
+    /// [`gm_core::Error::TooLarge`] when both layers have more than [`LOG_PARTITION_LIMIT`](crate::LOG_PARTITION_LIMIT)
+    /// units, [`gm_core::Error::Empty`] without samples, and the errors of [`check_data`](Self::check_data).
     ///
     /// # Examples
     ///
@@ -408,12 +412,13 @@ impl Rbm {
         Ok(gradient)
     }
 
-    /// [`exact_gradient`](Self::exact_gradient) from the statistics of data, and of Gaussian units the gradient with respect
-    /// to log s_i^2, `[visible]`.
+    /// [`exact_gradient`](Self::exact_gradient) from the statistics of data, into `gradient`. For Gaussian units it
+    /// returns the gradient with respect to log s_i^2, `[visible]`.
     ///
     /// # Errors
     ///
-    /// [`gm_core::Error::TooLarge`] when the enumerated layer exceeds the enumeration limit.
+    /// [`gm_core::Error::TooLarge`] when both layers have more than [`LOG_PARTITION_LIMIT`](crate::LOG_PARTITION_LIMIT)
+    /// units.
     ///
     /// # Panics
     ///

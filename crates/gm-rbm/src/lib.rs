@@ -4,8 +4,8 @@
 //! Visible units are binary, softmax (groups of which exactly one is on) or Gaussian (real numbers, with energy
 //! sum_i (v_i - a_i)^2 / (2 s_i^2) - b' h - sum_ij (v_i / s_i^2) W_ij h_j).
 //!
-//! Given one layer the units of the other are independent, so that block Gibbs sampling alternates between the two
-//! layers. Z is exact while one layer has up to 30 units, and is estimated by annealed importance sampling beyond.
+//! Given one layer, the units of the other are independent. Block Gibbs sampling therefore alternates between the two
+//! layers. Z is exact if one layer has at most 30 units. For larger models annealed importance sampling estimates it.
 //!
 //! ```
 //! use gm_core::{BitMatrix, Matrix, Streams, Vector};

@@ -1,4 +1,4 @@
-//! The likelihood, exactly, by enumeration of the smaller layer.
+//! The exact likelihood, by enumeration of the smaller layer.
 
 use gm_core::{
     Activations, BatchRef, Bipartite, BipartiteMoments, BitMatrix, Chains, Error, Matrix, Moments, Purpose, Result,
@@ -12,19 +12,19 @@ use crate::model::{Rbm, widened};
 #[derive(Clone, Debug)]
 pub(crate) struct ExactMoments {
     pub(crate) visible: Vec<f64>,
-    /// E[v^2], of Gaussian units only.
+    /// E[v^2], for Gaussian units only.
     pub(crate) squares: Vec<f64>,
     pub(crate) hidden: Vec<f64>,
     /// E[v h'], column by column like W.
     pub(crate) pairs: Vec<f64>,
 }
 
-/// Hidden units, where they are the half that is summed out.
+/// The kind of the hidden units, for when they are summed out.
 const BINARY: &VisibleUnits = &VisibleUnits::Bernoulli;
 
 impl Rbm {
-    /// Units that exact computations enumerate: those of the smaller layer, or the hidden ones unless visible units are
-    /// Bernoulli.
+    /// The number of units that exact computations enumerate. They are the units of the smaller layer if visible units
+    /// are Bernoulli, and the hidden units otherwise.
     #[must_use]
     pub fn enumerable_units(&self) -> usize {
         if self.enumerates_hidden() { self.hidden() } else { self.visible() }
@@ -34,11 +34,11 @@ impl Rbm {
         *self.units() != VisibleUnits::Bernoulli || self.hidden() <= self.visible()
     }
 
-    /// log Z, exactly: the larger layer is summed out analytically, the smaller one enumerated.
+    /// log Z, exactly. The larger layer is summed out analytically, and the smaller layer is enumerated.
     ///
     /// # Numerics
     ///
-    /// 2^n x m terms for layers of n <= m units, in double precision from the `f32` parameters on; threaded.
+    /// 2^n x m terms for layers of n <= m units, in double precision and in several threads.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl Rbm {
         if units > limit { Err(Error::TooLarge { op, units, limit }) } else { Ok(()) }
     }
 
-    /// The model seen from the layer that is enumerated.
+    /// The two layers, as the layer that is enumerated and the layer that is summed out.
     fn halves(&self) -> Bipartite<'_> {
         let (a, b, w) = (widened(self.visible_bias()), widened(self.hidden_bias()), self.weights());
         if self.enumerates_hidden() {
@@ -83,7 +83,7 @@ impl Rbm {
         Ok(ExactMoments { visible: enumerated, squares, hidden: other, pairs })
     }
 
-    /// `E[v]`, `E[h]` and `E[v h']` under the model, and `E[v^2]` of Gaussian units, exactly.
+    /// `E[v]`, `E[h]` and `E[v h']` under the model, exactly, and `E[v^2]` for Gaussian units.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl Rbm {
     ///
     /// # Randomness
     ///
-    /// One uniform number a sample from [`Purpose::Exact`] 0, then the other layer from [`Purpose::Exact`] 1.
+    /// One uniform number for each sample from family 0 of [`Purpose::Exact`], then the other layer from family 1.
     ///
     /// # Errors
     ///
@@ -134,10 +134,10 @@ impl Rbm {
         })
     }
 
-    /// -log sum_h exp(-E(v, h)) of each sample, `[samples]`.
+    /// The free energy F(v) = -log sum_h exp(-E(v, h)) of each sample, `[samples]`.
     ///
-    /// F(v) = -a' v - sum_j softplus(b_j + W_j' v); of Gaussian units sum_i (v_i - a_i)^2 / (2 s_i^2) takes the place of -a' v
-    /// and v / s^2 that of v. Of means of Bernoulli units it is the formula's value there.
+    /// F(v) = -a' v - sum_j softplus(b_j + W_j' v). For Gaussian units sum_i (v_i - a_i)^2 / (2 s_i^2) takes the place
+    /// of -a' v, and v / s^2 that of v. `v` may hold means of Bernoulli units, at which the formula is evaluated.
     ///
     /// # Shapes
     ///
@@ -158,7 +158,7 @@ impl Rbm {
         visible.iter().zip(inputs.softplus_sums()).map(|(a, h)| -a - h).collect()
     }
 
-    /// log p(v) of each sample for a given log Z, `[samples]`; a log-density of Gaussian units.
+    /// log p(v) of each sample for a given log Z, `[samples]`. For Gaussian units it is a log-density.
     ///
     /// # Errors
     ///
@@ -181,9 +181,9 @@ impl Rbm {
     }
 }
 
-/// mean F(a) - mean F(b): how much less likely the model finds a than b, without knowing Z.
+/// mean F(a) - mean F(b), which is the mean of log p over b minus the mean of log p over a. Z is not needed.
 ///
-/// With validation data for a and training data for b a growing gap tells of overfitting.
+/// With validation data for `a` and training data for `b`, a growing gap is a sign of overfitting.
 ///
 /// # Panics
 ///

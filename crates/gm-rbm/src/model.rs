@@ -30,7 +30,7 @@ pub struct Rbm {
 }
 
 impl Rbm {
-    /// Joins weights and biases.
+    /// An RBM with these weights and biases, with Bernoulli visible units.
     ///
     /// # Shapes
     ///
@@ -46,7 +46,7 @@ impl Rbm {
         Self::from_stack(Stack::new(vec![weights], vec![visible_bias, hidden_bias])?)
     }
 
-    /// Takes a stack of one weight matrix, with Bernoulli visible units.
+    /// An RBM with the parameters of a stack of one weight matrix, with Bernoulli visible units.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl Rbm {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] for units made for another number.
+    /// [`Error::Shape`] for units whose number differs from that of the visible layer.
     ///
     /// # Examples
     ///
@@ -78,17 +78,17 @@ impl Rbm {
         Ok(Self { units, ..self })
     }
 
-    /// A model to start training from: weights from N(0, scale^2), visible biases that give the data's means, hidden
-    /// biases 0.
+    /// A model to start training from. Weights are drawn from N(0, scale^2), visible biases give the means of the data,
+    /// and hidden biases are 0.
     ///
     /// # Randomness
     ///
-    /// One normal draw a weight, column by column, from stream 0 of [`Purpose::Initialise`].
+    /// One normal draw for each weight, column by column, from stream 0 of [`Purpose::Initialise`].
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] for an empty layer, or a `scale` that is negative or not finite, [`Error::NonFinite`] for means that are
-    /// not finite.
+    /// [`Error::Param`] for an empty layer and for a `scale` that is negative or not finite, [`Error::NonFinite`] for
+    /// means that are not finite.
     ///
     /// # Source
     ///
@@ -109,7 +109,7 @@ impl Rbm {
     ///
     /// # Errors
     ///
-    /// As [`initial`](Self::initial), and [`Error::Shape`] for units made for another number.
+    /// As [`initial`](Self::initial), and [`Error::Shape`] for units whose number differs from that of `visible_means`.
     pub fn initial_with(
         units: VisibleUnits,
         visible_means: &[f32],
@@ -132,11 +132,11 @@ impl Rbm {
         Self::from_stack(Stack::new(vec![weights], vec![bias, Vector::zeros(hidden)])?)?.with_units(units)
     }
 
-    /// The model of zeros and ones that equals a model of spins -1 and +1 with these parameters, and log Z of the latter
-    /// minus log Z of the former.
+    /// The RBM of zeros and ones that equals a model of spins -1 and +1 with the parameters `spins`. Also returns log Z
+    /// of the model of spins minus log Z of the RBM.
     ///
-    /// With s = 2 v - 1 and t = 2 h - 1 the exponent a' s + b' t + s' W t is that of bits with weights 4 W, visible biases
-    /// 2 a - 2 W 1 and hidden biases 2 b - 2 W' 1, plus 1' W 1 - 1' a - 1' b.
+    /// Let s = 2 v - 1 and t = 2 h - 1. The exponent a' s + b' t + s' W t equals that of bits with weights 4 W, visible
+    /// biases 2 a - 2 W 1 and hidden biases 2 b - 2 W' 1, plus the constant 1' W 1 - 1' a - 1' b.
     ///
     /// # Errors
     ///
@@ -164,18 +164,18 @@ impl Rbm {
         Ok((Self::new(w * 4.0, a, b)?, shift))
     }
 
-    /// Takes a model as files hold it.
+    /// Takes a model from the content of a model file.
     ///
     /// # Errors
     ///
-    /// [`FileError::WrongKind`](gm_core::FileError::WrongKind) for another model.
+    /// [`FileError::WrongKind`](gm_core::FileError::WrongKind) if the file holds another kind of model.
     pub fn from_data(data: ModelData) -> Result<Self> {
         data.expect_kind(ModelKind::Rbm)?;
         let units = data.visible_units()?;
         Self::from_stack(data.stack)?.with_units(units)
     }
 
-    /// The model as files hold it.
+    /// The content of a model file.
     ///
     /// # Errors
     ///
@@ -191,7 +191,7 @@ impl Rbm {
     ///
     /// # Errors
     ///
-    /// [`FileError`](gm_core::FileError) for whatever is wrong with the file.
+    /// A [`FileError`](gm_core::FileError) that says what is wrong with the file.
     pub fn read(reader: impl Read) -> Result<Self> {
         Self::from_data(ModelData::read(reader)?)
     }
@@ -200,7 +200,8 @@ impl Rbm {
     ///
     /// # Errors
     ///
-    /// [`FileError::Io`](gm_core::FileError::Io) when writing fails, [`Error::NonFinite`] for parameters that no reader would accept.
+    /// [`FileError::Io`](gm_core::FileError::Io) when writing fails, [`Error::NonFinite`] for parameters that no reader
+    /// would accept.
     pub fn write(&self, writer: impl Write) -> Result<()> {
         self.to_data()?.write(writer)
     }
@@ -211,12 +212,12 @@ impl Rbm {
         &self.stack
     }
 
-    /// The parameters for in-place updates.
+    /// The parameters, for changes in place.
     pub fn stack_mut(&mut self) -> &mut Stack {
         &mut self.stack
     }
 
-    /// Gives the parameters back.
+    /// The parameters, by value.
     #[must_use]
     pub fn into_stack(self) -> Stack {
         self.stack
@@ -228,7 +229,7 @@ impl Rbm {
         &self.units
     }
 
-    /// The visible units, for updates of their variances.
+    /// The visible units, for changes of their variances.
     pub fn units_mut(&mut self) -> &mut VisibleUnits {
         &mut self.units
     }
@@ -251,7 +252,7 @@ impl Rbm {
         self.stack.bias(1).as_slice()
     }
 
-    /// Units of each layer, visible first.
+    /// The number of units of each layer, the visible layer first.
     #[must_use]
     pub fn layers(&self) -> Vec<usize> {
         self.stack.layers()
@@ -263,13 +264,13 @@ impl Rbm {
         self.stack.depth()
     }
 
-    /// Number of visible units.
+    /// The number of visible units.
     #[must_use]
     pub fn visible(&self) -> usize {
         self.weights().nrows()
     }
 
-    /// Number of hidden units.
+    /// The number of hidden units.
     #[must_use]
     pub fn hidden(&self) -> usize {
         self.weights().ncols()
@@ -277,11 +278,12 @@ impl Rbm {
 
     /// The energy of each sample, `[samples]`.
     ///
-    /// -a' v - b' h - v' W h, of Gaussian units sum_i (v_i - a_i)^2 / (2 s_i^2) - b' h - sum_ij (v_i / s_i^2) W_ij h_j.
+    /// E(v, h) = -a' v - b' h - v' W h. With Gaussian units it is
+    /// sum_i (v_i - a_i)^2 / (2 s_i^2) - b' h - sum_ij (v_i / s_i^2) W_ij h_j.
     ///
     /// # Shapes
     ///
-    /// `v` is `[visible, samples]`, `h` `[hidden, samples]`.
+    /// `v` is `[visible, samples]`, `h` is `[hidden, samples]`.
     ///
     /// # Panics
     ///
@@ -292,7 +294,8 @@ impl Rbm {
     /// ```
     /// use gm_core::{BitMatrix, Matrix, Vector};
     ///
-    /// let rbm = gm_rbm::Rbm::new(Matrix::from_element(1, 1, 2.0), Vector::from_element(1, 0.5), Vector::from_element(1, -1.0))?;
+    /// let (a, b) = (Vector::from_element(1, 0.5), Vector::from_element(1, -1.0));
+    /// let rbm = gm_rbm::Rbm::new(Matrix::from_element(1, 1, 2.0), a, b)?;
     /// let on = BitMatrix::from_fn(1, 1, |_, _| true);
     /// assert_eq!(rbm.energy(&on, &on), [-1.5]);
     /// # Ok::<(), gm_core::Error>(())
@@ -307,7 +310,7 @@ impl Rbm {
         visible.iter().enumerate().map(|(s, a)| -a - hidden(s)).collect()
     }
 
-    /// Refuses data that such visible units do not have.
+    /// Refuses states that visible units of this kind and number do not have.
     ///
     /// # Errors
     ///
@@ -317,7 +320,7 @@ impl Rbm {
     }
 }
 
-/// Single-precision parameters in double precision.
+/// Single-precision numbers in double precision.
 pub(crate) fn widened(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&x| f64::from(x)).collect()
 }

@@ -1,4 +1,4 @@
-//! Pseudo-likelihoods: each visible site given all others.
+//! Pseudo-likelihoods, of each visible site given all other sites.
 
 use gm_core::{Activations, BitMatrix, Purpose, Streams, log_sum_exp, softplus, softplus_sum};
 use rand::RngExt;
@@ -7,15 +7,15 @@ use rayon::prelude::*;
 use crate::model::{Rbm, widened};
 
 impl Rbm {
-    /// sum_i log p(v_i | all other visible sites) of each sample, `[samples]`; a site is a binary unit or a group.
+    /// sum_i log p(v_i | all other visible sites) of each sample, `[samples]`. A site is a binary unit or a group.
     ///
     /// # Numerics
     ///
-    /// visible x hidden softplus terms a sample, in double precision.
+    /// visible x hidden softplus terms for each sample, in double precision.
     ///
     /// # Panics
     ///
-    /// When `v` has other units than the visible layer, or groups of which not exactly one unit is on.
+    /// When `v` has other units than the visible layer, or unless exactly one unit of each group is on.
     ///
     /// # Examples
     ///
@@ -33,11 +33,11 @@ impl Rbm {
         (0..v.samples()).into_par_iter().map(sample).collect()
     }
 
-    /// An unbiased estimate of the log-pseudo-likelihood from one random visible site a sample, `[samples]`.
+    /// An unbiased estimate of the log-pseudo-likelihood from one random visible site of each sample, `[samples]`.
     ///
     /// # Randomness
     ///
-    /// One site a sample from stream 0 of [`Purpose::Choose`] 0.
+    /// One site for each sample from stream 0 in family 0 of [`Purpose::Choose`].
     ///
     /// # Panics
     ///
@@ -52,12 +52,12 @@ impl Rbm {
     }
 }
 
-/// What changing single visible sites does to the free energy.
+/// Changes of the free energy when single visible sites change.
 struct Changes<'a> {
     rbm: &'a Rbm,
     v: &'a BitMatrix,
     bias: Vec<f64>,
-    /// Weights of each visible unit.
+    /// The weights of each visible unit.
     rows: Vec<Vec<f64>>,
     inputs: Activations,
     sums: Vec<f64>,
@@ -70,7 +70,7 @@ impl<'a> Changes<'a> {
         Self { rbm, v, bias: widened(rbm.visible_bias()), rows, sums: inputs.softplus_sums(), inputs }
     }
 
-    /// Binary units, then groups.
+    /// The number of sites: binary units, then groups.
     fn sites(&self) -> usize {
         self.rbm.units().groups().map_or(self.v.units(), |groups| groups.first() + groups.count())
     }
@@ -90,7 +90,7 @@ impl<'a> Changes<'a> {
         }
     }
 
-    /// By how much the free energy falls when units change by the given amounts.
+    /// The fall of the free energy when units change by the given amounts.
     fn gain(&self, changes: &[(usize, f64)], sample: usize) -> f64 {
         let mut inputs: Vec<f64> = (0..self.inputs.units()).map(|j| f64::from(self.inputs.get(j, sample))).collect();
         let mut bias = 0.0;

@@ -1,4 +1,5 @@
-//! Rows of data as the model sees them, and back: without the units of a class, and before they were standardised.
+//! Visible states for rows of data, and rows of data for visible states. Rows have no units for the class, and are in
+//! the units of measure of the data.
 
 use std::borrow::Cow;
 
@@ -8,7 +9,8 @@ use rand::RngExt;
 use crate::model::Rbm;
 
 impl Rbm {
-    /// Classes that the group behind the other visible units tells apart; 0 without such a group.
+    /// The number of classes, which are the categories of a group after the other visible units. It is 0 without such a
+    /// group.
     ///
     /// # Examples
     ///
@@ -25,13 +27,13 @@ impl Rbm {
         self.class_group().map_or(0, |group| group.categories())
     }
 
-    /// Units of a row of data: the visible ones but for those of the class.
+    /// The number of units of a row of data: the visible units without the units of the class.
     #[must_use]
     pub fn row_units(&self) -> usize {
         self.visible() - self.classes()
     }
 
-    /// Refuses rows of data that this model does not speak of.
+    /// Refuses rows of data whose kind or number of units is not that of the model.
     ///
     /// # Errors
     ///
@@ -51,16 +53,16 @@ impl Rbm {
         }
     }
 
-    /// Visible states for rows of data: standardised where the model speaks of standardised data, and with a class drawn from
-    /// p(y | v) where it has one.
+    /// Visible states for rows of data. They are standardised if the model standardises data. If the model has classes,
+    /// a class is drawn from p(y | v).
     ///
     /// # Shapes
     ///
-    /// `rows` is `[row_units, samples]`, the result `[visible, samples]`.
+    /// `rows` is `[row_units, samples]`, and the result is `[visible, samples]`.
     ///
     /// # Randomness
     ///
-    /// One uniform number a sample from stream 0 of [`Purpose::Choose`] 3, for a class.
+    /// If the model has classes, one uniform number for each sample from stream 0 in family 3 of [`Purpose::Choose`].
     ///
     /// # Errors
     ///
@@ -91,11 +93,11 @@ impl Rbm {
         }
     }
 
-    /// Rows with the unit of a class on behind each, `[visible, samples]`.
+    /// Visible states for rows whose classes are known, `[visible, samples]`.
     ///
     /// # Panics
     ///
-    /// When there is not one class a row, or one is not below [`classes`](Self::classes).
+    /// Unless there is one class for each row and all are below [`classes`](Self::classes).
     #[must_use]
     pub fn with_classes(&self, rows: &BitMatrix, classes: &[usize]) -> BitMatrix {
         assert_eq!(classes.len(), rows.samples(), "a class for each row");
@@ -107,8 +109,8 @@ impl Rbm {
         joined
     }
 
-    /// Rows of data for visible states or their means, `[row_units, samples]`: without the units of a class, in the units of
-    /// measure that the data had.
+    /// Rows of data for visible states or their means, `[row_units, samples]`. They have no units for the class, and
+    /// are in the units of measure of the data.
     ///
     /// # Panics
     ///
@@ -122,8 +124,10 @@ impl Rbm {
         }
     }
 
-    /// -log p - log Z of each row of data, `[samples]`: the free energy, with the class summed out where there is one, and
-    /// with the logarithm of the volume where data were standardised, so that p is the density of the data as they are.
+    /// The free energy -log p - log Z of each row of data, `[samples]`.
+    ///
+    /// If the model has classes, they are summed out. If it standardises data, p is the density of the data in their
+    /// own units of measure.
     ///
     /// # Errors
     ///
@@ -151,7 +155,7 @@ impl Rbm {
         Ok(self.free_energy(&*self.standardised(reals)).iter().map(|f| f + volume).collect())
     }
 
-    /// E[h | v] for rows of data, `[hidden, samples]`, exactly: with an unknown class where there is one.
+    /// E[h | v] for rows of data, `[hidden, samples]`, exactly. If the model has classes, the class is unknown.
     ///
     /// # Errors
     ///
@@ -177,14 +181,15 @@ impl Rbm {
         self.units().standardised(rows)
     }
 
-    /// Log-density of visible states minus the log-density of their rows of data; 0 unless data are standardised.
+    /// The log-density of visible states minus the log-density of their rows of data. It is 0 unless the model
+    /// standardises data.
     #[must_use]
     pub fn log_volume(&self) -> f64 {
         self.units().log_volume()
     }
 }
 
-/// A class of each column, drawn with the given log-probabilities.
+/// A class for each column, drawn with the given log-probabilities.
 fn drawn(log_p: &Matrix, streams: &Streams) -> Vec<usize> {
     let mut stream = streams.fork(Purpose::Choose, 3).stream(0);
     let draw = |column: &[f32]| {

@@ -186,8 +186,8 @@ impl Sampler {
     ///
     /// Swaps are proposed between temperatures 0 and 1, 2 and 3, ... after even sweeps, and between 1 and 2, 3 and 4,
     /// ... after odd sweeps. Let f_beta = base^(1 - beta) exp(-beta E). States x and y at beta and beta' change places
-    /// with probability min(1, exp((beta - beta') (D(y) - D(x)))), where D = -E - log base. This leaves the distribution
-    /// at every temperature invariant.
+    /// with probability min(1, exp((beta - beta') (D(y) - D(x)))), where D = -E - log base. This leaves the
+    /// distribution at every temperature invariant.
     ///
     /// # Randomness
     ///
@@ -234,8 +234,8 @@ impl Sampler {
         self.run_replicas(replicas, Some(clamp), sweeps, streams)
     }
 
-    /// Lets replicas come to equilibrium. Temperatures move with [`Replicas::adapt`] during the first half of the sweeps
-    /// and stay during the second half, whose record is returned.
+    /// Lets replicas come to equilibrium. Temperatures move with [`Replicas::adapt`] during the first half of the
+    /// sweeps and stay during the second half, whose record is returned.
     ///
     /// # Randomness
     ///

@@ -1,4 +1,4 @@
-//! log Z of a model in training, by annealing along the way that its parameters take.
+//! log Z of a model in training, by annealing along the path of its parameters.
 
 use gm_core::{
     Arrangement, Batch, BitMatrix, Error, Estimate, Purpose, Result, Side, Stack, Streams, log_mean_exp, weights_ess,
@@ -8,12 +8,12 @@ use rand::RngExt;
 use crate::gibbs::Sampler;
 use crate::model::Rbm;
 
-/// Chains that follow a model in training and know its log Z.
+/// Chains that follow a model in training and estimate its log Z.
 ///
-/// Annealed importance sampling needs a path of distributions that begins with a known log Z. The parameters of a model in
-/// training are such a path: log w += F_old(v) - F_new(v) at each step, then a sweep with the new parameters. The chains
-/// take no part in training, so that exp(log w) stays unbiased for Z, whatever the training does. When the weights have
-/// become too unequal, chains are drawn anew in proportion to them.
+/// Annealed importance sampling needs a path of distributions that begins at a known log Z. The parameters of a model
+/// in training are such a path. At each step log w grows by F_old(v) - F_new(v), and a sweep with the new parameters
+/// follows. The chains take no part in training, so that the mean of w is an unbiased estimate of Z, however the model
+/// is trained. When the weights have become too unequal, the chains are resampled in proportion to them.
 ///
 /// # Examples
 ///
@@ -34,19 +34,19 @@ use crate::model::Rbm;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trajectory {
     v: Batch,
-    /// -F(v) under the parameters followed last.
+    /// -F(v) of each chain under the latest parameters.
     log_weights_of_v: Vec<f64>,
-    /// What each chain says of log Z beyond `passed`.
+    /// The log-weights of the chains since the last resampling.
     log_weights: Vec<f64>,
-    /// log Z at the last time that chains were drawn anew, and the variance of its estimate.
+    /// The estimate of log Z at the last resampling, and its variance.
     passed: [f64; 2],
 }
 
-/// The share of the chains below which the effective sample size has them drawn anew.
+/// Chains are resampled if their effective sample size is below this share of their number.
 const LOW: f64 = 0.5;
 
 impl Trajectory {
-    /// Chains at a model, reached in `steps` steps from a model without weights.
+    /// Chains of a model, reached in `steps` steps from a model whose weights are 0.
     ///
     /// # Errors
     ///
@@ -77,11 +77,11 @@ impl Trajectory {
         Ok(found)
     }
 
-    /// Chains from a saved state: visible states, then what [`numbers`](Self::numbers) gives.
+    /// Chains from what [`states`](Self::states) and [`numbers`](Self::numbers) gave.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] when there are not as many numbers as chains.
+    /// [`Error::Shape`] unless `numbers` has three lists, with a number for each chain in the first two.
     pub fn from_parts(v: Batch, mut numbers: Vec<Vec<f64>>) -> Result<Self> {
         const OP: &str = "Trajectory::from_parts";
         gm_core::check_len(OP, "numbers", "length", numbers.len(), 3)?;
@@ -95,28 +95,29 @@ impl Trajectory {
         Ok(Self { v, log_weights_of_v, log_weights, passed: [passed[0], passed[1]] })
     }
 
-    /// Visible states of the chains.
+    /// The visible states of the chains.
     #[must_use]
     pub fn states(&self) -> &Batch {
         &self.v
     }
 
-    /// All numbers of the state besides the visible states.
+    /// The state of the chains beside the visible states: -F(v) and the log-weight of each chain, then the estimate of
+    /// log Z at the last resampling and its variance.
     #[must_use]
     pub fn numbers(&self) -> Vec<Vec<f64>> {
         vec![self.log_weights_of_v.clone(), self.log_weights.clone(), self.passed.to_vec()]
     }
 
-    /// Moves to changed parameters.
+    /// Follows the model to its new parameters.
     ///
     /// # Randomness
     ///
-    /// Layers as [`Sampler::sample_h_from_v`] from families 1 (h) and 0 (v) of [`Purpose::Layer`] of `streams`, chains drawn
-    /// anew from stream 0 of [`Purpose::Choose`] 2.
+    /// Layers as [`Sampler::sample_h_from_v`] from families 1 (h) and 0 (v) of [`Purpose::Layer`], resampling from
+    /// stream 0 in family 2 of [`Purpose::Choose`].
     ///
     /// # Panics
     ///
-    /// When the model has other visible units.
+    /// When the number or the kind of the visible units has changed.
     pub fn follow(&mut self, sampler: &Sampler, streams: &Streams) {
         let (rbm, couplings) = (sampler.model(), sampler.couplings());
         let mut inputs = couplings.inputs_h_from_v(rbm, self.v.view());
@@ -125,7 +126,7 @@ impl Trajectory {
             *weight += -now - old;
         }
         if weights_ess(&self.log_weights) < LOW * self.log_weights.len() as f64 {
-            self.draw_anew(streams);
+            self.resample(streams);
             inputs = couplings.inputs_h_from_v(rbm, self.v.view());
         }
         inputs.logistic();
@@ -136,8 +137,8 @@ impl Trajectory {
         self.log_weights_of_v = rbm.free_energy_with_inputs(self.v.view(), &inputs).iter().map(|f| -f).collect();
     }
 
-    /// Systematic resampling: chains in proportion to their weights, which become equal.
-    fn draw_anew(&mut self, streams: &Streams) {
+    /// Systematic resampling: keeps chains in proportion to their weights, which become equal.
+    fn resample(&mut self, streams: &Streams) {
         let estimate = Estimate::log_mean_weight(&self.log_weights, "trajectory");
         let mean = log_mean_exp(&self.log_weights);
         let count = self.log_weights.len();
@@ -150,14 +151,14 @@ impl Trajectory {
                 point += 1.0;
             }
         }
-        // Rounding may leave the last place empty.
+        // Rounding may leave the last chain unchosen.
         chosen.resize(count, count - 1);
         self.v = self.v.select(&chosen);
         self.log_weights.fill(0.0);
         self.passed = [self.passed[0] + mean, self.passed[1] + estimate.std_error.powi(2)];
     }
 
-    /// log Z of the model followed last, below the truth in expectation.
+    /// log Z of the model with its latest parameters. The estimate is below the truth in expectation.
     #[must_use]
     pub fn log_partition(&self) -> Estimate {
         let now = Estimate::log_mean_weight(&self.log_weights, "trajectory");
@@ -167,7 +168,7 @@ impl Trajectory {
         Estimate { value, std_error, low, high, side: Side::Lower, ..now }
     }
 
-    /// Effective sample size of the weights.
+    /// The effective sample size of the weights.
     #[must_use]
     pub fn ess(&self) -> f64 {
         weights_ess(&self.log_weights)

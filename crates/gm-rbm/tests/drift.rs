@@ -9,25 +9,25 @@ use gm_testkit::{Fixture, check_joint_draws};
 
 const SWEEPS: usize = 10_000_000;
 
-/// Stretches that are judged one by one, so that a late drift is not drowned by an early fit.
+/// The number of stretches, each with a check of its own, so that an early fit cannot hide a late drift.
 const STRETCHES: usize = 10;
 
-/// Sweeps from one look at the chains to the next, many times as many as it takes them to forget.
+/// The number of sweeps from one observation to the next, many times the autocorrelation time.
 const SPACING: usize = 1_000;
 
 const CHAINS: usize = 64;
 
-/// Of the whole test, over all stretches.
+/// The false-alarm rate of the whole test, over all stretches.
 const ALPHA: f64 = 1e-6;
 
-/// The states of all chains, a look every thousand sweeps.
+/// The states of all chains, observed every thousand sweeps.
 fn looks(rbm: &Rbm, chains: &mut Chains, sweeps: usize, streams: &Streams) -> Vec<Vec<u8>> {
     let sampler = rbm.sampler();
     let look = |_| {
         sampler.run(chains, SPACING, streams);
         unpack(chains.v().bits(), chains.h())
     };
-    // The sweeps of so small an RBM are quicker than the waking of threads.
+    // To wake a thread takes longer than a sweep of this small RBM.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread");
     pool.install(|| (0..sweeps / SPACING).flat_map(look).collect())
 }

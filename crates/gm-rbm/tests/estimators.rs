@@ -20,7 +20,7 @@ fn random_model(seed: u64, visible: usize, hidden: usize, scale: f64) -> Rbm {
     rbm_from(&w, &a, &b)
 }
 
-/// Errors of annealing in units of the stated standard error, over many models and seeds.
+/// The errors of annealing in units of the stated standard error, over many models and seeds.
 fn standardised_errors(models: u64, shift_of_weights: f64) -> Vec<f64> {
     let settings = AisSettings { runs: 100, schedule: Schedule::Linear(200) };
     (0..models)
@@ -38,8 +38,8 @@ fn standardised_errors(models: u64, shift_of_weights: f64) -> Vec<f64> {
 
 #[test]
 fn stat_mean_annealing_brackets_the_exact_value() {
-    // 40 models. An interval of three standard errors covers a normal error with probability 0.9973; four misses in 40
-    // have probability 5e-6 even at a coverage of 0.993, five 3e-7, so that up to four are allowed.
+    // 40 models. An interval of three standard errors covers a normal error with probability 0.9973. Even at a coverage
+    // of 0.993, five misses in 40 have probability 3e-7, so that at most four are allowed.
     let errors = standardised_errors(40, 0.0);
     let misses = errors.iter().filter(|e| e.abs() > 3.0).count();
     assert!(misses <= 4, "{misses} misses: {errors:?}");
@@ -48,7 +48,7 @@ fn stat_mean_annealing_brackets_the_exact_value() {
 
 #[test]
 fn planted_mean_wrong_base_partition_is_found_out() {
-    // A base partition function without the hidden layer's log 2 a unit.
+    // The partition function of the base lacks log 2 for each hidden unit.
     let errors = standardised_errors(40, -6.0 * std::f64::consts::LN_2);
     assert!(errors.iter().filter(|e| e.abs() > 3.0).count() > 4);
     assert!(!mean_test(&errors, 0.0).passes(1e-6));
@@ -100,7 +100,7 @@ fn planted_mean_pseudo_likelihood_of_one_fixed_unit_is_found_out() {
     let row = BitMatrix::from_fn(8, 2, |unit, _| unit % 3 == 0);
     let exact = rbm.log_pseudo_likelihood(&row)[0];
     let estimates = rbm.stochastic_pseudo_likelihood(&row.select(&vec![0; 20_000]), &Streams::new(4));
-    // Only the estimates above the median, as if the unit were always the same easy one.
+    // Only the estimates above the median are kept, as if an easy unit were always chosen.
     let mut easy = estimates.clone();
     easy.sort_by(f64::total_cmp);
     assert!(!mean_test(&easy[10_000..], exact).passes(1e-6));
@@ -108,7 +108,7 @@ fn planted_mean_pseudo_likelihood_of_one_fixed_unit_is_found_out() {
 
 #[test]
 fn oracle_contrastive_divergence_approaches_the_model() {
-    // After many sweeps from any data the model phase has the model's own statistics.
+    // After many sweeps from any data the model phase has the statistics of the model.
     let rbm = random_model(5, 6, 5, 1.0);
     let n = 100_000;
     let data = BitMatrix::zeros(6, n);
@@ -172,18 +172,18 @@ fn zoo() -> impl Iterator<Item = (u64, Rbm)> {
     })
 }
 
-/// Standard errors that no estimate may lie from the truth: the normal quantile of 2e-9.
+/// The most standard errors between an estimate and the truth: the normal quantile of 2e-9.
 const FAR: f64 = 6.0;
 
-/// Deviations of an estimate from the truth, in standard errors.
+/// The deviation of an estimate from the truth, in standard errors.
 fn deviation(estimate: &Estimate, truth: f64) -> f64 {
     (estimate.value - truth) / estimate.std_error
 }
 
 #[test]
 fn stat_mean_both_sides_bracket_the_exact_partition_function() {
-    // 48 estimates of log Z from 1,000 runs each: six standard errors are exceeded with probability 2e-9 by one of them.
-    // That about 32 % miss by more than one error and 0.3 % by more than three is checked too.
+    // 48 estimates of log Z from 1,000 runs each. One of them exceeds six standard errors with probability 2e-9.
+    // The shares that exceed one, two and three standard errors are checked as well.
     let settings = AisSettings { runs: 1_000, schedule: Schedule::Linear(60) };
     let mut misses = [0; 3];
     for (case, rbm) in zoo() {
@@ -204,10 +204,10 @@ fn stat_mean_both_sides_bracket_the_exact_partition_function() {
     assert!(misses[0] <= 32 && misses[1] <= 13 && misses[2] <= 5, "beyond 1, 2 and 3 standard errors: {misses:?}");
 }
 
-/// Chains that parallel tempering leaves, and temperatures that a pilot chooses, in place of exact draws and even steps.
+/// States of chains of parallel tempering in place of exact draws, and temperatures of a pilot in place of even steps.
 #[test]
 fn stat_mean_tempered_samples_and_adaptive_temperatures_bracket_the_exact_partition_function() {
-    // As above: 48 estimates, six standard errors.
+    // As above, 48 estimates within six standard errors.
     let settings = AisSettings { runs: 1_000, schedule: Schedule::Adaptive(60) };
     let mut misses = [0; 3];
     for (case, rbm) in zoo() {

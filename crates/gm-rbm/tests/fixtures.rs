@@ -7,7 +7,7 @@ use gm_core::{AisSettings, Error, Format, Matrix, ModelData, Schedule, Stack, St
 use gm_rbm::{Offsets, Phase, Rbm, gradient};
 use gm_testkit::{Fixture, assert_all_close, assert_close};
 
-/// Single-precision parameters, double-precision sums.
+/// The tolerance of double-precision sums over single-precision parameters.
 const RELATIVE: f64 = 1e-5;
 
 fn flat(matrix: &Matrix) -> Vec<f64> {
@@ -110,8 +110,8 @@ fn check_gradient(gradient: &Stack, fixture: &Fixture, pointer: &str) {
 
 #[test]
 fn oracle_gradient_from_exact_samples_of_the_model_is_small_in_expectation() {
-    // Data drawn from the model itself: the gradient of each weight is a mean of bounded terms, so that with
-    // n = 200,000 six standard deviations are below 6 * 2 * 0.5 / sqrt(n).
+    // The data are drawn from the model. The gradient of each weight is a mean of bounded terms, so that six standard
+    // deviations are below 6 * 2 * 0.5 / sqrt(n) for n = 200,000.
     let (_, rbm) = &fixtures()[0];
     let n = 200_000;
     let sampler = rbm.sampler();
@@ -129,7 +129,7 @@ fn oracle_pydeep_four_by_four() {
     assert_close(log_partition, fixture.number_at("/log_partition"), 1e-7, 0.0, "log Z");
     let mean = mean(&rbm.log_prob(&pack(&fixture.data()), log_partition).unwrap());
     assert_close(mean, fixture.number_at("/mean_log_prob"), RELATIVE, 0.0, "mean log-probability");
-    // The base rate of the data: each unit is on in half of the rows.
+    // In the data each unit is on in half of the rows, so that the base biases are 0.
     let base = gm_rbm::base_rate_bias(&[0.5; 4]);
     for (temperatures, limit) in [(100, 0.5), (1_000, 0.05), (10_000, 0.005)] {
         assert_eq!(fixture.number_at(&format!("/ais_absolute_error_below/{temperatures}")), limit);

@@ -60,7 +60,8 @@ proptest! {
     #[test]
     fn law_gradient_is_that_of_the_oracle_and_of_finite_differences(rbm in models(), bits in any::<u64>()) {
         let data = BitMatrix::from_fn(rbm.visible(), 5, |i, s| bits >> (i * 5 + s) & 1 == 1);
-        let rows: Vec<Vec<u8>> = (0..5).map(|s| (0..rbm.visible()).map(|i| u8::from(data.get(i, s))).collect()).collect();
+        let row = |s| (0..rbm.visible()).map(|i| u8::from(data.get(i, s))).collect();
+        let rows: Vec<Vec<u8>> = (0..5).map(row).collect();
         let gradient = rbm.exact_gradient(&data).unwrap();
         let joint = joint_of(&rbm);
         let oracle = joint.gradient_mean_log_prob(&rows).flat();
@@ -81,7 +82,11 @@ proptest! {
     }
 
     #[test]
-    fn law_centred_steps_do_not_depend_on_which_units_are_flipped(rbm in models(), flips in any::<u64>(), bits in any::<u64>()) {
+    fn law_centred_steps_do_not_depend_on_which_units_are_flipped(
+        rbm in models(),
+        flips in any::<u64>(),
+        bits in any::<u64>(),
+    ) {
         let data = BitMatrix::from_fn(rbm.visible(), 4, |i, s| bits >> (i * 4 + s) & 1 == 1);
         let turned = BitMatrix::from_fn(rbm.visible(), 4, |i, s| data.get(i, s) != (flips >> i & 1 == 1));
         let step = |rbm: &Rbm, data: &BitMatrix| {
@@ -108,7 +113,7 @@ proptest! {
 
     #[test]
     fn law_annealing_with_two_temperatures_is_importance_sampling(rbm in models()) {
-        // Whatever the model, the mean weight from the base is within the bounds that its extreme weights set.
+        // For every model the mean weight from the base is between its smallest and its greatest weight.
         let settings = AisSettings { runs: 50, schedule: Schedule::Linear(2) };
         let base = rbm.visible_bias();
         let found = rbm.log_partition_ais(&settings, Some(base), &Streams::new(1), &mut unwatched).unwrap();
@@ -127,7 +132,7 @@ fn exchange(rbm: &Rbm) -> Rbm {
         .expect("finite parameters")
 }
 
-/// The same distribution over states in which the visible units of `flips` are turned over.
+/// The model with the same distribution over states whose visible units of `flips` are inverted.
 fn flip(rbm: &Rbm, flips: u64) -> Rbm {
     let (mut w, mut a, mut b) = parameters(rbm);
     for i in (0..a.len()).filter(|i| flips >> i & 1 == 1) {

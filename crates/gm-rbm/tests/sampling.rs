@@ -21,7 +21,7 @@ fn chains_of(rbm: &Rbm, states: &States) -> Chains {
     Chains::new(vec![pack_part(states, 0..n).into(), pack_part(states, n..n + rbm.hidden()).into()])
 }
 
-/// Wraps something that changes chains as a kernel over plain states.
+/// Wraps a function that changes chains as a kernel over plain states.
 fn kernel<'a, T>(rbm: &'a Rbm, mut change: impl FnMut(&mut Chains) -> T + 'a) -> impl FnMut(States) -> States + 'a {
     move |states| {
         let mut chains = chains_of(rbm, &states);
@@ -57,7 +57,7 @@ fn planted_cond_wrong_layers_are_found_out() {
         off.stack_mut().update_weights(0, |w| w[(0, 0)] += 0.5);
         let mut no_bias = rbm.clone();
         no_bias.stack_mut().bias_mut(1).fill(0.0);
-        // The right numbers read row by row instead of column by column.
+        // The right weights, read row by row instead of column by column.
         let mut transposed = rbm.clone();
         transposed.stack_mut().update_weights(0, |w| *w = Matrix::from_row_slice(w.nrows(), w.ncols(), w.as_slice()));
         for (what, wrong) in [("weight", &off), ("bias", &no_bias), ("transpose", &transposed)] {
@@ -66,7 +66,7 @@ fn planted_cond_wrong_layers_are_found_out() {
             let result = check_conditional(&joint, &blocks(rbm)[1], hidden, SAMPLES, seed);
             assert!(!result.passes(ALPHA), "{what} of model {case} not caught: {result:?}");
         }
-        // A wrong weight on the way down.
+        // A wrong weight in the draw of the visible layer.
         let wrong = off.sampler();
         let visible = kernel(rbm, |c| *c.v_mut() = wrong.sample_v_from_h(c.h(), &streams));
         assert!(!check_conditional(&joint, &blocks(rbm)[0], visible, SAMPLES, seed).passes(ALPHA));
@@ -179,7 +179,7 @@ fn stat_joint_chains_from_anywhere_reach_the_joint() {
 
 #[test]
 fn stat_cond_clamped_chains_follow_the_conditional_distribution() {
-    // Given two visible units the others and the hidden ones follow the joint restricted to those values.
+    // Given two visible units, all other units follow the joint distribution given these values.
     let rbm = &models()[0];
     let (seed, streams) = (90, Streams::new(90));
     let clamp = Clamp {

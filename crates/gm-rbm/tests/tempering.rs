@@ -48,7 +48,7 @@ fn stat_joint_tempering_leaves_every_temperature_invariant() {
 
 #[test]
 fn planted_joint_swaps_without_a_test_are_found_out() {
-    // A third of the states change places with the next temperature whatever their energies.
+    // A third of the states change places with the next temperature without regard to their energies.
     let (rbm, base) = small();
     let replicas = in_equilibrium(&rbm, &base, 12);
     let mut order: Vec<usize> = (0..SAMPLES).collect();
@@ -58,7 +58,8 @@ fn planted_joint_swaps_without_a_test_are_found_out() {
     assert!(!check_joint_draws(&joint_of(&rbm), &states).passes(ALPHA));
 }
 
-/// A model of two far modes, all on and all off, equally likely: one strong hidden unit copies itself to all visible ones.
+/// A model of two distant and equally likely modes, in which all units are on or all are off. One hidden unit has
+/// strong weights to all visible units.
 fn bimodal(visible: usize) -> Rbm {
     let (w, n) = (6.0, visible as f32);
     Rbm::new(
@@ -103,8 +104,8 @@ fn clamp_of(samples: usize) -> Clamp {
     }
 }
 
-/// The greatest deviation of the counts of the 16 states with the given units from the enumerated conditional probabilities,
-/// in standard deviations.
+/// The greatest deviation, in standard deviations, of the counts of the 16 states that have the given units from the
+/// enumerated conditional probabilities.
 fn farthest(rbm: &Rbm, v: &BitMatrix) -> f64 {
     let states = BitMatrix::from_fn(6, 64, |unit, state| state >> unit & 1 == 1);
     let kept = (0..64).filter(|state| GIVEN.iter().all(|(unit, on)| (state >> unit & 1 == 1) == *on));
@@ -123,8 +124,8 @@ fn farthest(rbm: &Rbm, v: &BitMatrix) -> f64 {
     weights.iter().map(far).fold(0.0, f64::max)
 }
 
-/// Chains with given units follow the conditional distribution, whatever states they exchange. 16 binomial counts within six
-/// standard deviations: 16 times 2e-9.
+/// Chains with given units follow the conditional distribution although they exchange states. 16 binomial counts are
+/// within six standard deviations, so that alpha is 16 times 2e-9.
 #[test]
 fn stat_cond_clamped_tempering_draws_the_free_units_given_the_others() {
     let (rbm, base) = small();
@@ -211,8 +212,8 @@ fn stable_tempering_does_not_depend_on_threads() {
     assert_eq!(run(1), run(3));
 }
 
-/// Log Z along a way of parameters in standard errors from the truth, over several models; `late` takes the weights after the
-/// move.
+/// The deviations of log Z along a path of parameters, in standard errors, over several models. With `late` the weights
+/// are taken after the sweep.
 fn deviations(late: bool) -> Vec<f64> {
     (0..20)
         .map(|seed| {
@@ -225,7 +226,7 @@ fn deviations(late: bool) -> Vec<f64> {
                 rbm.stack_mut().update_weights(0, |w| *w += (goal.weights() - &*w) * 0.05);
                 let family = streams.fork(Purpose::Test, step);
                 if late {
-                    // Two moves to the new parameters: the first takes no weight, as if it had come before the update.
+                    // Two sweeps with the new parameters. The first adds no weight, as if it came before the update.
                     let mut wrong = trajectory.clone();
                     wrong.follow(&rbm.sampler(), &family);
                     let numbers = trajectory.numbers();
@@ -249,7 +250,8 @@ fn deviations(late: bool) -> Vec<f64> {
 
 #[test]
 fn stat_mean_log_z_along_training_is_that_of_enumeration() {
-    // 20 models: none beyond six standard errors (2e-9 each), at most four beyond three (Binomial(20, .0027): 1e-7).
+    // 20 models. None may exceed six standard errors (2e-9 each). At most four may exceed three (Binomial(20, .0027):
+    // 1e-7).
     let found = deviations(false);
     assert!(found.iter().all(|far| far.abs() < 6.0), "{found:?}");
     assert!(found.iter().filter(|far| far.abs() > 3.0).count() <= 4, "{found:?}");

@@ -18,7 +18,7 @@ fn slope_at_0(mut f: impl FnMut(f64) -> f64, step: f64) -> f64 {
 
 const ALPHA: f64 = 1e-6;
 const SAMPLES: usize = 60_000;
-/// Single-precision parameters, double-precision sums.
+/// The tolerance of double-precision sums over single-precision parameters.
 const RELATIVE: f64 = 1e-5;
 
 fn wide(values: &[f32]) -> Vec<f64> {
@@ -124,7 +124,7 @@ const KINDS: [(VisibleKind, usize); 4] = [
 
 #[test]
 fn law_two_categories_are_a_bernoulli_unit() {
-    // Unit 2 i + 1 of a group of two stands for "on": its weights and bias relative to those of "off" are the Bernoulli ones.
+    // Unit 2 i + 1 of a group of two stands for "on". Its weights and bias minus those of "off" are the Bernoulli ones.
     let pair = random_model(VisibleKind::Softmax { categories: 2 }, 5, 10, 4, 1.5);
     let (w, a) = (pair.weights(), pair.visible_bias());
     let weights = Matrix::from_fn(5, 4, |i, j| w[(2 * i + 1, j)] - w[(2 * i, j)]);
@@ -196,7 +196,7 @@ fn oracle_variance_gradient_is_a_slope() {
         };
         assert_close(f64::from(found), slope_at_0(at, 1e-2), 1e-3, 2e-3, "log variance");
     }
-    // Two phases of the same states have nothing to say.
+    // Two phases of the same states have no difference.
     let same = gradient(&phase, &phase);
     assert!(variance_gradient(&rbm, &phase, &phase, &same).iter().all(|step| step.abs() < 1e-5));
 }
@@ -207,7 +207,7 @@ fn oracle_class_probabilities_and_their_gradient() {
     let v = rbm.exact_samples(7, &Streams::new(2)).unwrap().into_v();
     let v = v.bits();
     let log_p = rbm.log_class_probs(v).unwrap();
-    // By Bayes: the joint probability of each class over their sum.
+    // By Bayes' rule: the joint probability of each class divided by their sum.
     for sample in 0..7 {
         let joint: Vec<f64> = (0..3)
             .map(|k| {
@@ -282,7 +282,7 @@ fn law_centring_does_not_see_where_gaussian_data_are() {
 
 // Distributions of draws.
 
-/// Counts of joint states (categories of all groups, hidden bits) against the exact joint probabilities.
+/// Compares the counts of joint states (categories of all groups, hidden bits) with the exact joint probabilities.
 fn joint_test(rbm: &Rbm, chains: &Chains) -> TestResult {
     let (units, hidden) = (rbm.visible(), rbm.hidden());
     let groups = rbm.units().groups().expect("groups").clone();
@@ -326,7 +326,7 @@ fn planted_joint_softmax_layers_drawn_from_the_old_pair_are_found_out() {
     assert!(!joint_test(&rbm, &Chains { layers: vec![v, h.into()], sweeps: 1 }).passes(ALPHA));
 }
 
-/// Draws of a group given one hidden state against the softmax of its inputs.
+/// Compares draws of a group given one hidden state with the softmax of its inputs.
 fn conditional_test(rbm: &Rbm, drawn_by: &Rbm) -> TestResult {
     let h = BitMatrix::from_fn(rbm.hidden(), SAMPLES, |j, _| j % 2 == 0);
     let v = drawn_by.sampler().sample_v_from_h(&h, &Streams::new(90));
@@ -355,7 +355,7 @@ fn planted_cond_softmax_groups_with_a_wrong_weight_are_found_out() {
     }
 }
 
-/// Units' first two moments, and products with hidden units, of Gaussian chains against exact ones: z-scores.
+/// The z-scores of the first two moments of Gaussian units and of their products with hidden units, over chains.
 fn gaussian_deviations(rbm: &Rbm, chains: &Chains) -> f64 {
     let gm_core::Moments { means, pairs, squares } = rbm.marginals().expect("a sound model");
     let (mean_v, mean_h, pairs) = (&means[0], &means[1], &pairs[0]);
@@ -416,7 +416,7 @@ fn planted_cond_gaussian_units_without_their_variance_are_found_out() {
     assert!(gaussian_conditional(&rbm, &wrong) > FAR);
 }
 
-/// Mean and variance of v given one h: z-scores.
+/// The z-scores of the mean and the variance of v given one h.
 fn gaussian_conditional(rbm: &Rbm, drawn_by: &Rbm) -> f64 {
     let h = BitMatrix::from_fn(rbm.hidden(), SAMPLES, |j, _| j % 2 == 0);
     let v = drawn_by.sampler().sample_v_from_h(&h, &Streams::new(91)).to_matrix();
@@ -446,8 +446,9 @@ fn zoo() -> impl Iterator<Item = (u64, Rbm)> {
 
 #[test]
 fn stat_mean_both_sides_bracket_log_z_of_every_kind() {
-    // 96 models, two estimates each: far misses have probability 2e-9, and the numbers beyond 1, 2 and 3 standard errors are
-    // Binomial(192, .317), (192, .046) and (192, .0027), whose bounds below are exceeded with probability under 1e-6.
+    // 96 models with two estimates each. One estimate exceeds six standard errors with probability 2e-9. The numbers
+    // beyond 1, 2 and 3 standard errors are Binomial(192, .317), (192, .046) and (192, .0027). They exceed the bounds
+    // below with probability under 1e-6.
     let settings = AisSettings { runs: 1_000, schedule: Schedule::Linear(60) };
     let mut misses = [0; 3];
     for (seed, rbm) in zoo() {
@@ -479,7 +480,8 @@ fn stat_mean_raise_is_below_log_p_of_every_kind() {
 
 #[test]
 fn planted_mean_annealing_without_the_constant_of_the_tilt_is_found_out() {
-    // Gaussian base and model differ by a constant beside the linear term; left out, log Z is off by it.
+    // The log-weights of a Gaussian base and of the model differ by a constant beside the linear term. Without the
+    // constant, log Z is wrong.
     let rbm = random_model(VisibleKind::Gaussian, 3, 5, 3, 0.5);
     let settings = AisSettings { runs: 1_000, schedule: Schedule::Linear(60) };
     let base = [1.0_f32; 5];
@@ -540,7 +542,7 @@ fn law_densities_of_rows_are_those_of_data_before_they_were_standardised() {
     assert!((rbm.mean_h_of_rows(&rows).unwrap() - rbm.mean_h_from_v(&states)).amax() < 1e-5);
 }
 
-/// Classes drawn for one row by one model against p(y | v) of another.
+/// Compares the classes that one model draws for a row with p(y | v) of another model.
 fn class_test(rbm: &Rbm, drawn_by: &Rbm) -> TestResult {
     let rows = BitMatrix::from_fn(5, SAMPLES, |unit, _| unit % 2 == 0);
     let v = drawn_by.states_of_rows(&rows, &Streams::new(113)).expect("a small model");

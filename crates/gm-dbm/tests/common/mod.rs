@@ -54,7 +54,7 @@ pub(crate) fn plain(stack: &Stack) -> Parameters {
     }
 }
 
-/// The oracle with the model's own single-precision parameters.
+/// The oracle with the single-precision parameters of the model.
 pub(crate) fn joint_of(dbm: &Dbm) -> Joint {
     Joint::new(Model::Dbm, plain(dbm.stack()))
 }

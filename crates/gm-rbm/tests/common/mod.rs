@@ -17,7 +17,7 @@ pub(crate) fn rbm_from(w: &[Vec<f64>], a: &[f64], b: &[f64]) -> Rbm {
     Rbm::new(weights, vector(a), vector(b)).expect("a sound fixture")
 }
 
-/// The oracle with the model's own single-precision parameters.
+/// The oracle with the single-precision parameters of the model.
 pub(crate) fn joint_of(rbm: &Rbm) -> Joint {
     let (w, a, b) = parameters(rbm);
     Joint::rbm(w, a, b)
