@@ -1,4 +1,4 @@
-//! Classification in commands: its data, and reports of how well classes are told.
+//! Classification in commands: its data and its reports.
 
 use std::path::Path;
 
@@ -10,22 +10,21 @@ use crate::data::{About, Part, Rows, check_input};
 use crate::error::Result;
 use crate::output::{Listing, table, threads_of};
 
-/// Rows to classify, with grey levels as they are unless they are to be binarised.
+/// Rows to classify. Grey levels stay as they are unless a binarisation is given.
 pub(crate) struct Inputs {
     /// The rows.
     pub(crate) split: Split,
-    /// What a report says.
+    /// The description for reports.
     pub(crate) about: About,
     binarise: Binarise,
 }
 
 impl Inputs {
-    /// Loads the chosen rows for a model of so many units of a kind.
+    /// Loads the chosen rows for a model of `units` visible units of a kind.
     ///
     /// # Errors
     ///
-    /// [`gm_data::Error`] naming the data and what is wrong with them, [`crate::error::Error::Units`] when the model takes
-    /// rows of other units.
+    /// [`gm_data::Error`] with the data and the fault, [`crate::error::Error::Units`] when the number of units differs.
     pub(crate) fn load(rows: &Rows, part: Part, (kind, units): (VisibleKind, usize), path: &Path) -> Result<Self> {
         let (source, mut split) = rows.split(part, kind)?;
         if let VisibleKind::Softmax { .. } = kind {
@@ -38,11 +37,11 @@ impl Inputs {
         Ok(Self { split, about, binarise })
     }
 
-    /// Their values.
+    /// The values of the rows.
     ///
     /// # Errors
     ///
-    /// [`gm_data::Error::GreyLevels`] for a binarisation that does not give one answer.
+    /// [`gm_data::Error::GreyLevels`] for a binarisation that has no single answer.
     pub(crate) fn values(&self) -> Result<Batch> {
         Ok(self.split.batch(self.binarise)?)
     }
@@ -69,7 +68,7 @@ pub(crate) fn summary(report: &ClassReport) -> String {
     listing.add("error rate", format!("{value:.2} %, {low:.2} to {high:.2} % (95 %), {} errors", report.errors));
     listing.add("cross-entropy", format!("{:.4} +- {:.4} nats", loss.value, loss.std_error));
     listing.add("time", format!("{:.1} s, {}", report.seconds, threads_of(report.threads)));
-    format!("{}\nrows of each label by the class they were taken for\n{}", listing.text(), confusion(report))
+    format!("{}\nrows of each label by predicted class\n{}", listing.text(), confusion(report))
 }
 
 fn confusion(report: &ClassReport) -> String {

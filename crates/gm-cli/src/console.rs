@@ -1,4 +1,4 @@
-//! Everything on standard error: log lines, progress bars, and interruption.
+//! Log lines and progress bars on standard error, and interruption by signals.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -18,10 +18,10 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::error::Result;
 
-/// How much is said on standard error.
+/// The amount of text on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verbosity {
-    /// Warnings and errors.
+    /// Warnings and errors only.
     Quiet,
     /// Progress as well.
     Normal,
@@ -48,7 +48,7 @@ pub(crate) fn start(verbosity: Verbosity) {
         .with_ansi(false)
         .event_format(Plain)
         .with_writer(|| BesideBars);
-    // A second start would find a logger in place, which is just as good.
+    // A second start finds a logger in place, which serves as well.
     let _ = logs.try_init();
 }
 
@@ -65,7 +65,7 @@ impl Write for BesideBars {
     }
 }
 
-/// The message, with its level where that is not the usual one.
+/// A format with the message alone, and with its level unless it is the normal one.
 struct Plain;
 
 impl<S, N> FormatEvent<S, N> for Plain
@@ -85,28 +85,28 @@ where
     }
 }
 
-/// Whether control characters are welcome on standard error.
+/// Whether standard error is a terminal on which control characters may be used.
 fn is_interactive() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// How far a long computation is: a bar on a terminal, a line now and then elsewhere.
+/// The progress of a long computation: a bar on a terminal, and a line from time to time elsewhere.
 #[derive(Debug)]
 pub(crate) struct Progress {
     label: String,
     total: u64,
-    /// What was done before.
+    /// Steps that an earlier process made.
     first: u64,
     bar: Option<ProgressBar>,
     started: Instant,
     spoken: Instant,
 }
 
-/// The pause between progress lines where there is no terminal.
+/// The pause between progress lines if there is no terminal.
 const PAUSE: Duration = Duration::from_secs(10);
 
 impl Progress {
-    /// Begins with nothing done.
+    /// Begins at step 0.
     pub(crate) fn new(label: &str, total: u64) -> Self {
         Self::resumed(label, 0, total)
     }
@@ -123,7 +123,7 @@ impl Progress {
         Self { label: label.to_owned(), total, first, bar, started: now, spoken: now }
     }
 
-    /// Tells how much is done, and a few figures.
+    /// Shows the steps made and a few figures.
     pub(crate) fn set(&mut self, done: u64, figures: &str) {
         match &self.bar {
             Some(bar) => {
@@ -156,14 +156,14 @@ impl Drop for Progress {
     }
 }
 
-/// Set by the first SIGINT or SIGTERM; the second ends the program at once.
+/// A flag that the first SIGINT or SIGTERM sets. The second signal ends the program at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 static INTERRUPT: LazyLock<Interrupt> = LazyLock::new(Interrupt::register);
 
 impl Interrupt {
-    /// Listens from the first call on; until then a signal ends the program.
+    /// Listens from the first call on. Before it, a signal ends the program.
     pub(crate) fn listen() -> Self {
         INTERRUPT.clone()
     }
@@ -181,30 +181,30 @@ impl Interrupt {
         Self(flag)
     }
 
-    /// Whether to stop.
+    /// Whether the program is to stop.
     pub(crate) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// The answer for a watched computation.
+    /// The answer of the `watch` closure of a long computation.
     pub(crate) fn flow(&self) -> ControlFlow<()> {
         if self.is_set() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 
-/// The largest number of times that progress is shown.
+/// The greatest number of updates of a progress bar.
 const SHOWN: usize = 1_000;
 
 /// Runs a long computation, with progress, until it ends or a signal arrives.
 ///
 /// # Errors
 ///
-/// Whatever the computation returns.
+/// The error of the computation.
 pub(crate) fn watched<T>(label: &str, work: impl FnOnce(Watch<'_>) -> Result<T>) -> Result<T> {
     let mut listening = None;
     shown(label, |show| {
         work(&mut |done: Done| {
-            // Enumeration does not look at signals, so that they are heard from the first step on only.
+            // Enumeration does not watch for signals, so signals are caught only from the first step on.
             let interrupt = listening.get_or_insert_with(Interrupt::listen);
             let _ = show(done);
             interrupt.flow()
@@ -216,7 +216,7 @@ pub(crate) fn watched<T>(label: &str, work: impl FnOnce(Watch<'_>) -> Result<T>)
 ///
 /// # Errors
 ///
-/// Whatever the computation returns.
+/// The error of the computation.
 pub(crate) fn shown<T>(label: &str, work: impl FnOnce(Watch<'_>) -> Result<T>) -> Result<T> {
     let mut bar = None;
     work(&mut |done: Done| {
@@ -228,8 +228,8 @@ pub(crate) fn shown<T>(label: &str, work: impl FnOnce(Watch<'_>) -> Result<T>) -
     })
 }
 
-/// Writes a line to standard error, whatever the verbosity.
+/// Writes a line to standard error at any verbosity.
 pub(crate) fn say(line: &str) {
-    // With standard error closed there is nobody left to tell.
+    // If standard error is closed, the line is lost.
     let _ = writeln!(BesideBars, "{line}");
 }

@@ -1,4 +1,5 @@
-//! Files from a server: resumed where they stopped, and kept only when size and checksum are right.
+//! Files from a server. A download resumes where it stopped, and a file is kept only if its size and checksum are
+//! right.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -13,12 +14,12 @@ use ureq::http::StatusCode;
 use crate::console::Interrupt;
 use crate::error::{Error, Result};
 
-/// A file that is wanted.
+/// A file to fetch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'a> {
-    /// Its name, here and on the server.
+    /// Its name in the folder and on the server.
     pub(crate) name: &'a str,
-    /// Its size.
+    /// Its size in bytes.
     pub(crate) bytes: u64,
     /// The SHA-256 of its content, in hexadecimal.
     pub(crate) sha256: &'a str,
@@ -30,10 +31,10 @@ impl From<&'static FileInfo> for Wanted<'static> {
     }
 }
 
-/// How a file came to be there.
+/// The origin of a file in the folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// It was there already, with the right checksum.
+    /// The folder held it already, with the right checksum.
     Present,
     /// It came from the server.
     Fetched,
@@ -46,28 +47,28 @@ pub(crate) struct Download<'a> {
     /// The address of the folder on the server, without a slash at the end.
     server: &'a str,
     folder: &'a Path,
-    /// How long to wait before another attempt.
+    /// The pause before another attempt.
     pause: Duration,
     interrupt: Interrupt,
 }
 
-/// Attempts that bring nothing new before a file is given up.
+/// The number of attempts without new bytes after which a file is given up.
 const ATTEMPTS: u32 = 4;
-/// Bytes that are read at a time.
+/// The number of bytes that are read at a time.
 const CHUNK: usize = 64 * 1024;
-/// How long a server may be silent.
+/// The time for which a server may be silent.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// Why an attempt ended.
+/// The reason why an attempt ended.
 enum Broken {
     /// Another attempt may help.
     Again(String),
-    /// Nothing will help.
+    /// No further attempt can help.
     For(Error),
 }
 
 impl<'a> Download<'a> {
-    /// Files of the folder at `server`, an address such as `https://example.org/data`, into a folder that exists.
+    /// Fetches files of the folder at `server`, an address such as `https://example.org/data`, into an existing folder.
     pub(crate) fn new(server: &'a str, folder: &'a Path) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -84,14 +85,16 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Makes sure that a file is there, and tells how many of its bytes are.
+    /// Fetches a file unless the folder holds it already. `progress` takes the number of bytes that are there.
     ///
-    /// What arrives is kept in `NAME.part` until it is complete and its checksum is right, so that a later call goes on from there.
+    /// The bytes are kept in `NAME.part` until the file is complete and its checksum is right, so that a later call
+    /// resumes there.
     ///
     /// # Errors
     ///
-    /// [`Error::Content`] for a file with another checksum that is there already, [`Error::Download`] when the server does not
-    /// give the file or gives another one, [`Error::Io`] when it cannot be written, [`gm_core::Error::Interrupted`] on request.
+    /// [`Error::Content`] if the folder holds a file of this name with another checksum, [`Error::Download`] when the
+    /// server does not give the file or gives another one, [`Error::Io`] when it cannot be written,
+    /// [`gm_core::Error::Interrupted`] on request.
     pub(crate) fn file(&self, wanted: Wanted<'_>, mut progress: impl FnMut(u64)) -> Result<Found> {
         let path = self.folder.join(wanted.name);
         if path.exists() {
@@ -111,7 +114,7 @@ impl<'a> Download<'a> {
         Ok(Found::Fetched)
     }
 
-    /// Brings the part to its full length, in as many attempts as it takes while each brings something.
+    /// Brings the part to its full length. It tries again as long as attempts bring new bytes.
     fn complete(&self, wanted: Wanted<'_>, part: &Path, progress: &mut dyn FnMut(u64)) -> Result<()> {
         let mut file = exclusive(part)?;
         let mut fruitless = 0;
@@ -134,7 +137,7 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Keeps a part of full length, or removes it when its content is wrong.
+    /// Keeps a part of full length, or removes it if its content is wrong.
     fn keep(&self, wanted: Wanted<'_>, file: &mut File, part: &Path) -> Result<()> {
         let found = checksum(part)?;
         if found == wanted.sha256 {
@@ -144,7 +147,7 @@ impl<'a> Download<'a> {
         Err(self.failed(wanted, format!("the content is wrong: its SHA-256 is {found}, not {}", wanted.sha256)))
     }
 
-    /// Appends what one request brings.
+    /// Appends the bytes of one request.
     fn attempt(
         &self,
         wanted: Wanted<'_>,
@@ -163,7 +166,7 @@ impl<'a> Download<'a> {
         let response = request.call().map_err(|error| Broken::Again(error.to_string()))?;
         match response.status() {
             StatusCode::PARTIAL_CONTENT if there > 0 => {}
-            // The whole file again, from a server that cannot do otherwise.
+            // The server sends the whole file again, since it cannot send parts.
             StatusCode::OK | StatusCode::RANGE_NOT_SATISFIABLE => cut(file, part)?,
             status if status.is_server_error() => return Err(Broken::Again(format!("the server answers {status}"))),
             status => return Err(Broken::For(self.failed(wanted, format!("the server answers {status}")))),
@@ -219,7 +222,7 @@ impl From<Error> for Broken {
     }
 }
 
-/// The part of a file that is there, for this process alone.
+/// Opens the part of a file, and locks it for this process alone.
 fn exclusive(part: &Path) -> Result<File> {
     let opened = OpenOptions::new().read(true).append(true).create(true).open(part);
     let file = opened.map_err(Error::io("opening", part))?;
@@ -235,7 +238,7 @@ fn length(file: &mut File, part: &Path) -> Result<u64> {
     file.seek(SeekFrom::End(0)).map_err(Error::io("reading", part))
 }
 
-/// Removes what is there.
+/// Removes the content of a part.
 fn cut(file: &File, part: &Path) -> Result<()> {
     file.set_len(0).map_err(Error::io("writing", part))
 }
@@ -262,30 +265,30 @@ mod tests {
 
     use super::*;
 
-    /// What a server does with one request after another; the last way goes on for ever.
+    /// The answer of a server to a request. The last of a list of answers is repeated.
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Way {
-        /// The file, or the part asked for.
+        /// The server sends the file, or the requested part.
         Honest,
-        /// The same, but the connection breaks after half of it.
+        /// The connection breaks after half of the bytes.
         Broken,
-        /// The whole file whatever was asked for.
+        /// The server always sends the whole file.
         Whole,
-        /// A status and nothing else.
+        /// The server sends a status and no content.
         Status(u16),
-        /// As many bytes with one of them changed.
+        /// One byte of the file is changed.
         Damaged,
-        /// One byte more.
+        /// The file has one byte more.
         Longer,
     }
 
-    /// The first byte of a range that was asked for, if one was.
+    /// The first byte of the requested range, if a range was requested.
     type Asked = Option<usize>;
 
-    /// The ways of a server, what is there already, and what comes of it.
+    /// The answers of a server, the part that is there before, and the expected outcome.
     type Case<'a, T> = (&'a [Way], &'a [u8], T);
 
-    /// A server on this machine, and the ranges it was asked for.
+    /// A local server, and the ranges that were requested.
     struct Server {
         address: String,
         asked: Arc<Mutex<Vec<Asked>>>,
@@ -313,7 +316,7 @@ mod tests {
         }
     }
 
-    /// The first byte that a request asks for, if it does.
+    /// The first byte of the range that a request names, if it names one.
     fn range(stream: &TcpStream) -> Option<usize> {
         let lines = BufReader::new(stream.try_clone().unwrap()).lines();
         let head: Vec<String> = lines.map_while(std::result::Result::ok).take_while(|line| !line.is_empty()).collect();
@@ -321,7 +324,7 @@ mod tests {
         range.and_then(|range| range.trim_end_matches('-').parse().ok())
     }
 
-    /// Answers one request in some way.
+    /// Answers one request.
     fn answer(stream: &mut TcpStream, content: &[u8], way: Way, from: Option<usize>) {
         let mut body = content[from.unwrap_or(0).min(content.len())..].to_vec();
         let mut status = if from.is_some() { 206 } else { 200 };
@@ -337,7 +340,7 @@ mod tests {
         let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body[..sent]));
     }
 
-    /// Fetches a file of 1,000 bytes from a server with such ways.
+    /// Fetches a file of 1,000 bytes from a server with these answers.
     fn fetched(ways: &[Way], already: &[u8]) -> (std::result::Result<Found, String>, Vec<Asked>, Option<Vec<u8>>) {
         let content = content();
         let folder = tempfile::tempdir().unwrap();
@@ -380,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_what_is_not_the_file() {
+    fn rejects_content_of_another_file() {
         let cases: [Case<'_, (&str, usize)>; 5] = [
             (&[Way::Damaged], &[], ("the content is wrong: its SHA-256 is", 1)),
             (&[Way::Honest], &[7; 500], ("the content is wrong: its SHA-256 is", 1)),

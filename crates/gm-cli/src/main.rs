@@ -26,10 +26,11 @@ use crate::commands::{Command, Context};
 use crate::console::Verbosity;
 use crate::error::{Error, Result};
 
-/// Deep generative models of binary data: train, measure in nats, sample, infer, complete, inspect
+/// Trains deep generative models of binary data, measures them in nats, samples, infers, completes and inspects
 ///
-/// Results go to standard output, logs and progress to standard error. Exit status: 0 done, 1 failed, 2 wrong usage,
-/// 130 interrupted (a training run has written a checkpoint and can be resumed).
+/// Results go to standard output, logs and progress to standard error. The exit status is 0 on success, 1 on failure, 2
+/// for wrong usage, and 130 after an interruption. An interrupted training run has written a checkpoint and can be
+/// resumed.
 #[derive(Debug, Parser)]
 #[command(name = "dgm", version, max_term_width = 110)]
 #[command(
@@ -50,16 +51,16 @@ struct Common {
     /// Print one JSON document on standard output
     #[arg(long, global = true)]
     json: bool,
-    /// Threads to use; results do not depend on it [default: one per core]
+    /// The number of threads; results do not depend on it [default: one per core]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// The seed of all random numbers [default: 0]
     #[arg(long, global = true, value_name = "SEED")]
     seed: Option<u64>,
-    /// Only warnings and errors on standard error
+    /// Print only warnings and errors on standard error
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Details on standard error
+    /// Print details on standard error
     #[arg(long, short, global = true)]
     verbose: bool,
 }
@@ -75,11 +76,11 @@ impl Common {
 }
 
 impl Program {
-    /// Runs the command and prints its report; whether it was interrupted.
+    /// Runs the command and prints its report. Returns whether it was interrupted.
     fn run(&self) -> Result<bool> {
         let threads = usize::from(self.common.threads.unwrap_or(0));
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Error::content("--threads"))?;
-        // Within the pool, so that the many parallel operations of a command need not wake it up each time.
+        // The command runs within the pool, so that its many parallel operations need not wake the pool each time.
         let report = rayon::scope(|_| {
             self.command.run(&Context { seed: self.common.seed, threads: self.common.threads.is_some() })
         })?;
@@ -88,7 +89,7 @@ impl Program {
     }
 }
 
-/// Interrupted by a signal.
+/// The exit status of a command that a signal interrupted.
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {

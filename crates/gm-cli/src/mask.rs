@@ -1,4 +1,4 @@
-//! Which visible units are missing.
+//! Masks of missing visible units, and given values.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -21,9 +21,9 @@ pub(crate) enum Mask {
     Top,
     /// The lower half of a picture.
     Bottom,
-    /// Each unit with this probability.
+    /// Each unit is missing with this probability.
     Random(f64),
-    /// A file of zeros and ones, 1 where a unit is missing: one row for all examples, or one each.
+    /// A file of zeros and ones, in which 1 marks a missing unit. It has one row for all examples, or one row for each.
     File(PathBuf),
 }
 
@@ -49,7 +49,7 @@ impl FromStr for Mask {
 }
 
 impl Mask {
-    /// On where a unit is missing, [units, rows].
+    /// The mask, [units, rows], in which a unit is on if it is missing.
     ///
     /// # Randomness
     ///
@@ -57,7 +57,7 @@ impl Mask {
     ///
     /// # Errors
     ///
-    /// [`Error::Option`] when units form no picture, or a file does not fit.
+    /// [`Error::Option`] when a half is missing of units that form no picture, or when a file does not fit.
     pub(crate) fn missing(&self, units: usize, rows: usize, shape: Shape, streams: &Streams) -> Result<BitMatrix> {
         let (height, width) = shape;
         let region = |inside: &dyn Fn(usize, usize) -> bool| {
@@ -89,7 +89,8 @@ impl Mask {
     }
 }
 
-/// Values from a file for visible units of a kind, one row for all or one each, [units, rows].
+/// Values from a file for visible units of a kind, [units, rows]. The file has one row for all examples, or one row for
+/// each.
 ///
 /// # Errors
 ///

@@ -1,19 +1,20 @@
-//! Memory that training needs and that there is, so that a run which cannot fit says so before it starts.
+//! The memory that training needs and the memory that is free, so that a run that cannot fit is refused before it
+//! starts.
 
 use std::fs;
 
 use crate::error::{Error, Result};
 
-/// Bytes that training keeps for a parameter: the weights, their arrangement for either direction and for draws, gradient, what the
-/// optimiser remembers, and two copies while a checkpoint is written. A run of 784-20000 in batches of 500 peaks at 51, with the activations
-/// of batches and of the looks at validation rows.
+/// Number of bytes that training keeps for a parameter: the weights, their arrangement for either direction and for
+/// draws, the gradient, the state of the optimiser, and two copies while a checkpoint is written. A run of 784-20000 in
+/// batches of 500 peaks at 51, with the activations of batches and of the evaluations of validation rows.
 const BYTES_A_PARAMETER: u64 = 42;
 
-/// Refuses a model that needs more memory than is left here.
+/// Refuses a model that needs more memory than is free.
 ///
 /// # Errors
 ///
-/// [`Error::Memory`] with the need, what is left and what limits it. Where the system does not tell, nothing is refused.
+/// [`Error::Memory`] with the need, the free memory and its limit. If the system does not tell, no model is refused.
 pub(crate) fn check(layers: &[usize]) -> Result<()> {
     check_within(layers, left())
 }
@@ -31,13 +32,13 @@ fn mib(bytes: u64) -> u64 {
     bytes >> 20
 }
 
-/// Weights between neighbouring layers, and biases.
+/// The number of weights between neighbouring layers, and of biases.
 fn parameters(layers: &[usize]) -> u64 {
     let weights = layers.windows(2).map(|pair| (pair[0] as u64).saturating_mul(pair[1] as u64));
     weights.chain(layers.iter().map(|&n| n as u64)).fold(0, u64::saturating_add)
 }
 
-/// Bytes that are left to this process, and by which limit; the tightest of those that the system tells.
+/// The number of bytes that are free for this process, and the limit behind it. Of several limits the tightest counts.
 fn left() -> Option<(u64, &'static str)> {
     let read = |path: &str| fs::read_to_string(path).ok();
     let status = read("/proc/self/status").unwrap_or_default();
@@ -51,16 +52,16 @@ fn left() -> Option<(u64, &'static str)> {
             Some((limit.saturating_sub(used), "the limit of the control group"))
         });
     let free =
-        read("/proc/meminfo").and_then(|text| Some((kib_of(&text, "MemAvailable:")?, "the memory of the machine")));
+        read("/proc/meminfo").and_then(|text| Some((kib_of(&text, "MemAvailable:")?, "the memory of the computer")));
     [address_space, group, free].into_iter().flatten().min_by_key(|(bytes, _)| *bytes)
 }
 
-/// The soft limit of a line of /proc/self/limits, in bytes; `None` without one.
+/// The soft limit on a line of /proc/self/limits, in bytes; `None` if there is no limit.
 fn soft_limit(limits: &str, name: &str) -> Option<u64> {
     limits.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }
 
-/// A figure in KiB by its name, in bytes.
+/// The figure of a name, which is in KiB, in bytes.
 fn kib_of(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)

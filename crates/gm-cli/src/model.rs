@@ -12,25 +12,25 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 ///
-/// [`gm_train::Error`] naming the file and what is wrong with it.
+/// [`gm_data::Error`] with the file and the fault.
 pub(crate) fn load_data(path: &Path) -> Result<ModelData> {
     Ok(gm_data::load_model(path)?)
 }
 
-/// Loads a model of any kind that can be computed with.
+/// Loads a generative model of any kind.
 ///
 /// # Errors
 ///
-/// [`gm_train::Error`] naming the file and what is wrong with it.
+/// [`gm_data::Error`] with the file and the fault.
 pub(crate) fn load(path: &Path) -> Result<Model> {
     of_data(load_data(path)?, path)
 }
 
-/// A model of a file's content.
+/// Makes a generative model of a file's content.
 ///
 /// # Errors
 ///
-/// [`gm_train::Error`] naming the file and what is wrong with it.
+/// [`gm_data::Error`] with the file and the fault.
 pub(crate) fn of_data(data: ModelData, path: &Path) -> Result<Model> {
     Model::from_data(data).map_err(in_file(path))
 }
@@ -43,11 +43,11 @@ pub(crate) enum Either {
     Model(Model),
 }
 
-/// Loads a classifier or any model that can be computed with.
+/// Loads a classifier or a generative model.
 ///
 /// # Errors
 ///
-/// [`gm_train::Error`] naming the file and what is wrong with it.
+/// [`gm_data::Error`] with the file and the fault.
 pub(crate) fn load_either(path: &Path) -> Result<Either> {
     let data = load_data(path)?;
     if data.kind == ModelKind::Classifier {
@@ -56,7 +56,7 @@ pub(crate) fn load_either(path: &Path) -> Result<Either> {
     of_data(data, path).map(Either::Model)
 }
 
-/// Says which file was refused.
+/// Adds the path of the refused file to an error.
 fn in_file<E: Into<Error>>(path: &Path) -> impl FnOnce(E) -> Error {
     move |error| match error.into() {
         Error::Core(gm_core::Error::File(error)) => gm_data::Error::file(path)(error).into(),

@@ -1,4 +1,4 @@
-//! What a command hands back: a text for people, one JSON document for programs, and how it ended.
+//! The outcome of a command: a text for people, a JSON document for programs, and whether a signal ended it.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -12,12 +12,12 @@ use crate::error::{Error, Result};
 pub(crate) struct Report {
     text: String,
     document: String,
-    /// Whether a signal ended it early, with everything saved.
+    /// Whether a signal ended the command early, with everything saved.
     pub(crate) interrupted: bool,
 }
 
 impl Report {
-    /// Joins the two forms of one outcome.
+    /// An outcome from its text and its document.
     ///
     /// # Errors
     ///
@@ -36,7 +36,8 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] when standard output cannot be written; a reader who has gone away is no error.
+    /// [`Error::Io`] when standard output cannot be written. A reader that has closed its end of a pipe is not an
+    /// error.
     pub(crate) fn print(&self, json: bool) -> Result<()> {
         let mut out = io::stdout().lock();
         let written = match json {
@@ -57,7 +58,7 @@ pub(crate) fn threads_of(count: usize) -> String {
     if count == 1 { "1 thread".into() } else { format!("{count} threads") }
 }
 
-/// Lines of a name and a value each, with the values below one another.
+/// Lines with a name and a value each, in aligned columns.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Listing {
     lines: Vec<(String, String)>,
@@ -79,7 +80,7 @@ impl Listing {
     }
 }
 
-/// Rows of cells with the columns below one another, the first row a heading.
+/// Rows of cells in aligned columns; the first row is the heading.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {

@@ -1,4 +1,4 @@
-//! What happens around a training run: progress, interruption, pictures and a summary.
+//! The surroundings of a training run: progress, interruption, pictures and a summary.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -30,14 +30,14 @@ pub(crate) struct Watcher {
     interrupt: Interrupt,
     progress: Option<Progress>,
     figures: String,
-    /// What is being trained, of a model that is trained in stages.
+    /// The current stage of a model that is trained in stages.
     stage: String,
-    /// Updates made.
+    /// Number of updates made.
     pub(crate) step: u64,
 }
 
 impl Watcher {
-    /// Watches from now on.
+    /// Starts to watch.
     pub(crate) fn new(label: impl Into<String>) -> Self {
         Self {
             label: label.into(),
@@ -90,7 +90,7 @@ impl Observer for Watcher {
     }
 }
 
-/// The figures worth a place beside the progress bar, each after a comma.
+/// The figures that are shown beside the progress bar, each after a comma.
 fn short(figures: &Figures) -> String {
     let shown = [
         ("log_likelihood", "log p"),
@@ -118,7 +118,7 @@ struct Document {
     step: u64,
     seed: u64,
     threads: usize,
-    /// Figures of the last epoch that was looked at.
+    /// Figures of the last epoch that was evaluated.
     #[serde(skip_serializing_if = "Value::is_null")]
     figures: Value,
     files: Vec<PathBuf>,
@@ -134,11 +134,11 @@ struct DataDocument {
     binarise: String,
 }
 
-/// Trains a prepared run to its end and draws what it learnt, with a report if wanted.
+/// Trains a prepared run to its end and draws its pictures. Writes a report if `report` is set.
 ///
 /// # Errors
 ///
-/// [`Error::Memory`] before anything is trained, those of [`Run::train`], and [`gm_data::Error::Io`] when a picture
+/// [`Error::Memory`] before training begins, the errors of [`Run::train`], and [`gm_data::Error::Io`] when a picture
 /// cannot be written.
 pub(crate) fn run(run: Run, report: bool) -> Result<Report> {
     memory::check(&run.layers())?;
@@ -158,7 +158,7 @@ pub(crate) fn run(run: Run, report: bool) -> Result<Report> {
     };
     let settings = config.model.settings();
     let (kind, layers) = (settings.kind(), run.layers());
-    // A report shows what a generative model has learnt.
+    // Only a generative model has a report.
     let report = report && kind != ModelKind::Classifier;
     let held_out = if report { HeldOut::of(data, &config)? } else { None };
     let mut watcher = Watcher::new(format!("{kind} {}", dashed(&layers)));
@@ -198,7 +198,7 @@ pub(crate) fn run(run: Run, report: bool) -> Result<Report> {
     Ok(report)
 }
 
-/// Units of layers as people write them, such as 784-200-200.
+/// Units of layers as text, such as 784-200-200.
 pub(crate) fn dashed(layers: &[usize]) -> String {
     layers.iter().map(ToString::to_string).collect::<Vec<_>>().join("-")
 }
@@ -235,14 +235,17 @@ impl Document {
         if let Some(error) = self.figures.get("log_partition_error").and_then(Value::as_f64) {
             listing.add(
                 "",
-                format!("log Z +- {error:.2} as seen in passing, which may err by more: measure with dgm eval"),
+                format!("with a quick estimate of log Z, +- {error:.2}, that may err by more: measure with dgm eval"),
             );
         }
         if let [Some(mean), Some(lowest)] =
             ["swap_acceptance", "lowest_swap_acceptance"].map(|name| self.figures.get(name).and_then(Value::as_f64))
         {
             let (mean, lowest) = (100.0 * mean, 100.0 * lowest);
-            listing.add("swaps", format!("{mean:.0} % made between neighbouring temperatures, {lowest:.0} % at least"));
+            listing.add(
+                "swaps",
+                format!("{mean:.0} % accepted between neighbouring temperatures, at least {lowest:.0} %"),
+            );
         }
         for (name, label) in [("error_rate", "validation errors"), ("train_error_rate", "training errors")] {
             if let Some(value) = self.figures.get(name).and_then(Value::as_f64) {
@@ -278,7 +281,7 @@ pub(crate) fn data_options(data: &DataConfig) -> String {
     options
 }
 
-/// A word as a shell must be given it.
+/// A word, quoted for a shell where that is needed.
 pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-:+,=@~%".contains(c);
     match word.chars().all(plain) && !word.is_empty() {
@@ -315,12 +318,12 @@ fn draw(folder: &Path, history: &[Value], shape: Shape, seed: u64) -> Result<Vec
     Ok(vec![path, samples, filters, curves])
 }
 
-/// Hidden units drawn at most.
+/// The greatest number of hidden units that are drawn.
 const FILTERS: usize = 400;
-/// Sweeps before samples are drawn.
+/// Number of sweeps before samples are drawn.
 const SWEEPS: usize = 1_000;
 
-/// Means of the visible units of independent samples: at the end of chains, or given the drawn layer above.
+/// Means of the visible units of independent samples, at the end of chains or given the drawn layer above.
 ///
 /// # Errors
 ///
@@ -342,12 +345,12 @@ pub(crate) fn draw_samples(
     Ok(picture::samples(&levels(model.visible_kind(), &means), shape, Some(columns)))
 }
 
-/// The weights of units of the first hidden layer, those with the largest norm first.
+/// The weights of units of the first hidden layer. Units with the largest norm come first.
 pub(crate) fn draw_filters(weights: &Matrix, count: usize, columns: usize, shape: Shape) -> RgbImage {
     picture::filters(&weights.select_columns(&strongest_units(weights, count)), shape, Some(columns))
 }
 
-/// The figures of a history as charts: likelihoods or what stands for them, and a sign of trouble beside it.
+/// The figures of a history as two charts: the likelihood or a substitute for it, and a figure that shows trouble.
 ///
 /// # Errors
 ///
@@ -367,7 +370,7 @@ pub(crate) fn draw_curves(history: &[Value]) -> Result<RgbImage> {
     } else if has("estimated_log_likelihood") {
         let valid = curve("estimated_log_likelihood", "validation rows", 1.0);
         let train = curve("train_estimated_log_likelihood", "training rows", 1.0);
-        ("Log-likelihood, ln Z as seen in passing", vec![train, valid])
+        ("Log-likelihood, ln Z estimated in training", vec![train, valid])
     } else if has("train_elbo") {
         let bound = curve("elbo", "validation rows", 1.0);
         ("Evidence lower bound", vec![curve("train_elbo", "training rows", 1.0), bound])
@@ -401,7 +404,7 @@ pub(crate) fn draw_curves(history: &[Value]) -> Result<RgbImage> {
     Ok(canvas.into_image())
 }
 
-/// The records of a fit in memory, as lines of `metrics.jsonl` would have them.
+/// The records of a fit in memory, in the form of the lines of `metrics.jsonl`.
 ///
 /// # Errors
 ///

@@ -6,8 +6,8 @@ use gm_core::{Matrix, VisibleKind};
 
 use crate::picture::Shape;
 
-/// The shape in which weights to the units of sites of this shape are drawn: a line of categories for each site, where
-/// there are categories.
+/// The shape in which weights to the units are drawn, given the shape of the sites. Softmax units have a line of
+/// categories for each site.
 pub(crate) fn filter_shape(kind: VisibleKind, shape: Shape, units: usize) -> Shape {
     match kind {
         VisibleKind::Softmax { categories } => (units / categories, categories),
@@ -15,8 +15,8 @@ pub(crate) fn filter_shape(kind: VisibleKind, shape: Shape, units: usize) -> Sha
     }
 }
 
-/// States or their means as grey levels between 0 and 1, [sites, samples]: categories in their order, real numbers from
-/// the least to the greatest unless all of them lie between 0 and 1.
+/// States or their means as grey levels between 0 and 1, [sites, samples]. Categories have levels in their order. Real
+/// numbers go from the least to the greatest, unless all of them lie between 0 and 1.
 pub(crate) fn levels(kind: VisibleKind, values: &Matrix) -> Cow<'_, Matrix> {
     match kind {
         VisibleKind::Softmax { categories } => {

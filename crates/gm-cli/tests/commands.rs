@@ -1,4 +1,4 @@
-//! What each command gives when all is well: its files, its text and its JSON document.
+//! The results of each command: its files, its text and its JSON document.
 
 mod common;
 
@@ -7,7 +7,7 @@ use predicates::prelude::*;
 use serde_json::json;
 
 #[test]
-fn table_train_leaves_a_run_and_says_what_to_do_next() {
+fn table_train_writes_a_run_and_names_the_next_command() {
     let workshop = Workshop::new();
     let train = ["train", "rbm", "--data", "bars-and-stripes:3", "--hidden", "5", "--epochs", "40", "--out", "run"];
     let document = workshop.json(&train);
@@ -108,7 +108,7 @@ fn oracle_eval_agrees_with_the_fixtures() {
 }
 
 #[test]
-fn table_eval_says_how_it_measured() {
+fn table_eval_names_its_method() {
     let workshop = Workshop::with_model();
     let exact = workshop.json(&["eval", "model.gm", "--data", "digits"]);
     assert_eq!((&exact["schema"], &exact["model"]), (&json!("gm-eval/1"), &json!("rbm")));
@@ -144,7 +144,7 @@ fn table_eval_says_how_it_measured() {
 }
 
 #[test]
-fn table_eval_bounds_from_both_sides_unless_told_otherwise() {
+fn table_eval_bounds_from_both_sides_by_default() {
     let workshop = Workshop::with_model();
     let annealed = ["eval", "model.gm", "--data", "digits", "--ais-runs", "40", "--ais-temperatures", "400"];
     let both = workshop.json(&[&annealed[..], &["--raise-walks", "20"]].concat());
@@ -158,7 +158,7 @@ fn table_eval_bounds_from_both_sides_unless_told_otherwise() {
     assert!(low - slack < exact && exact < high + slack, "{exact} is not between {low} and {high}");
     let one = workshop.json(&[&annealed[..], &["--raise-walks", "0"]].concat());
     assert!(one.get("lower_bound").is_none(), "{one:#}");
-    assert_eq!(one["log_partition"], both["log_partition"], "the walks back changed the annealing");
+    assert_eq!(one["log_partition"], both["log_partition"], "reverse AIS changed the annealing");
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn table_sample_writes_pictures_arrays_and_text() {
 }
 
 #[test]
-fn table_sample_keeps_what_is_clamped() {
+fn table_sample_keeps_clamped_units() {
     let workshop = Workshop::with_model();
     workshop.write("given.csv", ["1"; 64].join(",") + "\n");
     let document = workshop.json(&[
@@ -218,7 +218,7 @@ fn table_infer_gives_a_row_of_means_for_each_row() {
 }
 
 #[test]
-fn table_complete_keeps_what_is_known() {
+fn table_complete_keeps_given_units() {
     let workshop = Workshop::with_model();
     let ask = ["complete", "model.gm", "--data", "digits", "--rows", "0-2,7", "--steps", "60"];
     let document = workshop.json(&[&ask[..], &["--mask", "left", "--out", "c.npy"]].concat());
@@ -280,7 +280,7 @@ fn table_data_sets_are_listed_and_described() {
 }
 
 #[test]
-fn table_results_and_progress_go_their_own_ways() {
+fn table_results_and_progress_go_to_different_streams() {
     let workshop = Workshop::with_model();
     let train = ["train", "rbm", "--data", "digits", "--hidden", "2", "--epochs", "2", "--json"];
     let document = predicate::function(|text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok());
@@ -376,7 +376,7 @@ fn table_a_deep_boltzmann_machine_goes_through_every_command() {
 }
 
 #[test]
-fn table_machines_of_one_hidden_layer_become_each_other() {
+fn table_models_of_one_hidden_layer_become_each_other() {
     let workshop = Workshop::with_model();
     let document = workshop.json(&["convert", "model.gm", "dbm.json", "--to", "dbm"]);
     assert_eq!((&document["model"], &document["layers"]), (&json!("dbm"), &json!([64, 6])));

@@ -1,5 +1,5 @@
-//! Processes killed at any moment: nothing that was there is damaged, and the run ends in the same bits. `cargo xtask crash` does it
-//! at length.
+//! Processes are killed at any moment. No existing file is damaged, and the run ends in the same bits.
+//! `cargo xtask crash` runs the test at length.
 
 #![cfg(unix)]
 
@@ -14,16 +14,17 @@ use std::time::{Duration, Instant};
 use common::Workshop;
 use sha2::{Digest, Sha256};
 
-/// Kills of the usual test, over all kinds of models; the environment variable `DGM_KILLS` asks for others.
+/// Number of kills, over all kinds of models, unless the environment variable `DGM_KILLS` gives another number.
 const KILLS: usize = 8;
 
-/// Kills of one run, before it may end.
+/// Number of kills of one run before it may end.
 const KILLS_OF_A_RUN: usize = 5;
 
-/// What is said of a run that has come to its end.
+/// The text of the error for a finished run.
 const FINISHED: &str = "the run is finished";
 
-/// A run of each kind of model with checkpoints close to each other, so that many moments are within the writing of one.
+/// A run of each kind of model with checkpoints close to each other, so that many moments are within the writing of
+/// one.
 const RUNS: [&[&str]; 4] = [
     &["rbm", "--hidden", "24", "--epochs", "25", "--stop-on", "pseudo-likelihood", "--early-stopping", "25"],
     &["sbn", "--hidden", "16,8", "--epochs", "15"],
@@ -36,7 +37,7 @@ fn train<'a>(run: &[&'a str], out: &'a str) -> Vec<&'a str> {
         .concat()
 }
 
-/// Every file below a folder with its digest, but those of a run that hold nothing but times and locks.
+/// Every file below a folder with its digest, except the files of a run that hold only times and locks.
 fn digests(folder: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     // A process may be killed before it has made the folder.
@@ -60,7 +61,7 @@ fn models(folder: &Path) -> BTreeMap<String, String> {
     digests(folder).into_iter().filter(|(name, _)| name.ends_with(".gm")).collect()
 }
 
-/// Moments spread evenly, the same in every test run as far as the machine lets them be.
+/// Moments spread evenly, which are the same in every test run as far as the computer allows.
 struct Moments(u64);
 
 impl Moments {
@@ -71,11 +72,11 @@ impl Moments {
     }
 }
 
-/// What was killed of the runs of one kind.
+/// The kills of the runs of one kind of model.
 #[derive(Debug, Default)]
 struct Tally {
     kills: usize,
-    /// Kills that left a file unfinished.
+    /// Number of kills that left a file unfinished.
     within_a_write: usize,
     runs: usize,
     /// The SHA-256 of the model file of every run.
@@ -88,16 +89,16 @@ fn start(workshop: &Workshop, arguments: &[&str]) -> Child {
     command.spawn().expect("the program starts")
 }
 
-/// Kills a process after a time; false when it has ended by itself, as it should.
+/// Kills a process after a time. Returns false if it has ended by itself without an error.
 fn kill_after(mut child: Child, time: Duration) -> bool {
     std::thread::sleep(time);
     let ended = child.try_wait().expect("a child can be asked").is_some();
-    // SIGKILL, which no program can see coming.
+    // SIGKILL, which no program can catch.
     child.kill().expect("a child can be killed");
     let output = child.wait_with_output().expect("a child can be waited for");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!said.contains("older checkpoint") && !said.contains("are missing"), "something was damaged: {said}");
-    // A kill may come between the end of a run and that of the program, which draws pictures then.
+    // A kill may come after the end of the run, while the program draws pictures.
     assert!(!ended || output.status.success() || said.contains(FINISHED), "{said}");
     !ended
 }
@@ -114,7 +115,7 @@ fn has_ended(workshop: &Workshop) -> bool {
     String::from_utf8_lossy(&output.stderr).contains(FINISHED)
 }
 
-/// Trains, kills and resumes until there were so many kills.
+/// Trains, kills and resumes until the given number of kills.
 fn torment(run: &[&str], kills: usize, moments: &mut Moments) -> Tally {
     let workshop = Workshop::new();
     let began = Instant::now();
@@ -151,7 +152,7 @@ fn torment(run: &[&str], kills: usize, moments: &mut Moments) -> Tally {
     tally
 }
 
-/// Lets a run come to its end.
+/// Finishes a run.
 fn finish(workshop: &Workshop, run: &[&str]) {
     if !workshop.path("run/config.toml").exists() {
         workshop.json(&train(run, "run"));

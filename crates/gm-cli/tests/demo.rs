@@ -1,4 +1,5 @@
-//! The demonstration: figures in the right order, pictures that can be opened, foreign files left alone.
+//! The demonstration has its figures in the right order, writes pictures that can be opened, and leaves other files
+//! alone.
 
 mod common;
 
@@ -22,7 +23,7 @@ fn table_the_demo_measures_draws_and_can_be_repeated() {
         let [value, elbo] = ["mean_log_prob/value", "elbo"].map(|at| number(&document, &format!("/{model}/{at}")));
         assert!(baseline + 3.0 < value && elbo <= value && value < 0.0, "{model}: {baseline} {elbo} {value}");
     }
-    // A layer on top of the large model loses nothing.
+    // A layer on top of the large model does not lower the likelihood.
     assert!(number(&document, "/dbn/mean_log_prob/value") > large - 0.3, "{document:#}");
     assert_eq!(document["rbm"]["log_partition"]["method"], "ais");
     let annealed = &document["small_annealed"]["log_partition"];

@@ -1,5 +1,5 @@
-//! What goes wrong around the program: full disks, folders that cannot be written or are gone, two runs in one place. Each is made to
-//! happen, and what the program says of it is the table in the book.
+//! Faults around the program: full disks, folders that cannot be written or are gone, two runs in one place. The tests
+//! cause each fault, and the program's messages are the table in the book.
 
 #![cfg(target_os = "linux")]
 
@@ -17,7 +17,7 @@ use gm_testkit::{check_part, markdown_table};
 
 const DGM: &str = env!("CARGO_BIN_EXE_dgm");
 
-/// Longer than any machine should need.
+/// A time that is longer than any computer should need.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A training run with checkpoints close to each other.
@@ -33,7 +33,7 @@ fn shell(workshop: &Workshop, line: &str) -> Output {
     command.output().expect("there is a shell")
 }
 
-/// What the program said on standard error, without its name.
+/// The program's message on standard error, without its name.
 fn said(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     let line = text.lines().rev().find_map(|line| line.strip_prefix("dgm: error: "));
@@ -51,17 +51,17 @@ fn hidden_files(folder: &Path) -> usize {
     entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".unfinished-")).count()
 }
 
-/// One row of the table: what happened, what was said, and what has become of the files.
+/// One row of the table: the fault, the message, and the state of the files afterwards.
 type Row = [String; 3];
 
-/// What was said, without the name of a file that differs each time.
+/// The message, without the name of a file that differs each time.
 fn row(fault: &str, said: impl Into<String>, files: &str) -> Row {
     let said = said.into().replace('`', "'");
     let said = said.split(" at path \"").next().unwrap_or_default();
     [fault.into(), format!("`{said}`"), files.into()]
 }
 
-/// The row as it stands, for a fault that cannot be made to happen on this machine.
+/// The row of the book, for a fault that cannot be caused on this computer.
 #[expect(clippy::print_stdout, reason = "a fault that was not tried is told")]
 fn row_of_the_book(fault: &str) -> Row {
     println!("not tried: no disk can be mounted here for `{fault}`");
@@ -72,7 +72,7 @@ fn row_of_the_book(fault: &str) -> Row {
     cells.try_into().expect("a row has three cells")
 }
 
-/// A text with `N` for each number, of messages whose numbers are those of a moment.
+/// A text with `N` for each number, for messages whose numbers differ each time.
 fn without_numbers(text: &str) -> String {
     let mut numberless = String::new();
     for part in text.split_inclusive(|c: char| !c.is_ascii_digit()) {
@@ -90,7 +90,7 @@ fn can_mount(workshop: &Workshop) -> bool {
     shell(workshop, "mkdir -p probe && unshare -rm mount -t tmpfs -o size=64k tmpfs probe").status.success()
 }
 
-/// Replaces a small model by one that the disk has no room for.
+/// Replaces a small model by a model for which the disk has no room.
 fn full_disk_when_writing_a_model() -> Row {
     let workshop = Workshop::with_model();
     let what = "a disk becomes full while a model is written over another";
@@ -105,7 +105,7 @@ fn full_disk_when_writing_a_model() -> Row {
     row(what, said(&output), "the old model is as it was, nothing else is left")
 }
 
-/// A training run on a disk that is too small, and then is not.
+/// A training run on a disk that is too small at first and large enough later.
 fn full_disk_while_training() -> Row {
     let workshop = Workshop::new();
     let what = "a disk becomes full while a run is trained";
@@ -139,7 +139,8 @@ fn file_size_limit() -> Row {
 
 // ---- Permissions ----
 
-/// A user that may do nothing here: the one who runs the tests, or `nobody` when that is the superuser, whom nothing stops.
+/// A user without permissions: the user who runs the tests, or `nobody` if that is the superuser, who has all
+/// permissions.
 fn as_nobody(workshop: &Workshop, arguments: &[&str]) -> Output {
     let program = workshop.path("dgm");
     if !program.exists() {
@@ -209,7 +210,7 @@ fn vanished_folder() -> Row {
     let output = child.wait_with_output().expect("a child can be waited for");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let error = said(&output);
-    // Which call notices first, and of which file, is a matter of luck.
+    // The call and the file that fail first are a matter of luck.
     let place = error.find("run/checkpoints").map(|at| &error[at..at + "run/checkpoints".len()]);
     let why = error.rsplit(": ").next().and_then(|why| why.split(" at path").next());
     let said = format!("{}/...: {}", place.unwrap_or("nowhere"), why.unwrap_or_default());

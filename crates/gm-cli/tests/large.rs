@@ -1,4 +1,4 @@
-//! Runs of the size of MNIST: they stop soon after a signal, and memory that is too small is noticed before the work.
+//! Runs of the size of MNIST. They stop soon after a signal, and too little memory is noticed before the work.
 
 #![cfg(unix)]
 
@@ -12,16 +12,16 @@ use common::Workshop;
 
 const DGM: &str = env!("CARGO_BIN_EXE_dgm");
 
-/// From a signal to the end of the process.
+/// The time allowed from a signal to the end of the process.
 const PROMISED: Duration = Duration::from_secs(2);
 
-/// Longer than any machine should need to get to work.
+/// A time that is longer than any computer should need to start the work.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 const ROWS: usize = 600;
 const UNITS: usize = 784;
 
-/// Models as one would train them on MNIST.
+/// Models of the usual size for MNIST.
 const RUNS: [&[&str]; 4] = [
     &["rbm", "--hidden", "500"],
     &["sbn", "--hidden", "200,200"],
@@ -29,7 +29,7 @@ const RUNS: [&[&str]; 4] = [
     &["dbn", "--hidden", "500,1000"],
 ];
 
-/// Pictures of 28 x 28 pixels in which nothing is to be seen.
+/// Pictures of 28 x 28 pixels without content.
 fn pictures() -> Vec<u8> {
     let mut state = 1_u32;
     let pixels = std::iter::repeat_with(|| {
@@ -41,7 +41,7 @@ fn pictures() -> Vec<u8> {
 }
 
 fn train<'a>(run: &[&'a str]) -> Vec<&'a str> {
-    // Ten updates an epoch and a look at the model after each: many moments are within those looks.
+    // An epoch has ten updates, and an evaluation follows each epoch, so that many moments are within evaluations.
     [
         &["train"],
         run,
@@ -77,7 +77,7 @@ fn checkpoints(workshop: &Workshop) -> Vec<std::ffi::OsString> {
     names
 }
 
-/// Starts a process, sends a signal some time after it has begun to train, and measures how long it goes on.
+/// Starts a process, sends a signal some time after it has begun to train, and measures the time until it ends.
 fn interrupt(workshop: &Workshop, arguments: &[&str], signal: &str, after: Duration) -> Duration {
     let before = checkpoints(workshop);
     let mut child = start(workshop, arguments);

@@ -9,7 +9,7 @@ fn words(line: &str) -> Vec<&str> {
 }
 
 #[test]
-fn table_parallel_tempering_trains_and_tells_of_its_swaps() {
+fn table_parallel_tempering_trains_and_reports_its_swaps() {
     let workshop = Workshop::new();
     let line = "train rbm --data digits --hidden 14 --algorithm pt --temperatures 4 --chains 20 --epochs 3 --batch-size 50 \
                 --k 1,2@1 --momentum 0.5,0.9@2 --sparsity 0.2 --log-z-chains 30 --out run";
@@ -33,15 +33,15 @@ fn table_parallel_tempering_trains_and_tells_of_its_swaps() {
     ] {
         assert!(config.contains(text), "{text} is not in\n{config}");
     }
-    // The configuration makes the same run again.
+    // The configuration repeats the run.
     workshop.json(&words("train --config run/config.toml --out again --no-report"));
     assert!(workshop.read("run/model.gm") == workshop.read("again/model.gm"));
     let text = workshop.says(&words("train --config run/config.toml --out once --no-report"));
-    assert!(text.contains("% made between neighbouring temperatures") && text.contains("about -"), "{text}");
+    assert!(text.contains("% accepted between neighbouring temperatures") && text.contains("about -"), "{text}");
 }
 
 #[test]
-fn table_weights_change_what_is_learnt() {
+fn table_weights_change_the_model() {
     let workshop = Workshop::new();
     workshop.write("even.csv", "2\n".repeat(1_199));
     workshop.write("odd.csv", "0\n3\n".repeat(599) + "1\n");
@@ -88,7 +88,7 @@ fn table_samples_by_tempering_and_at_a_temperature() {
     assert_eq!(workshop.array("a.npy").0, [20, 64]);
     let text = workshop.says(&words("sample model.gm -n 20 --steps 100 --method tempering --out b.npy"));
     assert!(text.contains("% of swaps between temperatures made"), "{text}");
-    // Noise at temperature 0: about half of the pixels are on.
+    // At inverse temperature 0 the samples are noise, and about half of the pixels are on.
     workshop.json(&words("sample model.gm -n 200 --steps 20 --beta 0 --out noise.npy"));
     let (_, noise) = workshop.array("noise.npy");
     let on = noise.iter().sum::<f64>() / noise.len() as f64;
@@ -96,7 +96,7 @@ fn table_samples_by_tempering_and_at_a_temperature() {
 }
 
 #[test]
-fn table_clamped_chains_are_judged_one_by_one() {
+fn table_clamped_chains_are_watched_one_by_one() {
     let workshop = Workshop::with_model();
     workshop.write("given.csv", format!("{}1\n", "0,".repeat(63)));
     for method in ["gibbs", "tempering"] {

@@ -1,4 +1,5 @@
-//! The report of a run: complete for every kind of model, self-contained, safe, the same each time, and clear refusals.
+//! The report of a run is complete for every kind of model, self-contained, safe and the same each time. Errors are
+//! clear.
 
 mod common;
 
@@ -24,7 +25,7 @@ fn trained(kind: &str) -> Workshop {
 /// Elements that have no end tag.
 const VOID: [&str; 2] = ["meta", "img"];
 
-/// Walks over all tags; every element must be closed in its turn. Returns the names of the elements.
+/// Visits all tags and checks that elements are closed in order. Returns the names of the elements.
 fn elements(page: &str) -> Vec<String> {
     let (mut open, mut names) = (Vec::new(), Vec::new());
     let mut rest = page.strip_prefix("<!DOCTYPE html>").expect("a page of HTML");
@@ -50,13 +51,13 @@ fn elements(page: &str) -> Vec<String> {
     names
 }
 
-/// Checks what holds for every page, and names its elements.
+/// Checks the rules that hold for every page, and returns the names of its elements.
 fn check(page: &str) -> Vec<String> {
     let names = elements(page);
     for needle in
         ["http:", "https:", "//", "<script", "<link", "<iframe", "url(", "@import", "javascript:", "onload", "NaN"]
     {
-        // A path may hold a double slash and base64 does; what matters is what an attribute or a rule refers to.
+        // A path may hold a double slash, and base64 does. Only the addresses in attributes and rules matter.
         let harmless = needle == "//" && !page.contains("=\"//");
         assert!(harmless || !page.contains(needle), "the page contains {needle}");
     }
@@ -137,7 +138,7 @@ fn table_evaluations_become_a_picture_with_both_sides() {
     for words in [
         "exact: -",
         "interval (ais and raise): -",
-        "lower side, 20 walks (RAISE): -",
+        "lower bound, 20 runs of reverse AIS (RAISE): -",
         "20 annealing runs of 60 temperatures",
     ] {
         assert!(page.contains(words), "the page does not say {words}");
@@ -208,7 +209,7 @@ fn rejects_folders_that_hold_no_whole_run() {
     swap("config.toml", Some(b"seed = 1\n"), &["rbm/config.toml", "missing field"]);
     swap("eval.json", Some(b"{\"schema\""), &["rbm/eval.json"]);
     swap("eval.json", Some(br#"{"schema":"gm-eval/1","data":{}}"#), &["rbm/eval.json", "missing field"]);
-    // A model of another shape, and an evaluation of it.
+    // A model of another shape and an evaluation of it replace the files.
     train(&workshop, "sbn", &["--hidden", "2"]);
     workshop.json(&["eval", "sbn/model.gm", "--data", "bars-and-stripes:3", "--out", "other.json"]);
     swap("eval.json", Some(&workshop.read("other.json")), &["rbm/eval.json", "an evaluation of a sbn [9, 2]"]);

@@ -1,10 +1,10 @@
-//! Training runs as a whole: the same bits on any number of threads and across an interruption.
+//! Training runs as a whole, which end in the same bits with any number of threads and after an interruption.
 
 mod common;
 
 use common::Workshop;
 
-/// A training run with checkpoints close to each other; 200 epochs take a second or so.
+/// A training run with checkpoints close to each other. 200 epochs take about a second.
 fn train<'a>(epochs: &'a str, out: &'a str) -> Vec<&'a str> {
     let fixed = ["train", "rbm", "--data", "digits", "--hidden", "24", "--checkpoint-every", "20", "--seed", "5"];
     [&fixed[..], &["--epochs", epochs, "--out", out]].concat()
@@ -38,7 +38,7 @@ mod signals {
     use super::{Workshop, train};
     use serde_json::{Value, json};
 
-    /// Longer than any machine should need.
+    /// A time that is longer than any computer should need.
     const PATIENCE: Duration = Duration::from_secs(60);
 
     fn start(workshop: &Workshop, arguments: &[&str]) -> Child {
@@ -108,7 +108,7 @@ mod signals {
         let many = ["--ais-runs", "4000", "--ais-temperatures", "1000000", "--verbose"];
         let child = start(&workshop, &[&["eval", "model.gm"][..], &many].concat());
         let began = Instant::now();
-        // Nothing tells from outside that annealing has begun; before it, the signal ends the program all the same.
+        // No output tells that annealing has begun. Before it begins, the signal ends the program as well.
         let output = interrupt(child, "-INT", || began.elapsed() > Duration::from_millis(500));
         assert!(output.stdout.is_empty(), "{output:?}");
         assert_ne!(output.status.code(), Some(0), "{output:?}");

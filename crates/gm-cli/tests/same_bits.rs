@@ -1,4 +1,4 @@
-//! The same model file whatever the number of threads, the instruction set and the interruptions.
+//! A run writes the same model file with any number of threads, any instruction set and any interruptions.
 
 #![cfg(unix)]
 
@@ -12,7 +12,7 @@ use common::Workshop;
 use gm_core::InstructionSet;
 use sha2::{Digest, Sha256};
 
-/// Longer than any machine should need.
+/// A time that is longer than any computer should need.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A run of each kind of model.
@@ -47,7 +47,7 @@ fn interrupted(workshop: &Workshop, run: &[&str]) -> String {
     }
     let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     let status = child.wait().expect("a child can be waited for");
-    // A quick machine may be done before the signal comes.
+    // A fast computer may finish before the signal comes.
     if status.code() == Some(130) {
         workshop.json(&["train", "--resume", "parts", "--threads", "3"]);
     }

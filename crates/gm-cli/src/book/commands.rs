@@ -12,7 +12,7 @@ const HEAD: &str = "# Commands
 This chapter is what `dgm --help` and `dgm COMMAND --help` say, put together by `cargo xtask book`. A test compares it with the program.
 ";
 
-/// The chapter as the program describes itself.
+/// The chapter, made of the help texts of the program.
 fn chapter() -> String {
     let mut program = Program::command().term_width(100).disable_help_subcommand(true);
     program.build();
@@ -30,7 +30,7 @@ fn describe(command: &mut Command, text: &mut String) {
 }
 
 #[test]
-fn golden_the_chapter_of_commands_is_what_the_program_says() {
+fn golden_the_chapter_of_commands_is_the_help_of_the_program() {
     let path = place("commands.md");
     let expected = chapter();
     if writing() {

@@ -1,4 +1,4 @@
-//! Every command that the documentation shows is one that the program understands.
+//! A test that the program understands every command in the documentation.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use clap::{Command, CommandFactory};
 use super::place;
 use crate::Program;
 
-/// What stands under `Examples:` in the help of a command and of those below it.
+/// Collects the commands below `Examples:` in the help of a command and of its subcommands.
 fn shown_by_help(command: &Command, found: &mut BTreeSet<String>) {
     let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     found.extend(
@@ -20,7 +20,7 @@ fn shown_by_help(command: &Command, found: &mut BTreeSet<String>) {
     command.get_subcommands().for_each(|command| shown_by_help(command, found));
 }
 
-/// Lines of code blocks that begin with `dgm`, those that end in a backslash joined with the next one.
+/// Lines of code blocks that begin with `dgm`. A line that ends in a backslash is joined with the next one.
 fn shown_in_blocks(text: &str) -> Vec<String> {
     let blocks = text.split("```").skip(1).step_by(2).map(|block| block.replace("\\\n", " "));
     blocks
@@ -45,7 +45,7 @@ fn shown_in_comments(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// What the program says of a command line, without what belongs to the shell or to the reader.
+/// The error of a command line, without the parts that belong to the shell or to the reader.
 fn refused(line: &str) -> Option<clap::Error> {
     let words = line.split_whitespace().take_while(|word| !word.starts_with(['#', '>', '|', '(']));
     Program::command().try_get_matches_from(words).err()
@@ -57,7 +57,7 @@ fn law_documented_commands_are_understood() {
     shown_by_help(&Program::command(), &mut whole);
     let chapters = fs::read_dir(place("")).expect("the book").map(|entry| entry.expect("a file").path());
     for path in chapters.chain([place("../../README.md")]) {
-        // The chapter of commands is the help itself.
+        // The chapter of commands repeats the help.
         if path.extension().is_some_and(|end| end == "md") && !path.ends_with("commands.md") {
             let text = fs::read_to_string(path).expect("a chapter");
             whole.extend(shown_in_blocks(&text));

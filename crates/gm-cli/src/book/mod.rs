@@ -1,4 +1,5 @@
-//! The parts of the book that the program makes itself, and tests that they are up to date: `cargo xtask book` writes them.
+//! The parts of the book that the program makes itself, and tests that they are up to date. `cargo xtask book` writes
+//! them.
 
 mod commands;
 mod examples;
@@ -6,7 +7,7 @@ mod story;
 
 use std::path::{Path, PathBuf};
 
-/// Set by `cargo xtask book`: write what is made instead of comparing it.
+/// The variable that `cargo xtask book` sets. The parts are then written instead of compared.
 const WRITE: &str = "DGM_WRITE_BOOK";
 
 /// Whether this run writes the book.

@@ -1,4 +1,4 @@
-//! `dgm convert`: a model in another file format.
+//! `dgm convert`: writes a model in another file format.
 
 use std::path::PathBuf;
 
@@ -12,9 +12,9 @@ use crate::{files, model};
 
 /// Converts a model between file formats
 ///
-/// Formats are told by extension: .gm, .safetensors, .npz and .json. Input files are told by their content. With --to the
-/// model becomes another kind: a deep belief network a deep Boltzmann machine to be trained further, and machines of one
-/// hidden layer each other.
+/// The extension of OUT tells its format: .gm, .safetensors, .npz or .json. The content of IN tells its format. With
+/// --to the model becomes another kind: a deep belief network becomes a deep Boltzmann machine, which needs further
+/// training, and models with one hidden layer become each other.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_help = "Examples:\n  dgm convert model.gm model.safetensors\n  dgm convert fixture.json model.gm --force\n  dgm convert dbn.gm dbm.gm --to dbm"
@@ -26,7 +26,7 @@ pub(crate) struct Convert {
     /// The file to write
     #[arg(value_name = "OUT")]
     to: PathBuf,
-    /// The kind of model to make: rbm, dbm or dbn [default: as it is]
+    /// The kind of model to make: rbm, dbm or dbn [default: the kind of IN]
     #[arg(long = "to", value_name = "KIND")]
     kind: Option<ModelKind>,
     /// Replace OUT if it exists

@@ -1,4 +1,4 @@
-//! `dgm data`: what data there are, what is in them, and how to get them.
+//! `dgm data`: lists, describes and fetches data sets.
 
 use std::path::{Path, PathBuf};
 
@@ -49,7 +49,7 @@ struct ListDocument {
 struct Listed {
     #[serde(flatten)]
     info: &'static DatasetInfo,
-    /// Built in, or found in a data folder.
+    /// Whether the set is built in or found in a data folder.
     available: bool,
 }
 
@@ -63,7 +63,8 @@ impl List {
         let mut rows = vec![["name", "rows", "units", "values", "where"].map(String::from).to_vec()];
         rows.extend(data.iter().map(Listed::row));
         let mut text = table(&rows);
-        text += "\nKnown sets are looked for in --data-dir, DGM_DATA and the user's cache. Files and folders are given by path.\n";
+        text += "\nKnown sets are searched in --data-dir, DGM_DATA and the user's cache. Name files and folders by \
+                 their path.\n";
         Report::new(text, &ListDocument { schema: "gm-data-list/1", data })
     }
 }
@@ -83,7 +84,7 @@ impl Listed {
     }
 }
 
-/// Describes a data set: rows, units, density, labels, oddities
+/// Describes a data set: its rows, units, mean, constant units, duplicates and labels
 #[derive(Args, Clone, Debug)]
 #[command(
     after_help = "Examples:\n  dgm data info digits\n  dgm data info mnist --data-dir ~/data\n  dgm data info rows.csv --json"
@@ -144,8 +145,9 @@ impl InfoDocument {
 
 /// Fetches the files of a known data set
 ///
-/// They go into a folder of the set's name in --data-dir, DGM_DATA or the user's cache. Each file is kept only when its size
-/// and its SHA-256 are right; what is there already is not fetched again, and an interrupted download goes on where it stopped.
+/// They go into a folder of the set's name in --data-dir, DGM_DATA or the user's cache. A file is kept only if its size
+/// and its SHA-256 are right. A file that is there already is not fetched again, and an interrupted download resumes
+/// where it stopped.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm data fetch mnist\n  dgm data fetch binarized_mnist --data-dir ~/data\n  \
     dgm data fetch caltech101_silhouettes_28 --mirror https://example.org/data")]
@@ -154,7 +156,7 @@ pub(crate) struct Fetch {
     name: String,
     #[command(flatten)]
     folders: Folders,
-    /// A server that has the files at URL/NAME/FILE, with the names and checksums of `dgm data list --json`
+    /// A server that has the files at URL/NAME/FILE; `dgm data list --json` shows their names and checksums
     #[arg(long, value_name = "URL")]
     mirror: Option<String>,
 }
@@ -172,7 +174,7 @@ struct Fetched {
     name: &'static str,
     bytes: u64,
     sha256: &'static str,
-    /// Whether it was there before.
+    /// Whether the folder held the file before.
     present: bool,
 }
 
@@ -183,12 +185,12 @@ impl Fetch {
         let home = options.data_dir.or(options.cache_dir).ok_or_else(|| Error::Option {
             option: "--data-dir",
             value: "nothing".into(),
-            allowed: "a folder, where neither DGM_DATA nor HOME is set".into(),
+            allowed: "a folder, since neither DGM_DATA nor HOME is set".into(),
         })?;
         let folder = home.join(info.name);
         let files = self.fetch(info, &folder)?;
         let text = files.iter().map(|file| {
-            let how = if file.present { "was there" } else { "fetched" };
+            let how = if file.present { "present" } else { "fetched" };
             vec![file.name.to_string(), format!("{} bytes", file.bytes), how.into()]
         });
         let rows: Vec<Vec<String>> = text.collect();
@@ -196,7 +198,7 @@ impl Fetch {
         Report::new(text, &FetchDocument { schema: "gm-data-fetch/1", name: info.name, folder, files })
     }
 
-    /// The set that is meant, which must have files.
+    /// The set of this name, which must have files.
     fn info(&self) -> Result<&'static DatasetInfo> {
         let known: Vec<&'static DatasetInfo> = datasets().iter().filter(|set| !set.is_builtin()).collect();
         let names: Vec<&str> = known.iter().map(|set| set.name).collect();
@@ -206,7 +208,7 @@ impl Fetch {
         }
     }
 
-    /// Fetches from the mirror, else from the first server that has all files.
+    /// Fetches from the mirror if there is one, else from the first server that has all files.
     fn fetch(&self, info: &'static DatasetInfo, folder: &Path) -> Result<Vec<Fetched>> {
         let mirror =
             self.mirror.as_ref().map(|mirror| (format!("{}/{}", mirror.trim_end_matches('/'), info.name), info.files));
@@ -220,7 +222,7 @@ impl Fetch {
             option: "--mirror",
             value: "nothing".into(),
             allowed: format!(
-                "a server with the files of {}, since none is known that has them in a format dgm reads",
+                "a server with the files of {}, since no known server has them in a format that dgm reads",
                 info.name
             ),
         };

@@ -1,4 +1,4 @@
-//! `dgm inspect`: what a model's parameters look like.
+//! `dgm inspect`: describes the parameters of a model.
 
 use std::path::PathBuf;
 
@@ -27,11 +27,12 @@ pub(crate) struct Inspect {
     /// Draw the weights of each unit of the first hidden layer into this .png file
     #[arg(long, value_name = "FILE")]
     filters: Option<PathBuf>,
-    /// Show what seeing these visible units, such as 0110, does to two hidden units of a small sigmoid belief net
+    /// Show the effect of these visible units, such as 0110, on the beliefs in two hidden units of a small sigmoid
+    /// belief net
     #[arg(long, value_name = "ROW")]
     posterior: Option<Seen>,
-    /// The two hidden units, numbered from 0 from the first hidden layer up [default: those whose correlation changes
-    /// most]
+    /// The two hidden units, numbered from 0 from the first hidden layer up [default: the pair whose correlation
+    /// changes most]
     #[arg(long, value_name = "I,J", requires = "posterior")]
     causes: Option<Pair>,
     /// Replace the picture if it exists

@@ -1,4 +1,4 @@
-//! The subcommands of dgm: each takes its options and hands back a report.
+//! The subcommands of dgm. Each takes its options and returns a report.
 
 mod complete;
 mod convert;
@@ -25,7 +25,7 @@ pub(crate) use eval::{examples, label};
 use crate::error::{Error, Result, in_options};
 use crate::output::Report;
 
-/// What dgm can do.
+/// The subcommands.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
     Demo(demo::Demo),
@@ -54,7 +54,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// The seed given, else 0.
+    /// The given seed; 0 if none is given.
     pub(crate) fn seed(&self) -> u64 {
         self.seed.unwrap_or(0)
     }
@@ -66,11 +66,11 @@ impl Context {
 }
 
 impl Command {
-    /// Does it.
+    /// Runs the command.
     ///
     /// # Errors
     ///
-    /// Whatever stopped the command.
+    /// The error that stopped the command.
     pub(crate) fn run(&self, context: &Context) -> Result<Report> {
         match self {
             Self::Demo(demo) => demo.run(context),
@@ -90,7 +90,7 @@ impl Command {
     }
 }
 
-/// A word that makes a plain file name.
+/// A word in which characters that do not suit a file name are replaced.
 fn plain(word: &str) -> String {
     word.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect()
 }
@@ -104,7 +104,7 @@ fn at_least_one(text: &str) -> std::result::Result<usize, String> {
     }
 }
 
-/// Reads one of a library's words, each with its line of help.
+/// Reads one of several words, each of which has a line of help.
 fn words<T, const N: usize>(words: [(&'static str, &'static str); N]) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err: fmt::Display> + Clone + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! `dgm completions` and `dgm man`: what shells and manuals know about the program.
+//! `dgm completions` and `dgm man`: the files for shells and manuals.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::Program;
 use crate::error::{Error, Result};
 use crate::output::Report;
 
-/// Prints the script by which a shell completes dgm's commands and options
+/// Prints the script with which a shell completes dgm's commands and options
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm completions bash > ~/.local/share/bash-completion/completions/dgm\n  \
     dgm completions zsh > ~/.zfunc/_dgm\n  dgm completions fish > ~/.config/fish/completions/dgm.fish")]
@@ -39,7 +39,7 @@ impl Completions {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm man --out ~/.local/share/man/man1\n  man dgm-train-rbm")]
 pub(crate) struct Man {
-    /// The folder, which is made where it is missing; pages of an earlier version are replaced
+    /// The folder, which is made if it is missing; pages of an earlier version are replaced
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
@@ -64,7 +64,7 @@ impl Man {
     }
 }
 
-/// The names of the pages of a command and those below it.
+/// Collects the names of the pages of a command and of its subcommands.
 fn list(command: &clap::Command, pages: &mut Vec<String>) {
     pages.push(clap_mangen::Man::new(command.clone()).get_filename());
     command.get_subcommands().for_each(|command| list(command, pages));

@@ -1,4 +1,4 @@
-//! A picture to draw on: pixels, smooth strokes and lettering, for us and for plotters.
+//! A picture to draw on, with pixels, smooth strokes and lettering. The crate plotters draws on it as well.
 
 use std::convert::Infallible;
 
@@ -10,10 +10,10 @@ use plotters_backend::{
 
 use super::strokes::{Point, lettering};
 
-/// The share of a font's size that its capitals have.
+/// The height of capitals as a share of the size of their font.
 const CAPITAL: f32 = 0.66;
 
-/// Lets plotters draw on a picture that we keep.
+/// The side of a picture on which the crate plotters draws.
 #[derive(Debug)]
 pub(crate) struct Plotter<'a>(pub(crate) &'a mut Canvas);
 
@@ -41,7 +41,7 @@ impl Canvas {
         self.pixels
     }
 
-    /// Copies a picture to a place; what lies outside is cut off.
+    /// Copies a picture to a place. The part outside the canvas is cut off.
     pub(crate) fn paste(&mut self, picture: &RgbImage, x: u32, y: u32) {
         image::imageops::replace(&mut self.pixels, picture, x.into(), y.into());
     }
@@ -54,7 +54,7 @@ impl Canvas {
         self.strokes(&moved, pen(height), colour, 1.0);
     }
 
-    /// Draws polylines with a round pen and smooth edges; where they cross, ink does not add up.
+    /// Draws polylines with a round pen and smooth edges. Ink does not add up at crossings.
     fn strokes(&mut self, lines: &[Vec<Point>], pen: f32, colour: [u8; 3], opacity: f32) {
         let points = || lines.iter().flatten();
         if points().next().is_none() {
@@ -96,7 +96,7 @@ fn clip(low: f32, high: f32, size: u32) -> std::ops::Range<u32> {
     start..(high.ceil().max(0.0) as u32).saturating_add(1).min(size).max(start)
 }
 
-/// Raises each pixel near a segment to the share that the pen covers of it.
+/// Raises the ink of each pixel near a segment to the share of the pixel that the pen covers.
 fn ink_segment(
     ink: &mut [f32],
     columns: &std::ops::Range<u32>,

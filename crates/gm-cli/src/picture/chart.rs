@@ -9,24 +9,24 @@ use crate::error::{Error, Result};
 /// One line of a chart.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Curve {
-    /// What the legend calls it.
+    /// The name in the legend.
     pub(crate) name: String,
-    /// Places and values, from left to right.
+    /// The points, as places on the horizontal axis and values, from left to right.
     pub(crate) points: Vec<(f64, f64)>,
 }
 
-/// A chart with a legend, one unit of measure on its vertical axis.
+/// A chart with a legend and one unit of measure on its vertical axis.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Chart {
-    /// The line above.
+    /// The title above the chart.
     pub(crate) title: String,
-    /// What the horizontal axis counts.
+    /// The description of the horizontal axis.
     pub(crate) across: String,
-    /// What the vertical axis measures.
+    /// The description of the vertical axis.
     pub(crate) up: String,
     /// The lines.
     pub(crate) curves: Vec<Curve>,
-    /// Whether the lines end high, so that the legend is out of their way below.
+    /// Whether the lines end high, so that the legend must stand below.
     pub(crate) rising: bool,
 }
 
@@ -45,8 +45,8 @@ fn failed(error: Failure) -> Error {
     Error::Picture { detail: error.to_string() }
 }
 
-/// Style rules that give the elements of [`Chart::svg`] the colours of a page: its variables `--curve-N`, `--ink` and
-/// `--paper`.
+/// Style rules that give the elements of [`Chart::svg`] the colours of a page, which are its variables `--curve-N`,
+/// `--ink` and `--paper`.
 pub(crate) fn colour_rules() -> String {
     let rule = |colour: &RGBColor, name: &str| {
         let RGBColor(r, g, b) = colour;
@@ -59,21 +59,21 @@ pub(crate) fn colour_rules() -> String {
 
 /// Sizes of a chart's parts, in pixels.
 struct Layout {
-    /// The title above, if it is drawn.
+    /// The size of the title, if it is drawn.
     caption: Option<i32>,
-    /// Numbers and legend.
+    /// The size of numbers and legend.
     text: i32,
     margin: i32,
     /// Room for the numbers below and on the left.
     below: i32,
     left: i32,
-    /// Numbers along the axes, at most.
+    /// The greatest number of labels along each axis.
     numbers: (usize, usize),
 }
 
-/// A picture of its own.
+/// The layout of a chart in a file of its own.
 const PICTURE: Layout = Layout { caption: Some(22), text: 17, margin: 18, below: 46, left: 74, numbers: (9, 8) };
-/// A part of a page that has the title already.
+/// The layout of a chart on a page that shows the title.
 const INLINE: Layout = Layout { caption: None, text: 14, margin: 6, below: 38, left: 60, numbers: (5, 6) };
 
 impl Chart {
@@ -132,7 +132,7 @@ impl Chart {
         for (curve, colour) in self.curves.iter().zip(COLOURS.iter().cycle()) {
             let points: Vec<(f64, f64)> = curve.points.iter().copied().filter(|(_, y)| y.is_finite()).collect();
             if let [point] = points[..] {
-                // A line of one point would not be seen.
+                // A line of one point would be invisible.
                 chart.draw_series([Circle::new(point, 3, colour.filled())])?;
             }
             let drawn = chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
@@ -168,7 +168,7 @@ impl Chart {
         let across = if right > left { left..right } else { 0.0..1.0 };
         let margin = match high - low {
             spread if spread > 0.0 => spread * 0.06,
-            // A flat line, with numbers of its own size beside it.
+            // A flat line has numbers of its own size beside it.
             _ if high != 0.0 => high.abs() * 0.1,
             _ => 0.5,
         };
@@ -177,10 +177,11 @@ impl Chart {
     }
 }
 
-/// A number for an axis of which neighbours are so far apart or farther: the decimals that tell them apart, and no needless ones.
+/// A number for an axis on which neighbours are at least `apart` from each other. It has the decimals that tell
+/// neighbours apart, and no others.
 fn short(x: f64, apart: f64) -> String {
     let decimals = if apart > 0.0 { (-apart.log10().floor()).clamp(0.0, 15.0) as usize } else { 0 };
-    // What is 0 but for rounding has no sign.
+    // A number that is 0 except for rounding has no sign.
     let text = format!("{:.decimals$}", if x.abs() > 1e-6 * apart { x } else { 0.0 });
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
@@ -198,7 +199,7 @@ mod tests {
         assert_eq!(axis([-20.0, -15.0, 0.0], 5.0), ["-20", "-15", "0"]);
         assert_eq!(axis([1500.0, -1e-17, 500.0], 400.0), ["1500", "0", "500"]);
         assert_eq!(axis([0.25, 0.3, 0.35], 0.05), ["0.25", "0.3", "0.35"]);
-        // Neighbours differ in what is printed, however near they are.
+        // The printed numbers of neighbours differ even if they are close.
         assert_eq!(axis([-18.036, -18.034, -18.032], 0.0015), ["-18.036", "-18.034", "-18.032"]);
     }
 

@@ -1,4 +1,4 @@
-//! Pictures: tiles of units, learning curves and the lettering for both.
+//! Pictures: tiles of units, learning curves and the lettering of both.
 
 mod canvas;
 mod chart;

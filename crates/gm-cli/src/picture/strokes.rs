@@ -1,7 +1,7 @@
 //! Lettering drawn with strokes, so that pictures need no font from the system.
 //!
-//! A glyph is a few polylines on a grid: x from 0 to 4, y from 0 (top of capitals) over 2 (top of small letters) and 6
-//! (base line) to 8 (bottom of descenders). Two digits make a point, a space lifts the pen.
+//! A glyph is a few polylines on a grid. x runs from 0 to 4. y runs from 0 (top of capitals) over 2 (top of small
+//! letters) and 6 (base line) to 8 (bottom of descenders). Two digits make a point, and a space lifts the pen.
 
 /// Grid units from the top of capitals to the base line.
 const CAPITAL: f32 = 6.0;
@@ -13,7 +13,7 @@ const BLANK: f32 = 1.6;
 /// A point in pixels.
 pub(crate) type Point = (f32, f32);
 
-/// What is drawn for a character that has no glyph.
+/// The strokes of a character that has no glyph.
 const UNKNOWN: &str = "0040460600";
 
 /// The strokes of each character.
@@ -102,7 +102,8 @@ fn glyph(character: char) -> &'static str {
     GLYPHS.iter().find(|(drawn, _)| *drawn == character).map_or(UNKNOWN, |(_, strokes)| strokes)
 }
 
-/// A text's polylines with the top left corner of its capitals at the origin, and its width, for capitals of a height.
+/// The polylines of a text and its width, for capitals of a height. The top left corner of the capitals is at the
+/// origin.
 ///
 /// # Shapes
 ///

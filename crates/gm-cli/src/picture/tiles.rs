@@ -7,12 +7,13 @@ use nalgebra::DVectorView;
 /// Height and width of a small picture.
 pub(crate) type Shape = (usize, usize);
 
-/// The paper around small pictures.
+/// The colour around small pictures.
 pub(crate) const PAPER: [u8; 3] = [255; 3];
-/// The lines between small pictures, and places that no unit fills.
+/// The colour of lines between small pictures, and of places without a unit.
 const GRID: [u8; 3] = [208, 210, 214];
 
-/// The shape to draw units in: as known from the data, else a square, else nearly a square with room to spare.
+/// The shape in which units are drawn. It is the shape of the data if that is known, else a square if the units fill
+/// one, else nearly a square with empty places.
 pub(crate) fn shape_of(units: usize, known: Option<Shape>) -> Shape {
     if let Some((height, width)) = known.filter(|(height, width)| height * width == units) {
         return (height, width);
@@ -21,22 +22,22 @@ pub(crate) fn shape_of(units: usize, known: Option<Shape>) -> Shape {
     (units.div_ceil(width.max(1)), width)
 }
 
-/// How much to enlarge small pictures so that they can be looked at.
+/// The factor by which small pictures are enlarged for the eye.
 pub(crate) fn scale_for((height, width): Shape) -> usize {
     (48 / height.max(width).max(1)).clamp(2, 12)
 }
 
-/// Columns of a grid that is somewhat wider than high.
+/// The number of columns of a grid that is somewhat wider than high.
 pub(crate) fn columns_for(tiles: usize) -> usize {
     ((tiles as f64 * 1.6).sqrt().ceil() as usize).clamp(1, 40)
 }
 
-/// Probabilities as grey levels, 0 black and 1 white.
+/// Probabilities as grey levels, where 0 is black and 1 is white.
 pub(crate) fn grey(value: f32) -> [u8; 3] {
     [(value.clamp(0.0, 1.0) * 255.0).round() as u8; 3]
 }
 
-/// Weights as colours: blue below zero, white at zero, red above; the range is symmetric.
+/// Weights as colours: blue below zero, white at zero, red above. The range is symmetric.
 pub(crate) fn diverging(value: f32, range: f32) -> [u8; 3] {
     let share = if range > 0.0 { (value / range).clamp(-1.0, 1.0) } else { 0.0 };
     let stops: [[f32; 3]; 3] = if share < 0.0 {
@@ -74,7 +75,7 @@ pub(crate) fn grid(tiles: &[Vec<[u8; 3]>], shape: Shape, columns: usize, scale: 
     picture
 }
 
-/// Samples as small grey pictures, in so many columns or in what looks well.
+/// Samples as small grey pictures in `columns` columns. `None` takes a number that looks well.
 ///
 /// # Shapes
 ///
@@ -85,8 +86,8 @@ pub(crate) fn samples(values: &Matrix, shape: Shape, columns: Option<usize>) -> 
     grid(&tiles, shape, columns.unwrap_or(columns_for(tiles.len())), scale_for(shape))
 }
 
-/// The weights into each unit of a layer as small pictures, red above and blue below zero, in so many columns or in
-/// what looks well.
+/// The weights into each unit of a layer as small pictures, red above and blue below zero, in `columns` columns. `None`
+/// takes a number that looks well.
 ///
 /// # Shapes
 ///
@@ -94,17 +95,17 @@ pub(crate) fn samples(values: &Matrix, shape: Shape, columns: Option<usize>) -> 
 pub(crate) fn filters(weights: &Matrix, shape: Shape, columns: Option<usize>) -> RgbImage {
     let mut sizes: Vec<f32> = weights.iter().map(|w| w.abs()).collect();
     sizes.sort_by(f32::total_cmp);
-    // The largest few weights of a thousand would leave the others pale.
+    // The range leaves out the largest few weights of a thousand, since they would leave the others pale.
     let range = sizes.get(sizes.len().saturating_sub(1) * 997 / 1000).copied().unwrap_or(0.0);
     let tile = |unit: DVectorView<'_, f32>| unit.iter().map(|&w| diverging(w, range)).collect();
     let tiles: Vec<Vec<[u8; 3]>> = weights.column_iter().map(|unit| tile(unit.as_view())).collect();
     grid(&tiles, shape, columns.unwrap_or(columns_for(tiles.len())), scale_for(shape))
 }
 
-/// The characters of a line that pictures may fill.
+/// The greatest number of characters that pictures take on a line.
 const LINE: usize = 100;
 
-/// The first few samples as block characters, two rows of pixels a line.
+/// The first few samples as block characters, with two rows of pixels on a line.
 pub(crate) fn blocks(values: &Matrix, (height, width): Shape) -> String {
     let shown = (LINE / (width + 2)).clamp(1, values.ncols().max(1));
     let on =

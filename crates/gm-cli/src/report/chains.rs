@@ -1,4 +1,4 @@
-//! Samples as they come about, and how well the chains mix.
+//! Samples at several times of their chains, and the mixing of the chains.
 
 use gm_core::{Matrix, Streams, VisibleKind};
 use gm_eval::{Diagnostics, Model, SampleFigureSettings, SampleFigures, sample_figures};
@@ -10,17 +10,17 @@ use crate::error::Result;
 use crate::picture::{self, Chart, Curve, Shape};
 use crate::units::levels;
 
-/// Chains that are shown over chain time.
+/// Number of chains that are shown over chain time.
 const FILMED: usize = 6;
 
 /// The content of a section of the page.
 pub(super) struct Sampled {
     pub(super) samples: Markup,
-    /// Absent for a model that is sampled without chains.
+    /// `None` for a model that is sampled without chains.
     pub(super) diagnostics: Option<Markup>,
 }
 
-/// Draws samples of a model, and watches its chains if it has some.
+/// Draws samples of a model, and watches its chains if it has chains.
 ///
 /// # Errors
 ///
@@ -55,7 +55,7 @@ fn from_chains(frames: &[(usize, Matrix)], (kind, shape): (VisibleKind, Shape)) 
     } })
 }
 
-/// The first chains of each frame, a chain after the other, [units, chains * frames].
+/// The first chains of each frame, one chain after the other, [units, chains * frames].
 fn side_by_side(frames: &[&Matrix], chains: usize) -> Matrix {
     let columns = (0..chains).flat_map(|chain| frames.iter().map(move |frame| frame.column(chain)));
     Matrix::from_columns(&columns.collect::<Vec<_>>())
@@ -64,10 +64,11 @@ fn side_by_side(frames: &[&Matrix], chains: usize) -> Matrix {
 fn independent((below_tops, draws): (&Matrix, usize), samples: &Matrix, shape: Shape) -> Result<Markup> {
     let film = picture::samples(below_tops, shape, Some(draws));
     let text = format!(
-        "Each line has one state of the top layer and {draws} draws of the layers below it: what the top decides, and what it leaves open."
+        "Each line has one state of the top layer and {draws} draws of the layers below it. It shows how much the top \
+         decides."
     );
     Ok(html! {
-        p { "A belief net is sampled from the top layer down. Its samples are independent, so that there is no chain to wait for." }
+        p { "A belief net is sampled from the top layer down. Its samples are independent and need no chain." }
         div.figures {
             (figure::pixels("Below the same top", &text, &film)?)
             (figure::pixels("Samples", "Probabilities of the visible units.", &picture::samples(samples, shape, Some(10)))?)
@@ -80,9 +81,9 @@ fn diagnostics(found: &Diagnostics) -> Result<Markup> {
         (
             "autocorrelation time",
             format!("{:.1} sweeps", found.autocorrelation_time),
-            "sweeps that are worth one independent draw of a chain",
+            "sweeps of a chain that are worth one independent draw",
         ),
-        ("effective sample size", format!("{:.0}", found.ess), "independent draws that all chains together were worth"),
+        ("effective sample size", format!("{:.0}", found.ess), "independent draws that all chains together are worth"),
         (
             "split R-hat",
             format!("{:.3}", found.split_r_hat),
@@ -91,21 +92,21 @@ fn diagnostics(found: &Diagnostics) -> Result<Markup> {
         ("movement", format!("{:.1} %", 100.0 * found.flips), "visible units that change in a sweep"),
     ];
     Ok(html! {
-        p { (found.chains) " chains, watched by their " (found.quantity) " over " (found.sweeps) " sweeps." }
+        p { "The " (found.quantity) " of " (found.chains) " chains was watched for " (found.sweeps) " sweeps." }
         @if !found.mixed() {
             p.note {
-                "The chains still differ from each other: split R-hat is above " (Diagnostics::MIXED) ". Samples and whatever is computed from them \
-                 may show only a part of what the model has learnt."
+                "The chains still differ from each other: split R-hat is above " (Diagnostics::MIXED) ". Samples and \
+                    all results computed from them may show only a part of what the model has learnt."
             }
         }
         div.wide { table {
             @for (name, value, meaning) in &lines { tr { td { (name) } td.number { (value) } td { (meaning) } } }
         } }
-        (figure::chart(&traces(found), "Lines that keep apart are chains that stay where they are.")?)
+        (figure::chart(&traces(found), "Chains whose lines stay apart do not mix.")?)
     })
 }
 
-/// The watched quantity of a few chains.
+/// A chart of the watched quantity of a few chains.
 fn traces(found: &Diagnostics) -> Chart {
     let points = |trace: &Vec<f64>| trace.iter().enumerate().map(|(i, &y)| ((i * found.interval) as f64, y)).collect();
     let curves =

@@ -1,4 +1,4 @@
-//! Learning curves: everything that training measured, with its unit.
+//! Learning curves: all quantities that training measured, with their units.
 
 use maud::{Markup, html};
 use serde_json::Value;
@@ -7,12 +7,12 @@ use super::figure;
 use crate::error::Result;
 use crate::picture::{Chart, Curve};
 
-/// Measured quantities that share a chart.
+/// A group of measured quantities that share a chart.
 struct Group {
     title: &'static str,
     unit: &'static str,
     about: &'static str,
-    /// Fields of `metrics.jsonl`, and what the legend calls them.
+    /// Fields of `metrics.jsonl`, and their names in the legend.
     fields: &'static [(&'static str, &'static str)],
 }
 
@@ -28,14 +28,14 @@ const GROUPS: &[Group] = &[
     Group {
         title: "Log-likelihood, estimated",
         unit: NATS,
-        about: "With ln Z as training sees it in passing: too high in expectation, and uncertain by the standard error of ln Z. \
-                A gap that opens between the lines is overfitting.",
+        about: "With the estimate of ln Z that training makes. The log-likelihood is too high in expectation, and \
+                uncertain by the standard error of ln Z. A gap that opens between the lines is overfitting.",
         fields: &[("train_estimated_log_likelihood", "training rows"), ("estimated_log_likelihood", "validation rows")],
     },
     Group {
         title: "Bounds on the log-likelihood",
         unit: NATS,
-        about: "From below: the truth is as high or higher. More draws give a tighter bound.",
+        about: "The bounds are lower bounds: the true value is as high or higher. More draws give a tighter bound.",
         fields: &[
             ("train_importance_weighted", "training rows, 20 draws"),
             ("importance_weighted", "validation rows, 20 draws"),
@@ -48,7 +48,8 @@ const GROUPS: &[Group] = &[
     Group {
         title: "Pseudo-log-likelihood",
         unit: NATS,
-        about: "How well each unit is told from all others, validation rows. Comparable along a run, not between models.",
+        about: "The mean log-probability of each unit given all others, on validation rows. Values of one run can be \
+                compared, values of different models cannot.",
         fields: &[("pseudo_log_likelihood", "")],
     },
     Group {
@@ -60,25 +61,27 @@ const GROUPS: &[Group] = &[
     Group {
         title: "Free energy gap",
         unit: NATS,
-        about: "Validation rows minus training rows: near 0 at the start, it grows with overfitting.",
+        about: "The free energy of validation rows minus that of training rows. It is near 0 at the start and grows \
+                with overfitting.",
         fields: &[("free_energy_gap", "")],
     },
     Group {
         title: "Partition function",
         unit: "ln Z",
-        about: "As chains along training or a short annealing find it; in a deep belief network of the machine on top.",
+        about: "The estimate of the chains of training, or of a short annealing. In a deep belief network it is ln Z \
+                of the RBM on top.",
         fields: &[("log_partition", "")],
     },
     Group {
         title: "Standard error of ln Z",
         unit: "nats",
-        about: "Of what is known of it in passing.",
+        about: "The standard error of the estimate that training makes.",
         fields: &[("log_partition_error", "")],
     },
     Group {
         title: "Classification",
         unit: "share of rows",
-        about: "Rows whose class is not the most probable one.",
+        about: "The share of rows whose class is not the most probable one.",
         fields: &[("train_error_rate", "training rows"), ("error_rate", "validation rows")],
     },
     Group {
@@ -88,59 +91,63 @@ const GROUPS: &[Group] = &[
         fields: &[("train_cross_entropy", "training rows"), ("cross_entropy", "validation rows")],
     },
     Group {
-        title: "What the hidden units leave open",
-        unit: "of the variance of the data",
-        about: "Of validation rows given one draw of the hidden units, and the mean variance of the units. 1 where nothing is explained.",
+        title: "Error of prediction from the hidden units",
+        unit: "share of the variance of the data",
+        about: "The squared error of validation rows given one draw of the hidden units, and the mean variance of the \
+                units. It is 1 if the hidden units predict nothing.",
         fields: &[("squared_error", "squared error"), ("variance", "variance")],
     },
     Group {
         title: "Effective sample size of the weights",
         unit: "draws of 20",
-        about: "How many of the draws behind the bound count, on average over validation rows.",
+        about: "The number of independent draws that the weighted draws of the bound are worth, on average over \
+                validation rows.",
         fields: &[("ess", "")],
     },
     Group {
         title: "Movement of the chains",
         unit: "share of visible units",
-        about: "Units that change in a sweep of the persistent chains. Close to 0 the chains stand still.",
+        about: "The share of units that change in a sweep of the persistent chains. Close to 0 the chains stand still.",
         fields: &[("chain_flips", "")],
     },
     Group {
         title: "Swaps between temperatures",
         unit: "share of swaps offered",
-        about: "Made between neighbouring temperatures in the last updates of an epoch.",
-        fields: &[("swap_acceptance", "mean"), ("lowest_swap_acceptance", "the fewest")],
+        about: "The share of swaps between neighbouring temperatures that were accepted in the last updates of an \
+                epoch.",
+        fields: &[("swap_acceptance", "mean"), ("lowest_swap_acceptance", "least")],
     },
     Group {
         title: "Passes of mean field",
         unit: "passes an update",
-        about: "Until the posterior means stopped moving, in the last update of an epoch.",
+        about: "The passes until the posterior means converged, in the last update of an epoch.",
         fields: &[("mean_field_iterations", "")],
     },
     Group {
         title: "Size of the weights",
         unit: "root mean square",
-        about: "Of the weights next to the data, or of those of the machine on top of a deep belief network.",
+        about: "The root mean square of the weights next to the data, or of the weights of the RBM on top of a deep \
+                belief network.",
         fields: &[("weight_rms", "")],
     },
     Group {
         title: "Learning rate",
         unit: "learning rate",
-        about: "Of the last update of each epoch.",
+        about: "The learning rate of the last update of each epoch.",
         fields: &[("learning_rate", "")],
     },
     Group {
         title: "Time spent in training",
         unit: "seconds",
-        about: "Over all sessions of the run.",
+        about: "The time of all sessions of the run together.",
         fields: &[("seconds", "")],
     },
 ];
 
-/// What a line counts by, rather than measures.
+/// Fields that count and do not measure.
 const COUNTERS: [&str; 3] = ["epoch", "step", "layers"];
 
-/// Charts of all that was measured, and the last figures as a table.
+/// Charts of all measured quantities, and a table of the last figures.
 ///
 /// # Errors
 ///
@@ -152,7 +159,7 @@ pub(super) fn section(history: &[Value]) -> Result<Markup> {
     let charts = charts(history).into_iter().map(|(chart, about)| figure::chart(&chart, about));
     let charts = charts.collect::<Result<Vec<_>>>()?;
     Ok(html! {
-        p { "Training and validation rows are fixed random subsets, the same at every look." }
+        p { "Every evaluation uses the same random subsets of training and validation rows." }
         div.figures { @for chart in &charts { (chart) } }
         h3 { "The last figures" }
         div.wide { table {
@@ -164,7 +171,7 @@ pub(super) fn section(history: &[Value]) -> Result<Markup> {
     })
 }
 
-/// The charts with a sentence each: known groups first, then a chart for each quantity that no group knows.
+/// The charts with a sentence each. Known groups come first, then a chart for each quantity that belongs to no group.
 fn charts(history: &[Value]) -> Vec<(Chart, &'static str)> {
     let known = |name: &str| GROUPS.iter().any(|group| group.fields.iter().any(|(field, _)| *field == name));
     let mut others: Vec<&str> = history.iter().flat_map(fields).map(|(name, _)| name).collect();
@@ -193,7 +200,7 @@ fn fields(line: &Value) -> impl Iterator<Item = (&str, &Value)> {
     line.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
 }
 
-/// The fields as the charts are ordered, behind what counts.
+/// The fields in the order of the charts, after the fields that count.
 fn in_order(line: &Value) -> Vec<(&str, &Value)> {
     let known: Vec<&str> =
         COUNTERS.into_iter().chain(GROUPS.iter().flat_map(|group| group.fields).map(|(field, _)| *field)).collect();

@@ -1,4 +1,4 @@
-//! Evaluations that were kept in a run folder.
+//! Evaluations that a run folder keeps.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 
-/// What a report shows of a document `gm-eval/1` with data.
+/// The parts of a document `gm-eval/1` with data that a report shows.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Evaluation {
     model: String,
@@ -36,7 +36,7 @@ pub(super) struct Data {
     pub(super) binarise: String,
 }
 
-/// Numbers that were not finite are null in JSON.
+/// An interval for the mean log-probability. Numbers that were not finite are null in JSON.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct LogProb {
     pub(super) value: Option<f64>,
@@ -79,7 +79,7 @@ pub(super) struct Spread {
 }
 
 impl Evaluation {
-    /// All evaluations in the files `*.json` of a folder, by name; documents of other commands are passed over.
+    /// All evaluations in the files `*.json` of a folder, ordered by name. Documents of other commands are skipped.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl Evaluation {
     fn read(path: &Path, model: &Model) -> Result<Option<Self>> {
         let text = std::fs::read_to_string(path).map_err(Error::io("reading", path))?;
         let document: Value = serde_json::from_str(&text).map_err(Error::content(path))?;
-        // Without data there is a partition function and nothing to draw.
+        // A document without data has a partition function and nothing to draw.
         if document.get("schema").is_none_or(|schema| schema != "gm-eval/1") || document.get("data").is_none() {
             return Ok(None);
         }

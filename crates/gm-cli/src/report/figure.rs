@@ -10,10 +10,10 @@ use crate::error::Result;
 use crate::files::png;
 use crate::picture::{Chart, Curve};
 
-/// Width and height of charts; they are as wide as the screen of a phone, so that their numbers can be read there.
+/// Width and height of charts. They are as wide as the screen of a phone, so that their numbers can be read there.
 const CHART: (u32, u32) = (400, 270);
 
-/// A figure under its title and a sentence or two.
+/// A figure below its title and a sentence or two.
 pub(super) fn figure(title: &str, text: &str, picture: &Markup) -> Markup {
     html! { figure { figcaption { b { (title) } (text) } (picture) } }
 }
@@ -36,21 +36,22 @@ pub(super) fn pixels(title: &str, text: &str, picture: &RgbImage) -> Result<Mark
 /// [`crate::error::Error::Picture`] when it cannot be laid out.
 pub(super) fn chart(chart: &Chart, text: &str) -> Result<Markup> {
     let drawn = chart.svg(CHART.0, CHART.1)?;
-    // The page has its own opening tag: no fixed size, and a name for those who do not see the picture.
+    // The page has an opening tag of its own, without a fixed size and with a name for readers who do not see the
+    // picture.
     let inner = drawn.split_once('>').map_or("", |(_, inner)| inner).trim_end().trim_end_matches("</svg>");
     let size = format!("0 0 {} {}", CHART.0, CHART.1);
     let picture = html! { svg viewBox=(size) role="img" aria-label=(chart.title) { (PreEscaped(inner)) } };
     Ok(figure(&chart.title, text, &picture))
 }
 
-/// A chart of values by number, from 1.
+/// A chart of values against their number, from 1.
 pub(super) fn ranked(title: &str, (across, up): (&str, &str), lines: &[(String, Vec<f64>)]) -> Chart {
     let points = |values: &[f64]| values.iter().enumerate().map(|(i, &y)| ((i + 1) as f64, y)).collect();
     let curves = lines.iter().map(|(name, values)| Curve { name: name.clone(), points: points(values) }).collect();
     Chart { title: title.into(), across: across.into(), up: up.into(), curves, rising: false }
 }
 
-/// The outline of a histogram: each bin is a step as high as its share of the values.
+/// The outline of a histogram, in which each bin is a step as high as its share of the values.
 pub(super) fn outline(values: &[f32], (low, high): (f32, f32), bins: usize) -> Vec<(f64, f64)> {
     let shares = histogram(values, (low, high), bins);
     let width = f64::from(high - low) / bins as f64;

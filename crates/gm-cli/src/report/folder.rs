@@ -1,4 +1,4 @@
-//! What a report is made of: the files of a run folder, and rows that the model has not seen.
+//! The material of a report: the files of a run folder, and rows that the model has not seen.
 
 use std::path::{Path, PathBuf};
 
@@ -15,23 +15,23 @@ use crate::training::history;
 
 /// The content of a run folder.
 pub(crate) struct Folder {
-    /// Where it is.
+    /// The path of the folder.
     pub(crate) path: PathBuf,
-    /// What the run was to do.
+    /// The configuration of the run.
     pub(crate) config: Config,
-    /// The same, as the file has it.
+    /// The text of the configuration file.
     pub(crate) config_text: String,
-    /// The model as its file has it.
+    /// The content of the model file.
     pub(crate) data: ModelData,
-    /// The model to compute with.
+    /// The model.
     pub(crate) model: Model,
     /// The lines of `metrics.jsonl`.
     pub(crate) history: Vec<Value>,
-    /// Evaluations that were kept in the folder, with the names of their files.
+    /// Evaluations that the folder keeps, with the names of their files.
     pub(crate) evaluations: Vec<(String, Evaluation)>,
-    /// Rows to show, if the data are at hand.
+    /// Rows to show, if the data are available.
     pub(crate) held_out: Option<HeldOut>,
-    /// What is missing from the report, and why.
+    /// The parts that are missing from the report, with the reasons.
     pub(crate) notes: Vec<String>,
 }
 
@@ -40,8 +40,8 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// [`gm_train::Error::NoRun`] for another folder, [`Error::NoModel`] for a run without one, [`Error::Content`] for a
-    /// model that the configuration does not describe, and errors that name a damaged file.
+    /// [`gm_train::Error::NoRun`] for another folder, [`Error::NoModel`] for a run without one, [`Error::Content`] for
+    /// a model that the configuration does not describe, and errors that name a damaged file.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let file = path.join("config.toml");
         if !file.is_file() {
@@ -79,11 +79,11 @@ impl Folder {
         Ok(self)
     }
 
-    /// Adds rows of the run's own data, or a note why there are none.
+    /// Adds rows of the run's own data, or a note with the reason why there are none.
     ///
     /// # Errors
     ///
-    /// As [`with`](Self::with).
+    /// The errors of [`with`](Self::with).
     pub(crate) fn with_own_rows(mut self, data_dir: Option<PathBuf>) -> Result<Self> {
         let mut config = self.config.clone();
         config.data.data_dir = data_dir.or(config.data.data_dir);
@@ -120,13 +120,14 @@ fn check_same(file: &Path, config: &Config, model: &Model) -> Result<()> {
 #[derive(Clone, Debug)]
 pub(crate) struct HeldOut(pub(crate) Examples);
 
-/// Rows taken from the data.
+/// Number of rows taken from the data.
 const ROWS: usize = 100;
-/// Rows of which reconstructions and completions are shown.
+/// Number of rows whose reconstructions and completions are shown.
 const SHOWN: usize = 10;
 
 impl HeldOut {
-    /// The first rows of the test split, or of the validation split when there is none; nothing without either.
+    /// The first rows of the test split, or of the validation split if there is no test split. `None` if there is
+    /// neither.
     ///
     /// # Errors
     ///
@@ -145,16 +146,16 @@ impl HeldOut {
         Ok(Some(Self(Examples::new(split, names, kind, binarise)?)))
     }
 
-    /// A few of the rows.
+    /// The few rows whose reconstructions and completions are shown.
     ///
     /// # Errors
     ///
-    /// As [`RowList::choose`].
+    /// The errors of [`RowList::choose`].
     pub(super) fn choose(&self) -> Result<Examples> {
         RowList(self.shown()).choose(&self.0)
     }
 
-    /// Their numbers: of as many classes as there are.
+    /// The numbers of these rows, which come from all classes.
     fn shown(&self) -> Vec<usize> {
         let count = self.0.rows.samples();
         let Some(labels) = self.0.split.labels() else { return (0..count.min(SHOWN)).collect() };

@@ -1,4 +1,4 @@
-//! The likelihood interval as a picture: where the truth can lie, and what was measured on either side.
+//! The likelihood interval as a picture: the range of the true value, and the measurements on either side.
 
 use maud::{Markup, html};
 
@@ -12,13 +12,13 @@ use crate::training::{data_options, quoted};
 struct Mark {
     name: String,
     value: f64,
-    /// The ends of its bar; a bound from below has none above.
+    /// The ends of the bar. A lower bound has no upper end.
     low: f64,
     high: Option<f64>,
 }
 
 impl Mark {
-    /// The value, and what it bounds: a bound has an error of its own, so that its lower end is what holds.
+    /// The value and the bound that it gives. A bound has an error of its own, so that only its lower end holds.
     fn words(&self) -> String {
         let value = self.value;
         match self.high {
@@ -36,8 +36,9 @@ pub(super) fn section(folder: &Folder) -> Markup {
     }
     html! {
         p {
-            "Mean log p of an example, in nats; higher is better. A bar spans what the measurement leaves open, a dot is its best \
-             single number. Annealing errs upwards and bounds lie below, so that the truth is between the two sides."
+            "Mean log p of an example, in nats; higher is better. A bar spans the values that the measurement allows, \
+             a dot is its best single number. Annealing errs upwards and lower bounds err downwards, so the true \
+             value lies between the two."
         }
         @for (name, evaluation) in &folder.evaluations { (one(name, evaluation)) }
     }
@@ -48,8 +49,8 @@ fn unmeasured(folder: &Folder) -> Markup {
         format!("dgm report {} {}", quoted(&folder.path.display().to_string()), data_options(&folder.config.data));
     html! {
         p {
-            "Not measured yet; the learning curves show what training saw of it. This measures the likelihood of the test rows from \
-             both sides and draws the interval here:"
+            "Not measured yet. The learning curves show the estimates of training. This command measures the \
+             likelihood of the test rows from both sides, and the interval is drawn here:"
         }
         pre { (command) }
     }
@@ -69,10 +70,10 @@ fn one(name: &str, evaluation: &Evaluation) -> Markup {
     }
 }
 
-/// What was measured of log p, the interval first.
+/// The measurements of log p, the interval first.
 fn marks(evaluation: &Evaluation) -> Vec<Mark> {
     let p = &evaluation.mean_log_prob;
-    // A bound on p(v) Z is a bound on p(v) as far as Z is right.
+    // A bound on p(v) Z is a bound on p(v) only if Z is right.
     let estimated = evaluation.log_partition.as_ref().is_some_and(|z| z.method != "exact");
     let given = if estimated { ", at the estimated ln Z" } else { "" };
     let mut marks = Vec::new();
@@ -89,7 +90,7 @@ fn marks(evaluation: &Evaluation) -> Vec<Mark> {
     add(name, p.value, p.low, p.high.filter(|_| p.side != "lower"));
     if let Some(lower) = &evaluation.lower_bound {
         let low = lower.value.zip(lower.std_error).map(|(value, error)| value - 3.0 * error);
-        add(format!("lower side, {} walks (RAISE)", lower.walks), lower.value, low, None);
+        add(format!("lower bound, {} runs of reverse AIS (RAISE)", lower.walks), lower.value, low, None);
     }
     if let Some(bound) = evaluation.importance_weighted.as_ref().filter(|_| p.method != "importance-weighted") {
         let low = bound.value.zip(bound.std_error).map(|(value, error)| value - 3.0 * error);
@@ -103,7 +104,7 @@ const WIDTH: f64 = 440.0;
 const MARGIN: f64 = 14.0;
 const ROW: f64 = 44.0;
 
-/// The marks below one another over a common scale.
+/// The marks, one below the other, over a common scale.
 fn picture(marks: &[Mark]) -> Markup {
     let scale = Scale::of(marks);
     let height = marks.len() as f64 * ROW + 38.0;
@@ -120,13 +121,13 @@ fn picture(marks: &[Mark]) -> Markup {
     }
 }
 
-/// A mark under its name.
+/// A mark below its name.
 fn row(mark: &Mark, scale: &Scale, i: usize) -> Markup {
     let (top, colour) = (i as f64 * ROW, format!("var(--curve-{})", i % 5));
     let (value, low) = (scale.x(mark.value), scale.x(mark.low));
     let high = mark.high.map_or(WIDTH - MARGIN, |high| scale.x(high));
     let middle = top + 31.0;
-    // What lies above a bound is open, and fades.
+    // The range above a lower bound is open, so it is drawn faintly.
     let opacity = if mark.high.is_some() { "0.45" } else { "0.16" };
     html! {
         text x=(MARGIN) y=(top + 17.0) { (mark.name) ": " (mark.words()) }
@@ -142,7 +143,7 @@ fn coordinate(x: f64) -> String {
     format!("{x:.1}")
 }
 
-/// Nats across the picture.
+/// The scale of nats across the picture.
 struct Scale {
     low: f64,
     high: f64,
@@ -156,7 +157,7 @@ impl Scale {
         let (low, high) = if low <= high { (low, high) } else { (0.0, 0.0) };
         let room = ((high - low) * 0.12).max(0.05);
         let (low, high) = (low - room, high + room);
-        // A step of 1, 2 or 5 times a power of ten that gives two to six ticks.
+        // The step is 1, 2 or 5 times a power of ten and gives two to six ticks.
         let rough = (high - low) / 5.0;
         let power = 10.0_f64.powf(rough.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|digit| digit * power).find(|step| *step >= rough);
@@ -179,7 +180,7 @@ impl Scale {
     }
 }
 
-/// The same in numbers, and what lies behind it.
+/// The figures as a table, with the work behind them.
 fn table(evaluation: &Evaluation, marks: &[Mark]) -> Markup {
     let number = |x: Option<f64>| x.map_or("not finite".into(), |x| format!("{x:.3}"));
     let row = |name: &str, value: Option<f64>, low: String, high: String| {
@@ -207,7 +208,7 @@ fn table(evaluation: &Evaluation, marks: &[Mark]) -> Markup {
     }
 }
 
-/// How much work the figures rest on.
+/// The work behind the figures.
 fn behind(evaluation: &Evaluation) -> String {
     let mut parts = Vec::new();
     if let Some(z) = evaluation.log_partition.as_ref() {

@@ -1,4 +1,4 @@
-//! The report of a run: one page of HTML with everything in it.
+//! The report of a run: one self-contained page of HTML.
 
 mod chains;
 mod curves;
@@ -21,11 +21,11 @@ pub(crate) use folder::{Folder, HeldOut};
 
 /// The page of a run.
 ///
-/// The same run gives the same bytes: nothing depends on the time, and random numbers are addressed by the run's seed.
+/// The same run gives the same bytes: nothing depends on the time, and random numbers come from the run's seed.
 ///
 /// # Errors
 ///
-/// [`crate::error::Error::Picture`], and whatever the model refuses.
+/// [`crate::error::Error::Picture`], and the errors of the model.
 pub(crate) fn render(folder: &Folder) -> Result<String> {
     page::render(folder, &Streams::new(folder.config.seed))
 }
@@ -34,7 +34,7 @@ pub(crate) fn render(folder: &Folder) -> Result<String> {
 ///
 /// # Errors
 ///
-/// As [`render`], [`gm_data::Error`] for what is wrong in the folder, and when the page cannot be written.
+/// The errors of [`render`], and [`gm_data::Error`] when the page cannot be written.
 pub(crate) fn write(folder: &Folder, path: &Path) -> Result<()> {
     crate::files::save(path, render(folder)?.as_bytes())
 }

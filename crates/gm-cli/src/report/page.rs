@@ -10,14 +10,14 @@ use crate::error::Result;
 use crate::picture::{colour_rules, shape_of};
 use crate::training::{dashed, data_options, quoted};
 
-/// A part of the page: its anchor, its title and what it shows.
+/// A part of the page: its anchor, its title and its content.
 type Section = (&'static str, &'static str, Markup);
 
 /// The whole page.
 ///
 /// # Errors
 ///
-/// [`crate::error::Error::Picture`], and whatever the model refuses.
+/// [`crate::error::Error::Picture`], and the errors of the model.
 pub(super) fn render(folder: &Folder, streams: &Streams) -> Result<String> {
     let title = title(folder);
     let sections = sections(folder, streams)?;
@@ -104,7 +104,7 @@ fn indexed(symbol: &str, index: &str) -> Markup {
     html! { (symbol) sub { (index) } }
 }
 
-/// The joint distribution, and what it means for whoever uses the model.
+/// The joint distribution, and its consequences for the user of the model.
 fn joint(model: &Model) -> (Markup, &'static str) {
     let x = |l: &str| indexed("x", l);
     let b = |l: &str| indexed("b", l);
@@ -132,8 +132,8 @@ fn joint(model: &Model) -> (Markup, &'static str) {
         ),
         Model::Dbn(_) => (
             html! { "p(x) = RBM(" (x("L-1")) ", " (x("L")) ") " (product("l<L-1")) },
-            "A restricted Boltzmann machine on top of a sigmoid belief net. Samples come from a chain at the top and one pass down; an \
-             upward pass approaches the posterior.",
+            "A restricted Boltzmann machine on top of a sigmoid belief net. Samples come from a chain at the top and \
+             one pass down. An upward pass approaches the posterior.",
         ),
     }
 }
@@ -161,7 +161,7 @@ fn about(folder: &Folder) -> Markup {
     }
 }
 
-/// The configuration as its file has it, and commands to go on with.
+/// The text of the configuration file, and commands to continue with.
 fn commands(folder: &Folder) -> Markup {
     let run = folder.path.display().to_string();
     let (config, model) = (quoted(&format!("{run}/config.toml")), quoted(&format!("{run}/model.gm")));
@@ -173,7 +173,7 @@ fn commands(folder: &Folder) -> Markup {
         ),
         ("Measure the likelihood of the test rows, for this page", format!("dgm report {} {data}", quoted(&run))),
         ("Draw more samples", format!("dgm sample {model} -n 100 --out samples.png")),
-        ("Fill in what is missing", format!("dgm complete {model} {data} --mask right --out completed.png")),
+        ("Fill in missing values", format!("dgm complete {model} {data} --mask right --out completed.png")),
         ("Write this page again", format!("dgm report {}", quoted(&run))),
     ];
     html! {

@@ -1,4 +1,4 @@
-//! What the model makes of rows that it has not seen: reconstructions, completions and hidden activities.
+//! Reconstructions, completions and hidden activities of rows that the model has not seen.
 
 use gm_core::{BitMatrix, Purpose, Streams, VisibleKind};
 use gm_eval::{
@@ -18,18 +18,18 @@ use crate::mask::Mask;
 use crate::picture;
 use crate::units::levels;
 
-/// Effort: chains of a completion and their sweeps, draws and sweeps of a posterior.
+/// The effort: chains of a completion and their sweeps, draws and sweeps of a posterior.
 const CHAINS: usize = 10;
 const SWEEPS: usize = 200;
 const DRAWS: usize = 50;
-/// Units of a layer in the picture of activities.
+/// Number of units of a layer in the picture of activities.
 const UNITS: usize = 150;
 
 /// Reconstructions and completions of a few rows.
 ///
 /// # Errors
 ///
-/// Whatever the model refuses, and [`crate::error::Error::Picture`].
+/// The errors of the model, and [`crate::error::Error::Picture`].
 pub(super) fn completions(model: &Model, held_out: &HeldOut, streams: &Streams) -> Result<Markup> {
     let shown_rows = held_out.choose()?;
     let kind = model.visible_kind();
@@ -37,7 +37,7 @@ pub(super) fn completions(model: &Model, held_out: &HeldOut, streams: &Streams) 
     let about = format!("Rows of the {} split, binarise {}", shown_rows.about.split, shown_rows.about.binarise);
     let rebuilt = reconstruct(model, &shown_rows.rows, &streams.fork(Purpose::Choose, 10))?;
     let both = side_by_side(&shown_rows.rows.to_matrix(), &rebuilt);
-    let text = format!("{about}; below, the means of the visible units given one draw of the hidden units.");
+    let text = format!("{about}. Below them are the means of the visible units given one draw of the hidden units.");
     let reconstructed = figure::pixels(
         "Reconstructions",
         &text,
@@ -59,7 +59,7 @@ pub(super) fn completions(model: &Model, held_out: &HeldOut, streams: &Streams) 
     Ok(html! { div.figures { (reconstructed) (completed) } })
 }
 
-/// Completions with their figures.
+/// The completions with their figures.
 fn completion(
     (kind, shown): (VisibleKind, &Examples),
     missing: &BitMatrix,
@@ -69,12 +69,12 @@ fn completion(
     let CompletionQuality { accuracy, squared_error } = found.quality;
     let (method, sweeps) = (found.method, found.steps);
     let right = accuracy.map_or_else(String::new, |share| {
-        format!("{:.1} % of the missing units are on the right side, ", 100.0 * share)
+        format!("{:.1} % of the missing units are predicted correctly. ", 100.0 * share)
     });
     let half = if *mask == Mask::Bottom { "the lower half of their units" } else { "half of their units" };
     let text = format!(
-        "The same rows without {half}, and the mean of {CHAINS} completions by {method} ({sweeps} sweeps): {right}mean squared \
-         error {squared_error:.4}."
+        "The same rows without {half}, and the mean of {CHAINS} completions by {method} ({sweeps} sweeps). \
+         {right}Mean squared error {squared_error:.4}."
     );
     figure::pixels("Completions", &text, &picture_of((kind, shown), missing, &found.means, shown.shape(kind)))
 }
@@ -83,7 +83,7 @@ fn completion(
 ///
 /// # Errors
 ///
-/// As [`completions`].
+/// The errors of [`completions`].
 pub(super) fn activities(model: &Model, held_out: &HeldOut, streams: &Streams) -> Result<Markup> {
     let HeldOut(examples) = held_out;
     let settings = PosteriorSettings { method: None, samples: DRAWS, steps: DRAWS };
@@ -95,10 +95,10 @@ pub(super) fn activities(model: &Model, held_out: &HeldOut, streams: &Streams) -
     let pictures = layers.iter().enumerate().map(|(l, layer)| {
         let means = &layer.means;
         let text = format!(
-            "A line for each of {} rows{ordered}, a column for each unit; white is on. {}",
+            "Each of {} rows{ordered} is a line, each unit is a column, and white is on. {}",
             means.ncols(),
             if means.nrows() > UNITS {
-                format!("The {UNITS} units that differ most between rows.")
+                format!("Shown are the {UNITS} units that differ most between rows.")
             } else {
                 String::new()
             }
@@ -108,7 +108,7 @@ pub(super) fn activities(model: &Model, held_out: &HeldOut, streams: &Streams) -
     let pictures = pictures.collect::<Result<Vec<_>>>()?;
     let lines: Vec<(String, Vec<f64>)> =
         layers.iter().enumerate().map(|(l, layer)| (format!("layer {}", l + 1), layer.rates.clone())).collect();
-    let chart = figure::ranked("How often units are on", ("unit, the busiest first", "mean over rows"), &lines);
+    let chart = figure::ranked("Activity of the units", ("unit, the most active first", "mean over rows"), &lines);
     Ok(html! {
         p {
             "Posterior means of the hidden units for " (examples.rows.samples()) " rows of the " (about.split) " split, by the method "
@@ -116,12 +116,12 @@ pub(super) fn activities(model: &Model, held_out: &HeldOut, streams: &Streams) -
         }
         div.figures {
             @for picture in &pictures { (picture) }
-            (figure::chart(&chart, "Units that are always or never on tell nothing about a row.")?)
+            (figure::chart(&chart, "A unit that is always on or always off tells nothing about a row.")?)
         }
     })
 }
 
-/// Rows below one another, units side by side: those that differ most between rows, the busiest first.
+/// Rows as lines and units as columns. The units are those that differ most between rows, the most active first.
 fn heat(layer: &LayerActivity) -> RgbImage {
     let (means, units) = (&layer.means, layer.most_varied(UNITS));
     let scale = (600 / units.len().max(1)).clamp(2, 8) as u32;

@@ -1,4 +1,4 @@
-//! The parameters: filters, singular values, histograms and units that do nothing.
+//! The parameters: filters, singular values, histograms and dead units.
 
 use gm_core::ModelData;
 use gm_eval::{
@@ -13,14 +13,14 @@ use crate::picture::{Chart, Curve, Shape, filters};
 use crate::training::draw_filters;
 use crate::units::filter_shape;
 
-/// Filters drawn of a layer.
+/// Number of filters drawn for a layer.
 const FILTERS: usize = 100;
-/// Bins of a histogram.
+/// Number of bins of a histogram.
 const BINS: usize = 60;
-/// Multiplications above which a spectrum takes too long for a report.
+/// The number of multiplications above which a spectrum takes too long for a report.
 const SPECTRUM: usize = 1_200_000_000;
 
-/// What the units of each hidden layer look for.
+/// Pictures of the weights into the units of each hidden layer.
 ///
 /// # Errors
 ///
@@ -37,10 +37,15 @@ pub(super) fn filter_pictures(data: &ModelData, shape: Shape) -> Result<Markup> 
     let deeper = (1..stack.depth()).map(|l| {
         let through = weights_to_visible(stack, l);
         let text = format!(
-            "Weights of {}, carried down through the layers below by multiplication: a linear view of what a unit stands for.",
+            "Weights of {}, multiplied by the weights of the layers below. This is a linear view of the data that \
+             switch a unit on.",
             shown(through.ncols())
         );
-        figure::pixels(&format!("Hidden layer {}", l + 1), &text, &filters(&through.select_columns(&strongest_units(&through, FILTERS)), shape, Some(10)))
+        figure::pixels(
+            &format!("Hidden layer {}", l + 1),
+            &text,
+            &filters(&through.select_columns(&strongest_units(&through, FILTERS)), shape, Some(10)),
+        )
     });
     let deeper = deeper.collect::<Result<Vec<_>>>()?;
     Ok(html! { div.figures { (picture) @for picture in &deeper { (picture) } } })
@@ -66,7 +71,7 @@ pub(super) fn statistics(data: &ModelData) -> Result<Markup> {
     let spectrum = figure::ranked("Singular values of the weights", ("rank", "singular value"), &lines);
     let ranks: Vec<String> =
         spectra.iter().map(|spectrum| format!("{} {:.1}", spectrum.name, spectrum.effective_rank)).collect();
-    let text = format!("Effective rank, the number of directions that carry the weight: {}.", ranks.join(", "));
+    let text = format!("The effective rank is the number of directions that carry the weights: {}.", ranks.join(", "));
     let weights: Vec<(String, &[f32])> =
         (0..stack.depth()).map(|l| (format!("weights.{l}"), stack.weights(l).as_slice())).collect();
     let biases: Vec<(String, &[f32])> =
@@ -77,7 +82,8 @@ pub(super) fn statistics(data: &ModelData) -> Result<Markup> {
             (figure::chart(&histogram("Histogram of the weights", "weight", &weights), "Share of the weights in each bin.")?)
             (figure::chart(&histogram("Histogram of the biases", "bias", &biases), "Share of the units in each bin.")?)
         }
-        @if left_out { p { "Singular values of the largest matrices are left out for their time; " code { "dgm inspect" } " computes them." } }
+        @if left_out { p { "Singular values of the largest matrices are left out, since they take too long; \
+                            " code { "dgm inspect" } " computes them." } }
         (ranges(data))
     })
 }
@@ -118,8 +124,8 @@ fn ranges(data: &ModelData) -> Markup {
             }
         } }
         p.lead {
-            "A dead unit is hardly moved by its neighbours, whatever they do; always off and always on mean a probability below 0.01 or \
-             above 0.99 in every state of its neighbours."
+            "The neighbours of a dead unit change its probability by less than 0.01. A unit is always off or always \
+             on if its probability is below 0.01 or above 0.99 in every state of its neighbours."
         } }
     }
 }

@@ -1,4 +1,4 @@
-//! What the tests of the program share: a workshop folder in which it runs, and a small model to work with.
+//! The parts that tests of the program share: a workshop folder in which it runs, and a small model.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
@@ -9,14 +9,14 @@ use std::sync::OnceLock;
 use assert_cmd::Command;
 use serde_json::Value;
 
-/// The program, with nothing of the user's surroundings that it might read.
+/// The program, without variables of the user's environment that it might read.
 pub(crate) fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dgm"));
     command.current_dir(folder).env_remove("DGM_DATA").env("HOME", folder).env_remove("XDG_CACHE_HOME");
     command
 }
 
-/// A folder of its own for each test, removed afterwards.
+/// A folder for one test, which is removed afterwards.
 pub(crate) struct Workshop(tempfile::TempDir);
 
 impl Workshop {
