@@ -14,37 +14,39 @@ use crate::picture::Shape;
 /// The folder of known data sets, apart from `--data-dir`.
 const FOLDER: &str = "DGM_DATA";
 
-/// The help of an option that several commands have.
-pub(crate) const DATA: &str = "Data: a built-in name (`digits`), a known set (`mnist`) or the path of a file or folder";
+/// The help text of an option that several commands have.
+pub(crate) const DATA: &str = "The data: a built-in name (`digits`), a known set (`mnist`) or the path of a file or \
+                               folder";
 
-/// The help of an option that several commands have.
-pub(crate) const BINARISE: &str = "How grey levels become 0 and 1: `none`, `threshold[:T]` or `fixed[:SEED]` [default: `none` for binary data, else `fixed:0`]";
+/// The help text of an option that several commands have.
+pub(crate) const BINARISE: &str = "The binarisation of grey levels: `none`, `threshold[:T]` or `fixed[:SEED]` \
+                                   [default: `none` for binary data, else `fixed:0`]";
 
-/// The help of an option that several commands have.
-pub(crate) const INVERT: &str = "Exchange 0 and 1, and grey levels with their complements";
+/// The help text of an option that several commands have.
+pub(crate) const INVERT: &str = "Replace every value v between 0 and 1 by 1 - v";
 
-/// The help of an option that several commands have.
-pub(crate) const SPLIT: &str = "Which rows: train, valid, test or all";
+/// The help text of an option that several commands have.
+pub(crate) const SPLIT: &str = "The rows: train, valid, test or all";
 
-/// The help of an option that several commands have.
-pub(crate) const TEST_SPLIT: &str = "Which rows: train, valid, test or all [default: test]";
+/// The help text of an option that several commands have.
+pub(crate) const TEST_SPLIT: &str = "The rows: train, valid, test or all [default: test]";
 
-/// Where known data sets are.
+/// The option that names the folder of known data sets.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Folders {
-    /// Folder that holds the folders of known data sets [default: $DGM_DATA, else the user's cache]
+    /// The folder that holds the folders of known data sets [default: $DGM_DATA, else the user's cache]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 }
 
 impl Folders {
-    /// The folder given by option or environment.
+    /// The folder that the option or the environment names.
     pub(crate) fn given(&self) -> Option<PathBuf> {
         let set = |value: &std::ffi::OsString| !value.is_empty();
         self.data_dir.clone().or_else(|| std::env::var_os(FOLDER).filter(set).map(PathBuf::from))
     }
 
-    /// How to load data from there.
+    /// Options to load data from these folders.
     pub(crate) fn options(&self, binarise: Option<Binarise>) -> LoadOptions {
         LoadOptions { data_dir: self.given(), cache_dir: cache(), binarise, ..LoadOptions::default() }
     }
@@ -64,7 +66,7 @@ fn cache() -> Option<PathBuf> {
     cache.map(|cache| cache.join("dgm"))
 }
 
-/// Which rows of a data set.
+/// A choice of rows of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     /// One of the three splits.
@@ -107,36 +109,36 @@ pub(crate) struct Rows {
     pub(crate) invert: bool,
 }
 
-/// Rows as a model sees them, with all that a report says about them.
+/// Rows in the form that a model takes, with their description for reports.
 #[derive(Clone, Debug)]
 pub(crate) struct Examples {
     /// The rows.
     pub(crate) split: Split,
     /// Their values, [units, rows].
     pub(crate) rows: Batch,
-    /// What a report says.
+    /// The description for reports.
     pub(crate) about: About,
 }
 
-/// What a report says about data.
+/// The description of data in reports.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct About {
-    /// Name or path.
+    /// The name or path of the data.
     pub(crate) source: String,
-    /// Which rows.
+    /// The chosen split.
     pub(crate) split: String,
-    /// How many.
+    /// Number of rows.
     pub(crate) rows: usize,
-    /// How grey levels became 0 and 1.
+    /// The binarisation of grey levels.
     pub(crate) binarise: String,
 }
 
 impl Rows {
-    /// How to load the data for visible units of a kind.
+    /// Options to load the data for visible units of a kind.
     ///
     /// # Errors
     ///
-    /// [`Error::Option`] for a binarisation of what is no zeros and ones.
+    /// [`Error::Option`] for a binarisation with visible units that are not binary.
     fn options(&self, kind: VisibleKind) -> Result<LoadOptions> {
         match self.binarise {
             Some(binarise) if kind.takes_numbers() && binarise != Binarise::None => {
@@ -149,12 +151,12 @@ impl Rows {
         }
     }
 
-    /// The name of the data and the chosen rows, for visible units of a kind.
+    /// The name of the data, and the chosen rows for visible units of a kind.
     ///
     /// # Errors
     ///
-    /// [`gm_data::Error`] naming the data and what is wrong with them, [`Error::Option`] for a binarisation of what is
-    /// no zeros and ones.
+    /// [`gm_data::Error`] with the data and the fault, [`Error::Option`] for a binarisation with visible units that are
+    /// not binary.
     pub(crate) fn split(&self, part: Part, kind: VisibleKind) -> Result<(String, Split)> {
         let (spec, options) = (DataSpec::parse(&self.data)?, self.options(kind)?);
         let split = match part {
@@ -168,7 +170,7 @@ impl Rows {
     ///
     /// # Errors
     ///
-    /// As [`split`](Self::split).
+    /// The errors of [`split`](Self::split).
     pub(crate) fn dataset(&self, kind: VisibleKind) -> Result<Dataset> {
         Ok(load(&DataSpec::parse(&self.data)?, &self.options(kind)?)?)
     }
@@ -177,7 +179,7 @@ impl Rows {
     ///
     /// # Errors
     ///
-    /// As [`split`](Self::split), and [`Error::Units`] when the model has other visible units.
+    /// The errors of [`split`](Self::split), and [`Error::Units`] when the number of visible units differs.
     pub(crate) fn load_for(&self, model: &Model, path: &Path, part: Part) -> Result<Examples> {
         let kind = model.visible_kind();
         let (source, split) = self.split(part, kind)?;
@@ -188,12 +190,12 @@ impl Rows {
 }
 
 impl Examples {
-    /// Rows of the source and split of these names as visible units of a kind take them, binarised as evaluation does
-    /// unless told.
+    /// Rows in the form that visible units of a kind take. `None` as the binarisation takes the default of evaluation.
+    /// The names of the source and of the split go into reports.
     ///
     /// # Errors
     ///
-    /// [`gm_data::Error`] for a binarisation that does not give one answer, and for values that are no categories.
+    /// [`gm_data::Error`] for a binarisation that has no single answer, and for values that are not categories.
     pub(crate) fn new(
         split: Split,
         (source, name): (String, String),
@@ -208,7 +210,7 @@ impl Examples {
         Ok(Self { split, rows, about })
     }
 
-    /// The shape in which to draw a row, of visible units of a kind.
+    /// The shape in which a row of visible units of a kind is drawn.
     pub(crate) fn shape(&self, kind: VisibleKind) -> Shape {
         crate::picture::shape_of(sites(kind, self.rows.units()), self.split.image())
     }
@@ -218,12 +220,12 @@ impl Examples {
 ///
 /// # Errors
 ///
-/// [`Error::Units`] when the model has other visible units.
+/// [`Error::Units`] when the number of visible units differs.
 pub(crate) fn check_units(model: &Model, path: &Path, source: &str, units: usize) -> Result<()> {
     check_input(model.visible(), path, source, units)
 }
 
-/// Refuses data of other units than the file's model takes.
+/// Refuses data whose number of units is not the number that the file's model takes.
 ///
 /// # Errors
 ///
@@ -263,7 +265,7 @@ impl RowList {
     ///
     /// # Errors
     ///
-    /// [`Error::Option`] when one is not there.
+    /// [`Error::Option`] for a row that the split does not have.
     pub(crate) fn choose(&self, examples: &Examples) -> Result<Examples> {
         let rows = examples.rows.samples();
         if let Some(row) = self.0.iter().find(|&&row| row >= rows) {

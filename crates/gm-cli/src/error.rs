@@ -1,4 +1,4 @@
-//! The program's errors: what happened, in the libraries' words, and what to do about it, with our flags.
+//! The program's errors: the text of the libraries, and a remedy that names the program's options.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use gm_train::Error as Train;
 /// The result of a command.
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong.
+/// An error of a command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// A model, a setting or an estimate was refused.
+    /// gm-core refused a model, a setting or an estimate.
     #[error(transparent)]
     Core(#[from] gm_core::Error),
-    /// Data or a file were refused.
+    /// gm-data refused data or a file.
     #[error(transparent)]
     Data(Data),
     /// Training or a run folder failed.
@@ -26,7 +26,7 @@ pub(crate) enum Error {
     /// The operating system refused or failed.
     #[error("{op} {}: {source}", path.display())]
     Io {
-        /// What was attempted.
+        /// The operation, such as `reading`.
         op: &'static str,
         /// The file or folder.
         path: PathBuf,
@@ -41,12 +41,12 @@ pub(crate) enum Error {
         /// What is wrong with it.
         detail: String,
     },
-    /// Something would be overwritten.
+    /// A file or a folder would be overwritten.
     #[error("{} exists already", path.display())]
     Exists {
         /// The file or folder.
         path: PathBuf,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
     /// An option's value cannot be used.
@@ -56,10 +56,10 @@ pub(crate) enum Error {
         option: &'static str,
         /// Its value.
         value: String,
-        /// What would do.
+        /// The allowed values.
         allowed: String,
     },
-    /// An option has an effect only together with another one.
+    /// An option has an effect only together with another option.
     #[error("{option} {value} needs {needs}")]
     Needs {
         /// The option.
@@ -80,11 +80,11 @@ pub(crate) enum Error {
     Units {
         /// The model file.
         path: PathBuf,
-        /// Its visible units.
+        /// Number of its visible units.
         model: usize,
         /// The data.
         data: String,
-        /// Their units.
+        /// Number of their units.
         units: usize,
     },
     /// A server did not give a file.
@@ -92,25 +92,25 @@ pub(crate) enum Error {
     Download {
         /// The file's address.
         address: String,
-        /// What happened.
+        /// The reason.
         detail: String,
     },
-    /// Training would take more memory than there is.
-    #[error("training {parameters} parameters takes about {needed} MiB beside the data, {left} MiB are left ({limit})")]
+    /// Training would take more memory than is free.
+    #[error("training {parameters} parameters takes about {needed} MiB beside the data, {left} MiB are free ({limit})")]
     Memory {
-        /// Parameters of the model.
+        /// Number of parameters of the model.
         parameters: u64,
-        /// MiB that training takes.
+        /// The MiB that training takes.
         needed: u64,
-        /// MiB that are left.
+        /// The MiB that are free.
         left: u64,
-        /// What limits them.
+        /// The limit behind them.
         limit: &'static str,
     },
     /// A picture could not be drawn.
     #[error("drawing a picture: {detail}")]
     Picture {
-        /// The drawing library's words.
+        /// The text of the drawing library.
         detail: String,
     },
 }
@@ -125,7 +125,7 @@ impl From<Data> for Error {
 }
 
 impl From<Eval> for Error {
-    /// A setting that is set by an option becomes that option.
+    /// A setting of the libraries that an option sets becomes that option.
     fn from(error: Eval) -> Self {
         match error {
             Eval::Setting { op, arg, value, allowed } => match option_name(arg) {
@@ -156,7 +156,7 @@ fn option_name(arg: &str) -> Option<&'static str> {
     })
 }
 
-/// A text of the libraries, in which names of arguments stand in backticks, with our options in their place.
+/// A text of the libraries in which options replace the names of arguments, which stand in backticks.
 pub(crate) fn in_options(text: &str) -> String {
     let word = |(i, part): (usize, &str)| match option_name(part).filter(|_| i % 2 == 1) {
         Some(option) => option.to_owned(),
@@ -177,19 +177,19 @@ impl From<Train> for Error {
 }
 
 impl Error {
-    /// Says that an operating-system error concerned a path; made for `map_err`.
+    /// Returns a function for `map_err` that adds the operation and the path to an error of the operating system.
     pub(crate) fn io(op: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
         move |source| Self::Io { op, path, source }
     }
 
-    /// Says that a file's content cannot be used; made for `map_err`.
+    /// Returns a function for `map_err` that adds the path to an error in the content of a file.
     pub(crate) fn content<E: ToString>(path: impl AsRef<Path>) -> impl FnOnce(E) -> Self {
         let path = path.as_ref().to_path_buf();
         move |error| Self::Content { path, detail: error.to_string() }
     }
 
-    /// Refuses an option that was given without the one that it needs.
+    /// Refuses an option that is given without the option that it needs.
     pub(crate) fn needs<T: ToString>(option: &'static str, given: Option<T>, holds: bool, needs: &str) -> Result<()> {
         match given {
             Some(value) if !holds => Err(Self::Needs { option, value: value.to_string(), needs: needs.into() }),
@@ -197,18 +197,20 @@ impl Error {
         }
     }
 
-    /// What the user can do, with the program's own flags.
+    /// The remedy for the user, which names the program's options.
     fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::Exists { remedy, .. } => Some(remedy),
-            Self::Memory { .. } => Some("fewer --hidden units take less, or raise the limit"),
-            Self::NoModel { .. } => Some("`dgm train --resume RUN` finishes the run"),
-            Self::Units { .. } => {
-                Some("give the data the model was trained on; `dgm data info SPEC` and `dgm inspect MODEL` show both")
-            }
-            Self::Download { .. } => {
-                Some("the same command goes on where it stopped; --mirror URL names another server")
-            }
+            Self::Memory { .. } => Some("use fewer --hidden units, or raise the limit"),
+            Self::NoModel { .. } => Some("finish the run with `dgm train --resume RUN`"),
+            Self::Units { .. } => Some(
+                "give data of the kind that the model was trained on; `dgm data info SPEC` and `dgm inspect MODEL` \
+                 show the numbers of units",
+            ),
+            Self::Download { .. } => Some(
+                "run the same command again to continue where it stopped, or name another server with \
+                 --mirror URL",
+            ),
             Self::Core(error) => core_remedy(error),
             Self::Data(error) => data_remedy(error),
             Self::Train(error) => train_remedy(error),
@@ -216,7 +218,7 @@ impl Error {
         }
     }
 
-    /// Whether the user asked to stop.
+    /// Whether the user interrupted the command.
     pub(crate) fn is_interruption(&self) -> bool {
         matches!(self, Self::Core(gm_core::Error::Interrupted { .. }))
     }
@@ -233,15 +235,17 @@ impl Error {
 
 fn core_remedy(error: &gm_core::Error) -> Option<&'static str> {
     match error {
-        gm_core::Error::TooLarge { .. } => Some("leave out --exact to estimate by annealed importance sampling"),
-        gm_core::Error::NonFinite { .. } => Some("a lower --learning-rate keeps training stable"),
-        gm_core::Error::Unknown { what: "data set", .. } => Some("`dgm data list` shows them; files are given by path"),
+        gm_core::Error::TooLarge { .. } => Some("leave out --exact to use annealed importance sampling"),
+        gm_core::Error::NonFinite { .. } => Some("use a lower --learning-rate"),
+        gm_core::Error::Unknown { what: "data set", .. } => {
+            Some("`dgm data list` shows the known data sets; name a file by its path")
+        }
         gm_core::Error::Param { arg, .. } => option_of(arg),
         _ => None,
     }
 }
 
-/// Which option sets a parameter of the libraries.
+/// The remedy that names the option for a parameter of the libraries.
 fn option_of(arg: &str) -> Option<&'static str> {
     Some(match arg {
         "hidden" => "set it with --hidden",
@@ -266,33 +270,33 @@ fn option_of(arg: &str) -> Option<&'static str> {
 fn data_remedy(error: &Data) -> Option<&'static str> {
     match error {
         Data::NotFound { .. } => {
-            Some("name the folder that holds it with --data-dir or DGM_DATA, or get it with `dgm data fetch`")
+            Some("name the folder that holds it with --data-dir or DGM_DATA, or fetch it with `dgm data fetch`")
         }
-        Data::OutOfRange { .. } => Some(
-            "the flag is --binarise threshold:T; a rbm, dbm or dbn with --visible gaussian takes numbers as they are",
-        ),
-        Data::GreyLevels { .. } => Some("the flag is --binarise"),
+        Data::OutOfRange { .. } => {
+            Some("binarise with --binarise threshold:T, or train an rbm, dbm or dbn with --visible gaussian")
+        }
+        Data::GreyLevels { .. } => Some("set it with --binarise"),
         Data::File { source: FileError::WrongKind { found, .. }, .. } if found == "classifier" => {
-            Some("`dgm eval`, `dgm infer`, `dgm inspect` and `dgm convert` take classifiers")
+            Some("use a classifier with `dgm eval`, `dgm infer`, `dgm inspect` and `dgm convert`")
         }
         Data::NoLabels { .. } => Some(
-            "labels are a labels-idx1-ubyte file beside the images, a csv column `label`, an npz array `labels` or the first \
-             word of libsvm lines",
+            "give labels as a labels-idx1-ubyte file beside the images, a csv column `label`, an npz array `labels` \
+             or the first word of libsvm lines",
         ),
         Data::File { source: FileError::NewerVersion { .. }, .. } => Some("use a newer dgm"),
-        Data::TooFewRows { .. } => Some("a trained model takes them with --split all"),
+        Data::TooFewRows { .. } => Some("evaluate a trained model on all rows with --split all"),
         _ => None,
     }
 }
 
 fn train_remedy(error: &Train) -> Option<&'static str> {
     match error {
-        Train::RunExists { .. } => Some("the flags are --resume RUN and --out RUN"),
-        Train::NoRun { .. } => Some("`dgm train rbm --data SPEC --out RUN` begins one"),
-        Train::OldCheckpoint { .. } => Some("`dgm train --config RUN/config.toml --out NEW` starts it anew"),
-        Train::Diverged { .. } => Some("the flags are --learning-rate, --l2 and --max-norm"),
+        Train::RunExists { .. } => Some("use --resume RUN or --out RUN"),
+        Train::NoRun { .. } => Some("start a run with `dgm train rbm --data SPEC --out RUN`"),
+        Train::OldCheckpoint { .. } => Some("start it anew with `dgm train --config RUN/config.toml --out NEW`"),
+        Train::Diverged { .. } => Some("set them with --learning-rate, --l2 and --max-norm"),
         Train::Finished { .. } => {
-            Some("for more epochs raise them in a copy of its config.toml and pass that to --config")
+            Some("for more epochs, raise `epochs` in a copy of its config.toml and pass the copy to --config")
         }
         _ => None,
     }
@@ -303,11 +307,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn table_lines_say_what_happened_and_what_to_do() {
+    fn table_lines_have_the_error_and_the_remedy() {
         let error = Error::Core(gm_core::Error::TooLarge { op: "exact", units: 40, limit: 30 });
         assert_eq!(
             error.line(),
-            "exact: 40 units must be enumerated, at most 30 can be; leave out --exact to estimate by annealed importance sampling"
+            "exact: 40 units must be enumerated, at most 30 can be; leave out --exact to use annealed importance \
+             sampling"
         );
         assert!(Error::Core(gm_core::Error::Interrupted { op: "ais" }).is_interruption());
         let error = Error::Content { path: "a.npy".into(), detail: "first\nsecond".into() };

@@ -1,4 +1,4 @@
-//! Files that commands write: checked before the work, written whole or not at all.
+//! Files that commands write. They are checked before the work, and written whole or not at all.
 
 use std::io::{self, Cursor, Write as _};
 use std::path::{Path, PathBuf};
@@ -13,18 +13,18 @@ use crate::error::{Error, Result};
 /// The help of an option that several commands have.
 pub(crate) const FORCE: &str = "Replace the file if it exists";
 
-/// What an output file holds, by its extension.
+/// The kind of an output file, which its extension tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A picture.
     Png,
     /// A NumPy array of shape [samples, units].
     Npy,
-    /// A line of numbers a sample.
+    /// Text with a line of numbers for each sample.
     Csv,
     /// A JSON document.
     Json,
-    /// A page.
+    /// An HTML page.
     Html,
 }
 
@@ -40,23 +40,23 @@ impl Kind {
     }
 }
 
-/// Takes rows as they come about, [units, some rows].
+/// A function that takes rows as they are computed, [units, some rows].
 pub(crate) type Rows<'a> = dyn FnMut(&Matrix) -> Result<()> + 'a;
 
-/// An output file that may be written.
+/// An output file that has been checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     path: PathBuf,
-    /// What to write.
+    /// The kind of the file.
     pub(crate) kind: Kind,
 }
 
 impl Target {
-    /// Accepts a path whose extension is one of `kinds` and where nothing would be lost.
+    /// Accepts a path whose extension is one of `kinds` and that holds no file, or with `force` any file.
     ///
     /// # Errors
     ///
-    /// [`Error::Option`] for another extension, [`Error::Exists`] for a file, unless `force`.
+    /// [`Error::Option`] for another extension, [`Error::Exists`] for an existing file without `force`.
     pub(crate) fn new(path: &Path, kinds: &[Kind], force: bool) -> Result<Self> {
         let extension =
             path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -69,7 +69,7 @@ impl Target {
         Ok(Self { path: path.into(), kind })
     }
 
-    /// Where it will be.
+    /// The path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -78,7 +78,7 @@ impl Target {
     ///
     /// # Shapes
     ///
-    /// `values` is [units, samples]; the file has a sample a row.
+    /// `values` is [units, samples]; the file has one row for each sample.
     ///
     /// # Errors
     ///
@@ -91,15 +91,17 @@ impl Target {
         save(&self.path, &bytes)
     }
 
-    /// Writes rows while they come about: an array of bytes if all values are 0 or 1, else of single-precision numbers, or text.
+    /// Writes rows while they are computed, as an array or as text. An array has bytes if all values are 0 or 1, else
+    /// numbers of single precision.
     ///
     /// # Shapes
     ///
-    /// The file has `rows` rows of `columns` values; what `fill` hands over is [columns, some rows].
+    /// The file has `rows` rows of `columns` values; `fill` hands over parts of shape [columns, some rows].
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] or [`gm_data::Error::Io`] when writing fails, or what `fill` says; an older file is untouched then.
+    /// [`Error::Io`] or [`gm_data::Error::Io`] when writing fails, or the error of `fill`. An older file is untouched
+    /// then.
     pub(crate) fn write_rows<T>(
         &self,
         [rows, columns]: [usize; 2],
@@ -118,7 +120,7 @@ impl Target {
         Ok(done)
     }
 
-    /// Writes a list of numbers, one a row.
+    /// Writes a list of numbers, one in each row.
     ///
     /// # Errors
     ///
@@ -144,13 +146,13 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// As [`save_picture`].
+    /// The errors of [`save_picture`].
     pub(crate) fn write_picture(&self, picture: &RgbImage) -> Result<()> {
         save_picture(&self.path, picture)
     }
 }
 
-/// Refuses a path where something would be lost.
+/// Refuses a path that holds a file, unless `force` is set.
 ///
 /// # Errors
 ///
@@ -199,7 +201,7 @@ fn csv(values: &Matrix) -> String {
     values.column_iter().map(|sample| line(sample.as_view())).collect()
 }
 
-/// An array of bytes when all values are 0 or 1, else of single-precision numbers.
+/// An array, of bytes if all values are 0 or 1, else of numbers of single precision.
 fn npy(values: &Matrix) -> io::Result<Vec<u8>> {
     let shape = [values.ncols() as u64, values.nrows() as u64];
     if values.iter().all(|&x| x == 0.0 || x == 1.0) {
@@ -216,7 +218,7 @@ fn array<T: npyz::AutoSerialize>(shape: &[u64], values: impl Iterator<Item = T>)
     Ok(bytes)
 }
 
-/// An array whose rows `fill` hands over.
+/// Writes an array whose rows `fill` hands over.
 fn fill_array<N: npyz::AutoSerialize, T>(
     (file, path): (&mut NewFile, &Path),
     shape: &[u64],
@@ -247,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn table_rows_that_come_about_give_the_same_files() {
+    fn table_rows_in_parts_give_the_same_files() {
         let folder = tempfile::tempdir().unwrap();
         let values = Matrix::from_column_slice(2, 3, &[0.0, 1.0, 1.0, 1.0, 0.0, 0.5]);
         let parts = [values.columns(0, 2).into_owned(), values.columns(2, 1).into_owned()];

@@ -91,8 +91,8 @@ mod tests {
         let error = check_within(&[784, 20_000], Some((400 << 20, limit))).unwrap_err().line();
         assert_eq!(
             error,
-            "training 15700784 parameters takes about 628 MiB beside the data, 400 MiB are left (the limit of the control group); \
-             fewer --hidden units take less, or raise the limit"
+            "training 15700784 parameters takes about 628 MiB beside the data, 400 MiB are free (the limit of the \
+             control group); use fewer --hidden units, or raise the limit"
         );
         assert!(check_within(&[usize::MAX, usize::MAX], Some((1 << 40, limit))).is_err());
     }

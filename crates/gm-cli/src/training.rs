@@ -327,7 +327,7 @@ const SWEEPS: usize = 1_000;
 ///
 /// # Errors
 ///
-/// Whatever the model refuses.
+/// The errors of the model.
 pub(crate) fn draw_samples(
     model: &Model,
     count: usize,

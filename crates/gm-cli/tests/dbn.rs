@@ -1,4 +1,4 @@
-//! Deep belief networks through the whole program, from training to pictures of a class, and what it refuses to do with them.
+//! Deep belief networks through the whole program, from training to pictures of a class, and the errors for them.
 
 mod common;
 
@@ -9,7 +9,7 @@ fn words(line: &str) -> Vec<&str> {
     line.split(' ').collect()
 }
 
-/// Nine visible units, twelve hidden ones: small enough for everything that is exact.
+/// A model of nine visible and twelve hidden units, which is small enough for all exact figures.
 fn trained(workshop: &Workshop) -> serde_json::Value {
     let train = "train dbn --data bars-and-stripes:3 --hidden 5,7 --layer-epochs 400,200 --batch-size 8 --chains 50 \
                  --learning-rate 0.2,0.1 --seed 1 --out run";
@@ -17,7 +17,7 @@ fn trained(workshop: &Workshop) -> serde_json::Value {
 }
 
 #[test]
-fn table_train_leaves_a_run_and_every_command_takes_its_model() {
+fn table_train_writes_a_run_and_every_command_takes_its_model() {
     let workshop = Workshop::new();
     let document = trained(&workshop);
     assert_eq!((&document["model"], &document["layers"]), (&json!("dbn"), &json!([9, 5, 7])));
@@ -66,7 +66,7 @@ fn table_eval_reports_exact_likelihood_and_both_sides() {
     );
     let [low, high] = ["/mean_log_prob/low", "/mean_log_prob/high"].map(|at| number(&found, at));
     assert!(low < truth + 0.02 && truth < high + 0.1, "{low} {truth} {high}");
-    assert!(workshop.says(&words(annealed)).contains("walks back from the data (raise)"));
+    assert!(workshop.says(&words(annealed)).contains("runs of reverse AIS from the data (raise)"));
 }
 
 #[test]

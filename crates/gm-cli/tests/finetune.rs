@@ -1,4 +1,4 @@
-//! Classifiers through the whole program, from a model's weights or random ones, and what it refuses.
+//! Classifiers through the whole program, from a model's weights or from random ones, and the errors for them.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may panic as the tests themselves do")]
 
@@ -93,7 +93,7 @@ fn table_label_units_of_a_belief_network_classify_and_its_weights_are_a_start() 
     workshop.json(&words("train dbn --data digits --hidden 60 --labels --epochs 50 --out one"));
     let report = workshop.json(&words("eval one/model.gm --data digits --classify --per-example rows.csv"));
     assert_eq!((&report["model"], &report["layers"]), (&json!("dbn"), &json!([64, 60])));
-    // Nine tenths by chance.
+    // The share of errors of random guesses is nine tenths.
     assert!(number(&report, "/error_rate/value") < 0.6, "{report:#}");
     assert_eq!(workshop.text("rows.csv").lines().count(), 299);
     workshop.json(&words("train dbn --data digits --hidden 30,20 --epochs 15 --out two"));
@@ -128,7 +128,7 @@ fn stable_an_interrupted_run_resumes_to_the_same_bits() {
 }
 
 #[test]
-fn rejects_what_does_not_go_together() {
+fn rejects_options_that_do_not_go_together() {
     let workshop = Workshop::with_model();
     workshop.json(&words("finetune model.gm --data digits --epochs 1 --out run"));
     workshop.write("bare.csv", format!("{}\n", vec!["0,1"; 32].join(",")).repeat(12));
@@ -148,12 +148,12 @@ fn rejects_what_does_not_go_together() {
         ("eval run/model.gm --data digits --ais-runs 5", "--ais-runs: 5, allowed: none for a classifier"),
         ("eval run/model.gm --data digits --exact", "--exact: given, allowed: none for a classifier"),
         ("eval run/model.gm --data bars-and-stripes:3", "has 64 visible units, the data bars-and-stripes:3 have 9"),
-        ("eval run/model.gm --data bare.csv", "bare.csv: the test split has no labels; labels are"),
+        ("eval run/model.gm --data bare.csv", "bare.csv: the test split has no labels; give labels as"),
         (
             "infer run/model.gm --data digits --method gibbs --out h.npy",
             "--method: gibbs, allowed: none for a classifier",
         ),
-        ("finetune model.gm --data bare.csv --out no", "bare.csv: the train split has no labels; labels are"),
+        ("finetune model.gm --data bare.csv --out no", "bare.csv: the train split has no labels; give labels as"),
         (bare.as_str(), "visible units, the data bare.csv have 64"),
         (
             "finetune model.gm --data digits --hidden 5 --out no",

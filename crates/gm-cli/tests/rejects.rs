@@ -1,4 +1,4 @@
-//! What the program refuses, with which words and which exit status.
+//! The errors of the program, with their texts and exit statuses.
 
 mod common;
 
@@ -20,7 +20,7 @@ fn rejects_files_that_hold_no_sound_model() {
     let mut damaged = model.clone();
     damaged[200] ^= 1;
     workshop.write("damaged.gm", &damaged);
-    // The envelope: 8 bytes of magic, then the format version.
+    // The envelope has 8 bytes of magic, then the format version.
     let newer = [&model[..8], &99_u32.to_le_bytes()[..], &model[12..]].concat();
     workshop.write("newer.gm", newer);
     for (file, says) in [
@@ -37,7 +37,7 @@ fn rejects_files_that_hold_no_sound_model() {
 }
 
 #[test]
-fn rejects_data_that_cannot_be_learnt() {
+fn rejects_data_that_a_model_cannot_learn() {
     let workshop = Workshop::new();
     let rows = |last: &str| "0,1,1\n1,0,1\n".repeat(6) + last;
     workshop.write("seven.csv", rows("0,1,7\n"));
@@ -73,7 +73,7 @@ fn rejects_data_that_cannot_be_learnt() {
 fn rejects_an_empty_split() {
     let workshop = Workshop::new();
     std::fs::create_dir(workshop.path("set")).unwrap();
-    // IDX: the type (bytes, 3 dimensions), then rows, height, width.
+    // An IDX file has the type (bytes, 3 dimensions), then rows, height and width.
     let images =
         |rows: u8| [&[0, 0, 8, 3, 0, 0, 0, rows, 0, 0, 0, 1, 0, 0, 0, 2][..], &[0, 255].repeat(rows.into())].concat();
     workshop.write("set/train-images-idx3-ubyte", images(8));
@@ -130,7 +130,7 @@ fn rejects_a_folder_that_holds_a_run() {
     let train = ["train", "rbm", "--data", "bars-and-stripes:2", "--hidden", "2", "--epochs", "3", "--out", "run"];
     workshop.dgm(&train).assert().success();
     let model = workshop.read("run/model.gm");
-    let says = ["run: already holds a run", "--resume RUN and --out RUN"];
+    let says = ["run: already holds a run", "use --resume RUN or --out RUN"];
     assert_parts(&workshop.refuses(&train), &says);
     assert_parts(&workshop.refuses(&["train", "--config", "run/config.toml", "--out", "run"]), &says);
     assert!(workshop.read("run/model.gm") == model, "the run was touched");
@@ -190,7 +190,7 @@ fn rejects_to_replace_files_unless_forced() {
 }
 
 #[test]
-fn rejects_what_options_cannot_mean() {
+fn rejects_values_that_options_do_not_take() {
     let workshop = Workshop::with_model();
     let line = workshop.refuses(&["sample", "model.gm", "--out", "s.jpg"]);
     assert_parts(&line, &["--out: s.jpg ends in `jpg`, allowed: .png, .npy, .csv"]);
@@ -217,7 +217,7 @@ fn rejects_what_options_cannot_mean() {
 }
 
 #[test]
-fn rejects_exact_evaluation_of_large_models_with_the_way_out() {
+fn rejects_exact_evaluation_of_large_models_with_a_remedy() {
     let workshop = Workshop::new();
     let train = ["train", "rbm", "--data", "digits", "--hidden", "31", "--epochs", "1", "--out", "run", "--quiet"];
     workshop.dgm(&train).assert().success();

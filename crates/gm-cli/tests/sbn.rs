@@ -1,11 +1,11 @@
-//! Sigmoid belief nets through the whole program, from training to completion, and what it refuses to do with them.
+//! Sigmoid belief nets through the whole program, from training to completion, and the errors for them.
 
 mod common;
 
 use common::{Workshop, fixture, number};
 use serde_json::json;
 
-/// Nine visible units, seven hidden ones: small enough for everything that is exact.
+/// A model of nine visible and seven hidden units, which is small enough for all exact figures.
 fn trained(workshop: &Workshop) -> serde_json::Value {
     let train =
         "train sbn --data bars-and-stripes:3 --hidden 5,2 --epochs 60 --batch-size 8 --learning-rate 0.02 --out run";
@@ -17,7 +17,7 @@ fn words(line: &str) -> Vec<&str> {
 }
 
 #[test]
-fn table_train_leaves_a_run_and_every_command_takes_its_model() {
+fn table_train_writes_a_run_and_every_command_takes_its_model() {
     let workshop = Workshop::new();
     let document = trained(&workshop);
     assert_eq!((&document["model"], &document["layers"]), (&json!("sbn"), &json!([9, 5, 2])));
@@ -63,7 +63,7 @@ fn table_eval_reports_exact_likelihood_and_bounds() {
     assert_eq!((&document["schema"], &document["mean_log_prob"]["side"]), (&json!("gm-eval/1"), &json!("exact")));
     let [exact, bound, elbo] =
         ["/mean_log_prob/value", "/importance_weighted/value", "/elbo"].map(|at| number(&document, at));
-    // Many draws come close; the evidence bound lies below.
+    // The bound from many draws is close, and the evidence lower bound lies below it.
     assert!(elbo < bound && bound < exact + 0.05 && exact - bound < 0.5, "{elbo} {bound} {exact}");
     assert_eq!(
         (number(&document, "/importance_weighted/samples"), number(&document, "/importance_weighted/repeats")),
@@ -116,7 +116,7 @@ fn table_inspect_shows_explaining_away() {
 }
 
 #[test]
-fn rejects_what_a_sigmoid_belief_net_cannot_do() {
+fn rejects_options_that_a_sigmoid_belief_net_does_not_have() {
     let workshop = Workshop::with_model();
     trained(&workshop);
     for (line, expected) in [

@@ -1,4 +1,4 @@
-//! Completions, manual pages, and the fetching of data as a user meets it.
+//! Completions, manual pages, and errors of fetching data.
 
 mod common;
 
@@ -45,5 +45,5 @@ fn rejects_data_that_cannot_be_fetched() {
     let done = workshop.dgm(&nowhere).assert().code(1);
     let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
     assert!(said.contains("http://127.0.0.1:1/sets/mnist/train-images-idx3-ubyte.gz: "), "{said}");
-    assert!(said.contains("the same command goes on where it stopped"), "{said}");
+    assert!(said.contains("run the same command again to continue where it stopped"), "{said}");
 }

@@ -10,7 +10,7 @@ fn words(line: &str) -> Vec<&str> {
 }
 
 #[test]
-fn table_a_machine_with_label_units_goes_through_every_command() {
+fn table_an_rbm_with_label_units_goes_through_every_command() {
     let workshop = Workshop::new();
     let train =
         "train rbm --data digits --labels --class-weight 5 --hidden 40 --epochs 60 --batch-size 20 --seed 1 --out run";
@@ -54,7 +54,7 @@ fn rejects_label_options_that_do_not_belong() {
     assert!(!workshop.path("run").exists());
 }
 
-/// A number in [0, 1) for each row and column, the same on every machine.
+/// A number in [0, 1) for each row and column, which is the same on every computer.
 fn scattered(row: u32, column: u32) -> f64 {
     let x = row.wrapping_mul(2_654_435_761).wrapping_add(column.wrapping_mul(40_503)).wrapping_add(12_345);
     let x = (x ^ (x >> 15)).wrapping_mul(2_246_822_519);
@@ -62,7 +62,8 @@ fn scattered(row: u32, column: u32) -> f64 {
     f64::from(x ^ (x >> 16)) / 4_294_967_296.0
 }
 
-/// Two measurements of two clusters, around (20, 1000) in two thirds of the rows and (22, 1200), and a third that hardly varies.
+/// Two measurements of two clusters, around (20, 1000) in two thirds of the rows and (22, 1200), and a third that
+/// hardly varies.
 fn measurements() -> String {
     let row = |i: u32| {
         let cluster = f64::from(u8::from(scattered(i, 0) < 1.0 / 3.0));
@@ -73,7 +74,7 @@ fn measurements() -> String {
     "warm,heavy,odd\n".to_owned() + &(0..600).map(row).collect::<String>()
 }
 
-/// Three answers of four categories: the second repeats the first in most rows.
+/// Three answers of four categories, of which the second repeats the first in most rows.
 fn answers() -> String {
     let row = |i: u32| {
         let of = |column: u32, n: f64| (n * scattered(i, column)) as usize;
@@ -177,7 +178,7 @@ fn table_categories_go_through_every_command() {
 }
 
 #[test]
-fn table_deep_machines_of_real_numbers_go_through_every_command() {
+fn table_dbms_of_real_numbers_go_through_every_command() {
     let workshop = Workshop::new();
     workshop.write("rows.csv", measurements());
     let train = "train dbm --data rows.csv --visible gaussian --hidden 4,2 --epochs 60 --pretrain-epochs 10 --chains 50 \
@@ -227,7 +228,7 @@ fn table_deep_machines_of_real_numbers_go_through_every_command() {
     let again = workshop.json(&words("eval model.json --data rows.csv"));
     assert_eq!(again["mean_log_prob"], eval["mean_log_prob"]);
     assert!(workshop.says(&words("report run --data rows.csv")).contains("report"));
-    // A machine with a layer more goes on from it, and a restricted one becomes a deep one.
+    // A DBM with another layer starts from it, and an RBM becomes a DBM.
     let deeper =
         "train dbm --data rows.csv --visible gaussian --hidden 4,2,2 --extend run --epochs 1 --no-report --out deeper";
     assert_eq!(workshop.json(&words(deeper))["layers"], json!([3, 4, 2, 2]));
@@ -237,7 +238,7 @@ fn table_deep_machines_of_real_numbers_go_through_every_command() {
 }
 
 #[test]
-fn table_deep_machines_of_categories_go_through_every_command() {
+fn table_dbms_of_categories_go_through_every_command() {
     let workshop = Workshop::new();
     workshop.write("answers.csv", answers());
     let train = "train dbm --data answers.csv --visible softmax --hidden 6,3 --epochs 60 --pretrain-epochs 10 --pretrain 2009 \
@@ -266,11 +267,14 @@ fn table_deep_machines_of_categories_go_through_every_command() {
 }
 
 #[test]
-fn rejects_options_of_other_units_of_deep_machines() {
+fn rejects_options_of_other_units_of_dbms() {
     let workshop = Workshop::new();
     workshop.write("rows.csv", measurements());
     for (line, text) in [
-        ("train dbm --data rows.csv --out run", "a rbm, dbm or dbn with --visible gaussian takes numbers as they are"),
+        (
+            "train dbm --data rows.csv --out run",
+            "binarise with --binarise threshold:T, or train an rbm, dbm or dbn with --visible gaussian",
+        ),
         (
             "train dbm --data rows.csv --visible gaussian --binarise threshold:3 --out run",
             "DbmSettings: `binarise` is threshold:3 with visible gaussian, allowed: none unless visible units are bernoulli",
@@ -372,11 +376,11 @@ fn table_belief_networks_of_real_numbers_go_through_every_command() {
     let annealed = workshop.json(&words(annealed));
     let [low, high] = ["/mean_log_prob/low", "/mean_log_prob/high"].map(|at| number(&annealed, at));
     assert!(low < truth + 0.05 && truth < high + 0.05, "{low} {truth} {high}");
-    // The first layer is a machine, and nothing is far from it.
+    // The first layer is an RBM, and the figures of the whole network are close to it.
     workshop.json(&words("convert run/layers/1.gm machine.gm --to rbm"));
     let machine = number(&workshop.json(&words("eval machine.gm --data rows.csv")), "/mean_log_prob/value");
     assert!((machine - truth).abs() < 1.0, "{machine} {truth}");
-    // A deep Boltzmann machine may begin with the same layers and units.
+    // A DBM may start with the same layers and units.
     workshop.json(&words("convert run/model.gm composed.gm --to dbm"));
     let composed = workshop.json(&words("eval composed.gm --data rows.csv"));
     assert_eq!((&composed["visible"], &composed["layers"]), (&json!("gaussian"), &json!([3, 3, 4])));
@@ -411,7 +415,7 @@ fn table_belief_networks_of_real_numbers_go_through_every_command() {
     let again = workshop.json(&words("eval model.safetensors --data rows.csv"));
     assert_eq!(again["mean_log_prob"], eval["mean_log_prob"]);
     assert!(workshop.says(&words("report run --data rows.csv")).contains("report"));
-    // One layer more, with the units of the run, and all layers together.
+    // Another layer is added with the units of the run, and then all layers are trained together.
     let extend = "train dbn --data rows.csv --hidden 3,4,4 --extend run --layer-epochs 5 --backfit up-down --backfit-epochs 3 \
                   --seed 1 --out deeper";
     assert_eq!(workshop.json(&words(extend))["layers"], json!([3, 3, 4, 4]));

@@ -18,13 +18,13 @@ use crate::output::Report;
 use crate::picture::{self, Shape};
 use crate::units::levels;
 
-/// Fills in missing values with the others given
+/// Fills in missing values, given the others
 ///
-/// By block Gibbs sampling with a restricted or deep Boltzmann machine, by Gibbs sampling of all layers with a deep
-/// belief network; with a sigmoid belief net as --method says.
+/// A restricted or deep Boltzmann machine uses block Gibbs sampling, a deep belief network Gibbs sampling of all
+/// layers, and a sigmoid belief net the --method.
 ///
 /// A picture shows, for each row, the original, the original with its missing units erased, and the mean of the
-/// completions. Arrays hold the means, [rows, units], of categories their probabilities.
+/// completions. Arrays hold the means, [rows, units], which are probabilities for categories.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm complete model.gm --data digits --mask bottom --out completed.png\n  \
     dgm complete model.gm --data digits --rows 0,5,9 --mask random:0.3 --steps 2000 --out completed.npy")]
@@ -41,14 +41,15 @@ pub(crate) struct Complete {
     /// The missing units: left, right, top, bottom, random:P or a file of ones where units are missing
     #[arg(long, value_name = "WHICH")]
     mask: Mask,
-    /// Sweeps of each chain; the first half is left out [default: 1000; 200 for a sigmoid belief net or a deep belief
-    /// network]
+    /// Number of sweeps of each chain, of which the first half is left out [default: 1000; 200 for a sigmoid belief net
+    /// or a deep belief network]
     #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     steps: Option<usize>,
-    /// Chains for each row
+    /// Number of chains for each row
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = super::at_least_one)]
     chains: usize,
-    /// How the hidden units of a sigmoid belief net are drawn [default: importance with a recognition net]
+    /// The way to draw the hidden units of a sigmoid belief net [default: importance with a recognition net, else
+    /// gibbs]
     #[arg(long, value_name = "HOW", value_parser = words::<SbnKernel, 2>(SbnKernel::ALL.map(|how| (how.as_str(), how.about()))))]
     method: Option<SbnKernel>,
     /// The file to write: .png, .npy or .csv
@@ -69,8 +70,8 @@ struct Document {
     steps: usize,
     chains: usize,
     seed: u64,
-    /// Share of the missing units whose mean is on the side of the original, or of missing categories that are the most
-    /// probable ones; absent for real numbers.
+    /// The share of missing units whose mean is on the side of the original, or of missing categories that are the most
+    /// probable ones. It is absent for real numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     accuracy: Option<f64>,
     /// Mean squared error of the means of missing units.
@@ -109,7 +110,7 @@ impl Complete {
         let (path, method) = (self.out.display(), found.method);
         let right = accuracy.map_or_else(
             || format!("{missing_units} missing values"),
-            |share| format!("{:.1} % of {missing_units} missing units on the right side", 100.0 * share),
+            |share| format!("{:.1} % of {missing_units} missing units predicted correctly", 100.0 * share),
         );
         let text = format!(
             "{path}: {} rows completed by {method}, {right}, mean squared error {squared_error:.4}",
@@ -138,7 +139,7 @@ impl Complete {
 /// The colour of an erased unit.
 const ERASED: [u8; 3] = [244, 205, 150];
 
-/// Originals above, with missing units erased in the middle, completions below.
+/// The originals above, the originals with missing units erased in the middle, and the completions below.
 pub(crate) fn picture_of(
     (kind, examples): (VisibleKind, &Examples),
     missing: &BitMatrix,
@@ -153,7 +154,7 @@ pub(crate) fn picture_of(
     let original = |row: usize| tile(&|site| grey(site, row));
     let erased = |row: usize| tile(&|site| if missing.get(site, row) { ERASED } else { grey(site, row) });
     let completed = |row: usize| tile(&|site| grey(site, rows + row));
-    // Long lists are broken into bands of three lines.
+    // A long list is broken into bands of three lines.
     let tiles: Vec<_> = (0..rows)
         .step_by(BAND)
         .flat_map(|first| {
@@ -174,5 +175,5 @@ pub(crate) fn side_by_side(left: &Matrix, right: &Matrix) -> Matrix {
     Matrix::from_columns(&left.column_iter().chain(right.column_iter()).collect::<Vec<_>>())
 }
 
-/// Rows of data side by side, at most.
+/// The greatest number of rows of data side by side.
 const BAND: usize = 20;

@@ -29,8 +29,8 @@ use crate::training::{self, Watcher};
 
 /// Trains on the built-in digits, measures, samples, completes and draws, in less than a minute
 ///
-/// Leaves pictures and the model in a folder and may be repeated there: it replaces its own files and touches no
-/// others.
+/// The command writes pictures and the model into a folder. It may be repeated there: it replaces its own files and
+/// touches no others.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm demo\n  dgm demo --out pictures --seed 7")]
 pub(crate) struct Demo {
@@ -42,39 +42,39 @@ pub(crate) struct Demo {
 #[derive(Serialize)]
 struct Document {
     schema: &'static str,
-    /// Likelihood of the test rows under independent pixels with the training means, nats a row.
+    /// Mean log-likelihood of the test rows under independent pixels with the training means, in nats.
     independent_pixels: f64,
-    /// The large model, annealed.
+    /// The large model, measured by annealing.
     rbm: EvalReport,
-    /// A model small enough to be measured exactly, and annealed for comparison.
+    /// A model that is small enough to be measured exactly. It is annealed as well, for comparison.
     small: EvalReport,
     small_annealed: EvalReport,
-    /// A directed model, bounded from below.
+    /// A directed model, measured by a lower bound.
     sbn: EvalReport,
     /// A deep undirected model.
     dbm: EvalReport,
-    /// The large model with a layer more.
+    /// The large model with another layer on top.
     dbn: EvalReport,
     files: Vec<PathBuf>,
     seconds: f64,
 }
 
-/// Hidden units of the model that is drawn, and of the one that is enumerated.
+/// Hidden units of the model that is drawn, and of the model that is enumerated.
 const HIDDEN: [usize; 2] = [100, 16];
 const EPOCHS: [u64; 2] = [1_500, 600];
 /// Hidden layers and epochs of the belief net.
 const LAYERS: [usize; 2] = [60, 20];
 const SBN_EPOCHS: u64 = 400;
-/// Hidden layers and epochs of the deep machine.
+/// Hidden layers and epochs of the deep Boltzmann machine.
 const DBM_LAYERS: [usize; 2] = [80, 40];
 const DBM_EPOCHS: u64 = 300;
-/// Units of the layer on top of the large model, and its epochs.
+/// Units of the layer on top of the large model, and the epochs of this layer.
 const DBN_LAYER: usize = 120;
 const DBN_EPOCHS: u64 = 400;
-/// Draws for the bounds of deep models.
+/// Number of draws for the bounds of deep models.
 const DRAWS: usize = 200;
 const TEMPERATURES: usize = 5_000;
-/// Digits that are completed, two of each class.
+/// Number of digits that are completed, two of each class.
 const COMPLETED: usize = 20;
 
 impl Demo {
@@ -113,7 +113,7 @@ impl Demo {
         Report::new(document.text(), &document)
     }
 
-    /// Trains one of the two models, keeping curves and file of the first; nothing when interrupted.
+    /// Trains one of the two models, and keeps the curves and the file of the first. `None` after an interruption.
     fn train(&self, data: &Dataset, which: usize, gallery: &mut Gallery<'_>, context: &Context) -> Result<Option<Rbm>> {
         let hidden = HIDDEN[which];
         let settings = RbmSettings {
@@ -139,7 +139,7 @@ impl Demo {
         Ok(Some(fit.model))
     }
 
-    /// Trains a deep model and keeps its file; nothing when interrupted. The belief network begins as the machine.
+    /// Trains a deep model and keeps its file. `None` after an interruption. The belief network starts from the RBM.
     fn train_deep(
         &self,
         kind: ModelKind,
@@ -158,7 +158,9 @@ impl Demo {
                     ..SbnSettings::default()
                 };
                 let mut watcher = watcher(kind, data, &LAYERS);
-                finished(fit_sbn(data, &settings, &looks(SBN_EPOCHS), &streams, &mut watcher)?, |sbn| sbn.to_data())?
+                finished(fit_sbn(data, &settings, &evaluated(SBN_EPOCHS), &streams, &mut watcher)?, |sbn| {
+                    sbn.to_data()
+                })?
             }
             ModelKind::Dbm => {
                 let settings = DbmSettings {
@@ -169,7 +171,9 @@ impl Demo {
                     ..DbmSettings::default()
                 };
                 let mut watcher = watcher(kind, data, &DBM_LAYERS);
-                finished(fit_dbm(data, &settings, &looks(DBM_EPOCHS), &streams, &mut watcher)?, |dbm| dbm.to_data())?
+                finished(fit_dbm(data, &settings, &evaluated(DBM_EPOCHS), &streams, &mut watcher)?, |dbm| {
+                    dbm.to_data()
+                })?
             }
             _ => {
                 let hidden = vec![HIDDEN[0], DBN_LAYER];
@@ -180,7 +184,7 @@ impl Demo {
                     layer: RbmSettings { batch_size: 100, ..DbnSettings::default().layer },
                     ..DbnSettings::default()
                 };
-                let options = FitOptions { start: Some(Dbn::from_rbm(rbm)?), ..looks(DBN_EPOCHS) };
+                let options = FitOptions { start: Some(Dbn::from_rbm(rbm)?), ..evaluated(DBN_EPOCHS) };
                 finished(fit_dbn(data, &settings, &options, &streams, &mut watcher)?, |dbn| dbn.to_data())?
             }
         };
@@ -196,15 +200,15 @@ fn watcher(kind: ModelKind, data: &Dataset, hidden: &[usize]) -> Watcher {
     Watcher::new(format!("{kind} {}", training::dashed(&[&[data.units()], hidden].concat())))
 }
 
-/// Ten looks at the rows in so many epochs.
-fn looks<M>(epochs: u64) -> FitOptions<M> {
+/// Options with ten evaluations in `epochs` epochs.
+fn evaluated<M>(epochs: u64) -> FitOptions<M> {
     FitOptions {
         monitor: MonitorSettings { every: epochs / 10, ..MonitorSettings::default() },
         ..FitOptions::default()
     }
 }
 
-/// The model as files hold it, unless training was interrupted.
+/// The model in the form in which files hold it. `None` if training was interrupted.
 fn finished<M>(fit: Fit<M>, data: impl Fn(&M) -> gm_core::Result<ModelData>) -> Result<Option<ModelData>> {
     match fit.outcome {
         Outcome::Interrupted { .. } => Ok(None),
@@ -228,7 +232,7 @@ fn measure(model: &Model, test: &EvalData, exact: Exact, context: &Context) -> R
     watched(eval::label(model), |watch| Ok(evaluate(model, test, &settings, watch)?))
 }
 
-/// Mean log p of the rows when each pixel is on with its training frequency, whatever the others are.
+/// Mean log p of the rows if each pixel is on with its training frequency, independently of the others.
 fn independent_pixels(test: &EvalData) -> Result<f64> {
     let means = test.train_means.as_deref().unwrap_or_default();
     let bias = base_rate_bias(means);
@@ -267,7 +271,7 @@ impl<'a> Gallery<'a> {
         let overview = overview(&[
             ("Held-out digits, the same with the lower half erased, and what the model expects there", &completed),
             ("Samples of the model: probabilities of the pixels after 1,000 Gibbs sweeps", &samples),
-            ("What each hidden unit looks for: red pixels switch it on, blue ones off", &filters),
+            ("Filters of the hidden units: red pixels switch a unit on, blue ones off", &filters),
         ]);
         self.keep("demo.png", &overview)?;
         self.files.rotate_right(1);
@@ -281,7 +285,7 @@ fn completed(rbm: &Rbm, data: &Dataset, shape: Shape, streams: &Streams) -> Resu
     let of_class = |class: u16| (0..labels.len()).filter(move |&row| labels[row] == class).take(COMPLETED / 10);
     let rows: Vec<usize> = (0..10).flat_map(of_class).collect();
     let split = data.test.select(&rows)?;
-    // Drawing pixels from their levels would add noise to the few pixels that tell a digit.
+    // Pixels drawn from their levels would add noise to the few pixels of a digit.
     let (names, kind) = ((data.source.clone(), "test".into()), VisibleKind::Bernoulli);
     let examples = Examples::new(split, names, kind, Some(Binarise::Threshold(0.5)))?;
     let missing = Mask::Bottom.missing(examples.rows.units(), rows.len(), shape, streams)?;
@@ -293,12 +297,12 @@ fn completed(rbm: &Rbm, data: &Dataset, shape: Shape, streams: &Streams) -> Resu
     Ok(complete::picture_of((kind, &examples), &missing, &found.means, shape))
 }
 
-/// Height of the capitals of a caption, and the space around pictures.
+/// The height of the capitals of a caption, and the space around pictures.
 const CAPITALS: f32 = 11.0;
 const MARGIN: u32 = 16;
 const INK: [u8; 3] = [50, 54, 60];
 
-/// Pictures below one another, each under its caption.
+/// Pictures below one another, each below its caption.
 fn overview(pictures: &[(&str, &RgbImage)]) -> RgbImage {
     let caption = MARGIN + CAPITALS as u32;
     let width = pictures.iter().map(|(_, picture)| picture.width()).max().unwrap_or(0) + 2 * MARGIN;
@@ -332,10 +336,12 @@ impl Document {
         listing.add(
             "data",
             format!(
-                "8 x 8 digits, built in; below, the mean log p of {rows} held-out rows, pixels drawn from their levels"
+                "8 x 8 digits, built in; the mean log p below is of {rows} held-out rows, with pixels drawn from \
+                 their levels"
             ),
         );
-        listing.add("independent pixels", format!("{:.2} nats, exact: to be beaten", self.independent_pixels));
+        listing
+            .add("independent pixels", format!("{:.2} nats, exact; a model must beat this", self.independent_pixels));
         listing
             .add(format!("rbm {}", units(&self.rbm)), format!("{}, by {}", interval(&self.rbm), annealing(&self.rbm)));
         listing.add(

@@ -23,22 +23,22 @@ use crate::files::{Kind, Target};
 use crate::model::{self, Either};
 use crate::output::{Listing, Report, threads_of};
 
-/// Measures the mean log-likelihood of data, in nats, or how well a classifier tells labels
+/// Measures the mean log-likelihood of data, in nats, or the errors of a classifier
 ///
-/// Restricted Boltzmann machines: the partition function is enumerated when the smaller layer has up to 20 units (up to
-/// 30 with --exact), and estimated by annealed importance sampling otherwise or when an --ais option is given.
-/// Annealing overrates a model; walks back from rows of the data (RAISE) underrate it and give the lower end of the
-/// interval, as do with --reverse-runs walks back from samples of the model that parallel tempering draws. Without
-/// --data only the partition function is computed.
+/// Restricted Boltzmann machines: the partition function is enumerated if the smaller layer has at most 20 units (30
+/// with --exact). Otherwise, or if an --ais option is given, annealed importance sampling (AIS) estimates it. AIS
+/// overrates a model. Reverse AIS from rows of the data (RAISE) underrates it and gives the lower end of the interval.
+/// With --reverse-runs, reverse AIS from samples that parallel tempering draws gives another lower end. Without --data
+/// only the partition function is computed.
 ///
-/// Deep Boltzmann machines: the same, with the smaller half of the layers enumerated or annealed. log p is the mean
-/// importance weight of --samples draws of mean field; elbo is the bound of mean field itself.
+/// Deep Boltzmann machines: as above, with the smaller half of the layers enumerated or annealed. log p is the mean
+/// importance weight of --samples draws of mean field, and elbo is the bound of mean field itself.
 ///
-/// Sigmoid belief nets: exact when up to 20 hidden units can be enumerated (30 with --exact), and bounded from below by
-/// the mean importance weight of --samples draws of the recognition net.
+/// Sigmoid belief nets: the likelihood is exact if there are at most 20 hidden units (30 with --exact). Otherwise the
+/// mean importance weight of --samples draws of the recognition net bounds it from below.
 ///
-/// Classifiers, and with --classify models with label units: the share of errors with its 95 % interval, cross-entropy,
-/// and which class is taken for which. Grey levels are taken as they are unless --binarise says otherwise.
+/// Classifiers, and with --classify models with label units: the report has the share of errors with its 95 % interval,
+/// the cross-entropy, and the confusion matrix. Grey levels are taken as they are unless --binarise is given.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm eval model.gm --data digits\n  \
     dgm eval model.gm --data mnist --split test --ais-runs 100 --ais-temperatures 14501 --seed 1\n  \
@@ -51,53 +51,54 @@ pub(crate) struct Eval {
     data: Option<String>,
     #[command(flatten)]
     folders: Folders,
-    /// How grey levels become 0 and 1: `none`, `threshold[:T]` or `fixed[:SEED]`
-    /// [default: `none` for binary data and classifiers, else `fixed:0`]
+    /// The binarisation of grey levels: `none`, `threshold[:T]` or `fixed[:SEED]` [default: `none` for binary data and
+    /// classifiers, else `fixed:0`]
     #[arg(long, value_name = "HOW", requires = "data")]
     binarise: Option<gm_data::Binarise>,
     #[arg(long, requires = "data", help = INVERT)]
     invert: bool,
     #[arg(long, requires = "data", help = TEST_SPLIT)]
     split: Option<Part>,
-    /// Enumerate the partition function, or fail where that is impossible
+    /// Enumerate the partition function, or fail if that is impossible
     #[arg(long, conflicts_with_all = ["ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "reverse_runs"])]
     exact: bool,
-    /// Runs of annealed importance sampling [default: 100]
+    /// Number of runs of annealed importance sampling [default: 100]
     #[arg(long, value_name = "N")]
     ais_runs: Option<usize>,
-    /// Inverse temperatures of each run [default: 14501]
+    /// Number of inverse temperatures of each run [default: 14501]
     #[arg(long, value_name = "N")]
     ais_temperatures: Option<usize>,
-    /// How the inverse temperatures are spaced [default: graded]
+    /// The spacing of the inverse temperatures [default: graded]
     #[arg(long, value_name = "HOW")]
     ais_schedule: Option<Spacing>,
-    /// Walks back from rows of the data, for a lower bound beside annealing; 0 for none [default: 100]
+    /// Number of runs of reverse AIS from rows of the data (RAISE), which give a lower bound; 0 turns them off
+    /// [default: 100]
     #[arg(long, value_name = "N", requires = "data")]
     raise_walks: Option<usize>,
-    /// Walks back from samples of the model, for log Z from its other side; 0 for none [default: 0]
+    /// Number of runs of reverse AIS from samples of the model, which bound log Z from its other side [default: 0]
     #[arg(long, value_name = "N", requires = "data")]
     reverse_runs: Option<usize>,
-    /// Sweeps of the parallel tempering that draws those samples [default: 2000]
+    /// Number of sweeps of the parallel tempering that draws those samples [default: 2000]
     #[arg(long, value_name = "N", requires = "reverse_runs")]
     reverse_sweeps: Option<usize>,
-    /// Temperatures of that parallel tempering [default: 20]
+    /// Number of temperatures of that parallel tempering [default: 20]
     #[arg(long, value_name = "N", requires = "reverse_runs")]
     reverse_temperatures: Option<usize>,
-    /// Draws of the recognition net or of mean field for each row, for the importance-weighted bound [default: 1000]
+    /// Number of draws of the recognition net or of mean field for each row, for the importance-weighted bound
+    /// [default: 1000]
     #[arg(long, value_name = "K", requires = "data", value_parser = super::at_least_one)]
     samples: Option<usize>,
-    /// Independent repeats of the bound, which show its spread [default: 1]
+    /// Number of independent repeats of the bound, which show its spread [default: 1]
     #[arg(long, value_name = "N", requires = "data", value_parser = super::at_least_one)]
     repeats: Option<usize>,
-    /// Judge the label units of a restricted Boltzmann machine or a deep belief network by the labels of the rows,
-    /// instead of the likelihood
+    /// Measure the errors of the label units of an RBM or a deep belief network, instead of the likelihood
     #[arg(long, requires = "data")]
     #[arg(conflicts_with_all = ["exact", "ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "reverse_runs", "samples", "repeats"])]
     classify: bool,
-    /// Write log p of each row, or its bound, or log p of its label, into this .npy or .csv file
+    /// Write log p of each row, its bound, or log p of its label into this .npy or .csv file
     #[arg(long, value_name = "FILE", requires = "data")]
     per_example: Option<PathBuf>,
-    /// Keep the JSON document in this .json file; `dgm report` shows those in a run folder
+    /// Keep the JSON document in this .json file; `dgm report` shows such files in a run folder
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Replace files that exist
@@ -105,14 +106,14 @@ pub(crate) struct Eval {
     force: bool,
 }
 
-/// How inverse temperatures are spaced.
+/// The spacing of inverse temperatures.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Spacing {
-    /// Evenly.
+    /// The spacing is even.
     Linear,
-    /// Finer towards the model.
+    /// The spacing is finer towards the model.
     Graded,
-    /// Chosen by a pilot run, so that each step adds equally much to the variance.
+    /// A pilot run chooses the spacing, so that all steps contribute equally to the variance.
     Adaptive,
 }
 
@@ -159,7 +160,7 @@ impl Eval {
         Report::new(summary(&report), &report)
     }
 
-    /// How well a classifier tells the labels of the rows.
+    /// Measures the errors of a classifier.
     fn evaluate_classifier(&self, net: &Classifier, target: Option<&Target>) -> Result<Report> {
         let exact = [("--exact", self.exact.then(|| "given".into()))];
         let given = self.annealing().into_iter().chain(self.reverse()).chain(self.drawing()).chain(exact);
@@ -169,7 +170,7 @@ impl Eval {
         })
     }
 
-    /// How well the label units of a model tell the labels of the rows.
+    /// Measures the errors of a model's label units.
     fn classify_by(&self, model: &Model, target: Option<&Target>) -> Result<Report> {
         if model.classes() == 0 {
             let value = format!("a {} without label units", model.kind());
@@ -179,7 +180,7 @@ impl Eval {
         self.judged((model.visible_kind(), model.visible()), model.classes(), target, |data| Ok(classify(model, data)?))
     }
 
-    /// Judges labelled rows of so many units of a kind, and so many classes.
+    /// Classifies labelled rows of `units` visible units of a kind, with `classes` classes, and measures the errors.
     fn judged(
         &self,
         units: (VisibleKind, usize),
@@ -207,7 +208,7 @@ impl Eval {
         self.split.unwrap_or(Part::Split(SplitName::Test))
     }
 
-    /// Options of annealing, with what was given.
+    /// Options of annealing, with their values if given.
     fn annealing(&self) -> [(&'static str, Option<String>); 4] {
         [
             ("--ais-runs", self.ais_runs.map(|n| n.to_string())),
@@ -217,17 +218,17 @@ impl Eval {
         ]
     }
 
-    /// Options of walks back from samples, with what was given.
+    /// Options of reverse AIS from samples, with their values if given.
     fn reverse(&self) -> [(&'static str, Option<String>); 1] {
         [("--reverse-runs", self.reverse_runs.map(|n| n.to_string()))]
     }
 
-    /// Options of importance weights, with what was given.
+    /// Options of importance weights, with their values if given.
     fn drawing(&self) -> [(&'static str, Option<String>); 2] {
         [("--samples", self.samples.map(|n| n.to_string())), ("--repeats", self.repeats.map(|n| n.to_string()))]
     }
 
-    /// Refuses options that the model has no use for.
+    /// Refuses options that the model does not use.
     fn check_options(&self, model: &Model) -> Result<()> {
         let (annealing, drawing) = (self.annealing(), self.drawing());
         let (useless, allowed) = match model.kind() {
@@ -276,7 +277,7 @@ impl Eval {
         EvalSettings { exact, ais, raise_walks, reverse_runs, tempering, bound, seed: context.seed() }
     }
 
-    /// The report of a model without data: its partition function.
+    /// The report without data, which is the partition function of a model.
     fn without_data(&self, model: &Model, settings: &EvalSettings) -> Result<Report> {
         if let Some(folder) = &self.folders.data_dir {
             let allowed = "together with --data only".into();
@@ -307,7 +308,7 @@ impl Eval {
     }
 }
 
-/// The rows to evaluate a model on, of the test split unless told.
+/// The rows on which to evaluate a model. They are those of the test split if `split` is `None`.
 ///
 /// # Errors
 ///
@@ -325,7 +326,7 @@ pub(crate) fn examples(rows: &Rows, split: Option<Part>, model: &Model, path: &P
     Ok(EvalData { split: "all".into(), binarise, ..EvalData::from_rows(chosen.about.source, chosen.rows) })
 }
 
-/// What takes the time of an evaluation.
+/// The name of the longest step of an evaluation.
 pub(crate) fn label(model: &Model) -> &'static str {
     match model.kind() {
         ModelKind::Sbn => "drawing from the recognition net",
@@ -355,7 +356,10 @@ pub(super) fn summary(report: &EvalReport) -> String {
     }
     if let Some(lower) = &report.lower_bound {
         let (value, error, walks) = (lower.value, lower.std_error, lower.walks);
-        listing.add("lower side", format!("{value:.4} +- {error:.4} nats, {walks} walks back from the data (raise)"));
+        listing.add(
+            "lower side",
+            format!("{value:.4} +- {error:.4} nats, {walks} runs of reverse AIS from the data (raise)"),
+        );
     }
     if let Some(bound) = &report.importance_weighted {
         add_bound(&mut listing, bound);
@@ -394,7 +398,7 @@ fn add_reverse(listing: &mut Listing, z: &ReverseReport) {
     let (mean, lowest) = (100.0 * z.swap_acceptance, 100.0 * z.lowest_swap_acceptance);
     listing.add(
         "",
-        format!("{samples}, {mean:.0} % of swaps made, {lowest:.0} % at least; effective sample size {:.1}", z.ess),
+        format!("{samples}, {mean:.0} % of swaps accepted, at least {lowest:.0} %; effective sample size {:.1}", z.ess),
     );
 }
 

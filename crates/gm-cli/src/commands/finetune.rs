@@ -1,4 +1,4 @@
-//! `dgm finetune`: feed-forward nets that classify, from a model's weights or random ones.
+//! `dgm finetune`: trains feed-forward nets that classify, from a model's weights or from random ones.
 
 use std::path::PathBuf;
 
@@ -17,9 +17,10 @@ use crate::training;
 
 /// Trains a feed-forward net to tell classes apart, from a model's weights or from random ones
 ///
-/// The net has the model's weights from the data up, and on top a softmax layer that is new. All of it learns by backpropagation from
-/// the labels of the data. Grey levels are taken as they are. From a deep Boltzmann machine the mean-field means of its second
-/// hidden layer join the input. The model at the end is that of the last epoch, with --early-stopping that of the best one.
+/// The net has the model's weights from the data up, and a new softmax layer on top. All layers learn by
+/// backpropagation from the labels of the data. Grey levels are taken as they are. If the model is a deep Boltzmann
+/// machine, the mean-field means of its second hidden layer join the input. The result is the net of the last epoch, or
+/// with --early-stopping the net of the best epoch.
 #[derive(Args, Clone, Debug)]
 #[command(group(ArgGroup::new("what").args(["model", "random", "config", "resume"]).required(true).multiple(true)))]
 #[command(after_help = "Examples:\n  dgm finetune runs/rbm-digits/model.gm --data digits\n  \
@@ -27,10 +28,10 @@ use crate::training;
     dgm finetune --random --hidden 500,500,2000 --units relu --optimiser adam --data mnist\n  \
     dgm finetune rbm.gm --data digits --freeze\n  dgm finetune dbn.gm --config recipes/finetune-dbn.toml --out runs/tuned\n  dgm eval runs/tuned/model.gm --data mnist")]
 pub(crate) struct Finetune {
-    /// The file of a rbm, sbn, dbm or dbn to start from; with --config in place of the one named there
+    /// The file of an rbm, sbn, dbm or dbn to start from; with --config it replaces the model that the file names
     #[arg(conflicts_with = "resume")]
     model: Option<PathBuf>,
-    /// Start from random weights instead, with the layers of --hidden
+    /// Start from random weights with the layers of --hidden
     #[arg(long, conflicts_with_all = ["model", "config", "resume"])]
     random: bool,
     #[arg(long, value_name = "FILE", conflicts_with = "resume", help = CONFIG)]
@@ -46,28 +47,29 @@ pub(crate) struct Finetune {
 struct Settings {
     #[command(flatten)]
     shared: Shared,
-    /// Units of each hidden layer of a net of random weights, from the one next to the data up, such as 500,500,2000
+    /// Number of units of each hidden layer of a net of random weights, from the layer next to the data up, such as
+    /// 500,500,2000
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
-    /// What hidden units make of their inputs: sigmoid or relu [default: sigmoid]
+    /// The activation function of the hidden units: sigmoid or relu [default: sigmoid]
     #[arg(long, value_name = "KIND")]
     units: Option<HiddenUnits>,
-    /// Shares of input and hidden units that are left out of each update, such as 0.2,0.5 [default: 0,0]
+    /// The shares of input and hidden units that are left out of each update, such as 0.2,0.5 [default: 0,0]
     #[arg(long, value_name = "INPUT,HIDDEN")]
     dropout: Option<Dropout>,
-    /// Epochs at the start in which the softmax layer learns alone [default: 0]
+    /// Number of first epochs in which the softmax layer learns alone [default: 0]
     #[arg(long, value_name = "N", conflicts_with = "freeze")]
     head_epochs: Option<u64>,
-    /// Let the softmax layer learn alone to the end: logistic regression on the features of the model
+    /// Train the softmax layer alone, which is logistic regression on the features of the model
     #[arg(long)]
     freeze: bool,
-    /// The first learning rate [default: 0.1, with adam 0.001]
+    /// The first learning rate [default: 0.1; 0.001 with adam]
     #[arg(long, value_name = "X")]
     learning_rate: Option<f64>,
-    /// How a gradient becomes an update: `sgd`, `momentum:M`, `nesterov:M` or `adam[:B1,B2]` [default: momentum:0.9]
+    /// The optimiser: `sgd`, `momentum:M`, `nesterov:M` or `adam[:B1,B2]` [default: momentum:0.9]
     #[arg(long, value_name = "HOW")]
     optimiser: Option<OptimiserSettings>,
-    /// Standard deviation of random weights [default: what suits the units]
+    /// The standard deviation of random weights [default: a value that suits the units]
     #[arg(long, value_name = "X", requires = "random")]
     init_scale: Option<f32>,
 }
@@ -96,14 +98,14 @@ impl Args for NewRun {
             .mut_arg("data", |arg| arg.required(false).required_unless_present_any(["config", "resume"]))
             .mut_arg("binarise", |arg| {
                 arg.help(
-                    "How grey levels become 0 and 1, if they do: `none`, `threshold[:T]`, `fixed[:SEED]` or `dynamic` \
+                    "The binarisation of grey levels: `none`, `threshold[:T]`, `fixed[:SEED]` or `dynamic` \
                      [default: `none`]",
                 )
             })
             .mut_arg("no_report", |arg| arg.hide(true))
-            .mut_arg("epochs", |arg| arg.help("Passes over the training rows [default: 50]"))
+            .mut_arg("epochs", |arg| arg.help("Number of passes over the training rows [default: 50]"))
             .mut_arg("stop_on", |arg| {
-                arg.help("What --early-stopping judges by: error-rate or cross-entropy [default: error-rate]")
+                arg.help("The figure that --early-stopping watches: error-rate or cross-entropy [default: error-rate]")
             })
     }
 
@@ -122,7 +124,7 @@ impl FromArgMatches for NewRun {
     }
 }
 
-/// Rows of the training and of the validation split that are looked at.
+/// Number of training rows and of validation rows that are evaluated.
 const WATCHED: usize = 10_000;
 
 impl Finetune {
@@ -145,7 +147,7 @@ impl Finetune {
         train::start(self, context)
     }
 
-    /// Has a configured classifier start from the model given, and refuses other configurations.
+    /// Lets a configured classifier start from the given model, and refuses other configurations.
     fn start_from(&self, model: &mut ModelConfig) -> Result<()> {
         match model {
             ModelConfig::Classifier(settings) => settings.start = self.model.clone().or(settings.start.take()),
@@ -158,7 +160,7 @@ impl Finetune {
         Ok(())
     }
 
-    /// Refuses what only a net of random weights has a use for.
+    /// Refuses options that only a net of random weights uses.
     fn check_random(&self) -> Result<()> {
         let hidden = self.new.0.hidden.as_deref().map(training::dashed);
         Error::needs("--hidden", hidden, self.model.is_none(), "--random; a model has layers of its own")

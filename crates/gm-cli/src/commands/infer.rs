@@ -19,11 +19,11 @@ use crate::output::Report;
 
 /// Computes E[h | v] for the rows of a data set, or the probabilities of classes
 ///
-/// Exact for a restricted Boltzmann machine, whose hidden units are independent given the data. For a sigmoid belief
-/// net as --method says; for a deep Boltzmann machine by mean field, unless --method says gibbs or exact; for a deep
-/// belief network by one pass up of means, unless --method says gibbs or exact.
+/// A restricted Boltzmann machine has exact means, since its hidden units are independent given the data. Other models
+/// use the --method. Its default is mean field for a deep Boltzmann machine, and one pass up of means for a deep belief
+/// network; both take gibbs and exact as well.
 ///
-/// A classifier gives p(class | v), from grey levels as they are unless --binarise says otherwise.
+/// A classifier gives p(class | v). It takes grey levels as they are unless --binarise is given.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_help = "Examples:\n  dgm infer model.gm --data digits --out h.npy\n  dgm infer model.gm --data rows.csv --split all --out h.csv\n  \
@@ -36,14 +36,14 @@ pub(crate) struct Infer {
     rows: Rows,
     #[arg(long, default_value = "test", help = SPLIT)]
     split: Part,
-    /// How the posterior of a sigmoid belief net is approached [default: exact up to 12 hidden units, else importance
-    /// with a recognition net and gibbs without]
+    /// The way to the posterior; the default for a sigmoid belief net is exact with at most 12 hidden units, else
+    /// importance with a recognition net and gibbs without
     #[arg(long, value_name = "HOW", value_parser = words::<PosteriorMethod, 5>(PosteriorMethod::ALL.map(|how| (how.as_str(), how.about()))))]
     method: Option<PosteriorMethod>,
-    /// Draws of the recognition net for each row, with recognition and importance [default: 200]
+    /// Number of draws of the recognition net for each row, with recognition and importance [default: 200]
     #[arg(long, value_name = "K", value_parser = super::at_least_one)]
     samples: Option<usize>,
-    /// Sweeps, of which gibbs leaves out the first half and after which mean-field gives up [default: 100]
+    /// Number of sweeps; gibbs leaves out the first half, and mean-field stops after them [default: 100]
     #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     steps: Option<usize>,
     /// The file to write, .npy or .csv, with a row of hidden means for each row of data, the first hidden layer first

@@ -1,4 +1,4 @@
-//! `dgm report`: a run as one page.
+//! `dgm report`: writes the page of a run.
 
 use std::path::{Path, PathBuf};
 
@@ -17,19 +17,20 @@ use crate::report::{self, Folder};
 
 /// Writes the report of a run: one self-contained page of HTML
 ///
-/// Learning curves, likelihood, filters, samples over chain time, reconstructions and completions of held-out rows,
-/// hidden activities, weights, chain diagnostics and the configuration. The page needs no network and no other file;
-/// the same run gives the same page. `dgm train` writes it at the end of a run.
+/// The page shows learning curves, likelihood, filters, samples over chain time, reconstructions and completions of
+/// held-out rows, hidden activities, weights, chain diagnostics and the configuration. It needs no network and no other
+/// file, and the same run gives the same page. `dgm train` writes it at the end of a run.
 ///
 /// With --data the likelihood is measured first, from both sides, as `dgm eval` does by default. The figures are kept
-/// in the run folder as eval-NAME-SPLIT.json; every document of `dgm eval --out` in the folder is shown.
+/// in the run folder as eval-NAME-SPLIT.json. The page shows every document of `dgm eval --out` in the folder.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm report runs/rbm-digits\n  dgm report runs/rbm-digits --data digits\n  \
     dgm report runs/mnist --data binarized_mnist --data-dir ~/data")]
 pub(crate) struct ReportPage {
     /// The folder of a run
     run: PathBuf,
-    /// Measure the likelihood of these data first: a built-in name, a known set or the path of a file or folder
+    /// Measure the likelihood of these data first: a built-in name (`digits`), a known set (`mnist`) or the path of a
+    /// file or folder
     #[arg(long, value_name = "SPEC")]
     data: Option<String>,
     #[command(flatten)]
@@ -40,7 +41,7 @@ pub(crate) struct ReportPage {
     invert: bool,
     #[arg(long, requires = "data", help = TEST_SPLIT)]
     split: Option<Part>,
-    /// The page to write, a .html file [default: report.html in the run folder, replacing an older one]
+    /// The page to write, a .html file [default: report.html in the run folder, where it replaces an older page]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Replace the file of --out if it exists
@@ -56,7 +57,7 @@ struct Document {
     layers: Vec<usize>,
     /// Files of the evaluations that are shown.
     evaluations: Vec<String>,
-    /// What is missing from the page, and why.
+    /// The parts that are missing from the page, with the reasons.
     notes: Vec<String>,
     out: PathBuf,
 }

@@ -20,13 +20,13 @@ use crate::output::Report;
 use crate::picture;
 use crate::units::levels;
 
-/// Draws samples of a model
+/// Draws samples from a model
 ///
 /// A restricted Boltzmann machine is sampled by block Gibbs sampling or, with --method tempering, by parallel
-/// tempering. Chains are watched in the second half of their first sweeps, and diagnostics are printed with the
-/// samples; with --clamp or --label each chain has a distribution of its own and is judged alone. A sigmoid belief net
-/// is sampled from the top layer down, without chains, and with --clamp by chains on its hidden units. A deep belief
-/// network is sampled by chains in the machine on top, with one pass down for each sample.
+/// tempering. The chains are watched in the second half of their first sweeps, and diagnostics are printed with the
+/// samples. With --clamp or --label each chain has a distribution of its own, so each is watched alone. A sigmoid
+/// belief net is sampled from the top layer down, without chains; with --clamp it is sampled by chains on its hidden
+/// units. A deep belief network is sampled by chains in the RBM on top, with one pass down for each sample.
 ///
 /// Samples have the units of measure of the data, and categories are written as numbers from 0.
 #[derive(Args, Clone, Debug)]
@@ -37,42 +37,41 @@ use crate::units::levels;
 pub(crate) struct Sample {
     /// A model file
     model: PathBuf,
-    /// Samples to draw
+    /// Number of samples
     #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 100, value_parser = super::at_least_one)]
     count: usize,
-    /// Sweeps of each chain before its first sample [default: 1000; 100 for a sigmoid belief net and with --clamp for a
-    /// deep belief network]
+    /// Number of sweeps of each chain before its first sample [default: 1000; 100 for a sigmoid belief net, and with
+    /// --clamp for a deep belief network]
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
-    /// Chains [default: one a sample]
+    /// Number of chains [default: one for each sample]
     #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     chains: Option<usize>,
-    /// Sweeps between further samples of a chain [default: 100]
+    /// Number of sweeps between further samples of a chain [default: 100]
     #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     thin: Option<usize>,
     /// The file to write: .png, .npy or .csv [default: draw the first few on the terminal]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Give the means of the visible units given the layer above instead of states: probabilities, also of each
-    /// category
+    /// Give means of the visible units given the layer above, instead of states; for categories these are probabilities
     #[arg(long)]
     means: bool,
-    /// Keep values from this file, of zeros and ones unless the model has other units: one row, or a row a sample
+    /// Keep given units at the values in this file, which are zeros and ones unless the model has other units; it has
+    /// one row, or one row for each sample
     #[arg(long, value_name = "FILE", requires = "mask")]
     clamp: Option<PathBuf>,
     /// The units that are not kept: left, right, top, bottom, random:P or a file of ones where units are free
     #[arg(long, value_name = "WHICH", requires = "clamp")]
     mask: Option<Mask>,
-    /// How states are drawn [default: gibbs; for a sigmoid belief net with --clamp importance, if it has a recognition
-    /// net]
+    /// The way to draw states [default: gibbs; importance for a sigmoid belief net with --clamp and a recognition net]
     #[arg(long, value_name = "HOW", value_parser = words::<ChainMethod, 3>(ChainMethod::ALL.map(|how| (how.as_str(), how.about()))))]
     method: Option<ChainMethod>,
-    /// Temperatures of --method tempering, which move towards equal shares of swaps until chains are watched [default:
-    /// 10]
+    /// Number of temperatures of --method tempering; they move towards equal shares of accepted swaps until the chains
+    /// are watched [default: 10]
     #[arg(long, value_name = "N", requires = "method")]
     temperatures: Option<usize>,
-    /// Sample a rbm or dbm at this inverse temperature: 1 is the model, 0 noise, between them modes are closer to each
-    /// other
+    /// Sample an rbm or dbm at this inverse temperature: 1 is the model, 0 is noise, and in between chains move more
+    /// easily from mode to mode
     #[arg(long, value_name = "X", conflicts_with_all = ["clamp", "means", "method", "label"])]
     beta: Option<f32>,
     /// Draw pictures of these classes in turn, such as 3 or 0,1,2, with a model that has label units
@@ -89,7 +88,7 @@ struct Document {
     layers: Vec<usize>,
     samples: usize,
     method: &'static str,
-    /// Absent where samples are independent.
+    /// The number of chains. It is absent if samples are independent.
     #[serde(skip_serializing_if = "Option::is_none")]
     chains: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,7 +100,7 @@ struct Document {
     diagnostics: Option<Diagnostics>,
     #[serde(skip_serializing_if = "Option::is_none")]
     out: Option<PathBuf>,
-    /// A row a sample, when no file was asked for.
+    /// The samples, one in each row, if no file is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     values: Option<Vec<Vec<f32>>>,
 }

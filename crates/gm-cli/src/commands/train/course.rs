@@ -1,13 +1,13 @@
-//! Numbers that change in the course of a training.
+//! Numbers that change in the course of training.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A number, and others with the epochs from which they hold; written 1,5@20,10@50.
+/// A first number, and later numbers with the epochs from which they hold. The text form is 1,5@20,10@50.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Course<T> {
     pub(super) first: T,
-    /// Each with its epoch.
+    /// The later numbers with their epochs.
     pub(super) later: Vec<(u64, T)>,
 }
 
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_changes_without_an_epoch_and_what_is_no_number() {
+    fn rejects_changes_without_an_epoch_and_words_that_are_not_numbers() {
         let error = |text: &str| text.parse::<Course<usize>>().unwrap_err();
         assert_eq!(error("1,5"), "`5` has no epoch; a change is written N@E, such as 5@20 for 5 from epoch 20 on");
         assert_eq!(error("one"), "`one`: invalid digit found in string");

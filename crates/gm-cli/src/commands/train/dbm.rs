@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 
 /// Trains a deep Boltzmann machine
 ///
-/// Mean field stands for the data and persistent chains for the model. --epochs counts passes with all layers together,
-/// after those of pretraining.
+/// Mean field gives the statistics of the data, and persistent chains those of the model. --epochs counts passes with
+/// all layers together, after the passes of pretraining.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm train dbm --data digits --hidden 100,50\n  \
     dgm train dbm --data bars-and-stripes:3 --hidden 8,4 --pretrain none --learning-rate 0.2 --out runs/bars\n  \
@@ -24,20 +24,22 @@ use crate::error::{Error, Result};
 pub(super) struct DbmOptions {
     #[command(flatten)]
     shared: Shared,
-    /// Units of each hidden layer, from the one next to the data up, such as 500,1000 [default: 500,1000]
+    /// Number of units of each hidden layer, from the layer next to the data up, such as 500,1000 [default: 500,1000]
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
     #[command(flatten)]
     units: Units,
-    /// Start from this run, run folder or model file, whose layers are the first ones of --hidden: a rbm, a dbm, or a dbn (its
-    /// middle matrices are halved), with the visible units of --visible; then nothing is pretrained
+    /// Start from the model of this run folder or model file, without pretraining; it is an rbm, a dbm, or a dbn (whose
+    /// middle matrices are halved), its layers are the first layers of --hidden, and its visible units are those of
+    /// --visible
     #[arg(long, value_name = "RUN", conflicts_with = "pretrain")]
     extend: Option<PathBuf>,
-    /// What comes before all layers learn together: `none`, `grow` (machines of one, two, ... layers, each from the one before),
-    /// `2009` (each matrix on its own, with doubled input) or `2012` (the same with other weights) [default: grow]
+    /// The pretraining before all layers learn together: `none`, `grow` (models of one, two, ... layers, each from the
+    /// one before), `2009` (each matrix on its own, with doubled input) or `2012` (as 2009, with other weights)
+    /// [default: grow]
     #[arg(long, value_name = "HOW")]
     pretrain: Option<Pretrain>,
-    /// Passes over the rows for each stage of pretraining [default: a tenth of --epochs]
+    /// Number of passes over the rows for each stage of pretraining [default: a tenth of --epochs]
     #[arg(long, value_name = "N")]
     pretrain_epochs: Option<u64>,
     /// The first learning rate of each stage of pretraining [default: 0.1; 0.01 for gaussian units]
@@ -46,20 +48,20 @@ pub(super) struct DbmOptions {
     /// The first learning rate with all layers together [default: 0.1; 0.01 for gaussian units]
     #[arg(long, value_name = "X")]
     learning_rate: Option<f64>,
-    /// Sweeps for each update [default: 1]
+    /// Number of sweeps for each update [default: 1]
     #[arg(long, value_name = "N")]
     k: Option<usize>,
-    /// Persistent chains; with --temperatures so many at each of them [default: 500]
+    /// Number of persistent chains, with --temperatures at each temperature [default: 500]
     #[arg(long, value_name = "N")]
     chains: Option<usize>,
-    /// Parallel tempering: chains at the inverse temperatures 1, 1 - 1/N, ..., 1/N exchange their states after each sweep, so that
-    /// they find every mode; costs N times as many sweeps [default: 1]
+    /// Number N of temperatures of parallel tempering: chains at the inverse temperatures 1, 1 - 1/N, ..., 1/N exchange
+    /// their states after each sweep, so that they find every mode; this takes N times as many sweeps [default: 1]
     #[arg(long, value_name = "N")]
     temperatures: Option<usize>,
-    /// Passes of mean field for each update at most [default: 10]
+    /// The greatest number of passes of mean field for each update [default: 10]
     #[arg(long, value_name = "N")]
     mean_field_iterations: Option<usize>,
-    /// The greatest change of a mean at which mean field ends [default: 0.01]
+    /// The greatest change of a mean at which mean field stops [default: 0.01]
     #[arg(long, value_name = "X")]
     mean_field_tolerance: Option<f32>,
     #[command(flatten)]

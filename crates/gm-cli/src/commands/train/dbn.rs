@@ -15,10 +15,10 @@ use crate::error::{Error, Result};
 
 /// Trains a deep belief network
 ///
-/// Layer by layer: an RBM is trained, unrolled and frozen, and the RBM above it learns a better prior. After each layer the bound
-/// on log p is shown and the model so far is kept in the run's folder layers/. With --backfit all layers are trained together at
-/// the end. --epochs counts passes for each layer unless --layer-epochs says otherwise. Epochs in --k and --momentum count within
-/// the training of a layer.
+/// The layers are trained one after the other: an RBM is trained, unrolled and frozen, and the RBM above it learns a
+/// better prior. After each layer the bound on log p is shown, and the model is kept in the folder layers/ of the run.
+/// With --backfit all layers are trained together at the end. --epochs counts passes for each layer unless
+/// --layer-epochs is given. Epochs in --k and --momentum count within the training of a layer.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm train dbn --data digits --hidden 100,100\n  \
     dgm train dbn --data mnist --data-dir ~/data --hidden 500,2000 --layer-epochs 120,40 --learning-rate 0.2,0.1\n  \
@@ -30,11 +30,11 @@ use crate::error::{Error, Result};
 pub(super) struct DbnOptions {
     #[command(flatten)]
     shared: Shared,
-    /// Units of each hidden layer, from the one next to the data up [default: 500,2000]
+    /// Number of units of each hidden layer, from the layer next to the data up [default: 500,2000]
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
-    /// Start from this run, run folder or model file, whose layers are the first ones of --hidden: a rbm or a dbn;
-    /// its visible units are the default of --visible
+    /// Start from the model of this run folder or model file; it is an rbm or a dbn, its layers are the first layers of
+    /// --hidden, and its visible units are the default of --visible
     #[arg(long, value_name = "RUN")]
     extend: Option<PathBuf>,
     #[command(flatten)]
@@ -42,42 +42,42 @@ pub(super) struct DbnOptions {
     /// Join units for the labels of the data to the lower layer of the RBM on top
     #[arg(long)]
     labels: bool,
-    /// Weight of log p(label | x) in what the RBM on top learns, beside log p(x, label) with weight 1; x are draws of the layer
-    /// below [default: 0]
+    /// The weight of log p(label | x) in the objective of the RBM on top, beside log p(x, label) with weight 1; x are
+    /// draws of the layer below [default: 0]
     #[arg(long, value_name = "X", requires = "labels")]
     class_weight: Option<f32>,
-    /// Passes over the rows for each layer that is trained, such as 100,50 [default: --epochs for each]
+    /// Number of passes over the rows for each layer that is trained, such as 100,50 [default: --epochs for each]
     #[arg(long, value_name = "N,...", value_delimiter = ',', conflicts_with = "epochs")]
     layer_epochs: Option<Vec<u64>>,
-    /// The first learning rate, one for all layers or one for each that is trained [default: 0.1; 0.01 for a first layer on
-    /// gaussian units]
+    /// The first learning rate, either one for all layers or one for each layer that is trained [default: 0.1; 0.01 for
+    /// a first layer on gaussian units]
     #[arg(long, value_name = "X,...", value_delimiter = ',')]
     learning_rate: Option<Vec<f64>>,
-    /// How the RBM of a new layer begins: `unrolled` (as the one below, transposed, where it has units enough; the second
-    /// layer only on bernoulli units) or `random` [default: unrolled]
+    /// The start of the RBM of a new layer: `unrolled` (as the RBM below, transposed, if it has enough units; for the
+    /// second layer only on bernoulli units) or `random` [default: unrolled]
     #[arg(long, value_name = "HOW")]
     layer_start: Option<LayerStart>,
     /// The data of RBMs above the first: `samples` or `means` of the layers below [default: samples]
     #[arg(long, value_name = "WHAT")]
     inputs: Option<LayerInputs>,
-    /// How all layers are trained together at the end: `none`, `up-down` (contrastive wake-sleep) or `rws` (reweighted
+    /// The training of all layers together at the end: `none`, `up-down` (contrastive wake-sleep) or `rws` (reweighted
     /// wake-sleep) [default: none]
     #[arg(long, value_name = "RULE")]
     backfit: Option<Backfit>,
-    /// Passes over the rows with all layers together [default: 20]
+    /// Number of passes over the rows with all layers together [default: 20]
     #[arg(long, value_name = "N", requires = "backfit")]
     backfit_epochs: Option<u64>,
     /// The first learning rate with all layers together [default: 0.0003]
     #[arg(long, value_name = "X", requires = "backfit")]
     backfit_learning_rate: Option<f64>,
-    /// How a gradient becomes an update with all layers together [default: adam]
+    /// The optimiser with all layers together [default: adam]
     #[arg(long, value_name = "HOW", requires = "backfit")]
     backfit_optimiser: Option<OptimiserSettings>,
-    /// Sweeps of the RBM on top for each update with all layers together, in equal parts of the epochs
-    /// [default: 3,6,10 for up-down, 1 for rws]
+    /// Number of sweeps of the RBM on top for each update with all layers together; several numbers share the epochs
+    /// equally [default: 3,6,10 for up-down, 1 for rws]
     #[arg(long, value_name = "N,...", value_delimiter = ',', requires = "backfit")]
     backfit_steps: Option<Vec<usize>>,
-    /// Draws for each row, with --backfit rws [default: 5]
+    /// Number of draws for each row, with --backfit rws [default: 5]
     #[arg(long, value_name = "K", requires = "backfit")]
     backfit_samples: Option<usize>,
 }
@@ -127,7 +127,7 @@ impl Options for DbnOptions {
     fn stop_on(&self, settings: &dyn ModelSettings, visible: usize) -> StopOn {
         let mut layers: Vec<usize> = std::iter::once(visible).chain(settings.hidden()).collect();
         if self.visible() != Visible::Bernoulli {
-            // The hidden layer is enumerated, whichever is smaller.
+            // Early stopping enumerates the hidden layer, even if the visible layer is smaller.
             layers[0] = usize::MAX;
         }
         let machines = layers.windows(2).map(|pair| pair[0].min(pair[1])).max().unwrap_or(0);
@@ -137,7 +137,7 @@ impl Options for DbnOptions {
 }
 
 impl DbnOptions {
-    /// The kind of visible units: as told, else that of the model to extend.
+    /// The given kind of visible units, or the kind of the model to extend.
     fn visible(&self) -> Visible {
         let extended = || {
             let data = gm_data::load_model(model_of(self.extend.as_deref()?)).ok()?;

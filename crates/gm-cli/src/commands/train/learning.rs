@@ -6,11 +6,11 @@ use gm_train::{Algorithm, OptimiserSettings, RbmSettings, Visible};
 use super::{Course, Shared};
 use crate::error::{Error, Result};
 
-/// Options that say what the visible units are.
+/// Options of the visible units.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Units {
-    /// What visible units are: `bernoulli` (zeros and ones), `gaussian` (real numbers, standardised first) or `softmax[:K]`
-    /// (categories from 0 to K - 1, or groups of K units of which one is on) [default: bernoulli]
+    /// The kind of visible units: `bernoulli` (zeros and ones), `gaussian` (real numbers, standardised first) or
+    /// `softmax[:K]` (categories from 0 to K - 1, or groups of K units with one unit on) [default: bernoulli]
     #[arg(long, value_name = "KIND")]
     pub(super) visible: Option<Visible>,
     /// The least variance of gaussian units, as a share of the variance of the data [default: 0.01]
@@ -19,7 +19,7 @@ pub(super) struct Units {
 }
 
 impl Units {
-    /// The least variance, of units that have one.
+    /// The least variance, if the units have a variance.
     pub(super) fn least_variance(&self, visible: Visible, usual: f32) -> Result<f32> {
         let gaussian = visible == Visible::Gaussian;
         Error::needs("--least-variance", self.least_variance, gaussian, "--visible gaussian")?;
@@ -33,16 +33,16 @@ pub(super) struct Ascent {
     /// Use the plain gradient instead of the centred one
     #[arg(long)]
     pub(super) no_centring: bool,
-    /// How a gradient becomes an update: `sgd`, `momentum:M`, `nesterov:M` or `adam[:B1,B2]` [default: sgd]
+    /// The optimiser: `sgd`, `momentum:M`, `nesterov:M` or `adam[:B1,B2]` [default: sgd]
     #[arg(long, value_name = "HOW")]
     pub(super) optimiser: Option<OptimiserSettings>,
-    /// Standard deviation of the first weights [default: 0.01]
+    /// The standard deviation of the first weights [default: 0.01]
     #[arg(long, value_name = "X")]
     pub(super) init_scale: Option<f32>,
-    /// Share of rows for which a hidden unit should be on [default: none]
+    /// The share of rows for which a hidden unit should be on [default: no such target]
     #[arg(long, value_name = "SHARE")]
     pub(super) sparsity: Option<f32>,
-    /// How strongly hidden biases are pulled towards that share [default: 0.1]
+    /// The strength with which hidden biases are pulled towards that share [default: 0.1]
     #[arg(long, value_name = "X", requires = "sparsity")]
     pub(super) sparsity_cost: Option<f32>,
 }
@@ -52,20 +52,22 @@ pub(super) struct Ascent {
 pub(super) struct Learning {
     #[command(flatten)]
     pub(super) units: Units,
-    /// Where the statistics of the model come from: pcd (persistent chains), cd (chains from the data), pt (parallel tempering) or
-    /// exact (enumeration of up to 20 units) [default: pcd]
+    /// The source of the statistics of the model: pcd (persistent chains), cd (chains from the data), pt (parallel
+    /// tempering) or exact (enumeration of up to 20 units) [default: pcd]
     #[arg(long, value_name = "HOW")]
     algorithm: Option<Algorithm>,
-    /// Sweeps for each update; with changes such as 1,5@20, which is 5 from epoch 20 on [default: 1]
+    /// Number of sweeps for each update; it can change, as in 1,5@20, which is 5 from epoch 20 on [default: 1]
     #[arg(long, value_name = "N,N@E,...")]
     k: Option<Course<usize>>,
-    /// Persistent chains; with --algorithm pt at each temperature [default: 500; 100 in `dgm train rbm --algorithm pt`]
+    /// Number of persistent chains, with --algorithm pt at each temperature [default: 500; 100 in
+    /// `dgm train rbm --algorithm pt`]
     #[arg(long, value_name = "N")]
     chains: Option<usize>,
-    /// Temperatures of parallel tempering, which move towards equal shares of swaps [default: 10]
+    /// Number of temperatures of parallel tempering; they move towards equal shares of accepted swaps [default: 10]
     #[arg(long, value_name = "N")]
     temperatures: Option<usize>,
-    /// Share of the last update that is repeated, for --optimiser sgd; with changes such as 0.5,0.9@5, which is 0.9 from epoch 5 on
+    /// The share of the last update that is repeated, for --optimiser sgd; it can change, as in 0.5,0.9@5, which is 0.9
+    /// from epoch 5 on
     #[arg(long, value_name = "M,M@E,...")]
     momentum: Option<Course<f32>>,
     /// Take the gradient after the repeated part
@@ -76,7 +78,7 @@ pub(super) struct Learning {
 }
 
 impl Learning {
-    /// Where the statistics of the model come from.
+    /// The source of the statistics of the model.
     pub(super) fn algorithm(&self) -> Algorithm {
         self.algorithm.unwrap_or(Algorithm::Pcd)
     }

@@ -1,4 +1,4 @@
-//! `dgm train`: training runs on disk, new ones and interrupted ones.
+//! `dgm train`: starts training runs on disk, and resumes interrupted ones.
 
 mod course;
 mod dbm;
@@ -22,13 +22,13 @@ use crate::training;
 use course::Course;
 
 /// The help of an option that several commands have.
-pub(super) const CONFIG: &str = "Train as this file says, such as the config.toml of another run";
+pub(super) const CONFIG: &str = "Train with the settings in this file, such as the config.toml of another run";
 
 /// The help of an option that several commands have.
 pub(super) const RESUME: &str = "Continue the interrupted run in this folder";
 
 /// The help of an option that several commands have.
-pub(super) const NO_REPORT: &str = "Leave out report.html, which is written at the end";
+pub(super) const NO_REPORT: &str = "Do not write report.html at the end";
 
 /// Trains a model in a run folder, or continues a run that was interrupted
 #[derive(Args, Clone, Debug)]
@@ -55,7 +55,7 @@ pub(crate) struct Train {
     folders: Folders,
 }
 
-/// What can be trained.
+/// The models that can be trained.
 #[derive(Clone, Debug, Subcommand)]
 enum Model {
     Rbm(Box<rbm::RbmOptions>),
@@ -64,7 +64,7 @@ enum Model {
     Dbn(Box<dbn::DbnOptions>),
 }
 
-/// What the options of every model tell.
+/// The options of a model, turned into settings.
 pub(super) trait Options {
     /// The options that all models share.
     fn shared(&self) -> &Shared;
@@ -84,15 +84,15 @@ pub(super) trait Options {
         None
     }
 
-    /// Rows that are looked at, if not as many as usual.
+    /// The number of rows that are evaluated, if it is not the default.
     fn watched(&self) -> Option<usize> {
         None
     }
 
-    /// The library's settings for data of so many rows, with defaults that suit them.
+    /// The library's settings for data of `rows` rows, with defaults that suit them.
     fn settings(&self, rows: usize) -> Result<ModelConfig>;
 
-    /// What early stopping judges by unless told, given the settings and the number of visible units.
+    /// The default figure for early stopping, given the settings and the number of visible units.
     fn stop_on(&self, settings: &dyn ModelSettings, visible: usize) -> StopOn;
 }
 
@@ -103,64 +103,64 @@ pub(super) struct Shared {
     data: Option<String>,
     #[command(flatten)]
     pub(super) folders: Folders,
-    /// How grey levels become 0 and 1: `none`, `threshold[:T]`, `fixed[:SEED]` or `dynamic`
-    /// [default: `none` for binary data, else `dynamic`]
+    /// The binarisation of grey levels: `none`, `threshold[:T]`, `fixed[:SEED]` or `dynamic` [default: `none` for
+    /// binary data, else `dynamic`]
     #[arg(long, value_name = "HOW")]
     binarise: Option<Binarise>,
-    /// Learn from the validation rows as well, once settings are chosen; what is said of validation rows is then of rows that
-    /// were learnt from
+    /// Learn from the validation rows as well, after settings are chosen; figures of validation rows are then figures
+    /// of rows that the model has learnt from
     #[arg(long, conflicts_with = "early_stopping")]
     learn_validation: bool,
     #[arg(long, help = INVERT)]
     invert: bool,
-    /// Passes over the training rows [default: as many as make about 30000 updates]
+    /// Number of passes over the training rows [default: enough for about 30000 updates]
     #[arg(long, value_name = "N")]
     pub(super) epochs: Option<u64>,
-    /// Rows of an update [default: 100]
+    /// Number of rows of an update [default: 100]
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
-    /// How the learning rate changes: constant, linear (to zero), exponential:F (an epoch), steps:E,F or inverse:E
-    /// [default: linear]
+    /// The schedule of the learning rate: constant, linear (to zero), exponential:F (a factor an epoch), steps:E,F or
+    /// inverse:E [default: linear]
     #[arg(long, value_name = "HOW")]
     pub(super) rate_schedule: Option<Rate>,
-    /// Epochs in which the learning rate rises to its value [default: 0]
+    /// Number of first epochs in which the learning rate rises to its value [default: 0]
     #[arg(long, value_name = "X")]
     pub(super) warm_up: Option<f64>,
-    /// Penalty on the absolute values of weights [default: 0]
+    /// The penalty on the absolute values of weights [default: 0]
     #[arg(long, value_name = "X")]
     l1: Option<f32>,
-    /// Penalty on the squares of weights [default: 0]
+    /// The penalty on the squares of weights [default: 0]
     #[arg(long, value_name = "X")]
     l2: Option<f32>,
-    /// The greatest norm of the weights into a hidden unit [default: none]
+    /// The greatest norm of the weights into a hidden unit [default: no limit]
     #[arg(long, value_name = "X")]
     max_norm: Option<f32>,
-    /// Stop after this many looks at the validation rows without a better one
+    /// Stop after this number of evaluations of the validation rows without a better one
     #[arg(long, value_name = "PATIENCE")]
     early_stopping: Option<u64>,
-    /// What --early-stopping judges by: log-likelihood, estimated-log-likelihood, pseudo-likelihood, importance-weighted,
-    /// error-rate (of label units) or
-    /// free-energy-gap:LIMIT [default: log-likelihood where it is exact, else what the model has]
+    /// The figure that --early-stopping watches: log-likelihood, estimated-log-likelihood, pseudo-likelihood,
+    /// importance-weighted, error-rate (of label units) or free-energy-gap:LIMIT [default: log-likelihood if it is
+    /// exact, else a figure that the model has]
     #[arg(long, value_name = "RULE", requires = "early_stopping")]
     stop_on: Option<StopOn>,
-    /// Epochs from one look at training and validation rows to the next [default: 100 looks in all]
+    /// Number of epochs between evaluations of training and validation rows [default: 100 evaluations in all]
     #[arg(long, value_name = "N")]
     look_every: Option<u64>,
-    /// Updates from one checkpoint to the next [default: 1000]
+    /// Number of updates between checkpoints [default: 1000]
     #[arg(long, value_name = "N")]
     checkpoint_every: Option<u64>,
-    /// The folder of the run; it must not hold one [default: runs/ and the names of model and data]
+    /// The folder of the run, which must not hold a run [default: runs/ and the names of model and data]
     #[arg(long, value_name = "RUN")]
     pub(super) out: Option<PathBuf>,
     #[arg(long, help = NO_REPORT)]
     pub(super) no_report: bool,
 }
 
-/// Updates that the default number of epochs aims at.
+/// The number of updates that the default number of epochs aims at.
 const UPDATES: u64 = 30_000;
-/// Looks that the default interval aims at.
-const LOOKS: u64 = 100;
-/// The units up to which early stopping enumerates the exact log-likelihood.
+/// The number of evaluations that the default interval aims at.
+const EVALUATIONS: u64 = 100;
+/// The number of units up to which early stopping enumerates the exact log-likelihood.
 const EXACT: usize = 16;
 
 impl Train {
@@ -200,17 +200,17 @@ fn model_of(path: &Path) -> PathBuf {
 /// Continues an interrupted run.
 pub(super) fn resume(folder: &Path, folders: &Folders, report: bool, context: &Context) -> Result<Report> {
     if let Some(folder) = &folders.data_dir {
-        let allowed = "none with --resume, the run keeps its data".into();
+        let allowed = "none with --resume, since the run keeps its data".into();
         return Err(Error::Option { option: "--data-dir", value: folder.display().to_string(), allowed });
     }
     if let Some(seed) = context.seed {
-        let allowed = "none with --resume, the run keeps its seed".into();
+        let allowed = "none with --resume, since the run keeps its seed".into();
         return Err(Error::Option { option: "--seed", value: seed.to_string(), allowed });
     }
     training::run(Run::resume(folder)?, report)
 }
 
-/// The configuration in a file, with what the command line says of seed and folders of data.
+/// The configuration in a file, with the seed and the folders of data of the command line.
 pub(super) fn configured(path: &Path, folders: &Folders, context: &Context) -> Result<Config> {
     let mut config = Config::read(path)?;
     config.seed = context.seed.unwrap_or(config.seed);
@@ -219,7 +219,7 @@ pub(super) fn configured(path: &Path, folders: &Folders, context: &Context) -> R
         config.data.data_dir = options.data_dir;
     }
     config.data.cache_dir = config.data.cache_dir.or(options.cache_dir);
-    // Our own pool is as large as --threads says.
+    // With --threads the program's own pool has that number of threads.
     config.threads = if context.threads { 0 } else { config.threads };
     Ok(config)
 }
@@ -242,7 +242,7 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
     config.seed = context.seed();
     config.checkpoint_every = shared.checkpoint_every.unwrap_or(config.checkpoint_every);
     let settings = config.model.settings();
-    // Before the folder is made.
+    // The check comes before the folder is made.
     memory::check(&settings.layers(data.units()))?;
     config.monitor = shared.monitor(settings.epochs(), options.stop_on(settings, data.units()));
     config.monitor.rows = options.watched().unwrap_or(config.monitor.rows);
@@ -259,12 +259,12 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
 }
 
 impl Shared {
-    /// Rows of an update.
+    /// Number of rows of an update.
     pub(super) fn batch_size(&self) -> usize {
         self.batch_size.unwrap_or(100)
     }
 
-    /// Passes over so many rows.
+    /// Number of passes over `rows` rows.
     fn epochs(&self, rows: usize) -> u64 {
         let updates = rows.div_ceil(self.batch_size().max(1)) as u64;
         self.epochs.unwrap_or(UPDATES.div_ceil(updates))
@@ -276,9 +276,9 @@ impl Shared {
 
     fn monitor(&self, epochs: u64, usual_rule: StopOn) -> MonitorSettings {
         let usual = MonitorSettings::default();
-        let every = self.look_every.unwrap_or(epochs / LOOKS).max(u64::from(self.look_every.is_none()));
-        // Patience counts looks here and epochs in the library.
-        let patience = self.early_stopping.map_or(usual.patience, |looks| looks.saturating_mul(every));
+        let every = self.look_every.unwrap_or(epochs / EVALUATIONS).max(u64::from(self.look_every.is_none()));
+        // Patience counts evaluations here and epochs in the library.
+        let patience = self.early_stopping.map_or(usual.patience, |evaluations| evaluations.saturating_mul(every));
         let stop_on = self.early_stopping.map_or(StopOn::Never, |_| self.stop_on.unwrap_or(usual_rule));
         MonitorSettings { every, stop_on, patience, ..usual }
     }

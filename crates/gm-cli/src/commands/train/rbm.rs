@@ -22,25 +22,25 @@ use crate::error::Result;
 pub(super) struct RbmOptions {
     #[command(flatten)]
     shared: Shared,
-    /// A file of numbers, one a training row, that say how much the row counts: .csv, .npy or whatever holds data
+    /// A file with the weight of each training row, one number a row, in .csv, .npy or another format of data
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Hidden units [default: a tenth of the training rows, 16 to 500]
+    /// Number of hidden units [default: a tenth of the training rows, from 16 to 500]
     #[arg(long, value_name = "N")]
     hidden: Option<usize>,
     #[command(flatten)]
     learning: Learning,
-    /// Join a group of visible units for the labels of the data: an RBM that classifies
+    /// Join a group of visible units for the labels of the data, so that the RBM classifies
     #[arg(long, conflicts_with = "visible")]
     labels: bool,
-    /// Weight of log p(label | row) in what is learnt, beside log p(row, label) with weight 1 [default: 0]
+    /// The weight of log p(label | row) in the objective, beside log p(row, label) with weight 1 [default: 0]
     #[arg(long, value_name = "X", requires = "labels")]
     class_weight: Option<f32>,
     /// The first learning rate [default: 0.1; 0.01 for gaussian units]
     #[arg(long, value_name = "X")]
     learning_rate: Option<f64>,
-    /// Chains that estimate log Z along training, for log p at each look, until a short annealing takes their place where parameters
-    /// move too fast for them; 0 for neither [default: 100]
+    /// Number of chains that estimate log Z during training, for log p at each evaluation; a short annealing replaces
+    /// them if parameters move too fast; 0 turns both off [default: 100]
     #[arg(long, value_name = "N")]
     log_z_chains: Option<usize>,
 }

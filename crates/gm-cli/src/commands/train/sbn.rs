@@ -14,29 +14,29 @@ use crate::error::{Error, Result};
 pub(super) struct SbnOptions {
     #[command(flatten)]
     shared: Shared,
-    /// Units of each hidden layer, from the one next to the data up, such as 200,100 [default: 200,200]
+    /// Number of units of each hidden layer, from the layer next to the data up, such as 200,100 [default: 200,200]
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
-    /// How both nets learn: `rws` (reweighted wake-sleep), `wake-sleep`, `vimco`, `nvil`, `vargrad`, `gibbs-em` or `exact` (up
-    /// to 10 hidden units) [default: rws]
+    /// The rule by which both nets learn: `rws` (reweighted wake-sleep), `wake-sleep`, `vimco`, `nvil`, `vargrad`,
+    /// `gibbs-em` or `exact` (up to 10 hidden units) [default: rws]
     #[arg(long, value_name = "RULE")]
     rule: Option<SbnRule>,
-    /// Hidden states drawn for each row [default: 5; 1 with wake-sleep, nvil and gibbs-em]
+    /// Number of hidden states drawn for each row [default: 5; 1 with wake-sleep, nvil and gibbs-em]
     #[arg(long, value_name = "K")]
     samples: Option<usize>,
-    /// The share of dreams in what the recognition net learns, with --rule rws [default: 0.5]
+    /// The share of the model's own samples in the gradient of the recognition net, with --rule rws [default: 0.5]
     #[arg(long, value_name = "X")]
     sleep: Option<f32>,
-    /// Gibbs sweeps for each state, with --rule gibbs-em [default: 5]
+    /// Number of Gibbs sweeps for each state, with --rule gibbs-em [default: 5]
     #[arg(long, value_name = "N")]
     sweeps: Option<usize>,
     /// The first learning rate [default: 0.003]
     #[arg(long, value_name = "X")]
     learning_rate: Option<f64>,
-    /// How a gradient becomes an update: `sgd`, `momentum:M`, `nesterov:M` or `adam[:B1,B2]` [default: adam]
+    /// The optimiser: `sgd`, `momentum:M`, `nesterov:M` or `adam[:B1,B2]` [default: adam]
     #[arg(long, value_name = "HOW")]
     optimiser: Option<OptimiserSettings>,
-    /// Standard deviation of the first weights times the root of a unit's inputs [default: 1]
+    /// The standard deviation of the first weights, times the square root of the number of a unit's inputs [default: 1]
     #[arg(long, value_name = "X")]
     init_scale: Option<f32>,
 }
