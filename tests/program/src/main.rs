@@ -12,8 +12,8 @@ fn train(data: &Dataset, streams: &Streams) -> gm::Result<[Model; 4]> {
     let rbm = RbmSettings { hidden: 6, epochs: 60, batch_size: 4, chains: 50, ..Default::default() };
     let sbn = SbnSettings { hidden: vec![6, 3], epochs: 60, batch_size: 4, ..Default::default() };
     let dbm = DbmSettings { hidden: vec![6, 3], epochs: 60, batch_size: 4, chains: 50, ..Default::default() };
-    let mut dbn = DbnSettings { hidden: vec![6, 6], epochs: vec![60], ..Default::default() };
-    (dbn.batch_size, dbn.chains) = (4, 50);
+    let layer = RbmSettings { batch_size: 4, chains: 50, ..Default::default() };
+    let dbn = DbnSettings { hidden: vec![6, 6], epochs: vec![60], layer, ..Default::default() };
     let quiet = &mut Unobserved;
     Ok([
         Model::Rbm(fit_rbm(data, &rbm, streams, quiet)?.model),
