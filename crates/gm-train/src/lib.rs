@@ -38,14 +38,15 @@ pub use dbm::{DbmLearner, DbmSettings, Pretrain};
 pub use dbn::{Backfit, DbnLearner, DbnSettings, LayerInputs, LayerStart};
 pub use error::{Error, Result};
 pub use fit::{Fit, FitOptions, Trained, fit, fit_classifier, fit_dbm, fit_dbn, fit_rbm, fit_rbm_with, fit_sbn};
-pub use learner::{
-    BitsState, ChainsState, Figures, LayerState, Learner, LearnerState, ModelSettings, Optimiser, OptimiserState,
-    Origin, ParametersState, Probe, Staged, StepReport, Weighted,
+pub use gm_ascent::{
+    BitsState, ChainsState, Clock, LayerState, LearnerState, Optimiser, OptimiserSettings, OptimiserState,
+    ParametersState, Rate, Regularise, warm_up,
 };
+pub use learner::{Figures, Learner, ModelSettings, Origin, Probe, Staged, StepReport, Weighted};
 pub use rbm::{Algorithm, RbmLearner, RbmSettings};
 pub use run::Run;
 pub use sbn::{SbnLearner, SbnRule, SbnSettings};
-pub use settings::{Clock, OptimiserSettings, Rate, Regularise, Visible, warm_up};
+pub use settings::Visible;
 
 /// The example of the crate's description runs with the tests.
 #[cfg(doctest)]

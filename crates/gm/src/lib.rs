@@ -45,6 +45,7 @@
 //! - Settings are plain structs with documented defaults.
 //! - Errors of all crates become [`Error`] by `?`.
 
+pub use gm_ascent as ascent;
 pub use gm_core as core;
 pub use gm_data as data;
 pub use gm_dbm as dbm;

@@ -164,9 +164,9 @@ mod tests {
             check("rbm/learner.rs", "use crate::settings::rate::Rate;\nuse crate::rbm::chains::Chains;\n").is_empty()
         );
         let expected = [
-            "crates/gm-train/src/settings/rate.rs:2: upward: `settings` must not use `learner`, which does not stand below it",
+            "crates/gm-train/src/settings/visible.rs:2: upward: `settings` must not use `learner`, which does not stand below it",
         ];
-        assert_eq!(check("settings/rate.rs", "//! Rates.\nuse crate::learner::Learner;\n"), expected);
+        assert_eq!(check("settings/visible.rs", "//! Visible units.\nuse crate::learner::Learner;\n"), expected);
         assert_eq!(check("dbm/learner.rs", "use crate::dbn::learner::DbnLearner;\n").len(), 1);
         assert_eq!(check("course/trainer.rs", "fn f() { crate::rbm::learner::g(); }\n").len(), 1);
         assert_eq!(check("rbm/chains.rs", "use super::super::run::Run;\n").len(), 1);

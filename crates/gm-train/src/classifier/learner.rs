@@ -1,13 +1,11 @@
 //! Classifiers in training.
 
+use gm_ascent::{Ascent, Clock, LearnerState, ParametersState, Slope, named};
 use gm_core::{Batch, Matrix, ModelData, Purpose, Stack, Streams, check_len, mean};
 
 use crate::classifier::settings::{ClassifierSettings, ROWS, features_of};
 use crate::error::Result;
-use crate::learner::{
-    Ascent, Figures, Learner, LearnerState, ParametersState, Probe, Slope, StepReport, check_layers, named, rms,
-};
-use crate::settings::Clock;
+use crate::learner::{Figures, Learner, Probe, StepReport, check_layers, rms};
 use gm_net::{Classifier, Pass};
 
 /// A classifier in training, by ascent of the mean log-probability of the labels.
@@ -108,7 +106,7 @@ impl ClassifierLearner {
         let learns = |t: usize| if t < depth { t >= first } else { t - depth > first };
         let of_tensor = |(t, gradient)| if learns(t) { gradient } else { &[][..] };
         let tensors = self.gradient.tensors().enumerate().map(of_tensor).collect();
-        self.ascent.climb(&mut self.net, Slope { tensors, ..Slope::default() }, clock)
+        self.ascent.climb(self.net.stack_mut(), Slope { tensors, ..Slope::default() }, clock)
     }
 
     /// Mean cross-entropy, in nats, and share of errors.
@@ -182,7 +180,7 @@ impl Learner for ClassifierLearner {
         self.set_parameters(state.parameters)?;
         let features = state.features.map(features_of).transpose()?;
         self.net = Classifier::new(self.net.stack().clone(), self.net.units(), features)?;
-        self.ascent.restore(state.optimiser)
+        Ok(self.ascent.restore(state.optimiser)?)
     }
 }
 
@@ -191,7 +189,7 @@ mod tests {
     use gm_net::HiddenUnits;
 
     use super::*;
-    use crate::settings::Regularise;
+    use gm_ascent::Regularise;
 
     #[test]
     fn law_a_frozen_net_learns_in_its_last_layer_alone() {

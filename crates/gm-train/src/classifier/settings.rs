@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use gm_ascent::{OptimiserSettings, Pace, ParametersState, Ranges, Rate, Regularise};
 use gm_core::{Error as CoreError, Matrix, ModelData, ModelKind, Stack, Streams, check_len};
 use gm_data::{Binarise, Dataset, Split, SplitName, Values};
 use gm_dbm::Dbm;
@@ -11,8 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::classifier::learner::ClassifierLearner;
 use crate::error::{Error, Result};
-use crate::learner::{Learner, ModelSettings, Origin, Pace, ParametersState};
-use crate::settings::{OptimiserSettings, Ranges, Rate, Regularise};
+use crate::learner::{Learner, ModelSettings, Origin};
 
 /// How a classifier is trained.
 ///
@@ -115,7 +115,7 @@ impl ClassifierSettings {
             .check()?;
         self.dropout.check()?;
         self.optimiser.check()?;
-        self.regularise.check()
+        Ok(self.regularise.check()?)
     }
 
     /// The net before its first update, for rows of `inputs` units.

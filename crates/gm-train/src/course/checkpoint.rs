@@ -5,13 +5,13 @@ use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use gm_ascent::LearnerState;
 use gm_core::{EnvelopeKind, Error as CoreError, FileError, read_envelope, write_envelope};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::course::monitor::Stopping;
 use crate::error::{Error, Result};
-use crate::learner::LearnerState;
 use gm_data::Dataset;
 use gm_data::{UNFINISHED, write_atomically};
 

@@ -55,7 +55,7 @@ mod tests {
     use gm_core::Stack;
 
     use super::*;
-    use crate::learner::named;
+    use gm_ascent::named;
 
     #[test]
     fn rejects_what_is_not_finite_or_too_large() {

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use gm_ascent::ParametersState;
 use gm_core::Error as CoreError;
 use serde::{Deserialize, Serialize};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use crate::course::metrics::EpochRecord;
 use crate::error::{Error, Result};
-use crate::learner::{Learner, ParametersState};
+use crate::learner::Learner;
 
 /// Which figure ends a run before its last epoch.
 ///

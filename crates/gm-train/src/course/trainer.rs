@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use gm_ascent::{Clock, LearnerState};
 use gm_core::{Batch, Error as CoreError, Progress, Purpose, Streams};
 
 use crate::course::checkpoint::{Checkpoint, DataMark};
@@ -13,8 +14,7 @@ use crate::course::metrics::EpochRecord;
 use crate::course::monitor::Stopping;
 use crate::course::observer::{Event, Observer};
 use crate::error::Result;
-use crate::learner::{Figures, Learner, LearnerState, Staged, StepReport};
-use crate::settings::Clock;
+use crate::learner::{Figures, Learner, Staged, StepReport};
 
 /// How training ended.
 ///

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use gm_ascent::{Ascent, Clock, LearnerState, ParametersState, Slope, pull_to_share};
 use gm_core::{
     Arrangement, Batch, BatchRef, Gaussian, Matrix, ModelData, Purpose, Stack, Streams, VisibleKind, VisibleUnits,
     check_len, mean,
@@ -15,10 +16,9 @@ use crate::dbm::pretrain::{Pretraining, Scales};
 use crate::dbm::settings::{DbmSettings, Pretrain};
 use crate::error::Result;
 use crate::learner::{
-    Ascent, Figures, Learner, LearnerState, ModelSettings, ParametersState, Probe, STAGE, Slope, StepReport,
-    VISIBLE_MEANS, binary, check_layers, refuse_start, rms, widened,
+    Figures, Learner, ModelSettings, Parameters, Probe, STAGE, StepReport, VISIBLE_MEANS, binary, check_layers,
+    refuse_start, rms, widened,
 };
-use crate::settings::{Clock, pull_to_share};
 use gm_data::Dataset;
 
 /// A deep Boltzmann machine in training.
@@ -231,7 +231,7 @@ impl DbmLearner {
     fn climb(&mut self, clock: &Clock) -> f64 {
         let Self { sampler, ascent, gradient, log_variances, .. } = self;
         let slope = Slope { tensors: gradient.tensors().collect(), log_variances, ..Slope::default() };
-        sampler.update(|dbm| ascent.climb(dbm, slope, clock))
+        sampler.update(|dbm| ascent.climb(Parameters(dbm), slope, clock))
     }
 
     /// Rows as the model sees them.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use gm_ascent::{Ascent, Clock, OptimiserSettings, Pace, Ranges, Rate, Regularise};
 use gm_core::{Error as CoreError, ModelData, ModelKind, Streams, VisibleKind};
 use gm_data::{Binarise, Dataset};
 use gm_dbm::{Dbm, MeanFieldSettings};
@@ -15,8 +16,8 @@ use strum::{Display, EnumString, VariantNames};
 use crate::dbm::learner::{DbmLearner, means_seen_by};
 use crate::dbm::pretrain::Scales;
 use crate::error::{Error, Result};
-use crate::learner::{Ascent, Learner, ModelSettings, Origin, Pace};
-use crate::settings::{Clock, OptimiserSettings, Ranges, Rate, Regularise, Visible};
+use crate::learner::{Learner, ModelSettings, Origin};
+use crate::settings::Visible;
 
 /// What comes before all layers are trained together.
 ///

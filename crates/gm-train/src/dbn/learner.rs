@@ -1,5 +1,6 @@
 //! Deep belief networks in training: layer by layer, then all layers together.
 
+use gm_ascent::{Clock, LearnerState, ParametersState, named};
 use gm_core::{
     AisSettings, Arrangement, Batch, BatchRef, BitMatrix, Matrix, ModelData, Purpose, Recognition, Schedule, Stack,
     Streams, VisibleUnits, Watch, check_len, mean, unwatched,
@@ -13,11 +14,10 @@ use crate::dbn::settings::{DbnSettings, LayerInputs};
 use crate::dbn::together::Together;
 use crate::error::Result;
 use crate::learner::{
-    Figures, Learner, LearnerState, ParametersState, Probe, STAGE, Staged, StepReport, VISIBLE_MEANS, binary,
-    check_layers, error_rate, named, refuse_start, rms,
+    Figures, Learner, Probe, STAGE, Staged, StepReport, VISIBLE_MEANS, binary, check_layers, error_rate, refuse_start,
+    rms,
 };
 use crate::rbm::{RbmLearner, WATCHED};
-use crate::settings::Clock;
 use gm_data::Dataset;
 
 /// Runs and temperatures of annealing at the end of a layer, whose bound is compared with that of the next.

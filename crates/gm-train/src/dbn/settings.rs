@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use gm_ascent::{Clock, OptimiserSettings, Pace, Ranges};
 use gm_core::{Error as CoreError, ModelData, ModelKind, Streams, VisibleKind, VisibleUnits};
 use gm_data::{Binarise, Dataset};
 use gm_dbn::{Dbn, Growth};
@@ -12,9 +13,9 @@ use strum::{Display, EnumString, VariantNames};
 
 use crate::dbn::learner::DbnLearner;
 use crate::error::{Error, Result};
-use crate::learner::{Learner, ModelSettings, Origin, Pace};
+use crate::learner::{Learner, ModelSettings, Origin};
 use crate::rbm::RbmSettings;
-use crate::settings::{Clock, OptimiserSettings, Ranges, Visible, with_labels};
+use crate::settings::{Visible, with_labels};
 
 /// How the machine of a new layer begins.
 ///

@@ -1,5 +1,6 @@
 //! All layers of a deep belief network together: the up-down algorithm, and reweighted wake-sleep.
 
+use gm_ascent::{Ascent, Clock, LearnerState, Regularise, Slope};
 use gm_core::{BatchRef, BitMatrix, Purpose, Recognition, Stack, Streams, log_sum_exp};
 use gm_dbn::{Dbn, Gradient, Sampler, Sleep, Wake};
 use gm_rbm::{Chains, Offsets, Phase, gradient_into};
@@ -7,8 +8,7 @@ use gm_rbm::{Chains, Offsets, Phase, gradient_into};
 use crate::dbn::labels::joined;
 use crate::dbn::settings::{Backfit, DbnSettings};
 use crate::error::Result;
-use crate::learner::{Ascent, CHAINS, Figures, LearnerState, Slope, StepReport, binary};
-use crate::settings::{Clock, Regularise};
+use crate::learner::{CHAINS, Figures, Parameters, StepReport, binary};
 
 /// The share of the recognition net's gradient that comes from dreams, in reweighted wake-sleep.
 const DREAMS: f32 = 0.5;
@@ -74,7 +74,7 @@ impl Together {
         self.gradient.set_top(&self.top_gradient);
         let Self { ascent, gradient, .. } = self;
         let slope = Slope { tensors: gradient.tensors().collect(), ..Slope::default() };
-        let learning_rate = sampler.update(|dbn| ascent.climb(dbn, slope, clock));
+        let learning_rate = sampler.update(|dbn| ascent.climb(Parameters(dbn), slope, clock));
         Ok(StepReport { learning_rate, figures: Figures::new([("chain_flips", flips)]) })
     }
 

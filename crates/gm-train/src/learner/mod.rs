@@ -1,28 +1,32 @@
 //! A model in training: what the trainer asks of it, what it saves, and the parts that learners share.
 //!
-//! Begin with the trait [`Learner`]; `settings.rs` says how settings make one, `ascent.rs` and `optimiser.rs` how a
-//! gradient becomes an update, `state.rs` what a checkpoint keeps.
+//! Begin with the trait [`Learner`]; `settings.rs` says how settings make one. How a gradient becomes an update, and what a
+//! checkpoint keeps, is in gm-ascent.
 
 mod ascent;
 mod figures;
-mod optimiser;
 mod settings;
-mod state;
 
 use std::path::Path;
 
+use gm_ascent::{Clock, LearnerState, ParametersState, named};
 use gm_core::{Batch, BitMatrix, Error as CoreError, ModelData, Stack, Streams, Watch, check_len};
 
-pub(crate) use ascent::{Ascent, Pace, Slope, named};
+pub(crate) use ascent::Parameters;
 pub use figures::Figures;
 pub(crate) use figures::{error_rate, rms, widened};
-pub use optimiser::{Optimiser, OptimiserState};
 pub use settings::{ModelSettings, Origin};
-pub use state::{BitsState, ChainsState, LayerState, LearnerState, ParametersState};
-pub(crate) use state::{CHAINS, STAGE, VISIBLE_MEANS, take};
 
 use crate::error::Result;
-use crate::settings::Clock;
+
+/// The name of persistent chains in a checkpoint.
+pub(crate) const CHAINS: &str = "chains";
+
+/// The name of the stage of a model that is trained in stages.
+pub(crate) const STAGE: &str = "stage";
+
+/// The name of the means of the visible units.
+pub(crate) const VISIBLE_MEANS: &str = "visible_means";
 
 /// What an update did.
 ///
@@ -113,7 +117,7 @@ pub trait Learner: Send {
 
     /// Every tensor that updates change, by name; a model with a recognition net adds that net to its stack.
     fn tensors(&self) -> Vec<(String, &[f32])> {
-        ascent::named(self.stack()).collect()
+        named(self.stack()).collect()
     }
 
     /// All parameters, to be kept.

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use gm_ascent::LearnerState;
 use gm_core::{ModelData, ModelKind, Streams, VisibleKind};
 use gm_data::{Binarise, Dataset};
 
 use crate::error::Result;
-use crate::learner::{Learner, LearnerState};
+use crate::learner::Learner;
 
 /// The state in which a model in training begins.
 ///

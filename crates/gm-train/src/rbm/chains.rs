@@ -1,10 +1,11 @@
 //! Chains of a machine in training that go on from update to update: at one temperature, or at several.
 
+use gm_ascent::{ChainsState, LearnerState, take};
 use gm_core::{BatchRef, Streams, even_temperatures};
 use gm_rbm::{Chains, Phase, Rbm, Replicas, Sampler, Trajectory};
 
 use crate::error::Result;
-use crate::learner::{CHAINS, ChainsState, Figures, LearnerState, take};
+use crate::learner::{CHAINS, Figures};
 use crate::rbm::settings::{Algorithm, RbmSettings};
 
 /// Updates after which temperatures move, and how far.
@@ -151,7 +152,7 @@ pub(crate) fn take_trajectory(state: &mut LearnerState, rbm: &Rbm) -> Result<Opt
     }
     let v = state.take_chains(OP, TRAJECTORY, &[rbm.visible()])?.layers.swap_remove(0);
     rbm.check_data(OP, &v)?;
-    let numbers = TRAJECTORY_NUMBERS.iter().map(|name| state.take_numbers(name)).collect::<Result<_>>()?;
+    let numbers = TRAJECTORY_NUMBERS.iter().map(|name| state.take_numbers(name)).collect::<gm_core::Result<_>>()?;
     Ok(Some(Trajectory::from_parts(v, numbers)?))
 }
 

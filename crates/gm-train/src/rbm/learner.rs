@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
+use gm_ascent::{Ascent, Clock, LearnerState, ParametersState, Slope, in_force, pull_to_share};
 use gm_core::{
     AisSettings, Batch, BatchRef, BitMatrix, Error as CoreError, Estimate, Matrix, ModelData, Purpose, Schedule, Stack,
     Streams, VisibleKind, VisibleUnits, check_len, mean,
@@ -14,12 +15,11 @@ use gm_rbm::{
 
 use crate::error::Result;
 use crate::learner::{
-    Ascent, Figures, Learner, LearnerState, ModelSettings, ParametersState, Probe, Slope, StepReport, Weighted, binary,
-    check_layers, error_rate, rms, widened,
+    Figures, Learner, ModelSettings, Parameters, Probe, StepReport, Weighted, binary, check_layers, error_rate, rms,
+    widened,
 };
 use crate::rbm::chains::{ModelChains, put_trajectory, take_trajectory};
 use crate::rbm::settings::{Algorithm, RbmSettings};
-use crate::settings::{Clock, in_force, pull_to_share};
 use gm_data::Dataset;
 
 /// The most units of the smaller layer for training on the exact gradient.
@@ -356,7 +356,7 @@ impl RbmLearner {
         }
         let Self { sampler, ascent, gradient, log_variances, .. } = self;
         let slope = Slope { tensors: gradient.tensors().collect(), log_variances, ..Slope::default() };
-        sampler.update(|rbm| ascent.climb(rbm, slope, clock))
+        sampler.update(|rbm| ascent.climb(Parameters(rbm), slope, clock))
     }
 
     /// Rows as the model sees them.

@@ -1,5 +1,6 @@
 //! How a restricted Boltzmann machine is trained.
 
+use gm_ascent::{Clock, OptimiserSettings, Pace, Ranges, Rate, Regularise, in_force};
 use gm_core::{Arrangement, ModelData, ModelKind, Streams, VisibleKind};
 use gm_data::{Binarise, Dataset};
 use gm_rbm::Rbm;
@@ -8,9 +9,9 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 use strum::{Display, EnumString, VariantNames};
 
 use crate::error::{Error, Result};
-use crate::learner::{Learner, ModelSettings, Origin, Pace};
+use crate::learner::{Learner, ModelSettings, Origin};
 use crate::rbm::learner::{RbmLearner, means_seen_by};
-use crate::settings::{Clock, OptimiserSettings, Ranges, Rate, Regularise, Visible, classes_of, in_force, with_labels};
+use crate::settings::{Visible, classes_of, with_labels};
 
 /// Draws of a layer between two changes of its weights from which on it pays to arrange these for draws.
 pub(crate) const DRAWS_TO_PAY: usize = 400;
@@ -195,7 +196,7 @@ impl RbmSettings {
         changes.into_iter().try_for_each(|optimiser| optimiser.check())?;
         self.check_units(Ranges::of("RbmSettings")).check()?;
         self.optimiser.check()?;
-        self.regularise.check()
+        Ok(self.regularise.check()?)
     }
 
     /// Refuses later numbers whose epochs do not rise, or that are out of range themselves.

@@ -1,9 +1,9 @@
 //! What `nvil` subtracts from its learning signal.
 
+use gm_ascent::LearnerState;
 use gm_core::{BitMatrix, mean};
 
 use crate::error::Result;
-use crate::learner::LearnerState;
 
 /// How slowly the running moments of the learning signal change.
 const SIGNAL_DECAY: f64 = 0.8;

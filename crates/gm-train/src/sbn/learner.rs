@@ -1,18 +1,16 @@
 //! Sigmoid belief nets in training.
 
+use gm_ascent::{Ascent, Clock, LearnerState, ParametersState, Slope, named};
 use gm_core::{
     Batch, BitMatrix, Chains, Error as CoreError, ModelData, Purpose, Recognition, Stack, Streams, mean, unwatched,
 };
 use gm_sbn::{BoundSettings, Draws, Dreams, Recognised, Sampler, Sbn};
 
 use crate::error::Result;
-use crate::learner::{
-    Ascent, Figures, Learner, LearnerState, ParametersState, Probe, Slope, StepReport, binary, check_layers, named, rms,
-};
+use crate::learner::{Figures, Learner, Parameters, Probe, StepReport, binary, check_layers, rms};
 use crate::sbn::baseline::Baseline;
 use crate::sbn::rule::SbnRule;
 use crate::sbn::settings::SbnSettings;
-use crate::settings::Clock;
 
 /// The most hidden units for training on the exact gradient.
 const EXACT_GRADIENT_LIMIT: usize = 10;
@@ -214,7 +212,7 @@ impl SbnLearner {
             others: baseline.iter_mut().flat_map(Baseline::ascending).collect(),
             ..Slope::default()
         };
-        sampler.update(|sbn| ascent.climb(sbn, slope, clock))
+        sampler.update(|sbn| ascent.climb(Parameters(sbn), slope, clock))
     }
 }
 

@@ -1,15 +1,15 @@
 //! How a sigmoid belief net is trained.
 
+use gm_ascent::{OptimiserSettings, Pace, Ranges, Rate, Regularise};
 use gm_core::{ModelKind, Recognition, Stack, Streams};
 use gm_data::Dataset;
 use gm_sbn::Sbn;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::learner::{Learner, ModelSettings, Origin, Pace};
+use crate::learner::{Learner, ModelSettings, Origin};
 use crate::sbn::learner::SbnLearner;
 use crate::sbn::rule::SbnRule;
-use crate::settings::{OptimiserSettings, Ranges, Rate, Regularise};
 
 /// How a sigmoid belief net is trained.
 ///
@@ -97,7 +97,7 @@ impl SbnSettings {
             .share("sleep", self.sleep)
             .check()?;
         self.optimiser.check()?;
-        self.regularise.check()
+        Ok(self.regularise.check()?)
     }
 
     /// The learning rate.

@@ -3,17 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use gm_core::Error as CoreError;
+use gm_core::{Error, Result};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
-
-use crate::error::{Error, Result};
 
 /// The place of an update within its run.
 ///
 /// # Examples
 ///
 /// ```
-/// use gm_train::Clock;
+/// use gm_ascent::Clock;
 ///
 /// let clock = Clock { step: 450, total: 1_000, per_epoch: 100 };
 /// assert_eq!((clock.epoch(), clock.epochs(), clock.within_epoch()), (4, 4.5, 50));
@@ -55,14 +53,14 @@ impl Clock {
 /// # Examples
 ///
 /// ```
-/// use gm_train::{Clock, Rate};
+/// use gm_ascent::{Clock, Rate};
 ///
 /// let half_way = Clock { step: 500, total: 1_000, per_epoch: 100 };
 /// assert_eq!("linear".parse::<Rate>()?.factor(&half_way), 0.5);
 /// assert_eq!("exponential:0.5".parse::<Rate>()?.factor(&half_way), 1.0 / 32.0);
 /// assert_eq!("steps:2,0.5".parse::<Rate>()?.factor(&half_way), 0.25);
 /// assert_eq!("inverse:5".parse::<Rate>()?.factor(&half_way), 0.5);
-/// # Ok::<(), gm_train::Error>(())
+/// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, DeserializeFromStr, SerializeDisplay)]
 pub enum Rate {
@@ -104,7 +102,7 @@ impl Rate {
 /// # Examples
 ///
 /// ```
-/// use gm_train::{Clock, warm_up};
+/// use gm_ascent::{Clock, warm_up};
 ///
 /// let second = Clock { step: 1, total: 100, per_epoch: 10 };
 /// assert_eq!((warm_up(1.0, &second), warm_up(0.0, &second)), (0.2, 1.0));
@@ -116,7 +114,17 @@ pub fn warm_up(epochs: f64, clock: &Clock) -> f64 {
 }
 
 /// The number that holds at an update: the first one, or the last of the later ones whose epoch has come.
-pub(crate) fn in_force<T: Copy>(first: T, later: &[(u64, T)], clock: &Clock) -> T {
+///
+/// # Examples
+///
+/// ```
+/// use gm_ascent::{Clock, in_force};
+///
+/// let steps = |epoch| in_force(1, &[(2, 5), (3, 10)], &Clock { step: 10 * epoch, total: 40, per_epoch: 10 });
+/// assert_eq!([steps(0), steps(1), steps(2), steps(3)], [1, 1, 5, 10]);
+/// ```
+#[must_use]
+pub fn in_force<T: Copy>(first: T, later: &[(u64, T)], clock: &Clock) -> T {
     later.iter().rev().find(|(epoch, _)| *epoch <= clock.epoch()).map_or(first, |(_, number)| *number)
 }
 
@@ -125,17 +133,15 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self> {
         let (word, argument) = text.split_once(':').unwrap_or((text, ""));
-        let refuse = |allowed| CoreError::Param { op: "Rate", arg: "schedule", value: text.into(), allowed };
+        let refuse = |allowed| Error::Param { op: "Rate", arg: "schedule", value: text.into(), allowed };
         let number = || argument.parse().ok().filter(|x: &f64| x.is_finite() && *x > 0.0);
         match word {
-            "constant" | "linear" if !argument.is_empty() => {
-                Err(refuse("constant and linear without an argument").into())
-            }
+            "constant" | "linear" if !argument.is_empty() => Err(refuse("constant and linear without an argument")),
             "constant" => Ok(Self::Constant),
             "linear" => Ok(Self::Linear),
             "exponential" => match number() {
                 Some(factor) if factor <= 1.0 => Ok(Self::Exponential(factor)),
-                _ => Err(refuse("exponential:F with a factor an epoch in (0, 1]").into()),
+                _ => Err(refuse("exponential:F with a factor an epoch in (0, 1]")),
             },
             "inverse" => {
                 Ok(Self::Inverse(number().ok_or_else(|| refuse("inverse:E with a positive number of epochs"))?))

@@ -1,53 +1,35 @@
-//! What a checkpoint keeps of a learner: tensors, numbers and chains, all of them by name.
+//! What a checkpoint keeps of a training: tensors, numbers and chains, all of them by name.
 
 use std::collections::BTreeMap;
 
 use gm_core::{
-    Batch, BitMatrix, Chains, FileError, Gaussian, Labels, Matrix, Recognition, Stack, Standardise, Vector,
+    Batch, BitMatrix, Chains, FileError, Gaussian, Labels, Matrix, Recognition, Result, Stack, Standardise, Vector,
     VisibleUnits, check_len,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
-use crate::learner::OptimiserState;
+use crate::optimiser::OptimiserState;
 
 /// The tensor of the variances of Gaussian visible units, as model files name it.
 pub(crate) const VARIANCE: &str = "visible_variance";
 
-/// The persistent chains.
-pub(crate) const CHAINS: &str = "chains";
-
-/// The stage of a model that is trained in stages.
-pub(crate) const STAGE: &str = "stage";
-
-/// The means of the visible units.
-pub(crate) const VISIBLE_MEANS: &str = "visible_means";
-
 const LABELS: [&str; 2] = ["label.weights", "label.bias"];
 const STANDARDISE: [&str; 2] = ["visible_shift", "visible_scale"];
 
-/// The state of a learner in a checkpoint.
+/// The state of a model in training, as a checkpoint keeps it.
 ///
 /// # Examples
 ///
 /// ```
-/// use gm_core::{Batch, BitMatrix, Streams};
-/// use gm_train::{Clock, Learner, RbmLearner, RbmSettings};
+/// use gm_ascent::LearnerState;
 ///
-/// let (streams, settings) = (Streams::new(7), RbmSettings { hidden: 2, chains: 10, ..Default::default() });
-/// let rows = Batch::from(BitMatrix::zeros(4, 5));
-/// let clock = |step| Clock { step, total: 2, per_epoch: 1 };
-/// let mut learner = RbmLearner::new(&[0.5; 4], &settings, &streams)?;
-/// learner.step(&rows, &clock(0), &streams)?;
-/// let state = learner.state();
+/// let mut state = LearnerState::default();
+/// state.put_layers("offset", &[vec![0.5], vec![0.25, 0.75]]);
 /// assert_eq!(state.tensors.keys().collect::<Vec<_>>(), ["offset.0", "offset.1"]);
-/// // A learner that takes over the state continues bit for bit.
-/// let mut other = RbmLearner::new(&[0.5; 4], &settings, &Streams::new(8))?;
-/// other.restore(state)?;
-/// learner.step(&rows, &clock(1), &streams)?;
-/// other.step(&rows, &clock(1), &streams)?;
-/// assert_eq!(other.state(), learner.state());
-/// # Ok::<(), gm_train::Error>(())
+/// assert_eq!(state.take_layers("restore", "offset", &[1, 2])?, [vec![0.5], vec![0.25, 0.75]]);
+/// let error = state.take_number("restore", "log_z").unwrap_err();
+/// assert_eq!(error.to_string(), "checkpoint file lacks `log_z`");
+/// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LearnerState {
@@ -63,55 +45,79 @@ pub struct LearnerState {
     pub numbers: BTreeMap<String, Vec<f64>>,
     /// Whole numbers, such as the stage of a model that is trained in stages.
     pub counts: BTreeMap<String, Vec<u64>>,
-    /// The deep Boltzmann machine whose means join the input of a classifier.
+    /// The parameters of a second model, whose means join the input of the first.
     pub features: Option<ParametersState>,
 }
 
 impl LearnerState {
     /// Keeps one tensor for each layer: `NAME.0`, `NAME.1`, ....
-    pub(crate) fn put_layers<'a>(&mut self, name: &str, layers: impl IntoIterator<Item = &'a Vec<f32>>) {
+    pub fn put_layers<'a>(&mut self, name: &str, layers: impl IntoIterator<Item = &'a Vec<f32>>) {
         let named = layers.into_iter().enumerate().map(|(l, values)| (format!("{name}.{l}"), values.clone()));
         self.tensors.extend(named);
     }
 
     /// Takes the tensors of layers with these numbers of units.
-    pub(crate) fn take_layers(&mut self, op: &'static str, name: &str, units: &[usize]) -> Result<Vec<Vec<f32>>> {
+    ///
+    /// # Errors
+    ///
+    /// As [`take_tensor`](Self::take_tensor).
+    pub fn take_layers(&mut self, op: &'static str, name: &str, units: &[usize]) -> Result<Vec<Vec<f32>>> {
         units.iter().enumerate().map(|(l, &units)| self.take_tensor(op, &format!("{name}.{l}"), units)).collect()
     }
 
     /// Takes a tensor of the given length.
-    pub(crate) fn take_tensor(&mut self, op: &'static str, name: &str, length: usize) -> Result<Vec<f32>> {
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::FileError::Missing`] for a tensor that is not there, [`gm_core::Error::Shape`] for another length.
+    pub fn take_tensor(&mut self, op: &'static str, name: &str, length: usize) -> Result<Vec<f32>> {
         let values = take(&mut self.tensors, name)?;
         check_len(op, name, "length", values.len(), length)?;
         Ok(values)
     }
 
     /// Takes numbers of double precision.
-    pub(crate) fn take_numbers(&mut self, name: &str) -> Result<Vec<f64>> {
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::FileError::Missing`] for numbers that are not there.
+    pub fn take_numbers(&mut self, name: &str) -> Result<Vec<f64>> {
         take(&mut self.numbers, name)
     }
 
     /// Takes one number of double precision.
-    pub(crate) fn take_number(&mut self, op: &'static str, name: &str) -> Result<f64> {
+    ///
+    /// # Errors
+    ///
+    /// As [`take_tensor`](Self::take_tensor).
+    pub fn take_number(&mut self, op: &'static str, name: &str) -> Result<f64> {
         let values = self.take_numbers(name)?;
         check_len(op, name, "length", values.len(), 1)?;
         Ok(values[0])
     }
 
     /// Takes a whole number.
-    pub(crate) fn take_count(&mut self, op: &'static str, name: &str) -> Result<usize> {
+    ///
+    /// # Errors
+    ///
+    /// As [`take_tensor`](Self::take_tensor).
+    pub fn take_count(&mut self, op: &'static str, name: &str) -> Result<usize> {
         let values = take(&mut self.counts, name)?;
         check_len(op, name, "length", values.len(), 1)?;
         Ok(count(values[0]))
     }
 
     /// Takes chains over layers with these numbers of units.
-    pub(crate) fn take_chains(&mut self, op: &'static str, name: &str, units: &[usize]) -> Result<Chains> {
+    ///
+    /// # Errors
+    ///
+    /// As [`take_tensor`](Self::take_tensor), and [`gm_core::Error::Param`] for real numbers above the visible layer.
+    pub fn take_chains(&mut self, op: &'static str, name: &str, units: &[usize]) -> Result<Chains> {
         take(&mut self.chains, name)?.into_chains(op, name, units)
     }
 
     /// Keeps how Gaussian visible units standardise data.
-    pub(crate) fn put_standardise(&mut self, units: &VisibleUnits) {
+    pub fn put_standardise(&mut self, units: &VisibleUnits) {
         if let Some(standardise) = units.gaussian().and_then(Gaussian::standardise) {
             let values = [standardise.shift(), standardise.scale()];
             self.tensors.extend(STANDARDISE.map(String::from).into_iter().zip(values.map(<[f32]>::to_vec)));
@@ -119,7 +125,11 @@ impl LearnerState {
     }
 
     /// Has Gaussian visible units standardise data as they did when the state was saved.
-    pub(crate) fn take_standardise(&mut self, op: &'static str, units: &mut VisibleUnits) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// As [`take_tensor`](Self::take_tensor), and the errors of [`Standardise::new`].
+    pub fn take_standardise(&mut self, op: &'static str, units: &mut VisibleUnits) -> Result<()> {
         let Some(gaussian) = units.gaussian_mut() else { return Ok(()) };
         let saved = match self.tensors.contains_key(STANDARDISE[0]) {
             true => {
@@ -135,9 +145,24 @@ impl LearnerState {
 }
 
 /// Takes what has a name, which a sound checkpoint holds.
-pub(crate) fn take<T>(named: &mut BTreeMap<String, T>, name: &str) -> Result<T> {
+///
+/// # Errors
+///
+/// [`gm_core::FileError::Missing`] for a name that is not there.
+///
+/// # Examples
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// let mut counts = BTreeMap::from([("stage".to_string(), vec![3])]);
+/// assert_eq!(gm_ascent::take(&mut counts, "stage")?, [3]);
+/// assert_eq!(gm_ascent::take(&mut counts, "stage").unwrap_err().to_string(), "checkpoint file lacks `stage`");
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+pub fn take<T>(named: &mut BTreeMap<String, T>, name: &str) -> Result<T> {
     let missing = || FileError::Missing { format: "checkpoint", name: name.into() };
-    Ok(named.remove(name).ok_or_else(missing).map_err(gm_core::Error::from)?)
+    Ok(named.remove(name).ok_or_else(missing)?)
 }
 
 fn count(n: u64) -> usize {
@@ -149,19 +174,15 @@ fn count(n: u64) -> usize {
 /// # Examples
 ///
 /// ```
-/// use gm_core::{BitMatrix, Streams};
-/// use gm_train::{Clock, Learner, RbmLearner, RbmSettings};
+/// use gm_ascent::ParametersState;
+/// use gm_core::Stack;
 ///
-/// let (streams, settings) = (Streams::new(7), RbmSettings { hidden: 2, chains: 10, ..Default::default() });
-/// let mut learner = RbmLearner::new(&[0.5; 4], &settings, &streams)?;
-/// let best = learner.parameters();
-/// assert_eq!(best.tensors.keys().collect::<Vec<_>>(), ["bias.0", "bias.1", "weights.0"]);
-/// assert_eq!((&best.layers, best.count()), (&vec![4, 2], 4 * 2 + 4 + 2));
-/// learner.step(&BitMatrix::zeros(4, 5).into(), &Clock { step: 0, total: 1, per_epoch: 1 }, &streams)?;
-/// assert_ne!(learner.parameters(), best);
-/// learner.set_parameters(best.clone())?; // as early stopping does
-/// assert_eq!(learner.parameters(), best);
-/// # Ok::<(), gm_train::Error>(())
+/// let stack = Stack::zeros(&[4, 2])?;
+/// let saved = ParametersState::new(&stack, None);
+/// assert_eq!(saved.tensors.keys().collect::<Vec<_>>(), ["bias.0", "bias.1", "weights.0"]);
+/// assert_eq!((&saved.layers, saved.count()), (&vec![4, 2], 4 * 2 + 4 + 2));
+/// assert_eq!(saved.into_parts()?, (stack, None));
+/// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ParametersState {
@@ -185,14 +206,16 @@ impl ParametersState {
     }
 
     /// The same with the weights and biases of label units, where there are any.
-    pub(crate) fn with_labels(mut self, labels: Option<&Labels>) -> Self {
+    #[must_use]
+    pub fn with_labels(mut self, labels: Option<&Labels>) -> Self {
         let named = labels.into_iter().flat_map(|labels| LABELS.into_iter().zip(labels.tensors()));
         self.tensors.extend(named.map(|(name, values)| (name.to_string(), values.to_vec())));
         self
     }
 
     /// The same with the variances of Gaussian units.
-    pub(crate) fn with_variance(mut self, units: &VisibleUnits) -> Self {
+    #[must_use]
+    pub fn with_variance(mut self, units: &VisibleUnits) -> Self {
         let named = units.gaussian().map(|gaussian| (VARIANCE.to_string(), gaussian.variance().to_vec()));
         self.tensors.extend(named);
         self
@@ -205,7 +228,11 @@ impl ParametersState {
     }
 
     /// Takes the parameters of `classes` label units below a layer of `above` units, where there are any.
-    pub(crate) fn take_labels(&mut self, op: &'static str, [classes, above]: [usize; 2]) -> Result<Option<Labels>> {
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Shape`] for other numbers of classes or units, and those of [`Labels::new`].
+    pub fn take_labels(&mut self, op: &'static str, [classes, above]: [usize; 2]) -> Result<Option<Labels>> {
         let [weights, bias] = LABELS.map(|name| self.tensors.remove(name));
         let Some((weights, bias)) = weights.zip(bias) else { return Ok(None) };
         check_len(op, LABELS[0], "numbers", weights.len(), classes.saturating_mul(above))?;
@@ -214,7 +241,11 @@ impl ParametersState {
     }
 
     /// The given visible units, with the saved variances if they are Gaussian.
-    pub(crate) fn take_units(&mut self, op: &'static str, units: &VisibleUnits) -> Result<VisibleUnits> {
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Shape`] for another number of variances, and those of [`Gaussian::new`].
+    pub fn take_units(&mut self, op: &'static str, units: &VisibleUnits) -> Result<VisibleUnits> {
         let (mut units, saved) = (units.clone(), self.tensors.remove(VARIANCE).unwrap_or_default());
         let expected = units.gaussian().map_or(0, |gaussian| gaussian.variance().len());
         check_len(op, VARIANCE, "length", saved.len(), expected)?;
@@ -230,17 +261,6 @@ impl ParametersState {
     ///
     /// [`gm_core::FileError::Missing`] for a tensor that is not there, [`gm_core::Error::Shape`] when layers and tensors
     /// disagree, and those of [`Stack::new`] and [`Recognition::new`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use gm_core::Stack;
-    /// use gm_train::ParametersState;
-    ///
-    /// let stack = Stack::zeros(&[3, 2])?;
-    /// assert_eq!(ParametersState::new(&stack, None).into_parts()?, (stack, None));
-    /// # Ok::<(), gm_train::Error>(())
-    /// ```
     pub fn into_parts(mut self) -> Result<(Stack, Option<Recognition>)> {
         let layers: Vec<usize> = self.layers.iter().map(|&n| count(n)).collect();
         let weights = self.take_weights("", &layers)?;
@@ -282,16 +302,13 @@ fn of_net(tensor: &str, l: usize) -> String {
 /// # Examples
 ///
 /// ```
-/// use gm_core::{BitMatrix, Streams};
-/// use gm_train::{Clock, Learner, RbmLearner, RbmSettings};
+/// use gm_ascent::ChainsState;
+/// use gm_core::{BitMatrix, Chains};
 ///
-/// let settings = RbmSettings { hidden: 2, chains: 10, steps: 3, ..Default::default() };
-/// let mut learner = RbmLearner::new(&[0.5; 4], &settings, &Streams::new(0))?;
-/// learner.step(&BitMatrix::zeros(4, 5).into(), &Clock { step: 0, total: 1, per_epoch: 1 }, &Streams::new(0))?;
-/// let chains = &learner.state().chains["chains"];
-/// assert_eq!((chains.sweeps, chains.layers.len()), (3, 2));
-/// assert_eq!((chains.layers[1].units(), chains.layers[1].samples()), (2, 10));
-/// # Ok::<(), gm_train::Error>(())
+/// let chains = Chains::new(vec![BitMatrix::zeros(4, 10).into(), BitMatrix::zeros(2, 10).into()]);
+/// let saved = ChainsState::from(&chains);
+/// assert_eq!((saved.sweeps, saved.layers.len()), (0, 2));
+/// assert_eq!((saved.layers[1].units(), saved.layers[1].samples()), (2, 10));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChainsState {
@@ -315,7 +332,7 @@ impl ChainsState {
         let chains = Chains { layers: layers.collect::<Result<_>>()?, sweeps: self.sweeps };
         if chains.layers.iter().skip(1).any(|layer| layer.as_bits().is_none()) {
             let (value, allowed) = ("real numbers".into(), "zeros and ones in every layer above the visible one");
-            return Err(gm_core::Error::Param { op, arg: "chains", value, allowed }.into());
+            return Err(gm_core::Error::Param { op, arg: "chains", value, allowed });
         }
         for layer in &chains.layers {
             check_len(op, name, "samples", layer.samples(), chains.count())?;
@@ -329,8 +346,8 @@ impl ChainsState {
 /// # Examples
 ///
 /// ```
+/// use gm_ascent::LayerState;
 /// use gm_core::{Batch, Matrix};
-/// use gm_train::LayerState;
 ///
 /// let layer = LayerState::from(&Batch::from(Matrix::from_row_slice(1, 2, &[0.5, -1.5])));
 /// assert_eq!((layer.units(), layer.samples()), (1, 2));
@@ -379,7 +396,7 @@ impl LayerState {
     }
 
     /// The states as a batch of the given number of units.
-    pub(crate) fn into_batch(self, op: &'static str, name: &str, expected: usize) -> Result<Batch> {
+    fn into_batch(self, op: &'static str, name: &str, expected: usize) -> Result<Batch> {
         match self {
             Self::Bits(bits) => Ok(bits.into_bits(expected)?.into()),
             Self::Reals { units, values } => {
@@ -397,8 +414,8 @@ impl LayerState {
 /// # Examples
 ///
 /// ```
+/// use gm_ascent::BitsState;
 /// use gm_core::BitMatrix;
-/// use gm_train::BitsState;
 ///
 /// let bits = BitMatrix::from_fn(3, 2, |unit, sample| unit > sample);
 /// let saved = BitsState::from(&bits);
@@ -406,7 +423,7 @@ impl LayerState {
 /// assert_eq!(saved.clone().into_bits(3)?, bits);
 /// let error = saved.into_bits(4).unwrap_err();
 /// assert_eq!(error.to_string(), "BitsState::into_bits: `chains` has units 3, expected 4");
-/// # Ok::<(), gm_train::Error>(())
+/// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BitsState {
@@ -432,7 +449,7 @@ impl BitsState {
     /// [`gm_core::Error::Shape`] for other units, and those of [`BitMatrix::from_words`].
     pub fn into_bits(self, units: usize) -> Result<BitMatrix> {
         check_len("BitsState::into_bits", "chains", "units", count(self.units), units)?;
-        Ok(BitMatrix::from_words(units, count(self.samples), self.words)?)
+        BitMatrix::from_words(units, count(self.samples), self.words)
     }
 }
 

@@ -2,82 +2,89 @@
 
 use std::fmt::Display;
 
-use gm_core::Error as CoreError;
-
-use crate::error::{Error, Result};
+use gm_core::{Error, Result};
 
 /// The checks of one struct of settings, in the order in which they are written; the first refusal is the answer.
+///
+/// # Examples
+///
+/// ```
+/// use gm_ascent::Ranges;
+///
+/// let (epochs, rate) = (10, -0.5);
+/// let ranges = Ranges::of("Settings").counts([("epochs", epochs)]).positive("rate", rate);
+/// let error = ranges.check().unwrap_err();
+/// assert_eq!(error.to_string(), "Settings: `rate` is -0.5, allowed: finite numbers above 0");
+/// ```
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Ranges {
+pub struct Ranges {
     op: &'static str,
     refused: Option<Error>,
 }
 
 impl Ranges {
     /// No checks yet, of settings of this name.
-    pub(crate) fn of(op: &'static str) -> Self {
+    pub fn of(op: &'static str) -> Self {
         Self { op, refused: None }
     }
 
     /// Refuses a value unless a condition holds.
-    pub(crate) fn require(
-        mut self,
-        holds: bool,
-        arg: &'static str,
-        value: impl Display,
-        allowed: &'static str,
-    ) -> Self {
+    pub fn require(mut self, holds: bool, arg: &'static str, value: impl Display, allowed: &'static str) -> Self {
         if !holds && self.refused.is_none() {
-            self.refused = Some(CoreError::Param { op: self.op, arg, value: value.to_string(), allowed }.into());
+            self.refused = Some(Error::Param { op: self.op, arg, value: value.to_string(), allowed });
         }
         self
     }
 
     /// Whole numbers of 1 or more.
-    pub(crate) fn counts(self, counts: impl IntoIterator<Item = (&'static str, u64)>) -> Self {
+    pub fn counts(self, counts: impl IntoIterator<Item = (&'static str, u64)>) -> Self {
         counts.into_iter().fold(self, |ranges, (arg, value)| ranges.require(value > 0, arg, value, "1 or more"))
     }
 
     /// A list of one element or more.
-    pub(crate) fn filled<T>(self, arg: &'static str, list: &[T], allowed: &'static str) -> Self {
+    pub fn filled<T>(self, arg: &'static str, list: &[T], allowed: &'static str) -> Self {
         self.require(!list.is_empty(), arg, "empty", allowed)
     }
 
     /// A finite number above 0.
-    pub(crate) fn positive(self, arg: &'static str, value: impl Into<f64> + Display + Copy) -> Self {
+    pub fn positive(self, arg: &'static str, value: impl Into<f64> + Display + Copy) -> Self {
         let number = value.into();
         self.require(number > 0.0 && number.is_finite(), arg, value, "finite numbers above 0")
     }
 
     /// A finite number of 0 or more.
-    pub(crate) fn not_negative(self, arg: &'static str, value: impl Into<f64> + Display + Copy) -> Self {
+    pub fn not_negative(self, arg: &'static str, value: impl Into<f64> + Display + Copy) -> Self {
         let number = value.into();
         self.require(number >= 0.0 && number.is_finite(), arg, value, "finite numbers of 0 or more")
     }
 
     /// A number from 0 to 1.
-    pub(crate) fn share(self, arg: &'static str, value: impl Into<f64> + Display + Copy) -> Self {
+    pub fn share(self, arg: &'static str, value: impl Into<f64> + Display + Copy) -> Self {
         self.require((0.0..=1.0).contains(&value.into()), arg, value, "0 to 1")
     }
 
     /// A number of 0 or more and below 1.
-    pub(crate) fn decay(self, arg: &'static str, value: impl Into<f64> + Display + Copy) -> Self {
+    pub fn decay(self, arg: &'static str, value: impl Into<f64> + Display + Copy) -> Self {
         self.require((0.0..1.0).contains(&value.into()), arg, value, "0 or more and below 1")
     }
 
     /// The least variance of Gaussian units, a share above 0.
-    pub(crate) fn least_variance(self, value: f32) -> Self {
+    pub fn least_variance(self, value: f32) -> Self {
         self.require(value > 0.0 && value <= 1.0, "least_variance", value, "above 0, at most 1")
     }
 
     /// The classes of label units: one class alone would tell nothing.
-    pub(crate) fn classes(self, classes: usize) -> Self {
+    pub fn classes(self, classes: usize) -> Self {
         self.require(classes != 1, "classes", classes, "0 for those of the data, or 2 or more")
     }
 
     /// The first refusal.
-    pub(crate) fn check(self) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] naming the settings, the setting, its value and what is allowed.
+    pub fn check(self) -> Result<()> {
         self.refused.map_or(Ok(()), Err)
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use gm_core::Stack;
+use gm_core::{Result, Stack};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
-use crate::learner::state::take;
-use crate::settings::{OptimiserSettings, Regularise};
+use crate::regularise::Regularise;
+use crate::settings::OptimiserSettings;
+use crate::state::take;
 
 /// Numbers that one task updates; fixed, and each number is updated on its own, so threads do not matter.
 const CHUNK: usize = 1 << 14;
@@ -18,8 +18,8 @@ const CHUNK: usize = 1 << 14;
 /// # Examples
 ///
 /// ```
+/// use gm_ascent::{Optimiser, OptimiserSettings, Regularise};
 /// use gm_core::Stack;
-/// use gm_train::{Optimiser, OptimiserSettings, Regularise};
 ///
 /// let settings: OptimiserSettings = "momentum:0.5".parse()?;
 /// let (mut parameters, mut gradient) = (Stack::zeros(&[2, 1])?, Stack::zeros(&[2, 1])?);
@@ -31,7 +31,7 @@ const CHUNK: usize = 1 << 14;
 /// let mut resumed = Optimiser::resume(settings, &parameters, saved)?;
 /// resumed.apply(&mut parameters, &gradient, 0.25, &Regularise::default());
 /// assert_eq!(parameters.bias(0)[1], 1.0 + (0.5 * 1.0 + 1.0));
-/// # Ok::<(), gm_train::Error>(())
+/// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OptimiserState {
@@ -50,8 +50,8 @@ pub struct OptimiserState {
 /// # Examples
 ///
 /// ```
+/// use gm_ascent::{Optimiser, OptimiserSettings, Regularise};
 /// use gm_core::Stack;
-/// use gm_train::{Optimiser, OptimiserSettings, Regularise};
 ///
 /// let mut parameters = Stack::zeros(&[2, 1])?;
 /// let mut gradient = Stack::zeros(&[2, 1])?;

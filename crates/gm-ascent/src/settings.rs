@@ -3,11 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use gm_core::Error as CoreError;
+use gm_core::{Error, Result};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
-use crate::error::{Error, Result};
-use crate::settings::ranges::Ranges;
+use crate::ranges::Ranges;
 
 /// How a gradient becomes an update.
 ///
@@ -26,12 +25,12 @@ use crate::settings::ranges::Ranges;
 /// # Examples
 ///
 /// ```
-/// use gm_train::OptimiserSettings;
+/// use gm_ascent::OptimiserSettings;
 ///
 /// let settings: OptimiserSettings = "nesterov:0.9".parse()?;
 /// assert_eq!(settings, OptimiserSettings::Sgd { momentum: 0.9, nesterov: true });
 /// assert_eq!("adam".parse::<OptimiserSettings>()?.to_string(), "adam:0.9,0.999");
-/// # Ok::<(), gm_train::Error>(())
+/// # Ok::<(), gm_core::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, DeserializeFromStr, SerializeDisplay)]
 pub enum OptimiserSettings {
@@ -98,7 +97,8 @@ impl OptimiserSettings {
     }
 
     /// [`with_momentum`](Self::with_momentum) if it is more than now.
-    pub(crate) fn with_momentum_of_at_least(self, momentum: f32) -> Self {
+    #[must_use]
+    pub fn with_momentum_of_at_least(self, momentum: f32) -> Self {
         match self {
             Self::Sgd { momentum: now, .. } if now < momentum => self.with_momentum(momentum),
             other => other,
@@ -120,7 +120,7 @@ impl FromStr for OptimiserSettings {
 
     fn from_str(text: &str) -> Result<Self> {
         let (word, argument) = text.split_once(':').map_or((text, None), |(word, argument)| (word, Some(argument)));
-        let refuse = |allowed| CoreError::Param { op: "Optimiser", arg: "optimiser", value: text.into(), allowed };
+        let refuse = |allowed| Error::Param { op: "Optimiser", arg: "optimiser", value: text.into(), allowed };
         match (word, argument) {
             ("sgd", None) => Ok(Self::default()),
             ("momentum" | "nesterov", argument) => {
@@ -131,7 +131,7 @@ impl FromStr for OptimiserSettings {
             ("adam", None) => Ok(Self::adam()),
             ("adam", Some(argument)) => Ok(adam(argument)
                 .ok_or_else(|| refuse("adam:B1,B2 or adam:B1,B2,EPSILON with 0 <= B < 1 and EPSILON > 0"))?),
-            ("sgd", Some(_)) => Err(refuse("sgd without an argument").into()),
+            ("sgd", Some(_)) => Err(refuse("sgd without an argument")),
             _ => Err(Error::unknown("optimiser", word, &WORDS)),
         }
     }

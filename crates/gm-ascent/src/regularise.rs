@@ -1,11 +1,10 @@
 //! Penalties that keep weights small.
 
-use gm_core::Stack;
+use gm_core::{Result, Stack};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
-use crate::settings::ranges::Ranges;
+use crate::ranges::Ranges;
 
 /// Penalties on weights; biases are never penalised.
 ///
@@ -15,8 +14,8 @@ use crate::settings::ranges::Ranges;
 /// # Examples
 ///
 /// ```
+/// use gm_ascent::Regularise;
 /// use gm_core::{Matrix, Stack, Vector};
-/// use gm_train::Regularise;
 ///
 /// let weights = Matrix::from_row_slice(2, 2, &[3.0, 0.3, 4.0, 0.4]);
 /// let mut stack = Stack::new(vec![weights], vec![Vector::zeros(2), Vector::zeros(2)])?;
@@ -85,7 +84,15 @@ impl Regularise {
 /// # Source
 ///
 /// `lee2008sparse`, section 3.
-pub(crate) fn pull_to_share(gradient: &mut [f32], means: &[f32], target: f32, cost: f32) {
+///
+/// # Examples
+///
+/// ```
+/// let mut gradient = [0.0, 1.0];
+/// gm_ascent::pull_to_share(&mut gradient, &[0.5, 0.25], 0.25, 2.0);
+/// assert_eq!(gradient, [-0.5, 1.0]);
+/// ```
+pub fn pull_to_share(gradient: &mut [f32], means: &[f32], target: f32, cost: f32) {
     gradient.iter_mut().zip(means).for_each(|(g, mean)| *g += cost * (target - mean));
 }
 
