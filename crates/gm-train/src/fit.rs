@@ -24,17 +24,13 @@ use crate::sbn::SbnSettings;
 /// # Examples
 ///
 /// ```
-/// use gm_core::Streams;
-/// use gm_data::Dataset;
 /// use gm_train::{RbmSettings, Unobserved, fit_rbm};
 ///
-/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let (bars, streams) = (gm_data::Dataset::builtin("bars-and-stripes:2")?, gm_core::Streams::new(1));
 /// let settings = RbmSettings { hidden: 4, epochs: 100, batch_size: 4, learning_rate: 0.2, ..Default::default() };
-/// let fit = fit_rbm(&bars, &settings, &Streams::new(1), &mut Unobserved)?;
+/// let fit = fit_rbm(&bars, &settings, &streams, &mut Unobserved)?;
 /// let log_p = |epoch: usize| fit.history[epoch].figures.get("log_likelihood");
 /// assert!(log_p(99) > log_p(0));
-/// let rows = bars.train.to_matrix(&[0, 1]);
-/// assert_eq!(fit.model.log_prob(&rows, fit.model.log_partition()?)?.len(), 2);
 /// # Ok::<(), gm_train::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -47,33 +43,26 @@ pub struct Fit<M> {
     pub history: Vec<EpochRecord>,
 }
 
-/// Trains a restricted Boltzmann machine in memory; [`Run`](crate::Run) trains on disk, with checkpoints.
+/// Trains a restricted Boltzmann machine in memory.
 ///
 /// Grey levels are drawn anew in every batch, without early stopping; [`fit_rbm_with`] has a choice. Settings with label units
 /// need labelled data.
 ///
-/// # Randomness
-///
-/// Family t of [`Purpose::Binarise`] for the batch of update t, family e of [`Purpose::Shuffle`] for the order of
-/// epoch e, and what [`RbmLearner`](crate::RbmLearner) says.
+/// Its random numbers are those of [`fit`] and of [`RbmLearner`](crate::RbmLearner).
 ///
 /// # Errors
 ///
-/// [`gm_core::Error::Param`] for settings out of range, [`Error::Diverged`](crate::Error::Diverged)
-/// when parameters explode.
+/// As [`fit`].
 ///
 /// # Examples
 ///
 /// ```
-/// use gm_core::Streams;
-/// use gm_data::Dataset;
 /// use gm_train::{RbmSettings, Unobserved, fit_rbm};
 ///
-/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let (bars, streams) = (gm_data::Dataset::builtin("bars-and-stripes:2")?, gm_core::Streams::new(1));
 /// let settings = RbmSettings { hidden: 4, epochs: 20, batch_size: 8, chains: 20, ..Default::default() };
-/// let fit = fit_rbm(&bars, &settings, &Streams::new(1), &mut Unobserved)?;
-/// assert_eq!(fit.model.hidden(), 4);
-/// assert_eq!(fit.history.len(), 20);
+/// let fit = fit_rbm(&bars, &settings, &streams, &mut Unobserved)?;
+/// assert_eq!((fit.model.hidden(), fit.history.len()), (4, 20));
 /// # Ok::<(), gm_train::Error>(())
 /// ```
 pub fn fit_rbm(
@@ -90,16 +79,14 @@ pub fn fit_rbm(
 /// # Examples
 ///
 /// ```
-/// use gm_core::Streams;
-/// use gm_data::Dataset;
 /// use gm_train::{Fit, FitOptions, RbmSettings, Unobserved, fit_rbm_with};
 ///
-/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let (bars, streams) = (gm_data::Dataset::builtin("bars-and-stripes:2")?, gm_core::Streams::new(1));
 /// let settings = RbmSettings { hidden: 4, epochs: 50, batch_size: 4, learning_rate: 0.2, ..Default::default() };
 /// let mut options = FitOptions::default();
-/// let first = fit_rbm_with(&bars, &settings, &options, &Streams::new(1), &mut Unobserved)?;
+/// let first = fit_rbm_with(&bars, &settings, &options, &streams, &mut Unobserved)?;
 /// options.start = Some(first.model.clone());
-/// let further = fit_rbm_with(&bars, &settings, &options, &Streams::new(2), &mut Unobserved)?;
+/// let further = fit_rbm_with(&bars, &settings, &options, &gm_core::Streams::new(2), &mut Unobserved)?;
 /// let log_p = |fit: &Fit<_>| fit.history[49].figures.get("log_likelihood");
 /// assert!(log_p(&further) > log_p(&first));
 /// # Ok::<(), gm_train::Error>(())
@@ -124,21 +111,18 @@ impl<M> Default for FitOptions<M> {
 ///
 /// # Errors
 ///
-/// As [`fit_rbm`], and [`gm_core::Error::Shape`] for a first model that does not fit data and settings,
-/// [`Error::NoLabels`](crate::Error::NoLabels) for label units of data without labels.
+/// As [`fit`].
 ///
 /// # Examples
 ///
 /// ```
-/// use gm_core::Streams;
-/// use gm_data::Dataset;
 /// use gm_train::{FitOptions, MonitorSettings, RbmSettings, StopOn, Unobserved, fit_rbm_with};
 ///
-/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let (bars, streams) = (gm_data::Dataset::builtin("bars-and-stripes:2")?, gm_core::Streams::new(1));
 /// let settings = RbmSettings { hidden: 4, epochs: 30, batch_size: 8, chains: 20, ..Default::default() };
 /// let monitor = MonitorSettings { stop_on: StopOn::LogLikelihood, patience: 3, ..Default::default() };
 /// let options = FitOptions { monitor, ..Default::default() };
-/// let fit = fit_rbm_with(&bars, &settings, &options, &Streams::new(1), &mut Unobserved)?;
+/// let fit = fit_rbm_with(&bars, &settings, &options, &streams, &mut Unobserved)?;
 /// assert!(fit.history.last().is_some_and(|last| last.figures.get("log_likelihood").is_some()));
 /// # Ok::<(), gm_train::Error>(())
 /// ```
@@ -152,26 +136,22 @@ pub fn fit_rbm_with(
     fit(data, settings, options, streams, observer)
 }
 
-/// Trains a sigmoid belief net in memory; [`Run`](crate::Run) trains on disk, with checkpoints.
+/// Trains a sigmoid belief net in memory.
 ///
-/// # Randomness
-///
-/// As [`fit_rbm`], and what [`SbnLearner`](crate::SbnLearner) says.
+/// Its random numbers are those of [`fit`] and of [`SbnLearner`](crate::SbnLearner).
 ///
 /// # Errors
 ///
-/// As [`fit_rbm_with`].
+/// As [`fit`].
 ///
 /// # Examples
 ///
 /// ```
-/// use gm_core::Streams;
-/// use gm_data::Dataset;
 /// use gm_train::{FitOptions, SbnSettings, Unobserved, fit_sbn};
 ///
-/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let (bars, streams) = (gm_data::Dataset::builtin("bars-and-stripes:2")?, gm_core::Streams::new(1));
 /// let settings = SbnSettings { hidden: vec![4, 2], epochs: 20, batch_size: 8, ..Default::default() };
-/// let fit = fit_sbn(&bars, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved)?;
+/// let fit = fit_sbn(&bars, &settings, &FitOptions::default(), &streams, &mut Unobserved)?;
 /// assert_eq!(fit.model.layers(), [4, 4, 2]);
 /// # Ok::<(), gm_train::Error>(())
 /// ```
@@ -185,26 +165,22 @@ pub fn fit_sbn(
     fit(data, settings, options, streams, observer)
 }
 
-/// Trains a deep Boltzmann machine in memory; [`Run`](crate::Run) trains on disk, with checkpoints.
+/// Trains a deep Boltzmann machine in memory.
 ///
-/// # Randomness
-///
-/// As [`fit_rbm`], and what [`DbmLearner`](crate::DbmLearner) says.
+/// Its random numbers are those of [`fit`] and of [`DbmLearner`](crate::DbmLearner).
 ///
 /// # Errors
 ///
-/// As [`fit_rbm_with`].
+/// As [`fit`].
 ///
 /// # Examples
 ///
 /// ```
-/// use gm_core::Streams;
-/// use gm_data::Dataset;
 /// use gm_train::{DbmSettings, FitOptions, Unobserved, fit_dbm};
 ///
-/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let (bars, streams) = (gm_data::Dataset::builtin("bars-and-stripes:2")?, gm_core::Streams::new(1));
 /// let settings = DbmSettings { hidden: vec![4, 2], epochs: 20, batch_size: 8, chains: 20, ..Default::default() };
-/// let fit = fit_dbm(&bars, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved)?;
+/// let fit = fit_dbm(&bars, &settings, &FitOptions::default(), &streams, &mut Unobserved)?;
 /// assert_eq!(fit.model.layers(), [4, 4, 2]);
 /// # Ok::<(), gm_train::Error>(())
 /// ```
@@ -218,29 +194,25 @@ pub fn fit_dbm(
     fit(data, settings, options, streams, observer)
 }
 
-/// Trains a deep belief network in memory; [`Run`](crate::Run) trains on disk, with checkpoints.
+/// Trains a deep belief network in memory.
 ///
 /// Settings with label units need labelled data. A model to start from, that of the options or else of the settings, gives the
 /// first layers.
 ///
-/// # Randomness
-///
-/// As [`fit_rbm`], and what [`DbnLearner`](crate::DbnLearner) says.
+/// Its random numbers are those of [`fit`] and of [`DbnLearner`](crate::DbnLearner).
 ///
 /// # Errors
 ///
-/// As [`fit_rbm_with`], and [`Error::NoLabels`](crate::Error::NoLabels) for label units of data without labels.
+/// As [`fit`].
 ///
 /// # Examples
 ///
 /// ```
-/// use gm_core::Streams;
-/// use gm_data::Dataset;
 /// use gm_train::{DbnSettings, FitOptions, Unobserved, fit_dbn};
 ///
-/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let (bars, streams) = (gm_data::Dataset::builtin("bars-and-stripes:2")?, gm_core::Streams::new(1));
 /// let settings = DbnSettings { hidden: vec![4, 4], epochs: vec![20], layer: RbmSettings { batch_size: 8, chains: 20, ..Default::default() }, ..Default::default() };
-/// let fit = fit_dbn(&bars, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved)?;
+/// let fit = fit_dbn(&bars, &settings, &FitOptions::default(), &streams, &mut Unobserved)?;
 /// assert_eq!(fit.model.layers(), [4, 4, 4]);
 /// # Ok::<(), gm_train::Error>(())
 /// ```
@@ -254,29 +226,25 @@ pub fn fit_dbn(
     fit(data, settings, options, streams, observer)
 }
 
-/// Trains a classifier in memory; [`Run`](crate::Run) trains on disk, with checkpoints.
+/// Trains a classifier in memory.
 ///
 /// Grey levels are taken as they are unless the options binarise them. The net starts from that of the options, else from the
 /// settings' model or random weights.
 ///
-/// # Randomness
-///
-/// As [`fit_rbm`], and what [`ClassifierLearner`](crate::ClassifierLearner) says.
+/// Its random numbers are those of [`fit`] and of [`ClassifierLearner`](crate::ClassifierLearner).
 ///
 /// # Errors
 ///
-/// As [`fit_rbm_with`], and [`Error::NoLabels`](crate::Error::NoLabels) for data without labels.
+/// As [`fit`].
 ///
 /// # Examples
 ///
 /// ```
-/// use gm_core::Streams;
-/// use gm_data::Dataset;
 /// use gm_train::{ClassifierSettings, FitOptions, Unobserved, fit_classifier};
 ///
-/// let bars = Dataset::builtin("bars-and-stripes:3")?;
+/// let (bars, streams) = (gm_data::Dataset::builtin("bars-and-stripes:3")?, gm_core::Streams::new(1));
 /// let settings = ClassifierSettings { hidden: vec![12], epochs: 100, batch_size: 4, ..Default::default() };
-/// let fit = fit_classifier(&bars, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved)?;
+/// let fit = fit_classifier(&bars, &settings, &FitOptions::default(), &streams, &mut Unobserved)?;
 /// // All 0 and all 1 are both bars and stripes, so that 2 of 16 rows cannot be told.
 /// assert_eq!(fit.history.last().and_then(|last| last.figures.get("error_rate")), Some(2.0 / 16.0));
 /// # Ok::<(), gm_train::Error>(())
@@ -296,15 +264,13 @@ pub fn fit_classifier(
 /// # Examples
 ///
 /// ```
-/// use gm_core::Streams;
-/// use gm_data::Dataset;
 /// use gm_train::{FitOptions, RbmSettings, Trained, Unobserved, fit};
 ///
 /// /// Trains any model with its usual settings and forgets the history.
-/// fn trained<M: Trained>(data: &Dataset, settings: &M::Settings) -> gm_train::Result<M> {
-///     Ok(fit(data, settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved)?.model)
+/// fn trained<M: Trained>(data: &gm_data::Dataset, settings: &M::Settings) -> gm_train::Result<M> {
+///     Ok(fit(data, settings, &FitOptions::default(), &gm_core::Streams::new(1), &mut Unobserved)?.model)
 /// }
-/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let bars = gm_data::Dataset::builtin("bars-and-stripes:2")?;
 /// let settings = RbmSettings { hidden: 4, epochs: 2, batch_size: 8, chains: 20, ..Default::default() };
 /// let rbm: gm_rbm::Rbm = trained(&bars, &settings)?;
 /// assert_eq!(rbm.hidden(), 4);
@@ -350,23 +316,29 @@ trained!(Rbm: RbmSettings, Sbn: SbnSettings, Dbm: DbmSettings, Dbn: DbnSettings,
 
 /// Trains a model of any kind in memory; the functions named after the models say what is particular to each.
 ///
-/// The model of the options is the one to start from, else that of the file which the settings name.
+/// The model of the options is the one to start from, else that of the file which the settings name. [`Run`](crate::Run)
+/// trains on disk, with checkpoints.
+///
+/// # Randomness
+///
+/// Family t of [`Purpose::Binarise`](gm_core::Purpose::Binarise) for the batch of update t, family e of
+/// [`Purpose::Shuffle`](gm_core::Purpose::Shuffle) for the order of epoch e, and what the learner of the model says.
 ///
 /// # Errors
 ///
-/// As [`fit_rbm_with`].
+/// [`gm_core::Error::Param`] for settings out of range, [`gm_core::Error::Shape`] for a first model that does not fit data
+/// and settings, [`gm_data::Error::NoLabels`] for label units or classes of data without labels, and
+/// [`Error::Diverged`](crate::Error::Diverged) when parameters explode.
 ///
 /// # Examples
 ///
 /// ```
-/// use gm_core::Streams;
-/// use gm_data::Dataset;
 /// use gm_train::{FitOptions, SbnSettings, Unobserved, fit};
 ///
-/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let (bars, streams) = (gm_data::Dataset::builtin("bars-and-stripes:2")?, gm_core::Streams::new(1));
 /// let settings = SbnSettings { hidden: vec![4], epochs: 2, batch_size: 8, ..Default::default() };
 /// let options = FitOptions::<gm_sbn::Sbn>::default();
-/// assert_eq!(fit(&bars, &settings, &options, &Streams::new(1), &mut Unobserved)?.model.layers(), [4, 4]);
+/// assert_eq!(fit(&bars, &settings, &options, &streams, &mut Unobserved)?.model.layers(), [4, 4]);
 /// # Ok::<(), gm_train::Error>(())
 /// ```
 pub fn fit<M: Trained>(

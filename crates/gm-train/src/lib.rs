@@ -1,4 +1,4 @@
-//! Data sets, optimisers, trainers, checkpoints and evaluation reports for binary generative models.
+//! Training of binary generative models: settings, learners, checkpoints and run folders.
 //!
 //! ```
 //! use gm_core::{Streams, unwatched};
@@ -39,10 +39,10 @@ pub use dbn::{Backfit, DbnLearner, DbnSettings, LayerInputs, LayerStart};
 pub use error::{Error, Result};
 pub use fit::{Fit, FitOptions, Trained, fit, fit_classifier, fit_dbm, fit_dbn, fit_rbm, fit_rbm_with, fit_sbn};
 pub use gm_ascent::{
-    BitsState, ChainsState, Clock, LayerState, LearnerState, Optimiser, OptimiserSettings, OptimiserState,
+    BitsState, ChainsState, Clock, Figures, LayerState, LearnerState, Optimiser, OptimiserSettings, OptimiserState,
     ParametersState, Rate, Regularise, warm_up,
 };
-pub use learner::{Figures, Learner, ModelSettings, Origin, Probe, Staged, StepReport, Weighted};
+pub use learner::{Learner, ModelSettings, Origin, Probe, Staged, StepReport, Weighted};
 pub use rbm::{Algorithm, RbmLearner, RbmSettings};
 pub use run::Run;
 pub use sbn::{SbnLearner, SbnRule, SbnSettings};

@@ -1,11 +1,11 @@
 //! Classifiers in training.
 
-use gm_ascent::{Ascent, Clock, LearnerState, ParametersState, Slope, named};
+use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, named};
 use gm_core::{Batch, Matrix, ModelData, Purpose, Stack, Streams, check_len, mean};
 
 use crate::classifier::settings::{ClassifierSettings, ROWS, features_of};
 use crate::error::Result;
-use crate::learner::{Figures, Learner, Probe, StepReport, check_layers, rms};
+use crate::learner::{Learner, Probe, StepReport, check_layers, rms};
 use gm_net::{Classifier, Pass};
 
 /// A classifier in training, by ascent of the mean log-probability of the labels.
@@ -50,19 +50,6 @@ impl ClassifierLearner {
     /// # Errors
     ///
     /// Those of [`ClassifierSettings::check`], [`gm_core::Error::Shape`] when net and settings disagree on hidden layers.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use gm_core::Streams;
-    /// use gm_net::{Classifier, HiddenUnits};
-    /// use gm_train::{ClassifierLearner, ClassifierSettings, Learner};
-    ///
-    /// let net = Classifier::random(&[4, 3, 2], HiddenUnits::Relu, None, &Streams::new(0))?;
-    /// let settings = ClassifierSettings { hidden: vec![3], ..Default::default() };
-    /// assert_eq!(ClassifierLearner::start_from(net, &settings)?.stack().layers(), [4, 3, 2]);
-    /// # Ok::<(), gm_train::Error>(())
-    /// ```
     pub fn start_from(net: Classifier, settings: &ClassifierSettings) -> Result<Self> {
         settings.check()?;
         let layers = [net.stack().bias(0).len()].into_iter().chain(settings.hidden.clone()).chain([net.classes()]);
@@ -181,39 +168,5 @@ impl Learner for ClassifierLearner {
         let features = state.features.map(features_of).transpose()?;
         self.net = Classifier::new(self.net.stack().clone(), self.net.units(), features)?;
         Ok(self.ascent.restore(state.optimiser)?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use gm_net::HiddenUnits;
-
-    use super::*;
-    use gm_ascent::Regularise;
-
-    #[test]
-    fn law_a_frozen_net_learns_in_its_last_layer_alone() {
-        let net = Classifier::random(&[4, 3, 2], HiddenUnits::Sigmoid, None, &Streams::new(1)).unwrap();
-        let settings = ClassifierSettings {
-            hidden: vec![3],
-            head_epochs: 1,
-            regularise: Regularise { l2: 0.1, max_norm: Some(0.1), ..Default::default() },
-            ..Default::default()
-        };
-        let mut learner = ClassifierLearner::start_from(net.clone(), &settings).unwrap();
-        let batch = Batch::from(Matrix::from_fn(6, 5, |unit, s| match unit {
-            4 | 5 => f32::from(u8::from(unit - 4 == s % 2)),
-            _ => (unit + s) as f32 / 10.0,
-        }));
-        let clock = |step| Clock { step, total: 4, per_epoch: 2 };
-        learner.step(&batch, &clock(1), &Streams::new(2)).unwrap();
-        let (before, after) = (net.stack(), learner.net().stack().clone());
-        assert_eq!((after.weights(0), after.bias(1)), (before.weights(0), before.bias(1)));
-        assert!(after.weights(1) != before.weights(1) && after.bias(2) != before.bias(2));
-        learner.step(&batch, &clock(2), &Streams::new(2)).unwrap();
-        let last = learner.net().stack();
-        assert!(last.weights(0) != after.weights(0) && last.bias(1) != after.bias(1));
-        assert_eq!(last.bias(0), before.bias(0));
-        assert!(last.weights(0).column_iter().all(|column| column.norm() < 0.1001));
     }
 }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use gm_ascent::Figures;
 use gm_core::{Error as CoreError, FileError};
 use gm_data::AppendFile;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::learner::Figures;
 
 /// One line of `metrics.jsonl`: the state of training at the end of an epoch.
 ///
@@ -42,13 +42,11 @@ use crate::learner::Figures;
 /// # Examples
 ///
 /// ```
-/// use gm_core::Streams;
-/// use gm_data::Dataset;
 /// use gm_train::{RbmSettings, Unobserved, fit_rbm};
 ///
-/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let bars = gm_data::Dataset::builtin("bars-and-stripes:2")?;
 /// let settings = RbmSettings { hidden: 3, epochs: 5, batch_size: 4, chains: 10, ..Default::default() };
-/// let record = &fit_rbm(&bars, &settings, &Streams::new(1), &mut Unobserved)?.history[2];
+/// let record = &fit_rbm(&bars, &settings, &gm_core::Streams::new(1), &mut Unobserved)?.history[2];
 /// assert_eq!((record.epoch, record.step), (3, 6)); // 8 rows in batches of 4
 /// assert!(record.figures.get("learning_rate").is_some_and(|rate| (rate - 0.05).abs() < 1e-12));
 /// assert!(serde_json::to_string(record)?.starts_with(r#"{"epoch":3,"step":6,"seconds":"#));

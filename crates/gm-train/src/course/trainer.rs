@@ -3,34 +3,31 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use gm_ascent::{Clock, LearnerState};
+use gm_ascent::{Clock, Divergence, Figures, LearnerState};
 use gm_core::{Batch, Error as CoreError, Progress, Purpose, Streams};
 
 use crate::course::checkpoint::{Checkpoint, DataMark};
 use crate::course::examples::{Examples, Plan};
-use crate::course::guard::check_health;
 use crate::course::journal::Journal;
 use crate::course::metrics::EpochRecord;
 use crate::course::monitor::Stopping;
 use crate::course::observer::{Event, Observer};
-use crate::error::Result;
-use crate::learner::{Figures, Learner, Staged, StepReport};
+use crate::error::{Error, Result};
+use crate::learner::{Learner, Staged, StepReport};
 
 /// How training ended.
 ///
 /// # Examples
 ///
 /// ```
-/// use gm_core::Streams;
-/// use gm_data::Dataset;
 /// use gm_train::{FitOptions, MonitorSettings, Outcome, RbmSettings, StopOn, Unobserved, fit_rbm_with};
 ///
-/// let bars = Dataset::builtin("bars-and-stripes:2")?;
+/// let bars = gm_data::Dataset::builtin("bars-and-stripes:2")?;
 /// // A rate at which nothing improves after the first epoch.
 /// let settings = RbmSettings { hidden: 3, epochs: 12, chains: 10, learning_rate: 1e-60, ..Default::default() };
 /// let monitor = MonitorSettings { stop_on: StopOn::LogLikelihood, patience: 2, ..Default::default() };
 /// let options = FitOptions { monitor, ..Default::default() };
-/// let fit = fit_rbm_with(&bars, &settings, &options, &Streams::new(1), &mut Unobserved)?;
+/// let fit = fit_rbm_with(&bars, &settings, &options, &gm_core::Streams::new(1), &mut Unobserved)?;
 /// assert_eq!(fit.outcome, Outcome::Finished { epochs: 3, stopped_early: true });
 /// # Ok::<(), gm_train::Error>(())
 /// ```
@@ -206,7 +203,9 @@ impl<'a> Trainer<'a> {
         let report = self.learner.step(&batch, &clock, &self.streams)?;
         self.step += 1;
         self.made += batch.samples() as u64;
-        check_health(&self.learner.tensors(), self.step)?;
+        if let Some(Divergence { tensor, rms, limit }) = Divergence::find(self.learner.tensors()) {
+            return Err(Error::Diverged { step: self.step, tensor, rms, limit });
+        }
         Ok(report)
     }
 

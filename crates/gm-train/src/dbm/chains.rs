@@ -1,11 +1,11 @@
 //! Chains of a deep Boltzmann machine in training: at one temperature, or at several.
 
-use gm_ascent::{LearnerState, take};
+use gm_ascent::{Figures, LearnerState, take};
 use gm_core::{Streams, even_temperatures};
 use gm_dbm::{Chains, Dbm, ModelPhase, Replicas, Sampler};
 
 use crate::error::Result;
-use crate::learner::{CHAINS, Figures};
+use crate::learner::CHAINS;
 
 /// The name of the places of chains in a checkpoint.
 const PLACES: &str = "chains.places";

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use gm_ascent::{Ascent, Clock, LearnerState, ParametersState, Slope, pull_to_share};
+use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, pull_to_share};
 use gm_core::{
     Arrangement, Batch, BatchRef, Gaussian, Matrix, ModelData, Purpose, Stack, Streams, VisibleKind, VisibleUnits,
     check_len, mean,
@@ -16,8 +16,8 @@ use crate::dbm::pretrain::{Pretraining, Scales};
 use crate::dbm::settings::{DbmSettings, Pretrain};
 use crate::error::Result;
 use crate::learner::{
-    Figures, Learner, ModelSettings, Parameters, Probe, STAGE, StepReport, VISIBLE_MEANS, binary, check_layers,
-    refuse_start, rms, widened,
+    Learner, ModelSettings, Parameters, Probe, STAGE, StepReport, VISIBLE_MEANS, binary, check_layers, refuse_start,
+    rms, widened,
 };
 use gm_data::Dataset;
 
@@ -72,18 +72,6 @@ impl DbmLearner {
     ///
     /// Those of [`DbmSettings::check`], and [`gm_core::Error::Param`] for settings that name a model to start from, which
     /// [`start_from`](Self::start_from) takes.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use gm_core::Streams;
-    /// use gm_train::{DbmLearner, DbmSettings, Learner, Pretrain};
-    ///
-    /// let settings = DbmSettings { hidden: vec![3, 2], pretrain: Pretrain::None, chains: 10, ..Default::default() };
-    /// let learner = DbmLearner::new(&[0.5; 4], &settings, &Streams::new(0))?;
-    /// assert_eq!(learner.stack().layers(), [4, 3, 2]);
-    /// # Ok::<(), gm_train::Error>(())
-    /// ```
     pub fn new(visible_means: &[f32], settings: &DbmSettings, streams: &Streams) -> Result<Self> {
         let units = VisibleUnits::new(settings.visible_kind(), visible_means.len(), None)?;
         Self::with_units(units, visible_means, settings, streams)

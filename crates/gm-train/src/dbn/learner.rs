@@ -1,6 +1,6 @@
 //! Deep belief networks in training: layer by layer, then all layers together.
 
-use gm_ascent::{Clock, LearnerState, ParametersState, named};
+use gm_ascent::{Clock, Figures, LearnerState, ParametersState, named};
 use gm_core::{
     AisSettings, Arrangement, Batch, BatchRef, BitMatrix, Matrix, ModelData, Purpose, Recognition, Schedule, Stack,
     Streams, VisibleUnits, Watch, check_len, mean, unwatched,
@@ -14,8 +14,7 @@ use crate::dbn::settings::{DbnSettings, LayerInputs};
 use crate::dbn::together::Together;
 use crate::error::Result;
 use crate::learner::{
-    Figures, Learner, Probe, STAGE, Staged, StepReport, VISIBLE_MEANS, binary, check_layers, error_rate, refuse_start,
-    rms,
+    Learner, Probe, STAGE, Staged, StepReport, VISIBLE_MEANS, binary, check_layers, error_rate, refuse_start, rms,
 };
 use crate::rbm::{RbmLearner, WATCHED};
 use gm_data::Dataset;
@@ -95,18 +94,6 @@ impl DbnLearner {
     ///
     /// Those of [`DbnSettings::check`], and [`gm_core::Error::Param`] for settings that name a model to start from, which
     /// [`start_from`](Self::start_from) takes.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use gm_core::Streams;
-    /// use gm_train::{DbnLearner, DbnSettings, Learner};
-    ///
-    /// let settings = DbnSettings { hidden: vec![3, 2], layer: RbmSettings { chains: 10, ..Default::default() }, ..Default::default() };
-    /// let learner = DbnLearner::new(&[0.5; 4], &settings, &Streams::new(0))?;
-    /// assert_eq!(learner.dbn().layers(), [4, 3]); // the next layer comes later
-    /// # Ok::<(), gm_train::Error>(())
-    /// ```
     pub fn new(visible_means: &[f32], settings: &DbnSettings, streams: &Streams) -> Result<Self> {
         let visible = visible_means.len().saturating_sub(settings.layer.classes);
         let units = VisibleUnits::new(settings.layer.visible.kind(0), visible, None)?;

@@ -28,8 +28,6 @@ use crate::settings::{Visible, with_labels};
 ///
 /// let settings = DbnSettings { layer_start: "random".parse()?, ..Default::default() };
 /// assert_eq!(settings.layer_start, LayerStart::Random);
-/// let error = "rolled".parse::<LayerStart>().unwrap_err().to_string();
-/// assert!(error.starts_with("unknown start of a layer `rolled`, did you mean `unrolled`?"));
 /// # Ok::<(), gm_train::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, VariantNames)]

@@ -1,6 +1,6 @@
 //! All layers of a deep belief network together: the up-down algorithm, and reweighted wake-sleep.
 
-use gm_ascent::{Ascent, Clock, LearnerState, Regularise, Slope};
+use gm_ascent::{Ascent, Clock, Figures, LearnerState, Regularise, Slope};
 use gm_core::{BatchRef, BitMatrix, Purpose, Recognition, Stack, Streams, log_sum_exp};
 use gm_dbn::{Dbn, Gradient, Sampler, Sleep, Wake};
 use gm_rbm::{Chains, Offsets, Phase, gradient_into};
@@ -8,7 +8,7 @@ use gm_rbm::{Chains, Offsets, Phase, gradient_into};
 use crate::dbn::labels::joined;
 use crate::dbn::settings::{Backfit, DbnSettings};
 use crate::error::Result;
-use crate::learner::{CHAINS, Figures, Parameters, StepReport, binary};
+use crate::learner::{CHAINS, Parameters, StepReport, binary};
 
 /// The share of the recognition net's gradient that comes from dreams, in reweighted wake-sleep.
 const DREAMS: f32 = 0.5;

@@ -15,10 +15,6 @@ impl Ascending for Parameters<'_, Rbm> {
         self.0.stack_mut()
     }
 
-    fn tensors_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
-        self.0.stack_mut().tensors_mut()
-    }
-
     fn units_mut(&mut self) -> Option<&mut VisibleUnits> {
         Some(self.0.units_mut())
     }
@@ -27,10 +23,6 @@ impl Ascending for Parameters<'_, Rbm> {
 impl Ascending for Parameters<'_, Dbm> {
     fn stack_mut(&mut self) -> &mut Stack {
         self.0.stack_mut()
-    }
-
-    fn tensors_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
-        self.0.stack_mut().tensors_mut()
     }
 
     fn units_mut(&mut self) -> Option<&mut VisibleUnits> {

@@ -1,66 +1,12 @@
-//! Named numbers of an epoch, and how some of them are computed.
+//! How some figures of an epoch are computed.
 
 use gm_core::{BitMatrix, Matrix};
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
-
-/// Named numbers in the order in which they were added.
-///
-/// # Examples
-///
-/// ```
-/// let figures = gm_train::Figures::new([("weight_rms", 0.25)]);
-/// assert_eq!(figures.get("weight_rms"), Some(0.25));
-/// assert_eq!(serde_json::to_string(&figures)?, r#"{"weight_rms":0.25}"#);
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Figures(Vec<(&'static str, f64)>);
-
-impl Figures {
-    /// The given names and numbers.
-    #[must_use]
-    pub fn new(figures: impl IntoIterator<Item = (&'static str, f64)>) -> Self {
-        Self(figures.into_iter().collect())
-    }
-
-    /// Adds one more.
-    pub fn push(&mut self, name: &'static str, value: f64) {
-        self.0.push((name, value));
-    }
-
-    /// The number of a name.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<f64> {
-        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
-    }
-
-    /// All names and numbers.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
-        self.0.iter().copied()
-    }
-
-    pub(crate) fn extend(&mut self, other: &Self) {
-        self.0.extend_from_slice(&other.0);
-    }
-}
-
-impl Serialize for Figures {
-    /// A map; numbers that are not finite become null.
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
-    }
-}
 
 pub(crate) fn widened(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&x| f64::from(x)).collect()
 }
 
-/// The share of rows whose label units, behind so many others, do not say the class that is most probable.
+/// The share of rows whose label units, behind `before` others, do not say the class that is most probable.
 pub(crate) fn error_rate(log_p: &Matrix, rows: &BitMatrix, before: usize) -> f64 {
     let wrong = (0..rows.samples()).filter(|&row| !rows.get(before + log_p.column(row).imax(), row)).count();
     wrong as f64 / rows.samples() as f64

@@ -1,11 +1,11 @@
 //! Chains of a machine in training that go on from update to update: at one temperature, or at several.
 
-use gm_ascent::{ChainsState, LearnerState, take};
+use gm_ascent::{ChainsState, Figures, LearnerState, take};
 use gm_core::{BatchRef, Streams, even_temperatures};
 use gm_rbm::{Chains, Phase, Rbm, Replicas, Sampler, Trajectory};
 
 use crate::error::Result;
-use crate::learner::{CHAINS, Figures};
+use crate::learner::CHAINS;
 use crate::rbm::settings::{Algorithm, RbmSettings};
 
 /// Updates after which temperatures move, and how far.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use gm_ascent::{Ascent, Clock, LearnerState, ParametersState, Slope, in_force, pull_to_share};
+use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, in_force, pull_to_share};
 use gm_core::{
     AisSettings, Batch, BatchRef, BitMatrix, Error as CoreError, Estimate, Matrix, ModelData, Purpose, Schedule, Stack,
     Streams, VisibleKind, VisibleUnits, check_len, mean,
@@ -15,8 +15,7 @@ use gm_rbm::{
 
 use crate::error::Result;
 use crate::learner::{
-    Figures, Learner, ModelSettings, Parameters, Probe, StepReport, Weighted, binary, check_layers, error_rate, rms,
-    widened,
+    Learner, ModelSettings, Parameters, Probe, StepReport, Weighted, binary, check_layers, error_rate, rms, widened,
 };
 use crate::rbm::chains::{ModelChains, put_trajectory, take_trajectory};
 use crate::rbm::settings::{Algorithm, RbmSettings};
@@ -145,19 +144,6 @@ impl RbmLearner {
     ///
     /// Those of [`RbmSettings::check`], [`gm_core::Error::Shape`] when model, means and settings disagree on units,
     /// [`gm_core::Error::TooLarge`] for the exact gradient of a model that is too large for it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use gm_core::{Stack, Streams};
-    /// use gm_train::{Learner, RbmLearner, RbmSettings};
-    ///
-    /// let rbm = gm_rbm::Rbm::from_stack(Stack::zeros(&[4, 2])?)?;
-    /// let settings = RbmSettings { hidden: 2, chains: 10, ..Default::default() };
-    /// let learner = RbmLearner::start_from(rbm, &[0.5; 4], &settings, &Streams::new(0))?;
-    /// assert_eq!(learner.stack().layers(), [4, 2]);
-    /// # Ok::<(), gm_train::Error>(())
-    /// ```
     pub fn start_from(rbm: Rbm, visible_means: &[f32], settings: &RbmSettings, streams: &Streams) -> Result<Self> {
         Self::start(rbm, visible_means, settings, Some(LONG_WAY), streams)
     }
@@ -532,31 +518,6 @@ fn estimates_log_z(settings: &RbmSettings, rbm: &Rbm) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rejects_models_that_do_not_fit() {
-        let streams = Streams::new(0);
-        let rbm = || Rbm::from_stack(Stack::zeros(&[4, 3]).unwrap()).unwrap();
-        let settings = RbmSettings { hidden: 3, chains: 2, ..Default::default() };
-        let refuse = |settings: &RbmSettings, means: &[f32]| {
-            RbmLearner::start_from(rbm(), means, settings, &streams).unwrap_err().to_string()
-        };
-        assert_eq!(refuse(&settings, &[0.5; 3]), "RbmLearner::start_from: `visible_means` has length 3, expected 4");
-        let other = RbmSettings { hidden: 2, ..settings.clone() };
-        assert_eq!(refuse(&other, &[0.5; 4]), "RbmLearner::start_from: `rbm` has hidden units 3, expected 2");
-        let large = RbmSettings { algorithm: Algorithm::Exact, hidden: 30, ..Default::default() };
-        assert_eq!(
-            RbmLearner::new(&[0.5; 25], &large, &streams).unwrap_err().to_string(),
-            "training on the exact gradient: 25 units must be enumerated, at most 20 can be"
-        );
-        let mut learner = RbmLearner::start_from(rbm(), &[0.5; 4], &settings, &streams).unwrap();
-        let clock = Clock { step: 0, total: 1, per_epoch: 1 };
-        let error = learner.step(&BitMatrix::zeros(5, 2).into(), &clock, &streams).unwrap_err();
-        assert_eq!(error.to_string(), "RbmLearner::step: `batch` has units 5, expected 4");
-        let mut state = learner.state();
-        state.chains.clear();
-        assert_eq!(learner.restore(state).unwrap_err().to_string(), "checkpoint file lacks `chains`");
-    }
 
     #[test]
     fn oracle_reconstruction_of_a_model_without_weights() {

@@ -1,13 +1,13 @@
 //! Sigmoid belief nets in training.
 
-use gm_ascent::{Ascent, Clock, LearnerState, ParametersState, Slope, named};
+use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, named};
 use gm_core::{
     Batch, BitMatrix, Chains, Error as CoreError, ModelData, Purpose, Recognition, Stack, Streams, mean, unwatched,
 };
 use gm_sbn::{BoundSettings, Draws, Dreams, Recognised, Sampler, Sbn};
 
 use crate::error::Result;
-use crate::learner::{Figures, Learner, Parameters, Probe, StepReport, binary, check_layers, rms};
+use crate::learner::{Learner, Parameters, Probe, StepReport, binary, check_layers, rms};
 use crate::sbn::baseline::Baseline;
 use crate::sbn::rule::SbnRule;
 use crate::sbn::settings::SbnSettings;
@@ -73,18 +73,6 @@ impl SbnLearner {
     /// Those of [`SbnSettings::check`], [`gm_core::Error::Shape`] when model and settings disagree on units,
     /// [`gm_core::Error::Param`] for a model without recognition net, [`gm_core::Error::TooLarge`] for the exact gradient of a
     /// model with more than 10 hidden units.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use gm_core::Streams;
-    /// use gm_train::{Learner, SbnLearner, SbnSettings};
-    ///
-    /// let sbn = gm_sbn::Sbn::initial(&[0.5; 4], &[3, 2], 1.0, &Streams::new(0))?;
-    /// let learner = SbnLearner::start_from(sbn, &SbnSettings { hidden: vec![3, 2], ..Default::default() })?;
-    /// assert_eq!(learner.stack().layers(), [4, 3, 2]);
-    /// # Ok::<(), gm_train::Error>(())
-    /// ```
     pub fn start_from(sbn: Sbn, settings: &SbnSettings) -> Result<Self> {
         const OP: &str = "SbnLearner::start_from";
         settings.check()?;

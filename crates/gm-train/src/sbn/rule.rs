@@ -87,13 +87,6 @@ impl SbnRule {
     }
 
     /// a_k and c_k for the K states of a row, from their log-weights; for `nvil` before scaling, given the baseline.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let (a, c) = gm_train::SbnRule::VarGrad.coefficients(&[1.0, 3.0], 0.0);
-    /// assert_eq!((a, c), (vec![0.5, 0.5], vec![-1.0, 1.0]));
-    /// ```
     #[must_use]
     pub fn coefficients(self, log_weights: &[f64], baseline: f64) -> (Vec<f64>, Vec<f64>) {
         let k = log_weights.len() as f64;
