@@ -218,7 +218,11 @@ impl DbmSettings {
             ModelKind::Dbm => Ok(Dbm::from_data(model)?),
             ModelKind::Rbm => Ok(Dbm::from_rbm(Rbm::from_data(model)?)?),
             ModelKind::Dbn => from_dbn(Dbn::from_data(model)?),
-            kind => Err(refused("start", format!("a {kind}"), "a file with a machine or a deep belief network")),
+            kind => Err(refused(
+                "start",
+                format!("a {kind}"),
+                "a file with a restricted or deep Boltzmann machine, or a deep belief network",
+            )),
         }
     }
 
@@ -375,6 +379,7 @@ impl ModelSettings for DbmSettings {
             Origin::Random => DbmLearner::with_data(data, visible_means, self, streams)?,
             Origin::Model(model) => {
                 let dbm = self.start_model(model.clone())?;
+                self.check_start(&dbm, visible_means.len())?;
                 DbmLearner::start_from(dbm.clone(), &means_seen_by(&dbm, visible_means), self, streams)?
             }
             Origin::State(_) => DbmLearner::blank(data, visible_means, self, streams)?,
