@@ -58,7 +58,8 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// [`Error::Param`] for settings out of range, [`Error::Shape`] for a base of other layers, [`Error::Interrupted`]
+    /// [`gm_core::Error::Param`] for settings out of range, [`gm_core::Error::Shape`] for a base of other layers,
+    /// [`gm_core::Error::Interrupted`]
     /// when `watch` breaks.
     ///
     /// # Source
@@ -98,8 +99,8 @@ impl Dbm {
     ///
     /// # Errors
     ///
-    /// The errors of [`log_partition_ais`](Self::log_partition_ais), [`Error::Shape`] for states of other layers,
-    /// [`Error::Empty`] without states.
+    /// The errors of [`log_partition_ais`](Self::log_partition_ais), [`gm_core::Error::Shape`] for states of other layers,
+    /// [`gm_core::Error::Empty`] without states.
     ///
     /// # Source
     ///
@@ -151,7 +152,7 @@ impl Dbm {
     /// # Errors
     ///
     /// The errors of [`log_partition_ais`](Self::log_partition_ais) and of [`check_data`](Self::check_data),
-    /// [`Error::Param`] without runs.
+    /// [`gm_core::Error::Param`] without runs.
     ///
     /// # Source
     ///

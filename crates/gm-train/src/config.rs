@@ -177,7 +177,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], or [`Error::Config`] with the file, the place and what is allowed there.
+    /// [`gm_data::Error::Io`], or [`Error::Config`] with the file, the place and what is allowed there.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(Error::io("reading", path))?;

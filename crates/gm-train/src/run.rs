@@ -69,7 +69,7 @@ impl Run {
     /// # Errors
     ///
     /// [`Error::RunExists`] for a folder that holds a run, [`Error::Locked`] when another process trains there,
-    /// [`gm_core::Error::Param`] for settings out of range, the errors of [`load`](crate::load) for the data, and [`Error::Io`].
+    /// [`gm_core::Error::Param`] for settings out of range, and the errors of [`load`](gm_data::load) and of writing files.
     pub fn create(folder: impl AsRef<Path>, config: &Config) -> Result<Self> {
         refuse_existing(folder.as_ref())?;
         config.check()?;
@@ -113,7 +113,7 @@ impl Run {
     /// # Errors
     ///
     /// [`Error::NoRun`] and [`Error::Finished`]; [`Error::Locked`] when another process trains there; [`Error::ConfigChanged`]
-    /// and [`Error::DataChanged`] when the result would be another; [`Error::File`] when all checkpoints are damaged.
+    /// and [`Error::DataChanged`] when the result would be another; [`gm_data::Error::File`] when all checkpoints are damaged.
     pub fn resume(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
         if !folder.join(CONFIG).is_file() {
@@ -190,7 +190,7 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// [`Error::Diverged`] when parameters explode (the last checkpoint stays), [`Error::Io`] when a file cannot be
+    /// [`Error::Diverged`] when parameters explode (the last checkpoint stays), [`gm_data::Error::Io`] when a file cannot be
     /// written, [`Error::Threads`].
     pub fn train(self, observer: &mut dyn Observer) -> Result<Outcome> {
         let threads = self.config.threads;
