@@ -208,7 +208,7 @@ pub fn fit_dbm(
 /// # Examples
 ///
 /// ```
-/// use gm_train::{DbnSettings, FitOptions, Unobserved, fit_dbn};
+/// use gm_train::{DbnSettings, FitOptions, RbmSettings, Unobserved, fit_dbn};
 ///
 /// let (bars, streams) = (gm_data::Dataset::builtin("bars-and-stripes:2")?, gm_core::Streams::new(1));
 /// let settings = DbnSettings { hidden: vec![4, 4], epochs: vec![20], layer: RbmSettings { batch_size: 8, chains: 20, ..Default::default() }, ..Default::default() };

@@ -40,7 +40,7 @@ const WATCHED_SAMPLES: usize = 20;
 ///
 /// ```
 /// use gm_core::{Batch, BitMatrix, Streams};
-/// use gm_train::{Clock, DbnLearner, DbnSettings, Learner};
+/// use gm_train::{Clock, DbnLearner, DbnSettings, Learner, RbmSettings};
 ///
 /// let streams = Streams::new(0);
 /// let settings = DbnSettings { hidden: vec![3, 5], epochs: vec![1], layer: RbmSettings { chains: 10, ..Default::default() }, ..Default::default() };

@@ -191,9 +191,10 @@ pub trait Weighted {
 ///
 /// ```
 /// use gm_core::{BitMatrix, Streams};
-/// use gm_train::{Clock, DbnLearner, DbnSettings, Learner};
+/// use gm_train::{Clock, DbnLearner, DbnSettings, Learner, RbmSettings};
 ///
-/// let (streams, settings) = (Streams::new(0), DbnSettings { hidden: vec![3, 5], chains: 10, ..Default::default() });
+/// let (streams, layer) = (Streams::new(0), RbmSettings { chains: 10, ..Default::default() });
+/// let settings = DbnSettings { hidden: vec![3, 5], layer, ..Default::default() };
 /// let mut learner = DbnLearner::new(&[0.5; 4], &settings, &streams)?;
 /// assert_eq!(learner.staged().and_then(|staged| staged.name()), None); // nothing is trained yet
 /// learner.step(&BitMatrix::zeros(4, 5).into(), &Clock { step: 0, total: 100, per_epoch: 1 }, &streams)?;
