@@ -134,13 +134,16 @@ struct DataDocument {
     binarise: String,
 }
 
-/// Trains a prepared run to its end and draws its pictures. Writes a report if `report` is set.
+/// Prepares a run, trains it to its end and draws its pictures. Writes a report if `report` is set.
 ///
 /// # Errors
 ///
-/// [`Error::Memory`] before training begins, the errors of [`Run::train`], and [`gm_data::Error::Io`] when a picture
-/// cannot be written.
-pub(crate) fn run(run: Run, report: bool) -> Result<Report> {
+/// [`Error::Memory`] before training begins, the errors of `prepare` and of [`Run::train`], and [`gm_data::Error::Io`]
+/// when a picture cannot be written.
+pub(crate) fn run(prepare: impl FnOnce() -> gm_train::Result<Run>, report: bool) -> Result<Report> {
+    // A run may write its first checkpoint while it is prepared. A signal from then on ends it as one of an update does.
+    Interrupt::listen();
+    let run = prepare()?;
     memory::check(&run.layers())?;
     let (folder, config) = (run.folder().to_path_buf(), run.config().clone());
     let data = run.data();

@@ -142,7 +142,7 @@ impl Finetune {
             self.start_from(&mut config.model)?;
             let usual = || train::default_folder("", &path.display().to_string());
             let folder = shared.out.clone().unwrap_or_else(usual);
-            return training::run(Run::create(folder, &config)?, false);
+            return training::run(|| Run::create(folder, &config), false);
         }
         train::start(self, context)
     }

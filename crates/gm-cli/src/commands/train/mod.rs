@@ -170,7 +170,8 @@ impl Train {
         }
         if let Some(path) = &self.config {
             let folder = self.out.clone().unwrap_or_else(|| default_folder("", &path.display().to_string()));
-            return training::run(Run::create(folder, &configured(path, &self.folders, context)?)?, !self.no_report);
+            let config = configured(path, &self.folders, context)?;
+            return training::run(|| Run::create(folder, &config), !self.no_report);
         }
         match &self.model {
             Some(Model::Rbm(options)) => start(options.as_ref(), context),
@@ -207,7 +208,7 @@ pub(super) fn resume(folder: &Path, folders: &Folders, report: bool, context: &C
         let allowed = "none with --resume, since the run keeps its seed".into();
         return Err(Error::Option { option: "--seed", value: seed.to_string(), allowed });
     }
-    training::run(Run::resume(folder)?, report)
+    training::run(|| Run::resume(folder), report)
 }
 
 /// The configuration in a file, with the seed and the folders of data of the command line.
@@ -255,7 +256,7 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
         invert: shared.invert,
         ..config.data
     };
-    training::run(Run::create_with(folder, &config, data)?, !shared.no_report)
+    training::run(|| Run::create_with(folder, &config, data), !shared.no_report)
 }
 
 impl Shared {
