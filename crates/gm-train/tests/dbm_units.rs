@@ -279,7 +279,8 @@ fn rejects_what_units_of_a_kind_cannot_learn() {
     );
     let started = FitOptions { start: Some(source()), ..FitOptions::default() };
     let narrow = DbmSettings { hidden: vec![2, 1], ..settings(Visible::Gaussian, Pretrain::None) };
-    assert!(refused(&narrow, &started).contains("`visible_means` has length 1, expected 3"));
+    let text = refused(&narrow, &started);
+    assert!(text.contains("`start` is a model with layers [3, ") && text.contains("for [1, 2, 1]"), "{text}");
     let text = DbmSettings { least_variance: 0.0, ..DbmSettings::default() }.check().unwrap_err().to_string();
     assert_eq!(text, "DbmSettings: `least_variance` is 0, allowed: above 0, at most 1");
 }
