@@ -388,7 +388,10 @@ fn rejects_weights_that_do_not_suit_a_table_or_a_model() {
     );
     let weighted = rows(&BitMatrix::zeros(2, 3), Some(vec![1.0; 3]));
     let error = weighted.learning_validation().unwrap_err().to_string();
-    assert!(error.starts_with("Dataset::learning_validation: `weights` is given, allowed: none where"), "{error}");
+    assert!(
+        error.starts_with("Dataset::learning_validation: `weights` is given, allowed: no weights, since"),
+        "{error}"
+    );
     std::fs::write(&path, "1\n".repeat(1_199)).unwrap();
     let mut net =
         gm_train::Config::new("digits", ModelConfig::Sbn(SbnSettings { hidden: vec![3], ..Default::default() }));
