@@ -37,6 +37,10 @@ pub fn pool(threads: usize) -> rayon::ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of a few threads")
 }
 
+// The example of the README depends on the facade.
+#[cfg(doctest)]
+use gm as _;
+
 /// The project's README, whose example is tested.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -40,6 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "gm-eval",
             "gm-train",
             "gm-testkit",
+            "gm",
         ],
     ),
     ("xtask", &[]),
