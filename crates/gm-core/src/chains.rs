@@ -2,6 +2,7 @@
 
 use crate::batch::Batch;
 use crate::bits::BitMatrix;
+use crate::error::{Error, Result, check_len};
 
 /// States of a batch of Markov chains.
 ///
@@ -96,6 +97,41 @@ impl Chains {
     #[must_use]
     pub fn into_v(mut self) -> Batch {
         self.layers.swap_remove(0)
+    }
+
+    /// Refuses states of other layers than those of a model, and an empty batch. `op` and `arg` name the operation and
+    /// the argument.
+    ///
+    /// # Shapes
+    ///
+    /// `layers` holds the units of each layer, visible first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] for another number of layers, of units of a layer, or of chains in a layer than in the first
+    /// one; [`Error::Param`] for real numbers in a hidden layer, [`Error::Empty`] without chains.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Chains};
+    ///
+    /// let chains = Chains::new(vec![BitMatrix::zeros(4, 10).into(), BitMatrix::zeros(3, 10).into()]);
+    /// assert!(chains.check("example", "chains", &[4, 3]).is_ok());
+    /// let error = chains.check("example", "chains", &[4, 2]).unwrap_err();
+    /// assert_eq!(error.to_string(), "example: `chains` has units 3, expected 2");
+    /// ```
+    pub fn check(&self, op: &'static str, arg: &'static str, layers: &[usize]) -> Result<()> {
+        check_len(op, arg, "layers", self.layers.len(), layers.len())?;
+        for (l, (states, &units)) in self.layers.iter().zip(layers).enumerate() {
+            check_len(op, arg, "units", states.units(), units)?;
+            check_len(op, arg, "samples", states.samples(), self.count())?;
+            if l > 0 && states.as_bits().is_none() {
+                let (value, allowed) = ("real numbers in a hidden layer".into(), "zeros and ones");
+                return Err(Error::Param { op, arg, value, allowed });
+            }
+        }
+        if self.count() == 0 { Err(Error::Empty { op, arg }) } else { Ok(()) }
     }
 
     /// The given chains, in the given order.

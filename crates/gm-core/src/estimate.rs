@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::numerics::{log_mean_exp, log_sum_exp};
+use crate::numerics::{LogSum, log_mean_exp, log_sum_exp};
 
 /// The side of the truth on which an estimate lies, in expectation.
 ///
@@ -149,6 +149,69 @@ impl fmt::Display for Estimate {
             "{:.2} +- {:.2} ({}, {} side, {} runs)",
             self.value, self.std_error, self.method, self.side, self.samples
         )
+    }
+}
+
+/// The mean of the importance weights of one row, in logarithms.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{LogSum, Weighted};
+///
+/// // The weights 1 and 3.
+/// let (mut sum, mut squares) = (LogSum::default(), LogSum::default());
+/// for log_weight in [0.0, 3.0_f64.ln()] {
+///     sum.add(log_weight);
+///     squares.add(2.0 * log_weight);
+/// }
+/// let found = Weighted::of_sums(&sum, &squares, 2);
+/// assert!((found.value - 2.0_f64.ln()).abs() < 1e-12);
+/// assert!((found.std_error - 0.5).abs() < 1e-12 && (found.ess - 1.6).abs() < 1e-12);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weighted {
+    /// The log of the mean weight. It is below the log of the expected weight in expectation.
+    pub value: f64,
+    /// The standard error of `value`. It is infinite for a single draw.
+    pub std_error: f64,
+    /// The effective sample size of the weights.
+    pub ess: f64,
+}
+
+impl Weighted {
+    /// The estimate from the sum of the weights of `draws` draws and the sum of the squares of these weights.
+    #[must_use]
+    pub fn of_sums(sum: &LogSum, squares: &LogSum, draws: usize) -> Self {
+        let draws = draws as f64;
+        let ess = (2.0 * sum.value() - squares.value()).exp().min(draws);
+        let std_error = if draws > 1.0 { ((draws / ess - 1.0) / (draws - 1.0)).sqrt() } else { f64::INFINITY };
+        Self { value: sum.value() - draws.ln(), std_error, ess }
+    }
+
+    /// A number without statistical error, as `draws` equal weights give it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let exact = gm_core::Weighted::exact(-2.5, 100);
+    /// assert_eq!((exact.value, exact.std_error, exact.ess), (-2.5, 0.0, 100.0));
+    /// ```
+    #[must_use]
+    pub fn exact(value: f64, draws: usize) -> Self {
+        Self { value, std_error: 0.0, ess: draws as f64 }
+    }
+
+    /// The estimate of a number that is smaller by `log_partition`, such as log p(v) after log p(v) + log Z.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(gm_core::Weighted::exact(-2.5, 100).normalised(4.0).value, -6.5);
+    /// ```
+    #[must_use]
+    pub fn normalised(self, log_partition: f64) -> Self {
+        Self { value: self.value - log_partition, ..self }
     }
 }
 

@@ -46,7 +46,7 @@ mod units;
 mod visible;
 mod watch;
 
-pub use anneal::{AisSettings, Annealed, AnnealedPath, Schedule, anneal, anneal_back};
+pub use anneal::{AisSettings, Annealed, AnnealedPath, Schedule, anneal, anneal_back, anneal_rows, anneal_rows_back};
 pub use arrangement::Arrangement;
 pub use batch::{Batch, BatchRef};
 pub use bipartite::{Bipartite, BipartiteMoments};
@@ -64,7 +64,7 @@ pub use engine::{
 };
 pub use enumerate::{ENUMERATION_LIMIT, GrayWalk, gray_walk};
 pub use error::{Error, FileError, Result, check_finite, check_len};
-pub use estimate::{Estimate, Side, weights_ess};
+pub use estimate::{Estimate, Side, Weighted, weights_ess};
 pub use files::{EnvelopeKind, Format, read_envelope, write_envelope};
 pub use kernels::InstructionSet;
 pub use labels::Labels;

@@ -1,47 +1,13 @@
 //! The likelihood by importance sampling, with mean field as the proposal.
 
-use gm_core::{Activations, Batch, BatchRef, Error, LogSum, Matrix, Progress, Purpose, Result, Streams, Watch};
+use gm_core::{
+    Activations, Batch, BatchRef, Error, LogSum, Matrix, Progress, Purpose, Result, Streams, Watch, Weighted,
+};
 use rayon::prelude::*;
 
 use crate::conditional::Couplings;
 use crate::mean_field::MeanField;
 use crate::model::{Dbm, widened};
-
-/// The mean of importance weights p*(v, h) / q(h | v) of one sample.
-///
-/// # Examples
-///
-/// ```
-/// use gm_core::{BitMatrix, Stack, Streams, unwatched};
-/// use gm_dbm::{Dbm, MeanFieldSettings};
-///
-/// // Without weights mean field is the posterior, and every draw has the weight p*(v) = 2^(2 + 2).
-/// let dbm = Dbm::from_stack(Stack::zeros(&[3, 2, 2])?)?;
-/// let v = BitMatrix::zeros(3, 4);
-/// let q = dbm.mean_field(&v, &MeanFieldSettings::default())?;
-/// let found = dbm.importance_weights((&v, &q), 10, &Streams::new(0), &mut unwatched)?;
-/// assert!((found[3].value - 4.0 * 2.0_f64.ln()).abs() < 1e-6);
-/// assert!((found[3].ess - 10.0).abs() < 1e-6 && found[3].std_error < 1e-6);
-/// # Ok::<(), gm_core::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Weighted {
-    /// The log of the mean weight. It estimates log p(v) + log Z and is below it in expectation.
-    pub value: f64,
-    /// The standard error of `value`. It is infinite for a single draw.
-    pub std_error: f64,
-    /// The effective sample size of the weights.
-    pub ess: f64,
-}
-
-impl Weighted {
-    /// The estimate from the log of the sum of the weights and the log of the sum of their squares.
-    fn new(log_sum: f64, log_squares: f64, draws: f64) -> Self {
-        let ess = (2.0 * log_sum - log_squares).exp().min(draws);
-        let std_error = if draws > 1.0 { ((draws / ess - 1.0) / (draws - 1.0)).sqrt() } else { f64::INFINITY };
-        Self { value: log_sum - draws.ln(), std_error, ess }
-    }
-}
 
 impl Dbm {
     /// An importance-weighted estimate of log p(v) of each sample for a given log Z, `[samples]`.
@@ -98,6 +64,22 @@ impl Dbm {
     /// # Errors
     ///
     /// As [`log_prob_importance`](Self::log_prob_importance).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack, Streams, unwatched};
+    /// use gm_dbm::{Dbm, MeanFieldSettings};
+    ///
+    /// // Without weights mean field is the posterior, and every draw has the weight p*(v) = 2^(2 + 2).
+    /// let dbm = Dbm::from_stack(Stack::zeros(&[3, 2, 2])?)?;
+    /// let v = BitMatrix::zeros(3, 4);
+    /// let q = dbm.mean_field(&v, &MeanFieldSettings::default())?;
+    /// let found = dbm.importance_weights((&v, &q), 10, &Streams::new(0), &mut unwatched)?;
+    /// assert!((found[3].value - 4.0 * 2.0_f64.ln()).abs() < 1e-6);
+    /// assert!((found[3].ess - 10.0).abs() < 1e-6 && found[3].std_error < 1e-6);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
     pub fn importance_weights<'v>(
         &self,
         (v, posterior): (impl Into<BatchRef<'v>>, &MeanField),
@@ -125,7 +107,7 @@ impl Dbm {
                 return Err(Error::Interrupted { op: OP });
             }
         }
-        Ok(sums.iter().map(|[sum, squares]| Weighted::new(sum.value(), squares.value(), draws as f64)).collect())
+        Ok(sums.iter().map(|[sum, squares]| Weighted::of_sums(sum, squares, draws)).collect())
     }
 }
 

@@ -39,14 +39,14 @@ mod likelihood;
 mod limits;
 mod mean_field;
 mod model;
+mod posterior;
 mod rows;
 mod tempering;
 
 pub use conditional::Conditional;
 pub use gibbs::Sampler;
-pub use gm_core::{Arrangement, Chains, Clamp, Moments, Offsets, StepInfo, TemperingInfo};
+pub use gm_core::{Arrangement, Chains, Clamp, Moments, Offsets, StepInfo, TemperingInfo, Weighted};
 pub use gradient::{DataPhase, ModelPhase, gradient, gradient_into, variance_gradient};
-pub use importance::Weighted;
 pub use limits::{LOG_PARTITION_LIMIT, LOG_PROB_LIMIT, SAMPLES_LIMIT};
 pub use mean_field::{MeanField, MeanFieldSettings, MeanFieldStart, UpdateOrder};
 pub use model::Dbm;

@@ -287,7 +287,7 @@ fn fewer(layers: &[usize]) -> usize {
 }
 
 /// The parity of the half that has fewer units.
-fn smaller_half(layers: &[usize]) -> usize {
+pub(crate) fn smaller_half(layers: &[usize]) -> usize {
     let [even, odd] = halves(layers);
     usize::from(odd <= even)
 }

@@ -253,7 +253,7 @@ impl Couplings {
 }
 
 /// Mean field of samples whose first hidden layer gets b_1 + W_0' v from below, `[n_1, samples]`.
-fn by_blocks(dbm: &Dbm, from_v: &Matrix, settings: &MeanFieldSettings) -> MeanField {
+pub(crate) fn by_blocks(dbm: &Dbm, from_v: &Matrix, settings: &MeanFieldSettings) -> MeanField {
     let (samples, size) = (from_v.ncols(), block_size(from_v.ncols()));
     let blocks: Vec<Block<'_>> = (0..samples.div_ceil(size))
         .into_par_iter()

@@ -1,8 +1,7 @@
 //! Passes through the layers: recognition upwards, generation downwards.
 
 use gm_core::{
-    Activations, Arrangement, Batch, BatchRef, BitMatrix, Coupling, LayerUpdate, Matrix, Purpose, Streams,
-    VisibleUnits, dense_inputs_up, logistic_in_place,
+    Activations, Arrangement, Batch, BatchRef, BitMatrix, Coupling, LayerUpdate, Matrix, Purpose, Streams, VisibleUnits,
 };
 use gm_rbm::Rbm;
 
@@ -165,16 +164,7 @@ impl Dbn {
     /// ```
     #[must_use]
     pub fn means_up_from_v(&self, v: &Matrix) -> Vec<Matrix> {
-        let (last, signal) = (self.depth() - 1, self.units().signal(v));
-        let mut means: Vec<Matrix> = Vec::with_capacity(self.depth());
-        for l in 1..=self.depth() {
-            let (weights, bias) =
-                if l <= last { self.recogniser(l) } else { (self.stack().weights(last), self.stack().bias(l)) };
-            let mut m = dense_inputs_up(weights, means.last().unwrap_or(&signal), bias.as_slice());
-            logistic_in_place(&mut m);
-            means.push(m);
-        }
-        means
+        self.directed().with_units(self.units()).means_up(v)
     }
 
     /// The average over samples of [`means_up_from_v`](Self::means_up_from_v), `[n_l]` for each hidden layer.

@@ -44,9 +44,11 @@ mod growth;
 mod likelihood;
 mod limits;
 mod model;
+mod posterior;
 mod rows;
 
 pub use gibbs::Sampler;
+pub use gm_core::Weighted;
 pub use gm_sbn::Posterior;
 pub use gradient::{Gradient, Sleep, Wake};
 pub use growth::Growth;

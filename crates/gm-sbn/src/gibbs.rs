@@ -1,15 +1,14 @@
 //! Markov kernels on the posterior: single-site Gibbs sampling, and resampling among draws of the recognition net.
 
-use gm_core::{
-    Batch, BitMatrix, Chains, Clamp, Purpose, Result, StepInfo, Streams, VisibleUnits, logistic_f64, softplus_sum,
-};
+use gm_core::{Batch, BitMatrix, Chains, Clamp, Purpose, Result, StepInfo, Streams, VisibleUnits};
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
 use crate::conditional::Passes;
 use crate::gradient::Draws;
-use crate::model::{Columns, Sbn};
+use crate::model::Sbn;
 use crate::net::Directed;
+use crate::walker::{Ground, Walker};
 
 impl Sbn {
     /// Chains on the hidden layers given visible states. They start from the recognition net or, without one, from the
@@ -169,14 +168,15 @@ impl Directed<'_> {
     pub fn gibbs(&self, chains: &mut Chains, clamp: Option<&Clamp>, sweeps: usize, streams: &Streams) -> StepInfo {
         put_given(chains, clamp);
         let count = chains.count();
-        let (columns, rbm_on_top) = (Columns::new(self.stack()), self.rbm_on_top());
+        let ground = Ground::new(*self);
         let families: Vec<Streams> =
             (0..sweeps as u64).map(|t| streams.fork(Purpose::Chains, chains.sweeps + t)).collect();
         let run = |chain: usize| {
-            let mut walker = Walker::new(&columns, rbm_on_top, chains, chain);
+            let state = |x: &Batch| (0..x.units()).map(|unit| x.bits().get(unit, chain)).collect();
+            let mut walker = Walker::new(&ground, chains.layers.iter().map(state).collect(), None);
             let flips =
-                families.iter().map(|family| walker.sweep(clamp, chain, &mut family.stream(chain as u64))).sum();
-            (walker.states, flips)
+                families.iter().map(|family| sweep(&mut walker, clamp, chain, &mut family.stream(chain as u64))).sum();
+            (walker.into_states(), flips)
         };
         let ends: Vec<(Vec<Vec<bool>>, u64)> = (0..count).into_par_iter().map(run).collect();
         let hidden: usize = chains.layers[1..].iter().map(Batch::units).sum();
@@ -187,6 +187,19 @@ impl Directed<'_> {
         let updates = (count * sweeps * hidden).max(1) as f64;
         StepInfo { sweeps, flips: ends.iter().map(|end| end.1).sum::<u64>() as f64 / updates }
     }
+}
+
+/// Updates every hidden unit and the visible units that are not given, and returns the number of hidden units that
+/// changed.
+fn sweep(walker: &mut Walker<'_>, clamp: Option<&Clamp>, chain: usize, stream: &mut impl Rng) -> u64 {
+    let mut flips = walker.sweep_units(|_, _, _, gain| gain, stream);
+    if let Some(log_odds) = walker.top_inputs() {
+        flips += walker.draw_top(&log_odds, stream);
+    }
+    if let Some(clamp) = clamp {
+        walker.draw_visible(|unit| !clamp.mask.get(unit, chain), stream);
+    }
+    flips
 }
 
 /// Gives the clamped units their values.
@@ -221,86 +234,4 @@ fn take(x: &mut BitMatrix, drawn: &BitMatrix, chosen: &[Option<usize>]) -> u64 {
     let before = x.clone();
     x.replace_where(&mask, &candidates);
     x.differences(&before)
-}
-
-/// One chain with the inputs of each layer and the sums of their softplus.
-struct Walker<'a> {
-    columns: &'a Columns,
-    /// Whether the last two layers are an RBM.
-    rbm_on_top: bool,
-    states: Vec<Vec<bool>>,
-    inputs: Vec<Vec<f64>>,
-    sums: Vec<f64>,
-    /// Inputs of the layer below if the unit at hand flipped.
-    flipped: Vec<f64>,
-}
-
-impl<'a> Walker<'a> {
-    fn new(columns: &'a Columns, rbm_on_top: bool, chains: &Chains, chain: usize) -> Self {
-        let state = |x: &Batch| (0..x.units()).map(|unit| x.bits().get(unit, chain)).collect();
-        let states: Vec<Vec<bool>> = chains.layers.iter().map(state).collect();
-        let inputs = columns.inputs(&states);
-        let sums = inputs.iter().map(|inputs| softplus_sum(inputs)).collect();
-        Self { columns, rbm_on_top, states, inputs, sums, flipped: Vec::new() }
-    }
-
-    /// Updates every hidden unit and the visible units that are not given, and returns the number of hidden units that
-    /// changed.
-    fn sweep(&mut self, clamp: Option<&Clamp>, chain: usize, stream: &mut impl Rng) -> u64 {
-        let mut flips = 0;
-        for l in 1..self.states.len() - usize::from(self.rbm_on_top) {
-            for unit in 0..self.states[l].len() {
-                flips += u64::from(self.update(l, unit, stream.random()));
-            }
-        }
-        if self.rbm_on_top {
-            flips += self.update_top(stream);
-        }
-        if let Some(clamp) = clamp {
-            for unit in 0..self.states[0].len() {
-                let random: f64 = stream.random();
-                if !clamp.mask.get(unit, chain) {
-                    self.states[0][unit] = random < logistic_f64(self.inputs[0][unit]);
-                }
-            }
-        }
-        flips
-    }
-
-    /// Draws the last layer, whose units are independent given the layer below, and returns the number of units that
-    /// changed.
-    fn update_top(&mut self, stream: &mut impl Rng) -> u64 {
-        let top = self.states.len() - 1;
-        let mut flips = 0;
-        for (unit, column) in self.columns.weights[top - 1].iter().enumerate() {
-            let below = column.iter().zip(&self.states[top - 1]).filter(|(_, on)| **on).map(|(w, _)| w).sum::<f64>();
-            let on = stream.random::<f64>() < logistic_f64(self.columns.biases[top][unit] + below);
-            if on != self.states[top][unit] {
-                let sign = if on { 1.0 } else { -1.0 };
-                self.inputs[top - 1].iter_mut().zip(column).for_each(|(input, w)| *input += sign * w);
-                self.states[top][unit] = on;
-                flips += 1;
-            }
-        }
-        flips
-    }
-
-    /// Draws one hidden unit, and returns whether it changed.
-    fn update(&mut self, l: usize, unit: usize, random: f64) -> bool {
-        let (on, column) = (self.states[l][unit], &self.columns.weights[l - 1][unit]);
-        let sign = if on { -1.0 } else { 1.0 };
-        self.flipped.clear();
-        self.flipped.extend(self.inputs[l - 1].iter().zip(column).map(|(input, w)| input + sign * w));
-        let sum = softplus_sum(&self.flipped);
-        let children = column.iter().zip(&self.states[l - 1]).filter(|(_, on)| **on).map(|(w, _)| w).sum::<f64>();
-        // The log-probability of the flipped state less that of the state as it is.
-        let gain = sign * (self.inputs[l][unit] + children) - (sum - self.sums[l - 1]);
-        if random >= logistic_f64(gain) {
-            return false;
-        }
-        self.states[l][unit] = !on;
-        self.sums[l - 1] = sum;
-        std::mem::swap(&mut self.inputs[l - 1], &mut self.flipped);
-        true
-    }
 }

@@ -34,10 +34,13 @@ mod limits;
 mod mean_field;
 mod model;
 mod net;
+mod posterior;
 mod sampler;
+mod walker;
 
 pub use conditional::Passes;
 pub use enumeration::Posterior;
+pub use gm_core::Weighted;
 pub use gradient::{Draws, Dreams, Generated, Recognised};
 pub use likelihood::{BoundSettings, Bounds};
 pub use limits::{BOUND_LIMIT, GRADIENT_LIMIT, LOG_PROB_LIMIT, POSTERIOR_LIMIT};

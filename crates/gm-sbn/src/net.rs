@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use gm_core::{BitMatrix, Matrix, Recognition, Stack, Vector};
+use gm_core::{
+    BitMatrix, Labels, Matrix, Recognition, Stack, Vector, VisibleUnits, dense_inputs_down, dense_inputs_up,
+    logistic_in_place,
+};
 
 use crate::conditional::Passes;
 use crate::model::Sbn;
@@ -53,11 +56,17 @@ pub struct Directed<'a> {
     recognition: Option<&'a Recognition>,
     /// Whether the last two layers of the stack are an RBM.
     rbm_on_top: bool,
+    units: &'a VisibleUnits,
+    labels: Option<&'a Labels>,
 }
+
+/// The visible units of a sigmoid belief net.
+const BERNOULLI: &VisibleUnits = &VisibleUnits::Bernoulli;
 
 impl<'a> From<&'a Sbn> for Directed<'a> {
     fn from(sbn: &'a Sbn) -> Self {
-        Self { stack: sbn.stack(), recognition: sbn.recognition(), rbm_on_top: false }
+        let (stack, recognition) = (sbn.stack(), sbn.recognition());
+        Self { stack, recognition, rbm_on_top: false, units: BERNOULLI, labels: None }
     }
 }
 
@@ -66,7 +75,20 @@ impl<'a> Directed<'a> {
     /// weights W_l and biases b_(l+1).
     #[must_use]
     pub fn below_rbm(stack: &'a Stack, recognition: Option<&'a Recognition>) -> Self {
-        Self { stack, recognition, rbm_on_top: true }
+        Self { stack, recognition, rbm_on_top: true, units: BERNOULLI, labels: None }
+    }
+
+    /// The same layers with visible units of another kind, for [`means_up`](Self::means_up) and the annealing of
+    /// posteriors. [`Passes`] and [`gibbs`](Self::gibbs) are for Bernoulli units.
+    #[must_use]
+    pub fn with_units(self, units: &'a VisibleUnits) -> Self {
+        Self { units, ..self }
+    }
+
+    /// The same layers with label units beside the lower layer of the RBM, for the annealing of posteriors.
+    #[must_use]
+    pub fn with_labels(self, labels: Option<&'a Labels>) -> Self {
+        Self { labels, ..self }
     }
 
     /// d, the number of directed layers.
@@ -83,6 +105,61 @@ impl<'a> Directed<'a> {
     /// Whether the last two layers of the stack are an RBM.
     pub(crate) fn rbm_on_top(&self) -> bool {
         self.rbm_on_top
+    }
+
+    /// The visible units.
+    pub(crate) fn units(&self) -> &'a VisibleUnits {
+        self.units
+    }
+
+    /// The label units.
+    pub(crate) fn labels(&self) -> Option<&'a Labels> {
+        self.labels
+    }
+
+    /// Means of every hidden layer, each from the means of the layer below. Where there is neither a recognition net
+    /// nor an RBM on top, they are means of the prior, each from the means of the layer above.
+    ///
+    /// m_1 = s(R_0' v + r_1), m_2 = s(R_1' m_1 + r_2), ..., and of the top layer of an RBM s(W_(L-1)' m_(L-1) + b_L),
+    /// with v / s^2 in place of v for Gaussian units. Label units take no part.
+    ///
+    /// # Shapes
+    ///
+    /// `v` is `[visible, samples]`. Element l - 1 of the result is m_l, `[n_l, samples]`.
+    ///
+    /// # Panics
+    ///
+    /// When `v` has other units than the visible layer.
+    #[must_use]
+    pub fn means_up(&self, v: &Matrix) -> Vec<Matrix> {
+        let (last, signal) = (self.stack.depth() - 1, self.units.signal(v));
+        let mut means: Vec<Matrix> = Vec::with_capacity(last + 1);
+        for l in 1..=last + 1 {
+            let own = (self.rbm_on_top && l > last).then(|| (self.stack.weights(last), self.stack.bias(l)));
+            let Some((weights, bias)) = own.or_else(|| self.recogniser(l)) else {
+                return self.prior_means(v.ncols());
+            };
+            let mut m = dense_inputs_up(weights, means.last().unwrap_or(&signal), bias.as_slice());
+            logistic_in_place(&mut m);
+            means.push(m);
+        }
+        means
+    }
+
+    /// Means of the hidden layers from the top down, the same for each sample.
+    fn prior_means(&self, samples: usize) -> Vec<Matrix> {
+        let depth = self.stack.depth();
+        let mut means: Vec<Matrix> = Vec::with_capacity(depth);
+        for l in (1..=depth).rev() {
+            let mut m = match means.last() {
+                None => Matrix::from_fn(self.bias(l).len(), samples, |unit, _| self.bias(l)[unit]),
+                Some(above) => dense_inputs_down(self.stack.weights(l), above, self.bias(l)),
+            };
+            logistic_in_place(&mut m);
+            means.push(m);
+        }
+        means.reverse();
+        means
     }
 
     /// b_l.

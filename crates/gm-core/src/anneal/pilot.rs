@@ -31,7 +31,7 @@ pub(super) fn temperatures<P: AnnealedPath>(
 }
 
 /// Runs of a pilot.
-const PILOT_RUNS: usize = 64;
+pub(super) const PILOT_RUNS: usize = 64;
 /// A pilot has this many times fewer temperatures than the schedule, within the two limits below.
 const PILOT_SHARE: usize = 10;
 const PILOT_LEAST: usize = 50;
@@ -69,6 +69,6 @@ fn equal_parts(knots: &[f64], lengths: &[f64], count: usize) -> Vec<f64> {
 }
 
 /// The kernels use single-precision temperatures. The weights must follow the same path.
-fn rounded(betas: Vec<f64>) -> Vec<f64> {
+pub(super) fn rounded(betas: Vec<f64>) -> Vec<f64> {
     betas.into_iter().map(|beta| f64::from(beta as f32)).collect()
 }

@@ -179,7 +179,7 @@ pub fn anneal_back<P: AnnealedPath>(
 pub(super) const OP: &str = "annealed importance sampling";
 
 /// Moves the chains along the temperatures and adds up their log-weights.
-fn walk<P: AnnealedPath>(
+pub(super) fn walk<P: AnnealedPath>(
     path: &P,
     chains: &mut P::Chains,
     betas: &[f64],

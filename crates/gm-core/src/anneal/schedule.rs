@@ -74,6 +74,27 @@ impl Schedule {
         }
     }
 
+    /// Refuses fewer than 2 temperatures, and custom values that do not rise from 0 to 1.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::Schedule;
+    ///
+    /// assert!(Schedule::Adaptive(1_000).check().is_ok());
+    /// assert!(Schedule::Linear(1).check().is_err());
+    /// ```
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Adaptive(2..) => Ok(()),
+            other => other.betas().map(drop),
+        }
+    }
+
     /// A name for reports.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -115,6 +136,29 @@ pub struct AisSettings {
     pub runs: usize,
     /// Inverse temperatures.
     pub schedule: Schedule,
+}
+
+impl AisSettings {
+    /// Refuses settings without runs, and a schedule out of range. `op` names the operation.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::AisSettings;
+    ///
+    /// let error = AisSettings { runs: 0, ..Default::default() }.check("annealing").unwrap_err();
+    /// assert_eq!(error.to_string(), "annealing: `runs` is 0, allowed: 1 or more");
+    /// ```
+    pub fn check(&self, op: &'static str) -> Result<()> {
+        if self.runs == 0 {
+            return Err(Error::Param { op, arg: "runs", value: "0".into(), allowed: "1 or more" });
+        }
+        self.schedule.check()
+    }
 }
 
 impl Default for AisSettings {

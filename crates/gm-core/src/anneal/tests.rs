@@ -173,3 +173,101 @@ fn rejects_the_values_of_an_adaptive_schedule_without_a_path() {
     let error = anneal(&Coin(1.0), &settings, &Streams::new(0), &mut unwatched).unwrap_err().to_string();
     assert_eq!(error, "Schedule: `temperatures` is 1, allowed: 2 or more");
 }
+
+/// A coin of another weight for each chain.
+struct Coins(Vec<f64>);
+
+impl AnnealedPath for Coins {
+    type Chains = Vec<bool>;
+
+    fn log_base_partition(&self) -> f64 {
+        2.0_f64.ln()
+    }
+
+    fn start(&self, runs: usize, streams: &Streams) -> Vec<bool> {
+        assert_eq!(runs, self.0.len());
+        Coin(0.0).start(runs, streams)
+    }
+
+    fn advance(&self, chains: &mut Vec<bool>, from: f64, to: f64, streams: &Streams, log_weights: &mut [f64]) {
+        for (run, (state, weight)) in chains.iter_mut().zip(log_weights).enumerate() {
+            *weight += (to - from) * self.0[run] * f64::from(u8::from(*state));
+            *state = draw(crate::numerics::logistic_f64(to * self.0[run]), streams, run);
+        }
+    }
+}
+
+const ROWS: [f64; 3] = [3.0, -1.0, 6.0];
+
+fn coins(rows: &[usize], places: &[usize]) -> Coins {
+    Coins(places.iter().map(|&place| ROWS[rows[place]]).collect())
+}
+
+fn truth(c: f64) -> f64 {
+    crate::numerics::softplus(c)
+}
+
+#[test]
+fn stat_mean_each_row_is_weighed_right_across_slices() {
+    // 6,000 chains in six slices, which cut the runs of each row apart. Five standard errors: alpha below 1e-6.
+    for schedule in [Schedule::Linear(20), Schedule::Adaptive(20)] {
+        let settings = AisSettings { runs: 2_000, schedule };
+        let mut seen = Vec::new();
+        let mut watch = |progress: crate::watch::Progress| {
+            seen.push(progress);
+            ControlFlow::Continue(())
+        };
+        let found = anneal_rows(("test", 3), &settings, &Streams::new(10), &mut watch, coins).unwrap();
+        for (found, c) in found.iter().zip(ROWS) {
+            assert!((found.value - truth(c)).abs() < 5.0 * found.std_error, "{found:?} against {}", truth(c));
+            assert!(found.std_error < 0.03 && found.ess > 1_000.0 && found.ess <= 2_000.0);
+        }
+        assert!(seen.windows(2).all(|pair| pair[0].done <= pair[1].done && pair[0].total <= pair[1].total));
+        let last = seen[seen.len() - 1];
+        assert_eq!((last.done, last.total), (6 * 19, 6 * 19));
+    }
+}
+
+#[test]
+fn stat_mean_reverse_runs_of_rows_are_weighed_right() {
+    // E[exp(truth - estimate)] = 1 from exact draws. Five standard errors of 3,000 runs.
+    let streams = Streams::new(11);
+    let model = streams.fork(Purpose::Exact, 0);
+    let path = |rows: &[usize], places: &[usize]| Coins(places.iter().map(|&place| ROWS[rows[place] % 3]).collect());
+    let exact = |_: &Coins, rows: &[usize]| {
+        rows.iter().map(|&row| draw(crate::numerics::logistic_f64(ROWS[row % 3]), &model, row)).collect()
+    };
+    for schedule in [Schedule::Linear(8), Schedule::Adaptive(8)] {
+        let found = anneal_rows_back(("test", 9_000), &schedule, &streams, &mut unwatched, path, exact).unwrap();
+        for (row, c) in ROWS.into_iter().enumerate() {
+            let ratios: Vec<f64> = found.iter().skip(row).step_by(3).map(|found| (truth(c) - found).exp()).collect();
+            let mean = crate::estimate::Estimate::mean(&ratios, crate::estimate::Side::Unbiased, "ratio");
+            assert!((mean.value - 1.0).abs() < 5.0 * mean.std_error && mean.std_error < 0.05, "row {row}: {mean:?}");
+        }
+    }
+}
+
+#[test]
+fn rejects_rows_settings_and_interruptions() {
+    let settings = AisSettings { runs: 2, schedule: Schedule::Linear(5) };
+    let run = |rows, settings: &AisSettings| {
+        anneal_rows(("test", rows), settings, &Streams::new(0), &mut unwatched, coins).unwrap_err().to_string()
+    };
+    assert_eq!(run(0, &settings), "test: `data` is empty");
+    assert_eq!(run(3, &AisSettings { runs: 0, ..settings.clone() }), "test: `runs` is 0, allowed: 1 or more");
+    for schedule in [Schedule::Linear(1), Schedule::Adaptive(1)] {
+        let text = run(3, &AisSettings { schedule, ..settings.clone() });
+        assert_eq!(text, "Schedule: `temperatures` is 1, allowed: 2 or more");
+    }
+    let back = |rows, schedule, watch: crate::watch::Watch<'_>| {
+        let start = |path: &Coins, _: &[usize]| vec![false; path.0.len()];
+        anneal_rows_back(("test", rows), &schedule, &Streams::new(0), watch, coins, start).unwrap_err().to_string()
+    };
+    assert_eq!(back(0, Schedule::Linear(5), &mut unwatched), "test: `states` is empty");
+    assert_eq!(back(3, Schedule::Linear(1), &mut unwatched), "Schedule: `temperatures` is 1, allowed: 2 or more");
+    let mut stop = |_| ControlFlow::Break(());
+    let text = "annealed importance sampling: stopped on request";
+    assert_eq!(back(3, Schedule::Linear(5), &mut stop), text);
+    let stopped = anneal_rows(("test", 3), &settings, &Streams::new(0), &mut stop, coins);
+    assert_eq!(stopped.unwrap_err().to_string(), text);
+}

@@ -175,7 +175,7 @@ impl Activations {
         self.samples
     }
 
-    fn panel(&self, panel: usize) -> &[Row] {
+    pub(super) fn panel(&self, panel: usize) -> &[Row] {
         let rows = padded(self.samples);
         &self.rows[panel * rows..(panel + 1) * rows]
     }
@@ -190,7 +190,7 @@ impl Activations {
         self.rows.par_chunks(padded(self.samples).max(1))
     }
 
-    fn used(&self, panel: usize) -> usize {
+    pub(super) fn used(&self, panel: usize) -> usize {
         (self.units - panel * LANES).min(LANES)
     }
 
@@ -277,7 +277,7 @@ impl Activations {
     /// The `f32` inputs are converted to double precision first.
     #[must_use]
     pub fn softplus_sums(&self) -> Vec<f64> {
-        self.sum_over_panels(|panel, row| kernels::softplus_sum(&row.0[..self.used(panel)]))
+        self.sum_over_panels(|panel, _, row| kernels::softplus_sum(&row.0[..self.used(panel)]))
     }
 
     /// The change of sum softplus(beta x + (1 - beta) base) from one inverse temperature to another, `[samples]`.
@@ -294,21 +294,22 @@ impl Activations {
     #[must_use]
     pub fn softplus_gains(&self, base: &[f32], from: f64, to: f64) -> Vec<f64> {
         assert_eq!(base.len(), self.units, "a base bias for each unit");
-        self.sum_over_panels(|panel, row| {
+        self.sum_over_panels(|panel, _, row| {
             let base = panel_row(base, panel);
             let used = self.used(panel);
             kernels::softplus_gain(&row.0[..used], &base.0[..used], from, to)
         })
     }
 
-    fn sum_over_panels(&self, term: impl Fn(usize, &Row) -> f64 + Sync) -> Vec<f64> {
+    /// The sum over panels of `term(panel, sample, values)`, `[samples]`.
+    pub(super) fn sum_over_panels(&self, term: impl Fn(usize, usize, &Row) -> f64 + Sync) -> Vec<f64> {
         let capacity = padded(self.samples);
         let mut sums = vec![0.0; self.samples];
         sums.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, sums)| {
             for panel in 0..self.units.div_ceil(LANES) {
                 let rows = &self.rows[panel * capacity + chunk * CHUNK..];
-                for (sum, row) in sums.iter_mut().zip(rows) {
-                    *sum += term(panel, row);
+                for ((sample, sum), row) in (chunk * CHUNK..).zip(&mut *sums).zip(rows) {
+                    *sum += term(panel, sample, row);
                 }
             }
         });

@@ -9,6 +9,7 @@ mod activations;
 mod coactivation;
 mod coupling;
 mod draw;
+mod each;
 mod fixed_point;
 mod fixed_point_draw;
 mod given;
