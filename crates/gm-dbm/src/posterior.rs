@@ -47,7 +47,7 @@ impl Dbm {
     ///
     /// # Source
     ///
-    /// `neal2001annealed`; `grosse2015sandwiching`, section 3.
+    /// `neal2001annealed`; `grosse2015sandwiching`.
     ///
     /// # Examples
     ///
@@ -113,7 +113,7 @@ impl Dbm {
     ///
     /// # Source
     ///
-    /// `grosse2015sandwiching`, section 3.
+    /// `grosse2015sandwiching`.
     ///
     /// # Examples
     ///

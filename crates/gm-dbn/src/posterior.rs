@@ -38,7 +38,7 @@ impl Dbn {
     ///
     /// # Source
     ///
-    /// `neal2001annealed`; `grosse2015sandwiching`, section 3.
+    /// `neal2001annealed`; `grosse2015sandwiching`.
     ///
     /// # Examples
     ///
@@ -104,7 +104,7 @@ impl Dbn {
     ///
     /// # Source
     ///
-    /// `grosse2015sandwiching`, section 3.
+    /// `grosse2015sandwiching`.
     ///
     /// # Examples
     ///

@@ -34,7 +34,7 @@ impl Sbn {
     ///
     /// # Source
     ///
-    /// `neal2001annealed`; `grosse2015sandwiching`, section 3.
+    /// `neal2001annealed`; `grosse2015sandwiching`.
     ///
     /// # Examples
     ///
@@ -81,7 +81,7 @@ impl Sbn {
     ///
     /// # Source
     ///
-    /// `grosse2015sandwiching`, section 3.
+    /// `grosse2015sandwiching`.
     ///
     /// # Examples
     ///

@@ -111,7 +111,7 @@ pub fn anneal_rows<P: AnnealedPath>(
 ///
 /// # Source
 ///
-/// `grosse2015sandwiching`, section 3.
+/// `grosse2015sandwiching`.
 ///
 /// # Examples
 ///
