@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool reports on its standard streams")]
 
 mod browser;
+mod calibrate;
 mod ci;
 mod fuzz;
 mod process;
@@ -62,6 +63,8 @@ enum Command {
         /// Runs only the benchmarks whose name contains this text.
         filter: Option<String>,
     },
+    /// Counts how often the intervals of likelihoods hold, on models whose likelihood is known exactly.
+    Calibrate(calibrate::Calibrate),
     /// Writes the generated parts of the book: the chapter of commands, the pictures of the chapter's story, and the
     /// tables of damage and faults.
     Book,
@@ -99,6 +102,7 @@ fn run(command: Command) -> Result<()> {
         Command::Ci { long } => ci::run(long),
         Command::Demo { arguments } => demo(arguments).run(),
         Command::Bench { peers, model, growth, filter } => bench(peers, model, growth, filter),
+        Command::Calibrate(calibrate) => calibrate.run(),
         Command::Book => book().iter().try_for_each(Step::run),
         Command::Reproduce(reproduce) => reproduce.run(),
         Command::Crash { kills } => crash(kills).run(),

@@ -6,7 +6,7 @@ use gm_core::{
 use rayon::prelude::*;
 
 use crate::conditional::Couplings;
-use crate::mean_field::MeanField;
+use crate::mean_field::{MeanField, MeanFieldSettings};
 use crate::model::{Dbm, widened};
 
 impl Dbm {
@@ -109,6 +109,51 @@ impl Dbm {
         }
         Ok(sums.iter().map(|[sum, squares]| Weighted::of_sums(sum, squares, draws)).collect())
     }
+
+    /// The log importance weight of given states, `[samples]`: log p*(v, h_kept) - log q(h_kept | v), with mean field of
+    /// v as the proposal q and the other hidden layers summed out.
+    ///
+    /// It is infinite where mean field gives the states no probability.
+    ///
+    /// Let h be an exact draw of p(h | v) and let the other K - 1 weights come from draws of mean field. Then the log of
+    /// the mean of the K weights is above log p(v) + log Z in expectation, as the log of the mean of K drawn weights is
+    /// below it.
+    ///
+    /// # Shapes
+    ///
+    /// `layers[l]` is x_l, `[n_l, samples]`, visible first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] for other layers, and the errors of [`check_data`](Self::check_data).
+    ///
+    /// # Source
+    ///
+    /// `grosse2015sandwiching`, section 4.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Stack, Streams};
+    ///
+    /// // Without weights mean field is the posterior, and every state has the weight p*(v) = 2^(2 + 2).
+    /// let dbm = gm_dbm::Dbm::from_stack(Stack::zeros(&[3, 2, 2])?)?;
+    /// let states = dbm.exact_samples(5, &Streams::new(0))?;
+    /// assert!((dbm.log_importance_weights(&states.layers)?[4] - 4.0 * 2.0_f64.ln()).abs() < 1e-6);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_importance_weights(&self, layers: &[Batch]) -> Result<Vec<f64>> {
+        const OP: &str = "Dbm::log_importance_weights";
+        let sizes: Vec<usize> = layers.iter().map(Batch::units).collect();
+        check_sizes(OP, "layers", &sizes, &self.layers())?;
+        let v = layers[0].view();
+        self.check_data(OP, v)?;
+        for layer in &layers[1..] {
+            gm_core::check_len(OP, "layers", "samples", layer.samples(), v.samples())?;
+        }
+        let (posterior, couplings) = (self.mean_field(v, &MeanFieldSettings::default())?, self.couplings());
+        Ok(Proposal::new(self, &couplings, (v, &posterior), self.kept_half()).log_weights(layers))
+    }
 }
 
 pub(crate) fn check_count(op: &'static str, arg: &'static str, count: usize) -> Result<()> {
@@ -163,9 +208,31 @@ impl<'a> Proposal<'a> {
     pub(crate) fn draw(&self, streams: &Streams) -> (Vec<Batch>, Vec<f64>) {
         let mut layers = self.dbm.blank(self.v.samples());
         layers[0] = self.v.to_batch();
-        let mut weights = self.start.clone();
-        for (l, means, gains) in &self.layers {
+        for (l, means, _) in &self.layers {
             means.sample_into(layers[*l].bits_mut(), &streams.fork(Purpose::Layer, *l as u64));
+        }
+        let weights = self.weights(&layers);
+        (layers, weights)
+    }
+
+    /// log p*(v, kept) - log q(kept) of given states, infinite where q(kept) is 0.
+    fn log_weights(&self, layers: &[Batch]) -> Vec<f64> {
+        let mut weights = self.weights(layers);
+        for (l, means, _) in &self.layers {
+            let (x, means) = (layers[*l].bits(), means.to_matrix());
+            weights.par_iter_mut().enumerate().for_each(|(s, weight)| {
+                if (0..x.units()).any(|unit| means[(unit, s)] >= 1.0 && !x.get(unit, s)) {
+                    *weight = f64::INFINITY;
+                }
+            });
+        }
+        weights
+    }
+
+    /// log p*(v, kept) - log q(kept) of states that q can draw.
+    fn weights(&self, layers: &[Batch]) -> Vec<f64> {
+        let mut weights = self.start.clone();
+        for (l, _, gains) in &self.layers {
             let x = layers[*l].bits();
             weights.par_iter_mut().enumerate().for_each(|(s, weight)| {
                 let gains = gains.column(s);
@@ -174,10 +241,10 @@ impl<'a> Proposal<'a> {
             });
         }
         for l in (1..=self.dbm.depth()).filter(|l| l % 2 != self.kept) {
-            let terms = self.couplings.conditional(self.dbm, l, &layers).inputs().softplus_sums();
+            let terms = self.couplings.conditional(self.dbm, l, layers).inputs().softplus_sums();
             weights.iter_mut().zip(terms).for_each(|(weight, term)| *weight += term);
         }
-        (layers, weights)
+        weights
     }
 }
 

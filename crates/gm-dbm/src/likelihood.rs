@@ -212,13 +212,17 @@ impl Dbm {
             check_enumerable("Dbm::exact_samples", self.enumerable_units(), SAMPLES_LIMIT)?;
             return exact::samples(self, count, streams);
         }
-        let flat = flatten(self.stack()).exact_samples(count, streams)?;
+        Ok(self.unflattened(&flatten(self.stack()).exact_samples(count, streams)?))
+    }
+
+    /// The states of all layers, from states of the flattened model.
+    pub(crate) fn unflattened(&self, flat: &Chains) -> Chains {
         let layer = |l: usize| {
             let half = if l.is_multiple_of(2) { flat.v().bits() } else { flat.h() };
             let first = self.place(l).start;
-            BitMatrix::from_fn(self.size(l), count, |unit, sample| half.get(first + unit, sample)).into()
+            BitMatrix::from_fn(self.size(l), flat.count(), |unit, sample| half.get(first + unit, sample)).into()
         };
-        Ok(Chains::new((0..=self.depth()).map(layer).collect()))
+        Chains::new((0..=self.depth()).map(layer).collect())
     }
 }
 

@@ -1,12 +1,16 @@
 //! Parallel tempering: chains that exchange their temperatures.
 
+use std::ops::Range;
+
 use gm_core::{
-    Batch, Beta, Chains, Clamp, Error, Purpose, Result, Streams, TemperingInfo, check_len, check_temperatures,
+    Batch, Beta, Chains, Clamp, Error, Progress, Purpose, Result, Streams, TemperingInfo, Watch, check_len,
+    check_temperatures,
 };
 use rand::RngExt;
 
 use crate::conditional::Conditional;
 use crate::gibbs::Sampler;
+use crate::importance::check_sizes;
 use crate::model::Dbm;
 
 /// Groups of replicas: each group holds one chain at each of several inverse temperatures.
@@ -265,6 +269,96 @@ impl Sampler {
         }
         let share = |&[proposed, accepted]: &[u64; 2]| accepted as f64 / proposed.max(1) as f64;
         TemperingInfo { sweeps, flips: flips / sweeps.max(1) as f64, acceptance: counts.iter().map(share).collect() }
+    }
+}
+
+/// The number of sweeps between two looks at `watch` in [`Dbm::tempered_samples`].
+const SLICE: usize = 20;
+
+impl Dbm {
+    /// States of the model by parallel tempering, one from each of `count` groups of chains, and the record of the
+    /// second half of the sweeps.
+    ///
+    /// With Bernoulli visible units the chains are those of the [`flattened`](Self::flattened) model, whose temperatures
+    /// adapt during the first half of the sweeps. `base` holds the biases of the independent units at inverse
+    /// temperature 0, one vector for each layer; [`base_rates`](Self::base_rates) of training data serve best. Chains of
+    /// other visible units keep their temperatures and take no base.
+    ///
+    /// # Randomness
+    ///
+    /// As [`Rbm::replicas`](gm_rbm::Rbm::replicas) and [`gm_rbm::Sampler::settle`] of the flattened model, or as
+    /// [`replicas`](Self::replicas) and [`Sampler::run_tempering`].
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`replicas`](Self::replicas), [`Error::Shape`] for a base of other layers, [`Error::Interrupted`]
+    /// when `watch` breaks.
+    ///
+    /// # Source
+    ///
+    /// `desjardins2010tempered`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Stack, Streams, even_temperatures, unwatched};
+    ///
+    /// let dbm = gm_dbm::Dbm::from_stack(Stack::zeros(&[6, 4, 3])?)?;
+    /// let temperatures = even_temperatures(3)?;
+    /// let (states, info) = dbm.tempered_samples((20, 40), &temperatures, None, &Streams::new(1), &mut unwatched)?;
+    /// assert_eq!((states.count(), states.layers[2].units(), info.sweeps), (20, 3, 20));
+    /// assert_eq!(info.acceptance, [1.0, 1.0]); // all states have the same energy
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn tempered_samples(
+        &self,
+        (count, sweeps): (usize, usize),
+        temperatures: &[f32],
+        base: Option<&[Vec<f32>]>,
+        streams: &Streams,
+        watch: Watch<'_>,
+    ) -> Result<(Chains, TemperingInfo)> {
+        if let Some(base) = base {
+            let sizes: Vec<usize> = base.iter().map(Vec::len).collect();
+            check_sizes("Dbm::tempered_samples", "base", &sizes, &self.layers())?;
+        }
+        if !self.has_bits() {
+            return self.tempered_layers((count, sweeps), temperatures, streams, watch);
+        }
+        let flat = self.flattened()?;
+        let even = base.map(|base| base.iter().step_by(2).flatten().copied().collect::<Vec<f32>>());
+        let mut replicas = flat.replicas(count, temperatures, even.as_deref(), streams)?;
+        let info = flat.sampler().settle(&mut replicas, sweeps, streams, watch)?;
+        Ok((self.unflattened(&replicas.coldest()), info))
+    }
+
+    /// [`tempered_samples`](Self::tempered_samples) at temperatures that stay, layer by layer.
+    fn tempered_layers(
+        &self,
+        (count, sweeps): (usize, usize),
+        temperatures: &[f32],
+        streams: &Streams,
+        watch: Watch<'_>,
+    ) -> Result<(Chains, TemperingInfo)> {
+        let (sampler, mut replicas) = (self.sampler(), self.replicas(count, temperatures, streams)?);
+        let mut run = |range: Range<usize>, watch: Watch<'_>| {
+            let mut sums = vec![0.0; temperatures.len().saturating_sub(1) + 1];
+            for done in range.clone().step_by(SLICE) {
+                let some = SLICE.min(range.end - done);
+                let info = sampler.run_tempering(&mut replicas, some, streams);
+                let found = info.acceptance.iter().chain([&info.flips]);
+                sums.iter_mut().zip(found).for_each(|(sum, share)| *sum += share * some as f64);
+                if watch(Progress { done: done + some, total: sweeps }).is_break() {
+                    return Err(Error::Interrupted { op: "parallel tempering" });
+                }
+            }
+            Ok(sums)
+        };
+        run(0..sweeps / 2, watch)?;
+        let (mut sums, sweeps) = (run(sweeps / 2..sweeps, watch)?, sweeps - sweeps / 2);
+        sums.iter_mut().for_each(|sum| *sum /= sweeps.max(1) as f64);
+        let flips = sums.pop().unwrap_or_default();
+        Ok((replicas.coldest(), TemperingInfo { sweeps, flips, acceptance: sums }))
     }
 }
 

@@ -121,9 +121,22 @@ impl Wake {
     ///
     /// Without a pair below, or when shapes disagree.
     pub(crate) fn of_states(arranged: &Arranged, v: BatchRef<'_>, hidden: &[BitMatrix]) -> Self {
+        Self::of_copies(arranged, v, &vec![0; hidden[0].samples()], hidden)
+    }
+
+    /// Given hidden states, one state for each row of `v`, of a network with a pair below.
+    ///
+    /// # Panics
+    ///
+    /// Without a pair below, or when shapes disagree.
+    pub(crate) fn of_samples(arranged: &Arranged, v: BatchRef<'_>, hidden: &[BitMatrix]) -> Self {
+        Self::of_copies(arranged, v, &(0..v.samples()).collect::<Vec<_>>(), hidden)
+    }
+
+    /// Given hidden states, of which state k belongs to row `copies[k]` of `v`.
+    fn of_copies(arranged: &Arranged, v: BatchRef<'_>, copies: &[usize], hidden: &[BitMatrix]) -> Self {
         let below = arranged.below.as_ref().expect("visible units that are not Bernoulli");
-        let copies = vec![0; hidden[0].samples()];
-        let (inputs, v) = (below.inputs_up(v).select(&copies), v.select(&copies));
+        let (inputs, v) = (below.inputs_up(v).select(copies), v.select(copies));
         let prior = |x: &BitMatrix| log_weights(arranged.rbm(), x);
         let net = Net::with_prior(&arranged.directed, &prior);
         let draws = Draws::of_states(net, &hidden[0], &hidden[1..]);

@@ -5,7 +5,7 @@ use gm_core::{
     AisSettings, Annealed, Batch, BatchRef, BitMatrix, Matrix, Purpose, Result, Schedule, Streams, VisibleUnits, Watch,
 };
 use gm_rbm::base_rate_bias;
-use gm_sbn::{BoundSettings, Bounds, Net, Passes};
+use gm_sbn::{BoundSettings, Bounds, Draws, Net, Passes};
 
 use crate::enumeration::{all_states, check_table};
 use crate::gradient::Wake;
@@ -178,6 +178,60 @@ impl Dbn {
             log_weights.into_iter().map(|weight| weight - log_partition).collect()
         };
         Bounds::of_weights(OP, v.samples(), settings, streams, watch, draw)
+    }
+
+    /// The log importance weight of given states, `[samples]`: log p*(v, x_1, ..., x_(L-1)) - log q(x_1, ..., x_(L-1) | v),
+    /// with the recognition net as the proposal q and the top layer summed out. p* is p times Z of the RBM on top.
+    ///
+    /// Let the states be exact draws of the posterior of v and let the other K - 1 weights come from draws of q. Then the
+    /// log of the mean of the K weights is above log p(v) + log Z in expectation, as the log of the mean of K drawn
+    /// weights is below it.
+    ///
+    /// # Shapes
+    ///
+    /// `layers[l]` is x_l, `[n_l, samples]`, from the visible layer to the lower layer of the RBM.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Shape`] for other layers, and as [`check_data`](Self::check_data).
+    ///
+    /// # Source
+    ///
+    /// `grosse2015sandwiching`, section 4.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Stack, Streams};
+    ///
+    /// let dbn = gm_dbn::Dbn::new(Stack::zeros(&[4, 3, 2])?, None)?;
+    /// let states = dbn.exact_samples(5, &Streams::new(0))?;
+    /// let log_p = dbn.log_importance_weights(&states)?[4] - dbn.log_partition()?;
+    /// assert!((log_p + 4.0 * 2.0_f64.ln()).abs() < 1e-5);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_importance_weights(&self, layers: &[Batch]) -> Result<Vec<f64>> {
+        const OP: &str = "Dbn::log_importance_weights";
+        gm_core::check_len(OP, "layers", "length", layers.len(), self.depth())?;
+        let v = layers[0].view();
+        self.check_data(OP, v)?;
+        for (layer, units) in layers.iter().zip(self.layers()) {
+            gm_core::check_len(OP, "layers", "units", layer.units(), units)?;
+            gm_core::check_len(OP, "layers", "samples", layer.samples(), v.samples())?;
+        }
+        if self.depth() == 1 {
+            return Ok(self.top().free_energy(v).iter().map(|f| -f).collect());
+        }
+        let hidden: Vec<BitMatrix> = layers[1..].iter().map(|x| x.bits().clone()).collect();
+        let arranged = self.arranged();
+        if let (BatchRef::Bits(v), VisibleUnits::Bernoulli) = (v, self.units()) {
+            let top = self.top();
+            let prior = |x: &BitMatrix| log_weights(&top, x);
+            return Ok(
+                Draws::of_states(Net::with_prior(&Passes::new(self.directed()), &prior), v, &hidden).log_weights()
+            );
+        }
+        Ok(Wake::of_samples(&arranged, v, &hidden).log_weights())
     }
 
     /// The expectation of the K-sample bound of each row by enumeration, for a given log Z, `[samples]`; with K = 1 the

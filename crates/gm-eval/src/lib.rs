@@ -66,7 +66,8 @@ pub use model::{Model, convert_model};
 pub use posterior::{Posterior, PosteriorMethod, PosteriorSettings, posterior_means};
 pub use reconstruction::reconstruct;
 pub use report::{
-    DataReport, EvalReport, ImportanceReport, LogProbReport, LowerBound, PartitionReport, PseudoReport, ReverseReport,
+    DataReport, EvalReport, GapReport, ImportanceReport, LogProbReport, LowerBound, PartitionReport, PseudoReport,
+    ReverseReport,
 };
 pub use rows::EvalData;
 pub use sampling::{SampleReport, SampleSettings, Samples, Sampling, sample};

@@ -42,12 +42,12 @@ pub struct EvalReport {
     /// log Z, for models that have one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_partition: Option<PartitionReport>,
-    /// log Z from its other side, if runs of reverse AIS from samples of the model were requested.
+    /// log Z from its other side, by reverse AIS from samples of the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reverse_log_partition: Option<ReverseReport>,
     /// Mean log p over the rows.
     pub mean_log_prob: LogProbReport,
-    /// Mean log p from its lower side, if log Z is annealed.
+    /// Mean log p by reverse AIS from rows of the data, if log Z is annealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lower_bound: Option<LowerBound>,
     /// The evidence lower bound with the recognition net, mean over the rows.
@@ -56,6 +56,9 @@ pub struct EvalReport {
     /// The bound from several draws of the recognition net.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub importance_weighted: Option<ImportanceReport>,
+    /// How far the bound lies from an upper bound, on rows drawn from the model, if the upper end of mean log p is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap: Option<GapReport>,
     /// Mean log-pseudo-likelihood over the rows, for RBMs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_pseudo_likelihood: Option<PseudoReport>,
@@ -102,6 +105,7 @@ impl EvalReport {
             lower_bound: None,
             elbo: None,
             importance_weighted: None,
+            gap: None,
             log_pseudo_likelihood: None,
             free_energy_gap: None,
             warnings: Vec::new(),
@@ -117,7 +121,10 @@ impl fmt::Display for EvalReport {
     /// The likelihood, its interval, and log Z or the bounds behind it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let p = &self.mean_log_prob;
-        write!(f, "mean log p   {:.4} nats, {:.4} to {:.4} ({})", p.value, p.low, p.high, p.side)?;
+        match p.high.is_infinite() {
+            true => write!(f, "mean log p   {:.4} nats, {:.4} or more ({})", p.value, p.low, p.side)?,
+            false => write!(f, "mean log p   {:.4} nats, {:.4} to {:.4} ({})", p.value, p.low, p.high, p.side)?,
+        }
         if let Some(z) = &self.log_partition {
             write!(f, "\nlog Z        {:.4}, {:.4} to {:.4} ({}", z.value, z.low, z.high, z.method)?;
             if let (Some(runs), Some(temperatures), Some(ess)) = (z.runs, z.temperatures, z.ess) {
@@ -260,7 +267,7 @@ pub struct ReverseReport {
 /// let settings = EvalSettings { exact: Exact::No, ais, ..Default::default() };
 /// let found = evaluate_rbm(&rbm, &data, &settings, &mut unwatched)?.mean_log_prob;
 /// let exact = evaluate_rbm(&rbm, &data, &EvalSettings::default(), &mut unwatched)?.mean_log_prob;
-/// assert_eq!((found.side, found.method), ("estimate", "ais and raise"));
+/// assert_eq!((found.side, found.method), ("estimate", "ais, raise and reverse ais"));
 /// assert!(found.low < exact.value && exact.value < found.high);
 /// # Ok::<(), gm_eval::Error>(())
 /// ```
@@ -268,18 +275,24 @@ pub struct ReverseReport {
 pub struct LogProbReport {
     /// The best single number.
     pub value: f64,
-    /// The lower end: of the lower bound if there is one, otherwise with the upper end of log Z.
+    /// The lower end. For an annealed log Z it takes the highest upper end that the methods give log Z; for a bound it
+    /// lies three standard errors of the draws below the bound.
     pub low: f64,
-    /// The upper end, with the lower end of log Z.
+    /// The upper end, with the lower end of log Z. It is infinite, and null in JSON, where it is open: no method closes
+    /// it for a bound.
     pub high: f64,
-    /// `exact`, `estimate` if log Z is annealed, or `lower` for a bound.
+    /// `exact`; `estimate` if log p*(v) of each row is exact and log Z is annealed, with both ends closed; `lower` for a
+    /// bound, with the lower end closed.
     pub side: &'static str,
-    /// `exact`, `ais`, `importance-weighted`, or a list such as `ais, raise and reverse ais` for an interval from both
-    /// sides.
+    /// `exact`, `ais`, `importance-weighted`, or a list such as `ais, raise and reverse ais`.
     pub method: &'static str,
 }
 
-/// A lower bound on mean log p, in expectation, by reverse AIS from rows of the data (RAISE).
+/// Mean log p by reverse AIS from rows of the data (RAISE).
+///
+/// It is a lower bound, in expectation, on mean log p of the distribution in which annealing from independent units ends.
+/// That is the annealed model. The annealed model can give rows that are untypical of the model more probability than
+/// the model does, so that RAISE may lie above mean log p.
 ///
 /// # Examples
 ///
@@ -345,6 +358,45 @@ pub struct ImportanceReport {
     pub ess: f64,
     /// The effective sample size that 5 % of the rows do not exceed.
     pub low_ess: f64,
+}
+
+/// The gap between a stochastic upper bound and a stochastic lower bound on log p(v), on rows drawn from the model
+/// (bidirectional Monte Carlo).
+///
+/// One posterior sample of the hidden layers is known for such rows, because they were drawn together. With it the same
+/// method that gives the lower bound gives an upper bound. The truth lies between the two, in expectation. The gap shows
+/// how far the bound lies from the truth for rows that the model finds typical; other rows may have a larger one.
+///
+/// # Source
+///
+/// `grosse2015sandwiching`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Streams, unwatched};
+/// use gm_eval::{EvalData, EvalSettings, Exact, evaluate_sbn};
+///
+/// let sbn = gm_sbn::Sbn::initial(&[0.5; 4], &[3, 2], 1.0, &Streams::new(1))?;
+/// let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
+/// let settings = EvalSettings { exact: Exact::No, gap_rows: 50, ..Default::default() };
+/// let gap = evaluate_sbn(&sbn, &data, &settings, &mut unwatched)?.gap.expect("the upper end is open");
+/// assert_eq!((gap.rows, gap.states, gap.method), (50, "exact", "importance-weighted"));
+/// assert!(gap.mean < 0.1 && gap.percentile_95 < 0.2);
+/// # Ok::<(), gm_eval::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GapReport {
+    /// The number of rows drawn from the model.
+    pub rows: usize,
+    /// The mean gap, in nats.
+    pub mean: f64,
+    /// The gap that 95 % of the rows do not exceed, in nats.
+    pub percentile_95: f64,
+    /// The method of both sides: `importance-weighted`.
+    pub method: &'static str,
+    /// How the rows were drawn: `exact` or `parallel tempering`.
+    pub states: &'static str,
 }
 
 /// Mean log-pseudo-likelihood.

@@ -65,7 +65,7 @@ impl Exact {
 }
 
 /// The most units that [`Exact::Auto`] enumerates.
-const AUTO_LIMIT: usize = 20;
+pub(crate) const AUTO_LIMIT: usize = 20;
 
 /// How a likelihood is measured.
 ///
@@ -90,30 +90,33 @@ pub struct EvalSettings {
     pub exact: Exact,
     /// Runs and temperatures of annealing, for models with a partition function.
     pub ais: AisSettings,
-    /// Runs of reverse AIS from random rows (RAISE) for a lower bound, where log Z is annealed; 0 switches the bound
-    /// off.
+    /// Runs of reverse AIS from random rows (RAISE), where log Z is annealed; 0 switches them off.
     pub raise_walks: usize,
-    /// Runs of reverse AIS from samples of the model, where log Z of an RBM is annealed; 0 switches them off.
+    /// Runs of reverse AIS from samples of the model, where log Z is annealed; 0 switches them off.
     pub reverse_runs: usize,
     /// The parallel tempering that draws these samples.
     pub tempering: TemperingSettings,
     /// Draws of the recognition net for importance weights, for models that have a recognition net.
     pub bound: BoundSettings,
+    /// The largest number of rows drawn from the model for the gap of bounds; 0 switches the gap off. Where log Z is
+    /// annealed, the rows are those from which reverse AIS starts.
+    pub gap_rows: usize,
     /// The seed of all random numbers, the binarisation excepted.
     pub seed: u64,
 }
 
 impl Default for EvalSettings {
-    /// Enumeration of up to 20 units; otherwise 100 runs over 14,501 temperatures in both directions, or 1,000 draws
-    /// for each row.
+    /// Enumeration of up to 20 units; otherwise 100 runs over 14,501 temperatures from each side, 1,000 draws for each
+    /// row, and the gap of 100 rows.
     fn default() -> Self {
         Self {
             exact: Exact::Auto,
             ais: AisSettings::default(),
             raise_walks: 100,
-            reverse_runs: 0,
+            reverse_runs: 100,
             tempering: TemperingSettings::default(),
             bound: BoundSettings::default(),
+            gap_rows: 100,
             seed: 0,
         }
     }

@@ -243,6 +243,48 @@ impl Sbn {
         Net::from(&Passes::new(self)).bounds(OP, v, settings, streams, watch)
     }
 
+    /// The log importance weight of given states, `[samples]`: log p(v, h) - log q(h | v), with the recognition net as
+    /// the proposal q.
+    ///
+    /// Let h be an exact draw of p(h | v) and let the other K - 1 weights come from draws of q. Then the log of the mean
+    /// of the K weights is above log p(v) in expectation, as the log of the mean of K drawn weights is below it.
+    ///
+    /// # Shapes
+    ///
+    /// `layers[l]` is x_l, `[n_l, samples]`, visible first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] without a recognition net, [`Error::Shape`] for other layers, [`Error::Empty`] without samples.
+    ///
+    /// # Source
+    ///
+    /// `grosse2015sandwiching`, section 4.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Recognition, Stack, Streams};
+    /// use gm_sbn::Sbn;
+    ///
+    /// // Where q is the posterior, every state has the weight p(v).
+    /// let sbn = Sbn::new(Stack::zeros(&[4, 3])?, Some(Recognition::zeros(&[4, 3])?))?;
+    /// let dreams = sbn.sampler().sample(5, &Streams::new(1));
+    /// assert!((sbn.log_importance_weights(&dreams)?[0] + 4.0 * 2.0_f64.ln()).abs() < 1e-6);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_importance_weights(&self, layers: &[BitMatrix]) -> Result<Vec<f64>> {
+        const OP: &str = "Sbn::log_importance_weights";
+        self.expect_recognition(OP)?;
+        gm_core::check_len(OP, "layers", "length", layers.len(), self.depth() + 1)?;
+        self.check_data(OP, &layers[0])?;
+        for (layer, units) in layers.iter().zip(self.layers()) {
+            gm_core::check_len(OP, "layers", "units", layer.units(), units)?;
+            gm_core::check_len(OP, "layers", "samples", layer.samples(), layers[0].samples())?;
+        }
+        Ok(Draws::of_states(&Passes::new(self), &layers[0], &layers[1..]).log_weights())
+    }
+
     /// Means of the hidden layers over K draws of the recognition net, `[n_l, rows]` each. With equal weights they
     /// estimate E_q[h | v], with normalised importance weights they approach E[h | v] as K grows.
     ///

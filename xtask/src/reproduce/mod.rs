@@ -13,7 +13,7 @@ use clap::Args;
 
 use crate::Result;
 use crate::process::{self, Step, root, target};
-use place::Place;
+pub(crate) use place::Place;
 use row::Row;
 use state::State;
 

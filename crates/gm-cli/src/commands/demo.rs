@@ -324,7 +324,10 @@ impl Document {
         let units = |report: &EvalReport| training::dashed(&report.layers);
         let interval = |report: &EvalReport| {
             let p = &report.mean_log_prob;
-            format!("{:.2} nats, between {:.2} and {:.2}", p.value, p.low, p.high)
+            match p.side {
+                "lower" => format!("{:.2} nats, {:.2} or more", p.value, p.low),
+                _ => format!("{:.2} nats, between {:.2} and {:.2}", p.value, p.low, p.high),
+            }
         };
         let annealing = |report: &EvalReport| {
             let z = report.log_partition.as_ref();

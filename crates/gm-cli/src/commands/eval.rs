@@ -27,15 +27,18 @@ use crate::output::{Listing, Report, threads_of};
 ///
 /// Restricted Boltzmann machines: the partition function is enumerated if the smaller layer has at most 20 units (30
 /// with --exact). Otherwise, or if an --ais option is given, annealed importance sampling (AIS) estimates it. AIS
-/// overrates a model. Reverse AIS from rows of the data (RAISE) underrates it and gives the lower end of the interval.
-/// With --reverse-runs, reverse AIS from samples that parallel tempering draws gives another lower end. Without --data
-/// only the partition function is computed.
+/// overrates a model and gives the upper end of the interval. Reverse AIS from samples that parallel tempering draws
+/// underrates it. Reverse AIS from rows of the data (RAISE) underrates the annealed model. The lower end is the lowest of
+/// these two and of three standard errors of AIS. Without --data only the partition function is computed.
 ///
-/// Deep Boltzmann machines: as above, with the smaller half of the layers enumerated or annealed. log p is the mean
-/// importance weight of --samples draws of mean field, and elbo is the bound of mean field itself.
+/// Deep Boltzmann machines: as above, with the smaller half of the layers enumerated or annealed. The mean importance
+/// weight of --samples draws of mean field bounds log p from below, and elbo is the bound of mean field itself. The lower
+/// end holds, the upper end is open. The gap of the bound is measured on --gap-rows rows drawn from the model.
+///
+/// Deep belief networks: as above, with draws of the recognition net.
 ///
 /// Sigmoid belief nets: the likelihood is exact if there are at most 20 hidden units (30 with --exact). Otherwise the
-/// mean importance weight of --samples draws of the recognition net bounds it from below.
+/// mean importance weight of --samples draws of the recognition net bounds it from below, and the upper end is open.
 ///
 /// Classifiers, and with --classify models with label units: the report has the share of errors with its 95 % interval,
 /// the cross-entropy, and the confusion matrix. Grey levels are taken as they are unless --binarise is given.
@@ -60,7 +63,7 @@ pub(crate) struct Eval {
     #[arg(long, requires = "data", help = TEST_SPLIT)]
     split: Option<Part>,
     /// Enumerate the partition function, or fail if that is impossible
-    #[arg(long, conflicts_with_all = ["ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "reverse_runs"])]
+    #[arg(long, conflicts_with_all = ["ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "reverse_runs", "reverse_sweeps", "reverse_temperatures"])]
     exact: bool,
     /// Number of runs of annealed importance sampling [default: 100]
     #[arg(long, value_name = "N")]
@@ -71,18 +74,19 @@ pub(crate) struct Eval {
     /// The spacing of the inverse temperatures [default: graded]
     #[arg(long, value_name = "HOW")]
     ais_schedule: Option<Spacing>,
-    /// Number of runs of reverse AIS from rows of the data (RAISE), which give a lower bound; 0 turns them off
-    /// [default: 100]
+    /// Number of runs of reverse AIS from rows of the data (RAISE), which bound log p of the annealed model; 0 turns them
+    /// off [default: 100]
     #[arg(long, value_name = "N", requires = "data")]
     raise_walks: Option<usize>,
-    /// Number of runs of reverse AIS from samples of the model, which bound log Z from its other side [default: 0]
+    /// Number of runs of reverse AIS from samples of the model, which bound log Z from its other side; 0 turns them off
+    /// [default: 100]
     #[arg(long, value_name = "N", requires = "data")]
     reverse_runs: Option<usize>,
     /// Number of sweeps of the parallel tempering that draws those samples [default: 2000]
-    #[arg(long, value_name = "N", requires = "reverse_runs")]
+    #[arg(long, value_name = "N", requires = "data")]
     reverse_sweeps: Option<usize>,
     /// Number of temperatures of that parallel tempering [default: 20]
-    #[arg(long, value_name = "N", requires = "reverse_runs")]
+    #[arg(long, value_name = "N", requires = "data")]
     reverse_temperatures: Option<usize>,
     /// Number of draws of the recognition net or of mean field for each row, for the importance-weighted bound
     /// [default: 1000]
@@ -91,9 +95,13 @@ pub(crate) struct Eval {
     /// Number of independent repeats of the bound, which show its spread [default: 1]
     #[arg(long, value_name = "N", requires = "data", value_parser = super::at_least_one)]
     repeats: Option<usize>,
+    /// Largest number of rows drawn from the model on which the gap of the bound is measured; 0 turns it off
+    /// [default: 100]
+    #[arg(long, value_name = "N", requires = "data")]
+    gap_rows: Option<usize>,
     /// Measure the errors of the label units of an RBM or a deep belief network, instead of the likelihood
     #[arg(long, requires = "data")]
-    #[arg(conflicts_with_all = ["exact", "ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "reverse_runs", "samples", "repeats"])]
+    #[arg(conflicts_with_all = ["exact", "ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "reverse_runs", "reverse_sweeps", "reverse_temperatures", "samples", "repeats", "gap_rows"])]
     classify: bool,
     /// Write log p of each row, its bound, or log p of its label into this .npy or .csv file
     #[arg(long, value_name = "FILE", requires = "data")]
@@ -219,13 +227,21 @@ impl Eval {
     }
 
     /// Options of reverse AIS from samples, with their values if given.
-    fn reverse(&self) -> [(&'static str, Option<String>); 1] {
-        [("--reverse-runs", self.reverse_runs.map(|n| n.to_string()))]
+    fn reverse(&self) -> [(&'static str, Option<String>); 3] {
+        [
+            ("--reverse-runs", self.reverse_runs.map(|n| n.to_string())),
+            ("--reverse-sweeps", self.reverse_sweeps.map(|n| n.to_string())),
+            ("--reverse-temperatures", self.reverse_temperatures.map(|n| n.to_string())),
+        ]
     }
 
-    /// Options of importance weights, with their values if given.
-    fn drawing(&self) -> [(&'static str, Option<String>); 2] {
-        [("--samples", self.samples.map(|n| n.to_string())), ("--repeats", self.repeats.map(|n| n.to_string()))]
+    /// Options of bounds, with their values if given.
+    fn drawing(&self) -> [(&'static str, Option<String>); 3] {
+        [
+            ("--samples", self.samples.map(|n| n.to_string())),
+            ("--gap-rows", self.gap_rows.map(|n| n.to_string())),
+            ("--repeats", self.repeats.map(|n| n.to_string())),
+        ]
     }
 
     /// Refuses options that the model does not use.
@@ -233,12 +249,12 @@ impl Eval {
         let (annealing, drawing) = (self.annealing(), self.drawing());
         let (useless, allowed) = match model.kind() {
             ModelKind::Sbn => (&annealing[..], "none for a sbn, which has no partition function"),
-            ModelKind::Dbm => (&drawing[1..], "none for a dbm"),
+            ModelKind::Dbm => (&drawing[2..], "none for a dbm"),
             ModelKind::Dbn => (&[][..], ""),
             ModelKind::Rbm | ModelKind::Classifier => (&drawing[..], "none for a model without recognition net"),
         };
-        if model.kind() != ModelKind::Rbm {
-            refuse_given(self.reverse().iter(), &format!("none for a {}", model.kind()))?;
+        if model.kind() == ModelKind::Sbn {
+            refuse_given(self.reverse().iter(), allowed)?;
         }
         refuse_given(useless.iter(), allowed)
     }
@@ -248,7 +264,7 @@ impl Eval {
             || self.ais_temperatures.is_some()
             || self.ais_schedule.is_some()
             || self.raise_walks.is_some()
-            || self.reverse_runs.is_some();
+            || self.reverse().iter().any(|(_, given)| given.is_some());
         let exact = match (self.exact, asked) {
             (true, _) => Exact::Yes,
             (_, true) => Exact::No,
@@ -274,7 +290,8 @@ impl Eval {
             sweeps: self.reverse_sweeps.unwrap_or(usual.tempering.sweeps),
         };
         let reverse_runs = self.reverse_runs.unwrap_or(usual.reverse_runs);
-        EvalSettings { exact, ais, raise_walks, reverse_runs, tempering, bound, seed: context.seed() }
+        let gap_rows = self.gap_rows.unwrap_or(usual.gap_rows);
+        EvalSettings { exact, ais, raise_walks, reverse_runs, tempering, bound, gap_rows, seed: context.seed() }
     }
 
     /// The report without data, which is the partition function of a model.
@@ -347,6 +364,7 @@ pub(super) fn summary(report: &EvalReport) -> String {
         "mean log p",
         match p.side {
             "exact" => format!("{:.4} nats, exact", p.value),
+            "lower" => format!("{:.4} nats, {:.4} or more (lower; the upper end is open)", p.value, p.low),
             side => format!("{:.4} nats, {:.4} to {:.4} ({side})", p.value, p.low, p.high),
         },
     );
@@ -356,13 +374,16 @@ pub(super) fn summary(report: &EvalReport) -> String {
     }
     if let Some(lower) = &report.lower_bound {
         let (value, error, walks) = (lower.value, lower.std_error, lower.walks);
-        listing.add(
-            "lower side",
-            format!("{value:.4} +- {error:.4} nats, {walks} runs of reverse AIS from the data (raise)"),
-        );
+        listing.add("raise", format!("{value:.4} +- {error:.4} nats, {walks} runs of reverse AIS from the data"));
+        listing.add("", "a lower bound for the annealed model");
     }
     if let Some(bound) = &report.importance_weighted {
         add_bound(&mut listing, bound);
+    }
+    if let Some(gap) = &report.gap {
+        let (mean, most) = (gap.mean, gap.percentile_95);
+        listing.add("gap of the bound", format!("{mean:.4} nats, at most {most:.4} for 95 % of the rows"));
+        listing.add("", format!("{} rows drawn from the model ({})", gap.rows, gap.states));
     }
     if let Some(elbo) = report.elbo {
         listing.add("elbo", format!("{elbo:.4} nats"));

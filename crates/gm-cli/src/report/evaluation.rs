@@ -19,6 +19,8 @@ pub(crate) struct Evaluation {
     pub(super) lower_bound: Option<Lower>,
     pub(super) elbo: Option<f64>,
     pub(super) importance_weighted: Option<Weighted>,
+    pub(super) reverse_log_partition: Option<Reverse>,
+    pub(super) gap: Option<Gap>,
     pub(super) log_pseudo_likelihood: Option<Spread>,
     pub(super) free_energy_gap: Option<f64>,
     #[serde(default)]
@@ -55,6 +57,24 @@ pub(super) struct Partition {
     pub(super) runs: Option<usize>,
     pub(super) temperatures: Option<usize>,
     pub(super) ess: Option<f64>,
+}
+
+/// log Z by reverse AIS from samples of the model.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Reverse {
+    pub(super) value: Option<f64>,
+    pub(super) low: Option<f64>,
+    pub(super) high: Option<f64>,
+    pub(super) runs: usize,
+}
+
+/// The gap of a bound on rows drawn from the model.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Gap {
+    pub(super) rows: usize,
+    pub(super) mean: Option<f64>,
+    pub(super) percentile_95: Option<f64>,
+    pub(super) states: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

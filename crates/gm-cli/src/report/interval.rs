@@ -12,7 +12,7 @@ use crate::training::{data_options, quoted};
 struct Mark {
     name: String,
     value: f64,
-    /// The ends of the bar. A lower bound has no upper end.
+    /// The ends of the bar. The upper end of a lower bound is open.
     low: f64,
     high: Option<f64>,
 }
@@ -37,8 +37,8 @@ pub(super) fn section(folder: &Folder) -> Markup {
     html! {
         p {
             "Mean log p of an example, in nats; higher is better. A bar spans the values that the measurement allows, \
-             a dot is its best single number. Annealing errs upwards and lower bounds err downwards, so the true \
-             value lies between the two."
+             a dot is its best single number. A bar that fades to the right is open: no method gives a bound from \
+             above there. The gap of a bound shows how far it lies from the truth on rows that the model itself drew."
         }
         @for (name, evaluation) in &folder.evaluations { (one(name, evaluation)) }
     }
@@ -90,7 +90,7 @@ fn marks(evaluation: &Evaluation) -> Vec<Mark> {
     add(name, p.value, p.low, p.high.filter(|_| p.side != "lower"));
     if let Some(lower) = &evaluation.lower_bound {
         let low = lower.value.zip(lower.std_error).map(|(value, error)| value - 3.0 * error);
-        add(format!("lower bound, {} runs of reverse AIS (RAISE)", lower.walks), lower.value, low, None);
+        add(format!("bound for the annealed model, {} runs of RAISE", lower.walks), lower.value, low, None);
     }
     if let Some(bound) = evaluation.importance_weighted.as_ref().filter(|_| p.method != "importance-weighted") {
         let low = bound.value.zip(bound.std_error).map(|(value, error)| value - 3.0 * error);
@@ -196,6 +196,13 @@ fn table(evaluation: &Evaluation, marks: &[Mark]) -> Markup {
                 (row(&mark.name, Some(mark.value), number(Some(mark.low)), mark.high.map_or("open".into(), |x| number(Some(x)))))
             }
             @if let Some(z) = &evaluation.log_partition { (row("ln Z", z.value, number(z.low), number(z.high))) }
+            @if let Some(z) = &evaluation.reverse_log_partition {
+                (row(&format!("ln Z from above, {} runs of reverse AIS", z.runs), z.value, number(z.low), number(z.high)))
+            }
+            @if let Some(gap) = &evaluation.gap {
+                @let name = format!("gap of the bound, {} rows of the model ({}); 95 % below", gap.rows, gap.states);
+                (row(&name, gap.mean, String::new(), number(gap.percentile_95)))
+            }
             @if let Some(pseudo) = &evaluation.log_pseudo_likelihood {
                 @let ends = [-1.0, 1.0].map(|side| spread(pseudo.value, pseudo.std_error, side));
                 (row("pseudo-log-likelihood", pseudo.value, ends[0].clone(), ends[1].clone()))

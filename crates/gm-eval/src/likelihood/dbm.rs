@@ -2,27 +2,33 @@
 
 use std::time::Instant;
 
-use gm_core::{Batch, Estimate, ModelKind, Purpose, Streams, VisibleKind, Watch, mean};
+use gm_core::{
+    AisSettings, Annealed, Batch, Chains, ModelKind, Purpose, Streams, TemperingInfo, VisibleKind, Watch,
+    even_temperatures, mean,
+};
 use gm_dbm::{Dbm, MeanField, MeanFieldSettings};
 
+use super::gap::of_weights;
+use super::interval::{bound_with_log_z, estimate, exact};
+use super::log_z::{LogZ, Undirected};
 use crate::error::Result;
-use crate::likelihood::interval::{annealed, exact, from_both_sides, partition_warnings};
-use crate::likelihood::raise::Raise;
-use crate::report::{EvalReport, ImportanceReport, LowerBound};
+use crate::report::{EvalReport, GapReport, ImportanceReport, LowerBound};
 use crate::rows::EvalData;
-use crate::settings::EvalSettings;
+use crate::settings::{AUTO_LIMIT, EvalSettings, TemperingSettings};
 
 /// Measures the likelihood of data under a DBM.
 ///
-/// log Z is enumerated, or annealed over the smaller half of the layers. The report has the bound of mean field and a
-/// tighter bound from importance-weighted draws of mean field. If log Z is annealed, reverse AIS from random rows
-/// (RAISE) gives the lower end of the interval. If the hidden layers can be enumerated too, log p is exact. For
-/// Gaussian units p is the density of the data in their own units of measure.
+/// log Z is enumerated, or annealed over the smaller half of the layers, from both sides. The report has the bound of mean
+/// field and a tighter bound from importance-weighted draws of mean field. The lower end is this bound minus three of its
+/// standard errors and minus the upper end of log Z. The upper end is open, unless log p is exact, because the hidden
+/// layers can be enumerated too, or there is a single hidden layer. On rows drawn from the model, the gap between this
+/// bound and an upper bound is measured. For Gaussian units p is the density of the data in their own units of measure.
 ///
 /// # Randomness
 ///
 /// Families of [`Purpose::Evaluate`] of the settings' seed: 0 for annealing, 2 for the choice of rows, 3 for RAISE, 4
-/// for the importance weights.
+/// for the importance weights, 5 for samples of the model, 6 for reverse AIS from these samples, 7 for the importance
+/// weights of these samples, 9 for exact samples.
 ///
 /// # Errors
 ///
@@ -32,7 +38,7 @@ use crate::settings::EvalSettings;
 ///
 /// # Source
 ///
-/// `salakhutdinov2009deep`, `burda2015accurate`, `burda2016importance`.
+/// `salakhutdinov2009deep`, `burda2015accurate`, `burda2016importance`, `grosse2015sandwiching`.
 ///
 /// # Examples
 ///
@@ -53,39 +59,118 @@ pub fn evaluate_dbm(dbm: &Dbm, data: &EvalData, settings: &EvalSettings, watch: 
     let streams = Streams::new(settings.seed);
     let train = data.train_rows.as_ref().map(|rows| dbm.states_of_rows(rows)).transpose()?;
     let (v, volume) = (dbm.states_of_rows(&data.rows)?, dbm.log_volume());
-    let base = train.as_ref().map(|rows| dbm.base_rates(rows)).transpose()?;
-    let partition = match settings.exact.enumerates(dbm.enumerable_units()) {
-        true => exact(dbm.log_partition()?),
-        false => {
-            let streams = streams.fork(Purpose::Evaluate, 0);
-            annealed(settings, &dbm.log_partition_ais(&settings.ais, base.as_deref(), &streams, watch)?)
-        }
-    };
+    let model = Annealable { dbm, base: train.as_ref().map(|rows| dbm.base_rates(rows)).transpose()? };
+    let (log_z, states) = LogZ::measure(&model, &v, settings, &streams, watch)?;
     let posterior = dbm.mean_field(&v, &MeanFieldSettings::default())?;
-    let bounds = posterior.bound(dbm, &v, partition.value + volume);
-    let log_z = partition.value + volume;
-    let (importance, weighted) = importance(dbm, (&v, &posterior), settings, log_z, &streams, watch)?;
-    let annealed = partition.runs.is_some() && settings.raise_walks > 0;
-    let log_z = annealed.then(|| log_z_from_data(dbm, &v, settings, base.as_deref(), &streams, watch)).transpose()?;
-    let lower = log_z.as_ref().map(|log_z| LowerBound::new(mean(&bounds) + partition.value, log_z));
-    let exact_rows = settings.exact.enumerates(dbm.enumerable_hidden_units()) && partition.runs.is_none();
-    let log_probs = if exact_rows { dbm.log_prob(&v, partition.value + volume)? } else { weighted };
-    let mean_log_prob = from_both_sides(mean(&log_probs), exact_rows, &partition, lower.as_ref());
-    // Densities, unlike probabilities, may exceed 1.
-    let at_most_0 = if dbm.units().is_binary() { mean(&log_probs) } else { f64::NEG_INFINITY };
+    let total = log_z.partition.value + volume;
+    let bounds = posterior.bound(dbm, &v, total);
+    let (importance, weighted) = importance(dbm, (&v, &posterior), settings, total, &streams, watch)?;
+    // The posterior of a single hidden layer is factorial, and importance weights are exact.
+    let hidden_exact = dbm.depth() == 1 || settings.exact.enumerates(dbm.enumerable_hidden_units()) && log_z.is_exact();
+    let log_probs = if hidden_exact && log_z.is_exact() { dbm.log_prob(&v, total)? } else { weighted };
+    let value = mean(&log_probs);
+    let mean_log_prob = match (hidden_exact, log_z.is_exact()) {
+        (true, true) => exact(value),
+        (true, false) => estimate(value, &log_z),
+        _ => bound_with_log_z(value, importance.std_error, &log_z),
+    };
+    let gap = (!hidden_exact).then(|| gap(dbm, states, settings, &streams, watch)).transpose()?.flatten();
     let report = EvalReport::new(ModelKind::Dbm, dbm.layers(), data, mean_log_prob, settings.seed);
     Ok(EvalReport {
         elbo: Some(mean(&bounds)),
-        importance_weighted: (!exact_rows).then_some(importance),
-        free_energy_gap: free_energy_gap(dbm, train.as_ref(), mean(&bounds) + partition.value + volume)?,
-        warnings: partition_warnings(&partition, at_most_0, lower.as_ref().map(|lower| mean(&bounds) - lower.value)),
-        lower_bound: lower,
-        log_partition: Some(partition),
+        importance_weighted: (!hidden_exact).then_some(importance),
+        gap,
+        free_energy_gap: free_energy_gap(dbm, train.as_ref(), mean(&bounds) + total)?,
+        lower_bound: log_z.raise.as_ref().map(|raise| LowerBound::new(mean(&bounds) + log_z.partition.value, raise)),
         log_probs,
-        seconds: began.elapsed().as_secs_f64(),
         visible: Some(dbm.units().kind()).filter(|&kind| kind != VisibleKind::Bernoulli).map(String::from),
         ..report
-    })
+    }
+    .finished(Some(log_z), &data.rows, began))
+}
+
+/// A DBM with the base from which its annealing starts.
+pub(super) struct Annealable<'a> {
+    pub(super) dbm: &'a Dbm,
+    pub(super) base: Option<Vec<Vec<f32>>>,
+}
+
+impl Undirected for Annealable<'_> {
+    type States = Chains;
+
+    fn enumerable_units(&self) -> usize {
+        self.dbm.enumerable_units()
+    }
+
+    fn exact(&self) -> Result<f64> {
+        Ok(self.dbm.log_partition()?)
+    }
+
+    fn ais(&self, settings: &AisSettings, streams: &Streams, watch: Watch<'_>) -> Result<Annealed> {
+        Ok(self.dbm.log_partition_ais(settings, self.base.as_deref(), streams, watch)?)
+    }
+
+    fn tempered(
+        &self,
+        count: usize,
+        settings: TemperingSettings,
+        streams: &Streams,
+        watch: Watch<'_>,
+    ) -> Result<(Chains, TemperingInfo)> {
+        let temperatures = even_temperatures(settings.temperatures)?;
+        Ok(self.dbm.tempered_samples((count, settings.sweeps), &temperatures, self.base.as_deref(), streams, watch)?)
+    }
+
+    fn reverse_ais(
+        &self,
+        states: &Chains,
+        settings: &AisSettings,
+        streams: &Streams,
+        watch: Watch<'_>,
+    ) -> Result<Annealed> {
+        Ok(self.dbm.log_partition_reverse_ais(states, &settings.schedule, self.base.as_deref(), streams, watch)?)
+    }
+
+    fn raise(
+        &self,
+        rows: &Batch,
+        ais: &AisSettings,
+        (_, runs): (&Streams, &Streams),
+        watch: Watch<'_>,
+    ) -> Result<Vec<f64>> {
+        let log_probs = self.dbm.log_prob_raise(rows, ais, self.base.as_deref(), runs, watch)?;
+        // The mean of the bounds of mean field over all rows is known.
+        let bounds = unnormalised_bounds(self.dbm, rows)?;
+        Ok(bounds.iter().zip(&log_probs).map(|(bound, log_p)| bound - log_p).collect())
+    }
+}
+
+/// The gap of the importance-weighted bound on states of the model: on those of parallel tempering, or on exact draws
+/// where log Z is enumerated.
+fn gap(
+    dbm: &Dbm,
+    tempered: Option<Chains>,
+    settings: &EvalSettings,
+    streams: &Streams,
+    watch: Watch<'_>,
+) -> Result<Option<GapReport>> {
+    let (states, how) = match tempered {
+        Some(states) => (states, "parallel tempering"),
+        None if dbm.enumerable_units() <= AUTO_LIMIT && settings.gap_rows > 0 => {
+            (dbm.exact_samples(settings.gap_rows, &streams.fork(Purpose::Evaluate, 9))?, "exact")
+        }
+        None => return Ok(None),
+    };
+    let rows = states.count().min(settings.gap_rows);
+    if rows == 0 {
+        return Ok(None);
+    }
+    let states = states.select(&(0..rows).collect::<Vec<_>>());
+    let (v, draws) = (states.v(), settings.bound.samples);
+    let posterior = dbm.mean_field(v, &MeanFieldSettings::default())?;
+    let found = dbm.importance_weights((v, &posterior), draws, &streams.fork(Purpose::Evaluate, 7), watch)?;
+    let lower: Vec<f64> = found.iter().map(|row| row.value).collect();
+    Ok(Some(of_weights(&lower, &dbm.log_importance_weights(&states.layers)?, draws, how)))
 }
 
 /// The importance-weighted bound with draws of mean field, as a report and for each row.
@@ -113,23 +198,6 @@ fn importance(
         low_ess: ess[ess.len() / 20],
     };
     Ok((report, log_probs))
-}
-
-/// log Z by reverse AIS from random rows: too high in expectation.
-fn log_z_from_data(
-    dbm: &Dbm,
-    v: &Batch,
-    settings: &EvalSettings,
-    base: Option<&[Vec<f32>]>,
-    streams: &Streams,
-    watch: Watch<'_>,
-) -> Result<Estimate> {
-    Raise { rows: v, settings, streams }.log_z(|v, ais, _, runs| {
-        let log_probs = dbm.log_prob_raise(v, ais, base, runs, watch)?;
-        // The mean of the bounds of mean field over all rows is known.
-        let bounds = unnormalised_bounds(dbm, v)?;
-        Ok(bounds.iter().zip(&log_probs).map(|(bound, log_p)| bound - log_p).collect())
-    })
 }
 
 /// The bounds of mean field without log Z.

@@ -3,29 +3,35 @@
 
 use std::time::Instant;
 
-use gm_core::{Batch, Estimate, ModelKind, Purpose, Streams, VisibleKind, VisibleUnits, Watch, mean};
+use gm_core::{
+    AisSettings, Annealed, Batch, ModelKind, Purpose, Streams, TemperingInfo, VisibleKind, VisibleUnits, Watch, mean,
+};
 use gm_dbn::Dbn;
-use gm_sbn::Bounds;
+use gm_sbn::{BoundSettings, Bounds};
 
+use super::gap::of_weights;
+use super::interval::{bound_with_log_z, estimate, exact};
+use super::log_z::{LogZ, Undirected};
+use super::rbm::tempered;
+use super::sbn::importance;
 use crate::error::Result;
-use crate::likelihood::interval::{annealed, exact, from_both_sides, partition_warnings};
-use crate::likelihood::raise::Raise;
-use crate::likelihood::sbn::importance;
-use crate::report::{EvalReport, LowerBound};
+use crate::report::{EvalReport, GapReport, LowerBound};
 use crate::rows::EvalData;
-use crate::settings::EvalSettings;
+use crate::settings::{AUTO_LIMIT, EvalSettings, TemperingSettings};
 
 /// Measures the likelihood of data under a DBN.
 ///
-/// log Z of the RBM on top is enumerated or annealed. The report has the evidence lower bound and a tighter bound from
-/// several draws of the recognition net. If log Z is annealed, reverse AIS from the recognition net's draws for random
-/// rows (RAISE) gives the lower end of the interval. If the hidden layers below the top can be enumerated too, log p is
-/// exact. For Gaussian units p is the density of the data in their own units of measure.
+/// log Z of the RBM on top is enumerated, or annealed from both sides. The report has the evidence lower bound and a
+/// tighter bound from several draws of the recognition net. The lower end is the tighter bound minus three of its standard
+/// errors and minus the upper end of log Z. The upper end is open, unless log p is exact, because the hidden layers below
+/// the top can be enumerated too, or there is a single hidden layer. On rows drawn from the model, the gap between this
+/// bound and an upper bound is measured. For Gaussian units p is the density of the data in their own units of measure.
 ///
 /// # Randomness
 ///
 /// Families of [`Purpose::Evaluate`] of the settings' seed: 0 for annealing, 2 for the choice of rows, 3 for RAISE, 4
-/// for the draws of the recognition net.
+/// for the draws of the recognition net, 5 for samples of the RBM, 6 for reverse AIS from these samples, 7 for the draws
+/// of the recognition net for these samples, 9 for exact samples.
 ///
 /// # Errors
 ///
@@ -35,7 +41,7 @@ use crate::settings::EvalSettings;
 ///
 /// # Source
 ///
-/// `salakhutdinov2008quantitative`, `burda2015accurate`, `burda2016importance`.
+/// `salakhutdinov2008quantitative`, `burda2015accurate`, `burda2016importance`, `grosse2015sandwiching`.
 ///
 /// # Examples
 ///
@@ -52,46 +58,124 @@ use crate::settings::EvalSettings;
 /// ```
 pub fn evaluate_dbn(dbn: &Dbn, data: &EvalData, settings: &EvalSettings, watch: Watch<'_>) -> Result<EvalReport> {
     let began = Instant::now();
-    let states = states(dbn, data)?;
+    let v = states(dbn, data)?;
     let streams = Streams::new(settings.seed);
     let train = data.train_rows.as_ref().map(|rows| dbn.states_of_rows(rows)).transpose()?;
-    let base = train.map(|states| dbn.base_rates(&states)).transpose()?;
-    let partition = match settings.exact.enumerates(dbn.enumerable_units()) {
-        true => exact(dbn.log_partition()?),
-        false => {
-            let streams = streams.fork(Purpose::Evaluate, 0);
-            annealed(settings, &dbn.log_partition_ais(&settings.ais, base.as_deref(), &streams, watch)?)
-        }
-    };
+    let model = Annealable { dbn, base: train.map(|states| dbn.base_rates(&states)).transpose()? };
+    let (log_z, states) = LogZ::measure(&model, &v, settings, &streams, watch)?;
     let draws = streams.fork(Purpose::Evaluate, 4);
-    let bounds = of_rows(dbn, dbn.bounds(&states, partition.value, &settings.bound, &draws, watch)?);
-    let annealed_z = partition.runs.is_some() && settings.raise_walks > 0;
-    let log_z =
-        annealed_z.then(|| log_z_from_data(dbn, &states, settings, base.as_deref(), &streams, watch)).transpose()?;
+    let bounds = of_rows(dbn, dbn.bounds(&v, log_z.partition.value, &settings.bound, &draws, watch)?);
+    // A network of a single hidden layer is an RBM, and its importance weights are exact.
     let directed = dbn.enumerable_hidden_units();
-    let is_exact = settings.exact.enumerates(directed) && partition.runs.is_none();
-    let log_probs = if is_exact {
-        dbn.log_prob(&states, partition.value)?.iter().map(|log_p| log_p - dbn.log_volume()).collect()
+    let hidden_exact = dbn.depth() == 1 || settings.exact.enumerates(directed) && log_z.is_exact();
+    let log_probs = if hidden_exact && log_z.is_exact() {
+        dbn.log_prob(&v, log_z.partition.value)?.iter().map(|log_p| log_p - dbn.log_volume()).collect()
     } else {
         bounds.rows()
     };
     let value = mean(&log_probs);
-    // Densities, unlike probabilities, may exceed 1.
-    let at_most_0 = if dbn.units().is_binary() { value } else { f64::NEG_INFINITY };
-    let lower = log_z.map(|log_z| LowerBound::new(value + partition.value, &log_z));
-    let mean_log_prob = from_both_sides(value, is_exact, &partition, lower.as_ref());
+    let mean_log_prob = match (hidden_exact, log_z.is_exact()) {
+        (true, true) => exact(value),
+        (true, false) => estimate(value, &log_z),
+        _ => bound_with_log_z(value, bounds.mean().std_error, &log_z),
+    };
+    let gap = (!hidden_exact).then(|| gap(dbn, states, settings, &streams, watch)).transpose()?.flatten();
     let report = EvalReport::new(ModelKind::Dbn, dbn.layers(), data, mean_log_prob, settings.seed);
     Ok(EvalReport {
         elbo: Some(mean(&bounds.elbo)),
-        importance_weighted: (!is_exact).then(|| importance(&bounds)),
-        warnings: partition_warnings(&partition, at_most_0, lower.as_ref().map(|lower| value - lower.value)),
-        lower_bound: lower,
-        log_partition: Some(partition),
+        importance_weighted: (!hidden_exact).then(|| importance(&bounds)),
+        gap,
+        lower_bound: log_z.raise.as_ref().map(|raise| LowerBound::new(value + log_z.partition.value, raise)),
         log_probs,
-        seconds: began.elapsed().as_secs_f64(),
         visible: Some(dbn.units().kind()).filter(|&kind| kind != VisibleKind::Bernoulli).map(String::from),
         ..report
-    })
+    }
+    .finished(Some(log_z), &data.rows, began))
+}
+
+/// A DBN with the base from which the annealing of its RBM on top starts.
+pub(super) struct Annealable<'a> {
+    pub(super) dbn: &'a Dbn,
+    pub(super) base: Option<Vec<f32>>,
+}
+
+impl Undirected for Annealable<'_> {
+    /// The states of all layers up to the lower layer of the RBM, and the states of this layer with label units.
+    type States = (Vec<Batch>, Batch);
+
+    fn enumerable_units(&self) -> usize {
+        self.dbn.enumerable_units()
+    }
+
+    fn exact(&self) -> Result<f64> {
+        Ok(self.dbn.log_partition()?)
+    }
+
+    fn ais(&self, settings: &AisSettings, streams: &Streams, watch: Watch<'_>) -> Result<Annealed> {
+        Ok(self.dbn.log_partition_ais(settings, self.base.as_deref(), streams, watch)?)
+    }
+
+    fn tempered(
+        &self,
+        count: usize,
+        settings: TemperingSettings,
+        streams: &Streams,
+        watch: Watch<'_>,
+    ) -> Result<(Self::States, TemperingInfo)> {
+        let (chains, info) = tempered(&self.dbn.top(), self.base.as_deref(), (count, settings), streams, watch)?;
+        let x = chains.into_v();
+        let layers = self.dbn.sampler().descend(&x, &streams.fork(Purpose::Noise, 0));
+        Ok(((layers, x), info))
+    }
+
+    fn reverse_ais(
+        &self,
+        (_, x): &Self::States,
+        settings: &AisSettings,
+        streams: &Streams,
+        watch: Watch<'_>,
+    ) -> Result<Annealed> {
+        let base = self.base.as_deref();
+        Ok(self.dbn.top().log_partition_reverse_ais(x, &settings.schedule, base, streams, watch)?)
+    }
+
+    fn raise(
+        &self,
+        rows: &Batch,
+        ais: &AisSettings,
+        (choice, runs): (&Streams, &Streams),
+        watch: Watch<'_>,
+    ) -> Result<Vec<f64>> {
+        let x = self.dbn.chains_from(rows.clone(), choice)?.into_v();
+        Ok(self.dbn.log_partition_raise(&x, &ais.schedule, self.base.as_deref(), runs, watch)?)
+    }
+}
+
+/// The gap of the importance-weighted bound on states of the model: on those of parallel tempering, or on exact draws
+/// where log Z is enumerated.
+fn gap(
+    dbn: &Dbn,
+    tempered: Option<(Vec<Batch>, Batch)>,
+    settings: &EvalSettings,
+    streams: &Streams,
+    watch: Watch<'_>,
+) -> Result<Option<GapReport>> {
+    let (layers, how) = match tempered {
+        Some((layers, _)) => (layers, "parallel tempering"),
+        None if dbn.enumerable_units() <= AUTO_LIMIT && settings.gap_rows > 0 => {
+            (dbn.exact_samples(settings.gap_rows, &streams.fork(Purpose::Evaluate, 9))?, "exact")
+        }
+        None => return Ok(None),
+    };
+    let rows = layers[0].samples().min(settings.gap_rows);
+    if rows == 0 {
+        return Ok(None);
+    }
+    let chosen: Vec<usize> = (0..rows).collect();
+    let layers: Vec<Batch> = layers.iter().map(|x| x.select(&chosen)).collect();
+    let bound = BoundSettings { repeats: 1, ..settings.bound };
+    let found = dbn.bounds(&layers[0], 0.0, &bound, &streams.fork(Purpose::Evaluate, 7), watch)?;
+    Ok(Some(of_weights(&found.rows(), &dbn.log_importance_weights(&layers)?, bound.samples, how)))
 }
 
 /// Rows of data as states of the visible units.
@@ -110,19 +194,4 @@ fn of_rows(dbn: &Dbn, mut bounds: Bounds) -> Bounds {
     let weighted = bounds.importance_weighted.iter_mut().flatten();
     weighted.chain(&mut bounds.elbo).for_each(|bound| *bound -= volume);
     bounds
-}
-
-/// log Z by reverse AIS from the recognition net's draws for random rows: too high in expectation.
-fn log_z_from_data(
-    dbn: &Dbn,
-    states: &Batch,
-    settings: &EvalSettings,
-    base: Option<&[f32]>,
-    streams: &Streams,
-    watch: Watch<'_>,
-) -> Result<Estimate> {
-    Raise { rows: states, settings, streams }.log_z(|rows, ais, choice, runs| {
-        let x = dbn.chains_from(rows.clone(), choice)?.into_v();
-        Ok(dbn.log_partition_raise(&x, &ais.schedule, base, runs, watch)?)
-    })
 }

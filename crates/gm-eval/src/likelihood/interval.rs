@@ -1,90 +1,115 @@
-//! log Z and mean log p with their ends, from one side or both, and the warnings that they earn.
+//! Mean log p with its ends. An end is closed only if the method behind it closes it.
 
-use gm_core::{Annealed, Estimate};
+use gm_core::Estimate;
 
-use crate::report::{LogProbReport, LowerBound, PartitionReport};
-use crate::settings::EvalSettings;
+use super::log_z::LogZ;
+use crate::report::{LogProbReport, LowerBound};
 
-/// The share of runs or draws below which the effective sample size of their weights earns a warning.
-pub(super) const LOW_ESS: f64 = 0.1;
-
-/// The width of the interval of log Z, in nats, above which it earns a warning.
-pub(super) const WIDE_INTERVAL: f64 = 2.0;
-
-/// An enumerated log Z.
-pub(super) fn exact(value: f64) -> PartitionReport {
-    let (low, high) = (value, value);
-    PartitionReport { value, std_error: 0.0, low, high, method: "exact", runs: None, temperatures: None, ess: None }
+/// Mean log p without error.
+pub(super) fn exact(value: f64) -> LogProbReport {
+    LogProbReport { value, low: value, high: value, side: "exact", method: "exact" }
 }
 
-/// An annealed log Z.
-pub(super) fn annealed(settings: &EvalSettings, found: &Annealed) -> PartitionReport {
-    let log_z = &found.log_partition;
-    PartitionReport {
-        value: log_z.value,
-        std_error: log_z.std_error,
-        low: log_z.low,
-        high: log_z.high,
-        method: "ais",
-        runs: Some(settings.ais.runs),
-        temperatures: Some(found.temperatures),
-        ess: Some(found.ess),
-    }
+/// Mean log p where log p*(v) of each row is exact and log Z is annealed. Both ends are closed: the lower end by the
+/// upper end of log Z, the upper end by the lower one.
+pub(super) fn estimate(value: f64, log_z: &LogZ) -> LogProbReport {
+    let z = &log_z.partition;
+    let method = match (&log_z.raise, &log_z.reverse) {
+        (Some(_), Some(_)) => "ais, raise and reverse ais",
+        (Some(_), None) => "ais and raise",
+        (None, Some(_)) => "ais and reverse ais",
+        (None, None) => z.method,
+    };
+    let (low, high) = (value + (z.value - log_z.high()), value + (z.value - z.low));
+    LogProbReport { value, low, high, side: "estimate", method }
+}
+
+/// Mean log p from a stochastic lower bound on log p of each row, for models without a partition function.
+pub(super) fn bound(bound: &Estimate) -> LogProbReport {
+    let low = bound.value - 3.0 * bound.std_error;
+    LogProbReport { value: bound.value, low, high: f64::INFINITY, side: "lower", method: bound.method }
+}
+
+/// Mean log p from a stochastic lower bound on log p*(v) of each row, minus log Z. The lower end takes the upper end of
+/// log Z. The upper end is open.
+pub(super) fn bound_with_log_z(value: f64, std_error: f64, log_z: &LogZ) -> LogProbReport {
+    let z = &log_z.partition;
+    let method = match (log_z.is_exact(), &log_z.raise, &log_z.reverse) {
+        (true, ..) => "importance-weighted",
+        (_, Some(_), Some(_)) => "importance-weighted, ais, raise and reverse ais",
+        (_, Some(_), None) => "importance-weighted, ais and raise",
+        (_, None, Some(_)) => "importance-weighted, ais and reverse ais",
+        (_, None, None) => "importance-weighted and ais",
+    };
+    let low = value - 3.0 * std_error + (z.value - log_z.high());
+    LogProbReport { value, low, high: f64::INFINITY, side: "lower", method }
 }
 
 impl LowerBound {
-    /// The mean of bounds without log Z, minus the estimate of log Z by reverse AIS from data.
+    /// The mean of log p*(v), or of bounds on it, minus the estimate of log Z by reverse annealing from data.
     pub(super) fn new(unnormalised: f64, log_z: &Estimate) -> Self {
         let (value, std_error) = (unnormalised - log_z.value, log_z.std_error);
         Self { value, std_error, low: value - 3.0 * std_error, method: log_z.method, walks: log_z.samples }
     }
 }
 
-/// Mean log p with log Z from both sides, where log p of each row is exact or importance-weighted.
-pub(super) fn from_both_sides(
-    value: f64,
-    exact: bool,
-    partition: &PartitionReport,
-    lower: Option<&LowerBound>,
-) -> LogProbReport {
-    let (low, high) = (value + (partition.value - partition.high), value + (partition.value - partition.low));
-    let (side, method) = match (exact, partition.runs, lower) {
-        (true, ..) => ("exact", "exact"),
-        (_, None, _) => ("lower", "importance-weighted"),
-        (_, _, None) => ("estimate", "ais and importance-weighted"),
-        (_, _, Some(_)) => ("estimate", "ais, importance-weighted and raise"),
-    };
-    LogProbReport { value, low: lower.map_or(low, |lower| lower.low.min(value)), high, side, method }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{PartitionReport, ReverseReport};
+    use gm_core::Side;
 
-/// Reasons to doubt an annealed log Z, a mean log p that rests on it, and a lower bound that lies `gap` below.
-pub(super) fn partition_warnings(partition: &PartitionReport, mean_log_prob: f64, gap: Option<f64>) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if let (Some(runs), Some(ess)) = (partition.runs, partition.ess) {
-        if ess.is_nan() || ess < LOW_ESS * runs as f64 {
-            warnings.push(format!(
-                "the effective sample size of the {runs} runs is {ess:.1}, below 10 %: few runs decide log Z; \
-                 anneal over more temperatures"
-            ));
-        }
-        let width = partition.high - partition.low;
-        if width.is_nan() || width > WIDE_INTERVAL {
-            warnings.push(format!(
-                "the interval of log Z is {width:.1} nats wide, above 2: anneal with more runs or temperatures"
-            ));
-        }
-        if mean_log_prob > 0.0 {
-            warnings.push(
-                "mean log p is above 0, which no model can reach: annealing has missed where the model is".into(),
-            );
+    fn annealed(value: f64, low: f64, high: f64) -> PartitionReport {
+        let (method, runs) = ("ais", Some(10));
+        PartitionReport { value, std_error: 0.1, low, high, method, runs, temperatures: Some(5), ess: Some(9.0) }
+    }
+
+    fn reverse(high: f64) -> ReverseReport {
+        ReverseReport {
+            value: high,
+            std_error: 0.0,
+            low: high,
+            high,
+            method: "reverse ais",
+            runs: 10,
+            temperatures: 5,
+            ess: 9.0,
+            sweeps: 10,
+            swap_acceptance: 0.5,
+            lowest_swap_acceptance: 0.4,
         }
     }
-    if let Some(gap) = gap
-        && (gap.is_nan() || gap > WIDE_INTERVAL)
-    {
-        warnings.push(format!(
-            "the two sides of mean log p are {gap:.1} nats apart, more than 2: anneal over more temperatures"
-        ));
+
+    fn log_z(reverse_high: Option<f64>, raise_high: Option<f64>) -> LogZ {
+        let raise = raise_high.map(|high| Estimate { high, side: Side::Upper, ..Estimate::exact(high, "raise") });
+        LogZ { partition: annealed(10.0, 9.5, 10.5), reverse: reverse_high.map(reverse), raise }
     }
-    warnings
+
+    #[test]
+    fn table_the_lower_end_takes_the_highest_log_z_and_never_lies_above_annealing_own_error() {
+        for (reverse, raise, high) in [
+            (None, None, 10.5),
+            (Some(11.0), None, 11.0),
+            (Some(8.0), None, 10.5),
+            (None, Some(12.0), 12.0),
+            (Some(11.0), Some(4.0), 11.0),
+            (Some(f64::NAN), Some(7.0), 10.5),
+        ] {
+            let log_z = log_z(reverse, raise);
+            let p = estimate(-20.0, &log_z);
+            assert_eq!((p.low, p.high, p.side), (-20.0 + 10.0 - high, -19.5, "estimate"), "{reverse:?} {raise:?}");
+            let p = bound_with_log_z(-20.0, 0.5, &log_z);
+            assert_eq!((p.low, p.high, p.side), (-21.5 + 10.0 - high, f64::INFINITY, "lower"), "{reverse:?} {raise:?}");
+        }
+    }
+
+    #[test]
+    fn table_methods_name_what_was_measured() {
+        let method = |reverse, raise| estimate(0.0, &log_z(reverse, raise)).method;
+        assert_eq!(method(None, None), "ais");
+        assert_eq!(method(Some(1.0), Some(1.0)), "ais, raise and reverse ais");
+        let method = |reverse, raise| bound_with_log_z(0.0, 0.0, &log_z(reverse, raise)).method;
+        assert_eq!(method(None, None), "importance-weighted and ais");
+        assert_eq!(method(Some(1.0), None), "importance-weighted, ais and reverse ais");
+    }
 }

@@ -1,15 +1,20 @@
 //! Likelihoods of held-out data, as a report that says how they were measured.
 //!
-//! Begin with `evaluate`: each kind of model has a file of its own, and `interval` joins the two sides of log p.
+//! Begin with `evaluate`: each kind of model has a file of its own. `log_z` measures log Z from both sides, `interval`
+//! makes the ends of mean log p, `gap` measures how far bounds lie from the truth, and `doubt` writes the warnings.
 
 mod dbm;
 mod dbn;
+mod doubt;
+mod gap;
 mod interval;
-mod raise;
+mod log_z;
 mod rbm;
 mod sbn;
 
-use gm_core::{Purpose, Streams, Watch};
+use std::time::Instant;
+
+use gm_core::{Batch, Streams, Watch};
 
 use crate::error::Result;
 use crate::model::Model;
@@ -17,7 +22,7 @@ use crate::report::{EvalReport, PartitionReport};
 use crate::rows::EvalData;
 use crate::settings::EvalSettings;
 
-use interval::{annealed, exact};
+use log_z::{LogZ, partition};
 
 pub use dbm::evaluate_dbm;
 pub use dbn::evaluate_dbn;
@@ -54,6 +59,18 @@ pub fn evaluate(model: &Model, data: &EvalData, settings: &EvalSettings, watch: 
     }
 }
 
+impl EvalReport {
+    /// Fills in log Z, the warnings and the time.
+    fn finished(mut self, log_z: Option<LogZ>, rows: &Batch, began: Instant) -> Self {
+        self.warnings = doubt::doubts(&self, log_z.as_ref(), rows);
+        if let Some(log_z) = log_z {
+            (self.log_partition, self.reverse_log_partition) = (Some(log_z.partition), log_z.reverse);
+        }
+        self.seconds = began.elapsed().as_secs_f64();
+        self
+    }
+}
+
 /// log Z of a model, without data: enumerated, or annealed from independent units with the means of short chains.
 ///
 /// The log Z of a DBN is that of the RBM on top. The answer for an SBN is `None`, because its joint distribution is
@@ -80,15 +97,11 @@ pub fn evaluate(model: &Model, data: &EvalData, settings: &EvalSettings, watch: 
 /// # Ok::<(), gm_eval::Error>(())
 /// ```
 pub fn evaluate_partition(model: &Model, settings: &EvalSettings, watch: Watch<'_>) -> Result<Option<PartitionReport>> {
-    let streams = Streams::new(settings.seed).fork(Purpose::Evaluate, 0);
-    let ais = &settings.ais;
+    let streams = Streams::new(settings.seed);
     Ok(match model {
         Model::Sbn(_) => None,
-        Model::Rbm(rbm) if settings.exact.enumerates(rbm.enumerable_units()) => Some(exact(rbm.log_partition()?)),
-        Model::Rbm(rbm) => Some(annealed(settings, &rbm.log_partition_ais(ais, None, &streams, watch)?)),
-        Model::Dbm(dbm) if settings.exact.enumerates(dbm.enumerable_units()) => Some(exact(dbm.log_partition()?)),
-        Model::Dbm(dbm) => Some(annealed(settings, &dbm.log_partition_ais(ais, None, &streams, watch)?)),
-        Model::Dbn(dbn) if settings.exact.enumerates(dbn.enumerable_units()) => Some(exact(dbn.log_partition()?)),
-        Model::Dbn(dbn) => Some(annealed(settings, &dbn.log_partition_ais(ais, None, &streams, watch)?)),
+        Model::Rbm(rbm) => Some(partition(&rbm::Annealable { rbm, base: None }, settings, &streams, watch)?),
+        Model::Dbm(dbm) => Some(partition(&dbm::Annealable { dbm, base: None }, settings, &streams, watch)?),
+        Model::Dbn(dbn) => Some(partition(&dbn::Annealable { dbn, base: None }, settings, &streams, watch)?),
     })
 }

@@ -3,16 +3,17 @@
 use std::time::Instant;
 
 use gm_core::{
-    Batch, Estimate, Matrix, ModelKind, Purpose, Side, Streams, VisibleKind, Watch, even_temperatures, mean,
+    AisSettings, Annealed, Batch, Chains, Estimate, Matrix, ModelKind, Purpose, Side, Streams, TemperingInfo,
+    VisibleKind, Watch, even_temperatures, mean,
 };
 use gm_rbm::Rbm;
 
+use super::interval::{estimate, exact};
+use super::log_z::{LogZ, Undirected};
 use crate::error::Result;
-use crate::likelihood::interval::{WIDE_INTERVAL, annealed, exact, partition_warnings};
-use crate::likelihood::raise::Raise;
-use crate::report::{EvalReport, LogProbReport, LowerBound, PartitionReport, PseudoReport, ReverseReport};
+use crate::report::{EvalReport, LowerBound, PseudoReport};
 use crate::rows::EvalData;
-use crate::settings::EvalSettings;
+use crate::settings::{EvalSettings, TemperingSettings};
 
 /// Conditionals times hidden units up to which the pseudo-likelihood takes every unit of every row.
 const PSEUDO_LIMIT: usize = 200_000_000;
@@ -22,10 +23,11 @@ const PSEUDO_LIMIT: usize = 200_000_000;
 /// mean log p = -mean F(v) - log Z
 ///
 /// log Z is enumerated, or annealed from independent units with the training means. Annealing makes log p too high in
-/// expectation. Reverse AIS from random rows (RAISE) gives the lower end of the interval. With `reverse_runs`, reverse
-/// AIS from samples of the model, drawn by parallel tempering, gives a lower end as well. Label units are summed out; a
-/// run of RAISE begins with a class drawn from p(y | v). For Gaussian units p is the density of the data in their own
-/// units of measure.
+/// expectation, so that its log Z minus three standard errors gives the upper end. Reverse AIS from samples of the model,
+/// drawn by parallel tempering, makes log p too low in expectation if the samples are exact. Reverse AIS from random rows
+/// (RAISE) bounds log p of the annealed model. The lower end is the lowest of these two and of annealing's own three
+/// standard errors. Label units are summed out; a run of RAISE begins with a class drawn from p(y | v). For Gaussian
+/// units p is the density of the data in their own units of measure.
 ///
 /// # Randomness
 ///
@@ -59,49 +61,91 @@ pub fn evaluate_rbm(rbm: &Rbm, data: &EvalData, settings: &EvalSettings, watch: 
     let began = Instant::now();
     data.check("evaluate_rbm", rbm.row_units())?;
     let streams = Streams::new(settings.seed);
-    let partition = partition(rbm, data, settings, &streams, watch)?;
+    let model = Annealable { rbm, base: base(rbm, data) };
+    let (log_z, _) = LogZ::measure(&model, &data.rows, settings, &streams, watch)?;
     let free_energy = rbm.free_energy_of_rows(&data.rows)?;
-    let log_probs: Vec<f64> = free_energy.iter().map(|f| -f - partition.value).collect();
-    let annealed = partition.runs.is_some() && settings.raise_walks > 0;
-    let log_z = annealed.then(|| log_z_from_data(rbm, data, settings, &streams, watch)).transpose()?;
-    let lower_bound = log_z.map(|log_z| LowerBound::new(-mean(&free_energy), &log_z));
-    let back = partition.runs.is_some() && settings.reverse_runs > 0;
-    let reverse = back.then(|| reverse(rbm, data, settings, &streams, watch)).transpose()?;
-    let mean_log_prob = mean_log_prob(&log_probs, &partition, lower_bound.as_ref(), reverse.as_ref());
-    let value = mean_log_prob.value;
-    // Densities, unlike probabilities, may exceed 1.
-    let at_most_0 = if rbm.units().is_binary() { value } else { f64::NEG_INFINITY };
-    let gap_of_sides = lower_bound.as_ref().map(|lower| value - lower.value);
-    let mut warnings = partition_warnings(&partition, at_most_0, gap_of_sides);
-    warnings.extend(reverse.as_ref().and_then(|reverse| disagreement(&partition, reverse)));
+    let log_probs: Vec<f64> = free_energy.iter().map(|f| -f - log_z.partition.value).collect();
+    let value = mean(&log_probs);
+    let mean_log_prob = if log_z.is_exact() { exact(value) } else { estimate(value, &log_z) };
     let report = EvalReport::new(ModelKind::Rbm, rbm.stack().layers(), data, mean_log_prob, settings.seed);
     Ok(EvalReport {
         log_pseudo_likelihood: pseudo_likelihood(rbm, &data.rows, &streams.fork(Purpose::Evaluate, 1)),
         free_energy_gap: gap(rbm, &free_energy, data.train_rows.as_ref())?,
-        warnings,
-        lower_bound,
-        reverse_log_partition: reverse,
-        log_partition: Some(partition),
+        lower_bound: log_z.raise.as_ref().map(|log_z| LowerBound::new(-mean(&free_energy), log_z)),
         log_probs,
-        seconds: began.elapsed().as_secs_f64(),
         visible: Some(rbm.units().kind()).filter(|&kind| kind != VisibleKind::Bernoulli).map(String::from),
         ..report
-    })
+    }
+    .finished(Some(log_z), &data.rows, began))
 }
 
-fn partition(
+/// An RBM with the base from which its annealing starts.
+pub(super) struct Annealable<'a> {
+    pub(super) rbm: &'a Rbm,
+    pub(super) base: Option<Vec<f32>>,
+}
+
+impl Undirected for Annealable<'_> {
+    type States = Batch;
+
+    fn enumerable_units(&self) -> usize {
+        self.rbm.enumerable_units()
+    }
+
+    fn exact(&self) -> Result<f64> {
+        Ok(self.rbm.log_partition()?)
+    }
+
+    fn ais(&self, settings: &AisSettings, streams: &Streams, watch: Watch<'_>) -> Result<Annealed> {
+        Ok(self.rbm.log_partition_ais(settings, self.base.as_deref(), streams, watch)?)
+    }
+
+    fn tempered(
+        &self,
+        count: usize,
+        settings: TemperingSettings,
+        streams: &Streams,
+        watch: Watch<'_>,
+    ) -> Result<(Batch, TemperingInfo)> {
+        let (chains, info) = tempered(self.rbm, self.base.as_deref(), (count, settings), streams, watch)?;
+        Ok((chains.into_v(), info))
+    }
+
+    fn reverse_ais(
+        &self,
+        states: &Batch,
+        settings: &AisSettings,
+        streams: &Streams,
+        watch: Watch<'_>,
+    ) -> Result<Annealed> {
+        Ok(self.rbm.log_partition_reverse_ais(states, &settings.schedule, self.base.as_deref(), streams, watch)?)
+    }
+
+    fn raise(
+        &self,
+        rows: &Batch,
+        ais: &AisSettings,
+        (choice, runs): (&Streams, &Streams),
+        watch: Watch<'_>,
+    ) -> Result<Vec<f64>> {
+        let v = self.rbm.states_of_rows(rows, choice)?;
+        let bounds = self.rbm.log_prob_raise(&v, ais, self.base.as_deref(), runs, watch)?;
+        Ok(self.rbm.free_energy(&v).iter().zip(&bounds).map(|(f, bound)| -f - bound).collect())
+    }
+}
+
+/// Chains of an RBM at its own temperature, after parallel tempering whose temperatures adapt.
+pub(super) fn tempered(
     rbm: &Rbm,
-    data: &EvalData,
-    settings: &EvalSettings,
+    base: Option<&[f32]>,
+    (count, settings): (usize, TemperingSettings),
     streams: &Streams,
     watch: Watch<'_>,
-) -> Result<PartitionReport> {
-    if settings.exact.enumerates(rbm.enumerable_units()) {
-        return Ok(exact(rbm.log_partition()?));
-    }
-    let base = base(rbm, data);
-    let streams = streams.fork(Purpose::Evaluate, 0);
-    Ok(annealed(settings, &rbm.log_partition_ais(&settings.ais, base.as_deref(), &streams, watch)?))
+) -> Result<(Chains, TemperingInfo)> {
+    let temperatures = even_temperatures(settings.temperatures)?;
+    let mut replicas = rbm.replicas(count, &temperatures, base, streams)?;
+    let info = rbm.sampler().settle(&mut replicas, settings.sweeps, streams, watch)?;
+    Ok((replicas.coldest(), info))
 }
 
 /// Biases of the independent model with the means of the training split and classes that are equally probable.
@@ -118,90 +162,6 @@ fn base(rbm: &Rbm, data: &EvalData) -> Option<Vec<f32>> {
 fn gap(rbm: &Rbm, free_energy: &[f64], train: Option<&Batch>) -> Result<Option<f64>> {
     let train = train.map(|train| rbm.free_energy_of_rows(train)).transpose()?;
     Ok(train.map(|train| mean(free_energy) - mean(&train)))
-}
-
-/// log Z from above, by reverse AIS from random rows.
-fn log_z_from_data(
-    rbm: &Rbm,
-    data: &EvalData,
-    settings: &EvalSettings,
-    streams: &Streams,
-    watch: Watch<'_>,
-) -> Result<Estimate> {
-    let base = base(rbm, data);
-    Raise { rows: &data.rows, settings, streams }.log_z(|rows, ais, choice, runs| {
-        let v = rbm.states_of_rows(rows, choice)?;
-        let bounds = rbm.log_prob_raise(&v, ais, base.as_deref(), runs, watch)?;
-        Ok(rbm.free_energy(&v).iter().zip(&bounds).map(|(f, bound)| -f - bound).collect())
-    })
-}
-
-/// log Z by reverse AIS from the states in which parallel tempering ends.
-fn reverse(
-    rbm: &Rbm,
-    data: &EvalData,
-    settings: &EvalSettings,
-    streams: &Streams,
-    watch: Watch<'_>,
-) -> Result<ReverseReport> {
-    let base = base(rbm, data);
-    let (tempering, family) = (settings.tempering, streams.fork(Purpose::Evaluate, 5));
-    let temperatures = even_temperatures(tempering.temperatures)?;
-    let mut replicas = rbm.replicas(settings.reverse_runs, &temperatures, base.as_deref(), &family)?;
-    let info = rbm.sampler().settle(&mut replicas, tempering.sweeps, &family, watch)?;
-    let (v, schedule) = (replicas.coldest().into_v(), &settings.ais.schedule);
-    let family = streams.fork(Purpose::Evaluate, 6);
-    let found = rbm.log_partition_reverse_ais(&v, schedule, base.as_deref(), &family, watch)?;
-    let log_z = found.log_partition;
-    Ok(ReverseReport {
-        value: log_z.value,
-        std_error: log_z.std_error,
-        low: log_z.low,
-        high: log_z.high,
-        method: "reverse ais",
-        runs: settings.reverse_runs,
-        temperatures: found.temperatures,
-        ess: found.ess,
-        sweeps: tempering.sweeps,
-        swap_acceptance: mean(&info.acceptance),
-        lowest_swap_acceptance: info.acceptance.iter().copied().fold(1.0, f64::min),
-    })
-}
-
-/// A warning if AIS and reverse AIS do not agree on log Z.
-fn disagreement(partition: &PartitionReport, reverse: &ReverseReport) -> Option<String> {
-    let gap = reverse.value - partition.value;
-    let remedy = match gap {
-        // NaN is no agreement either.
-        gap if gap.abs() <= WIDE_INTERVAL => return None,
-        gap if gap < 0.0 => "the samples of the model are not in equilibrium: raise --reverse-sweeps",
-        _ => "anneal over more temperatures, and raise --reverse-sweeps",
-    };
-    Some(format!(
-        "walks forth and back find values of log Z that are {:.1} nats apart, more than 2: {remedy}",
-        gap.abs()
-    ))
-}
-
-fn mean_log_prob(
-    log_probs: &[f64],
-    partition: &PartitionReport,
-    lower: Option<&LowerBound>,
-    reverse: Option<&ReverseReport>,
-) -> LogProbReport {
-    let value = mean(log_probs);
-    let side = if partition.runs.is_some() { "estimate" } else { "exact" };
-    let high = value + (partition.value - partition.low);
-    let below = [lower.map(|lower| lower.low), reverse.map(|reverse| value + (partition.value - reverse.high))];
-    let low = below.into_iter().flatten().reduce(f64::min);
-    let low = low.map_or(value + (partition.value - partition.high), |low| low.min(value));
-    let method = match (lower, reverse) {
-        (Some(_), Some(_)) => "ais, raise and reverse ais",
-        (Some(_), None) => "ais and raise",
-        (None, Some(_)) => "ais and reverse ais",
-        (None, None) => partition.method,
-    };
-    LogProbReport { value, low, high, side, method }
 }
 
 /// The pseudo-likelihood of binary units. An RBM with label units has none, because the class of a row is unknown.

@@ -1,0 +1,51 @@
+//! How often the intervals of likelihoods hold: small models of many families, whose likelihood is enumerated and also
+//! estimated as that of a large model.
+//!
+//! [`FAMILIES`] draws or trains the models, [`measure`] compares an interval with the exact value, and [`Tally`] counts.
+
+mod families;
+mod random;
+mod tally;
+
+pub use families::{Case, FAMILIES, Family};
+pub use tally::{Outcome, Tally, table};
+
+use gm::Result;
+use gm::prelude::{EvalSettings, Exact, evaluate, unwatched};
+
+/// Estimates the likelihood of a case as that of a model too large to enumerate, and compares it with the exact value.
+///
+/// # Errors
+///
+/// The errors of [`evaluate`].
+pub fn measure(case: &Case, settings: &EvalSettings) -> Result<Outcome> {
+    let exactly = EvalSettings { exact: Exact::Yes, ..settings.clone() };
+    let truth = evaluate(&case.model, &case.data, &exactly, &mut unwatched)?.mean_log_prob.value;
+    let estimated = EvalSettings { exact: Exact::No, ..settings.clone() };
+    let report = evaluate(&case.model, &case.data, &estimated, &mut unwatched)?;
+    let p = &report.mean_log_prob;
+    let gap = report.gap.as_ref().map(|gap| gap.mean);
+    Ok(Outcome { truth, value: p.value, low: p.low, high: p.high, gap, warnings: report.warnings })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gm::prelude::{AisSettings, Schedule};
+    use rayon::prelude::*;
+
+    /// The short form of the calibration: few models of every family, at a seventh of the usual temperatures.
+    #[test]
+    fn stat_closed_ends_hold_or_have_warned() {
+        let ais = AisSettings { runs: 100, schedule: Schedule::Graded(2_001) };
+        let settings = EvalSettings { ais, seed: 5, ..Default::default() };
+        let outcomes = |family: &Family| -> Vec<Outcome> {
+            let found: Vec<_> = (0..4_u64).into_par_iter().map(|i| measure(&family.case(i, 11)?, &settings)).collect();
+            found.into_iter().collect::<Result<_>>().expect("small models")
+        };
+        let tallies: Vec<Tally> = FAMILIES.iter().map(|family| Tally::of(family.name, &outcomes(family))).collect();
+        let (closed, held) = tallies.iter().fold((0, 0), |sum, t| (sum.0 + t.closed, sum.1 + t.held));
+        assert!(closed >= 4 * FAMILIES.len() && held * 100 >= closed * 98, "{held} of {closed}\n{}", table(&tallies));
+        assert!(tallies.iter().all(|tally| tally.silent == 0), "{}", table(&tallies));
+    }
+}
