@@ -149,8 +149,8 @@ pub struct TemperingSettings {
 }
 
 impl Default for TemperingSettings {
-    /// 2,000 sweeps at 20 temperatures.
+    /// 1,000 sweeps at 20 temperatures.
     fn default() -> Self {
-        Self { temperatures: 20, sweeps: 2_000 }
+        Self { temperatures: 20, sweeps: 1_000 }
     }
 }

@@ -131,7 +131,7 @@ fn law_both_sides_of_a_density_meet_the_exact_one() {
     let settings = EvalSettings { exact: Exact::No, ais, raise_walks: 400, ..EvalSettings::default() };
     let found = evaluate_dbm(&source(), &data, &settings, &mut unwatched).unwrap();
     let (p, truth) = (&found.mean_log_prob, exact.mean_log_prob.value);
-    assert!(p.low < truth && truth < p.high + 0.05 && p.high - p.low < 1.0, "{p:?} around {truth}");
+    assert!(p.low < truth && truth - p.low < 0.5 && p.high == f64::INFINITY, "{p:?} around {truth}");
     let weighted = found.importance_weighted.unwrap();
     assert!((weighted.value - truth).abs() < 0.2, "{weighted:?} against {truth}");
 }

@@ -36,7 +36,7 @@ mod tests {
 
     /// The short form of the calibration: few models of every family, at a seventh of the usual temperatures.
     #[test]
-    fn stat_closed_ends_hold_or_have_warned() {
+    fn stat_mean_closed_ends_hold_or_have_warned() {
         let ais = AisSettings { runs: 100, schedule: Schedule::Graded(2_001) };
         let settings = EvalSettings { ais, seed: 5, ..Default::default() };
         let outcomes = |family: &Family| -> Vec<Outcome> {

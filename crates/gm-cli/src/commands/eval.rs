@@ -82,7 +82,7 @@ pub(crate) struct Eval {
     /// [default: 100]
     #[arg(long, value_name = "N", requires = "data")]
     reverse_runs: Option<usize>,
-    /// Number of sweeps of the parallel tempering that draws those samples [default: 2000]
+    /// Number of sweeps of the parallel tempering that draws those samples [default: 1000]
     #[arg(long, value_name = "N", requires = "data")]
     reverse_sweeps: Option<usize>,
     /// Number of temperatures of that parallel tempering [default: 20]
