@@ -60,10 +60,7 @@ fn table_eval_reports_exact_likelihood_and_both_sides() {
     assert!(number(&exact, "/elbo") <= truth + 1e-6);
     let annealed = "eval run/model.gm --data bars-and-stripes:3 --samples 2000 --ais-runs 200 --ais-temperatures 300";
     let found = workshop.json(&words(annealed));
-    assert_eq!(
-        (&found["mean_log_prob"]["side"], &found["log_partition"]["method"]),
-        (&json!("lower"), &json!("ais"))
-    );
+    assert_eq!((&found["mean_log_prob"]["side"], &found["log_partition"]["method"]), (&json!("lower"), &json!("ais")));
     let low = number(&found, "/mean_log_prob/low");
     assert!(low < truth && truth - low < 0.5 && found["mean_log_prob"]["high"].is_null(), "{low} {truth} {found:#}");
     assert!(number(&found, "/gap/mean") < 0.2, "{found:#}");

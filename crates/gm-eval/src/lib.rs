@@ -66,12 +66,12 @@ pub use model::{Model, convert_model};
 pub use posterior::{Posterior, PosteriorMethod, PosteriorSettings, posterior_means};
 pub use reconstruction::reconstruct;
 pub use report::{
-    DataReport, EvalReport, GapReport, ImportanceReport, LogProbReport, LowerBound, PartitionReport, PseudoReport,
-    ReverseReport,
+    DataReport, EvalReport, GapReport, ImportanceReport, LogProbReport, LowerBound, PartitionReport, PosteriorReport,
+    PseudoReport, ReverseReport,
 };
 pub use rows::EvalData;
 pub use sampling::{SampleReport, SampleSettings, Samples, Sampling, sample};
-pub use settings::{EvalSettings, Exact, TemperingSettings};
+pub use settings::{EvalSettings, Exact, PosteriorAnnealing, TemperingSettings};
 pub use sites::{mask_of_units, sites, values_of_sites};
 
 /// The example of the crate's description runs with the tests.

@@ -56,6 +56,9 @@ pub struct EvalReport {
     /// The bound from several draws of the recognition net.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub importance_weighted: Option<ImportanceReport>,
+    /// The bound by annealing of the posterior of rows, if it was requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub annealed_posterior: Option<PosteriorReport>,
     /// How far the bound lies from an upper bound, on rows drawn from the model, if the upper end of mean log p is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gap: Option<GapReport>,
@@ -105,6 +108,7 @@ impl EvalReport {
             lower_bound: None,
             elbo: None,
             importance_weighted: None,
+            annealed_posterior: None,
             gap: None,
             log_pseudo_likelihood: None,
             free_energy_gap: None,
@@ -360,6 +364,46 @@ pub struct ImportanceReport {
     pub low_ess: f64,
 }
 
+/// The bound on mean log p by annealing from a factorial distribution to the posterior of rows.
+///
+/// Where fewer rows are annealed than evaluated, it is the importance-weighted bound of all rows plus the mean gain on the
+/// annealed ones.
+///
+/// # Source
+///
+/// `neal2001annealed`; `grosse2015sandwiching`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack, Streams, unwatched};
+/// use gm_eval::{EvalData, EvalSettings, Exact, PosteriorAnnealing, evaluate_sbn};
+///
+/// let sbn = gm_sbn::Sbn::initial(&[0.5; 4], &[3, 2], 1.0, &Streams::new(1))?;
+/// let data = EvalData::from_rows("zeros", BitMatrix::zeros(4, 10));
+/// let posterior = PosteriorAnnealing { runs: 5, temperatures: 50, rows: 10 };
+/// let settings = EvalSettings { exact: Exact::No, posterior, ..Default::default() };
+/// let report = evaluate_sbn(&sbn, &data, &settings, &mut unwatched)?;
+/// let found = report.annealed_posterior.expect("requested");
+/// assert_eq!((found.runs, found.rows, report.gap.map(|gap| gap.method)), (5, 10, Some("ais")));
+/// # Ok::<(), gm_eval::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PosteriorReport {
+    /// Runs for each row.
+    pub runs: usize,
+    /// Temperatures of each run.
+    pub temperatures: usize,
+    /// The number of rows that were annealed.
+    pub rows: usize,
+    /// The bound, mean over all rows.
+    pub value: f64,
+    /// The standard error that is due to the runs, to the choice of rows and to the draws for the other rows.
+    pub std_error: f64,
+    /// Effective sample size of the runs' weights, mean over the annealed rows.
+    pub ess: f64,
+}
+
 /// The gap between a stochastic upper bound and a stochastic lower bound on log p(v), on rows drawn from the model
 /// (bidirectional Monte Carlo).
 ///
@@ -393,7 +437,7 @@ pub struct GapReport {
     pub mean: f64,
     /// The gap that 95 % of the rows do not exceed, in nats.
     pub percentile_95: f64,
-    /// The method of both sides: `importance-weighted`.
+    /// The method of both sides: `importance-weighted`, or `ais` where the posterior is annealed.
     pub method: &'static str,
     /// How the rows were drawn: `exact` or `parallel tempering`.
     pub states: &'static str,

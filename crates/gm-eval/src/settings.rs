@@ -98,6 +98,8 @@ pub struct EvalSettings {
     pub tempering: TemperingSettings,
     /// Draws of the recognition net for importance weights, for models that have a recognition net.
     pub bound: BoundSettings,
+    /// Annealing from a factorial distribution to the posterior of rows, for models whose upper end is open.
+    pub posterior: PosteriorAnnealing,
     /// The largest number of rows drawn from the model for the gap of bounds; 0 switches the gap off. Where log Z is
     /// annealed, the rows are those from which reverse AIS starts.
     pub gap_rows: usize,
@@ -116,9 +118,39 @@ impl Default for EvalSettings {
             reverse_runs: 100,
             tempering: TemperingSettings::default(),
             bound: BoundSettings::default(),
+            posterior: PosteriorAnnealing::default(),
             gap_rows: 100,
             seed: 0,
         }
+    }
+}
+
+/// Annealing from a factorial distribution to the posterior of random rows, for a bound on log p that is tighter than
+/// importance weights where these are few. It is costly: units of directed layers are drawn one at a time.
+///
+/// # Examples
+///
+/// ```
+/// use gm_eval::{EvalSettings, PosteriorAnnealing};
+///
+/// assert_eq!(EvalSettings::default().posterior.runs, 0); // off
+/// let posterior = PosteriorAnnealing { runs: 10, ..Default::default() };
+/// assert_eq!((posterior.temperatures, posterior.rows), (1_000, 100));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PosteriorAnnealing {
+    /// Runs for each row; 0 switches the annealing off.
+    pub runs: usize,
+    /// Temperatures of each run.
+    pub temperatures: usize,
+    /// The largest number of rows that are annealed.
+    pub rows: usize,
+}
+
+impl Default for PosteriorAnnealing {
+    /// No runs; 1,000 temperatures and 100 rows if there are some.
+    fn default() -> Self {
+        Self { runs: 0, temperatures: 1_000, rows: 100 }
     }
 }
 

@@ -8,7 +8,7 @@ use gm_core::{AisSettings, ModelKind, Schedule, VisibleKind};
 use gm_data::SplitName;
 use gm_eval::{
     ClassData, ClassReport, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, Model, PartitionReport,
-    ReverseReport, TemperingSettings, classify, evaluate, evaluate_classifier, evaluate_partition,
+    PosteriorAnnealing, ReverseReport, TemperingSettings, classify, evaluate, evaluate_classifier, evaluate_partition,
 };
 use gm_net::Classifier;
 use gm_sbn::BoundSettings;
@@ -95,13 +95,23 @@ pub(crate) struct Eval {
     /// Number of independent repeats of the bound, which show its spread [default: 1]
     #[arg(long, value_name = "N", requires = "data", value_parser = super::at_least_one)]
     repeats: Option<usize>,
+    /// Number of runs of annealing to the posterior of each of --posterior-rows random rows, for a tighter bound; it is
+    /// slow [default: 0]
+    #[arg(long, value_name = "N", requires = "data")]
+    posterior_runs: Option<usize>,
+    /// Number of inverse temperatures of that annealing [default: 1000]
+    #[arg(long, value_name = "N", requires = "posterior_runs")]
+    posterior_temperatures: Option<usize>,
+    /// Largest number of rows of that annealing [default: 100]
+    #[arg(long, value_name = "N", requires = "posterior_runs", value_parser = super::at_least_one)]
+    posterior_rows: Option<usize>,
     /// Largest number of rows drawn from the model on which the gap of the bound is measured; 0 turns it off
     /// [default: 100]
     #[arg(long, value_name = "N", requires = "data")]
     gap_rows: Option<usize>,
     /// Measure the errors of the label units of an RBM or a deep belief network, instead of the likelihood
     #[arg(long, requires = "data")]
-    #[arg(conflicts_with_all = ["exact", "ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "reverse_runs", "reverse_sweeps", "reverse_temperatures", "samples", "repeats", "gap_rows"])]
+    #[arg(conflicts_with_all = ["exact", "ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "reverse_runs", "reverse_sweeps", "reverse_temperatures", "samples", "repeats", "posterior_runs", "gap_rows"])]
     classify: bool,
     /// Write log p of each row, its bound, or log p of its label into this .npy or .csv file
     #[arg(long, value_name = "FILE", requires = "data")]
@@ -236,8 +246,9 @@ impl Eval {
     }
 
     /// Options of bounds, with their values if given.
-    fn drawing(&self) -> [(&'static str, Option<String>); 3] {
+    fn drawing(&self) -> [(&'static str, Option<String>); 4] {
         [
+            ("--posterior-runs", self.posterior_runs.map(|n| n.to_string())),
             ("--samples", self.samples.map(|n| n.to_string())),
             ("--gap-rows", self.gap_rows.map(|n| n.to_string())),
             ("--repeats", self.repeats.map(|n| n.to_string())),
@@ -249,7 +260,7 @@ impl Eval {
         let (annealing, drawing) = (self.annealing(), self.drawing());
         let (useless, allowed) = match model.kind() {
             ModelKind::Sbn => (&annealing[..], "none for a sbn, which has no partition function"),
-            ModelKind::Dbm => (&drawing[2..], "none for a dbm"),
+            ModelKind::Dbm => (&drawing[3..], "none for a dbm"),
             ModelKind::Dbn => (&[][..], ""),
             ModelKind::Rbm | ModelKind::Classifier => (&drawing[..], "none for a model without recognition net"),
         };
@@ -291,7 +302,13 @@ impl Eval {
         };
         let reverse_runs = self.reverse_runs.unwrap_or(usual.reverse_runs);
         let gap_rows = self.gap_rows.unwrap_or(usual.gap_rows);
-        EvalSettings { exact, ais, raise_walks, reverse_runs, tempering, bound, gap_rows, seed: context.seed() }
+        let posterior = PosteriorAnnealing {
+            runs: self.posterior_runs.unwrap_or(usual.posterior.runs),
+            temperatures: self.posterior_temperatures.unwrap_or(usual.posterior.temperatures),
+            rows: self.posterior_rows.unwrap_or(usual.posterior.rows),
+        };
+        let seed = context.seed();
+        EvalSettings { exact, ais, raise_walks, reverse_runs, tempering, bound, posterior, gap_rows, seed }
     }
 
     /// The report without data, which is the partition function of a model.
@@ -379,6 +396,15 @@ pub(super) fn summary(report: &EvalReport) -> String {
     }
     if let Some(bound) = &report.importance_weighted {
         add_bound(&mut listing, bound);
+    }
+    if let Some(found) = &report.annealed_posterior {
+        let (value, error) = (found.value, found.std_error);
+        listing.add("annealed bound", format!("{value:.4} +- {error:.4} nats, annealing to the posterior (lower)"));
+        let (runs, temperatures, rows, ess) = (found.runs, found.temperatures, found.rows, found.ess);
+        listing.add(
+            "",
+            format!("{runs} runs of {temperatures} temperatures on {rows} rows, effective sample size {ess:.1}"),
+        );
     }
     if let Some(gap) = &report.gap {
         let (mean, most) = (gap.mean, gap.percentile_95);

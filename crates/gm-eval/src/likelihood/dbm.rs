@@ -8,9 +8,10 @@ use gm_core::{
 };
 use gm_dbm::{Dbm, MeanField, MeanFieldSettings};
 
-use super::gap::of_weights;
-use super::interval::{bound_with_log_z, estimate, exact};
+use super::gap::{of_sides, of_weights};
+use super::interval::{bound_with_log_z, estimate, exact, higher};
 use super::log_z::{LogZ, Undirected};
+use super::posterior::tightened;
 use crate::error::Result;
 use crate::report::{EvalReport, GapReport, ImportanceReport, LowerBound};
 use crate::rows::EvalData;
@@ -69,16 +70,23 @@ pub fn evaluate_dbm(dbm: &Dbm, data: &EvalData, settings: &EvalSettings, watch: 
     let hidden_exact = dbm.depth() == 1 || settings.exact.enumerates(dbm.enumerable_hidden_units()) && log_z.is_exact();
     let log_probs = if hidden_exact && log_z.is_exact() { dbm.log_prob(&v, total)? } else { weighted };
     let value = mean(&log_probs);
+    let annealed = match hidden_exact {
+        true => None,
+        false => tightened(&log_probs, importance.std_error, settings, &streams, |rows, ais, streams| {
+            Ok(dbm.log_prob_ais(&v.select(rows), total, ais, streams, watch)?)
+        })?,
+    };
     let mean_log_prob = match (hidden_exact, log_z.is_exact()) {
         (true, true) => exact(value),
         (true, false) => estimate(value, &log_z),
-        _ => bound_with_log_z(value, importance.std_error, &log_z),
+        _ => bound_with_log_z(&higher(value, importance.std_error, annealed.as_ref()), &log_z),
     };
     let gap = (!hidden_exact).then(|| gap(dbm, states, settings, &streams, watch)).transpose()?.flatten();
     let report = EvalReport::new(ModelKind::Dbm, dbm.layers(), data, mean_log_prob, settings.seed);
     Ok(EvalReport {
         elbo: Some(mean(&bounds)),
         importance_weighted: (!hidden_exact).then_some(importance),
+        annealed_posterior: annealed,
         gap,
         free_energy_gap: free_energy_gap(dbm, train.as_ref(), mean(&bounds) + total)?,
         lower_bound: log_z.raise.as_ref().map(|raise| LowerBound::new(mean(&bounds) + log_z.partition.value, raise)),
@@ -166,9 +174,18 @@ fn gap(
         return Ok(None);
     }
     let states = states.select(&(0..rows).collect::<Vec<_>>());
+    let family = streams.fork(Purpose::Evaluate, 7);
+    if settings.posterior.runs > 0 {
+        let ais = settings.posterior.ais();
+        let lower: Vec<f64> =
+            dbm.log_prob_ais(states.v(), 0.0, &ais, &family, watch)?.iter().map(|row| row.value).collect();
+        let back = streams.fork(Purpose::Evaluate, 11);
+        let upper = dbm.log_prob_reverse_ais(&states, 0.0, &ais.schedule, &back, watch)?;
+        return Ok(Some(of_sides(&lower, &upper, "ais", how)));
+    }
     let (v, draws) = (states.v(), settings.bound.samples);
     let posterior = dbm.mean_field(v, &MeanFieldSettings::default())?;
-    let found = dbm.importance_weights((v, &posterior), draws, &streams.fork(Purpose::Evaluate, 7), watch)?;
+    let found = dbm.importance_weights((v, &posterior), draws, &family, watch)?;
     let lower: Vec<f64> = found.iter().map(|row| row.value).collect();
     Ok(Some(of_weights(&lower, &dbm.log_importance_weights(&states.layers)?, draws, how)))
 }

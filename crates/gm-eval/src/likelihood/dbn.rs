@@ -4,14 +4,16 @@
 use std::time::Instant;
 
 use gm_core::{
-    AisSettings, Annealed, Batch, ModelKind, Purpose, Streams, TemperingInfo, VisibleKind, VisibleUnits, Watch, mean,
+    AisSettings, Annealed, Batch, Chains, ModelKind, Purpose, Streams, TemperingInfo, VisibleKind, VisibleUnits, Watch,
+    mean,
 };
 use gm_dbn::Dbn;
 use gm_sbn::{BoundSettings, Bounds};
 
-use super::gap::of_weights;
-use super::interval::{bound_with_log_z, estimate, exact};
+use super::gap::{of_sides, of_weights};
+use super::interval::{bound_with_log_z, estimate, exact, higher};
 use super::log_z::{LogZ, Undirected};
+use super::posterior::tightened;
 use super::rbm::tempered;
 use super::sbn::importance;
 use crate::error::Result;
@@ -74,16 +76,24 @@ pub fn evaluate_dbn(dbn: &Dbn, data: &EvalData, settings: &EvalSettings, watch: 
         bounds.rows()
     };
     let value = mean(&log_probs);
+    let (std_error, total) = (bounds.mean().std_error, log_z.partition.value + dbn.log_volume());
+    let annealed = match hidden_exact {
+        true => None,
+        false => tightened(&log_probs, std_error, settings, &streams, |rows, ais, streams| {
+            Ok(dbn.log_prob_ais(&v.select(rows), total, ais, streams, watch)?)
+        })?,
+    };
     let mean_log_prob = match (hidden_exact, log_z.is_exact()) {
         (true, true) => exact(value),
         (true, false) => estimate(value, &log_z),
-        _ => bound_with_log_z(value, bounds.mean().std_error, &log_z),
+        _ => bound_with_log_z(&higher(value, std_error, annealed.as_ref()), &log_z),
     };
     let gap = (!hidden_exact).then(|| gap(dbn, states, settings, &streams, watch)).transpose()?.flatten();
     let report = EvalReport::new(ModelKind::Dbn, dbn.layers(), data, mean_log_prob, settings.seed);
     Ok(EvalReport {
         elbo: Some(mean(&bounds.elbo)),
         importance_weighted: (!hidden_exact).then(|| importance(&bounds)),
+        annealed_posterior: annealed,
         gap,
         lower_bound: log_z.raise.as_ref().map(|raise| LowerBound::new(value + log_z.partition.value, raise)),
         log_probs,
@@ -93,6 +103,22 @@ pub fn evaluate_dbn(dbn: &Dbn, data: &EvalData, settings: &EvalSettings, watch: 
     .finished(Some(log_z), &data.rows, began))
 }
 
+/// States of a DBN.
+pub(super) struct States {
+    /// x_0, ..., x_(L-1), without label units.
+    layers: Vec<Batch>,
+    /// The two layers of the RBM on top, with label units in the lower one.
+    top: Chains,
+}
+
+impl States {
+    /// Chains of all layers, with label units in the lower layer of the RBM.
+    fn chains(&self) -> Chains {
+        let below = &self.layers[..self.layers.len() - 1];
+        Chains::new(below.iter().chain(&self.top.layers).cloned().collect())
+    }
+}
+
 /// A DBN with the base from which the annealing of its RBM on top starts.
 pub(super) struct Annealable<'a> {
     pub(super) dbn: &'a Dbn,
@@ -100,8 +126,7 @@ pub(super) struct Annealable<'a> {
 }
 
 impl Undirected for Annealable<'_> {
-    /// The states of all layers up to the lower layer of the RBM, and the states of this layer with label units.
-    type States = (Vec<Batch>, Batch);
+    type States = States;
 
     fn enumerable_units(&self) -> usize {
         self.dbn.enumerable_units()
@@ -123,20 +148,19 @@ impl Undirected for Annealable<'_> {
         watch: Watch<'_>,
     ) -> Result<(Self::States, TemperingInfo)> {
         let (chains, info) = tempered(&self.dbn.top(), self.base.as_deref(), (count, settings), streams, watch)?;
-        let x = chains.into_v();
-        let layers = self.dbn.sampler().descend(&x, &streams.fork(Purpose::Noise, 0));
-        Ok(((layers, x), info))
+        let layers = self.dbn.sampler().descend(chains.v(), &streams.fork(Purpose::Noise, 0));
+        Ok((States { layers, top: chains }, info))
     }
 
     fn reverse_ais(
         &self,
-        (_, x): &Self::States,
+        states: &States,
         settings: &AisSettings,
         streams: &Streams,
         watch: Watch<'_>,
     ) -> Result<Annealed> {
         let base = self.base.as_deref();
-        Ok(self.dbn.top().log_partition_reverse_ais(x, &settings.schedule, base, streams, watch)?)
+        Ok(self.dbn.top().log_partition_reverse_ais(states.top.v(), &settings.schedule, base, streams, watch)?)
     }
 
     fn raise(
@@ -155,26 +179,38 @@ impl Undirected for Annealable<'_> {
 /// where log Z is enumerated.
 fn gap(
     dbn: &Dbn,
-    tempered: Option<(Vec<Batch>, Batch)>,
+    tempered: Option<States>,
     settings: &EvalSettings,
     streams: &Streams,
     watch: Watch<'_>,
 ) -> Result<Option<GapReport>> {
-    let (layers, how) = match tempered {
-        Some((layers, _)) => (layers, "parallel tempering"),
+    let (states, how) = match tempered {
+        Some(states) => (states, "parallel tempering"),
         None if dbn.enumerable_units() <= AUTO_LIMIT && settings.gap_rows > 0 => {
-            (dbn.exact_samples(settings.gap_rows, &streams.fork(Purpose::Evaluate, 9))?, "exact")
+            let family = streams.fork(Purpose::Evaluate, 9);
+            let top = dbn.top().exact_samples(settings.gap_rows, &family)?;
+            let layers = dbn.sampler().descend(top.v(), &family.fork(Purpose::Noise, 0));
+            (States { layers, top }, "exact")
         }
         None => return Ok(None),
     };
-    let rows = layers[0].samples().min(settings.gap_rows);
+    let rows = states.top.count().min(settings.gap_rows);
     if rows == 0 {
         return Ok(None);
     }
     let chosen: Vec<usize> = (0..rows).collect();
-    let layers: Vec<Batch> = layers.iter().map(|x| x.select(&chosen)).collect();
+    let family = streams.fork(Purpose::Evaluate, 7);
+    if settings.posterior.runs > 0 {
+        let (ais, chains) = (settings.posterior.ais(), states.chains().select(&chosen));
+        let lower: Vec<f64> =
+            dbn.log_prob_ais(chains.v(), 0.0, &ais, &family, watch)?.iter().map(|row| row.value).collect();
+        let back = streams.fork(Purpose::Evaluate, 11);
+        let upper = dbn.log_prob_reverse_ais(&chains, 0.0, &ais.schedule, &back, watch)?;
+        return Ok(Some(of_sides(&lower, &upper, "ais", how)));
+    }
+    let layers: Vec<Batch> = states.layers.iter().map(|x| x.select(&chosen)).collect();
     let bound = BoundSettings { repeats: 1, ..settings.bound };
-    let found = dbn.bounds(&layers[0], 0.0, &bound, &streams.fork(Purpose::Evaluate, 7), watch)?;
+    let found = dbn.bounds(&layers[0], 0.0, &bound, &family, watch)?;
     Ok(Some(of_weights(&found.rows(), &dbn.log_importance_weights(&layers)?, bound.samples, how)))
 }
 

@@ -1,9 +1,9 @@
 //! Mean log p with its ends. An end is closed only if the method behind it closes it.
 
-use gm_core::Estimate;
+use gm_core::{Estimate, Side};
 
 use super::log_z::LogZ;
-use crate::report::{LogProbReport, LowerBound};
+use crate::report::{LogProbReport, LowerBound, PosteriorReport};
 
 /// Mean log p without error.
 pub(super) fn exact(value: f64) -> LogProbReport {
@@ -32,17 +32,35 @@ pub(super) fn bound(bound: &Estimate) -> LogProbReport {
 
 /// Mean log p from a stochastic lower bound on log p*(v) of each row, minus log Z. The lower end takes the upper end of
 /// log Z. The upper end is open.
-pub(super) fn bound_with_log_z(value: f64, std_error: f64, log_z: &LogZ) -> LogProbReport {
-    let z = &log_z.partition;
+pub(super) fn bound_with_log_z(bound: &Estimate, log_z: &LogZ) -> LogProbReport {
+    let (z, value) = (&log_z.partition, bound.value);
+    let annealed = bound.method == ANNEALED;
     let method = match (log_z.is_exact(), &log_z.raise, &log_z.reverse) {
-        (true, ..) => "importance-weighted",
+        (true, ..) => bound.method,
+        (_, Some(_), Some(_)) if annealed => "annealed posterior, ais, raise and reverse ais",
+        (_, Some(_), None) if annealed => "annealed posterior, ais and raise",
+        (_, None, Some(_)) if annealed => "annealed posterior, ais and reverse ais",
+        (_, None, None) if annealed => "annealed posterior and ais",
         (_, Some(_), Some(_)) => "importance-weighted, ais, raise and reverse ais",
         (_, Some(_), None) => "importance-weighted, ais and raise",
         (_, None, Some(_)) => "importance-weighted, ais and reverse ais",
         (_, None, None) => "importance-weighted and ais",
     };
-    let low = value - 3.0 * std_error + (z.value - log_z.high());
+    let low = value - 3.0 * bound.std_error + (z.value - log_z.high());
     LogProbReport { value, low, high: f64::INFINITY, side: "lower", method }
+}
+
+/// The method of bounds by annealing of the posterior.
+const ANNEALED: &str = "annealed posterior";
+
+/// The higher of the two bounds on mean log p.
+pub(super) fn higher(value: f64, std_error: f64, annealed: Option<&PosteriorReport>) -> Estimate {
+    let (value, std_error, method) = match annealed {
+        Some(found) if found.value > value => (found.value, found.std_error, ANNEALED),
+        _ => (value, std_error, "importance-weighted"),
+    };
+    let (low, high) = (value - 3.0 * std_error, value + 3.0 * std_error);
+    Estimate { value, std_error, low, high, side: Side::Lower, method, samples: 0 }
 }
 
 impl LowerBound {
@@ -57,7 +75,6 @@ impl LowerBound {
 mod tests {
     use super::*;
     use crate::report::{PartitionReport, ReverseReport};
-    use gm_core::Side;
 
     fn annealed(value: f64, low: f64, high: f64) -> PartitionReport {
         let (method, runs) = ("ais", Some(10));
@@ -98,7 +115,7 @@ mod tests {
             let log_z = log_z(reverse, raise);
             let p = estimate(-20.0, &log_z);
             assert_eq!((p.low, p.high, p.side), (-20.0 + 10.0 - high, -19.5, "estimate"), "{reverse:?} {raise:?}");
-            let p = bound_with_log_z(-20.0, 0.5, &log_z);
+            let p = bound_with_log_z(&higher(-20.0, 0.5, None), &log_z);
             assert_eq!((p.low, p.high, p.side), (-21.5 + 10.0 - high, f64::INFINITY, "lower"), "{reverse:?} {raise:?}");
         }
     }
@@ -108,8 +125,14 @@ mod tests {
         let method = |reverse, raise| estimate(0.0, &log_z(reverse, raise)).method;
         assert_eq!(method(None, None), "ais");
         assert_eq!(method(Some(1.0), Some(1.0)), "ais, raise and reverse ais");
-        let method = |reverse, raise| bound_with_log_z(0.0, 0.0, &log_z(reverse, raise)).method;
-        assert_eq!(method(None, None), "importance-weighted and ais");
-        assert_eq!(method(Some(1.0), None), "importance-weighted, ais and reverse ais");
+        let annealed = |value| PosteriorReport { runs: 1, temperatures: 9, rows: 5, value, std_error: 0.5, ess: 1.0 };
+        let method = |value, reverse, raise| {
+            let bound = higher(0.0, 0.0, Some(&annealed(value)));
+            bound_with_log_z(&bound, &log_z(reverse, raise)).method
+        };
+        assert_eq!(method(-1.0, None, None), "importance-weighted and ais");
+        assert_eq!(method(-1.0, Some(1.0), None), "importance-weighted, ais and reverse ais");
+        assert_eq!(method(1.0, Some(1.0), Some(1.0)), "annealed posterior, ais, raise and reverse ais");
+        assert_eq!(bound(&higher(0.0, 0.0, Some(&annealed(1.0)))).low, -0.5);
     }
 }

@@ -9,6 +9,7 @@ mod doubt;
 mod gap;
 mod interval;
 mod log_z;
+mod posterior;
 mod rbm;
 mod sbn;
 

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use gm_core::{ModelKind, Purpose, Streams, Watch, mean};
+use gm_core::{Batch, Chains, ModelKind, Purpose, Streams, Watch, mean};
 use gm_sbn::{BoundSettings, Bounds, Sbn};
 
-use super::gap::of_weights;
-use super::interval::{bound, exact as exact_value};
+use super::gap::{of_sides, of_weights};
+use super::interval::{bound, exact as exact_value, higher};
+use super::posterior::tightened;
 use crate::error::Result;
 use crate::report::{EvalReport, GapReport, ImportanceReport};
 use crate::rows::EvalData;
@@ -57,8 +58,20 @@ pub fn evaluate_sbn(sbn: &Sbn, data: &EvalData, settings: &EvalSettings, watch: 
     let bounds = (sbn.recognition().is_some() || !exact)
         .then(|| sbn.bounds(data.rows.bits(), &settings.bound, &Streams::new(settings.seed), watch))
         .transpose()?;
+    let streams = Streams::new(settings.seed);
+    let annealed = match (&log_probs, &bounds) {
+        (None, Some(bounds)) => {
+            tightened(&bounds.rows(), bounds.mean().std_error, settings, &streams, |rows, ais, streams| {
+                Ok(sbn.log_prob_ais(&data.rows.bits().select(rows), ais, streams, watch)?)
+            })?
+        }
+        _ => None,
+    };
     let mean_log_prob = match (&log_probs, &bounds) {
-        (None, Some(bounds)) => bound(&bounds.mean()),
+        (None, Some(bounds)) => {
+            let found = bounds.mean();
+            bound(&higher(found.value, found.std_error, annealed.as_ref()))
+        }
         (log_probs, _) => exact_value(log_probs.as_deref().map_or(f64::NAN, mean)),
     };
     let gap = (!exact).then(|| gap(sbn, settings, watch)).transpose()?.flatten();
@@ -67,6 +80,7 @@ pub fn evaluate_sbn(sbn: &Sbn, data: &EvalData, settings: &EvalSettings, watch: 
     Ok(EvalReport {
         elbo: bounds.as_ref().map(|bounds| mean(&bounds.elbo)),
         importance_weighted,
+        annealed_posterior: annealed,
         gap,
         log_probs: log_probs.or(bounds.map(|bounds| bounds.rows())).unwrap_or_default(),
         ..report
@@ -81,8 +95,16 @@ fn gap(sbn: &Sbn, settings: &EvalSettings, watch: Watch<'_>) -> Result<Option<Ga
     }
     let streams = Streams::new(settings.seed);
     let layers = sbn.sampler().sample(settings.gap_rows, &streams.fork(Purpose::Evaluate, 9));
+    let family = streams.fork(Purpose::Evaluate, 7);
+    if settings.posterior.runs > 0 {
+        let ais = settings.posterior.ais();
+        let lower: Vec<f64> = sbn.log_prob_ais(&layers[0], &ais, &family, watch)?.iter().map(|row| row.value).collect();
+        let (back, states) = (streams.fork(Purpose::Evaluate, 11), layers.into_iter().map(Batch::from).collect());
+        let upper = sbn.log_prob_reverse_ais(&Chains::new(states), &ais.schedule, &back, watch)?;
+        return Ok(Some(of_sides(&lower, &upper, "ais", "exact")));
+    }
     let bound = BoundSettings { repeats: 1, ..settings.bound };
-    let found = sbn.bounds(&layers[0], &bound, &streams.fork(Purpose::Evaluate, 7), watch)?;
+    let found = sbn.bounds(&layers[0], &bound, &family, watch)?;
     Ok(Some(of_weights(&found.rows(), &sbn.log_importance_weights(&layers)?, bound.samples, "exact")))
 }
 
