@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::picture::Shape;
+use crate::tables::Tables;
 
 /// The folder of known data sets, apart from `--data-dir`.
 const FOLDER: &str = "DGM_DATA";
@@ -107,6 +108,8 @@ pub(crate) struct Rows {
     pub(crate) binarise: Option<Binarise>,
     #[arg(long, help = INVERT)]
     pub(crate) invert: bool,
+    #[command(flatten)]
+    pub(crate) tables: Tables,
 }
 
 /// Rows in the form that a model takes, with their description for reports.
@@ -134,45 +137,70 @@ pub(crate) struct About {
 }
 
 impl Rows {
-    /// Options to load the data for visible units of a kind.
+    /// Options to load the data for visible units of a kind, with the number of units of a libsvm file.
     ///
     /// # Errors
     ///
     /// [`Error::Option`] for a binarisation with visible units that are not binary.
-    fn options(&self, kind: VisibleKind) -> Result<LoadOptions> {
+    fn options(&self, kind: VisibleKind, units: Option<usize>) -> Result<LoadOptions> {
         match self.binarise {
             Some(binarise) if kind.takes_numbers() && binarise != Binarise::None => {
                 let (option, value) = ("--binarise", binarise.to_string());
                 Err(Error::Option { option, value, allowed: format!("none for {kind} visible units") })
             }
             binarise => {
-                Ok(LoadOptions { numbers: kind.takes_numbers(), invert: self.invert, ..self.folders.options(binarise) })
+                let options = self.folders.options(binarise);
+                let options = LoadOptions { numbers: kind.takes_numbers(), invert: self.invert, ..options };
+                Ok(self.tables.apply(units, options))
             }
         }
     }
 
-    /// The name of the data, and the chosen rows for visible units of a kind.
+    /// Loads data for a model of `visible` units of a kind, or for any model.
+    fn load<T>(
+        &self,
+        (kind, visible): (VisibleKind, Option<usize>),
+        load: impl Fn(&DataSpec, &LoadOptions) -> gm_data::Result<T>,
+    ) -> Result<T> {
+        let spec = DataSpec::parse(&self.data)?;
+        let mut widths = self.tables.widths(kind, visible).into_iter().peekable();
+        loop {
+            let units = widths.next().flatten();
+            match load(&spec, &self.options(kind, units)?) {
+                // An index above the number of units: the file has more.
+                Err(gm_data::Error::Index { .. }) if widths.peek().is_some() => {}
+                settled => return Ok(settled?),
+            }
+        }
+    }
+
+    /// The name of the data, and the chosen rows for visible units of a kind. The model has `visible` units.
     ///
     /// # Errors
     ///
     /// [`gm_data::Error`] with the data and the fault, [`Error::Option`] for a binarisation with visible units that are
     /// not binary.
-    pub(crate) fn split(&self, part: Part, kind: VisibleKind) -> Result<(String, Split)> {
-        let (spec, options) = (DataSpec::parse(&self.data)?, self.options(kind)?);
-        let split = match part {
-            Part::Split(name) => load(&spec, &options)?.split(name).clone(),
-            Part::All => load_rows(&spec, &options)?,
-        };
-        Ok((spec.to_string(), split))
+    pub(crate) fn split(&self, part: Part, kind: VisibleKind, visible: usize) -> Result<(String, Split)> {
+        let (source, split) = self.load((kind, Some(visible)), |spec, options| {
+            let split = match part {
+                Part::Split(name) => load(spec, options)?.split(name).clone(),
+                Part::All => load_rows(spec, options)?,
+            };
+            Ok((spec.to_string(), split))
+        })?;
+        self.tables.check(&split)?;
+        Ok((source, split))
     }
 
-    /// Loads all splits, for visible units of a kind.
+    /// Loads all splits, for visible units of a kind. The model has `visible` units if there is one.
     ///
     /// # Errors
     ///
     /// The errors of [`split`](Self::split).
-    pub(crate) fn dataset(&self, kind: VisibleKind) -> Result<Dataset> {
-        Ok(load(&DataSpec::parse(&self.data)?, &self.options(kind)?)?)
+    pub(crate) fn dataset(&self, kind: VisibleKind, visible: Option<usize>) -> Result<Dataset> {
+        let data = self.load((kind, visible), load)?;
+        self.tables.check(&data.train)?;
+        Ok(data)
     }
 
     /// Loads the chosen rows for a model.
@@ -182,7 +210,7 @@ impl Rows {
     /// The errors of [`split`](Self::split), and [`Error::Units`] when the number of visible units differs.
     pub(crate) fn load_for(&self, model: &Model, path: &Path, part: Part) -> Result<Examples> {
         let kind = model.visible_kind();
-        let (source, split) = self.split(part, kind)?;
+        let (source, split) = self.split(part, kind, model.visible())?;
         let examples = Examples::new(split, (source, part.to_string()), kind, self.binarise)?;
         check_units(model, path, &examples.about.source, examples.rows.units())?;
         Ok(examples)

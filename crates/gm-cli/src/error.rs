@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use gm_core::FileError;
-use gm_data::Error as Data;
+use gm_data::{Error as Data, Likely};
 use gm_eval::Error as Eval;
 use gm_train::Error as Train;
 
@@ -58,6 +58,14 @@ pub(crate) enum Error {
         value: String,
         /// The allowed values.
         allowed: String,
+    },
+    /// The file of an option cannot be used.
+    #[error("{option}: {source}")]
+    Side {
+        /// The option.
+        option: &'static str,
+        /// The error of the file.
+        source: Data,
     },
     /// An option has an effect only together with another option.
     #[error("{option} {value} needs {needs}")]
@@ -213,6 +221,12 @@ impl Error {
             ),
             Self::Core(error) => core_remedy(error),
             Self::Data(error) => data_remedy(error),
+            Self::Side { option: "--clamp", source: Data::Missing { .. } } => {
+                Some("give any number in its place if the mask says that the unit is free")
+            }
+            Self::Side { option: "--mask", source: Data::Missing { .. } } => {
+                Some("a mask has 1 for a unit that is marked, and 0 for others")
+            }
             Self::Train(error) => train_remedy(error),
             _ => None,
         }
@@ -263,6 +277,9 @@ fn option_of(arg: &str) -> Option<&'static str> {
         "runs" => "set it with --ais-runs",
         "temperatures" => "set it with --ais-temperatures",
         "checkpoint_every" => "set it with --checkpoint-every",
+        "header" => "leave out --header",
+        "label_column" => "leave out --label-column",
+        "drop" => "leave out --drop",
         _ => return None,
     })
 }
@@ -272,9 +289,28 @@ fn data_remedy(error: &Data) -> Option<&'static str> {
         Data::NotFound { .. } => {
             Some("name the folder that holds it with --data-dir or DGM_DATA, or fetch it with `dgm data fetch`")
         }
-        Data::OutOfRange { .. } => {
-            Some("binarise with --binarise threshold:T, or train an rbm, dbm or dbn with --visible gaussian")
+        Data::OutOfRange { likely, .. } => Some(match likely {
+            Likely::Header => {
+                "pass --header yes for a header; binarise with --binarise threshold:T, or train an rbm, dbm or dbn with \
+                 --visible gaussian"
+            }
+            Likely::Index => {
+                "leave an index out with --drop COLUMN; binarise with --binarise threshold:T, or train an rbm, dbm or \
+                 dbn with --visible gaussian"
+            }
+            Likely::Inverted => "leave out --invert",
+            _ => "binarise with --binarise threshold:T, or train an rbm, dbm or dbn with --visible gaussian",
+        }),
+        Data::Missing { row: 1, .. } => Some(
+            "leave out the rows or columns that lack values, or fill them in; if the first line names the columns, pass \
+             --header yes",
+        ),
+        Data::Missing { .. } => Some("leave out the rows or columns that lack values, or fill them in"),
+        Data::Cell { expected, .. } if expected.starts_with("a label, a whole number") => {
+            Some("if the column holds no labels, pass --label-column none, or leave it out with --drop COLUMN")
         }
+        Data::Cell { line: 1, .. } => Some("if the first line names the columns, pass --header yes"),
+        Data::Weights { .. } => Some("the file is that of --weights"),
         Data::GreyLevels { .. } => Some("set it with --binarise"),
         Data::File { source: FileError::WrongKind { found, .. }, .. } if found == "classifier" => {
             Some("use a classifier with `dgm eval`, `dgm infer`, `dgm inspect` and `dgm convert`")

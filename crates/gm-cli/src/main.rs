@@ -15,6 +15,7 @@ mod model;
 mod output;
 mod picture;
 mod report;
+mod tables;
 mod training;
 mod units;
 

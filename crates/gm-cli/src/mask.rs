@@ -1,10 +1,12 @@
 //! Masks of missing visible units, and given values.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use gm_core::{Batch, BitMatrix, Purpose, Streams, VisibleKind};
-use gm_data::{DataSpec, LoadOptions, load_rows};
+use gm_core::{Batch, BitMatrix, Matrix, Purpose, Streams, VisibleKind};
+use gm_data::{DataSpec, Levels, LoadOptions, Split, Values, load_rows};
+use gm_eval::sites;
 use rand::RngExt;
 
 use crate::error::{Error, Result};
@@ -48,7 +50,40 @@ impl FromStr for Mask {
     }
 }
 
+impl fmt::Display for Mask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Left => f.write_str("left"),
+            Self::Right => f.write_str("right"),
+            Self::Top => f.write_str("top"),
+            Self::Bottom => f.write_str("bottom"),
+            Self::Random(share) => write!(f, "random:{share}"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
 impl Mask {
+    /// The mask as by [`missing`](Self::missing), which must not be empty.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`missing`](Self::missing), and [`Error::Option`] if no unit of any row is missing.
+    pub(crate) fn missing_some(
+        &self,
+        units: usize,
+        rows: usize,
+        shape: Shape,
+        streams: &Streams,
+    ) -> Result<BitMatrix> {
+        let missing = self.missing(units, rows, shape, streams)?;
+        if missing.ones() > 0 {
+            return Ok(missing);
+        }
+        let (value, allowed) = (format!("{self} marks no unit"), "a mask that marks a unit or more".into());
+        Err(Error::Option { option: "--mask", value, allowed })
+    }
+
     /// The mask, [units, rows], in which a unit is on if it is missing.
     ///
     /// # Randomness
@@ -63,7 +98,7 @@ impl Mask {
         let region = |inside: &dyn Fn(usize, usize) -> bool| {
             if height * width != units {
                 let allowed = "random:P or a file, since the units form no picture".into();
-                return Err(Error::Option { option: "--mask", value: format!("{self:?}").to_lowercase(), allowed });
+                return Err(Error::Option { option: "--mask", value: self.to_string(), allowed });
             }
             Ok(BitMatrix::from_fn(units, rows, |unit, _| inside(unit / width, unit % width)))
         };
@@ -102,8 +137,17 @@ pub(crate) fn given(
     rows: usize,
 ) -> Result<Batch> {
     let name = path.display().to_string();
-    let options = LoadOptions { numbers: kind.takes_numbers(), ..LoadOptions::default() };
-    let found = load_rows(&DataSpec::Path(path), &options)?.rows_for(kind, gm_data::Binarise::None)?;
+    let refuse = |source| Error::Side { option, source: in_file(source, &name) };
+    let spec = DataSpec::Path(path);
+    // Numbers of any size are read, so that an error can say what the option takes.
+    let options = LoadOptions { numbers: true, vectors: true, units: Some(sites(kind, units)), ..Default::default() };
+    let split = load_rows(&spec, &options).map_err(refuse)?;
+    let is_vector = units > 1 && split.units() == 1 && [units, sites(kind, units)].contains(&split.len());
+    let split = if is_vector { as_row(&split).map_err(refuse)? } else { split };
+    if !kind.takes_numbers() {
+        check_binary(option, &name, &split)?;
+    }
+    let found = split.rows_for(kind, gm_data::Binarise::None).map_err(refuse)?;
     if found.units() != units || (found.samples() != 1 && found.samples() != rows) {
         let value = format!("{name} has {} rows of {} values", found.samples(), found.units());
         let allowed = if rows == 1 { format!("1 row of {units}") } else { format!("1 or {rows} rows of {units}") };
@@ -111,6 +155,46 @@ pub(crate) fn given(
     }
     let rows: Vec<usize> = (0..rows).map(|row| row % found.samples()).collect();
     Ok(found.select(&rows))
+}
+
+/// The numbers of a column as one row.
+fn as_row(column: &Split) -> gm_data::Result<Split> {
+    let rows = column.len();
+    let values = match column.values() {
+        Values::Bits(bits) => Values::Bits(BitMatrix::from_fn(rows, 1, |unit, _| bits.get(0, unit))),
+        Values::Levels(levels) => {
+            Values::Levels(Levels::new(rows, levels.scale(), (0..rows).map(|row| levels.row(row)[0]).collect())?)
+        }
+        values => Values::Numbers(Matrix::from_fn(rows, 1, |unit, _| values.mean(0, unit))),
+    };
+    Split::new(values, None)
+}
+
+/// Refuses values other than 0 and 1.
+fn check_binary(option: &'static str, name: &str, split: &Split) -> Result<()> {
+    let value = |unit: usize, row: usize| match split.values() {
+        Values::Levels(levels) => f32::from(levels.row(row)[unit]),
+        values => values.mean(unit, row),
+    };
+    let places = (0..split.len()).flat_map(|row| (0..split.units()).map(move |unit| (unit, row)));
+    let other = |&(unit, row): &(usize, usize)| ![0.0, 1.0].contains(&value(unit, row));
+    match (!split.is_binary()).then_some(places).into_iter().flatten().find(other) {
+        None => Ok(()),
+        Some((unit, row)) => {
+            let value = format!("{name} has value {} at row {}, column {}", value(unit, row), row + 1, unit + 1);
+            Err(Error::Option { option, value, allowed: "0 and 1".into() })
+        }
+    }
+}
+
+/// The error of rows with the name of their file.
+fn in_file(error: gm_data::Error, file: &str) -> gm_data::Error {
+    match error {
+        gm_data::Error::Category { row, column, value, allowed, .. } => {
+            gm_data::Error::Category { name: file.into(), row, column, value, allowed }
+        }
+        other => other,
+    }
 }
 
 #[cfg(test)]

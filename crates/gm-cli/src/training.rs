@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use gm_core::{Matrix, ModelKind, Streams, VisibleKind};
-use gm_data::Binarise;
+use gm_data::{Binarise, Reading};
 use gm_eval::{
     ChainSettings, Model, SampleSource, chains_of, first_layer_filters, independent_samples, strongest_units,
 };
@@ -21,6 +21,7 @@ use crate::model;
 use crate::output::{Listing, Report};
 use crate::picture::{self, Chart, Curve, Shape};
 use crate::report::{self, Folder, HeldOut};
+use crate::tables;
 use crate::units::{filter_shape, levels};
 
 /// Watches training: shows progress, logs figures, and stops on a signal.
@@ -132,6 +133,9 @@ struct DataDocument {
     options: String,
     rows: usize,
     binarise: String,
+    /// What was made of the lines and columns of files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    readings: Vec<Reading>,
 }
 
 /// Prepares a run, trains it to its end and draws its pictures. Writes a report if `report` is set.
@@ -158,6 +162,7 @@ pub(crate) fn run(prepare: impl FnOnce() -> gm_train::Result<Run>, report: bool)
         rows: data.train.len(),
         binarise: config.data.binarise.map(|binarise| binarise.to_string()).unwrap_or_default(),
         options: data_options(&config.data),
+        readings: data.train.readings().to_vec(),
     };
     let settings = config.model.settings();
     let (kind, layers) = (settings.kind(), run.layers());
@@ -212,6 +217,7 @@ impl Document {
         let mut listing = Listing::default();
         listing.add("run", run.to_string());
         listing.add("model", format!("{} {:?}", self.model, self.layers));
+        tables::lines(&self.data.readings).into_iter().for_each(|(name, text)| listing.add(name, text));
         let (outcome, step) = (self.outcome.replace('_', " "), self.step);
         match self.epochs {
             Some(epochs) => listing.add("outcome", format!("{outcome} after {epochs} epochs, {step} updates")),
@@ -280,6 +286,9 @@ pub(crate) fn data_options(data: &DataConfig) -> String {
     }
     if data.invert {
         options += " --invert";
+    }
+    for (option, value) in tables::words(&data.table, data.units) {
+        options += &format!(" {option} {}", quoted(&value));
     }
     options
 }

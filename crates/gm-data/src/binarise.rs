@@ -9,7 +9,7 @@ use rand::Rng;
 use rayon::prelude::*;
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Likely, Result};
 use crate::split::{Levels, Split, Values, check_range};
 
 /// How grey levels become zeros and ones. Data that are 0 and 1 already stay as they are.
@@ -133,7 +133,7 @@ impl Split {
             }
             Values::Reals(means) | Values::Numbers(means) => {
                 if matches!(self.values(), Values::Numbers(_)) && !matches!(binarise, Binarise::Threshold(_)) {
-                    check_range("data", means)?;
+                    check_range("data", means, Likely::Unscaled)?;
                 }
                 let column = |row: usize| &means.as_slice()[row * means.nrows()..(row + 1) * means.nrows()];
                 let limits_of = |row, units: Range<usize>| column(row)[units].iter().map(|&mean| limit(mean));

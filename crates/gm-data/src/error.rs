@@ -1,5 +1,6 @@
 //! The error type of data sets and files.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -80,10 +81,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// A value lies outside 0..1, and no threshold is given to binarise it.
-    #[error(
-        "{name}: value {value} at row {row}, column {column} lies outside 0..1; \
-         scale the values to 0..1, or binarise with `threshold:T`"
-    )]
+    #[error("{name}: value {value} at row {row}, column {column} lies outside 0..1; {likely}")]
     OutOfRange {
         /// The file, array or split.
         name: String,
@@ -93,8 +91,22 @@ pub enum Error {
         column: usize,
         /// The value.
         value: f32,
+        /// The likely cause.
+        likely: Likely,
     },
-    /// A value is NaN or an infinity.
+    /// A value is missing: it is NaN, or a cell of text that is empty or marks a missing value.
+    #[error("{name}: value {value} at row {row}, column {column}: missing values are not taken")]
+    Missing {
+        /// The file, array or split.
+        name: String,
+        /// The example, counted from 1 without a header.
+        row: usize,
+        /// The column, counted from 1.
+        column: usize,
+        /// The text of the cell, or `NaN`.
+        value: String,
+    },
+    /// A value is an infinity.
     #[error("{name}: value {value} at row {row}, column {column} is no finite number")]
     NotFinite {
         /// The file, array or split.
@@ -147,6 +159,16 @@ pub enum Error {
         text: String,
         /// What the cell should hold.
         expected: &'static str,
+    },
+    /// An option names a column that a table does not have.
+    #[error("{}: no column `{column}`; columns are {known}", path.display())]
+    Column {
+        /// The file.
+        path: PathBuf,
+        /// The name or the number that was given.
+        column: String,
+        /// The columns of the table.
+        known: String,
     },
     /// A sparse file names a unit that the dense data cannot have.
     #[error("{}: line {line}: index {index} is not allowed: {reason}", path.display())]
@@ -254,6 +276,42 @@ pub enum Error {
         /// What is wrong.
         source: gm_core::Error,
     },
+}
+
+/// The likely cause of a value outside 0..1.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::Matrix;
+/// use gm_data::{Error, Likely, Split, Values};
+///
+/// let error = Split::new(Values::Reals(Matrix::from_element(1, 1, 7.0)), None).unwrap_err();
+/// assert!(matches!(error, Error::OutOfRange { likely: Likely::Unscaled, .. }));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Likely {
+    /// The values have another scale.
+    Unscaled,
+    /// The first line of a table of text, which was read as an example, names the columns.
+    Header,
+    /// The column numbers the rows.
+    Index,
+    /// The values are numbers, which cannot be inverted.
+    Inverted,
+}
+
+impl fmt::Display for Likely {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SCALE: &str = "scale the values to 0..1, or binarise with `threshold:T`";
+        match self {
+            Self::Unscaled => f.write_str(SCALE),
+            Self::Header => write!(f, "is the first line a header? If not, {SCALE}"),
+            Self::Index => write!(f, "the column rises from row to row: is it an index? If not, {SCALE}"),
+            Self::Inverted => f.write_str("only values within 0..1 can be inverted"),
+        }
+    }
 }
 
 impl Error {

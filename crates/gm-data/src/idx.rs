@@ -1,6 +1,5 @@
 //! The IDX format of MNIST, plain or compressed by gzip.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use gm_core::FileError;
 
 use crate::error::{Error, Result};
 use crate::limit::Limit;
+use crate::source::Source;
 use crate::table::{Cells, Table};
 
 const FORMAT: &str = "IDX";
@@ -21,21 +21,24 @@ pub(super) struct Idx {
     pub(super) data: Vec<u8>,
 }
 
-/// Reads a file of images. It has two dimensions, or three if it tells the shape of a picture.
-pub(super) fn read_images(path: &Path) -> Result<Table> {
-    let idx = read(path)?;
+/// Reads a file of images. It has two dimensions, or three if it tells the shape of a picture. With `vectors` it may also
+/// have one, which is a row of numbers.
+pub(super) fn read_images(source: Source<'_>, vectors: bool) -> Result<Table> {
+    let path = source.path;
+    let idx = read(source)?;
     let (samples, units, image) = match idx.dims[..] {
+        [numbers] if vectors => (1, numbers, None),
         [samples, units] => (samples, units, None),
         [samples, height, width] => (samples, height * width, Some((height, width))),
         _ => return Err(dimensions(path, &idx.dims, "2 or 3 dimensions for images")),
     };
-    Ok(Table { name: path.display().to_string(), units, samples, image, cells: Cells::Bytes(idx.data), labels: None })
+    Ok(Table { image, ..Table::new(path.display().to_string(), [samples, units], Cells::Bytes(idx.data)) })
 }
 
-/// Reads a file of labels, which has one dimension.
+/// Reads a file of labels. It has one dimension, beside which others may be 1.
 pub(super) fn read_labels(path: &Path) -> Result<Vec<u16>> {
-    let idx = read(path)?;
-    if idx.dims.len() != 1 {
+    let idx = read(Source::open(path)?)?;
+    if idx.dims.iter().filter(|&&dim| dim != 1).count() > 1 {
         return Err(dimensions(path, &idx.dims, "1 dimension for labels"));
     }
     Ok(idx.data.into_iter().map(u16::from).collect())
@@ -46,11 +49,9 @@ fn dimensions(path: &Path, dims: &[usize], expected: &'static str) -> Error {
     Error::Dimensions { name: path.display().to_string(), shape, expected }
 }
 
-fn read(path: &Path) -> Result<Idx> {
-    let mut file = File::open(path).map_err(Error::io("opening", path))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(Error::io("reading", path))?;
-    decode(&bytes).map_err(Error::file(path))
+fn read(source: Source<'_>) -> Result<Idx> {
+    let (path, limit) = (source.path, source.limit);
+    decode_stream(source.bytes(), limit).map_err(Error::file(path))
 }
 
 /// Decodes the bytes of a file.

@@ -29,6 +29,10 @@ pub struct SplitInfo {
     pub binary: bool,
     /// The mean value over units and examples.
     pub density: f64,
+    /// The least value.
+    pub lowest: f32,
+    /// The greatest value.
+    pub highest: f32,
     /// Number of units that have the same value in every example.
     pub constant_units: usize,
     /// Number of examples that equal an earlier one.
@@ -53,7 +57,10 @@ impl Split {
         for &label in self.labels().unwrap_or_default() {
             *labels.entry(label).or_insert(0) += 1;
         }
+        let [lowest, highest] = self.range();
         SplitInfo {
+            lowest,
+            highest,
             rows: self.len(),
             units: self.units(),
             image: self.image(),
@@ -74,6 +81,19 @@ impl Split {
             Values::Reals(means) | Values::Numbers(means) => means.iter().map(|&mean| f64::from(mean)).sum(),
         };
         total / self.len() as f64 / self.units() as f64
+    }
+
+    /// The least and the greatest value.
+    fn range(&self) -> [f32; 2] {
+        let total = self.len() as u64 * self.units() as u64;
+        match self.values() {
+            Values::Bits(bits) => [u8::from(bits.ones() == total), u8::from(bits.ones() > 0)].map(f32::from),
+            Values::Levels(levels) => {
+                let ends = [levels.data().iter().min(), levels.data().iter().max()];
+                ends.map(|level| f32::from(level.copied().unwrap_or(0)) / f32::from(levels.scale()))
+            }
+            Values::Reals(means) | Values::Numbers(means) => [means.min(), means.max()],
+        }
     }
 
     fn constant_units(&self) -> usize {

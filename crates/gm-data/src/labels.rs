@@ -134,7 +134,7 @@ impl Split {
             Values::Reals(_) => Values::Reals(numbers()),
             Values::Numbers(_) => Values::Numbers(numbers()),
         };
-        let joined = Self::new(values, self.labels().map(<[u16]>::to_vec))?;
+        let joined = Self::new(values, self.labels().map(<[u16]>::to_vec))?.with_readings(self.readings().to_vec());
         match self.weights() {
             Some(weights) => joined.with_weights(weights.to_vec()),
             None => Ok(joined),

@@ -18,6 +18,7 @@
 mod binarise;
 mod builtin;
 mod dataset;
+mod delimited;
 mod error;
 mod faults;
 mod files;
@@ -26,9 +27,12 @@ mod idx;
 mod info;
 mod known;
 mod labels;
+mod libsvm;
 mod limit;
 mod npy;
+mod reading;
 mod rows;
+mod source;
 mod spec;
 mod split;
 mod table;
@@ -37,12 +41,13 @@ mod weights;
 
 pub use binarise::Binarise;
 pub use dataset::{Dataset, SplitName};
-pub use error::{Error, Result};
+pub use error::{Error, Likely, Result};
 #[cfg(any(test, feature = "faults"))]
 pub use faults::{Call, Fault, Injected};
 pub use files::{AppendFile, NewFile, UNFINISHED, load_model, load_model_with_digest, save_model, write_atomically};
 pub use info::SplitInfo;
 pub use known::{DatasetInfo, FileInfo, SourceInfo, datasets};
+pub use reading::{Column, Header, Reading, TableOptions};
 pub use spec::{DataSpec, LoadOptions, load, load_rows};
 pub use split::{Levels, Split, Values, epoch_order};
 

@@ -1,5 +1,7 @@
 //! The most bytes and values that a file of a given size may unfold to.
 
+use std::io;
+
 use gm_core::FileError;
 
 /// A compressed file may unfold to `EXPANSION` times its size plus `ALLOWANCE` bytes.
@@ -28,6 +30,16 @@ impl Limit {
         Self { bytes: size.saturating_mul(EXPANSION).saturating_add(ALLOWANCE), compressed: true }
     }
 
+    /// The limit of a pipe, whose size is not known before its end: none. Readers ask for memory as bytes come.
+    pub(super) fn unknown() -> Self {
+        Self { bytes: u64::MAX, compressed: false }
+    }
+
+    /// The limit of what a file of this limit holds in compressed form.
+    pub(super) fn as_compressed(self) -> Self {
+        if self.compressed { self } else { Self::compressed(self.bytes) }
+    }
+
     /// Refuses content that announces more bytes than the limit.
     pub(super) fn check(self, format: &'static str, expected: u64) -> Result<(), FileError> {
         if expected <= self.bytes {
@@ -41,6 +53,15 @@ impl Limit {
             return Err(FileError::Decode { format, detail });
         }
         Err(FileError::Truncated { format, expected, found: self.bytes })
+    }
+
+    /// The limit that is left after `bytes` bytes that have been unfolded, or an error if they are too many.
+    pub(super) fn after(self, bytes: u64) -> io::Result<Self> {
+        let left = self.bytes.checked_sub(bytes).ok_or_else(|| {
+            let limit = ALLOWANCE >> 20;
+            io::Error::other(format!("it unfolds to more than {EXPANSION} times its size and {limit} MiB"))
+        })?;
+        Ok(Self { bytes: left, ..self })
     }
 
     /// The limit that is left after `bytes` bytes.

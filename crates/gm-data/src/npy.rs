@@ -4,7 +4,7 @@
 //! which neither recurses nor overflows; the zip container is left to `zip`.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use gm_core::FileError;
@@ -13,6 +13,7 @@ use zip::result::ZipError;
 
 use crate::error::{Error, Result};
 use crate::limit::Limit;
+use crate::source::Source;
 use crate::table::{Cells, Parts, Table};
 
 const FORMAT: &str = "npy";
@@ -36,12 +37,12 @@ struct Array {
     bytes: u64,
 }
 
-/// Reads an npy file of shape [samples, units] or [samples, height, width].
-pub(super) fn read(path: &Path) -> Result<Table> {
-    let file = File::open(path).map_err(Error::io("opening", path))?;
-    let length = file.metadata().map_err(Error::io("reading", path))?.len();
-    let array = array(BufReader::new(file), Limit::plain(length)).map_err(Error::file(path))?;
-    table(path.display().to_string(), array)
+/// Reads an npy file of shape [samples, units] or [samples, height, width]. With `vectors` it may also have shape
+/// [numbers], which is a row of numbers.
+pub(super) fn read(source: Source<'_>, vectors: bool) -> Result<Table> {
+    let (path, limit) = (source.path, source.limit);
+    let array = array(source.bytes(), limit).map_err(Error::file(path))?;
+    table(path.display().to_string(), array, vectors)
 }
 
 const TRAIN: [&str; 3] = ["train", "train_images", "x_train"];
@@ -54,8 +55,11 @@ const LABELS: [&str; 2] = ["labels", "y"];
 
 /// Reads an npz file. It holds the arrays `train`, `valid` and `test` (or `train_images`, `x_train` and so on), each
 /// with its labels if there are any (`train_labels`, `y_train`), or a single array, with `labels` or `y`.
-pub(super) fn read_npz(path: &Path) -> Result<Parts<Table>> {
-    let mut archive = Npz::open(path)?;
+///
+/// With `vectors` an array of examples may have shape [numbers], which is a row of numbers.
+pub(super) fn read_npz(source: Source<'_>, vectors: bool) -> Result<Parts<Table>> {
+    let path = source.path;
+    let mut archive = Npz::open(source, vectors)?;
     let names = archive.names.clone();
     if names.iter().any(|name| TRAIN.contains(&name.as_str())) {
         let train = archive.split(&TRAIN, &TRAIN_LABELS)?;
@@ -75,35 +79,44 @@ pub(super) fn read_npz(path: &Path) -> Result<Parts<Table>> {
     }
 }
 
+/// A file, or bytes in memory.
+trait Seekable: Read + Seek {}
+
+impl<T: Read + Seek> Seekable for T {}
+
 struct Npz<'a> {
     path: &'a Path,
     names: Vec<String>,
-    archive: ZipArchive<BufReader<File>>,
+    archive: ZipArchive<Box<dyn Seekable>>,
     /// The limit that is left for further arrays.
     limit: Limit,
+    vectors: bool,
 }
 
 impl<'a> Npz<'a> {
-    fn open(path: &'a Path) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("opening", path))?;
-        let limit = Limit::compressed(file.metadata().map_err(Error::io("reading", path))?.len());
-        let mut file = BufReader::new(file);
-        let mut magic = Vec::new();
-        file.by_ref().take(2).read_to_end(&mut magic).map_err(Error::io("reading", path))?;
-        if magic != *b"PK" {
+    fn open(source: Source<'a>, vectors: bool) -> Result<Self> {
+        let (path, limit) = (source.path, source.limit.as_compressed());
+        if !source.start.starts_with(b"PK") {
             return Err(Error::file(path)(FileError::Foreign { format: "npz" }));
         }
+        let file: Box<dyn Seekable> = if source.is_plain_file() {
+            Box::new(BufReader::new(File::open(path).map_err(Error::io("opening", path))?))
+        } else {
+            let mut bytes = Vec::new();
+            source.bytes().read_to_end(&mut bytes).map_err(Error::io("reading", path))?;
+            Box::new(Cursor::new(bytes))
+        };
         let archive = ZipArchive::new(file).map_err(|error| Error::file(path)(undecoded(&error)))?;
         // A name that is not text cannot be one of the names above.
         let files = archive.file_names().flatten();
         let mut names: Vec<String> = files.filter_map(|file| Some(file.strip_suffix(".npy")?.into())).collect();
         names.sort();
-        Ok(Self { path, names, archive, limit })
+        Ok(Self { path, names, archive, limit, vectors })
     }
 
     fn split(&mut self, names: &[&str], labels: &[&str]) -> Result<Option<Table>> {
         let Some((name, array)) = self.first(names)? else { return Ok(None) };
-        let mut table = table(name, array)?;
+        let mut table = table(name, array, self.vectors)?;
         if let Some((name, labels)) = self.first(labels)? {
             table.labels = Some(read_labels(&name, labels)?);
         }
@@ -141,8 +154,9 @@ fn read_labels(name: &str, array: Array) -> Result<Vec<u16>> {
     }
 }
 
-fn table(name: String, array: Array) -> Result<Table> {
+fn table(name: String, array: Array, vectors: bool) -> Result<Table> {
     let (samples, units, image) = match array.shape[..] {
+        [numbers] if vectors => (1, numbers, None),
         [samples, units] => (samples, units, None),
         // Without samples the product of all dimensions does not bound this one.
         [samples, height, width] => match height.checked_mul(width) {
@@ -151,7 +165,7 @@ fn table(name: String, array: Array) -> Result<Table> {
         },
         _ => return Err(dimensions(&name, &array.shape, "[samples, units] or [samples, height, width]")),
     };
-    Ok(Table { name, units, samples, image, cells: array.cells, labels: None })
+    Ok(Table { image, ..Table::new(name, [samples, units], array.cells) })
 }
 
 fn dimensions(name: &str, shape: &[usize], expected: &'static str) -> Error {

@@ -4,7 +4,7 @@ use gm_core::{Batch, BitMatrix, Matrix, VisibleKind};
 
 use crate::binarise::Binarise;
 use crate::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::{Error, Likely, Result};
 use crate::split::{Levels, Split, Values, check_range, first};
 
 impl Split {
@@ -85,7 +85,7 @@ impl Split {
                 Values::Levels(Levels::new(levels.units(), levels.scale(), data)?)
             }
             Values::Reals(means) | Values::Numbers(means) => {
-                check_range("data", means)?;
+                check_range("data", means, Likely::Inverted)?;
                 Values::Reals(means.map(|mean| 1.0 - mean))
             }
         };
@@ -95,7 +95,8 @@ impl Split {
     /// Other values of the same rows.
     fn with_values(&self, values: Values) -> Result<Self> {
         let same = values.units() == self.units();
-        let mut split = Self::new(values, self.labels().map(<[u16]>::to_vec))?.with_origin(self.origin());
+        let split = Self::new(values, self.labels().map(<[u16]>::to_vec))?.with_origin(self.origin());
+        let mut split = split.with_readings(self.readings().to_vec());
         if let Some(weights) = self.weights() {
             split = split.with_weights(weights.to_vec())?;
         }
@@ -107,14 +108,41 @@ impl Split {
 }
 
 impl Dataset {
-    /// The number of categories of softmax units for these data: the highest category in training and validation rows
-    /// plus 1, and at least 2.
+    /// The number of categories of softmax units for these data: the size of the groups of one-hot data, else the highest
+    /// category in training and validation rows plus 1, and at least 2.
     ///
     /// # Errors
     ///
     /// [`Error::Category`] for a value that is not a category.
     pub fn categories(&self) -> Result<usize> {
+        if let Some(categories) = self.one_hot_categories() {
+            return Ok(categories);
+        }
         Ok(self.train.highest(&self.source)?.max(self.valid.highest(&self.source)?).max(2))
+    }
+
+    /// The size of the groups of one-hot data, in which exactly one unit of each group is on in every row. There is at
+    /// most one such size, since it is the number of units divided by the number of ones in a row.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::BitMatrix;
+    /// use gm_data::{Dataset, Split, Values};
+    ///
+    /// let rows = Split::new(Values::Bits(BitMatrix::from_fn(6, 4, |unit, row| unit % 3 == row % 3)), None)?;
+    /// let data = Dataset::new("answers", rows.clone(), rows.clone(), rows)?;
+    /// assert_eq!(data.one_hot_categories(), Some(3));
+    /// assert_eq!(Dataset::builtin("bars-and-stripes:3")?.one_hot_categories(), None);
+    /// # Ok::<(), gm_data::Error>(())
+    /// ```
+    #[must_use]
+    pub fn one_hot_categories(&self) -> Option<usize> {
+        let Values::Bits(first) = self.train.values() else { return None };
+        let ones = (0..first.units()).filter(|&unit| first.get(unit, 0)).count();
+        let categories = (ones > 0 && first.units().is_multiple_of(ones)).then(|| first.units() / ones)?;
+        let holds = |split: &Split| matches!(split.values(), Values::Bits(bits) if is_one_hot(bits, categories));
+        (categories > 1 && [&self.train, &self.valid, &self.test].into_iter().all(holds)).then_some(categories)
     }
 
     /// The data with a group of units for each value, in which the unit of its category is on. Data that have this form
@@ -212,7 +240,7 @@ mod tests {
         let error = numbers.highest("rows").unwrap_err().to_string();
         assert!(error.starts_with("rows: value 1.5 at row 3, column 1 is no category"), "{error}");
         let error = Split::new(Values::Numbers(Matrix::from_element(1, 2, f32::NAN)), None).unwrap_err().to_string();
-        assert_eq!(error, "Split::new: value NaN at row 1, column 1 is no finite number");
+        assert_eq!(error, "Split::new: value NaN at row 1, column 1: missing values are not taken");
         let error = numbers.to_bits(Binarise::Fixed(0)).unwrap_err().to_string();
         assert!(error.starts_with("data: value 3 at row 2, column 1 lies outside 0..1"), "{error}");
     }

@@ -1,8 +1,6 @@
 //! Specifications of data: a built-in name, a known set, or a path.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -12,10 +10,13 @@ use crate::binarise::Binarise;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::known;
+use crate::reading::{Header, TableOptions};
+use crate::source::Source;
 use crate::split::Split;
 use crate::table::{Beyond, Parts, Table, pack_all};
+use crate::text::Cell;
 use crate::weights::{Cut, weighted};
-use crate::{builtin, folder, idx, npy, text};
+use crate::{builtin, delimited, folder, idx, libsvm, npy};
 
 /// The form of built-in names.
 pub(super) const BUILTIN: [&str; 3] = ["digits", "bars-and-stripes:D", "shifter:N"];
@@ -140,6 +141,10 @@ pub struct LoadOptions {
     pub numbers: bool,
     /// Whether every value v, which must lie in 0..1, is replaced by 1 - v.
     pub invert: bool,
+    /// How tables of text are read.
+    pub table: TableOptions,
+    /// Whether an array of one dimension is taken, as one row.
+    pub vectors: bool,
 }
 
 impl LoadOptions {
@@ -164,16 +169,20 @@ impl LoadOptions {
 
 /// Loads a data set with its splits.
 ///
-/// **Files** are IDX (plain or gzip), npy, npz, csv, tsv, amat (also `.txt`) and libsvm (`.libsvm`, `.svm`,
-/// `.svmlight`). The extension tells the format; if it does not, the first bytes do. Arrays are [samples, units] or
-/// [samples, height, width]. If only the number of units is known and is the square of a number of 4 or more, the
+/// **Files** are IDX, npy, npz, csv, tsv, amat (also `.txt`) and libsvm (`.libsvm`, `.svm`, `.svmlight`), each plain or
+/// compressed by gzip (`.csv.gz` and so on). The extension tells the format; if it does not, the first bytes do. Arrays
+/// are [samples, units] or [samples, height, width]. If only the number of units is known and is the square of a number of 4 or more, the
 /// examples count as square pictures.
 ///
 /// **Folders** hold `train-`, `valid-` and `test-` (or `t10k-`) `images-idx3-ubyte.gz` or `images-idx2-ubyte.gz`, and
 /// `labels-idx1-ubyte.gz` if there are labels, all of them also without `.gz`; or `binarized_mnist_train.amat`,
 /// `binarized_mnist_valid.amat` and `binarized_mnist_test.amat`. **npz** files hold arrays `train`,
 /// `valid`, `test` (or `train_images`, `x_train` and so on) and `train_labels` or `y_train` and so on, or a single
-/// array with `labels` or `y`. **csv** files may have a header; its column `label` holds labels.
+/// array with `labels` or `y`.
+///
+/// **Tables of text** have cells that a semicolon, a comma, a tab or spaces separate; the first line tells which.
+/// Numbers, `True` and `False` are values, and missing values are refused. [`TableOptions`] says when the first line is a
+/// header, and which columns hold labels or are left out; [`Split::readings`] tells what was done.
 ///
 /// **Splits** that are missing are derived. If one of validation and test is missing (as in MNIST), it is the last
 /// sixth of the training rows, rounded down. If both are missing, every sixth row from the fifth is for validation and
@@ -221,7 +230,10 @@ fn files(spec: &DataSpec, options: &LoadOptions) -> Result<Option<Parts<Split>>>
     let path = match spec {
         DataSpec::Known(name) => options.find(name)?,
         DataSpec::Path(path) => path.clone(),
-        _ => return Ok(None),
+        _ => {
+            refuse_table(&options.table, spec, true)?;
+            return Ok(None);
+        }
     };
     pack_all(read(&path, options)?, options.beyond()).map(Some)
 }
@@ -258,17 +270,42 @@ pub fn load_rows(spec: &DataSpec, options: &LoadOptions) -> Result<Split> {
 
 pub(super) fn read(path: &Path, options: &LoadOptions) -> Result<Parts<Table>> {
     if path.is_dir() {
+        refuse_table(&options.table, path.display(), true)?;
         return folder::read(path);
     }
-    let single = match format(path)? {
-        Format::Npz => return npy::read_npz(path),
-        Format::Npy => npy::read(path),
-        Format::Csv => text::read_csv(path),
-        Format::Amat => text::read_amat(path),
-        Format::Libsvm => text::read_libsvm(path, options.units),
-        Format::Idx => idx::read_images(path),
+    let source = Source::open(path)?;
+    let format = format(&source)?;
+    match format {
+        Format::Csv | Format::Amat => {}
+        _ => refuse_table(&options.table, path.display(), !matches!(format, Format::Npy | Format::Npz))?,
+    }
+    let single = match format {
+        Format::Npz => {
+            let arrays = npy::read_npz(source, options.vectors)?;
+            return arrays.try_map(|table| table.with_columns(&options.table));
+        }
+        Format::Npy => npy::read(source, options.vectors).and_then(|table| table.with_columns(&options.table)),
+        Format::Csv => delimited::read(source, "csv", &options.table),
+        Format::Amat => delimited::read(source, delimited::AMAT, &options.table),
+        Format::Libsvm => libsvm::read(source, options.units),
+        Format::Idx => idx::read_images(source, options.vectors),
     };
     Ok(Parts { train: single?, valid: None, test: None })
+}
+
+/// Refuses options of tables for data that have no lines and, with `columns`, for data that have no columns either.
+fn refuse_table(options: &TableOptions, data: impl fmt::Display, columns: bool) -> Result<()> {
+    let refuse = |arg, value: String, allowed| {
+        Err(CoreError::Param { op: "LoadOptions", arg, value: format!("{value} for {data}"), allowed }.into())
+    };
+    const TEXT: &str = "nothing, except for a table of text (.csv, .tsv, .amat, .txt)";
+    const TABLES: &str = "nothing, except for a table of text (.csv, .tsv, .amat, .txt) or an array (.npy, .npz)";
+    match options {
+        TableOptions { header, .. } if *header != Header::Auto => refuse("header", header.to_string(), TEXT),
+        TableOptions { label: Some(label), .. } if columns => refuse("label_column", label.clone(), TABLES),
+        TableOptions { drop: Some(drop), .. } if columns => refuse("drop", drop.join(","), TABLES),
+        _ => Ok(()),
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,28 +318,55 @@ enum Format {
     Libsvm,
 }
 
-/// The format that the extension tells; if it does not, the first bytes do.
-fn format(path: &Path) -> Result<Format> {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
-    match extension.as_str() {
+/// The format that the extension tells; if it does not, the first bytes do. An extension `.gz` comes after another one.
+fn format(source: &Source<'_>) -> Result<Format> {
+    let extension = |path: &Path| path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    let mut name = extension(source.path).unwrap_or_default();
+    let zipped = name == "gz";
+    if zipped {
+        name = source.path.file_stem().and_then(|stem| extension(Path::new(stem))).unwrap_or_default();
+    }
+    match name.as_str() {
         "npy" => return Ok(Format::Npy),
         "npz" => return Ok(Format::Npz),
         "csv" | "tsv" => return Ok(Format::Csv),
         "amat" | "txt" => return Ok(Format::Amat),
         "libsvm" | "svm" | "svmlight" => return Ok(Format::Libsvm),
-        "gz" | "idx" => return Ok(Format::Idx),
+        "idx" => return Ok(Format::Idx),
         _ => {}
     }
-    let mut start = Vec::new();
-    let file = File::open(path).map_err(Error::io("opening", path))?;
-    file.take(6).read_to_end(&mut start).map_err(Error::io("reading", path))?;
-    match start.as_slice() {
-        [0x1f, 0x8b, ..] | [0, 0, ..] => Ok(Format::Idx),
+    match source.start.as_slice() {
+        [0, 0, ..] => Ok(Format::Idx),
         [b'P', b'K', ..] => Ok(Format::Npz),
-        b"\x93NUMPY" => Ok(Format::Npy),
-        _ => Err(Error::Format {
-            path: path.into(),
-            known: "IDX (.gz, .idx or as in train-images-idx3-ubyte), .npy, .npz, .csv, .tsv, .amat, .txt, .libsvm, .svm",
-        }),
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Ok(Format::Npy),
+        start => match text_format(start) {
+            Some(format) => Ok(format),
+            None if zipped => Ok(Format::Idx),
+            None => Err(Error::Format {
+                path: source.path.into(),
+                known: "IDX (.idx or as in train-images-idx3-ubyte), .npy, .npz, .csv, .tsv, .amat, .txt, .libsvm, \
+                        .svm, each also with .gz",
+            }),
+        },
     }
+}
+
+/// The format of a text of numbers, told by its last whole line.
+fn text_format(start: &[u8]) -> Option<Format> {
+    let text = match str::from_utf8(start) {
+        Ok(text) => text,
+        // The last character may have been cut.
+        Err(error) if error.error_len().is_none() => str::from_utf8(&start[..error.valid_up_to()]).ok()?,
+        Err(_) => return None,
+    };
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let line = *lines.get(lines.len().saturating_sub(2))?;
+    let is_entry = |word: &str| word.split_once(':').is_some_and(|(index, _)| index.parse::<u32>().is_ok());
+    let mut words = line.split_ascii_whitespace();
+    if words.next().is_some_and(|label| label.parse::<f64>().is_ok()) && words.next().is_some_and(is_entry) {
+        return Some(Format::Libsvm);
+    }
+    let cells: Vec<Cell> = delimited::Separator::of(line).cells(line).into_iter().map(Cell::of).collect();
+    let has_numbers = cells.iter().any(|cell| matches!(cell, Cell::Number(_)));
+    (has_numbers && !cells.contains(&Cell::Text)).then_some(Format::Csv)
 }

@@ -4,7 +4,8 @@ use gm_core::{BitMatrix, Error as CoreError, Matrix, Purpose, Streams, check_len
 use rand::seq::SliceRandom;
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Likely, Result};
+use crate::reading::Reading;
 
 /// Grey levels of one byte, where level / scale is the probability that the unit is 1.
 ///
@@ -189,6 +190,8 @@ pub struct Split {
     origin: u64,
     /// The weight of each example, 1 on average.
     weights: Option<Vec<f32>>,
+    /// What readers made of the files.
+    readings: Vec<Reading>,
 }
 
 impl Split {
@@ -198,7 +201,8 @@ impl Split {
     ///
     /// [`Error::NoRows`] without examples, [`gm_core::Error::Param`] without units or with more than
     /// 2^32 examples, [`Error::Labels`] when labels and examples differ in number,
-    /// [`Error::OutOfRange`] when a probability is not in 0..1, [`Error::NotFinite`] for NaN or an infinity.
+    /// [`Error::OutOfRange`] when a probability is not in 0..1, [`Error::Missing`] for NaN, [`Error::NotFinite`] for an
+    /// infinity.
     pub fn new(values: Values, labels: Option<Vec<u16>>) -> Result<Self> {
         Self::named("Split::new", values, labels)
     }
@@ -217,11 +221,11 @@ impl Split {
             return Err(Error::Labels { name: name.into(), rows, labels: labels.len() });
         }
         match &values {
-            Values::Reals(means) => check_range(name, means)?,
+            Values::Reals(means) => check_range(name, means, Likely::Unscaled)?,
             Values::Numbers(numbers) => check_finite(name, numbers)?,
             Values::Bits(_) | Values::Levels(_) => {}
         }
-        Ok(Self { values, labels, image: None, origin: 0, weights: None })
+        Ok(Self { values, labels, image: None, origin: 0, weights: None, readings: Vec::new() })
     }
 
     /// Says that units are the pixels of a picture, row by row.
@@ -244,6 +248,19 @@ impl Split {
 
     pub(super) fn origin(&self) -> u64 {
         self.origin
+    }
+
+    /// Sets what readers made of the files.
+    pub(super) fn with_readings(mut self, readings: Vec<Reading>) -> Self {
+        self.readings = readings;
+        self
+    }
+
+    /// What readers made of the lines and columns of the files that the examples come from, one entry for each table of
+    /// text, and for each array with a column that rises from row to row.
+    #[must_use]
+    pub fn readings(&self) -> &[Reading] {
+        &self.readings
     }
 
     /// Number of examples.
@@ -336,7 +353,8 @@ impl Split {
         let labels = self.labels.as_ref().map(|labels| rows.iter().map(|&row| labels[row]).collect());
         let chosen = Self::named("Split::select", self.values.select(rows), labels)?;
         let weights = self.weights.as_ref().map(|weights| rows.iter().map(|&row| weights[row]).collect());
-        Ok(Self { image: self.image, origin: self.origin, weights, ..chosen })
+        let readings = self.readings.clone();
+        Ok(Self { image: self.image, origin: self.origin, weights, readings, ..chosen })
     }
 
     /// The probabilities of the chosen examples, [units, rows]. Binary data and numbers stay as they are.
@@ -438,7 +456,9 @@ impl Split {
         let labels: Option<Vec<&[u16]>> = parts.iter().map(|part| part.labels()).collect();
         let image = parts.first().and_then(|part| part.image);
         let joined = Self::named("data", concat_values(parts), labels.map(|labels| labels.concat()))?;
-        Ok(Self { image, origin: ALL_ROWS, ..joined })
+        let mut readings: Vec<Reading> = parts.iter().flat_map(|part| &part.readings).cloned().collect();
+        readings.dedup();
+        Ok(Self { image, origin: ALL_ROWS, readings, ..joined })
     }
 }
 
@@ -477,16 +497,19 @@ fn concat_bits(parts: &[&BitMatrix]) -> BitMatrix {
     BitMatrix::from_words(units, samples, words).expect("words of batches with equally many units")
 }
 
-pub(super) fn check_range(name: &str, means: &Matrix) -> Result<()> {
-    match first(means, |mean| !(0.0..=1.0).contains(&mean)) {
-        None => Ok(()),
-        Some((row, column, value)) => Err(Error::OutOfRange { name: name.into(), row, column, value }),
-    }
+pub(super) fn check_range(name: &str, means: &Matrix, likely: Likely) -> Result<()> {
+    let Some((row, column, value)) = first(means, |mean| !(0.0..=1.0).contains(&mean)) else { return Ok(()) };
+    // No scale and no threshold helps values that are not finite, so they are told first.
+    check_finite(name, means)?;
+    Err(Error::OutOfRange { name: name.into(), row, column, value, likely })
 }
 
 fn check_finite(name: &str, numbers: &Matrix) -> Result<()> {
     match first(numbers, |number| !number.is_finite()) {
         None => Ok(()),
+        Some((row, column, value)) if value.is_nan() => {
+            Err(Error::Missing { name: name.into(), row, column, value: "NaN".into() })
+        }
         Some((row, column, value)) => Err(Error::NotFinite { name: name.into(), row, column, value }),
     }
 }

@@ -2,7 +2,8 @@
 
 use gm_core::{BitMatrix, Matrix};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Likely, Result};
+use crate::reading::{Reading, TableOptions};
 use crate::split::{Levels, Split, Values};
 
 /// The values of a file, example by example.
@@ -24,6 +25,12 @@ pub(super) struct Table {
     pub(super) image: Option<(usize, usize)>,
     pub(super) cells: Cells,
     pub(super) labels: Option<Vec<u16>>,
+    /// Whether units after the last one are 0, since the file names only values that are not 0.
+    pub(super) sparse: bool,
+    /// The column of the file that each unit stands in, from 1, if it is not the unit's number.
+    pub(super) columns: Option<Vec<usize>>,
+    /// What the reader made of lines and columns.
+    pub(super) reading: Option<Reading>,
 }
 
 /// One value for each split of a source; validation and test may be missing.
@@ -40,13 +47,131 @@ impl<T> Parts<T> {
         [Some(&self.train), self.valid.as_ref(), self.test.as_ref()].into_iter().flatten()
     }
 
-    fn try_map<U>(self, convert: impl Fn(T) -> Result<U>) -> Result<Parts<U>> {
+    pub(super) fn try_map<U>(self, convert: impl Fn(T) -> Result<U>) -> Result<Parts<U>> {
         let train = convert(self.train)?;
         Ok(Parts { train, valid: self.valid.map(&convert).transpose()?, test: self.test.map(&convert).transpose()? })
     }
 }
 
+/// Number of rows from which rising whole numbers in a column are no accident, and from which consecutive ones are none.
+const RISING: usize = 10;
+const CONSECUTIVE: usize = 4;
+
 impl Table {
+    /// A dense table of `[samples, units]` without labels.
+    pub(super) fn new(name: String, [samples, units]: [usize; 2], cells: Cells) -> Self {
+        Self { name, units, samples, image: None, cells, labels: None, sparse: false, columns: None, reading: None }
+    }
+
+    fn cell(&self, row: usize, unit: usize) -> f32 {
+        match &self.cells {
+            Cells::Bytes(cells) => f32::from(cells[row * self.units + unit]),
+            Cells::Floats(cells) => cells[row * self.units + unit],
+        }
+    }
+
+    /// The units whose values are whole numbers that rise from row to row, as the numbers of rows do.
+    fn rising(&self) -> Vec<usize> {
+        let steps = |unit: usize| (1..self.samples).map(move |row| self.cell(row, unit) - self.cell(row - 1, unit));
+        let rises = |unit: usize| {
+            let whole = |step: f32| step.fract() == 0.0;
+            self.cell(0, unit).fract() == 0.0
+                && ((self.samples >= CONSECUTIVE && steps(unit).all(|step| step == 1.0))
+                    || (self.samples >= RISING && steps(unit).all(|step| step >= 1.0 && whole(step))))
+        };
+        if self.image.is_some() { Vec::new() } else { (0..self.units).filter(|&unit| rises(unit)).collect() }
+    }
+
+    /// The column of a unit.
+    fn column(&self, unit: usize) -> usize {
+        self.columns.as_ref().map_or(unit + 1, |columns| columns[unit])
+    }
+
+    /// What the reader made of the table, with the units that rise, if there is something to say.
+    fn reading(&mut self) -> Option<Reading> {
+        let rising: Vec<usize> = self.rising().into_iter().map(|unit| self.column(unit)).collect();
+        let reading = self.reading.take().or_else(|| {
+            let file = self.name.clone();
+            (!rising.is_empty()).then(|| Reading { file, ..Reading::default() })
+        })?;
+        let rising = rising.into_iter().map(|number| reading.column(number)).collect();
+        Some(Reading { rising, ..reading })
+    }
+
+    /// The table without the columns that options leave out, and with the labels of the column that they name.
+    pub(super) fn with_columns(mut self, options: &TableOptions) -> Result<Self> {
+        let find = |text: &str| match text.parse() {
+            Ok(number) if (1..=self.units).contains(&number) => Ok(number - 1),
+            _ => {
+                let known = format!("1 to {}, without names", self.units);
+                Err(Error::Column { path: self.name.as_str().into(), column: text.into(), known })
+            }
+        };
+        let given = |text: &&str| *text != "none";
+        let label = options.label.as_deref().filter(given).map(find).transpose()?;
+        let left_out = options.drop.iter().flatten().map(String::as_str).filter(given);
+        let left_out = left_out.map(find).collect::<Result<Vec<usize>>>()?;
+        if label.is_none() && left_out.is_empty() {
+            return Ok(self);
+        }
+        let keeps = |unit: &usize| Some(*unit) != label && !left_out.contains(unit);
+        let kept: Vec<usize> = (0..self.units).filter(keeps).collect();
+        if let Some(unit) = label {
+            self.labels = Some((0..self.samples).map(|row| self.label_at(row, unit)).collect::<Result<_>>()?);
+        }
+        fn chosen<T: Copy>(cells: &[T], units: usize, kept: &[usize]) -> Vec<T> {
+            cells.chunks(units.max(1)).flat_map(|row| kept.iter().map(|&unit| row[unit])).collect()
+        }
+        self.cells = match &self.cells {
+            Cells::Bytes(cells) => Cells::Bytes(chosen(cells, self.units, &kept)),
+            Cells::Floats(cells) => Cells::Floats(chosen(cells, self.units, &kept)),
+        };
+        let column = |unit: usize| Reading::default().column(unit + 1);
+        let (labels, left_out) = (label.map(column), left_out.into_iter().map(column).collect());
+        self.reading = Some(Reading { file: self.name.clone(), labels, left_out, ..Reading::default() });
+        (self.units, self.image) = (kept.len(), None);
+        self.columns = Some(kept.into_iter().map(|unit| unit + 1).collect());
+        Ok(self)
+    }
+
+    fn label_at(&self, row: usize, unit: usize) -> Result<u16> {
+        let value = self.cell(row, unit);
+        if value.fract() == 0.0 && (0.0..=65535.0).contains(&value) {
+            return Ok(value as u16);
+        }
+        let (name, row, column) = (self.name.clone(), row + 1, unit + 1);
+        match value.is_nan() {
+            true => Err(Error::Missing { name, row, column, value: "NaN".into() }),
+            false => Err(Error::Category { name, row, column, value, allowed: "from 0 to 65535".into() }),
+        }
+    }
+
+    /// Whether the first line was read as an example, and only values of later ones lie within 0..1.
+    fn odd_first_line(&self) -> bool {
+        let is_example = self.reading.as_ref().is_some_and(|reading| reading.first_line.is_some() && !reading.header);
+        match &self.cells {
+            Cells::Floats(cells) if is_example && self.samples > 1 => {
+                cells[self.units..].iter().all(|x| (0.0..=1.0).contains(x))
+            }
+            _ => false,
+        }
+    }
+
+    /// Appends units that are 0 in every row.
+    fn widen(&mut self, units: usize) {
+        fn padded<T: Copy + Default>(cells: &[T], units: usize, wider: usize) -> Vec<T> {
+            let row = |row: &[T]| row.iter().copied().chain(vec![T::default(); wider - units]).collect::<Vec<_>>();
+            cells.chunks(units).flat_map(row).collect()
+        }
+        if self.units > 0 && self.units < units {
+            self.cells = match &self.cells {
+                Cells::Bytes(cells) => Cells::Bytes(padded(cells, self.units, units)),
+                Cells::Floats(cells) => Cells::Floats(padded(cells, self.units, units)),
+            };
+            self.units = units;
+        }
+    }
+
     fn is_binary(&self) -> bool {
         match &self.cells {
             Cells::Bytes(cells) => cells.iter().all(|&cell| cell <= 1),
@@ -54,7 +179,7 @@ impl Table {
         }
     }
 
-    fn pack(self, binary: bool, beyond: Beyond) -> Result<Split> {
+    fn pack(mut self, binary: bool, beyond: Beyond) -> Result<Split> {
         if self.samples == 0 {
             return Err(Error::NoRows { name: self.name });
         }
@@ -63,8 +188,12 @@ impl Table {
             return Err(Error::Dimensions { name: self.name, shape, expected: "1 unit or more" });
         }
         let image = self.image.or_else(|| square(self.units));
+        let odd_first = self.odd_first_line();
+        let (reading, columns) = (self.reading(), self.columns.take());
         let values = pack_cells(self.cells, self.units, self.samples, binary, beyond)?;
-        let split = Split::named(&self.name, values, self.labels)?;
+        let split = Split::named(&self.name, values, self.labels);
+        let split = split.map_err(|error| in_the_file(error, columns.as_deref(), reading.as_ref(), odd_first))?;
+        let split = split.with_readings(reading.into_iter().collect());
         match image {
             Some((height, width)) => split.with_image(height, width),
             None => Ok(split),
@@ -72,8 +201,32 @@ impl Table {
     }
 }
 
-/// Packs the arrays of one data set alike: bytes become bits only if all bytes of all arrays are 0 or 1.
-pub(super) fn pack_all(tables: Parts<Table>, beyond: Beyond) -> Result<Parts<Split>> {
+/// The error of a table with the column of the file instead of the unit, and with the likely cause.
+fn in_the_file(error: Error, columns: Option<&[usize]>, reading: Option<&Reading>, odd_first: bool) -> Error {
+    let rises = |column| reading.is_some_and(|reading| reading.rising.iter().any(|rising| rising.number == column));
+    let place = |unit: usize| columns.map_or(unit, |columns| columns[unit - 1]);
+    match error {
+        Error::OutOfRange { name, row, column, value, .. } => {
+            let column = place(column);
+            let likely = match row {
+                _ if rises(column) => Likely::Index,
+                1 if odd_first => Likely::Header,
+                _ => Likely::Unscaled,
+            };
+            Error::OutOfRange { name, row, column, value, likely }
+        }
+        Error::Missing { name, row, column, value } => Error::Missing { name, row, column: place(column), value },
+        Error::NotFinite { name, row, column, value } => Error::NotFinite { name, row, column: place(column), value },
+        other => other,
+    }
+}
+
+/// Packs the arrays of one data set alike: bytes become bits only if all bytes of all arrays are 0 or 1, and sparse
+/// arrays have the units of the widest.
+pub(super) fn pack_all(mut tables: Parts<Table>, beyond: Beyond) -> Result<Parts<Split>> {
+    let widest = tables.iter().map(|table| table.units).max().unwrap_or(0);
+    let all = [Some(&mut tables.train), tables.valid.as_mut(), tables.test.as_mut()].into_iter().flatten();
+    all.filter(|table| table.sparse).for_each(|table| table.widen(widest));
     let grey = tables.iter().any(|table| matches!(table.cells, Cells::Bytes(_)) && !table.is_binary());
     tables.try_map(|table| {
         let binary = match table.cells {

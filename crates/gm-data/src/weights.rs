@@ -50,7 +50,7 @@ impl Cut {
 
 /// All numbers of a table, row by row.
 fn numbers(path: &Path) -> Result<Vec<f32>> {
-    let table: Table = read(path, &LoadOptions::default())?.train;
+    let table: Table = read(path, &LoadOptions { vectors: true, ..LoadOptions::default() })?.train;
     Ok(match table.cells {
         Cells::Bytes(cells) => cells.into_iter().map(f32::from).collect(),
         Cells::Floats(cells) => cells,

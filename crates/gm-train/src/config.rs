@@ -15,7 +15,7 @@ use crate::learner::{ModelSettings, Origin};
 use crate::rbm::RbmSettings;
 use crate::sbn::SbnSettings;
 use crate::start::StartModel;
-use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, load};
+use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, TableOptions, load};
 
 /// All that determines a run.
 ///
@@ -89,6 +89,9 @@ pub struct DataConfig {
     /// Units of a libsvm file; the highest index if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub units: Option<usize>,
+    /// How tables of text are read.
+    #[serde(default, skip_serializing_if = "TableOptions::is_usual")]
+    pub table: TableOptions,
     /// Whether the validation rows are learnt from as well.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub learn_validation: bool,
@@ -240,18 +243,12 @@ impl Config {
     ///
     /// Those of [`load`].
     pub fn load_data(&self) -> Result<Dataset> {
-        let data = &self.data;
-        let options = LoadOptions {
-            data_dir: data.data_dir.clone(),
-            cache_dir: data.cache_dir.clone(),
-            binarise: data.binarise,
-            units: data.units,
-            weights: data.weights.clone(),
-            numbers: self.model.settings().visible_kind().takes_numbers(),
-            invert: data.invert,
-        };
-        let loaded = load(&DataSpec::parse(&data.spec)?, &options)?;
-        Ok(if data.learn_validation { loaded.learning_validation()? } else { loaded })
+        let numbers = self.model.settings().visible_kind().takes_numbers();
+        let DataConfig { spec, data_dir, cache_dir, binarise, invert, units, weights, table, .. } = self.data.clone();
+        let folders = LoadOptions { data_dir, cache_dir, ..LoadOptions::default() };
+        let options = LoadOptions { binarise, units, weights, numbers, invert, table, ..folders };
+        let loaded = load(&DataSpec::parse(&spec)?, &options)?;
+        Ok(if self.data.learn_validation { loaded.learning_validation()? } else { loaded })
     }
 
     /// How grey levels become zeros and ones, if they do.

@@ -87,7 +87,7 @@ impl Complete {
         let kind = model.visible_kind();
         let (rows, shape) = (examples.rows.samples(), examples.shape(kind));
         let streams = context.streams();
-        let missing = self.mask.missing(sites(kind, model.visible()), rows, shape, &streams)?;
+        let missing = self.mask.missing_some(sites(kind, model.visible()), rows, shape, &streams)?;
         let settings = CompletionSettings { kernel: self.method, steps: self.steps, chains: self.chains };
         let found =
             watched("completing", |watch| Ok(complete(&model, &examples.rows, &missing, &settings, &streams, watch)?))?;

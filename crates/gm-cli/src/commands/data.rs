@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use gm_core::VisibleKind;
-use gm_data::{DatasetInfo, FileInfo, SplitInfo, SplitName, datasets};
+use gm_data::{Dataset, DatasetInfo, FileInfo, Reading, SplitInfo, SplitName, Values, datasets};
 use serde::Serialize;
 
 use crate::console::Progress;
@@ -12,6 +12,7 @@ use crate::data::{Folders, Rows};
 use crate::download::{Download, Found, Wanted};
 use crate::error::{Error, Result};
 use crate::output::{Listing, Report, table};
+use crate::tables::{self, Tables};
 
 /// Shows and fetches data sets
 #[derive(Clone, Debug, Subcommand)]
@@ -95,12 +96,19 @@ pub(crate) struct Info {
     data: String,
     #[command(flatten)]
     folders: Folders,
+    #[command(flatten)]
+    tables: Tables,
 }
 
 #[derive(Serialize)]
 struct InfoDocument {
     schema: &'static str,
     source: String,
+    /// What was made of the lines and columns of files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    readings: Vec<Reading>,
+    /// The kind of values, and what training needs for them.
+    values: String,
     train: SplitInfo,
     valid: SplitInfo,
     test: SplitInfo,
@@ -108,11 +116,43 @@ struct InfoDocument {
 
 impl Info {
     fn run(&self) -> Result<Report> {
-        let rows = Rows { data: self.data.clone(), folders: self.folders.clone(), binarise: None, invert: false };
-        let data = rows.dataset(VisibleKind::Gaussian)?;
+        let (folders, tables) = (self.folders.clone(), self.tables.clone());
+        let rows = Rows { data: self.data.clone(), folders, binarise: None, invert: false, tables };
+        let data = rows.dataset(VisibleKind::Gaussian, None)?;
         let [train, valid, test] = SplitName::ALL.map(|name| data.split(name).info());
-        let document = InfoDocument { schema: "gm-data-info/1", source: data.source.clone(), train, valid, test };
+        let (readings, values) = (data.train.readings().to_vec(), values(&data, [&train, &valid, &test]));
+        let (schema, source) = ("gm-data-info/1", data.source);
+        let document = InfoDocument { schema, source, readings, values, train, valid, test };
         Report::new(document.text(), &document)
+    }
+}
+
+/// The greatest number of categories that are suggested for whole numbers.
+const CATEGORIES: usize = 32;
+
+/// The kind of values, and what training needs for them.
+fn values(data: &Dataset, infos: [&SplitInfo; 3]) -> String {
+    let all = SplitName::ALL.map(|name| data.split(name).values());
+    let drawn = "drawn as 0 and 1 anew in every batch of training";
+    if all.iter().any(|values| matches!(values, Values::Numbers(_))) {
+        let low = infos.iter().map(|info| info.lowest).fold(f32::INFINITY, f32::min);
+        let high = infos.iter().map(|info| info.highest).fold(f32::NEG_INFINITY, f32::max);
+        let categories = match data.categories() {
+            Ok(count) if count <= CATEGORIES => ", or --visible softmax for categories",
+            _ => "",
+        };
+        return format!("numbers from {low} to {high}; needs --binarise threshold:T or --visible gaussian{categories}");
+    }
+    match all {
+        [Values::Bits(_), Values::Bits(_), Values::Bits(_)] => match data.one_hot_categories() {
+            Some(count) if count > 2 => format!(
+                "0 and 1, with one 1 in each group of {count}, as one-hot categories have; --visible softmax takes them \
+                 as categories"
+            ),
+            _ => "0 and 1".into(),
+        },
+        [Values::Levels(_), ..] => format!("grey levels, {drawn}"),
+        _ => format!("numbers between 0 and 1, {drawn}"),
     }
 }
 
@@ -124,10 +164,8 @@ impl InfoDocument {
         if let Some((height, width)) = self.train.image {
             head.add("picture", format!("{height} x {width}"));
         }
-        head.add(
-            "values",
-            if self.train.binary { "0 and 1" } else { "grey levels, drawn as 0 and 1 anew in every batch of training" },
-        );
+        head.add("values", &self.values);
+        tables::lines(&self.readings).into_iter().for_each(|(name, text)| head.add(name, text));
         let mut rows =
             vec![["split", "rows", "mean", "constant units", "duplicates", "labels"].map(String::from).to_vec()];
         for (name, info) in SplitName::ALL.iter().zip([&self.train, &self.valid, &self.test]) {

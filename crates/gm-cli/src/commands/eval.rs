@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
 use crate::model::{self, Either};
 use crate::output::{Listing, Report, threads_of};
+use crate::tables::Tables;
 
 /// Measures the mean log-likelihood of data, in nats, or the errors of a classifier
 ///
@@ -60,6 +61,8 @@ pub(crate) struct Eval {
     binarise: Option<gm_data::Binarise>,
     #[arg(long, requires = "data", help = INVERT)]
     invert: bool,
+    #[command(flatten)]
+    tables: Tables,
     #[arg(long, requires = "data", help = TEST_SPLIT)]
     split: Option<Part>,
     /// Enumerate the partition function, or fail if that is impossible
@@ -219,7 +222,8 @@ impl Eval {
     }
 
     fn rows(&self, spec: &str) -> Rows {
-        Rows { data: spec.into(), folders: self.folders.clone(), binarise: self.binarise, invert: self.invert }
+        let (folders, tables) = (self.folders.clone(), self.tables.clone());
+        Rows { data: spec.into(), folders, binarise: self.binarise, invert: self.invert, tables }
     }
 
     fn part(&self) -> Part {
@@ -350,7 +354,7 @@ impl Eval {
 pub(crate) fn examples(rows: &Rows, split: Option<Part>, model: &Model, path: &Path) -> Result<EvalData> {
     if let Part::Split(name) = split.unwrap_or(Part::Split(SplitName::Test)) {
         let kind = model.visible_kind();
-        let data = rows.dataset(kind)?;
+        let data = rows.dataset(kind, Some(model.visible()))?;
         let found = EvalData::for_kind(kind, &data, name, rows.binarise)?;
         check_units(model, path, &data.source, found.rows.units())?;
         return Ok(found);

@@ -172,6 +172,10 @@ impl Options for Finetune {
         &self.new.0.shared
     }
 
+    fn start(&self) -> Option<PathBuf> {
+        self.model.clone()
+    }
+
     fn check(&self, data: &Dataset) -> Result<()> {
         self.check_random()?;
         let Some(path) = &self.model else { return Ok(()) };

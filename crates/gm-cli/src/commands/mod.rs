@@ -96,7 +96,7 @@ fn plain(word: &str) -> String {
 }
 
 /// Reads a count that must not be 0.
-fn at_least_one(text: &str) -> std::result::Result<usize, String> {
+pub(crate) fn at_least_one(text: &str) -> std::result::Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("must be 1 or more".into()),
         Ok(count) => Ok(count),

@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::files::{Kind, Target, save};
 use crate::output::Report;
 use crate::report::{self, Folder};
+use crate::tables::Tables;
 
 /// Writes the report of a run: one self-contained page of HTML
 ///
@@ -39,6 +40,8 @@ pub(crate) struct ReportPage {
     binarise: Option<Binarise>,
     #[arg(long, requires = "data", help = INVERT)]
     invert: bool,
+    #[command(flatten)]
+    tables: Tables,
     #[arg(long, requires = "data", help = TEST_SPLIT)]
     split: Option<Part>,
     /// The page to write, a .html file [default: report.html in the run folder, where it replaces an older page]
@@ -91,8 +94,8 @@ impl ReportPage {
 
     /// Measures the likelihood of rows and keeps the figures in the run folder.
     fn measure(&self, spec: &str, folder: &Folder, context: &Context) -> Result<()> {
-        let rows =
-            Rows { data: spec.into(), folders: self.folders.clone(), binarise: self.binarise, invert: self.invert };
+        let (folders, tables) = (self.folders.clone(), self.tables.clone());
+        let rows = Rows { data: spec.into(), folders, binarise: self.binarise, invert: self.invert, tables };
         let data = examples(&rows, self.split, &folder.model, &folder.model_path())?;
         let settings = EvalSettings { seed: context.seed(), ..EvalSettings::default() };
         let found = watched(label(&folder.model), |watch| Ok(evaluate(&folder.model, &data, &settings, watch)?))?;

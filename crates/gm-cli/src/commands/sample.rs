@@ -188,7 +188,7 @@ impl Sample {
         let (Some(values), Some(mask)) = (&self.clamp, &self.mask) else { return Ok(None) };
         let (kind, visible) = (model.visible_kind(), model.visible());
         let (values, sites) = (given("--clamp", values.clone(), (kind, visible), chains)?, sites(kind, visible));
-        let free = mask.missing(sites, chains, picture::shape_of(sites, None), &context.streams())?;
+        let free = mask.missing_some(sites, chains, picture::shape_of(sites, None), &context.streams())?;
         Ok(Some(Clamp { mask: mask_of_units(kind, &free.flipped()), values }))
     }
 }

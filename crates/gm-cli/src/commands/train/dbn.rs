@@ -87,6 +87,10 @@ impl Options for DbnOptions {
         &self.shared
     }
 
+    fn start(&self) -> Option<PathBuf> {
+        self.extend.as_deref().map(model_of)
+    }
+
     fn takes_numbers(&self) -> bool {
         self.visible() != Visible::Bernoulli
     }

@@ -18,6 +18,7 @@ use crate::data::{DATA, Folders, INVERT};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::output::Report;
+use crate::tables::{Tables, data_units};
 use crate::training;
 use course::Course;
 
@@ -84,6 +85,11 @@ pub(super) trait Options {
         None
     }
 
+    /// The file of the model to start from.
+    fn start(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// The number of rows that are evaluated, if it is not the default.
     fn watched(&self) -> Option<usize> {
         None
@@ -113,6 +119,8 @@ pub(super) struct Shared {
     learn_validation: bool,
     #[arg(long, help = INVERT)]
     invert: bool,
+    #[command(flatten)]
+    tables: Tables,
     /// Number of passes over the training rows [default: enough for about 30000 updates]
     #[arg(long, value_name = "N")]
     pub(super) epochs: Option<u64>,
@@ -231,7 +239,11 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
     let spec = shared.data.as_deref().unwrap_or_default();
     let (weights, numbers, invert) = (options.weights().cloned(), options.takes_numbers(), shared.invert);
     let load_options = LoadOptions { weights, numbers, invert, ..shared.folders.options(shared.binarise) };
+    // A model that cannot be read is refused later, with a better reason.
+    let start = options.start().and_then(|path| gm_data::load_model(path).ok());
+    let load_options = shared.tables.apply(start.as_ref().map(data_units), load_options);
     let mut data = load(&DataSpec::parse(spec)?, &load_options)?;
+    shared.tables.check(&data.train)?;
     if shared.learn_validation {
         data = data.learning_validation()?;
     }
@@ -254,6 +266,8 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
         learn_validation: shared.learn_validation,
         weights: load_options.weights,
         invert: shared.invert,
+        units: load_options.units,
+        table: load_options.table,
         ..config.data
     };
     training::run(|| Run::create_with(folder, &config, data), !shared.no_report)
