@@ -69,13 +69,7 @@ impl Mask {
     /// # Errors
     ///
     /// The errors of [`missing`](Self::missing), and [`Error::Option`] if no unit of any row is missing.
-    pub(crate) fn missing_some(
-        &self,
-        units: usize,
-        rows: usize,
-        shape: Shape,
-        streams: &Streams,
-    ) -> Result<BitMatrix> {
+    pub(crate) fn missing_some(&self, units: usize, rows: usize, shape: Shape, streams: &Streams) -> Result<BitMatrix> {
         let missing = self.missing(units, rows, shape, streams)?;
         if missing.ones() > 0 {
             return Ok(missing);
