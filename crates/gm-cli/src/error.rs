@@ -65,7 +65,7 @@ pub(crate) enum Error {
         /// The option.
         option: &'static str,
         /// The error of the file.
-        source: Data,
+        source: Box<Data>,
     },
     /// An option has an effect only together with another option.
     #[error("{option} {value} needs {needs}")]
@@ -221,12 +221,7 @@ impl Error {
             ),
             Self::Core(error) => core_remedy(error),
             Self::Data(error) => data_remedy(error),
-            Self::Side { option: "--clamp", source: Data::Missing { .. } } => {
-                Some("give any number in its place if the mask says that the unit is free")
-            }
-            Self::Side { option: "--mask", source: Data::Missing { .. } } => {
-                Some("a mask has 1 for a unit that is marked, and 0 for others")
-            }
+            Self::Side { option, source } => side_remedy(option, source),
             Self::Train(error) => train_remedy(error),
             _ => None,
         }
@@ -244,6 +239,17 @@ impl Error {
             Some(remedy) => format!("{text}; {remedy}"),
             None => text,
         }
+    }
+}
+
+/// The remedy for the file of an option.
+fn side_remedy(option: &str, error: &Data) -> Option<&'static str> {
+    match (option, error) {
+        ("--clamp", Data::Missing { .. }) => {
+            Some("give any number in its place if the mask says that the unit is free")
+        }
+        ("--mask", Data::Missing { .. }) => Some("a mask has 1 for a unit that is marked, and 0 for others"),
+        _ => None,
     }
 }
 
@@ -301,7 +307,7 @@ fn data_remedy(error: &Data) -> Option<&'static str> {
             Likely::Inverted => "leave out --invert",
             _ => "binarise with --binarise threshold:T, or train an rbm, dbm or dbn with --visible gaussian",
         }),
-        Data::Missing { row: 1, .. } => Some(
+        Data::Missing { row: 1, column: 1, value, .. } if value == "``" => Some(
             "leave out the rows or columns that lack values, or fill them in; if the first line names the columns, pass \
              --header yes",
         ),

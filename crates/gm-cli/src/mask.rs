@@ -131,7 +131,7 @@ pub(crate) fn given(
     rows: usize,
 ) -> Result<Batch> {
     let name = path.display().to_string();
-    let refuse = |source| Error::Side { option, source: in_file(source, &name) };
+    let refuse = |source| Error::Side { option, source: in_file(source, &name).into() };
     let spec = DataSpec::Path(path);
     // Numbers of any size are read, so that an error can say what the option takes.
     let options = LoadOptions { numbers: true, vectors: true, units: Some(sites(kind, units)), ..Default::default() };

@@ -33,7 +33,7 @@ impl<'a> Source<'a> {
     pub(super) fn open(path: &'a Path) -> Result<Self> {
         let file = File::open(path).map_err(Error::io("opening", path))?;
         let metadata = file.metadata().map_err(Error::io("reading", path))?;
-        let size = metadata.is_file().then(|| metadata.len());
+        let size = metadata.is_file().then_some(metadata.len());
         let mut plain = Peeked::new(Box::new(file), GZIP.len() as u64);
         if plain.start.get_ref()[..] != GZIP {
             plain.look(SNIFFED);

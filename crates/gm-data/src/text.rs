@@ -19,7 +19,7 @@ pub(super) enum Cell {
 }
 
 /// The marks of missing values, in lower case. A number that is NaN is another.
-const MISSING: [&str; 12] = ["", "?", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "missing", "-", "."];
+const MISSING: [&str; 11] = ["", "?", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "-", "."];
 
 impl Cell {
     /// Reads a cell. `True` and `False` are 1 and 0.

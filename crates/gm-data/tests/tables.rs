@@ -25,8 +25,7 @@ fn rows_by(name: &str, content: impl AsRef<[u8]>, options: &LoadOptions) -> Resu
 }
 
 fn rows(name: &str, content: impl AsRef<[u8]>) -> Split {
-    let rows = rows_by(name, content, &LoadOptions::default());
-    rows.unwrap_or_else(|error| panic!("{name}: {error}"))
+    rows_by(name, content, &LoadOptions::default()).expect(name)
 }
 
 fn numbers() -> LoadOptions {
@@ -309,7 +308,7 @@ fn rejects_gzip_that_is_damaged_or_unfolds_to_too_much() {
     damaged[checksum] ^= 1;
     assert!(rows_by("a.csv.gz", damaged, &LoadOptions::default()).unwrap_err().starts_with("reading a.csv.gz: "));
     let bomb = gzip(&[&b"1 1:1 #"[..], &vec![b'x'; 80 << 20]].concat());
-    let error = rows_by("a.svm.gz", bomb, &LoadOptions::default()).err().expect("the file unfolds to 80 MiB");
+    let error = rows_by("a.svm.gz", bomb, &LoadOptions::default()).expect_err("the file unfolds to 80 MiB");
     assert!(error.ends_with("it unfolds to more than 128 times its size and 64 MiB"), "{error}");
 }
 
