@@ -1,5 +1,8 @@
 //! Deep Boltzmann machines with visible units of other kinds: training, likelihoods and files.
 
+mod common;
+
+use common::SHORT;
 use std::ops::ControlFlow;
 
 use gm_core::{
@@ -128,7 +131,8 @@ fn law_both_sides_of_a_density_meet_the_exact_one() {
     assert_eq!((exact.mean_log_prob.side, exact.visible.as_deref()), ("exact", Some("gaussian")));
     assert!(exact.elbo.unwrap() <= exact.mean_log_prob.value && exact.free_energy_gap.unwrap().abs() < 1e-3);
     let ais = AisSettings { runs: 400, schedule: Schedule::Linear(400) };
-    let settings = EvalSettings { exact: Exact::No, ais, raise_walks: 400, ..EvalSettings::default() };
+    let settings =
+        EvalSettings { exact: Exact::No, ais, raise_walks: 400, tempering: SHORT, ..EvalSettings::default() };
     let found = evaluate_dbm(&source(), &data, &settings, &mut unwatched).unwrap();
     let (p, truth) = (&found.mean_log_prob, exact.mean_log_prob.value);
     assert!(p.low < truth && truth - p.low < 0.5 && p.high == f64::INFINITY, "{p:?} around {truth}");

@@ -1,5 +1,8 @@
 //! Training and evaluation of deep belief networks.
 
+mod common;
+
+use common::SHORT;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -381,6 +384,7 @@ fn stat_mean_evaluation_brackets_the_exact_value() {
         exact: Exact::No,
         ais: AisSettings { runs: 500, schedule: Schedule::Linear(500) },
         raise_walks: 500,
+        tempering: SHORT,
         bound: BoundSettings { samples: 2_000, repeats: 1 },
         seed: 1,
         ..Default::default()

@@ -1,5 +1,8 @@
 //! Deep belief networks with visible units of other kinds: training, likelihoods and labels.
 
+mod common;
+
+use common::SHORT;
 use std::ops::ControlFlow;
 
 use gm_core::{AisSettings, Matrix, ModelKind, Purpose, Schedule, Streams, VisibleKind, unwatched};
@@ -199,6 +202,7 @@ fn stat_mean_evaluation_brackets_the_exact_value() {
             exact: Exact::No,
             ais: AisSettings { runs: 500, schedule: Schedule::Linear(500) },
             raise_walks: 500,
+            tempering: SHORT,
             bound: BoundSettings { samples: 1_000, repeats: 1 },
             seed: 1,
             ..Default::default()

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{builtin, mean, pack, rbm_of, wave};
+use common::{SHORT, builtin, mean, pack, rbm_of, wave};
 use gm_core::{AisSettings, BitMatrix, Error as CoreError, Matrix, Schedule, Streams, Vector, unwatched};
 use gm_data::{Binarise, SplitName};
 use gm_eval::{Error, EvalData, EvalReport, EvalSettings, Exact, TemperingSettings, evaluate_rbm};
@@ -16,6 +16,7 @@ fn annealed(runs: usize, schedule: Schedule) -> EvalSettings {
         exact: Exact::No,
         ais: AisSettings { runs, schedule },
         raise_walks: 200,
+        tempering: SHORT,
         seed: 3,
         ..Default::default()
     }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::builtin;
+use common::{SHORT, builtin};
 use gm_core::{
     BitMatrix, Gaussian, Matrix, ModelKind, Purpose, Stack, Standardise, Streams, Vector, VisibleKind, VisibleUnits,
     unwatched,
@@ -66,7 +66,7 @@ fn law_both_sides_of_the_likelihood_with_label_units_meet_the_exact_one() {
     let (rbm, _) = fit(&data, &RbmSettings { epochs: 200, ..bars(0.0) }, 2);
     let test = EvalData::from_dataset(&data, SplitName::Test, None).unwrap();
     let exact = evaluate_rbm(&rbm, &test, &EvalSettings::default(), &mut unwatched).unwrap().mean_log_prob.value;
-    let settings = EvalSettings { exact: Exact::No, raise_walks: 400, ..EvalSettings::default() };
+    let settings = EvalSettings { exact: Exact::No, raise_walks: 400, tempering: SHORT, ..EvalSettings::default() };
     let settings =
         EvalSettings { ais: gm_core::AisSettings { runs: 400, schedule: gm_core::Schedule::Linear(400) }, ..settings };
     let found = evaluate_rbm(&rbm, &test, &settings, &mut unwatched).unwrap();
@@ -241,7 +241,8 @@ fn law_both_sides_of_a_density_meet_the_exact_one() {
     let exact = evaluate_rbm(&source(), &data, &EvalSettings::default(), &mut unwatched).unwrap();
     assert_eq!((exact.mean_log_prob.side, exact.visible.as_deref()), ("exact", Some("gaussian")));
     let ais = gm_core::AisSettings { runs: 400, schedule: gm_core::Schedule::Linear(400) };
-    let settings = EvalSettings { exact: Exact::No, ais, raise_walks: 400, ..EvalSettings::default() };
+    let settings =
+        EvalSettings { exact: Exact::No, ais, raise_walks: 400, tempering: SHORT, ..EvalSettings::default() };
     let found = evaluate_rbm(&source(), &data, &settings, &mut unwatched).unwrap();
     let (p, truth) = (&found.mean_log_prob, exact.mean_log_prob.value);
     assert!(p.low < truth && truth < p.high && p.high - p.low < 1.0, "{p:?} around {truth}");
@@ -350,7 +351,8 @@ fn misses(interval: impl Fn(&gm_eval::EvalReport) -> (f64, f64)) -> usize {
         (VisibleKind::Labelled { classes: 3 }, 7),
     ];
     let ais = gm_core::AisSettings { runs: 200, schedule: gm_core::Schedule::Linear(150) };
-    let settings = EvalSettings { exact: Exact::No, ais, raise_walks: 200, ..EvalSettings::default() };
+    let settings =
+        EvalSettings { exact: Exact::No, ais, raise_walks: 200, tempering: SHORT, ..EvalSettings::default() };
     let mut misses = 0;
     for (k, (kind, units)) in kinds.into_iter().enumerate() {
         for case in 0..24 {

@@ -8,10 +8,14 @@ use std::path::Path;
 
 use gm_core::{BitMatrix, Format, Matrix, ModelData, Vector};
 use gm_data::{Binarise, Dataset, Split, Values};
+use gm_eval::TemperingSettings;
 use gm_rbm::Rbm;
 use gm_testkit::Fixture;
 use gm_train::{Config, Event, ModelConfig, Outcome, RbmSettings, Run, Unobserved};
 use serde_json::Value;
+
+/// Parallel tempering that suffices for small models.
+pub(crate) const SHORT: TemperingSettings = TemperingSettings { temperatures: 6, sweeps: 200 };
 
 /// A configuration with a small step from checkpoint to checkpoint.
 pub(crate) fn config(spec: &str, rbm: RbmSettings) -> Config {
