@@ -264,6 +264,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::hints::CommandLine;
 
     /// The answer of a server to a request. The last of a list of answers is repeated.
     #[derive(Clone, Copy, Debug, PartialEq)]
@@ -348,7 +349,8 @@ mod tests {
             std::fs::write(folder.path().join("rows.gz.part"), already).unwrap();
         }
         let server = Server::start(&content, ways);
-        let found = fetch(&server.address, folder.path(), &content).map_err(|error| error.line());
+        let found = fetch(&server.address, folder.path(), &content)
+            .map_err(|error| error.line(&CommandLine::with(&[("--mirror", None)])));
         (found, server.asked(), std::fs::read(folder.path().join("rows.gz")).ok())
     }
 
@@ -416,7 +418,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.gz");
         std::fs::write(&path, "mine").unwrap();
-        let error = fetch("http://127.0.0.1:1", folder.path(), &content()).unwrap_err().line();
+        let error = fetch("http://127.0.0.1:1", folder.path(), &content()).unwrap_err().line(&CommandLine::default());
         assert!(error.contains("rows.gz: is not the file of that name in this data set"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), b"mine");
     }
@@ -424,10 +426,10 @@ mod tests {
     #[test]
     fn rejects_servers_that_are_not_there_and_parts_that_are_taken() {
         let (content, folder) = (content(), tempfile::tempdir().unwrap());
-        let error = fetch("http://127.0.0.1:1", folder.path(), &content).unwrap_err().line();
+        let error = fetch("http://127.0.0.1:1", folder.path(), &content).unwrap_err().line(&CommandLine::default());
         assert!(error.starts_with("http://127.0.0.1:1/rows.gz: "), "{error}");
         let _held = exclusive(&folder.path().join("rows.gz.part")).unwrap();
-        let error = fetch("http://127.0.0.1:1", folder.path(), &content).unwrap_err().line();
+        let error = fetch("http://127.0.0.1:1", folder.path(), &content).unwrap_err().line(&CommandLine::default());
         assert!(error.contains("another process is fetching this file"), "{error}");
     }
 }

@@ -52,18 +52,22 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Accepts a path whose extension is one of `kinds` and that holds no file, or with `force` any file.
+    /// Accepts the path of an option whose extension is one of `kinds` and that holds no file, or with `force` any
+    /// file.
     ///
     /// # Errors
     ///
-    /// [`Error::Option`] for another extension, [`Error::Exists`] for an existing file without `force`.
-    pub(crate) fn new(path: &Path, kinds: &[Kind], force: bool) -> Result<Self> {
-        let extension =
-            path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
-        let Some(&kind) = kinds.iter().find(|kind| kind.extension() == extension) else {
+    /// [`Error::Option`] for another extension, and the errors of [`check_free`].
+    pub(crate) fn new((option, path): (&'static str, &Path), kinds: &[Kind], force: bool) -> Result<Self> {
+        check_regular(option, path)?;
+        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+        let Some(&kind) = kinds.iter().find(|kind| Some(kind.extension()) == extension.as_deref()) else {
             let allowed = kinds.iter().map(|kind| format!(".{}", kind.extension())).collect::<Vec<_>>().join(", ");
-            let value = format!("{} ends in `{extension}`", path.display());
-            return Err(Error::Option { option: "--out", value, allowed });
+            let value = match extension {
+                Some(extension) => format!("{} ends in `{extension}`", path.display()),
+                None => format!("{} has no extension", path.display()),
+            };
+            return Err(Error::Option { option, value, allowed });
         };
         check_free(path, force)?;
         Ok(Self { path: path.into(), kind })
@@ -152,6 +156,22 @@ impl Target {
     }
 }
 
+/// Refuses a folder, a pipe and a device. A file is written under another name and renamed when it is whole, which
+/// would put it in their place.
+///
+/// # Errors
+///
+/// [`Error::Option`] naming the path and what it is.
+pub(crate) fn check_regular(option: &'static str, path: &Path) -> Result<()> {
+    let what = match std::fs::metadata(path).map(|found| found.file_type()) {
+        Ok(kind) if kind.is_dir() => "a folder",
+        Ok(kind) if !kind.is_file() => "a pipe or a device",
+        _ => return Ok(()),
+    };
+    let value = format!("{} is {what}", path.display());
+    Err(Error::Option { option, value, allowed: "a file, which appears when it is whole".into() })
+}
+
 /// Refuses a path that holds a file, unless `force` is set.
 ///
 /// # Errors
@@ -235,6 +255,7 @@ fn fill_array<N: npyz::AutoSerialize, T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hints::CommandLine;
 
     #[test]
     fn table_values_are_written_a_sample_a_row() {
@@ -255,11 +276,11 @@ mod tests {
         let parts = [values.columns(0, 2).into_owned(), values.columns(2, 1).into_owned()];
         for (name, whole) in [("a.csv", csv(&values).into_bytes()), ("a.npy", npy(&values).unwrap())] {
             let path = folder.path().join(name);
-            let target = Target::new(&path, &[Kind::Csv, Kind::Npy], false).unwrap();
+            let target = Target::new(("--out", &path), &[Kind::Csv, Kind::Npy], false).unwrap();
             target.write_rows([3, 2], false, |rows| parts.iter().try_for_each(rows)).unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), whole, "{name}");
         }
-        let target = Target::new(&folder.path().join("b.npy"), &[Kind::Npy], false).unwrap();
+        let target = Target::new(("--out", &folder.path().join("b.npy")), &[Kind::Npy], false).unwrap();
         target.write_rows([2, 2], true, |rows| rows(&parts[0])).unwrap();
         assert_eq!(std::fs::read(target.path()).unwrap(), npy(&parts[0]).unwrap());
     }
@@ -267,12 +288,12 @@ mod tests {
     #[test]
     fn rejects_rows_that_fail_without_leaving_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        let target = Target::new(&folder.path().join("a.npy"), &[Kind::Npy], false).unwrap();
+        let target = Target::new(("--out", &folder.path().join("a.npy")), &[Kind::Npy], false).unwrap();
         let failed = target.write_rows([3, 1], true, |rows| {
             rows(&Matrix::zeros(1, 1))?;
             Err::<(), _>(Error::Picture { detail: "on purpose".into() })
         });
-        assert!(failed.unwrap_err().line().contains("on purpose"));
+        assert!(failed.unwrap_err().line(&CommandLine::with(&[("--force", None)])).contains("on purpose"));
         assert!(target.write_rows([3, 1], true, |rows| rows(&Matrix::zeros(1, 2))).is_err(), "a row is missing");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
@@ -280,12 +301,22 @@ mod tests {
     #[test]
     fn rejects_unknown_extensions_and_present_files() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Target::new(&folder.path().join("a.jpg"), &[Kind::Png, Kind::Csv], false).unwrap_err();
-        assert!(error.line().ends_with("a.jpg ends in `jpg`, allowed: .png, .csv"), "{}", error.line());
+        let error =
+            Target::new(("--filters", &folder.path().join("a.jpg")), &[Kind::Png, Kind::Csv], false).unwrap_err();
+        assert!(
+            error.line(&CommandLine::with(&[("--force", None)])).ends_with("a.jpg ends in `jpg`, allowed: .png, .csv"),
+            "{}",
+            error.line(&CommandLine::with(&[("--force", None)]))
+        );
         let path = folder.path().join("a.csv");
-        let target = Target::new(&path, &[Kind::Csv], false).unwrap();
+        let target = Target::new(("--out", &path), &[Kind::Csv], false).unwrap();
         target.write_values(&Matrix::zeros(1, 1)).unwrap();
-        assert!(Target::new(&path, &[Kind::Csv], false).unwrap_err().line().contains("pass --force"));
-        assert!(Target::new(&path, &[Kind::Csv], true).is_ok());
+        assert!(
+            Target::new(("--out", &path), &[Kind::Csv], false)
+                .unwrap_err()
+                .line(&CommandLine::with(&[("--force", None)]))
+                .contains("pass --force")
+        );
+        assert!(Target::new(("--out", &path), &[Kind::Csv], true).is_ok());
     }
 }

@@ -9,6 +9,7 @@ mod data;
 mod download;
 mod error;
 mod files;
+mod hints;
 mod mask;
 mod memory;
 mod model;
@@ -21,11 +22,12 @@ mod units;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
 
 use crate::commands::{Command, Context};
 use crate::console::Verbosity;
 use crate::error::{Error, Result};
+use crate::hints::CommandLine;
 
 /// Trains deep generative models of binary data, measures them in nats, samples, infers, completes and inspects
 ///
@@ -94,17 +96,20 @@ impl Program {
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    let program = Program::parse();
+    let mut command = Program::command();
+    let matches = command.get_matches_mut();
+    let program = Program::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
+    let command = CommandLine::of(&command, &matches);
     console::start(program.common.verbosity());
     match program.run() {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(INTERRUPTED),
         Err(error) if error.is_interruption() => {
-            console::say(&format!("dgm: {}", error.line()));
+            console::say(&format!("dgm: {}", error.line(&command)));
             ExitCode::from(INTERRUPTED)
         }
         Err(error) => {
-            console::say(&format!("dgm: error: {}", error.line()));
+            console::say(&format!("dgm: error: {}", error.line(&command)));
             ExitCode::FAILURE
         }
     }

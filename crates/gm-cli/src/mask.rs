@@ -194,6 +194,7 @@ fn in_file(error: gm_data::Error, file: &str) -> gm_data::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hints::CommandLine;
 
     fn on(mask: &str, shape: Shape) -> Vec<usize> {
         let missing = mask.parse::<Mask>().unwrap().missing(6, 1, shape, &Streams::new(0)).unwrap();
@@ -214,6 +215,10 @@ mod tests {
         assert!("lft".parse::<Mask>().unwrap_err().contains("is not left, right"));
         assert!("random:2".parse::<Mask>().unwrap_err().contains("from 0 to 1"));
         let error = Mask::Left.missing(5, 1, (2, 3), &Streams::new(0)).unwrap_err();
-        assert!(error.line().contains("--mask: left, allowed: random:P or a file"), "{}", error.line());
+        assert!(
+            error.line(&CommandLine::default()).contains("--mask: left, allowed: random:P or a file"),
+            "{}",
+            error.line(&CommandLine::default())
+        );
     }
 }

@@ -1,35 +1,119 @@
-//! The memory that training needs and the memory that is free, so that a run that cannot fit is refused before it
-//! starts.
+//! The memory that a job needs and the memory that is free, so that a job that cannot fit is refused before it starts.
 
 use std::fs;
 
 use crate::error::{Error, Result};
+use crate::hints::CommandLine;
 
 /// Number of bytes that training keeps for a parameter: the weights, their arrangement for either direction and for
 /// draws, the gradient, the state of the optimiser, and two copies while a checkpoint is written. A run of 784-20000 in
 /// batches of 500 peaks at 51, with the activations of batches and of the evaluations of validation rows.
 const BYTES_A_PARAMETER: u64 = 42;
 
-/// Refuses a model that needs more memory than is free.
-///
-/// # Errors
-///
-/// [`Error::Memory`] with the need, the free memory and its limit. If the system does not tell, no model is refused.
-pub(crate) fn check(layers: &[usize]) -> Result<()> {
-    check_within(layers, left())
+/// The name under which the parameters of a model take memory.
+const PARAMETERS: &str = "parameters";
+
+/// The memory that a job takes besides what is loaded already. Sums and products stop at the greatest number.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Need {
+    /// For each reason its setting, the number that was set, and the bytes.
+    parts: Vec<(&'static str, u64, u64)>,
 }
 
-fn check_within(layers: &[usize], left: Option<(u64, &'static str)>) -> Result<()> {
-    let (parameters, Some((left, limit))) = (parameters(layers), left) else { return Ok(()) };
-    let needed = parameters.saturating_mul(BYTES_A_PARAMETER);
-    if needed <= left {
-        return Ok(());
+impl Need {
+    /// The memory of training a model of these layers, without its chains and batches.
+    pub(crate) fn of_parameters(layers: &[usize]) -> Self {
+        let count = parameters(layers);
+        Self { parts: vec![(PARAMETERS, count, count.saturating_mul(BYTES_A_PARAMETER))] }
     }
-    Err(Error::Memory { parameters, needed: mib(needed), left: mib(left), limit })
+
+    /// Adds the bytes of a product of counts, of which the greatest is named.
+    pub(crate) fn and(mut self, counts: &[(&'static str, usize)], bytes: u64) -> Self {
+        let all = counts.iter().fold(bytes, |all, &(_, count)| all.saturating_mul(count as u64));
+        if let Some(&(setting, count)) = counts.iter().max_by_key(|(_, count)| *count) {
+            self.parts.push((setting, count as u64, all));
+        }
+        self
+    }
+
+    /// Refuses a job that needs more memory than is free.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Memory`] with the need, the free memory and its limit.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.check_within(left().unwrap_or((i64::MAX as u64, "the address space")))
+    }
+
+    fn check_within(&self, (left, limit): (u64, &'static str)) -> Result<()> {
+        let needed = self.parts.iter().fold(0, |all: u64, (_, _, bytes)| all.saturating_add(*bytes));
+        match self.parts.iter().max_by_key(|(_, _, bytes)| *bytes) {
+            Some(&(setting, count, _)) if needed > left => {
+                Err(Error::Memory(Shortage { setting, count, needed: mib(needed), left: mib(left), limit }))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// More memory than is free.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", self.said_of(&format!("`{setting}` {count}")))]
+pub(crate) struct Shortage {
+    /// The setting that takes most of it.
+    setting: &'static str,
+    /// Its number.
+    count: u64,
+    /// The MiB that the job takes.
+    needed: u64,
+    /// The MiB that are free.
+    left: u64,
+    /// The limit behind them.
+    limit: &'static str,
+}
+
+impl Shortage {
+    /// The text, with the option that was given.
+    pub(crate) fn in_options(&self, command: &CommandLine) -> String {
+        match command.option_of(self.setting, &self.count.to_string()) {
+            Some(option) => self.said_of(&format!("{option} {}", self.count)),
+            None => self.to_string(),
+        }
+    }
+
+    fn said_of(&self, most: &str) -> String {
+        let Self { setting, count, needed, left, limit } = self;
+        if *setting == PARAMETERS {
+            return format!(
+                "training {count} parameters takes about {needed} MiB beside the data, {left} MiB are free ({limit})"
+            );
+        }
+        format!("about {needed} MiB are needed, most of them for {most}; {left} MiB are free ({limit})")
+    }
+
+    /// What can be done.
+    pub(crate) fn remedy(&self, command: &CommandLine) -> String {
+        let what = match (self.setting == PARAMETERS, command.has("--hidden")) {
+            (true, true) => "use fewer --hidden units",
+            (true, false) => "use fewer hidden units",
+            (false, _) => "choose a smaller number",
+        };
+        format!("{what}, or raise the limit")
+    }
 }
 
 fn mib(bytes: u64) -> u64 {
     bytes >> 20
+}
+
+/// Bytes of a state of each layer, as bits.
+pub(crate) fn bits(layers: &[usize]) -> u64 {
+    layers.iter().fold(0, |all: u64, &units| all.saturating_add(8 * (units as u64).div_ceil(64)))
+}
+
+/// Bytes of a mean of each unit.
+pub(crate) fn floats(layers: &[usize]) -> u64 {
+    layers.iter().fold(0, |all: u64, &units| all.saturating_add(4u64.saturating_mul(units as u64)))
 }
 
 /// The number of weights between neighbouring layers, and of biases.
@@ -82,18 +166,39 @@ mod tests {
         assert_eq!(kib_of("", "VmSize:"), None);
     }
 
+    const LIMIT: &str = "the limit of the control group";
+
+    fn refused(need: &Need, mib: u64, options: &[(&str, Option<&str>)]) -> String {
+        need.check_within((mib << 20, LIMIT)).unwrap_err().line(&CommandLine::with(options))
+    }
+
     #[test]
     fn rejects_models_that_do_not_fit() {
         assert_eq!(parameters(&[784, 500]), 393_284);
-        let limit = "the limit of the control group";
-        assert!(check_within(&[784, 500], Some((64 << 20, limit))).is_ok());
-        assert!(check_within(&[784, 20_000], None).is_ok());
-        let error = check_within(&[784, 20_000], Some((400 << 20, limit))).unwrap_err().line();
+        assert!(Need::of_parameters(&[784, 500]).check_within((64 << 20, LIMIT)).is_ok());
+        let large = Need::of_parameters(&[784, 20_000]);
+        let text = "training 15700784 parameters takes about 628 MiB beside the data, 400 MiB are free (the limit of \
+                    the control group); use fewer ";
+        assert_eq!(refused(&large, 400, &[("--hidden", None)]), format!("{text}--hidden units, or raise the limit"));
+        assert_eq!(refused(&large, 400, &[]), format!("{text}hidden units, or raise the limit"));
+        let endless = Need::of_parameters(&[usize::MAX, usize::MAX]);
+        assert!(endless.check_within((1 << 40, LIMIT)).is_err() && endless.check().is_err());
+    }
+
+    #[test]
+    fn rejects_counts_that_do_not_fit_by_the_greatest_of_them() {
+        let need = |chains, temperatures| {
+            Need::of_parameters(&[12, 3]).and(&[("chains", chains), ("temperatures", temperatures)], 100)
+        };
+        assert!(need(1 << 10, 10).check_within((64 << 20, LIMIT)).is_ok());
+        let options = [("--chains", Some("100")), ("--temperatures", Some("1048576"))];
         assert_eq!(
-            error,
-            "training 15700784 parameters takes about 628 MiB beside the data, 400 MiB are free (the limit of the \
-             control group); use fewer --hidden units, or raise the limit"
+            refused(&need(100, 1 << 20), 400, &options),
+            "about 10000 MiB are needed, most of them for --temperatures 1048576; 400 MiB are free (the limit of the \
+             control group); choose a smaller number, or raise the limit"
         );
-        assert!(check_within(&[usize::MAX, usize::MAX], Some((1 << 40, limit))).is_err());
+        assert!(refused(&need(1 << 20, 10), 400, &options).contains("most of them for `chains` 1048576; 400 MiB"));
+        assert!(need(usize::MAX, usize::MAX).check().is_err());
+        assert_eq!((bits(&[1, 64, 65]), floats(&[3, 5])), (32, 32));
     }
 }

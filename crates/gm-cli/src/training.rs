@@ -8,7 +8,9 @@ use gm_data::{Binarise, Reading};
 use gm_eval::{
     ChainSettings, Model, SampleSource, chains_of, first_layer_filters, independent_samples, strongest_units,
 };
-use gm_train::{DataConfig, EpochRecord, Event, Figures, Observer, Outcome, Run};
+use gm_train::{
+    Backfit, Config, DataConfig, EpochRecord, Event, Figures, ModelConfig, Observer, Outcome, Pretrain, Run,
+};
 use image::RgbImage;
 use serde::Serialize;
 use serde_json::Value;
@@ -16,7 +18,7 @@ use serde_json::Value;
 use crate::console::{Interrupt, Progress};
 use crate::error::{Error, Result};
 use crate::files::save_picture;
-use crate::memory;
+use crate::memory::Need;
 use crate::model;
 use crate::output::{Listing, Report};
 use crate::picture::{self, Chart, Curve, Shape};
@@ -148,7 +150,7 @@ pub(crate) fn run(prepare: impl FnOnce() -> gm_train::Result<Run>, report: bool)
     // A run may write its first checkpoint while it is prepared. A signal from then on ends it as one of an update does.
     Interrupt::listen();
     let run = prepare()?;
-    memory::check(&run.layers())?;
+    Need::of_parameters(&run.layers()).check()?;
     let (folder, config) = (run.folder().to_path_buf(), run.config().clone());
     let data = run.data();
     let units = config.model.settings().visible_kind();
@@ -170,7 +172,8 @@ pub(crate) fn run(prepare: impl FnOnce() -> gm_train::Result<Run>, report: bool)
     let report = report && kind != ModelKind::Classifier;
     let held_out = if report { HeldOut::of(data, &config)? } else { None };
     let mut watcher = Watcher::new(format!("{kind} {}", dashed(&layers)));
-    let outcome = run.train(&mut watcher)?;
+    let rows = data.train.len();
+    let outcome = run.train(&mut watcher).map_err(|error| exploded(error, &config, rows))?;
     let shape = picture::shape_of(visible, image);
     let history = history(&folder.join("metrics.jsonl"))?;
     let mut files = match outcome {
@@ -204,6 +207,24 @@ pub(crate) fn run(prepare: impl FnOnce() -> gm_train::Result<Run>, report: bool)
     let mut report = Report::new(document.text(), &document)?;
     report.interrupted = epochs.is_none();
     Ok(report)
+}
+
+/// Adds the setting that was the learning rate to an error of parameters that exploded, for `rows` training rows.
+fn exploded(error: gm_train::Error, config: &Config, rows: usize) -> Error {
+    let gm_train::Error::Diverged { step, .. } = error else { return error.into() };
+    let settings = config.model.settings();
+    let updates = rows.div_ceil(settings.batch_size().max(1)).max(1) as u64;
+    let (epoch, epochs) = (step.saturating_sub(1) / updates, settings.epochs());
+    let (rate, penalty) = match &config.model {
+        ModelConfig::Dbm(dbm) if epoch < epochs.saturating_sub(dbm.epochs) => {
+            ("pretrain_learning_rate", dbm.pretrain == Pretrain::Grow)
+        }
+        ModelConfig::Dbn(dbn) if dbn.backfit != Backfit::None && epoch >= epochs.saturating_sub(dbn.backfit_epochs) => {
+            ("backfit_learning_rate", false)
+        }
+        _ => ("learning_rate", true),
+    };
+    Error::Diverged { error, rate, penalty }
 }
 
 /// Units of layers as text, such as 784-200-200.

@@ -167,11 +167,11 @@ fn rejects_options_that_do_not_go_together() {
         ("finetune model.gm --data digits --out run", "run: already holds a run"),
         (
             "eval model.gm --data digits --classify",
-            "--classify: a rbm without label units, allowed: a rbm or dbn trained with --labels, or a classifier",
+            "--classify: an rbm without label units, allowed: an rbm or dbn trained with --labels, or a classifier",
         ),
         (
             "finetune model.gm --config rbm.toml",
-            "--config: one that trains a rbm, allowed: one that trains a classifier",
+            "--config: one that trains an rbm, allowed: one that trains a classifier",
         ),
         ("finetune model.gm --data digits --no-report --out no", "--no-report: given, allowed: none for a classifier"),
         ("finetune --resume run", "run: the run is finished after 1 epochs"),

@@ -130,7 +130,7 @@ fn rejects_a_folder_that_holds_a_run() {
     let train = ["train", "rbm", "--data", "bars-and-stripes:2", "--hidden", "2", "--epochs", "3", "--out", "run"];
     workshop.dgm(&train).assert().success();
     let model = workshop.read("run/model.gm");
-    let says = ["run: already holds a run", "use --resume RUN or --out RUN"];
+    let says = ["run: already holds a run", "use --out RUN, or `dgm train --resume RUN`"];
     assert_parts(&workshop.refuses(&train), &says);
     assert_parts(&workshop.refuses(&["train", "--config", "run/config.toml", "--out", "run"]), &says);
     assert!(workshop.read("run/model.gm") == model, "the run was touched");
@@ -200,7 +200,7 @@ fn rejects_values_that_options_do_not_take() {
     assert_parts(&workshop.refuses(&["eval", "model.gm", "--ais-runs", "0"]), &["set it with --ais-runs"]);
     let line = workshop.refuses(&["eval", "model.gm", "--ais-temperatures", "1"]);
     assert_parts(&line, &["set it with --ais-temperatures"]);
-    assert_parts(&workshop.refuses(&["eval", "model.gm", "--data-dir", "x"]), &["--data-dir: x", "--data only"]);
+    assert_parts(&workshop.refuses(&["eval", "model.gm", "--data-dir", "x"]), &["--data-dir x needs --data"]);
     for arguments in [
         &["eval", "model.gm", "--exact", "--ais-runs", "3"][..],
         &["eval", "model.gm", "--data", "digits", "--exact", "--raise-walks", "3"],

@@ -212,9 +212,9 @@ fn rejects_folders_that_hold_no_whole_run() {
     // A model of another shape and an evaluation of it replace the files.
     train(&workshop, "sbn", &["--hidden", "2"]);
     workshop.json(&["eval", "sbn/model.gm", "--data", "bars-and-stripes:3", "--out", "other.json"]);
-    swap("eval.json", Some(&workshop.read("other.json")), &["rbm/eval.json", "an evaluation of a sbn [9, 2]"]);
+    swap("eval.json", Some(&workshop.read("other.json")), &["rbm/eval.json", "an evaluation of an sbn [9, 2]"]);
     let config = workshop.text("rbm/config.toml").replace("hidden = 8", "hidden = 9");
-    swap("config.toml", Some(config.as_bytes()), &["hidden layers [8]", "config.toml describes a rbm with [9]"]);
+    swap("config.toml", Some(config.as_bytes()), &["hidden layers [8]", "config.toml describes an rbm with [9]"]);
 }
 
 #[test]

@@ -120,29 +120,29 @@ fn rejects_options_that_a_sigmoid_belief_net_does_not_have() {
     let workshop = Workshop::with_model();
     trained(&workshop);
     for (line, expected) in [
-        ("eval run/model.gm", "--data: none, allowed: rows to evaluate a sbn on"),
+        ("eval run/model.gm", "--data: none, allowed: rows to evaluate an sbn on"),
         (
             "eval run/model.gm --data bars-and-stripes:3 --ais-runs 5",
-            "--ais-runs: 5, allowed: none for a sbn, which has no partition function",
+            "--ais-runs: 5, allowed: none for an sbn, which has no partition function",
         ),
         ("eval model.gm --data digits --samples 5", "--samples: 5, allowed: none for a model without recognition net"),
         (
             "sample run/model.gm --steps 5",
-            "--steps: 5, allowed: none for a sbn without --clamp, whose samples are independent",
+            "--steps: 5, allowed: none for an sbn without --clamp, whose samples are independent",
         ),
         (
             "infer model.gm --data digits --method gibbs --out h.npy",
-            "--method: gibbs, allowed: exact for a rbm, whose hidden units are independent given the data",
+            "--method: gibbs, allowed: exact for an rbm, whose hidden units are independent given the data",
         ),
         (
             "infer run/model.gm --data bars-and-stripes:3 --method exact --steps 3 --out h.npy",
-            "--steps: 3, allowed: together with --method gibbs or mean-field only",
+            "--steps 3 needs --method gibbs or mean-field",
         ),
         (
             "inspect run/model.gm --posterior 000111000 --causes 1,1",
             "--causes: 1,1, allowed: two different numbers from 0 to 6",
         ),
-        ("inspect model.gm --posterior 1", "--posterior: a rbm, allowed: a sbn, whose causes compete"),
+        ("inspect model.gm --posterior 1", "--posterior: an rbm, allowed: an sbn, whose causes compete"),
         ("train sbn --data digits --rule vimco --sleep 0.3", "--sleep 0.3 needs --rule rws"),
         (
             "train sbn --data digits --rule vimco --samples 1",

@@ -45,7 +45,7 @@ fn table_an_rbm_with_label_units_goes_through_every_command() {
 fn rejects_label_options_that_do_not_belong() {
     let workshop = Workshop::with_model();
     let refused = workshop.refuses(&words("eval model.gm --data digits --classify"));
-    assert!(refused.contains("a rbm without label units, allowed: a rbm or dbn trained with --labels"), "{refused}");
+    assert!(refused.contains("an rbm without label units, allowed: an rbm or dbn trained with --labels"), "{refused}");
     let misused = workshop.misused(&words("train rbm --data digits --class-weight 2 --out run"));
     assert!(misused.contains("--labels"), "{misused}");
     workshop.write("rows.csv", "0,1\n1,0\n0,0\n1,1\n0,1\n1,0\n");

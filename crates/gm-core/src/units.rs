@@ -51,6 +51,18 @@ impl ModelKind {
         }
     }
 
+    /// The name with its article, for sentences. The names `rbm` and `sbn` are read letter by letter.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Rbm => "an rbm",
+            Self::Sbn => "an sbn",
+            Self::Dbm => "a dbm",
+            Self::Dbn => "a dbn",
+            Self::Classifier => "a classifier",
+        }
+    }
+
     /// The number of the model in the header of a file, 1 to 5.
     #[must_use]
     pub fn code(self) -> u32 {

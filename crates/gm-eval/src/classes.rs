@@ -298,7 +298,7 @@ pub fn classify(model: &Model, data: &ClassData) -> Result<ClassReport> {
             dbn.log_class_probs(&dbn.standardised(&rows))?
         }
         Model::Sbn(_) | Model::Dbm(_) => {
-            let (arg, value) = ("model", format!("a {}", model.kind()));
+            let (arg, value) = ("model", model.kind().noun().into());
             return Err(CoreError::Param { op: "classify", arg, value, allowed: "a model with label units" }.into());
         }
     };

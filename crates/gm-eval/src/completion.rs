@@ -164,7 +164,7 @@ impl CompletionSettings {
     /// Refuses what does not fit; the number of sweeps.
     fn check(&self, model: &Model, rows: &Batch, missing: &BitMatrix) -> Result<usize> {
         if let (Some(kernel), false) = (self.kernel, matches!(model, Model::Sbn(_))) {
-            let allowed = format!("none for a {}, which has one way", model.kind());
+            let allowed = format!("none for {}, which has one way", model.kind().noun());
             return Err(Error::setting(OP, "method", kernel.method(), allowed));
         }
         let usual = if matches!(model, Model::Sbn(_) | Model::Dbn(_)) { 200 } else { 1_000 };

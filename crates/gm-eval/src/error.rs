@@ -56,6 +56,18 @@ pub enum Error {
         /// The values that fit.
         allowed: String,
     },
+    /// A setting has an effect only together with another one, whose name stands in backticks.
+    #[error("{op}: `{arg}` {value} needs {needs}")]
+    Needs {
+        /// The operation.
+        op: &'static str,
+        /// The setting.
+        arg: &'static str,
+        /// The value given.
+        value: String,
+        /// The other setting, with its value.
+        needs: String,
+    },
 }
 
 impl Error {
@@ -67,6 +79,11 @@ impl Error {
         allowed: impl Into<String>,
     ) -> Self {
         Self::Setting { op, arg, value: value.to_string(), allowed: allowed.into() }
+    }
+
+    /// The refusal of a setting that lacks another one.
+    pub(crate) fn needs(op: &'static str, arg: &'static str, value: impl ToString, needs: &str) -> Self {
+        Self::Needs { op, arg, value: value.to_string(), needs: needs.into() }
     }
 
     /// Whether a callback asked to stop.

@@ -90,7 +90,7 @@ pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
     Err(CoreError::Param {
         op: "convert_model",
         arg: "to",
-        value: format!("{to} for a {from} of {depth} hidden layer{plural} and {} visible units", data.visible),
+        value: format!("{to} for {} of {depth} hidden layer{plural} and {} visible units", from.noun(), data.visible),
         allowed: "rbm, dbm and dbn for each other with one hidden layer, dbm for a dbn, and sbn for a dbn with bernoulli units",
     }
     .into())

@@ -107,7 +107,7 @@ impl PosteriorMethod {
         match (model, self) {
             (Model::Rbm(_), Self::Exact) => Ok(()),
             (Model::Rbm(_), _) => {
-                refused(self.as_str(), "exact for a rbm, whose hidden units are independent given the data")
+                refused(self.as_str(), "exact for an rbm, whose hidden units are independent given the data")
             }
             (Model::Dbm(_), Self::Recognition | Self::Importance) => {
                 refused("one that needs a recognition net", "mean-field, gibbs or exact for a dbm")

@@ -265,7 +265,7 @@ impl SampleSettings {
         let given = [("steps", self.steps), ("thin", self.thin), ("chains", self.chains)];
         match given.into_iter().find_map(|(arg, given)| Some((arg, given?))) {
             Some((arg, given)) => {
-                let allowed = "none for a sbn without `clamp`, whose samples are independent";
+                let allowed = "none for an sbn without `clamp`, whose samples are independent";
                 Err(Error::setting("sample", arg, given, allowed))
             }
             None => Ok(()),

@@ -107,7 +107,7 @@ fn rejects_settings_and_masks_that_do_not_fit() {
     let kernel = CompletionSettings { kernel: Some(SbnKernel::Gibbs), ..usual };
     assert_eq!(
         error(&rbm, mask(), kernel),
-        "complete: `method` is single-site Gibbs sampling, allowed: none for a rbm, which has one way"
+        "complete: `method` is single-site Gibbs sampling, allowed: none for an rbm, which has one way"
     );
     let importance = CompletionSettings { kernel: Some(SbnKernel::Importance), ..usual };
     let found = error(&small(ModelKind::Sbn).model, mask(), importance);

@@ -121,7 +121,7 @@ fn table_the_usual_method_is_reported() {
 #[test]
 fn rejects_methods_that_a_model_does_not_have() {
     let cases = [
-        (ModelKind::Rbm, "gibbs", "exact for a rbm, whose hidden units are independent given the data"),
+        (ModelKind::Rbm, "gibbs", "exact for an rbm, whose hidden units are independent given the data"),
         (ModelKind::Sbn, "importance", "gibbs, mean-field or exact"),
         (ModelKind::Dbm, "recognition", "mean-field, gibbs or exact for a dbm"),
         (ModelKind::Dbn, "mean-field", "recognition, gibbs or exact for a dbn"),

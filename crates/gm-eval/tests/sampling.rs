@@ -155,7 +155,7 @@ fn rejects_settings_that_do_not_fit_the_model() {
     let sbn_with = |settings: SampleSettings| {
         Sampling::new(&small(ModelKind::Sbn).model, &settings, &Streams::new(7)).unwrap_err().to_string()
     };
-    let none = "none for a sbn without `clamp`, whose samples are independent";
+    let none = "none for an sbn without `clamp`, whose samples are independent";
     let steps = SampleSettings { steps: Some(5), ..Default::default() };
     assert_eq!(sbn_with(steps), format!("sample: `steps` is 5, allowed: {none}"));
     let empty = SampleSettings { count: 0, ..Default::default() };
@@ -170,12 +170,7 @@ fn rejects_settings_that_do_not_fit_the_model() {
         (
             ModelKind::Rbm,
             ChainSettings { method: Some(ChainMethod::Importance), ..Default::default() },
-            "gibbs or tempering for a rbm",
-        ),
-        (
-            ModelKind::Rbm,
-            ChainSettings { temperatures: Some(3), ..Default::default() },
-            "together with `method` tempering only",
+            "gibbs or tempering for an rbm",
         ),
         (ModelKind::Dbn, ChainSettings { beta: Some(0.5), ..Default::default() }, "none for a dbn"),
         (ModelKind::Rbm, ChainSettings { beta: Some(-1.0), ..Default::default() }, "0 to 1"),
@@ -185,6 +180,9 @@ fn rejects_settings_that_do_not_fit_the_model() {
         let error = chains_of(&small(kind).model, 5, &settings, &Streams::new(7)).unwrap_err().to_string();
         assert!(error.starts_with("chains_of: `") && error.ends_with(&format!(", allowed: {allowed}")), "{error}");
     }
+    let few = ChainSettings { temperatures: Some(3), ..Default::default() };
+    let error = chains_of(&small(ModelKind::Rbm).model, 5, &few, &Streams::new(7)).unwrap_err().to_string();
+    assert_eq!(error, "chains_of: `temperatures` 3 needs `method` tempering");
 }
 
 #[test]

@@ -293,7 +293,7 @@ fn rejects_models_to_start_from_that_do_not_fit() {
         "{text}"
     );
     let sbn = saved(folder.path(), "sbn.gm", &zeros(ModelKind::Sbn, &[9, 8]));
-    assert!(error(sbn, small()).contains("`start` is a sbn, allowed: a file with a restricted Boltzmann machine"));
+    assert!(error(sbn, small()).contains("`start` is an sbn, allowed: a file with a restricted Boltzmann machine"));
     let whole = saved(folder.path(), "whole.gm", &zeros(ModelKind::Dbn, &[9, 8, 10]));
     let text = error(whole.clone(), small());
     assert!(text.contains("`backfit` is none with no layer to add, allowed: up-down or rws"), "{text}");

@@ -323,7 +323,7 @@ fn rejects_what_units_of_a_kind_cannot_learn() {
     assert_eq!(text, "RbmSettings: `least_variance` is 0, allowed: above 0, at most 1");
     let rbm = Rbm::from_data(source().to_data().unwrap()).unwrap().to_data().unwrap();
     let text = convert_model(rbm, ModelKind::Sbn).unwrap_err().to_string();
-    assert!(text.contains("sbn for a rbm of 1 hidden layer and gaussian visible units"), "{text}");
+    assert!(text.contains("sbn for an rbm of 1 hidden layer and gaussian visible units"), "{text}");
 }
 
 // ---- Intervals ----

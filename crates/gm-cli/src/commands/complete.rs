@@ -81,7 +81,7 @@ struct Document {
 
 impl Complete {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
-        let target = Target::new(&self.out, &[Kind::Png, Kind::Npy, Kind::Csv], self.force)?;
+        let target = Target::new(("--out", &self.out), &[Kind::Png, Kind::Npy, Kind::Csv], self.force)?;
         let model = model::load(&self.model)?;
         let examples = self.rows.choose(&self.data.load_for(&model, &self.model, self.split)?)?;
         let kind = model.visible_kind();

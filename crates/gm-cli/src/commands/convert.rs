@@ -52,12 +52,13 @@ impl Convert {
             value: self.to.display().to_string(),
             allowed: Format::ALLOWED.into(),
         })?;
+        files::check_regular("OUT", &self.to)?;
+        files::check_free(&self.to, self.force)?;
         let data = model::load_data(&self.from)?;
         let data = match self.kind {
             Some(kind) => gm_eval::convert_model(data, kind)?,
             None => data,
         };
-        files::check_free(&self.to, self.force)?;
         gm_data::save_model(&self.to, &data)?;
         let bytes = std::fs::metadata(&self.to).map_err(Error::io("reading", &self.to))?.len();
         let layers = data.stack.layers();

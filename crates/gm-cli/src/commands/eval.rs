@@ -153,15 +153,17 @@ struct PartitionDocument {
 
 impl Eval {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
-        let target =
-            self.per_example.as_ref().map(|path| Target::new(path, &[Kind::Npy, Kind::Csv], self.force)).transpose()?;
-        let out = self.out.as_ref().map(|path| Target::new(path, &[Kind::Json], self.force)).transpose()?;
+        let target = |option, path: &Option<PathBuf>, kinds: &[Kind]| {
+            path.as_ref().map(|path| Target::new((option, path), kinds, self.force)).transpose()
+        };
+        let rows = target("--per-example", &self.per_example, &[Kind::Npy, Kind::Csv])?;
+        let out = target("--out", &self.out, &[Kind::Json])?;
         let report = match model::load_either(&self.model)? {
-            Either::Classifier(net) => self.evaluate_classifier(&net, target.as_ref())?,
-            Either::Model(model) if self.classify => self.classify_by(&model, target.as_ref())?,
+            Either::Classifier(net) => self.evaluate_classifier(&net, rows.as_ref())?,
+            Either::Model(model) if self.classify => self.classify_by(&model, rows.as_ref())?,
             Either::Model(model) => {
                 self.check_options(&model)?;
-                self.measure(&model, target.as_ref(), context)?
+                self.measure(&model, rows.as_ref(), context)?
             }
         };
         out.map_or(Ok(()), |out| out.write_text(report.document()))?;
@@ -194,8 +196,8 @@ impl Eval {
     /// Measures the errors of a model's label units.
     fn classify_by(&self, model: &Model, target: Option<&Target>) -> Result<Report> {
         if model.classes() == 0 {
-            let value = format!("a {} without label units", model.kind());
-            let allowed = "a rbm or dbn trained with --labels, or a classifier".into();
+            let value = format!("{} without label units", model.kind().noun());
+            let allowed = "an rbm or dbn trained with --labels, or a classifier".into();
             return Err(Error::Option { option: "--classify", value, allowed });
         }
         self.judged((model.visible_kind(), model.visible()), model.classes(), target, |data| Ok(classify(model, data)?))
@@ -263,7 +265,7 @@ impl Eval {
     fn check_options(&self, model: &Model) -> Result<()> {
         let (annealing, drawing) = (self.annealing(), self.drawing());
         let (useless, allowed) = match model.kind() {
-            ModelKind::Sbn => (&annealing[..], "none for a sbn, which has no partition function"),
+            ModelKind::Sbn => (&annealing[..], "none for an sbn, which has no partition function"),
             ModelKind::Dbm => (&drawing[3..], "none for a dbm"),
             ModelKind::Dbn => (&[][..], ""),
             ModelKind::Rbm | ModelKind::Classifier => (&drawing[..], "none for a model without recognition net"),
@@ -317,14 +319,11 @@ impl Eval {
 
     /// The report without data, which is the partition function of a model.
     fn without_data(&self, model: &Model, settings: &EvalSettings) -> Result<Report> {
-        if let Some(folder) = &self.folders.data_dir {
-            let allowed = "together with --data only".into();
-            return Err(Error::Option { option: "--data-dir", value: folder.display().to_string(), allowed });
-        }
+        Error::needs("--data-dir", self.folders.data_dir.as_ref().map(|folder| folder.display()), false, "--data")?;
         let began = Instant::now();
         let found = watched(label(model), |watch| Ok(evaluate_partition(model, settings, watch)?))?;
         let Some(log_partition) = found else {
-            let (value, allowed) = ("none".into(), format!("rows to evaluate a {} on", model.kind()));
+            let (value, allowed) = ("none".into(), format!("rows to evaluate {} on", model.kind().noun()));
             return Err(Error::Option { option: "--data", value, allowed });
         };
         let mut listing = Listing::default();

@@ -152,7 +152,7 @@ impl Finetune {
         match model {
             ModelConfig::Classifier(settings) => settings.start = self.model.clone().or(settings.start.take()),
             other => {
-                let value = format!("one that trains a {}", other.settings().kind());
+                let value = format!("one that trains {}", other.settings().kind().noun());
                 let allowed = "one that trains a classifier; `dgm train --config` takes others".into();
                 return Err(Error::Option { option: "--config", value, allowed });
             }

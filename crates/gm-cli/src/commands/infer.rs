@@ -84,7 +84,7 @@ struct Probabilities {
 
 impl Infer {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
-        let target = Target::new(&self.out, &[Kind::Npy, Kind::Csv], self.force)?;
+        let target = Target::new(("--out", &self.out), &[Kind::Npy, Kind::Csv], self.force)?;
         let model = match model::load_either(&self.model)? {
             Either::Classifier(net) => return self.classify(&net, &target),
             Either::Model(model) => model,
@@ -151,17 +151,11 @@ impl Infer {
 
     /// Refuses options that the method does not use, and methods that the model does not have.
     fn check(&self, model: &Model, method: PosteriorMethod) -> Result<()> {
-        let refuse =
-            |option, value: String, allowed: &str| Err(Error::Option { option, value, allowed: allowed.into() });
-        match (self.samples, self.steps) {
-            (Some(samples), _) if !method.draws() || matches!(model, Model::Dbn(_)) => {
-                refuse("--samples", samples.to_string(), "together with --method recognition or importance only")
-            }
-            (_, Some(steps)) if !method.sweeps() => {
-                refuse("--steps", steps.to_string(), "together with --method gibbs or mean-field only")
-            }
-            _ => Ok(method.check(model)?),
-        }
+        const DRAWS: &str = "--method recognition or importance with an sbn";
+        let draws = method.draws() && matches!(model, Model::Sbn(_));
+        Error::needs("--samples", self.samples, draws, DRAWS)?;
+        Error::needs("--steps", self.steps, method.sweeps(), "--method gibbs or mean-field")?;
+        Ok(method.check(model)?)
     }
 }
 

@@ -90,7 +90,8 @@ impl std::str::FromStr for Pair {
 
 impl Inspect {
     pub(super) fn run(&self) -> Result<Report> {
-        let target = self.filters.as_ref().map(|path| Target::new(path, &[Kind::Png], self.force)).transpose()?;
+        let target =
+            self.filters.as_ref().map(|path| Target::new(("--filters", path), &[Kind::Png], self.force)).transpose()?;
         let data = model::load_data(&self.model)?;
         if let Some(target) = target {
             let weights = first_layer_filters(&data);
@@ -116,7 +117,7 @@ impl Inspect {
 
     fn explain(&self, data: &ModelData, seen: &Seen) -> Result<ExplainingAway> {
         if data.kind != ModelKind::Sbn {
-            let (value, allowed) = (format!("a {}", data.kind), "a sbn, whose causes compete".into());
+            let (value, allowed) = (data.kind.noun().into(), "an sbn, whose causes compete".into());
             return Err(Error::Option { option: "--posterior", value, allowed });
         }
         let causes = self.causes.map(|Pair(causes)| causes);

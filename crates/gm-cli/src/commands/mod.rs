@@ -22,7 +22,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 pub(crate) use complete::{picture_of, side_by_side};
 pub(crate) use eval::{examples, label};
 
-use crate::error::{Error, Result, in_options};
+use crate::error::{Error, Result};
+use crate::hints::in_options;
 use crate::output::Report;
 
 /// The subcommands.

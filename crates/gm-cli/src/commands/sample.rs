@@ -108,7 +108,7 @@ struct Document {
 impl Sample {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
         let kinds = [Kind::Png, Kind::Npy, Kind::Csv];
-        let target = self.out.as_ref().map(|path| Target::new(path, &kinds, self.force)).transpose()?;
+        let target = self.out.as_ref().map(|path| Target::new(("--out", path), &kinds, self.force)).transpose()?;
         let model = model::load(&self.model)?;
         let settings = self.settings(&model, context)?;
         let mut sampling = Sampling::new(&model, &settings, &context.streams())?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use gm_core::ModelKind;
 use gm_eval::Model;
 use serde::Deserialize;
 use serde_json::Value;
@@ -126,11 +127,13 @@ impl Evaluation {
             return Ok(None);
         }
         let evaluation: Self = serde_json::from_value(document).map_err(Error::content(path))?;
-        let expected = (model.kind().to_string(), model.layers());
-        if (&evaluation.model, &evaluation.layers) != (&expected.0, &expected.1) {
+        let (kind, layers) = (model.kind(), model.layers());
+        if (evaluation.model.as_str(), &evaluation.layers) != (kind.as_str(), &layers) {
+            let found = evaluation.model.parse().map_or(evaluation.model, |kind: ModelKind| kind.noun().into());
             let detail = format!(
-                "an evaluation of a {} {:?}, but the run's model is a {} {:?}",
-                evaluation.model, evaluation.layers, expected.0, expected.1
+                "an evaluation of {found} {:?}, but the run's model is {} {layers:?}",
+                evaluation.layers,
+                kind.noun()
             );
             return Err(Error::Content { path: path.into(), detail });
         }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::Evaluation;
 use crate::data::{Examples, RowList, check_units};
 use crate::error::{Error, Result};
+use crate::hints::CommandLine;
 use crate::training::history;
 
 /// The content of a run folder.
@@ -90,7 +91,7 @@ impl Folder {
         match config.load_data().and_then(|data| HeldOut::of(&data, &config)) {
             Ok(held_out) => self.with(held_out),
             Err(error) => {
-                let line = Error::from(error).line();
+                let line = Error::from(error).line(&CommandLine::default());
                 self.notes.push(format!("Reconstructions, completions and hidden activities are left out: {line}."));
                 Ok(self)
             }
@@ -110,8 +111,11 @@ fn check_same(file: &Path, config: &Config, model: &Model) -> Result<()> {
         return Ok(());
     }
     let detail = format!(
-        "a {} with hidden layers {:?}, but config.toml describes a {} with {:?}",
-        found.0, found.1, expected.0, expected.1
+        "{} with hidden layers {:?}, but config.toml describes {} with {:?}",
+        found.0.noun(),
+        found.1,
+        expected.0.noun(),
+        expected.1
     );
     Err(Error::Content { path: file.into(), detail })
 }

@@ -14,6 +14,7 @@ use crate::commands::{picture_of, side_by_side};
 use crate::console::shown;
 use crate::data::Examples;
 use crate::error::Result;
+use crate::hints::CommandLine;
 use crate::mask::Mask;
 use crate::picture;
 use crate::units::levels;
@@ -54,7 +55,7 @@ pub(super) fn completions(model: &Model, held_out: &HeldOut, streams: &Streams) 
     let completed = match completed {
         Ok(completed) => completion((kind, &shown_rows), &missing, &completed, &mask)?,
         // Networks with label units cannot do this.
-        Err(error) => html! { p.note { "Completions are left out: " (error.line()) "." } },
+        Err(error) => html! { p.note { "Completions are left out: " (error.line(&CommandLine::default())) "." } },
     };
     Ok(html! { div.figures { (reconstructed) (completed) } })
 }

@@ -243,7 +243,7 @@ impl ChainSettings {
             check_known(OP, classes, model.classes())?;
         }
         if let Some(temperatures) = self.temperatures.filter(|_| self.method != Some(ChainMethod::Tempering)) {
-            return Err(Error::setting(OP, "temperatures", temperatures, "together with `method` tempering only"));
+            return Err(Error::needs(OP, "temperatures", temperatures, "`method` tempering"));
         }
         self.check_beta(model)?;
         self.check_method(model)?;
@@ -262,7 +262,7 @@ impl ChainSettings {
         let Some(beta) = self.beta else { return Ok(()) };
         let refused = |allowed: &str| Err(Error::setting("chains_of", "beta", beta, allowed));
         if !matches!(model, Model::Rbm(_) | Model::Dbm(_)) {
-            return refused(&format!("none for a {}", model.kind()));
+            return refused(&format!("none for {}", model.kind().noun()));
         }
         if !(0.0..=1.0).contains(&beta) {
             return refused("0 to 1");
@@ -276,12 +276,12 @@ impl ChainSettings {
     fn check_method(&self, model: &Model) -> Result<()> {
         let Some(method) = self.method else { return Ok(()) };
         let (known, allowed): (&[ChainMethod], _) = match (model, &self.clamp) {
-            (Model::Rbm(_), _) => (&[ChainMethod::Gibbs, ChainMethod::Tempering], "gibbs or tempering for a rbm"),
+            (Model::Rbm(_), _) => (&[ChainMethod::Gibbs, ChainMethod::Tempering], "gibbs or tempering for an rbm"),
             (Model::Dbm(_), _) => (&[ChainMethod::Gibbs], "gibbs for a dbm"),
             (Model::Dbn(_), _) => (&[ChainMethod::Gibbs], "gibbs for a dbn"),
-            (Model::Sbn(_), None) => (&[], "none for a sbn without `clamp`, whose samples are independent"),
+            (Model::Sbn(_), None) => (&[], "none for an sbn without `clamp`, whose samples are independent"),
             (Model::Sbn(_), Some(_)) => {
-                (&[ChainMethod::Gibbs, ChainMethod::Importance], "gibbs or importance for a sbn")
+                (&[ChainMethod::Gibbs, ChainMethod::Importance], "gibbs or importance for an sbn")
             }
         };
         if known.contains(&method) { Ok(()) } else { Err(Error::setting("chains_of", "method", method, allowed)) }

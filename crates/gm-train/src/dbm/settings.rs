@@ -220,7 +220,7 @@ impl DbmSettings {
             ModelKind::Dbn => from_dbn(Dbn::from_data(model)?),
             kind => Err(refused(
                 "start",
-                format!("a {kind}"),
+                kind.noun(),
                 "a file with a restricted or deep Boltzmann machine, or a deep belief network",
             )),
         }

@@ -412,7 +412,7 @@ impl DbnSettings {
         match model.kind {
             ModelKind::Dbn => Ok(Dbn::from_data(model)?),
             ModelKind::Rbm => Ok(Dbn::from_rbm(&gm_rbm::Rbm::from_data(model)?)?),
-            kind => Err(refused("start", format!("a {kind}"), allowed)),
+            kind => Err(refused("start", kind.noun(), allowed)),
         }
     }
 

@@ -16,7 +16,7 @@ use gm_train::{Config, DataConfig, ModelConfig, ModelSettings, MonitorSettings, 
 use super::{Context, plain};
 use crate::data::{DATA, Folders, INVERT};
 use crate::error::{Error, Result};
-use crate::memory;
+use crate::memory::Need;
 use crate::output::Report;
 use crate::tables::{Tables, data_units};
 use crate::training;
@@ -256,7 +256,7 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
     config.checkpoint_every = shared.checkpoint_every.unwrap_or(config.checkpoint_every);
     let settings = config.model.settings();
     // The check comes before the folder is made.
-    memory::check(&settings.layers(data.units()))?;
+    Need::of_parameters(&settings.layers(data.units())).check()?;
     config.monitor = shared.monitor(settings.epochs(), options.stop_on(settings, data.units()));
     config.monitor.rows = options.watched().unwrap_or(config.monitor.rows);
     config.data = DataConfig {
