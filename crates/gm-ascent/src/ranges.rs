@@ -1,6 +1,7 @@
 //! Checks of settings against their ranges.
 
 use std::fmt::Display;
+use std::path::Path;
 
 use gm_core::{Error, Result};
 
@@ -40,6 +41,21 @@ impl Ranges {
     /// Whole numbers of 1 or more.
     pub fn counts(self, counts: impl IntoIterator<Item = (&'static str, u64)>) -> Self {
         counts.into_iter().fold(self, |ranges, (arg, value)| ranges.require(value > 0, arg, value, "1 or more"))
+    }
+
+    /// Whole numbers that TOML can hold.
+    pub fn in_toml(self, counts: impl IntoIterator<Item = (&'static str, u64)>) -> Self {
+        let holds = |value: u64| i64::try_from(value).is_ok();
+        counts
+            .into_iter()
+            .fold(self, |ranges, (arg, value)| ranges.require(holds(value), arg, value, "whole numbers below 2^63"))
+    }
+
+    /// Paths that a text file can hold.
+    pub fn in_utf8<'a>(self, paths: impl IntoIterator<Item = (&'static str, &'a Path)>) -> Self {
+        paths.into_iter().fold(self, |ranges, (arg, path)| {
+            ranges.require(path.to_str().is_some(), arg, path.display(), "a path in UTF-8, as config.toml is")
+        })
     }
 
     /// A list of one element or more.
@@ -102,6 +118,11 @@ mod tests {
         assert_eq!(text(first), "Settings: `rate` is NaN, allowed: finite numbers above 0");
         let of = || Ranges::of("S");
         assert_eq!(text(of().counts([("a", 1), ("b", 0)])), "S: `b` is 0, allowed: 1 or more");
+        assert_eq!(
+            text(of().in_toml([("a", 1), ("b", 1 << 63)])),
+            format!("S: `b` is {}, allowed: whole numbers below 2^63", 1_u64 << 63)
+        );
+        assert!(of().in_utf8([("a", Path::new("b"))]).check().is_ok());
         assert_eq!(text(of().filled::<u8>("a", &[], "one or more")), "S: `a` is empty, allowed: one or more");
         assert_eq!(text(of().not_negative("a", -0.1_f32)), "S: `a` is -0.1, allowed: finite numbers of 0 or more");
         assert_eq!(text(of().share("a", -0.5_f32)), "S: `a` is -0.5, allowed: 0 to 1");

@@ -52,16 +52,17 @@ pub(crate) fn start(verbosity: Verbosity) {
     let _ = logs.try_init();
 }
 
-/// Writes lines above the progress bars.
+/// Writes lines above the progress bars. Lines that standard error does not take are lost; the work goes on.
 struct BesideBars;
 
 impl Write for BesideBars {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        BARS.suspend(|| io::stderr().write(bytes))
+        let _ = BARS.suspend(|| io::stderr().write_all(bytes));
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }
 
@@ -230,6 +231,5 @@ pub(crate) fn shown<T>(label: &str, work: impl FnOnce(Watch<'_>) -> Result<T>) -
 
 /// Writes a line to standard error at any verbosity.
 pub(crate) fn say(line: &str) {
-    // If standard error is closed, the line is lost.
     let _ = writeln!(BesideBars, "{line}");
 }

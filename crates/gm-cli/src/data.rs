@@ -8,6 +8,7 @@ use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, Split, SplitName, load, 
 use gm_eval::{Model, sites};
 use serde::Serialize;
 
+use crate::commands::utf8;
 use crate::error::{Error, Result};
 use crate::picture::Shape;
 use crate::tables::Tables;
@@ -16,8 +17,8 @@ use crate::tables::Tables;
 const FOLDER: &str = "DGM_DATA";
 
 /// The help text of an option that several commands have.
-pub(crate) const DATA: &str = "The data: a built-in name (`digits`), a known set (`mnist`) or the path of a file or \
-                               folder";
+pub(crate) const DATA: &str = "The data: a built-in name (`digits`), a known set (`mnist`), the path of a file or \
+                               folder, or - for standard input";
 
 /// The help text of an option that several commands have.
 pub(crate) const BINARISE: &str = "The binarisation of grey levels: `none`, `threshold[:T]` or `fixed[:SEED]` \
@@ -100,7 +101,7 @@ impl std::fmt::Display for Part {
 /// The rows that a command works on.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Rows {
-    #[arg(long, value_name = "SPEC", help = DATA)]
+    #[arg(long, value_name = "SPEC", value_parser = utf8(), help = DATA)]
     pub(crate) data: String,
     #[command(flatten)]
     pub(crate) folders: Folders,

@@ -8,6 +8,7 @@ use gm_data::NewFile;
 use image::{ImageFormat, RgbImage};
 use npyz::{WriteOptions, WriterBuilder};
 
+use crate::console::Interrupt;
 use crate::error::{Error, Result};
 
 /// The help of an option that several commands have.
@@ -112,6 +113,8 @@ impl Target {
         binary: bool,
         fill: impl FnOnce(&mut Rows<'_>) -> Result<T>,
     ) -> Result<T> {
+        // A signal from now on ends the work, which removes the unfinished file.
+        Interrupt::listen();
         let mut file = NewFile::create(&self.path)?;
         let fail = || Error::io("writing", &self.path);
         let shape = [rows as u64, columns as u64];

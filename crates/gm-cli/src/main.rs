@@ -13,12 +13,15 @@ mod hints;
 mod mask;
 mod memory;
 mod model;
+mod needs;
 mod output;
 mod picture;
 mod report;
 mod tables;
 mod training;
 mod units;
+#[cfg(test)]
+mod walk;
 
 use std::process::ExitCode;
 
@@ -28,6 +31,7 @@ use crate::commands::{Command, Context};
 use crate::console::Verbosity;
 use crate::error::{Error, Result};
 use crate::hints::CommandLine;
+use crate::output::Report;
 
 /// Trains deep generative models of binary data, measures them in nats, samples, infers, completes and inspects
 ///
@@ -79,8 +83,8 @@ impl Common {
 }
 
 impl Program {
-    /// Runs the command and prints its report. Returns whether it was interrupted.
-    fn run(&self) -> Result<bool> {
+    /// Runs the command and prints its report.
+    fn run(&self) -> Result<Report> {
         let threads = usize::from(self.common.threads.unwrap_or(0));
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Error::content("--threads"))?;
         // The command runs within the pool, so that its many parallel operations need not wake the pool each time.
@@ -88,7 +92,7 @@ impl Program {
             self.command.run(&Context { seed: self.common.seed, threads: self.common.threads.is_some() })
         })?;
         report.print(self.common.json)?;
-        Ok(report.interrupted)
+        Ok(report)
     }
 }
 
@@ -102,8 +106,12 @@ fn main() -> ExitCode {
     let command = CommandLine::of(&command, &matches);
     console::start(program.common.verbosity());
     match program.run() {
-        Ok(false) => ExitCode::SUCCESS,
-        Ok(true) => ExitCode::from(INTERRUPTED),
+        Ok(report) if report.interrupted => ExitCode::from(INTERRUPTED),
+        Ok(Report { failure: Some(reason), .. }) => {
+            console::say(&format!("dgm: error: {reason}"));
+            ExitCode::FAILURE
+        }
+        Ok(_) => ExitCode::SUCCESS,
         Err(error) if error.is_interruption() => {
             console::say(&format!("dgm: {}", error.line(&command)));
             ExitCode::from(INTERRUPTED)

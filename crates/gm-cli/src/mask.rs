@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use gm_core::{Batch, BitMatrix, Matrix, Purpose, Streams, VisibleKind};
 use gm_data::{DataSpec, Levels, LoadOptions, Split, Values, load_rows};
 use gm_eval::sites;
@@ -61,6 +62,14 @@ impl fmt::Display for Mask {
             Self::File(path) => write!(f, "{}", path.display()),
         }
     }
+}
+
+/// Reads a mask. A path may have any bytes.
+pub(crate) fn parser() -> impl TypedValueParser<Value = Mask> {
+    OsStringValueParser::new().try_map(|word| match word.to_str() {
+        Some(text) => text.parse(),
+        None => Ok(Mask::File(word.into())),
+    })
 }
 
 impl Mask {

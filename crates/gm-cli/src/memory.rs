@@ -28,11 +28,17 @@ impl Need {
     }
 
     /// Adds the bytes of a product of counts, of which the greatest is named.
-    pub(crate) fn and(mut self, counts: &[(&'static str, usize)], bytes: u64) -> Self {
+    pub(crate) fn and(self, counts: &[(&'static str, usize)], bytes: u64) -> Self {
         let all = counts.iter().fold(bytes, |all, &(_, count)| all.saturating_mul(count as u64));
-        if let Some(&(setting, count)) = counts.iter().max_by_key(|(_, count)| *count) {
-            self.parts.push((setting, count as u64, all));
+        match counts.iter().max_by_key(|(_, count)| *count) {
+            Some(&(setting, count)) => self.and_all(setting, count, all),
+            None => self,
         }
+    }
+
+    /// Adds bytes for all that a count stands for.
+    pub(crate) fn and_all(mut self, setting: &'static str, count: usize, bytes: u64) -> Self {
+        self.parts.push((setting, count as u64, bytes));
         self
     }
 
@@ -47,7 +53,9 @@ impl Need {
 
     fn check_within(&self, (left, limit): (u64, &'static str)) -> Result<()> {
         let needed = self.parts.iter().fold(0, |all: u64, (_, _, bytes)| all.saturating_add(*bytes));
-        match self.parts.iter().max_by_key(|(_, _, bytes)| *bytes) {
+        // Units of layers enlarge every part, and are the reason if the parameters do not fit by themselves.
+        let alone = self.parts.iter().find(|(setting, _, bytes)| *setting == PARAMETERS && *bytes > left);
+        match alone.or_else(|| self.parts.iter().max_by_key(|(_, _, bytes)| *bytes)) {
             Some(&(setting, count, _)) if needed > left => {
                 Err(Error::Memory(Shortage { setting, count, needed: mib(needed), left: mib(left), limit }))
             }

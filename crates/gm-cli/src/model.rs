@@ -1,6 +1,6 @@
 //! Loading models for commands.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gm_core::{ModelData, ModelKind};
 use gm_eval::Model;
@@ -8,13 +8,48 @@ use gm_net::Classifier;
 
 use crate::error::{Error, Result};
 
-/// Loads the content of a model file of any kind, from any format.
+/// The help text of an argument that several commands have.
+pub(crate) const MODEL: &str = "A model file, or the folder of a run, which stands for its model.gm";
+
+/// The model file of a run folder. Other paths are those of model files.
 ///
 /// # Errors
 ///
-/// [`gm_data::Error`] with the file and the fault.
+/// [`Error::NoModel`] for a run that has not been trained to its end, [`gm_train::Error::NoRun`] for another folder.
+pub(crate) fn file_of(path: &Path) -> Result<PathBuf> {
+    let (file, folder) = (path.join("model.gm"), || path.to_path_buf());
+    match () {
+        () if !path.is_dir() => Ok(path.into()),
+        () if file.exists() => Ok(file),
+        () if path.join("config.toml").exists() => Err(Error::NoModel { folder: folder() }),
+        () => Err(gm_train::Error::NoRun { folder: folder() }.into()),
+    }
+}
+
+/// [`file_of`] for a model that a run starts from and records, which must be there longer than a pipe is.
+///
+/// # Errors
+///
+/// The errors of [`file_of`], and [`Error::Option`] for a pipe.
+pub(crate) fn start_of(option: &'static str, path: &Path) -> Result<PathBuf> {
+    let file = file_of(path)?;
+    match std::fs::metadata(&file) {
+        Ok(found) if !found.is_file() => {
+            let (value, allowed) =
+                (format!("{} is a pipe or a device", file.display()), "a file, which the run records");
+            Err(Error::Option { option, value, allowed: allowed.into() })
+        }
+        _ => Ok(file),
+    }
+}
+
+/// Loads the content of a model file of any kind, from any format, or the model of a run folder.
+///
+/// # Errors
+///
+/// [`gm_data::Error`] with the file and the fault, and the errors of [`file_of`].
 pub(crate) fn load_data(path: &Path) -> Result<ModelData> {
-    Ok(gm_data::load_model(path)?)
+    Ok(gm_data::load_model(file_of(path)?)?)
 }
 
 /// Loads a generative model of any kind.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -14,6 +15,8 @@ pub(crate) struct Report {
     document: String,
     /// Whether a signal ended the command early, with everything saved.
     pub(crate) interrupted: bool,
+    /// The reason why the command fails although it has a report.
+    pub(crate) failure: Option<String>,
 }
 
 impl Report {
@@ -24,7 +27,7 @@ impl Report {
     /// [`Error::Content`] when the document cannot be written as JSON.
     pub(crate) fn new(text: impl Into<String>, document: &impl Serialize) -> Result<Self> {
         let document = serde_json::to_string_pretty(document).map_err(Error::content("JSON document"))?;
-        Ok(Self { text: text.into(), document, interrupted: false })
+        Ok(Self { text: text.into(), document, interrupted: false, failure: None })
     }
 
     /// The JSON document.
@@ -51,6 +54,11 @@ impl Report {
             _ => Ok(()),
         }
     }
+}
+
+/// A path in a document. Bytes that are not text become replacement characters.
+pub(crate) fn shown(path: impl AsRef<Path>) -> String {
+    path.as_ref().display().to_string()
 }
 
 /// A number of threads, as text.

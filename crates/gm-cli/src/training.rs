@@ -18,9 +18,9 @@ use serde_json::Value;
 use crate::console::{Interrupt, Progress};
 use crate::error::{Error, Result};
 use crate::files::save_picture;
-use crate::memory::Need;
 use crate::model;
-use crate::output::{Listing, Report};
+use crate::needs;
+use crate::output::{Listing, Report, shown};
 use crate::picture::{self, Chart, Curve, Shape};
 use crate::report::{self, Folder, HeldOut};
 use crate::tables;
@@ -111,7 +111,7 @@ fn short(figures: &Figures) -> String {
 #[derive(Serialize)]
 struct Document {
     schema: &'static str,
-    run: PathBuf,
+    run: String,
     model: String,
     layers: Vec<usize>,
     data: DataDocument,
@@ -124,7 +124,7 @@ struct Document {
     /// Figures of the last epoch that was evaluated.
     #[serde(skip_serializing_if = "Value::is_null")]
     figures: Value,
-    files: Vec<PathBuf>,
+    files: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -146,11 +146,11 @@ struct DataDocument {
 ///
 /// [`Error::Memory`] before training begins, the errors of `prepare` and of [`Run::train`], and [`gm_data::Error::Io`]
 /// when a picture cannot be written.
-pub(crate) fn run(prepare: impl FnOnce() -> gm_train::Result<Run>, report: bool) -> Result<Report> {
+pub(crate) fn run(prepare: impl FnOnce() -> Result<Run>, report: bool) -> Result<Report> {
     // A run may write its first checkpoint while it is prepared. A signal from then on ends it as one of an update does.
     Interrupt::listen();
     let run = prepare()?;
-    Need::of_parameters(&run.layers()).check()?;
+    needs::training(&run.config().model, run.data().units(), run.data().train.len()).check()?;
     let (folder, config) = (run.folder().to_path_buf(), run.config().clone());
     let data = run.data();
     let units = config.model.settings().visible_kind();
@@ -192,7 +192,7 @@ pub(crate) fn run(prepare: impl FnOnce() -> gm_train::Result<Run>, report: bool)
     };
     let document = Document {
         schema: "gm-train/1",
-        run: folder,
+        run: shown(&folder),
         model: kind.to_string(),
         layers,
         data: about,
@@ -202,7 +202,7 @@ pub(crate) fn run(prepare: impl FnOnce() -> gm_train::Result<Run>, report: bool)
         seed: config.seed,
         threads: if config.threads > 0 { config.threads } else { rayon::current_num_threads() },
         figures: history.last().cloned().unwrap_or_default(),
-        files,
+        files: files.iter().map(shown).collect(),
     };
     let mut report = Report::new(document.text(), &document)?;
     report.interrupted = epochs.is_none();
@@ -234,9 +234,9 @@ pub(crate) fn dashed(layers: &[usize]) -> String {
 
 impl Document {
     fn text(&self) -> String {
-        let run = self.run.display();
+        let run = &self.run;
         let mut listing = Listing::default();
-        listing.add("run", run.to_string());
+        listing.add("run", run);
         listing.add("model", format!("{} {:?}", self.model, self.layers));
         tables::lines(&self.data.readings).into_iter().for_each(|(name, text)| listing.add(name, text));
         let (outcome, step) = (self.outcome.replace('_', " "), self.step);
@@ -283,13 +283,13 @@ impl Document {
             }
         }
         for file in &self.files {
-            listing.add("", file.display());
+            listing.add("", file);
         }
         if let Some(model) = self.files.first() {
-            listing.add("next", format!("dgm eval {} {}", quoted(&model.display().to_string()), self.data.options));
+            listing.add("next", format!("dgm eval {} {}", quoted(model), self.data.options));
         }
         if self.epochs.is_none() {
-            listing.add("next", format!("dgm train --resume {}", quoted(&run.to_string())));
+            listing.add("next", format!("dgm train --resume {}", quoted(run)));
         }
         listing.text()
     }

@@ -285,9 +285,9 @@ pub fn load_model(path: impl AsRef<Path>) -> Result<ModelData> {
     let path = path.as_ref();
     let mut file = File::open(path).map_err(Error::io("opening", path))?;
     let mut start = Vec::new();
-    (&file).take(SNIFFED).read_to_end(&mut start).map_err(Error::io("reading", path))?;
-    file.rewind().map_err(Error::io("reading", path))?;
-    ModelData::read_as(format_of(path, &start)?, BufReader::new(file)).map_err(Error::at(path))
+    Read::by_ref(&mut file).take(SNIFFED).read_to_end(&mut start).map_err(Error::io("reading", path))?;
+    // A pipe cannot be rewound.
+    ModelData::read_as(format_of(path, &start)?, BufReader::new(start.as_slice().chain(file))).map_err(Error::at(path))
 }
 
 /// [`load_model`], and the SHA-256 digest of the file that was read.

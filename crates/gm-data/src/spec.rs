@@ -18,6 +18,9 @@ use crate::text::Cell;
 use crate::weights::{Cut, weighted};
 use crate::{builtin, delimited, folder, idx, libsvm, npy};
 
+/// The specification of standard input.
+const STANDARD_INPUT: &str = "-";
+
 /// The form of built-in names.
 pub(super) const BUILTIN: [&str; 3] = ["digits", "bars-and-stripes:D", "shifter:N"];
 
@@ -52,7 +55,8 @@ pub enum DataSpec {
 impl DataSpec {
     /// Understands a built-in name, the name of a known set, or a path; names come first.
     ///
-    /// A text is a path when it contains a separator or a dot, or when such a file or folder exists.
+    /// A text is a path when it contains a separator or a dot, or when such a file or folder exists. `-` is standard
+    /// input.
     ///
     /// # Errors
     ///
@@ -63,6 +67,9 @@ impl DataSpec {
         }
         if let Some(set) = known::find(text) {
             return Ok(Self::Known(set.name));
+        }
+        if text == STANDARD_INPUT {
+            return Ok(Self::Path("/dev/stdin".into()));
         }
         if text.contains(['/', '\\', '.']) || Path::new(text).exists() {
             return Ok(Self::Path(text.into()));

@@ -213,13 +213,14 @@ impl Config {
             ("rows", monitor.rows as u64),
             ("patience", monitor.patience),
         ];
-        // TOML has no whole numbers beyond.
-        let holds = |value: u64| i64::try_from(value).is_ok();
+        let data = &self.data;
         let weighs_classes = matches!(&self.model, ModelConfig::Rbm(settings) if settings.class_weight > 0.0);
-        let weights = self.data.weights.as_deref().filter(|_| weighs_classes);
-        let counts = counts.into_iter().chain(self.model.settings().counts());
-        counts
-            .fold(Ranges::of("Config"), |all, (arg, n)| all.require(holds(n), arg, n, "whole numbers below 2^63"))
+        let weights = data.weights.as_deref().filter(|_| weighs_classes);
+        let paths = [("data_dir", &data.data_dir), ("cache_dir", &data.cache_dir), ("weights", &data.weights)];
+        let paths = paths.into_iter().filter_map(|(arg, path)| Some((arg, path.as_deref()?)));
+        Ranges::of("Config")
+            .in_toml(counts.into_iter().chain(self.model.settings().counts()))
+            .in_utf8(paths.chain(self.model.settings().start().0.map(|path| ("start", path))))
             .require(
                 !self.data.learn_validation || monitor.stop_on == StopOn::Never,
                 "learn_validation",
@@ -265,14 +266,14 @@ impl Config {
     /// model to start from.
     pub(crate) fn completed(&self, data: &Dataset, start: Option<&StartModel>) -> Result<Self> {
         let mut config = self.clone();
-        if let DataSpec::Path(path) = DataSpec::parse(&config.data.spec)? {
-            config.data.spec = absolute(&path)?.display().to_string();
-        }
-        let data_config = &mut config.data;
-        for folder in
-            [&mut data_config.data_dir, &mut data_config.cache_dir, &mut data_config.weights].into_iter().flatten()
+        let DataConfig { spec, data_dir, cache_dir, weights, .. } = &mut config.data;
+        if let DataSpec::Path(path) = DataSpec::parse(spec)?
+            && let Some(path) = absolute(&path)?.to_str()
         {
-            *folder = absolute(folder)?;
+            *spec = path.into();
+        }
+        for path in [data_dir, cache_dir, weights].into_iter().flatten() {
+            *path = absolute(path)?;
         }
         config.data.binarise = Some(self.binarise(data));
         if let Some((path, digest)) = config.model.settings_mut().start_mut() {
@@ -295,8 +296,10 @@ impl Config {
     }
 }
 
+/// The absolute path, unless only the relative one is UTF-8.
 fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).map_err(Error::io("locating", path))
+    let whole = std::path::absolute(path).map_err(Error::io("locating", path))?;
+    Ok(if whole.to_str().is_some() { whole } else { path.into() })
 }
 
 /// The first lines that differ between two configurations, as (old, new).

@@ -12,9 +12,10 @@ use crate::console::watched;
 use crate::data::{About, Examples, Part, RowList, Rows, SPLIT};
 use crate::error::Result;
 use crate::files::{FORCE, Kind, Target};
-use crate::mask::Mask;
-use crate::model;
-use crate::output::Report;
+use crate::mask::{self, Mask};
+use crate::model::{self, MODEL};
+use crate::needs;
+use crate::output::{Report, shown};
 use crate::picture::{self, Shape};
 use crate::units::levels;
 
@@ -29,7 +30,7 @@ use crate::units::levels;
 #[command(after_help = "Examples:\n  dgm complete model.gm --data digits --mask bottom --out completed.png\n  \
     dgm complete model.gm --data digits --rows 0,5,9 --mask random:0.3 --steps 2000 --out completed.npy")]
 pub(crate) struct Complete {
-    /// A model file
+    #[arg(help = MODEL)]
     model: PathBuf,
     #[command(flatten)]
     data: Rows,
@@ -39,7 +40,7 @@ pub(crate) struct Complete {
     #[arg(long, value_name = "LIST", default_value = "0-9")]
     rows: RowList,
     /// The missing units: left, right, top, bottom, random:P or a file of ones where units are missing
-    #[arg(long, value_name = "WHICH")]
+    #[arg(long, value_name = "WHICH", value_parser = mask::parser())]
     mask: Mask,
     /// Number of sweeps of each chain, of which the first half is left out [default: 1000; 200 for a sigmoid belief net
     /// or a deep belief network]
@@ -76,7 +77,7 @@ struct Document {
     accuracy: Option<f64>,
     /// Mean squared error of the means of missing units.
     squared_error: f64,
-    out: PathBuf,
+    out: String,
 }
 
 impl Complete {
@@ -89,6 +90,7 @@ impl Complete {
         let streams = context.streams();
         let missing = self.mask.missing_some(sites(kind, model.visible()), rows, shape, &streams)?;
         let settings = CompletionSettings { kernel: self.method, steps: self.steps, chains: self.chains };
+        needs::completion(&model, &settings, rows).check()?;
         let found =
             watched("completing", |watch| Ok(complete(&model, &examples.rows, &missing, &settings, &streams, watch)?))?;
         match target.kind {
@@ -130,7 +132,7 @@ impl Complete {
                 seed: context.seed(),
                 accuracy,
                 squared_error,
-                out: self.out.clone(),
+                out: shown(&self.out),
             },
         )
     }

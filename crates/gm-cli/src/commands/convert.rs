@@ -7,7 +7,7 @@ use gm_core::{Format, ModelKind};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::output::Report;
+use crate::output::{Report, shown};
 use crate::{files, model};
 
 /// Converts a model between file formats
@@ -20,7 +20,7 @@ use crate::{files, model};
     after_help = "Examples:\n  dgm convert model.gm model.safetensors\n  dgm convert fixture.json model.gm --force\n  dgm convert dbn.gm dbm.gm --to dbm"
 )]
 pub(crate) struct Convert {
-    /// The model to read
+    /// The model to read, a file or the folder of a run
     #[arg(value_name = "IN")]
     from: PathBuf,
     /// The file to write
@@ -37,8 +37,8 @@ pub(crate) struct Convert {
 #[derive(Serialize)]
 struct Document {
     schema: &'static str,
-    from: PathBuf,
-    to: PathBuf,
+    from: String,
+    to: String,
     format: &'static str,
     model: String,
     layers: Vec<usize>,
@@ -67,8 +67,8 @@ impl Convert {
             text,
             &Document {
                 schema: "gm-convert/1",
-                from: self.from.clone(),
-                to: self.to.clone(),
+                from: shown(&self.from),
+                to: shown(&self.to),
                 format: format.extension(),
                 model: data.kind.to_string(),
                 layers,

@@ -1,6 +1,6 @@
 //! `dgm data`: lists, describes and fetches data sets.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 use gm_core::VisibleKind;
@@ -11,7 +11,7 @@ use crate::console::Progress;
 use crate::data::{Folders, Rows};
 use crate::download::{Download, Found, Wanted};
 use crate::error::{Error, Result};
-use crate::output::{Listing, Report, table};
+use crate::output::{Listing, Report, shown, table};
 use crate::tables::{self, Tables};
 
 /// Shows and fetches data sets
@@ -92,7 +92,7 @@ impl Listed {
 )]
 pub(crate) struct Info {
     /// A built-in name (`digits`), a known set (`mnist`) or the path of a file or folder
-    #[arg(value_name = "SPEC")]
+    #[arg(value_name = "SPEC", value_parser = super::utf8())]
     data: String,
     #[command(flatten)]
     folders: Folders,
@@ -203,7 +203,7 @@ pub(crate) struct Fetch {
 struct FetchDocument {
     schema: &'static str,
     name: &'static str,
-    folder: PathBuf,
+    folder: String,
     files: Vec<Fetched>,
 }
 
@@ -233,7 +233,7 @@ impl Fetch {
         });
         let rows: Vec<Vec<String>> = text.collect();
         let text = format!("{}{} is in {}\n", table(&rows), info.name, folder.display());
-        Report::new(text, &FetchDocument { schema: "gm-data-fetch/1", name: info.name, folder, files })
+        Report::new(text, &FetchDocument { schema: "gm-data-fetch/1", name: info.name, folder: shown(&folder), files })
     }
 
     /// The set of this name, which must have files.

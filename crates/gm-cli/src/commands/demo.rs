@@ -23,7 +23,7 @@ use crate::data::Examples;
 use crate::error::{Error, Result};
 use crate::files::save_picture;
 use crate::mask::Mask;
-use crate::output::{Listing, Report};
+use crate::output::{self, Listing, Report};
 use crate::picture::{self, Canvas, Shape};
 use crate::training::{self, Watcher};
 
@@ -55,7 +55,7 @@ struct Document {
     dbm: EvalReport,
     /// The large model with another layer on top.
     dbn: EvalReport,
-    files: Vec<PathBuf>,
+    files: Vec<String>,
     seconds: f64,
 }
 
@@ -107,7 +107,7 @@ impl Demo {
             independent_pixels: independent_pixels(&test)?,
             small: measure(&small, &test, Exact::Yes, context)?,
             small_annealed: measure(&small, &test, Exact::No, context)?,
-            files: gallery.files,
+            files: gallery.files.iter().map(output::shown).collect(),
             seconds: began.elapsed().as_secs_f64(),
         };
         Report::new(document.text(), &document)
@@ -364,11 +364,11 @@ impl Document {
             );
         }
         for (i, file) in self.files.iter().enumerate() {
-            listing.add(if i == 0 { "files" } else { "" }, file.display());
+            listing.add(if i == 0 { "files" } else { "" }, file);
         }
         listing.add("time", format!("{:.1} s, {} threads", self.seconds, self.rbm.threads));
-        let model = self.files.iter().find(|file| file.extension().is_some_and(|extension| extension == "gm"));
-        let model = training::quoted(&model.map(|file| file.display().to_string()).unwrap_or_default());
+        let model = self.files.iter().find(|file| file.ends_with(".gm"));
+        let model = training::quoted(model.map(String::as_str).unwrap_or_default());
         listing.add("try next", format!("dgm sample {model} -n 100 --steps 1000 --out samples.png"));
         listing.add("", format!("dgm complete {model} --data digits --mask right --out completed.png"));
         listing.text()

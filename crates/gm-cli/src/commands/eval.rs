@@ -20,7 +20,8 @@ use crate::console::watched;
 use crate::data::{DATA, Folders, INVERT, Part, Rows, TEST_SPLIT, check_units};
 use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
-use crate::model::{self, Either};
+use crate::model::{self, Either, MODEL};
+use crate::needs;
 use crate::output::{Listing, Report, threads_of};
 use crate::tables::Tables;
 
@@ -49,9 +50,9 @@ use crate::tables::Tables;
     dgm eval model.json --exact --json\n  \
     dgm eval runs/mnist/model.gm --data mnist --out runs/mnist/eval.json")]
 pub(crate) struct Eval {
-    /// A model file
+    #[arg(help = MODEL)]
     model: PathBuf,
-    #[arg(long, value_name = "SPEC", help = DATA)]
+    #[arg(long, value_name = "SPEC", value_parser = super::utf8(), help = DATA)]
     data: Option<String>,
     #[command(flatten)]
     folders: Folders,
@@ -119,6 +120,9 @@ pub(crate) struct Eval {
     /// Write log p of each row, its bound, or log p of its label into this .npy or .csv file
     #[arg(long, value_name = "FILE", requires = "data")]
     per_example: Option<PathBuf>,
+    /// End with status 1 if the report has warnings, after it is printed and written
+    #[arg(long)]
+    strict: bool,
     /// Keep the JSON document in this .json file; `dgm report` shows such files in a run folder
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -175,12 +179,21 @@ impl Eval {
         let Some(spec) = &self.data else { return self.without_data(model, &settings) };
         let rows = self.rows(spec);
         let data = examples(&rows, self.split, model, &self.model)?;
+        needs::evaluation(model, &settings, data.rows.samples()).check()?;
         let report = watched(label(model), |watch| Ok(evaluate(model, &data, &settings, watch)?))?;
         if let Some(target) = target {
             target.write_numbers(&report.log_probs)?;
         }
         report.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        Report::new(summary(&report), &report)
+        Ok(self.judged_by(report.warnings.len(), Report::new(summary(&report), &report)?))
+    }
+
+    /// The report of an evaluation with a number of warnings, which is a failure if no warning is allowed.
+    fn judged_by(&self, warnings: usize, mut report: Report) -> Report {
+        let plural = if warnings == 1 { "" } else { "s" };
+        let failure = format!("{warnings} warning{plural}, and --strict allows none");
+        report.failure = (self.strict && warnings > 0).then_some(failure);
+        report
     }
 
     /// Measures the errors of a classifier.
@@ -321,6 +334,7 @@ impl Eval {
     fn without_data(&self, model: &Model, settings: &EvalSettings) -> Result<Report> {
         Error::needs("--data-dir", self.folders.data_dir.as_ref().map(|folder| folder.display()), false, "--data")?;
         let began = Instant::now();
+        needs::evaluation(model, settings, 0).check()?;
         let found = watched(label(model), |watch| Ok(evaluate_partition(model, settings, watch)?))?;
         let Some(log_partition) = found else {
             let (value, allowed) = ("none".into(), format!("rows to evaluate {} on", model.kind().noun()));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, ArgMatches, Args, Command, FromArgMatches};
 use gm_data::Dataset;
 use gm_net::{Dropout, HiddenUnits};
-use gm_train::{ClassifierSettings, ModelConfig, ModelSettings, OptimiserSettings, Run, StopOn};
+use gm_train::{ClassifierSettings, ModelConfig, ModelSettings, OptimiserSettings, StopOn};
 
 use super::Context;
 use super::train::{self, CONFIG, Options, RESUME, Shared};
@@ -28,7 +28,7 @@ use crate::training;
     dgm finetune --random --hidden 500,500,2000 --units relu --optimiser adam --data mnist\n  \
     dgm finetune rbm.gm --data digits --freeze\n  dgm finetune dbn.gm --config recipes/finetune-dbn.toml --out runs/tuned\n  dgm eval runs/tuned/model.gm --data mnist")]
 pub(crate) struct Finetune {
-    /// The file of an rbm, sbn, dbm or dbn to start from; with --config it replaces the model that the file names
+    /// The file of an rbm, sbn, dbm or dbn to start from, or the folder of its run; with --config it replaces the model that the file names
     #[arg(conflicts_with = "resume")]
     model: Option<PathBuf>,
     /// Start from random weights with the layers of --hidden
@@ -142,15 +142,20 @@ impl Finetune {
             self.start_from(&mut config.model)?;
             let usual = || train::default_folder("", &path.display().to_string());
             let folder = shared.out.clone().unwrap_or_else(usual);
-            return training::run(|| Run::create(folder, &config), false);
+            return training::run(|| train::create(folder, &config), false);
         }
         train::start(self, context)
+    }
+
+    /// The file of the model to start from.
+    fn start(&self) -> Result<Option<PathBuf>> {
+        self.model.as_deref().map(|path| model::start_of("MODEL", path)).transpose()
     }
 
     /// Lets a configured classifier start from the given model, and refuses other configurations.
     fn start_from(&self, model: &mut ModelConfig) -> Result<()> {
         match model {
-            ModelConfig::Classifier(settings) => settings.start = self.model.clone().or(settings.start.take()),
+            ModelConfig::Classifier(settings) => settings.start = self.start()?.or(settings.start.take()),
             other => {
                 let value = format!("one that trains {}", other.settings().kind().noun());
                 let allowed = "one that trains a classifier; `dgm train --config` takes others".into();
@@ -189,7 +194,7 @@ impl Options for Finetune {
         let rate = if matches!(optimiser, OptimiserSettings::Adam { .. }) { 0.001 } else { usual.learning_rate };
         let head_epochs = if given.freeze { epochs } else { given.head_epochs.unwrap_or(usual.head_epochs) };
         Ok(ModelConfig::Classifier(ClassifierSettings {
-            start: self.model.clone(),
+            start: self.start()?,
             hidden: given.hidden.clone().unwrap_or_default(),
             units: given.units.unwrap_or(usual.units),
             head_epochs,

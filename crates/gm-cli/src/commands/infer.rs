@@ -14,8 +14,8 @@ use crate::console::watched;
 use crate::data::{About, Part, Rows, SPLIT};
 use crate::error::{Error, Result};
 use crate::files::{FORCE, Kind, Target};
-use crate::model::{self, Either};
-use crate::output::Report;
+use crate::model::{self, Either, MODEL};
+use crate::output::{Report, shown};
 
 /// Computes E[h | v] for the rows of a data set, or the probabilities of classes
 ///
@@ -30,7 +30,7 @@ use crate::output::Report;
     dgm infer sbn.gm --data digits --method gibbs --steps 200 --out h.npy"
 )]
 pub(crate) struct Infer {
-    /// A model file
+    #[arg(help = MODEL)]
     model: PathBuf,
     #[command(flatten)]
     rows: Rows,
@@ -64,7 +64,7 @@ struct Document {
     samples: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<usize>,
-    out: PathBuf,
+    out: String,
     mean_activation: f64,
     /// Mean over rows of the bound that mean field reached.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +79,7 @@ struct Probabilities {
     layers: Vec<usize>,
     classes: usize,
     data: About,
-    out: PathBuf,
+    out: String,
 }
 
 impl Infer {
@@ -118,7 +118,7 @@ impl Infer {
                 samples: (method.draws() && !matches!(model, Model::Dbn(_))).then_some(samples),
                 steps: method.sweeps().then_some(steps),
                 method: method.to_string(),
-                out: self.out.clone(),
+                out: shown(&self.out),
                 mean_activation,
                 mean_field_bound: found.bound,
             },
@@ -144,7 +144,7 @@ impl Infer {
             layers: net.stack().layers(),
             classes,
             data: inputs.about,
-            out: self.out.clone(),
+            out: shown(&self.out),
         };
         Report::new(text, &document)
     }

@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
-use crate::model;
-use crate::output::{Listing, Report, table};
+use crate::model::{self, MODEL};
+use crate::output::{Listing, Report, shown, table};
 use crate::picture;
 use crate::units::filter_shape;
 
@@ -22,7 +22,7 @@ use crate::units::filter_shape;
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm inspect model.gm\n  dgm inspect model.gm --filters filters.png")]
 pub(crate) struct Inspect {
-    /// A model file
+    #[arg(help = MODEL)]
     model: PathBuf,
     /// Draw the weights of each unit of the first hidden layer into this .png file
     #[arg(long, value_name = "FILE")]
@@ -53,7 +53,7 @@ struct Document {
     #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     metadata: std::collections::BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    filters: Option<PathBuf>,
+    filters: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     posterior: Option<ExplainingAway>,
 }
@@ -109,7 +109,7 @@ impl Inspect {
             spectra: (0..data.stack.depth()).map(|l| Spectrum::new(l, data.stack.weights(l))).collect(),
             units: unit_statistics(&data),
             metadata: data.metadata.clone(),
-            filters: self.filters.clone(),
+            filters: self.filters.as_deref().map(shown),
             posterior,
         };
         Report::new(document.text(), &document)
@@ -136,7 +136,7 @@ impl Document {
             head.add(key, value);
         }
         if let Some(path) = &self.filters {
-            head.add("filters", path.display());
+            head.add("filters", path);
         }
         if let Some(explained) = &self.posterior {
             let [i, j] = explained.causes;

@@ -13,11 +13,12 @@ mod sample;
 mod shell;
 mod train;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::str::FromStr;
 
 use clap::Subcommand;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 
 pub(crate) use complete::{picture_of, side_by_side};
 pub(crate) use eval::{examples, label};
@@ -112,6 +113,14 @@ where
 {
     let value = |(word, help): (&'static str, &str)| PossibleValue::new(word).help(in_options(help));
     PossibleValuesParser::new(words.map(value)).try_map(|word| word.parse::<T>().map_err(|error| error.to_string()))
+}
+
+/// Reads a text that has to be UTF-8, such as a specification of data, which `config.toml` holds.
+pub(crate) fn utf8() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().try_map(|word| {
+        let refused = |word: OsString| format!("{} is not UTF-8; rename the file or its folder", word.display());
+        word.into_string().map_err(refused)
+    })
 }
 
 /// Refuses the first option that was given.

@@ -12,7 +12,7 @@ use crate::console::watched;
 use crate::data::{BINARISE, Folders, INVERT, Part, Rows, TEST_SPLIT};
 use crate::error::Result;
 use crate::files::{Kind, Target, save};
-use crate::output::Report;
+use crate::output::{Report, shown};
 use crate::report::{self, Folder};
 use crate::tables::Tables;
 
@@ -32,7 +32,7 @@ pub(crate) struct ReportPage {
     run: PathBuf,
     /// Measure the likelihood of these data first: a built-in name (`digits`), a known set (`mnist`) or the path of a
     /// file or folder
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", value_parser = super::utf8())]
     data: Option<String>,
     #[command(flatten)]
     folders: Folders,
@@ -55,14 +55,14 @@ pub(crate) struct ReportPage {
 #[derive(Serialize)]
 struct Document {
     schema: &'static str,
-    run: PathBuf,
+    run: String,
     model: String,
     layers: Vec<usize>,
     /// Files of the evaluations that are shown.
     evaluations: Vec<String>,
     /// The parts that are missing from the page, with the reasons.
     notes: Vec<String>,
-    out: PathBuf,
+    out: String,
 }
 
 impl ReportPage {
@@ -82,12 +82,12 @@ impl ReportPage {
             format!("{}: the report of {}", out.display(), self.run.display()),
             &Document {
                 schema: "gm-report/1",
-                run: self.run.clone(),
+                run: shown(&self.run),
                 model: folder.model.kind().to_string(),
                 layers: folder.model.layers(),
                 evaluations: folder.evaluations.into_iter().map(|(name, _)| name).collect(),
                 notes: folder.notes,
-                out: out.into(),
+                out: shown(out),
             },
         )
     }

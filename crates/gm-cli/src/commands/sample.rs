@@ -14,9 +14,10 @@ use super::{Context, words};
 use crate::console::watched;
 use crate::error::Result;
 use crate::files::{FORCE, Kind, Rows, Target};
-use crate::mask::{Mask, given};
-use crate::model;
-use crate::output::Report;
+use crate::mask::{self, Mask, given};
+use crate::model::{self, MODEL};
+use crate::needs::{self, Kept};
+use crate::output::{Report, shown};
 use crate::picture;
 use crate::units::levels;
 
@@ -35,7 +36,7 @@ use crate::units::levels;
     dgm sample model.gm -n 100 --method tempering --temperatures 20 --out samples.png\n  \
     dgm sample model.gm -n 20 --clamp given.npy --mask bottom --means --out completed.png")]
 pub(crate) struct Sample {
-    /// A model file
+    #[arg(help = MODEL)]
     model: PathBuf,
     /// Number of samples
     #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 100, value_parser = super::at_least_one)]
@@ -61,14 +62,14 @@ pub(crate) struct Sample {
     #[arg(long, value_name = "FILE", requires = "mask")]
     clamp: Option<PathBuf>,
     /// The units that are not kept: left, right, top, bottom, random:P or a file of ones where units are free
-    #[arg(long, value_name = "WHICH", requires = "clamp")]
+    #[arg(long, value_name = "WHICH", requires = "clamp", value_parser = mask::parser())]
     mask: Option<Mask>,
     /// The way to draw states [default: gibbs; importance for a sigmoid belief net with --clamp and a recognition net]
     #[arg(long, value_name = "HOW", value_parser = words::<ChainMethod, 3>(ChainMethod::ALL.map(|how| (how.as_str(), how.about()))))]
     method: Option<ChainMethod>,
     /// Number of temperatures of --method tempering; they move towards equal shares of accepted swaps until the chains
     /// are watched [default: 10]
-    #[arg(long, value_name = "N", requires = "method")]
+    #[arg(long, value_name = "N")]
     temperatures: Option<usize>,
     /// Sample an rbm or dbm at this inverse temperature: 1 is the model, 0 is noise, and in between chains move more
     /// easily from mode to mode
@@ -99,7 +100,7 @@ struct Document {
     #[serde(skip_serializing_if = "Option::is_none")]
     diagnostics: Option<Diagnostics>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    out: Option<PathBuf>,
+    out: Option<String>,
     /// The samples, one in each row, if no file is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     values: Option<Vec<Vec<f32>>>,
@@ -111,6 +112,12 @@ impl Sample {
         let target = self.out.as_ref().map(|path| Target::new(("--out", path), &kinds, self.force)).transpose()?;
         let model = model::load(&self.model)?;
         let settings = self.settings(&model, context)?;
+        let kept = match target.as_ref().map(|target| target.kind) {
+            Some(Kind::Png) => Kept::Picture,
+            Some(_) => Kept::None,
+            None => Kept::Text,
+        };
+        needs::sampling(&model, &settings, kept).check()?;
         let mut sampling = Sampling::new(&model, &settings, &context.streams())?;
         let (kind, units) = (model.visible_kind(), model.visible());
         let columns = if self.means { units } else { sites(kind, units) };
@@ -168,7 +175,7 @@ impl Sample {
                 seed: context.seed(),
                 values: values.map(rows),
                 diagnostics: drawn.diagnostics,
-                out: self.out.clone(),
+                out: self.out.as_deref().map(shown),
             },
         )
     }
@@ -180,6 +187,8 @@ impl Sample {
         let start = ChainSettings { method, classes, beta: self.beta, temperatures: self.temperatures, ..start };
         let (chains, steps, thin) = (self.chains, self.steps, self.thin);
         let settings = SampleSettings { count: self.count, means: self.means, chains, steps, thin, start };
+        // Given values take a row for each chain.
+        needs::sampling(model, &settings, Kept::None).check()?;
         let clamp = self.clamp(model, settings.chain_count(), context)?;
         Ok(SampleSettings { start: ChainSettings { clamp, ..settings.start }, ..settings })
     }

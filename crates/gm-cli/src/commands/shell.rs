@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::Program;
 use crate::error::{Error, Result};
-use crate::output::Report;
+use crate::output::{Report, shown};
 
 /// Prints the script with which a shell completes dgm's commands and options
 #[derive(Args, Clone, Debug)]
@@ -47,7 +47,7 @@ pub(crate) struct Man {
 #[derive(Serialize)]
 struct Pages {
     schema: &'static str,
-    out: PathBuf,
+    out: String,
     pages: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ impl Man {
         let mut pages = vec![];
         list(&program, &mut pages);
         let text = format!("{} pages in {}, the first is dgm.1\n", pages.len(), self.out.display());
-        Report::new(text, &Pages { schema: "gm-man/1", out: self.out.clone(), pages })
+        Report::new(text, &Pages { schema: "gm-man/1", out: shown(&self.out), pages })
     }
 }
 

@@ -250,9 +250,9 @@ impl RbmSettings {
             Algorithm::Exact => 0,
             Algorithm::Cd => self.batch_size,
             Algorithm::Pcd => self.chains,
-            Algorithm::Pt => self.chains * self.temperatures,
+            Algorithm::Pt => self.chains.saturating_mul(self.temperatures),
         };
-        match (chains * steps >= DRAWS_TO_PAY, chains * (steps - 1) >= DRAWS_TO_PAY) {
+        match [steps, steps - 1].map(|steps| chains.saturating_mul(steps) >= DRAWS_TO_PAY).into() {
             (_, true) => Arrangement::ManyDraws,
             (true, false) => Arrangement::ManyDrawsOfV,
             (false, false) => Arrangement::FewDraws,

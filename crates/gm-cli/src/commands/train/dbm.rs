@@ -7,8 +7,9 @@ use gm_core::VisibleKind;
 use gm_train::{DbmSettings, ModelConfig, ModelSettings, Pretrain, StopOn, Visible};
 
 use super::learning::{Ascent, Units};
-use super::{EXACT, Options, Shared, model_of};
+use super::{EXACT, Options, Shared};
 use crate::error::{Error, Result};
+use crate::model;
 
 /// Trains a deep Boltzmann machine
 ///
@@ -97,7 +98,7 @@ impl Options for DbmOptions {
             visible,
             least_variance: self.units.least_variance(visible, usual.least_variance)?,
             pretrain,
-            start: self.extend.as_deref().map(model_of),
+            start: self.extend.as_deref().map(|path| model::start_of("--extend", path)).transpose()?,
             pretrain_epochs: self.pretrain_epochs.unwrap_or(epochs.div_ceil(10)),
             pretrain_learning_rate: self.pretrain_learning_rate.unwrap_or(usual.pretrain_learning_rate / slower),
             epochs,

@@ -10,8 +10,9 @@ use gm_train::{
 };
 
 use super::learning::Learning;
-use super::{EXACT, Options, Shared, model_of};
+use super::{EXACT, Options, Shared};
 use crate::error::{Error, Result};
+use crate::model;
 
 /// Trains a deep belief network
 ///
@@ -111,7 +112,7 @@ impl Options for DbnOptions {
         let layer = self.learning.settings(shared, visible, usual.layer)?;
         Ok(ModelConfig::Dbn(DbnSettings {
             hidden,
-            start: self.extend.as_deref().map(model_of),
+            start: self.extend.as_deref().map(|path| model::start_of("--extend", path)).transpose()?,
             start_digest: usual.start_digest,
             start_layers: usual.start_layers,
             layer_start: self.layer_start.unwrap_or(usual.layer_start),
@@ -144,7 +145,7 @@ impl DbnOptions {
     /// The given kind of visible units, or the kind of the model to extend.
     fn visible(&self) -> Visible {
         let extended = || {
-            let data = gm_data::load_model(model_of(self.extend.as_deref()?)).ok()?;
+            let data = model::load_data(self.extend.as_deref()?).ok()?;
             match data.visible {
                 VisibleKind::Gaussian => Some(Visible::Gaussian),
                 VisibleKind::Softmax { categories } => Some(Visible::Softmax(categories)),

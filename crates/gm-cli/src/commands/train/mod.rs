@@ -13,10 +13,10 @@ use clap::{ArgGroup, Args, Subcommand};
 use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, load};
 use gm_train::{Config, DataConfig, ModelConfig, ModelSettings, MonitorSettings, Rate, Regularise, Run, StopOn};
 
-use super::{Context, plain};
+use super::{Context, plain, utf8};
 use crate::data::{DATA, Folders, INVERT};
 use crate::error::{Error, Result};
-use crate::memory::Need;
+use crate::needs;
 use crate::output::Report;
 use crate::tables::{Tables, data_units};
 use crate::training;
@@ -105,7 +105,7 @@ pub(super) trait Options {
 /// Options of training that all models share.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Shared {
-    #[arg(long, value_name = "SPEC", required = true, help = DATA)]
+    #[arg(long, value_name = "SPEC", required = true, value_parser = utf8(), help = DATA)]
     data: Option<String>,
     #[command(flatten)]
     pub(super) folders: Folders,
@@ -179,7 +179,7 @@ impl Train {
         if let Some(path) = &self.config {
             let folder = self.out.clone().unwrap_or_else(|| default_folder("", &path.display().to_string()));
             let config = configured(path, &self.folders, context)?;
-            return training::run(|| Run::create(folder, &config), !self.no_report);
+            return training::run(|| create(folder, &config), !self.no_report);
         }
         match &self.model {
             Some(Model::Rbm(options)) => start(options.as_ref(), context),
@@ -201,11 +201,6 @@ pub(super) fn default_folder(model: &str, data: &str) -> PathBuf {
     Path::new("runs").join(format!("{model}{}", plain(&stem)))
 }
 
-/// The model file of a run folder; other paths are those of model files.
-fn model_of(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join("model.gm") } else { path.to_path_buf() }
-}
-
 /// Continues an interrupted run.
 pub(super) fn resume(folder: &Path, folders: &Folders, report: bool, context: &Context) -> Result<Report> {
     if let Some(folder) = &folders.data_dir {
@@ -216,7 +211,19 @@ pub(super) fn resume(folder: &Path, folders: &Folders, report: bool, context: &C
         let allowed = "none with --resume, since the run keeps its seed".into();
         return Err(Error::Option { option: "--seed", value: seed.to_string(), allowed });
     }
-    training::run(|| Run::resume(folder), report)
+    // The data are not loaded yet, and chains do not depend on them.
+    if let Ok(config) = Config::read(folder.join("config.toml")) {
+        needs::training(&config.model, 1, 0).check()?;
+    }
+    training::run(|| Ok(Run::resume(folder)?), report)
+}
+
+/// Prepares a new run of a configuration.
+pub(super) fn create(folder: PathBuf, config: &Config) -> Result<Run> {
+    config.check()?;
+    let data = config.load_data()?;
+    needs::training(&config.model, data.units(), data.train.len()).check()?;
+    Ok(Run::create_with(folder, config, data)?)
 }
 
 /// The configuration in a file, with the seed and the folders of data of the command line.
@@ -228,9 +235,18 @@ pub(super) fn configured(path: &Path, folders: &Folders, context: &Context) -> R
         config.data.data_dir = options.data_dir;
     }
     config.data.cache_dir = config.data.cache_dir.or(options.cache_dir);
+    if let Ok(spec) = DataSpec::parse(&config.data.spec) {
+        config.data.data_dir = recorded(config.data.data_dir, &spec);
+        config.data.cache_dir = recorded(config.data.cache_dir, &spec);
+    }
     // With --threads the program's own pool has that number of threads.
     config.threads = if context.threads { 0 } else { config.threads };
     Ok(config)
+}
+
+/// A folder of known data sets for `config.toml`. A name that is not UTF-8 is left out unless the data need it.
+fn recorded(folder: Option<PathBuf>, spec: &DataSpec) -> Option<PathBuf> {
+    folder.filter(|folder| matches!(spec, DataSpec::Known(_)) || folder.to_str().is_some())
 }
 
 /// Starts a new run.
@@ -242,7 +258,8 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
     // A model that cannot be read is refused later, with a better reason.
     let start = options.start().and_then(|path| gm_data::load_model(path).ok());
     let load_options = shared.tables.apply(start.as_ref().map(data_units), load_options);
-    let mut data = load(&DataSpec::parse(spec)?, &load_options)?;
+    let parsed = DataSpec::parse(spec)?;
+    let mut data = load(&parsed, &load_options)?;
     shared.tables.check(&data.train)?;
     if shared.learn_validation {
         data = data.learning_validation()?;
@@ -256,12 +273,12 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
     config.checkpoint_every = shared.checkpoint_every.unwrap_or(config.checkpoint_every);
     let settings = config.model.settings();
     // The check comes before the folder is made.
-    Need::of_parameters(&settings.layers(data.units())).check()?;
+    needs::training(&config.model, data.units(), data.train.len()).check()?;
     config.monitor = shared.monitor(settings.epochs(), options.stop_on(settings, data.units()));
     config.monitor.rows = options.watched().unwrap_or(config.monitor.rows);
     config.data = DataConfig {
-        data_dir: load_options.data_dir,
-        cache_dir: load_options.cache_dir,
+        data_dir: recorded(load_options.data_dir, &parsed),
+        cache_dir: recorded(load_options.cache_dir, &parsed),
         binarise: shared.binarise,
         learn_validation: shared.learn_validation,
         weights: load_options.weights,
@@ -270,7 +287,7 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
         table: load_options.table,
         ..config.data
     };
-    training::run(|| Run::create_with(folder, &config, data), !shared.no_report)
+    training::run(|| Ok(Run::create_with(folder, &config, data)?), !shared.no_report)
 }
 
 impl Shared {
