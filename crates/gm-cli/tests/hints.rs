@@ -7,7 +7,8 @@ use common::Workshop;
 /// A folder with a small `model.gm` of bars and stripes.
 fn with_small_model() -> Workshop {
     let workshop = Workshop::new();
-    let train = "train rbm --data bars-and-stripes:3 --hidden 6 --epochs 1 --no-report --quiet --out run";
+    let train =
+        "train rbm --data bars-and-stripes:3 --hidden 6 --epochs 300 --learning-rate 0.5 --no-report --quiet --out run";
     workshop.dgm(&train.split(' ').collect::<Vec<_>>()).assert().success();
     workshop.write("model.gm", workshop.read("run/model.gm"));
     workshop
@@ -71,7 +72,7 @@ fn rejects_enumeration_by_the_option_that_asked_for_it() {
             "another --algorithm, such as pcd",
         ),
         (
-            "train dbn --data digits --hidden 40,40 --algorithm exact --epochs 1 --out a",
+            "train dbn --data digits --hidden 40,40 --algorithm exact --epochs 1 --quiet --out a",
             "another --algorithm, such as pcd",
         ),
         ("train sbn --data digits --hidden 40 --rule exact --epochs 1 --out a", "another --rule, such as rws"),

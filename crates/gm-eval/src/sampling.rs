@@ -2,7 +2,7 @@
 
 use gm_core::{Matrix, Purpose, Streams, Watch};
 
-use crate::chains::{ChainSettings, Diagnostics, SampleSource, chains_of, independent_samples};
+use crate::chains::{ChainSettings, Diagnostics, PART, SampleSource, chains_of, independent_samples};
 use crate::error::{Error, Result, tell};
 use crate::model::Model;
 
@@ -247,7 +247,11 @@ impl<'a> Sampling<'a> {
                 }
                 SampleSource::Chains(chains) => {
                     if round > 0 {
-                        chains.advance(self.report.thin.unwrap_or_default());
+                        let thin = self.report.thin.unwrap_or_default();
+                        for made in (0..thin).step_by(PART) {
+                            chains.advance(PART.min(thin - made));
+                            tell(watch, "sample", (first, count))?;
+                        }
                     }
                     let drawn = if means { chains.means() } else { chains.states() };
                     if taken == drawn.ncols() { each(&drawn)? } else { each(&drawn.columns(0, taken).into_owned())? }

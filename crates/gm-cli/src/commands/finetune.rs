@@ -183,7 +183,7 @@ impl Options for Finetune {
 
     fn check(&self, data: &Dataset) -> Result<()> {
         self.check_random()?;
-        let Some(path) = &self.model else { return Ok(()) };
+        let Some(path) = &self.start()? else { return Ok(()) };
         let model = model::load_data(path)?;
         check_input(model.stack.bias(0).len(), path, &data.source, data.units())
     }

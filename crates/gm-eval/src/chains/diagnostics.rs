@@ -73,30 +73,29 @@ impl Diagnostics {
     }
 }
 
+const OP: &str = "ModelChains::advance_watched";
+
 /// See [`ModelChains::advance_watched`].
 pub(super) fn advance_watched<C: ModelChains + ?Sized>(
     chains: &mut C,
     sweeps: usize,
     watch: Watch<'_>,
 ) -> Result<Option<Diagnostics>> {
-    const OP: &str = "ModelChains::advance_watched";
     let watched = sweeps / 2;
     let interval = watched.div_ceil(MOST).max(1);
     let first = sweeps - watched;
-    for done in (0..first).step_by(interval) {
-        chains.advance(interval.min(first - done));
-        tell(watch, OP, (done, sweeps))?;
-    }
+    advance(chains, first, (0, sweeps), watch)?;
     chains.settle();
     let observations = watched / interval;
     let mut traces = vec![Vec::with_capacity(observations); chains.quantities().len()];
     let mut flips = 0.0;
     for observation in 0..observations {
-        flips += chains.advance(interval).flips / observations as f64;
+        let done = first + observation * interval;
+        flips += advance(chains, interval, (done, sweeps), watch)? / observations as f64;
         traces.iter_mut().zip(chains.quantities()).for_each(|(trace, value)| trace.push(value));
-        tell(watch, OP, (first + observation * interval, sweeps))?;
     }
-    chains.advance(watched - observations * interval);
+    let done = observations * interval;
+    advance(chains, watched - done, (first + done, sweeps), watch)?;
     if observations < FEWEST {
         return Ok(None);
     }
@@ -117,6 +116,25 @@ pub(super) fn advance_watched<C: ModelChains + ?Sized>(
         interval,
         traces,
     }))
+}
+
+/// Sweeps between two calls of `watch`.
+pub(crate) const PART: usize = 20;
+
+/// Makes sweeps, in parts between which `watch` can break. The answer is the share of units that changed per sweep.
+fn advance<C: ModelChains + ?Sized>(
+    chains: &mut C,
+    sweeps: usize,
+    (done, total): (usize, usize),
+    watch: Watch<'_>,
+) -> Result<f64> {
+    let mut flips = 0.0;
+    for made in (0..sweeps).step_by(PART) {
+        let part = PART.min(sweeps - made);
+        flips += chains.advance(part).flips * (part as f64 / sweeps as f64);
+        tell(watch, OP, (done + made, total))?;
+    }
+    Ok(flips)
 }
 
 /// Effective sample size and split R-hat of chains that have the same distribution.

@@ -21,6 +21,7 @@ use crate::error::Result;
 pub use dbm::DbmChains;
 pub use dbn::{DbnChains, DbnPosteriorChains};
 pub use diagnostics::Diagnostics;
+pub(crate) use diagnostics::PART;
 pub use rbm::RbmChains;
 pub use sbn::{SbnChains, SbnKernel, independent_samples, samples_below_tops};
 pub use start::{ChainMethod, ChainSettings, SampleSource, chains_of};

@@ -99,7 +99,7 @@ impl Options for DbmOptions {
             least_variance: self.units.least_variance(visible, usual.least_variance)?,
             pretrain,
             start: self.extend.as_deref().map(|path| model::start_of("--extend", path)).transpose()?,
-            pretrain_epochs: self.pretrain_epochs.unwrap_or(epochs.div_ceil(10)),
+            pretrain_epochs: self.pretrain_epochs.unwrap_or(epochs.div_ceil(10).max(1)),
             pretrain_learning_rate: self.pretrain_learning_rate.unwrap_or(usual.pretrain_learning_rate / slower),
             epochs,
             batch_size: shared.batch_size(),
