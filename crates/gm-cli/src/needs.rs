@@ -85,11 +85,16 @@ pub(crate) fn evaluation(model: &Model, settings: &EvalSettings, rows: usize) ->
         Schedule::Linear(count) | Schedule::Graded(count) | Schedule::Adaptive(count) => *count,
         _ => 0,
     };
-    let repeats = Need::default().and(&[("repeats", settings.bound.repeats)], 8 * rows as u64);
+    let posterior = settings.posterior;
+    let bounds = Need::default()
+        .and(&[("repeats", settings.bound.repeats)], 8 * rows as u64)
+        .and(&[("gap_rows", settings.gap_rows)], a_chain(&layers))
+        .and(&[("posterior_temperatures", posterior.temperatures)], 32)
+        .and(&[("posterior_runs", posterior.runs)], a_chain(&layers).saturating_mul(posterior.rows.min(rows) as u64));
     if model.kind() == ModelKind::Sbn {
-        return repeats;
+        return bounds;
     }
-    repeats
+    bounds
         .and(&[("ais_runs", settings.ais.runs)], a_chain(&layers))
         .and(&[("ais_temperatures", temperatures)], 32)
         .and(&[("raise_walks", settings.raise_walks)], a_chain(&layers))
@@ -198,13 +203,16 @@ mod tests {
     fn rejects_counts_of_other_jobs_that_do_not_fit() {
         let usual = EvalSettings::default;
         let rbm = model(ModelKind::Rbm);
-        let mut settings = [usual(), usual(), usual(), usual(), usual()];
+        let mut settings = [usual(), usual(), usual(), usual(), usual(), usual(), usual()];
         settings[0].ais.runs = MANY;
         settings[1].ais.schedule = Schedule::Graded(MANY);
         settings[2].raise_walks = MANY;
         (settings[3].reverse_runs, settings[3].tempering.temperatures) = (5, MANY);
         settings[4].bound.repeats = MANY;
-        let names = ["`ais_runs`", "`ais_temperatures`", "`raise_walks`", "`reverse_temperatures`", "`repeats`"];
+        settings[5].gap_rows = MANY;
+        settings[6].posterior.runs = MANY;
+        let annealing = ["`ais_runs`", "`ais_temperatures`", "`raise_walks`", "`reverse_temperatures`"];
+        let names = annealing.into_iter().chain(["`repeats`", "`gap_rows`", "`posterior_runs`"]);
         for (settings, names) in settings.iter().zip(names) {
             assert!(refused(&evaluation(&rbm, settings, 60)).contains(names), "{names}");
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use gm_core::{AisSettings, ModelKind, Schedule, VisibleKind};
+use gm_core::{AisSettings, ModelKind, Schedule, VisibleKind, even_temperatures};
 use gm_data::SplitName;
 use gm_eval::{
     ClassData, ClassReport, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, Model, PartitionReport,
@@ -180,6 +180,10 @@ impl Eval {
         let rows = self.rows(spec);
         let data = examples(&rows, self.split, model, &self.model)?;
         needs::evaluation(model, &settings, data.rows.samples()).check()?;
+        if self.reverse_temperatures.is_some() {
+            // Annealing comes before tempering and takes long.
+            even_temperatures(settings.tempering.temperatures)?;
+        }
         let report = watched(label(model), |watch| Ok(evaluate(model, &data, &settings, watch)?))?;
         if let Some(target) = target {
             target.write_numbers(&report.log_probs)?;

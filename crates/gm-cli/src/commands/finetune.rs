@@ -148,14 +148,14 @@ impl Finetune {
     }
 
     /// The file of the model to start from.
-    fn start(&self) -> Result<Option<PathBuf>> {
+    fn start_file(&self) -> Result<Option<PathBuf>> {
         self.model.as_deref().map(|path| model::start_of("MODEL", path)).transpose()
     }
 
     /// Lets a configured classifier start from the given model, and refuses other configurations.
     fn start_from(&self, model: &mut ModelConfig) -> Result<()> {
         match model {
-            ModelConfig::Classifier(settings) => settings.start = self.start()?.or(settings.start.take()),
+            ModelConfig::Classifier(settings) => settings.start = self.start_file()?.or(settings.start.take()),
             other => {
                 let value = format!("one that trains {}", other.settings().kind().noun());
                 let allowed = "one that trains a classifier; `dgm train --config` takes others".into();
@@ -183,7 +183,7 @@ impl Options for Finetune {
 
     fn check(&self, data: &Dataset) -> Result<()> {
         self.check_random()?;
-        let Some(path) = &self.start()? else { return Ok(()) };
+        let Some(path) = &self.start_file()? else { return Ok(()) };
         let model = model::load_data(path)?;
         check_input(model.stack.bias(0).len(), path, &data.source, data.units())
     }
@@ -194,7 +194,7 @@ impl Options for Finetune {
         let rate = if matches!(optimiser, OptimiserSettings::Adam { .. }) { 0.001 } else { usual.learning_rate };
         let head_epochs = if given.freeze { epochs } else { given.head_epochs.unwrap_or(usual.head_epochs) };
         Ok(ModelConfig::Classifier(ClassifierSettings {
-            start: self.start()?,
+            start: self.start_file()?,
             hidden: given.hidden.clone().unwrap_or_default(),
             units: given.units.unwrap_or(usual.units),
             head_epochs,

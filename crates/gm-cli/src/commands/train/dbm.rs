@@ -75,7 +75,7 @@ impl Options for DbmOptions {
     }
 
     fn start(&self) -> Option<PathBuf> {
-        self.extend.as_deref().map(model_of)
+        self.extend.clone()
     }
 
     fn takes_numbers(&self) -> bool {

@@ -89,7 +89,7 @@ impl Options for DbnOptions {
     }
 
     fn start(&self) -> Option<PathBuf> {
-        self.extend.as_deref().map(model_of)
+        self.extend.clone()
     }
 
     fn takes_numbers(&self) -> bool {

@@ -16,6 +16,7 @@ use gm_train::{Config, DataConfig, ModelConfig, ModelSettings, MonitorSettings, 
 use super::{Context, plain, utf8};
 use crate::data::{DATA, Folders, INVERT};
 use crate::error::{Error, Result};
+use crate::model;
 use crate::needs;
 use crate::output::Report;
 use crate::tables::{Tables, data_units};
@@ -85,7 +86,7 @@ pub(super) trait Options {
         None
     }
 
-    /// The file of the model to start from.
+    /// The file of the model to start from, or the folder of its run.
     fn start(&self) -> Option<PathBuf> {
         None
     }
@@ -256,7 +257,7 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
     let (weights, numbers, invert) = (options.weights().cloned(), options.takes_numbers(), shared.invert);
     let load_options = LoadOptions { weights, numbers, invert, ..shared.folders.options(shared.binarise) };
     // A model that cannot be read is refused later, with a better reason.
-    let start = options.start().and_then(|path| gm_data::load_model(path).ok());
+    let start = options.start().and_then(|path| model::load_data(&path).ok());
     let load_options = shared.tables.apply(start.as_ref().map(data_units), load_options);
     let parsed = DataSpec::parse(spec)?;
     let mut data = load(&parsed, &load_options)?;
