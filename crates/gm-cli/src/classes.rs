@@ -32,8 +32,9 @@ impl Inputs {
             split = Split::new(Values::Bits(groups), split.labels().map(<[u16]>::to_vec))?;
         }
         check_input(units, path, &source, split.units())?;
-        let binarise = if split.is_binary() { Binarise::None } else { rows.binarise.unwrap_or(Binarise::None) };
-        let about = About { source, split: part.to_string(), rows: split.len(), binarise: binarise.to_string() };
+        let binarise = rows.binarise.unwrap_or(Binarise::None);
+        let named = split.binarisation(binarise).to_string();
+        let about = About { source, split: part.to_string(), rows: split.len(), binarise: named };
         Ok(Self { split, about, binarise })
     }
 
@@ -71,10 +72,17 @@ pub(crate) fn summary(report: &ClassReport) -> String {
     format!("{}\nrows of each label by predicted class\n{}", listing.text(), confusion(report))
 }
 
+/// The table of confusion. Of many classes it has those that occur.
 fn confusion(report: &ClassReport) -> String {
-    let classes = 0..report.confusion.len();
-    let mut rows = vec![std::iter::once("label".into()).chain(classes.map(|class| class.to_string())).collect()];
-    for (label, counts) in report.confusion.iter().enumerate() {
+    let classes = match &report.confusion_classes {
+        Some(classes) if report.confusion.is_empty() => {
+            return format!("left out, since {} classes occur\n", classes.len());
+        }
+        Some(classes) => classes.clone(),
+        None => (0..report.confusion.len() as u16).collect(),
+    };
+    let mut rows = vec![std::iter::once("label".into()).chain(classes.iter().map(ToString::to_string)).collect()];
+    for (label, counts) in classes.iter().zip(&report.confusion) {
         rows.push(std::iter::once(label.to_string()).chain(counts.iter().map(ToString::to_string)).collect::<Vec<_>>());
     }
     table(&rows)

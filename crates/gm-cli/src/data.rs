@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gm_core::{Batch, VisibleKind};
-use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, Split, SplitName, load, load_rows};
+use gm_data::{Binarisation, Binarise, DataSpec, Dataset, LoadOptions, Split, SplitName, load, load_rows};
 use gm_eval::{Model, sites};
 use serde::Serialize;
 
@@ -51,6 +51,24 @@ impl Folders {
     /// Options to load data from these folders.
     pub(crate) fn options(&self, binarise: Option<Binarise>) -> LoadOptions {
         LoadOptions { data_dir: self.given(), cache_dir: cache(), binarise, ..LoadOptions::default() }
+    }
+}
+
+/// The options that name files of validation and test rows.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Apart {
+    /// A file of validation rows, for data that have none of their own
+    #[arg(long, value_name = "FILE", requires = "data")]
+    pub(crate) valid: Option<PathBuf>,
+    /// A file of test rows, for data that have none of their own
+    #[arg(long, value_name = "FILE", requires = "data")]
+    pub(crate) test: Option<PathBuf>,
+}
+
+impl Apart {
+    /// These options of loading data, with the files.
+    pub(crate) fn with(&self, options: LoadOptions) -> LoadOptions {
+        LoadOptions { valid: self.valid.clone(), test: self.test.clone(), ..options }
     }
 }
 
@@ -104,6 +122,8 @@ pub(crate) struct Rows {
     #[arg(long, value_name = "SPEC", value_parser = utf8(), help = DATA)]
     pub(crate) data: String,
     #[command(flatten)]
+    pub(crate) apart: Apart,
+    #[command(flatten)]
     pub(crate) folders: Folders,
     #[arg(long, value_name = "HOW", help = BINARISE)]
     pub(crate) binarise: Option<Binarise>,
@@ -120,6 +140,8 @@ pub(crate) struct Examples {
     pub(crate) split: Split,
     /// Their values, [units, rows].
     pub(crate) rows: Batch,
+    /// The binarisation of grey levels.
+    pub(crate) binarise: Binarisation,
     /// The description for reports.
     pub(crate) about: About,
 }
@@ -150,7 +172,7 @@ impl Rows {
                 Err(Error::Option { option, value, allowed: format!("none for {kind} visible units") })
             }
             binarise => {
-                let options = self.folders.options(binarise);
+                let options = self.apart.with(self.folders.options(binarise));
                 let options = LoadOptions { numbers: kind.takes_numbers(), invert: self.invert, ..options };
                 Ok(self.tables.apply(units, options))
             }
@@ -182,12 +204,12 @@ impl Rows {
     /// [`gm_data::Error`] with the data and the fault, [`Error::Option`] for a binarisation with visible units that are
     /// not binary.
     pub(crate) fn split(&self, part: Part, kind: VisibleKind, visible: usize) -> Result<(String, Split)> {
-        let (source, split) = self.load((kind, Some(visible)), |spec, options| {
-            let split = match part {
-                Part::Split(name) => load(spec, options)?.split(name).clone(),
-                Part::All => load_rows(spec, options)?,
-            };
-            Ok((spec.to_string(), split))
+        let (source, split) = self.load((kind, Some(visible)), |spec, options| match part {
+            Part::Split(name) => {
+                let data = load(spec, options)?;
+                Ok((data.source_of(name).into(), data.split(name).clone()))
+            }
+            Part::All => Ok((spec.to_string(), load_rows(spec, options)?)),
         })?;
         self.tables.check(&split)?;
         Ok((source, split))
@@ -233,10 +255,9 @@ impl Examples {
     ) -> gm_data::Result<Self> {
         let binarise = binarise.unwrap_or_else(|| split.evaluation_binarise());
         let rows = split.rows_for(kind, binarise)?;
-        let plain = split.is_binary() || kind.takes_numbers();
-        let binarise = if plain { Binarise::None } else { binarise }.to_string();
-        let about = About { source, split: name, rows: split.len(), binarise };
-        Ok(Self { split, rows, about })
+        let binarise = if kind.takes_numbers() { Binarisation::default() } else { split.binarisation(binarise) };
+        let about = About { source, split: name, rows: split.len(), binarise: binarise.to_string() };
+        Ok(Self { split, rows, binarise, about })
     }
 
     /// The shape in which a row of visible units of a kind is drawn.
@@ -303,7 +324,8 @@ impl RowList {
             return Err(Error::Option { option: "--rows", value: format!("row {row}"), allowed });
         }
         let about = About { rows: self.0.len(), ..examples.about.clone() };
-        Ok(Examples { split: examples.split.select(&self.0)?, rows: examples.rows.select(&self.0), about })
+        let (split, rows) = (examples.split.select(&self.0)?, examples.rows.select(&self.0));
+        Ok(Examples { split, rows, binarise: examples.binarise, about })
     }
 }
 

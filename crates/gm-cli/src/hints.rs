@@ -247,7 +247,12 @@ fn data(error: &Data) -> Option<&'static str> {
              or the first word of libsvm lines",
         ),
         Data::File { source: FileError::NewerVersion { .. }, .. } => Some("use a newer dgm"),
-        Data::TooFewRows { .. } => Some("evaluate a trained model on all rows with --split all"),
+        Data::TooFewRows { .. } => {
+            Some("name the files with --valid and --test, or evaluate a trained model on all rows with --split all")
+        }
+        Data::OwnRows { .. } => Some("leave out --valid and --test"),
+        Data::SeveralSplits { .. } => Some("give a file of one table to --valid and --test"),
+        Data::Threshold { .. } => Some("set it with --binarise"),
         _ => None,
     }
 }

@@ -20,6 +20,7 @@ mod report;
 mod tables;
 mod training;
 mod units;
+mod verdict;
 #[cfg(test)]
 mod walk;
 

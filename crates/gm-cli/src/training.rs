@@ -9,7 +9,7 @@ use gm_eval::{
     ChainSettings, Model, SampleSource, chains_of, first_layer_filters, independent_samples, strongest_units,
 };
 use gm_train::{
-    Backfit, Config, DataConfig, EpochRecord, Event, Figures, ModelConfig, Observer, Outcome, Pretrain, Run,
+    Backfit, Config, DataConfig, EpochRecord, Event, Figures, ModelConfig, Observer, Outcome, Pretrain, Run, StopOn,
 };
 use image::RgbImage;
 use serde::Serialize;
@@ -25,6 +25,7 @@ use crate::picture::{self, Chart, Curve, Shape};
 use crate::report::{self, Folder, HeldOut};
 use crate::tables;
 use crate::units::{filter_shape, levels};
+use crate::verdict::{doubts, kept};
 
 /// Watches training: shows progress, logs figures, and stops on a signal.
 #[derive(Debug)]
@@ -121,9 +122,11 @@ struct Document {
     step: u64,
     seed: u64,
     threads: usize,
-    /// Figures of the last epoch that was evaluated.
+    /// Figures of the epoch whose model was kept: the best one with early stopping, else the last.
     #[serde(skip_serializing_if = "Value::is_null")]
     figures: Value,
+    /// Reasons to doubt that the model has learnt.
+    warnings: Vec<String>,
     files: Vec<String>,
 }
 
@@ -162,7 +165,7 @@ pub(crate) fn run(prepare: impl FnOnce() -> Result<Run>, report: bool) -> Result
     let about = DataDocument {
         source: data.source.clone(),
         rows: data.train.len(),
-        binarise: config.data.binarise.map(|binarise| binarise.to_string()).unwrap_or_default(),
+        binarise: config.data.binarise.map(|how| data.train.binarisation(how).to_string()).unwrap_or_default(),
         options: data_options(&config.data),
         readings: data.train.readings().to_vec(),
     };
@@ -171,6 +174,7 @@ pub(crate) fn run(prepare: impl FnOnce() -> Result<Run>, report: bool) -> Result
     // Only a generative model has a report.
     let report = report && kind != ModelKind::Classifier;
     let held_out = if report { HeldOut::of(data, &config)? } else { None };
+    data.label_warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let mut watcher = Watcher::new(format!("{kind} {}", dashed(&layers)));
     let rows = data.train.len();
     let outcome = run.train(&mut watcher).map_err(|error| exploded(error, &config, rows))?;
@@ -190,6 +194,7 @@ pub(crate) fn run(prepare: impl FnOnce() -> Result<Run>, report: bool) -> Result
         Outcome::Finished { epochs, .. } => ("finished", Some(epochs)),
         Outcome::Interrupted { .. } => ("interrupted", None),
     };
+    let (figures, warnings) = judged(&folder, &config, &history, epochs.is_some())?;
     let document = Document {
         schema: "gm-train/1",
         run: shown(&folder),
@@ -201,7 +206,8 @@ pub(crate) fn run(prepare: impl FnOnce() -> Result<Run>, report: bool) -> Result
         step: watcher.step,
         seed: config.seed,
         threads: if config.threads > 0 { config.threads } else { rayon::current_num_threads() },
-        figures: history.last().cloned().unwrap_or_default(),
+        figures,
+        warnings,
         files: files.iter().map(shown).collect(),
     };
     let mut report = Report::new(document.text(), &document)?;
@@ -227,6 +233,15 @@ fn exploded(error: gm_train::Error, config: &Config, rows: usize) -> Error {
     Error::Diverged { error, rate, penalty }
 }
 
+/// The figures of the model that a run has, and reasons to doubt that it has learnt. A run that is not finished has its
+/// last figures.
+fn judged(folder: &Path, config: &Config, history: &[Value], finished: bool) -> Result<(Value, Vec<String>)> {
+    let rule = if finished { config.monitor.stop_on } else { StopOn::Never };
+    let figures = kept(rule, history).cloned().unwrap_or_default();
+    let model = finished.then(|| model::load_data(&folder.join("model.gm"))).transpose()?;
+    Ok((figures, model.map(|model| doubts(config, &model, history)).unwrap_or_default()))
+}
+
 /// Units of layers as text, such as 784-200-200.
 pub(crate) fn dashed(layers: &[usize]) -> String {
     layers.iter().map(ToString::to_string).collect::<Vec<_>>().join("-")
@@ -244,6 +259,29 @@ impl Document {
             Some(epochs) => listing.add("outcome", format!("{outcome} after {epochs} epochs, {step} updates")),
             None => listing.add("outcome", format!("{outcome} after {step} updates, with a checkpoint")),
         }
+        self.add_figures(&mut listing);
+        for warning in &self.warnings {
+            listing.add("warning", warning);
+        }
+        for file in &self.files {
+            listing.add("", file);
+        }
+        if let Some(model) = self.files.first() {
+            listing.add("next", format!("dgm eval {} {}", quoted(model), self.data.options));
+        }
+        if self.epochs.is_none() {
+            listing.add("next", format!("dgm train --resume {}", quoted(run)));
+        }
+        listing.text()
+    }
+
+    /// Adds the figures of the model that was kept.
+    fn add_figures(&self, listing: &mut Listing) {
+        let kept = self.figures.get("epoch").and_then(Value::as_u64);
+        if let Some(kept) = kept.filter(|_| self.epochs.is_some() && self.epochs != kept) {
+            listing.add("kept", format!("the model of epoch {kept}, the best one, which has these figures"));
+        }
+        let exact = self.figures.get("log_likelihood").is_some_and(Value::is_number);
         let figures = [
             ("log_likelihood", "validation log p"),
             ("train_log_likelihood", "training log p"),
@@ -256,13 +294,15 @@ impl Document {
             ("free_energy_gap", "free energy gap"),
             ("cross_entropy", "validation cross-entropy"),
         ];
-        for (name, label) in figures {
+        // An estimate of a figure that is known exactly says nothing.
+        for (name, label) in figures.into_iter().filter(|(name, _)| !(exact && name.contains("estimated"))) {
             if let Some(value) = self.figures.get(name).and_then(Value::as_f64) {
                 let about = if name.contains("estimated") { "about " } else { "" };
                 listing.add(label, format!("{about}{value:.3} nats"));
             }
         }
-        if let Some(error) = self.figures.get("log_partition_error").and_then(Value::as_f64) {
+        let error = self.figures.get("log_partition_error").and_then(Value::as_f64);
+        if let Some(error) = error.filter(|_| !exact) {
             listing.add(
                 "",
                 format!("with a quick estimate of log Z, +- {error:.2}, that may err by more: measure with dgm eval"),
@@ -282,22 +322,17 @@ impl Document {
                 listing.add(label, format!("{:.2} %", 100.0 * value));
             }
         }
-        for file in &self.files {
-            listing.add("", file);
-        }
-        if let Some(model) = self.files.first() {
-            listing.add("next", format!("dgm eval {} {}", quoted(model), self.data.options));
-        }
-        if self.epochs.is_none() {
-            listing.add("next", format!("dgm train --resume {}", quoted(run)));
-        }
-        listing.text()
     }
 }
 
 /// The options with which another command loads the same data.
 pub(crate) fn data_options(data: &DataConfig) -> String {
     let mut options = format!("--data {}", quoted(&data.spec));
+    for (option, file) in [("--valid", &data.valid), ("--test", &data.test)] {
+        if let Some(file) = file {
+            options += &format!(" {option} {}", quoted(&file.display().to_string()));
+        }
+    }
     if let Some(folder) = &data.data_dir {
         options += &format!(" --data-dir {}", quoted(&folder.display().to_string()));
     }

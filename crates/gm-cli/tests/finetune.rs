@@ -102,6 +102,82 @@ fn table_label_units_of_a_belief_network_classify_and_its_weights_are_a_start() 
     assert!(number(&document, "/figures/error_rate") < 0.3, "{document:#}");
 }
 
+#[test]
+fn table_label_units_of_a_machine_are_left_out_of_the_net() {
+    let workshop = Workshop::new();
+    let labelled = "--hidden 5 --labels --epochs 2 --no-report --data bars-and-stripes:3";
+    workshop.json(&words(&format!("train rbm {labelled} --out rbm")));
+    workshop.json(&words(&format!("train dbn {labelled} --out dbn")));
+    for (run, to) in [("rbm", "dbn"), ("dbn", "rbm")] {
+        let tuned = format!("finetune {run}/model.gm --data bars-and-stripes:3 --epochs 1 --out {run}-net");
+        assert_eq!(workshop.json(&words(&tuned))["layers"], json!([9, 5, 2]));
+        workshop.json(&words(&format!("convert {run}/model.gm {to}.gm --to {to}")));
+        assert_eq!(workshop.json(&["inspect", &format!("{to}.gm")])["layers"][1], 5);
+        for none in ["dbm", "sbn"] {
+            let refused = workshop.refuses(&words(&format!("convert {run}/model.gm no.gm --to {none}")));
+            let expected = format!("`to` is {none} for a {run} with 2 label units, allowed: rbm or dbn");
+            assert!(refused.contains(&expected), "{refused}");
+        }
+    }
+    workshop.json(&words("finetune dbn.gm --config rbm-net/config.toml --out third"));
+    let refused = workshop.refuses(&words("finetune rbm/model.gm --data bars-and-stripes:2 --out no"));
+    assert!(refused.contains("has 9 visible units, the data bars-and-stripes:2 have 4"), "{refused}");
+    assert!(!workshop.path("no").exists() && !workshop.path("no.gm").exists());
+}
+
+#[test]
+fn rejects_models_of_other_units_before_their_data_are_read() {
+    let workshop = Workshop::new();
+    let rows: String = (0..24).map(|i| format!("{},{},{}\n", i % 3, 1.5 - f64::from(i), i % 2)).collect();
+    workshop.write("rows.csv", format!("a,b,label\n{rows}"));
+    let answers: String = (0..24).map(|i| format!("{},{},{}\n", i % 3, i / 2 % 3, i % 2)).collect();
+    workshop.write("answers.csv", format!("a,b,label\n{answers}"));
+    for (model, hidden, visible, data) in [
+        ("rbm", "2", "gaussian", "rows.csv"),
+        ("dbm", "2,2", "gaussian", "rows.csv"),
+        ("dbn", "2", "softmax:3", "answers.csv"),
+    ] {
+        let run = format!("{model}-{visible}").replace(':', "-");
+        let rest = format!("--visible {visible} --hidden {hidden} --epochs 1 --no-report");
+        workshop.json(&words(&format!("train {model} --data {data} {rest} --out {run}")));
+        let refused = workshop.refuses(&words(&format!("finetune {run}/model.gm --data {data} --out no")));
+        let expected =
+            format!("{run}/model.gm, a {model} with {visible} visible units, allowed: a model with bernoulli");
+        assert!(refused.contains(&expected), "{refused}");
+    }
+    // A configuration that names such a model is refused as well.
+    workshop.json(&words("finetune --random --hidden 2 --data digits --epochs 1 --out net"));
+    let refused = workshop.refuses(&words("finetune rbm-gaussian/model.gm --config net/config.toml --out no"));
+    assert!(refused.contains("a rbm with gaussian visible units"), "{refused}");
+    assert!(!workshop.path("no").exists());
+}
+
+#[test]
+fn table_large_labels_take_no_table_of_all_classes() {
+    let workshop = Workshop::new();
+    let rows: String =
+        (0..30).map(|i| format!("{},{},{}\n", i % 2, i / 2 % 2, if i % 3 == 0 { 60_000 } else { 7 })).collect();
+    workshop.write("rows.csv", format!("a,b,label\n{rows}"));
+    let train = "finetune --random --hidden 2 --data rows.csv --epochs 1 --out net";
+    let done = workshop.dgm(&words(train)).assert().success();
+    let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+    assert!(said.contains("labels go up to 60000, of which 2 occur"), "{said}");
+    let report = workshop.json(&words("eval net/model.gm --data rows.csv --split all"));
+    let classes = report["confusion_classes"].as_array().unwrap();
+    assert!(classes.contains(&json!(7)) && classes.contains(&json!(60_000)), "{report:#}");
+    assert_eq!(report["confusion"].as_array().map(Vec::len), Some(classes.len()));
+    let said = workshop.says(&words("eval net/model.gm --data rows.csv"));
+    assert!(said.contains("rows of each label by predicted class") && said.contains("60000"), "{said}");
+    // A machine with label units counts likewise.
+    workshop.write("fewer.csv", format!("a,b,label\n{rows}").replace("60000", "2000"));
+    workshop.json(&words("train rbm --data fewer.csv --labels --hidden 2 --epochs 1 --no-report --out rbm"));
+    let report = workshop.json(&words("eval rbm/model.gm --data fewer.csv --classify"));
+    assert!(
+        report["confusion_classes"].as_array().is_some_and(|classes| classes.contains(&json!(2_000))),
+        "{report:#}"
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn stable_an_interrupted_run_resumes_to_the_same_bits() {

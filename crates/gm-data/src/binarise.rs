@@ -78,7 +78,89 @@ impl fmt::Display for Binarise {
     }
 }
 
+/// A binarisation as reports name it, with the meaning of its threshold.
+///
+/// Bytes are grey levels, and a threshold compares their share of the scale: `threshold:0.5 of 255`. Other numbers are
+/// compared as they are: `threshold:127`. Data that were zeros and ones have `none`.
+///
+/// # Examples
+///
+/// ```
+/// use gm_data::{Binarisation, Binarise, Dataset};
+///
+/// let digits = Dataset::builtin("digits")?.test;
+/// assert_eq!(digits.binarisation(Binarise::Threshold(0.25)).to_string(), "threshold:0.25 of 16");
+/// assert_eq!(digits.binarisation(Binarise::Fixed(3)), Binarise::Fixed(3).into());
+/// let bars = Dataset::builtin("bars-and-stripes:3")?.test;
+/// assert_eq!(bars.binarisation(Binarise::Threshold(0.25)), Binarisation::default());
+/// # Ok::<(), gm_data::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Binarisation {
+    /// The way in which values became zeros and ones.
+    pub how: Binarise,
+    /// The level that stands for 1, if a threshold was compared with shares of it.
+    pub scale: Option<u8>,
+}
+
+impl Default for Binarisation {
+    /// Values that were zeros and ones.
+    fn default() -> Self {
+        Binarise::None.into()
+    }
+}
+
+impl From<Binarise> for Binarisation {
+    fn from(how: Binarise) -> Self {
+        Self { how, scale: None }
+    }
+}
+
+impl fmt::Display for Binarisation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.scale {
+            Some(scale) => write!(f, "{} of {scale}", self.how),
+            None => self.how.fmt(f),
+        }
+    }
+}
+
 impl Split {
+    /// The binarisation behind zeros and ones that `binarise` makes of these examples, or that loading has made.
+    #[must_use]
+    pub fn binarisation(&self, binarise: Binarise) -> Binarisation {
+        match (self.values(), self.threshold()) {
+            (Values::Bits(_), Some(threshold)) => Binarise::Threshold(threshold).into(),
+            (Values::Bits(_), None) => Binarisation::default(),
+            (Values::Levels(levels), _) if matches!(binarise, Binarise::Threshold(_)) => {
+                Binarisation { how: binarise, scale: Some(levels.scale()) }
+            }
+            _ => binarise.into(),
+        }
+    }
+
+    /// Refuses a threshold that no probability or every probability exceeds.
+    pub(super) fn check_threshold(&self, name: &str, binarise: Option<Binarise>) -> Result<()> {
+        let Some(Binarise::Threshold(threshold)) = binarise else { return Ok(()) };
+        let allowed = "give a threshold of 0 or more and below 1";
+        let remedy = match self.values() {
+            _ if (0.0..1.0).contains(&threshold) => return Ok(()),
+            Values::Bits(_) | Values::Numbers(_) => return Ok(()),
+            Values::Reals(_) => format!("the values lie between 0 and 1; {allowed}"),
+            Values::Levels(levels) => {
+                let scale = f32::from(levels.scale());
+                let share = (1000.0 * threshold / scale).round() / 1000.0;
+                let such = if (0.0..1.0).contains(&share) && threshold > 1.0 {
+                    format!(", such as threshold:{share} for {threshold} of {scale}")
+                } else {
+                    String::new()
+                };
+                format!("grey levels are divided by {scale} before they are compared; {allowed}{such}")
+            }
+        };
+        Err(Error::threshold(name, threshold, threshold >= 1.0, remedy))
+    }
+
     /// The default of training: binary data stay as they are, other data are drawn anew in every batch.
     #[must_use]
     pub fn training_binarise(&self) -> Binarise {

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use gm_core::Error as CoreError;
 
+use crate::division::Division;
 use crate::error::{Error, Result};
 use crate::spec::DataSpec;
 use crate::split::Split;
@@ -35,6 +36,8 @@ pub struct Dataset {
     pub valid: Split,
     /// Examples to report on.
     pub test: Split,
+    /// The sources of validation and test examples that do not come from `source`.
+    own: [Option<String>; 2],
 }
 
 impl Dataset {
@@ -44,14 +47,37 @@ impl Dataset {
     ///
     /// [`Error::Width`] when they have different numbers of units.
     pub fn new(source: impl Into<String>, train: Split, valid: Split, test: Split) -> Result<Self> {
-        let source = source.into();
+        Self::of_files(source.into(), [None, None], [train, valid, test])
+    }
+
+    /// Joins three splits, of which the last two may have sources of their own.
+    pub(super) fn of_files(source: String, own: [Option<String>; 2], splits: [Split; 3]) -> Result<Self> {
+        let [train, valid, test] = splits;
         let expected = train.units();
-        for (split, part) in [("validation", &valid), ("test", &test)] {
+        for (split, part, own) in [("validation", &valid, &own[0]), ("test", &test, &own[1])] {
             if part.units() != expected {
-                return Err(Error::Width { name: source, split, found: part.units(), expected });
+                let name = own.clone().unwrap_or(source);
+                return Err(Error::Width { name, split, found: part.units(), expected });
             }
         }
-        Ok(Self { source, train: train.with_origin(0), valid: valid.with_origin(1), test: test.with_origin(2) })
+        let (train, valid, test) = (train.with_origin(0), valid.with_origin(1), test.with_origin(2));
+        Ok(Self { source, train, valid, test, own })
+    }
+
+    /// The name or path of the examples of a split, which may have a file of their own.
+    #[must_use]
+    pub fn source_of(&self, split: SplitName) -> &str {
+        let own = match split {
+            SplitName::Train => None,
+            SplitName::Valid => self.own[0].as_deref(),
+            SplitName::Test => self.own[1].as_deref(),
+        };
+        own.unwrap_or(&self.source)
+    }
+
+    /// The same splits with other examples.
+    pub(super) fn with_splits(&self, splits: [Split; 3]) -> Result<Self> {
+        Self::of_files(self.source.clone(), self.own.clone(), splits)
     }
 
     /// The built-in data set of a name: `digits`, `bars-and-stripes:D` or `shifter:N`.
@@ -86,13 +112,9 @@ impl Dataset {
     ///
     /// [`Error::TooFewRows`] for fewer than 6 rows.
     pub fn every_sixth(source: impl Into<String>, rows: &Split) -> Result<Self> {
-        let source = source.into();
-        if rows.len() < 6 {
-            return Err(Error::TooFewRows { name: source, rows: rows.len() });
-        }
-        let part =
-            |keep: fn(usize) -> bool| rows.select(&(0..rows.len()).filter(|&row| keep(row % 6)).collect::<Vec<_>>());
-        Self::new(source, part(is_trained_on)?, part(|r| r == 4)?, part(|r| r == 5)?)
+        let parts = Parts { train: rows.clone(), valid: None, test: None };
+        let chosen = Division::ByPlace.divide(rows.len(), [false; 2]);
+        Self::complete(source.into(), [None, None], parts, &chosen)
     }
 
     /// The data with the validation rows appended to the training rows, for a last training after settings are chosen.
@@ -119,21 +141,21 @@ impl Dataset {
         Ok(self)
     }
 
-    /// Joins the splits that files give, and derives the missing ones as [`load`](super::load) says.
-    pub(super) fn complete(source: String, splits: Parts<Split>) -> Result<Self> {
-        let train = splits.train;
-        match (splits.valid, splits.test) {
-            (Some(valid), Some(test)) => Self::new(source, train, valid, test),
-            (None, None) => Self::every_sixth(source, &train),
-            (None, Some(test)) => {
-                let (train, valid) = last_sixth(&source, &train)?;
-                Self::new(source, train, valid, test)
-            }
-            (Some(valid), None) => {
-                let (train, test) = last_sixth(&source, &train)?;
-                Self::new(source, train, valid, test)
-            }
-        }
+    /// Joins the splits that files give, and takes the missing ones from the training rows, as `chosen` says.
+    pub(super) fn complete(
+        source: String,
+        own: [Option<String>; 2],
+        splits: Parts<Split>,
+        chosen: &[Vec<usize>; 3],
+    ) -> Result<Self> {
+        let rows = splits.train;
+        let (valid, test) = match (splits.valid, splits.test) {
+            (Some(valid), Some(test)) => return Self::of_files(source, own, [rows, valid, test]),
+            _ if rows.len() < 6 => return Err(Error::TooFewRows { name: source, rows: rows.len() }),
+            given => given,
+        };
+        let taken = |given: Option<Split>, split: usize| given.map_or_else(|| rows.select(&chosen[split]), Ok);
+        Self::of_files(source, own, [rows.select(&chosen[0])?, taken(valid, 1)?, taken(test, 2)?])
     }
 
     /// Units of an example.
@@ -151,20 +173,6 @@ impl Dataset {
             SplitName::Test => &self.test,
         }
     }
-}
-
-fn last_sixth(source: &str, rows: &Split) -> Result<(Split, Split)> {
-    if rows.len() < 6 {
-        return Err(Error::TooFewRows { name: source.into(), rows: rows.len() });
-    }
-    let kept = rows.len() - rows.len() / 6;
-    let range = |from, to| rows.select(&(from..to).collect::<Vec<_>>());
-    Ok((range(0, kept)?, range(kept, rows.len())?))
-}
-
-/// Whether [`Dataset::every_sixth`] keeps a row for training.
-pub(super) fn is_trained_on(row: usize) -> bool {
-    row % 6 < 4
 }
 
 /// One of the three splits, written `train`, `valid` or `test`.

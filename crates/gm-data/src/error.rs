@@ -106,6 +106,36 @@ pub enum Error {
         /// The text of the cell, or `NaN`.
         value: String,
     },
+    /// A threshold leaves every unit off or every unit on.
+    #[error("{name}: threshold {threshold} leaves every unit {state}, since {remedy}")]
+    Threshold {
+        /// The file, array or split.
+        name: String,
+        /// The threshold.
+        threshold: f32,
+        /// `off` or `on`.
+        state: &'static str,
+        /// The range of the values, and the thresholds that divide them.
+        remedy: String,
+    },
+    /// A file of validation or test rows is given for data that have such rows.
+    #[error("{name}: has {split} rows of its own, so {} cannot give them", path.display())]
+    OwnRows {
+        /// The data set.
+        name: String,
+        /// The split.
+        split: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file of validation or test rows holds several splits.
+    #[error("{}: holds training, validation and test rows, expected the {split} rows alone", path.display())]
+    SeveralSplits {
+        /// The file or folder.
+        path: PathBuf,
+        /// The split that it is to give.
+        split: &'static str,
+    },
     /// A value is an infinity.
     #[error("{name}: value {value} at row {row}, column {column} is no finite number")]
     NotFinite {
@@ -229,7 +259,9 @@ pub enum Error {
         name: String,
     },
     /// A table has too few rows to set some aside for validation and test.
-    #[error("{name}: {rows} rows cannot be split, 6 or more are needed; give train, valid and test files instead")]
+    #[error(
+        "{name}: {rows} rows cannot be split, 6 or more are needed; give validation and test rows in files of their own"
+    )]
     TooFewRows {
         /// The file.
         name: String,
@@ -315,6 +347,11 @@ impl fmt::Display for Likely {
 }
 
 impl Error {
+    /// A threshold that all values exceed, or none.
+    pub(crate) fn threshold(name: &str, threshold: f32, off: bool, remedy: String) -> Self {
+        Self::Threshold { name: name.into(), threshold, state: if off { "off" } else { "on" }, remedy }
+    }
+
     /// Returns a function for `map_err` that adds the operation and the path to an error of the operating system.
     ///
     /// # Examples

@@ -1,5 +1,7 @@
 //! Labels: the number of classes, and labels as units after the others.
 
+use std::collections::BTreeSet;
+
 use gm_core::{Batch, BitMatrix, Error as CoreError, Matrix};
 
 use crate::binarise::Binarise;
@@ -7,12 +9,17 @@ use crate::dataset::{Dataset, SplitName};
 use crate::error::{Error, Result};
 use crate::split::{Levels, Split, Values};
 
+/// The largest number of labels that a warning names.
+const NAMED: usize = 5;
+/// The highest label from which labels with large gaps are reported.
+const SPARSE: usize = 20;
+
 impl Dataset {
-    /// The number of classes: the highest label of training and validation rows plus 1, and at least 2.
+    /// The number of classes: the highest label plus 1, and at least 2.
     ///
     /// # Errors
     ///
-    /// [`Error::NoLabels`] if one of these splits has no labels.
+    /// [`Error::NoLabels`] if training or validation rows have no labels.
     ///
     /// # Examples
     ///
@@ -21,11 +28,59 @@ impl Dataset {
     /// # Ok::<(), gm_data::Error>(())
     /// ```
     pub fn classes(&self) -> Result<usize> {
-        let mut highest = 1;
-        for split in [SplitName::Train, SplitName::Valid] {
-            highest = self.labels(split, usize::MAX)?.iter().copied().fold(highest, u16::max);
-        }
+        let [train, valid] = [SplitName::Train, SplitName::Valid].map(|split| self.labels(split, usize::MAX));
+        let (train, valid, test) = (train?, valid?, self.test.labels().unwrap_or_default());
+        let highest = [train, valid, test].into_iter().flatten().copied().fold(1, u16::max);
         Ok(usize::from(highest) + 1)
+    }
+
+    /// Reasons to doubt the labels: classes that only validation or test rows have, and far fewer labels than classes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::BitMatrix;
+    /// use gm_data::{Dataset, Split, Values};
+    ///
+    /// assert!(Dataset::builtin("digits")?.label_warnings().is_empty());
+    /// let rows = |labels| Split::new(Values::Bits(BitMatrix::zeros(2, 2)), Some(labels));
+    /// let data = Dataset::new("rows", rows(vec![0, 1])?, rows(vec![0, 2])?, rows(vec![1, 1])?)?;
+    /// let expected = "rows: label 2 occurs in validation rows and in no training row";
+    /// assert_eq!(data.label_warnings(), [expected]);
+    /// # Ok::<(), gm_data::Error>(())
+    /// ```
+    #[must_use]
+    pub fn label_warnings(&self) -> Vec<String> {
+        let Some(train) = self.train.labels() else { return Vec::new() };
+        let learnt: BTreeSet<u16> = train.iter().copied().collect();
+        let mut warnings = Vec::new();
+        for (split, name) in [(SplitName::Valid, "validation"), (SplitName::Test, "test")] {
+            let found: BTreeSet<u16> = self.split(split).labels().unwrap_or_default().iter().copied().collect();
+            let new: Vec<u16> = found.difference(&learnt).copied().collect();
+            let named = new.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let source = self.source_of(split);
+            match new.len() {
+                0 => {}
+                1 => warnings.push(format!("{source}: label {named} occurs in {name} rows and in no training row")),
+                n if n <= NAMED => {
+                    warnings.push(format!("{source}: labels {named} occur in {name} rows and in no training row"));
+                }
+                n => warnings.push(format!(
+                    "{source}: labels {named} and {} more occur in {name} rows and in no training row",
+                    n - NAMED
+                )),
+            }
+        }
+        let highest = usize::from(learnt.last().copied().unwrap_or(0));
+        if highest >= SPARSE && highest > 2 * learnt.len() {
+            let (source, count) = (&self.source, learnt.len());
+            warnings.push(format!(
+                "{source}: labels go up to {highest}, of which {count} occur, so a model of them has {} classes; number \
+                 them from 0",
+                highest + 1
+            ));
+        }
+        warnings
     }
 
     /// The label of each example of a split, below `classes`.
@@ -46,7 +101,7 @@ impl Dataset {
     /// # Ok::<(), gm_data::Error>(())
     /// ```
     pub fn labels(&self, split: SplitName, classes: usize) -> Result<&[u16]> {
-        self.split(split).labels_below(&self.source, &split.to_string(), classes)
+        self.split(split).labels_below(self.source_of(split), &split.to_string(), classes)
     }
 
     /// The data with a group of `classes` units after the others, in which the unit of the example's class is on.
@@ -81,7 +136,7 @@ impl Dataset {
             };
             self.split(split).joined(classes, |row| labels.map(|labels| labels[row].into()))
         };
-        Self::new(self.source.clone(), part(SplitName::Train)?, part(SplitName::Valid)?, part(SplitName::Test)?)
+        self.with_splits([part(SplitName::Train)?, part(SplitName::Valid)?, part(SplitName::Test)?])
     }
 }
 
@@ -134,7 +189,8 @@ impl Split {
             Values::Reals(_) => Values::Reals(numbers()),
             Values::Numbers(_) => Values::Numbers(numbers()),
         };
-        let joined = Self::new(values, self.labels().map(<[u16]>::to_vec))?.with_readings(self.readings().to_vec());
+        let joined = Self::new(values, self.labels().map(<[u16]>::to_vec))?;
+        let joined = joined.with_readings(self.readings().to_vec()).with_threshold(self.threshold());
         match self.weights() {
             Some(weights) => joined.with_weights(weights.to_vec()),
             None => Ok(joined),

@@ -19,6 +19,7 @@ mod binarise;
 mod builtin;
 mod dataset;
 mod delimited;
+mod division;
 mod error;
 mod faults;
 mod files;
@@ -39,7 +40,7 @@ mod table;
 mod text;
 mod weights;
 
-pub use binarise::Binarise;
+pub use binarise::{Binarisation, Binarise};
 pub use dataset::{Dataset, SplitName};
 pub use error::{Error, Likely, Result};
 #[cfg(any(test, feature = "faults"))]

@@ -96,7 +96,7 @@ impl Split {
     fn with_values(&self, values: Values) -> Result<Self> {
         let same = values.units() == self.units();
         let split = Self::new(values, self.labels().map(<[u16]>::to_vec))?.with_origin(self.origin());
-        let mut split = split.with_readings(self.readings().to_vec());
+        let mut split = split.with_readings(self.readings().to_vec()).with_threshold(self.threshold());
         if let Some(weights) = self.weights() {
             split = split.with_weights(weights.to_vec())?;
         }
@@ -182,7 +182,7 @@ impl Dataset {
     }
 
     fn mapped(&self, map: impl Fn(&Split) -> Result<Split>) -> Result<Self> {
-        Self::new(self.source.clone(), map(&self.train)?, map(&self.valid)?, map(&self.test)?)
+        self.with_splits([map(&self.train)?, map(&self.valid)?, map(&self.test)?])
     }
 }
 

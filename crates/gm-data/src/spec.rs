@@ -8,6 +8,7 @@ use gm_core::Error as CoreError;
 
 use crate::binarise::Binarise;
 use crate::dataset::Dataset;
+use crate::division::Division;
 use crate::error::{Error, Result};
 use crate::known;
 use crate::reading::{Header, TableOptions};
@@ -15,7 +16,7 @@ use crate::source::Source;
 use crate::split::Split;
 use crate::table::{Beyond, Parts, Table, pack_all};
 use crate::text::Cell;
-use crate::weights::{Cut, weighted};
+use crate::weights::weighted;
 use crate::{builtin, delimited, folder, idx, libsvm, npy};
 
 /// The specification of standard input.
@@ -144,6 +145,10 @@ pub struct LoadOptions {
     pub units: Option<usize>,
     /// A file of the weights that training rows have in training, one number a row.
     pub weights: Option<PathBuf>,
+    /// A file of validation rows, for data that have none.
+    pub valid: Option<PathBuf>,
+    /// A file of test rows, for data that have none.
+    pub test: Option<PathBuf>,
     /// Whether numbers outside 0..1 are taken as they are, for units that are real numbers or categories.
     pub numbers: bool,
     /// Whether every value v, which must lie in 0..1, is replaced by 1 - v.
@@ -161,6 +166,11 @@ impl LoadOptions {
             _ if self.numbers => Beyond::Kept,
             _ => Beyond::Refused,
         }
+    }
+
+    /// The files of validation and test rows, with the names of these splits.
+    fn apart(&self) -> [(&'static str, Option<&Path>); 2] {
+        [("validation", self.valid.as_deref()), ("test", self.test.as_deref())]
     }
 
     /// The folder of a known set.
@@ -191,14 +201,15 @@ impl LoadOptions {
 /// Numbers, `True` and `False` are values, and missing values are refused. [`TableOptions`] says when the first line is a
 /// header, and which columns hold labels or are left out; [`Split::readings`] tells what was done.
 ///
-/// **Splits** that are missing are derived. If one of validation and test is missing (as in MNIST), it is the last
-/// sixth of the training rows, rounded down. If both are missing, every sixth row from the fifth is for validation and
-/// every sixth from the sixth for the test.
+/// **Splits** that the data lack come from the files `options.valid` and `options.test`, or else from the training rows.
+/// A split takes a sixth of these, rounded down. Rows of a path are drawn with seed 0, and stay in the order of the
+/// file. Of a known set (as MNIST), the last sixth is taken.
 ///
 /// **Values**: files of 0 and 1 become [`Values::Bits`](super::Values::Bits). Other bytes are divided by 255 and become
 /// [`Values::Levels`](super::Values::Levels). Other numbers must lie in 0..1 and become
 /// [`Values::Reals`](super::Values::Reals). Two options allow numbers outside 0..1: a threshold in `options.binarise`
-/// makes bits of them, and `options.numbers` takes them as they are, as [`Values::Numbers`](super::Values::Numbers).
+/// makes bits of them, and `options.numbers` takes them as they are, as [`Values::Numbers`](super::Values::Numbers). A
+/// threshold is compared with numbers outside 0..1 as they are, and with the share of the scale of grey levels.
 ///
 /// # Errors
 ///
@@ -214,19 +225,25 @@ impl LoadOptions {
 /// # Ok::<(), gm_data::Error>(())
 /// ```
 pub fn load(spec: &DataSpec, options: &LoadOptions) -> Result<Dataset> {
-    let (data, cut) = match files(spec, options)? {
+    let (data, rows, kept) = match files(spec, options)? {
         Some(splits) => {
-            let cut = Cut { rows: splits.train.len(), given: [splits.valid.is_some(), splits.test.is_some()] };
-            (Dataset::complete(spec.to_string(), splits)?, cut)
+            let (rows, given) = (splits.train.len(), [splits.valid.is_some(), splits.test.is_some()]);
+            let division = if matches!(spec, DataSpec::Path(_)) { Division::Drawn } else { Division::ByPlace };
+            let chosen = division.divide(rows, given);
+            let own = options.apart().map(|(_, path)| path.map(|path| path.display().to_string()));
+            let data = Dataset::complete(spec.to_string(), own, splits, &chosen)?;
+            let [kept, ..] = chosen;
+            (data, rows, kept)
         }
         None => {
             let data = builtin::load(spec)?;
-            let cut = Cut { rows: data.train.len(), given: [true; 2] };
-            (data, cut)
+            data.train.check_threshold(&data.source, options.binarise)?;
+            let rows = data.train.len();
+            (data, rows, (0..rows).collect())
         }
     };
     let data = match &options.weights {
-        Some(path) => weighted(data, path, cut)?,
+        Some(path) => weighted(data, path, rows, &kept)?,
         None => data,
     };
     if options.invert { data.inverted() } else { Ok(data) }
@@ -239,10 +256,33 @@ fn files(spec: &DataSpec, options: &LoadOptions) -> Result<Option<Parts<Split>>>
         DataSpec::Path(path) => path.clone(),
         _ => {
             refuse_table(&options.table, spec, true)?;
-            return Ok(None);
+            let apart = options.apart().into_iter().find_map(|(split, path)| path.map(|path| (split, path)));
+            return apart.map_or(Ok(None), |(split, path)| Err(own_rows(spec, split, path)));
         }
     };
-    pack_all(read(&path, options)?, options.beyond()).map(Some)
+    let mut tables = read(&path, options)?;
+    for ((split, path), place) in options.apart().into_iter().zip([&mut tables.valid, &mut tables.test]) {
+        let Some(path) = path else { continue };
+        if place.is_some() {
+            return Err(own_rows(spec, split, path));
+        }
+        *place = Some(read_alone(path, split, options)?);
+    }
+    let splits = pack_all(tables, options.beyond())?;
+    splits.iter().try_for_each(|split| split.check_threshold(&spec.to_string(), options.binarise))?;
+    Ok(Some(splits))
+}
+
+fn own_rows(spec: &DataSpec, split: &'static str, path: &Path) -> Error {
+    Error::OwnRows { name: spec.to_string(), split, path: path.into() }
+}
+
+/// Reads a file that holds the rows of one split.
+fn read_alone(path: &Path, split: &'static str, options: &LoadOptions) -> Result<Table> {
+    match read(path, options)? {
+        Parts { train, valid: None, test: None } => Ok(train),
+        _ => Err(Error::SeveralSplits { path: path.into(), split }),
+    }
 }
 
 /// Loads all rows of a data set as one split, in the order of the file. Training, validation and test rows of several
@@ -270,7 +310,11 @@ pub fn load_rows(spec: &DataSpec, options: &LoadOptions) -> Result<Split> {
             }
             Split::concat(&splits.iter().collect::<Vec<_>>())?
         }
-        None => builtin::rows(spec)?,
+        None => {
+            let rows = builtin::rows(spec)?;
+            rows.check_threshold(&spec.to_string(), options.binarise)?;
+            rows
+        }
     };
     if options.invert { rows.inverted() } else { Ok(rows) }
 }

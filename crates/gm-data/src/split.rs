@@ -192,6 +192,8 @@ pub struct Split {
     weights: Option<Vec<f32>>,
     /// What readers made of the files.
     readings: Vec<Reading>,
+    /// The threshold that made bits of numbers when they were loaded.
+    threshold: Option<f32>,
 }
 
 impl Split {
@@ -225,7 +227,8 @@ impl Split {
             Values::Numbers(numbers) => check_finite(name, numbers)?,
             Values::Bits(_) | Values::Levels(_) => {}
         }
-        Ok(Self { values, labels, image: None, origin: 0, weights: None, readings: Vec::new() })
+        let readings = Vec::new();
+        Ok(Self { values, labels, image: None, origin: 0, weights: None, readings, threshold: None })
     }
 
     /// Says that units are the pixels of a picture, row by row.
@@ -261,6 +264,16 @@ impl Split {
     #[must_use]
     pub fn readings(&self) -> &[Reading] {
         &self.readings
+    }
+
+    /// Keeps the threshold that made bits of numbers.
+    pub(super) fn with_threshold(mut self, threshold: Option<f32>) -> Self {
+        self.threshold = threshold;
+        self
+    }
+
+    pub(super) fn threshold(&self) -> Option<f32> {
+        self.threshold
     }
 
     /// Number of examples.
@@ -353,8 +366,8 @@ impl Split {
         let labels = self.labels.as_ref().map(|labels| rows.iter().map(|&row| labels[row]).collect());
         let chosen = Self::named("Split::select", self.values.select(rows), labels)?;
         let weights = self.weights.as_ref().map(|weights| rows.iter().map(|&row| weights[row]).collect());
-        let readings = self.readings.clone();
-        Ok(Self { image: self.image, origin: self.origin, weights, readings, ..chosen })
+        let (image, origin, threshold, readings) = (self.image, self.origin, self.threshold, self.readings.clone());
+        Ok(Self { image, origin, weights, readings, threshold, ..chosen })
     }
 
     /// The probabilities of the chosen examples, [units, rows]. Binary data and numbers stay as they are.
@@ -458,7 +471,8 @@ impl Split {
         let joined = Self::named("data", concat_values(parts), labels.map(|labels| labels.concat()))?;
         let mut readings: Vec<Reading> = parts.iter().flat_map(|part| &part.readings).cloned().collect();
         readings.dedup();
-        Ok(Self { image, origin: ALL_ROWS, readings, ..joined })
+        let threshold = parts.first().and_then(|part| part.threshold);
+        Ok(Self { image, origin: ALL_ROWS, readings, threshold, ..joined })
     }
 }
 

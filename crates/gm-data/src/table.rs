@@ -188,12 +188,16 @@ impl Table {
             return Err(Error::Dimensions { name: self.name, shape, expected: "1 unit or more" });
         }
         let image = self.image.or_else(|| square(self.units));
+        let threshold = match (&self.cells, beyond) {
+            (Cells::Floats(_), Beyond::Threshold(threshold)) if !binary => Some(threshold),
+            _ => None,
+        };
         let odd_first = self.odd_first_line();
         let (reading, columns) = (self.reading(), self.columns.take());
         let values = pack_cells(self.cells, self.units, self.samples, binary, beyond)?;
         let split = Split::named(&self.name, values, self.labels);
         let split = split.map_err(|error| in_the_file(error, columns.as_deref(), reading.as_ref(), odd_first))?;
-        let split = split.with_readings(reading.into_iter().collect());
+        let split = split.with_readings(reading.into_iter().collect()).with_threshold(threshold);
         match image {
             Some((height, width)) => split.with_image(height, width),
             None => Ok(split),
@@ -221,20 +225,46 @@ fn in_the_file(error: Error, columns: Option<&[usize]>, reading: Option<&Reading
     }
 }
 
-/// Packs the arrays of one data set alike: bytes become bits only if all bytes of all arrays are 0 or 1, and sparse
-/// arrays have the units of the widest.
+/// Packs the arrays of one data set alike: bytes become bits only if all bytes of all arrays are 0 or 1, sparse arrays
+/// have the units of the widest, and a threshold holds for the numbers of all arrays if one of them lies outside 0..1.
 pub(super) fn pack_all(mut tables: Parts<Table>, beyond: Beyond) -> Result<Parts<Split>> {
     let widest = tables.iter().map(|table| table.units).max().unwrap_or(0);
     let all = [Some(&mut tables.train), tables.valid.as_mut(), tables.test.as_mut()].into_iter().flatten();
     all.filter(|table| table.sparse).for_each(|table| table.widen(widest));
     let grey = tables.iter().any(|table| matches!(table.cells, Cells::Bytes(_)) && !table.is_binary());
+    let compared = match beyond {
+        Beyond::Threshold(threshold) => are_compared(&tables, threshold)?,
+        _ => false,
+    };
+    let beyond = if matches!(beyond, Beyond::Threshold(_)) && !compared { Beyond::Refused } else { beyond };
     tables.try_map(|table| {
         let binary = match table.cells {
             Cells::Bytes(_) => !grey,
-            Cells::Floats(_) => table.is_binary(),
+            Cells::Floats(_) => !compared && table.is_binary(),
         };
         table.pack(binary, beyond)
     })
+}
+
+/// Whether numbers are compared with the threshold as they are, since one of them lies outside 0..1.
+fn are_compared(tables: &Parts<Table>, threshold: f32) -> Result<bool> {
+    let numbers = || {
+        tables.iter().flat_map(|table| match &table.cells {
+            Cells::Floats(cells) => &cells[..],
+            Cells::Bytes(_) => &[],
+        })
+    };
+    // Numbers that are not finite are refused when they are packed.
+    if !numbers().all(|x| x.is_finite()) || numbers().all(|x| (0.0..=1.0).contains(x)) {
+        return Ok(false);
+    }
+    let low = numbers().copied().fold(f32::INFINITY, f32::min);
+    let high = numbers().copied().fold(f32::NEG_INFINITY, f32::max);
+    if (low..high).contains(&threshold) {
+        return Ok(true);
+    }
+    let remedy = format!("the values lie between {low} and {high}; give a threshold between them");
+    Err(Error::threshold(&tables.train.name, threshold, threshold >= high, remedy))
 }
 
 /// The treatment of numbers outside 0..1, which cannot be probabilities.
@@ -254,9 +284,7 @@ fn pack_cells(cells: Cells, units: usize, samples: usize, binary: bool, beyond: 
         (Cells::Bytes(cells), _) if binary => Ok(Values::Bits(pack_bits(units, samples, |i| cells[i] == 1))),
         (Cells::Floats(cells), _) if binary => Ok(Values::Bits(pack_bits(units, samples, |i| cells[i] == 1.0))),
         (Cells::Bytes(cells), _) => Ok(Values::Levels(Levels::new(units, 255, cells)?)),
-        (Cells::Floats(cells), Beyond::Threshold(t)) if cells.iter().all(|x| x.is_finite()) && outside(&cells) => {
-            Ok(Values::Bits(pack_bits(units, samples, |i| cells[i] > t)))
-        }
+        (Cells::Floats(cells), Beyond::Threshold(t)) => Ok(Values::Bits(pack_bits(units, samples, |i| cells[i] > t))),
         (Cells::Floats(cells), Beyond::Kept) if outside(&cells) => {
             Ok(Values::Numbers(Matrix::from_vec(units, samples, cells)))
         }

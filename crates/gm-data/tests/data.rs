@@ -284,12 +284,7 @@ fn table_folders_give_splits_and_missing_ones_are_derived() {
     ]);
     assert_eq!(sizes(load(&whole).unwrap()), [13, 3, 2]);
     let no_valid = folder_with(&[("train-images-idx2-ubyte", images(13)), ("t10k-images-idx2-ubyte", images(2))]);
-    let data = load(&no_valid).unwrap();
-    assert_eq!(
-        data.valid.to_matrix(&[0, 1]),
-        rows_of(&no_valid.path().join("train-images-idx2-ubyte")).unwrap().to_matrix(&[11, 12])
-    );
-    assert_eq!(sizes(data), [11, 2, 2]);
+    assert_eq!(sizes(load(&no_valid).unwrap()), [11, 2, 2]);
     let only_train = folder_with(&[("train-images-idx2-ubyte", images(13))]);
     assert_eq!(sizes(load(&only_train).unwrap()), [9, 2, 2]);
 }
@@ -311,6 +306,244 @@ fn table_known_sets_are_searched_in_both_folders() {
     assert!(error.ends_with("nowhere, since no data folder is set"), "{error}");
     options.cache_dir = Some(cache.path().into());
     assert_eq!(load(&DataSpec::Known("mnist"), &options).unwrap().source, "mnist");
+}
+
+// ---- Splits ----
+
+/// Lines of five units that hold the row's number in binary digits, with the label `label(row)`.
+fn numbered(rows: std::ops::Range<u32>, label: impl Fn(u32) -> u32) -> Vec<u8> {
+    let line = |row: u32| (0..5).map(move |bit| (row >> bit & 1).to_string()).chain([label(row).to_string()]);
+    let lines = rows.map(|row| line(row).collect::<Vec<_>>().join(",") + "\n");
+    ("a,b,c,d,e,label\n".to_owned() + &lines.collect::<String>()).into_bytes()
+}
+
+/// The numbers of the rows that [`numbered`] has written.
+fn numbers(split: &Split) -> Vec<u32> {
+    let bits = split.to_bits(Binarise::None).expect("rows of zeros and ones");
+    (0..split.len()).map(|row| (0..5).map(|bit| u32::from(bits.get(bit, row)) << bit).sum()).collect()
+}
+
+#[test]
+fn table_rows_of_a_file_are_drawn_and_those_of_a_known_set_keep_their_places() {
+    let (_folder, path) = file("a.csv", &numbered(0..30, |row| row % 6));
+    let data = load(&DataSpec::Path(path), &LoadOptions::default()).unwrap();
+    let splits = [&data.train, &data.valid, &data.test].map(numbers);
+    assert_eq!(splits.each_ref().map(Vec::len), [20, 5, 5]);
+    assert!(splits.iter().all(|rows| rows.is_sorted()), "{splits:?}");
+    assert!(splits[1].iter().any(|row| row % 6 != 4), "{splits:?}");
+    assert_eq!(splits.concat().into_iter().collect::<std::collections::BTreeSet<_>>().len(), 30);
+
+    // A known set has the validation rows that others have published figures of: its last sixth.
+    let images = |rows: u8| idx(&[rows.into(), 1], &(0..rows).collect::<Vec<_>>());
+    let set = tempfile::tempdir().unwrap();
+    fs::create_dir(set.path().join("mnist")).unwrap();
+    fs::write(set.path().join("mnist/train-images-idx3-ubyte"), images(24)).unwrap();
+    fs::write(set.path().join("mnist/t10k-images-idx3-ubyte"), images(3)).unwrap();
+    let options = LoadOptions { data_dir: Some(set.path().into()), ..LoadOptions::default() };
+    let levels = |split: &Split| matrix(split).iter().map(|x| (255.0 * x).round() as u8).collect::<Vec<_>>();
+    assert_eq!(levels(&load(&DataSpec::Known("mnist"), &options).unwrap().valid), [20, 21, 22, 23]);
+    let folder = load(&DataSpec::Path(set.path().join("mnist")), &LoadOptions::default()).unwrap();
+    assert_eq!((folder.valid.len(), folder.test.len()), (4, 3));
+    assert_ne!(levels(&folder.valid), [20, 21, 22, 23]);
+}
+
+#[test]
+fn table_arrays_sorted_by_class_give_validation_rows_of_every_class() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npz");
+    let labels: Vec<u8> = (0..120).map(|row| row / 40).collect();
+    let arrays: [(&str, &[u64], &[u8]); 4] = [
+        ("x_train", &[120, 2], &[1; 240]),
+        ("y_train", &[120], &labels),
+        ("x_test", &[3, 2], &[1; 6]),
+        ("y_test", &[3], &[0, 1, 2]),
+    ];
+    write_npz(&path, &arrays).unwrap();
+    let data = load(&DataSpec::Path(path), &LoadOptions::default()).unwrap();
+    assert_eq!((data.valid.len(), data.valid.info().labels.len(), data.train.info().labels.len()), (20, 3, 3));
+    assert!(data.label_warnings().is_empty());
+}
+
+#[test]
+fn table_weights_of_all_rows_go_to_the_rows_that_are_drawn_for_training() {
+    let (folder, path) = file("a.csv", &numbered(0..30, |row| row));
+    let weights = folder.path().join("w.csv");
+    fs::write(&weights, (1..=30).map(|w| format!("{w}\n")).collect::<String>()).unwrap();
+    let options = LoadOptions { weights: Some(weights), ..LoadOptions::default() };
+    let train = load(&DataSpec::Path(path), &options).unwrap().train;
+    let (rows, found) = (numbers(&train), train.weights().unwrap().to_vec());
+    let mean = rows.iter().map(|row| f64::from(row + 1)).sum::<f64>() / 20.0;
+    for (row, weight) in rows.iter().zip(found) {
+        assert!((f64::from(weight) - f64::from(row + 1) / mean).abs() < 1e-5, "row {row} has weight {weight}");
+    }
+}
+
+#[test]
+fn table_validation_and_test_rows_come_from_files_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &[u8]| {
+        fs::write(folder.path().join(name), content).unwrap();
+        folder.path().join(name)
+    };
+    let spec = DataSpec::Path(write("train.csv", &numbered(0..18, |_| 1)));
+    let (valid, test) =
+        (write("valid.csv", &numbered(18..22, |_| 0)), write("test.npy", &npy("<f4", false, "(2, 5)", &[0; 40])));
+    let options = LoadOptions { valid: Some(valid.clone()), test: Some(test.clone()), ..LoadOptions::default() };
+    let data = load(&spec, &options).unwrap();
+    assert_eq!(
+        [&data.train, &data.valid, &data.test].map(numbers),
+        [(0..18).collect(), (18..22).collect(), vec![0, 0]]
+    );
+    assert_eq!(data.source_of(SplitName::Train), data.source);
+    assert_eq!(data.source_of(SplitName::Valid), valid.display().to_string());
+    assert_eq!(data.source_of(SplitName::Test), test.display().to_string());
+    assert_eq!(data.inverted().unwrap().source_of(SplitName::Test), test.display().to_string());
+    assert!(data.label_warnings()[0].contains("valid.csv: label 0 occurs in validation rows"));
+    assert_eq!(load_rows(&spec, &options).unwrap().len(), 18 + 4 + 2);
+    // With one of the two, the other takes a sixth of the training rows.
+    let data = load(&spec, &LoadOptions { test: Some(test), ..LoadOptions::default() }).unwrap();
+    assert_eq!([&data.train, &data.valid, &data.test].map(Split::len), [15, 3, 2]);
+    let data = load(&spec, &LoadOptions { valid: Some(valid), ..LoadOptions::default() }).unwrap();
+    assert_eq!([&data.train, &data.valid, &data.test].map(Split::len), [15, 4, 3]);
+    // The highest index of all sparse files is the number of units.
+    let sparse = DataSpec::Path(write("train.svm", b"0 1:1 4:1\n".repeat(6).as_slice()));
+    let (valid, test) = (write("valid.svm", b"0 1:1\n"), write("test.svm", b"1 2:1 7:1\n"));
+    let options = LoadOptions { valid: Some(valid), test: Some(test), ..LoadOptions::default() };
+    let data = load(&sparse, &options).unwrap();
+    assert_eq!([&data.train, &data.valid, &data.test].map(Split::units), [7; 3]);
+    // Bytes of one file are grey levels where those of another file are.
+    let bytes = |level: u8| npy("|u1", false, "(6, 2)", &[level; 12]);
+    let spec = DataSpec::Path(write("train.npy", &bytes(9)));
+    let options = LoadOptions {
+        valid: Some(write("valid.npy", &bytes(1))),
+        test: Some(write("t.npy", &bytes(0))),
+        ..LoadOptions::default()
+    };
+    assert_eq!(load(&spec, &options).unwrap().valid.values().mean(0, 0), 1.0 / 255.0);
+}
+
+#[test]
+fn rejects_files_of_splits_that_do_not_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let npz = folder.path().join("a.npz");
+    write_npz(&npz, &[("train", &[6, 5], &[1; 30]), ("valid", &[2, 5], &[1; 10])]).unwrap();
+    let (_folder, rows) = file("a.csv", &numbered(0..12, |_| 0));
+    let (_other, narrow) = file("narrow.csv", b"0,1\n1,1\n");
+    let refused = |spec: &DataSpec, valid: Option<&Path>, test: Option<&Path>| {
+        let [valid, test] = [valid, test].map(|path| path.map(PathBuf::from));
+        load(spec, &LoadOptions { valid, test, ..LoadOptions::default() }).unwrap_err().to_string()
+    };
+    let said = refused(&DataSpec::Digits, None, Some(&rows));
+    assert_eq!(said, format!("digits: has test rows of its own, so {} cannot give them", rows.display()));
+    let said = refused(&DataSpec::Path(npz.clone()), Some(&rows), None);
+    assert_eq!(
+        said,
+        format!("{}: has validation rows of its own, so {} cannot give them", npz.display(), rows.display())
+    );
+    let said = refused(&DataSpec::Path(rows.clone()), None, Some(&npz));
+    let expected = "holds training, validation and test rows, expected the test rows alone";
+    assert_eq!(said, format!("{}: {expected}", npz.display()));
+    let said = refused(&DataSpec::Path(rows.clone()), Some(&narrow), None);
+    assert_eq!(said, format!("{}: the validation split has 2 units, the training split has 5", narrow.display()));
+    assert!(refused(&DataSpec::Path(rows), None, Some(Path::new("absent.csv"))).starts_with("opening absent.csv: "));
+}
+
+#[test]
+fn table_labels_that_training_rows_lack_are_named() {
+    let rows = |labels: &[u16]| Split::new(Values::Bits(BitMatrix::zeros(2, labels.len())), Some(labels.to_vec()));
+    let data = |train: &[u16], valid: &[u16], test: &[u16]| {
+        Dataset::new("rows", rows(train).unwrap(), rows(valid).unwrap(), rows(test).unwrap()).unwrap()
+    };
+    assert!(data(&[0, 1, 2], &[2], &[0, 1]).label_warnings().is_empty());
+    assert_eq!(
+        data(&[0], &[3, 2, 2], &[1, 2, 3, 4, 5, 6, 7]).label_warnings(),
+        [
+            "rows: labels 2, 3 occur in validation rows and in no training row",
+            "rows: labels 1, 2, 3, 4, 5 and 2 more occur in test rows and in no training row"
+        ]
+    );
+    let sparse = data(&[0, 60_000], &[0], &[60_000]);
+    assert_eq!(
+        sparse.label_warnings(),
+        ["rows: labels go up to 60000, of which 2 occur, so a model of them has 60001 classes; number them from 0"]
+    );
+    // A class that only test rows have is a class, which every model gets wrong.
+    assert_eq!((sparse.classes().unwrap(), data(&[0, 1], &[0], &[5]).classes().unwrap()), (60_001, 6));
+    // Labels from 1, as of the silhouettes, are no reason to warn.
+    let from_one: Vec<u16> = (1..=101).collect();
+    assert!(data(&from_one, &[1], &[101]).label_warnings().is_empty());
+}
+
+// ---- Thresholds ----
+
+#[test]
+fn table_a_threshold_is_named_with_its_meaning() {
+    let grey: Vec<u8> = (0..12).map(|i| 20 * i).collect();
+    let text: String = grey.chunks(2).map(|row| format!("{},{}\n", row[0], row[1])).collect();
+    let doubles: Vec<u8> = grey.iter().flat_map(|&x| f32::from(x).to_le_bytes()).collect();
+    let with = |name: &str, content: &[u8], threshold: f32| {
+        let (_folder, path) = file(name, content);
+        let binarise = Binarise::Threshold(threshold);
+        let options = LoadOptions { binarise: Some(binarise), ..LoadOptions::default() };
+        let data = load(&DataSpec::Path(path.clone()), &options).unwrap();
+        let all = load_rows(&DataSpec::Path(path), &options).unwrap();
+        let on = all.to_bits(binarise).unwrap().ones();
+        let named = [&data.train, &data.valid, &all, &all.select(&[1, 0]).unwrap()];
+        let named = named.map(|split| split.binarisation(binarise).to_string());
+        assert!(named.iter().all(|name| *name == named[0]), "{named:?}");
+        (named[0].clone(), on)
+    };
+    assert_eq!(with("a.csv", text.as_bytes(), 127.0), ("threshold:127".into(), 5));
+    assert_eq!(with("a.npy", &npy("<f4", false, "(6, 2)", &doubles), 127.0), ("threshold:127".into(), 5));
+    assert_eq!(with("a.npy", &npy("|u1", false, "(6, 2)", &grey), 0.5), ("threshold:0.5 of 255".into(), 5));
+    assert_eq!(with("a.csv", &text.replace("20", "0.5").into_bytes(), 0.5), ("threshold:0.5".into(), 9));
+    let shares: String = grey.chunks(2).map(|row| format!("{},0.5\n", f32::from(row[0]) / 255.0)).collect();
+    assert_eq!(with("a.csv", shares.as_bytes(), 0.4), ("threshold:0.4".into(), 6 + 3));
+    assert_eq!(with("a.csv", b"0,1\n".repeat(6).as_slice(), 0.5), ("none".into(), 6));
+    // One split of zeros and ones beside one with other numbers is compared like it.
+    let (folder, path) = file("a.csv", b"0,200\n".repeat(6).as_slice());
+    let test = folder.path().join("test.csv");
+    fs::write(&test, "1,0\n").unwrap();
+    let binarise = Some(Binarise::Threshold(127.0));
+    let options = LoadOptions { binarise, test: Some(test), ..LoadOptions::default() };
+    assert_eq!(matrix(&load(&DataSpec::Path(path), &options).unwrap().test).as_slice(), [0.0, 0.0]);
+}
+
+#[test]
+fn rejects_thresholds_that_leave_every_unit_off_or_on() {
+    let refused = |name: &str, content: &[u8], threshold: f32| {
+        let (_folder, path) = file(name, content);
+        let options = LoadOptions { binarise: Some(Binarise::Threshold(threshold)), ..LoadOptions::default() };
+        let spec = DataSpec::Path(path);
+        let [one, other] = [load(&spec, &options).unwrap_err(), load_rows(&spec, &options).unwrap_err()];
+        assert_eq!(one.to_string(), other.to_string());
+        one.to_string().replace(&spec.to_string(), name)
+    };
+    let bytes = npy("|u1", false, "(6, 2)", &[7, 250].repeat(6));
+    assert_eq!(
+        refused("a.npy", &bytes, 127.0),
+        "a.npy: threshold 127 leaves every unit off, since grey levels are divided by 255 before they are compared; \
+         give a threshold of 0 or more and below 1, such as threshold:0.498 for 127 of 255"
+    );
+    assert_eq!(
+        refused("a.idx", &idx(&[6, 2], &[7; 12]), -1.0),
+        "a.idx: threshold -1 leaves every unit on, since grey levels are divided by 255 before they are compared; \
+         give a threshold of 0 or more and below 1"
+    );
+    assert_eq!(
+        refused("a.csv", b"0.25,1\n".repeat(6).as_slice(), 127.0),
+        "a.csv: threshold 127 leaves every unit off, since the values lie between 0 and 1; give a threshold of 0 or \
+         more and below 1"
+    );
+    assert_eq!(
+        refused("a.csv", b"-3,90\n".repeat(6).as_slice(), 127.0),
+        "a.csv: threshold 127 leaves every unit off, since the values lie between -3 and 90; give a threshold between \
+         them"
+    );
+    let options = LoadOptions { binarise: Some(Binarise::Threshold(8.0)), ..LoadOptions::default() };
+    let said = load(&DataSpec::Digits, &options).unwrap_err().to_string();
+    assert!(said.ends_with("below 1, such as threshold:0.5 for 8 of 16"), "{said}");
+    assert!(load_rows(&DataSpec::Digits, &options).is_err());
 }
 
 // ---- Malformed files, one by one ----
@@ -431,7 +664,9 @@ fn rejects_empty_splits() {
     let (_folder, path) = file("a.csv", b"0,1\n1,1\n");
     let error = load(&DataSpec::Path(path), &LoadOptions::default()).unwrap_err().to_string();
     assert!(
-        error.ends_with("2 rows cannot be split, 6 or more are needed; give train, valid and test files instead"),
+        error.ends_with(
+            "2 rows cannot be split, 6 or more are needed; give validation and test rows in files of their own"
+        ),
         "{error}"
     );
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::model::Model;
 use crate::report::DataReport;
-use gm_data::{Binarise, Split};
+use gm_data::{Binarisation, Binarise, Split};
 use gm_net::Classifier;
 
 /// Rows to classify, with their labels and what the report says of them.
@@ -22,7 +22,7 @@ use gm_net::Classifier;
 /// use gm_net::{Classifier, HiddenUnits};
 ///
 /// let rows = BitMatrix::from_fn(4, 3, |unit, row| unit == row).into();
-/// let (source, split, binarise) = ("units".into(), "rows".into(), Binarise::None);
+/// let (source, split, binarise) = ("units".into(), "rows".into(), Binarise::None.into());
 /// let data = ClassData { source, split, binarise, rows, labels: vec![0, 1, 1] };
 /// let net = Classifier::random(&[4, 3, 2], HiddenUnits::Sigmoid, None, &Streams::new(0))?;
 /// let report = evaluate_classifier(&net, &data)?;
@@ -36,7 +36,7 @@ pub struct ClassData {
     /// `train`, `valid`, `test`, or another name for these rows.
     pub split: String,
     /// How they became zeros and ones, if they did.
-    pub binarise: Binarise,
+    pub binarise: Binarisation,
     /// The rows, [units, rows].
     pub rows: Batch,
     /// The class of each row.
@@ -65,8 +65,8 @@ impl ClassData {
     /// ```
     pub fn from_split(source: &str, name: &str, split: &Split, binarise: Binarise, classes: usize) -> Result<Self> {
         let labels = split.labels_below(source, name, classes)?.to_vec();
-        let binarise = if split.is_binary() { Binarise::None } else { binarise };
-        Ok(Self { source: source.into(), split: name.into(), binarise, rows: split.batch(binarise)?, labels })
+        let (rows, binarise) = (split.batch(binarise)?, split.binarisation(binarise));
+        Ok(Self { source: source.into(), split: name.into(), binarise, rows, labels })
     }
 }
 
@@ -80,7 +80,7 @@ impl ClassData {
 /// use gm_eval::{ClassData, ClassReport};
 ///
 /// let (source, split, rows) = ("units".into(), "rows".into(), BitMatrix::zeros(4, 3).into());
-/// let data = ClassData { source, split, binarise: Binarise::None, rows, labels: vec![0, 1, 0] };
+/// let data = ClassData { source, split, binarise: Binarise::None.into(), rows, labels: vec![0, 1, 0] };
 /// // p(class | row): the last row is taken for the wrong class.
 /// let log_probs = Matrix::from_row_slice(2, 3, &[0.9, 0.2, 0.4, 0.1, 0.8, 0.6]).map(f32::ln);
 /// let report = ClassReport::new(ModelKind::Rbm, vec![4, 3], &data, &log_probs);
@@ -104,8 +104,13 @@ pub struct ClassReport {
     pub error_rate: ErrorRate,
     /// Mean of -log p of the label.
     pub cross_entropy: CrossEntropy,
-    /// For each label, rows by the class they were taken for.
+    /// For each label, rows by the class they were taken for. A table of more than 1,000 classes has only those that
+    /// occur, and none if more than 1,000 occur.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub confusion: Vec<Vec<usize>>,
+    /// The classes of the table, if they are not all classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confusion_classes: Option<Vec<u16>>,
     /// Time spent.
     pub seconds: f64,
     /// Threads at work.
@@ -150,7 +155,7 @@ pub struct ErrorRate {
 /// use gm_eval::{ClassData, ClassReport};
 ///
 /// let (source, split, rows) = ("units".into(), "rows".into(), BitMatrix::zeros(4, 3).into());
-/// let data = ClassData { source, split, binarise: Binarise::None, rows, labels: vec![0, 1, 0] };
+/// let data = ClassData { source, split, binarise: Binarise::None.into(), rows, labels: vec![0, 1, 0] };
 /// // A model that knows nothing of five classes.
 /// let log_probs = Matrix::from_element(5, 3, 0.2_f32.ln());
 /// let loss = ClassReport::new(ModelKind::Classifier, vec![4, 5], &data, &log_probs).cross_entropy;
@@ -205,14 +210,15 @@ impl ClassReport {
     pub fn new(kind: ModelKind, layers: Vec<usize>, data: &ClassData, log_probs: &Matrix) -> Self {
         let classes = log_probs.nrows();
         assert_eq!(data.labels.len(), log_probs.ncols(), "a label for each row");
-        let mut confusion = vec![vec![0; classes]; classes];
-        let mut of_labels = Vec::with_capacity(data.labels.len());
-        for (&label, column) in data.labels.iter().zip(log_probs.column_iter()) {
-            of_labels.push(f64::from(column[usize::from(label)]));
-            confusion[usize::from(label)][column.imax()] += 1;
-        }
-        let right: usize = (0..classes).map(|class| confusion[class][class]).sum();
-        let (rows, errors) = (of_labels.len(), of_labels.len() - right);
+        let mut judged = Judged::default();
+        judged.add(&data.labels, log_probs);
+        Self::of(kind, layers, data, classes, judged)
+    }
+
+    fn of(kind: ModelKind, layers: Vec<usize>, data: &ClassData, classes: usize, judged: Judged) -> Self {
+        let Judged { of_labels, taken } = judged;
+        let (confusion, confusion_classes) = confusion(classes, &taken);
+        let (rows, errors) = (of_labels.len(), taken.iter().filter(|(label, class)| label != class).count());
         let losses: Vec<f64> = of_labels.iter().map(|log_p| -log_p).collect();
         let mean = Estimate::mean(&losses, Side::Unbiased, "cross-entropy");
         Self {
@@ -229,11 +235,73 @@ impl ClassReport {
             error_rate: ErrorRate::new(errors, rows),
             cross_entropy: CrossEntropy { value: mean.value, std_error: mean.std_error },
             confusion,
+            confusion_classes,
             seconds: 0.0,
             threads: rayon::current_num_threads(),
             log_probs: of_labels,
         }
     }
+}
+
+/// What a model makes of rows, one after the other.
+#[derive(Default)]
+struct Judged {
+    /// log p of the label of each row.
+    of_labels: Vec<f64>,
+    /// The label of each row, and its most probable class.
+    taken: Vec<(u16, u16)>,
+}
+
+impl Judged {
+    /// Adds rows with these labels and log-probabilities, `[classes, rows]`.
+    fn add(&mut self, labels: &[u16], log_probs: &Matrix) {
+        for (&label, column) in labels.iter().zip(log_probs.column_iter()) {
+            self.of_labels.push(f64::from(column[usize::from(label)]));
+            self.taken.push((label, column.imax() as u16));
+        }
+    }
+
+    /// The rows of `data` in blocks, so that the log-probabilities of many classes are not held all at once.
+    fn by(data: &ClassData, classes: usize, judge: impl Fn(&Batch) -> Result<Matrix>) -> Result<Self> {
+        let mut judged = Self::default();
+        let rows = data.rows.samples();
+        let block = (MOST_PROBABILITIES / classes.max(1) / BLOCK).max(1) * BLOCK;
+        if rows <= block {
+            judged.add(&data.labels, &judge(&data.rows)?);
+            return Ok(judged);
+        }
+        for first in (0..rows).step_by(block) {
+            let chosen: Vec<usize> = (first..rows.min(first + block)).collect();
+            judged.add(&data.labels[first..], &judge(&data.rows.select(&chosen))?);
+        }
+        Ok(judged)
+    }
+}
+
+/// The most log-probabilities that are held at once.
+const MOST_PROBABILITIES: usize = 1 << 24;
+/// Blocks have a multiple of these rows.
+const BLOCK: usize = 1_000;
+/// The most classes of a table of confusion.
+const MOST_CLASSES: usize = 1_000;
+
+/// Rows of each label by the class they were taken for, and the classes of the table if they are not all classes.
+fn confusion(classes: usize, taken: &[(u16, u16)]) -> (Vec<Vec<usize>>, Option<Vec<u16>>) {
+    let mut places: Vec<u16> = (0..classes.min(MOST_CLASSES + 1)).map(|class| class as u16).collect();
+    if classes > MOST_CLASSES {
+        places = taken.iter().flat_map(|&(label, class)| [label, class]).collect();
+        places.sort_unstable();
+        places.dedup();
+    }
+    let shown = places.len() <= MOST_CLASSES;
+    let size = if shown { places.len() } else { 0 };
+    let mut counts = vec![vec![0; size]; size];
+    for (label, class) in taken.iter().filter(|_| shown) {
+        if let [Ok(label), Ok(class)] = [label, class].map(|class| places.binary_search(class)) {
+            counts[label][class] += 1;
+        }
+    }
+    (counts, (classes > MOST_CLASSES).then_some(places))
 }
 
 /// Classifies labelled rows by a feed-forward net, and counts the errors.
@@ -259,8 +327,8 @@ impl ClassReport {
 /// ```
 pub fn evaluate_classifier(net: &Classifier, data: &ClassData) -> Result<ClassReport> {
     let began = Instant::now();
-    let log_probs = net.log_class_probs(data.rows.view())?;
-    let report = ClassReport::new(ModelKind::Classifier, net.stack().layers(), data, &log_probs);
+    let judged = Judged::by(data, net.classes(), |rows| Ok(net.log_class_probs(rows.view())?))?;
+    let report = ClassReport::of(ModelKind::Classifier, net.stack().layers(), data, net.classes(), judged);
     Ok(ClassReport { seconds: began.elapsed().as_secs_f64(), ..report })
 }
 
@@ -290,19 +358,20 @@ pub fn evaluate_classifier(net: &Classifier, data: &ClassData) -> Result<ClassRe
 /// ```
 pub fn classify(model: &Model, data: &ClassData) -> Result<ClassReport> {
     let began = Instant::now();
-    let log_probs = match model {
-        Model::Rbm(rbm) => rbm.log_class_probs(&data.rows)?,
+    let judge = |rows: &Batch| match model {
+        Model::Rbm(rbm) => Ok(rbm.log_class_probs(rows)?),
         Model::Dbn(dbn) => {
-            let rows = data.rows.to_matrix();
+            let rows = rows.to_matrix();
             gm_core::check_len("Dbn::log_class_probs", "data", "units", rows.nrows(), dbn.visible())?;
-            dbn.log_class_probs(&dbn.standardised(&rows))?
+            Ok(dbn.log_class_probs(&dbn.standardised(&rows))?)
         }
         Model::Sbn(_) | Model::Dbm(_) => {
             let (arg, value) = ("model", model.kind().noun().into());
-            return Err(CoreError::Param { op: "classify", arg, value, allowed: "a model with label units" }.into());
+            Err(CoreError::Param { op: "classify", arg, value, allowed: "a model with label units" }.into())
         }
     };
-    let report = ClassReport::new(model.kind(), model.layers(), data, &log_probs);
+    let judged = Judged::by(data, model.classes(), judge)?;
+    let report = ClassReport::of(model.kind(), model.layers(), data, model.classes(), judged);
     Ok(ClassReport { seconds: began.elapsed().as_secs_f64(), ..report })
 }
 
@@ -317,7 +386,7 @@ mod tests {
         let data = ClassData {
             source: "rows".into(),
             split: "test".into(),
-            binarise: Binarise::None,
+            binarise: Binarisation::default(),
             rows: Matrix::zeros(2, 4).into(),
             labels: vec![0, 2, 2, 1],
         };
@@ -327,6 +396,33 @@ mod tests {
         assert_eq!(report.confusion, [[1, 0, 0], [0, 0, 1], [0, 1, 1]]);
         let expected = -(0.5_f64.ln() + 0.7_f64.ln() + 0.3_f64.ln() + 0.2_f64.ln()) / 4.0;
         assert!((report.cross_entropy.value - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn table_many_classes_are_counted_where_they_occur() {
+        assert_eq!(confusion(2, &[(0, 1), (1, 1), (0, 1)]), (vec![vec![0, 2], vec![0, 1]], None));
+        let (counts, classes) = confusion(60_001, &[(0, 60_000), (60_000, 60_000), (7, 0)]);
+        assert_eq!(classes, Some(vec![0, 7, 60_000]));
+        assert_eq!(counts, [[0, 0, 1], [1, 0, 0], [0, 0, 1]]);
+        let all: Vec<(u16, u16)> = (0..2_000).map(|class| (class, class)).collect();
+        let (counts, classes) = confusion(2_000, &all);
+        assert_eq!((counts.len(), classes.map(|classes| classes.len())), (0, Some(2_000)));
+        assert_eq!(confusion(1_000, &all[..1_000]).0.len(), 1_000);
+    }
+
+    #[test]
+    fn law_blocks_of_rows_change_nothing() {
+        let net =
+            Classifier::random(&[3, 17_000], gm_net::HiddenUnits::Sigmoid, None, &gm_core::Streams::new(1)).unwrap();
+        let rows = Matrix::from_fn(3, 1_500, |unit, row| 0.1 * ((unit + 3 * row) % 11) as f32);
+        let labels = (0..1_500).map(|row| row as u16 * 11).collect();
+        let (source, split, binarise) = ("rows".into(), "test".into(), Binarisation::default());
+        let data = ClassData { source, split, binarise, rows: rows.into(), labels };
+        let whole = net.log_class_probs(data.rows.view()).unwrap();
+        let report = evaluate_classifier(&net, &data).unwrap();
+        let plain = ClassReport::new(ModelKind::Classifier, vec![3, 17_000], &data, &whole);
+        assert_eq!((report.errors, &report.log_probs), (plain.errors, &plain.log_probs));
+        assert!(report.confusion_classes.is_some_and(|classes| classes.len() >= 1_500));
     }
 
     #[test]

@@ -42,7 +42,8 @@ pub enum Model {
 /// - A DBN becomes an SBN with the same directed layers. The RBM on top turns into the last layer of the recognition net, and
 ///   the top units become independent, with the same biases. This is a start for training, not the same distribution.
 ///
-/// Label units are kept if both kinds may have them. A DBM or SBN leaves them out.
+/// Label units are kept. A DBM or SBN cannot have them, and p(v) would be another without them, so a model with label units
+/// does not become one.
 ///
 /// # Errors
 ///
@@ -66,13 +67,12 @@ pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
     if from == to {
         return Ok(data);
     }
+    refuse_labels(&data, to)?;
     let data = match (data.visible, &data.labels) {
         (VisibleKind::Labelled { .. }, _) => Dbn::from_rbm(&Rbm::from_data(data)?)?.to_data()?,
         (_, Some(_)) if depth == 1 && to == ModelKind::Rbm => return Ok(Dbn::from_data(data)?.top().to_data()?),
         _ => data,
     };
-    let labels = data.labels.clone().filter(|_| to == ModelKind::Dbn);
-    let data = ModelData { labels, ..data };
     if from == ModelKind::Dbn && depth > 1 {
         match to {
             ModelKind::Dbm => {
@@ -94,6 +94,21 @@ pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
         allowed: "rbm, dbm and dbn for each other with one hidden layer, dbm for a dbn, and sbn for a dbn with bernoulli units",
     }
     .into())
+}
+
+/// Refuses a model with label units for a kind that cannot have them.
+fn refuse_labels(data: &ModelData, to: ModelKind) -> Result<()> {
+    let classes = match (data.visible, &data.labels) {
+        (VisibleKind::Labelled { classes }, _) => classes,
+        (_, Some(labels)) => labels.classes(),
+        _ => return Ok(()),
+    };
+    if !matches!(to, ModelKind::Dbm | ModelKind::Sbn) {
+        return Ok(());
+    }
+    let value = format!("{to} for a {} with {classes} label units", data.kind);
+    let allowed = "rbm or dbn for a model with label units, without which p(v) would be another";
+    Err(CoreError::Param { op: "convert_model", arg: "to", value, allowed }.into())
 }
 
 /// An SBN of all layers, whose recognition net ends with the posterior of the RBM on top.

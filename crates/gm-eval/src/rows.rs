@@ -1,7 +1,7 @@
 //! Rows to evaluate, with their origin.
 
 use gm_core::{Batch, Error as CoreError, Purpose, Streams, VisibleKind};
-use gm_data::{Binarise, Dataset, SplitName};
+use gm_data::{Binarisation, Binarise, Dataset, SplitName};
 use rand::seq::index::sample;
 
 use crate::error::Result;
@@ -28,7 +28,7 @@ pub struct EvalData {
     /// `train`, `valid`, `test`, or another name for these rows.
     pub split: String,
     /// The binarisation that made zeros and ones of them.
-    pub binarise: Binarise,
+    pub binarise: Binarisation,
     /// The rows, [units, rows].
     pub rows: Batch,
     /// Means of the training split. The annealing of an RBM starts from independent units with these means, or with the
@@ -47,7 +47,7 @@ impl EvalData {
     #[must_use]
     pub fn from_rows(source: impl Into<String>, rows: impl Into<Batch>) -> Self {
         let (source, split, rows) = (source.into(), "rows".into(), rows.into());
-        Self { source, split, binarise: Binarise::None, rows, train_means: None, train_rows: None }
+        Self { source, split, binarise: Binarisation::default(), rows, train_means: None, train_rows: None }
     }
 
     /// A split of a data set, with training means and up to 10,000 random training rows. Without a `binarise`, the
@@ -95,9 +95,9 @@ impl EvalData {
             (data.train.binary_batch(&rows, binarise, &streams)?.into(), data.train.unit_means())
         };
         Ok(Self {
-            source: data.source.clone(),
+            source: data.source_of(split).into(),
             split: split.to_string(),
-            binarise: if part.is_binary() { Binarise::None } else { binarise },
+            binarise: part.binarisation(binarise),
             rows: part.rows_for(kind, binarise)?,
             train_means: Some(train_means),
             train_rows: Some(train_rows),

@@ -148,7 +148,7 @@ impl Classifier {
 
     /// A net with the weights of a generative model and a last layer of small random weights with biases of 0.
     ///
-    /// An RBM gives its weights and hidden biases, an SBN its recognition net, and a DBN its recognition net and its
+    /// An RBM gives its weights and hidden biases, without the weights of label units, an SBN its recognition net, and a DBN its recognition net and its
     /// topmost weights. A DBM gives its weights and hidden biases; if it has two hidden layers or more, its means join
     /// the input.
     ///
@@ -158,8 +158,8 @@ impl Classifier {
     ///
     /// # Errors
     ///
-    /// [`gm_core::FileError`] for a classifier and for visible units that are not Bernoulli, [`gm_core::Error::Param`]
-    /// for an SBN without recognition net.
+    /// [`gm_core::FileError`] for a classifier and for visible units that are real numbers or categories,
+    /// [`gm_core::Error::Param`] for an SBN without recognition net.
     pub fn from_model(data: ModelData, classes: usize, units: HiddenUnits, streams: &Streams) -> Result<Self> {
         refuse_unfit(&data)?;
         let features = joins_input(&data).then(|| Dbm::from_data(data.clone())).transpose()?;
@@ -234,6 +234,14 @@ impl Classifier {
         joins_input(model).then(|| Dbm::from_data(model.clone())).transpose()
     }
 
+    /// Number of units of a row of data of a net that starts from `model`, or that `model` is. Label units are not part of
+    /// a row.
+    #[must_use]
+    pub fn inputs_of(model: &ModelData) -> usize {
+        let stack = model.features.as_ref().unwrap_or(&model.stack);
+        stack.bias(0).len() - label_units(model)
+    }
+
     /// Number of units of a row of data.
     #[must_use]
     pub fn inputs(&self) -> usize {
@@ -293,7 +301,7 @@ fn refuse_unfit(data: &ModelData) -> Result<()> {
         let expected = "model to start from (rbm, sbn, dbm or dbn)".into();
         return Err(Error::from(FileError::WrongKind { expected, found: data.kind.to_string() }));
     }
-    if data.visible != VisibleKind::Bernoulli {
+    if !matches!(data.visible, VisibleKind::Bernoulli | VisibleKind::Labelled { .. }) {
         let (name, found) = ("visible".into(), data.visible.to_string());
         return Err(Error::from(FileError::Field { format: "model", name, found, expected: "bernoulli" }));
     }
@@ -302,6 +310,11 @@ fn refuse_unfit(data: &ModelData) -> Result<()> {
         return Err(Error::Param { op: OP, arg, value, allowed: "an sbn with a recognition net" });
     }
     Ok(())
+}
+
+/// Number of label units beside the visible units of an RBM.
+fn label_units(model: &ModelData) -> usize {
+    if let VisibleKind::Labelled { classes } = model.visible { classes } else { 0 }
 }
 
 /// Whether the means of a model's second hidden layer join the input.
@@ -316,7 +329,10 @@ fn upward(data: &ModelData) -> (Vec<Matrix>, Vec<Vector>) {
         Some(net) if l < net.depth() => (net.weights(l).clone(), net.bias(l + 1).clone()),
         _ => (data.stack.weights(l).clone(), data.stack.bias(l + 1).clone()),
     };
-    (0..data.stack.depth()).map(layer).unzip()
+    let (mut weights, biases): (Vec<Matrix>, Vec<Vector>) = (0..data.stack.depth()).map(layer).unzip();
+    let visible = weights[0].nrows() - label_units(data);
+    weights[0] = weights[0].rows(0, visible).into_owned();
+    (weights, biases)
 }
 
 /// One matrix above another with the same number of columns.
@@ -405,6 +421,18 @@ mod tests {
     }
 
     #[test]
+    fn oracle_label_units_of_a_machine_are_not_part_of_the_net() {
+        let visible = VisibleKind::Labelled { classes: 2 };
+        let rbm = ModelData { visible, ..model(ModelKind::Rbm, &[5, 4], None) };
+        let net = net_of(&rbm);
+        assert_eq!((Classifier::inputs_of(&rbm), net.inputs(), net.stack().layers()), (3, 3, vec![3, 4, 3]));
+        assert_eq!(net.stack().weights(0), &rbm.stack.weights(0).rows(0, 3).into_owned());
+        assert_eq!(net.stack().bias(1), rbm.stack.bias(1));
+        let dbm = net_of(&model(ModelKind::Dbm, &[5, 4, 3], None)).to_data().unwrap();
+        assert_eq!((Classifier::inputs_of(&dbm), dbm.stack.layers()[0]), (5, 8));
+    }
+
+    #[test]
     fn law_files_keep_a_classifier() {
         for data in [model(ModelKind::Dbm, &[5, 4, 3], None), model(ModelKind::Rbm, &[5, 4], None)] {
             let net = net_of(&data);
@@ -442,9 +470,12 @@ mod tests {
             refused(net.clone()),
             "the file holds a classifier, expected a model to start from (rbm, sbn, dbm or dbn)"
         );
-        let labelled = VisibleKind::Labelled { classes: 2 };
-        let error = refused(ModelData { visible: labelled, ..model(ModelKind::Rbm, &[5, 4], None) });
-        assert_eq!(error, "model file: `visible` is bernoulli+softmax:2, expected bernoulli");
+        for (visible, name) in
+            [(VisibleKind::Softmax { categories: 5 }, "softmax:5"), (VisibleKind::Gaussian, "gaussian")]
+        {
+            let error = refused(ModelData { visible, ..model(ModelKind::Rbm, &[5, 4], None) });
+            assert_eq!(error, format!("model file: `visible` is {name}, expected bernoulli"));
+        }
         let error = Classifier::from_data(ModelData { metadata: BTreeMap::new(), ..net }).unwrap_err().to_string();
         assert_eq!(error, "model file lacks `hidden_units`");
         assert!("tanh".parse::<HiddenUnits>().unwrap_err().to_string().contains("known: sigmoid, relu"));

@@ -74,6 +74,12 @@ fn default_checkpoint_every() -> u64 {
 pub struct DataConfig {
     /// A built-in name, the name of a known set, or a path.
     pub spec: String,
+    /// A file of validation rows, for data that have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid: Option<PathBuf>,
+    /// A file of test rows, for data that have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<PathBuf>,
     /// The folder of known sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
@@ -246,7 +252,8 @@ impl Config {
     pub fn load_data(&self) -> Result<Dataset> {
         let numbers = self.model.settings().visible_kind().takes_numbers();
         let DataConfig { spec, data_dir, cache_dir, binarise, invert, units, weights, table, .. } = self.data.clone();
-        let folders = LoadOptions { data_dir, cache_dir, ..LoadOptions::default() };
+        let (valid, test) = (self.data.valid.clone(), self.data.test.clone());
+        let folders = LoadOptions { data_dir, cache_dir, valid, test, ..LoadOptions::default() };
         let options = LoadOptions { binarise, units, weights, numbers, invert, table, ..folders };
         let loaded = load(&DataSpec::parse(&spec)?, &options)?;
         Ok(if self.data.learn_validation { loaded.learning_validation()? } else { loaded })
@@ -266,13 +273,13 @@ impl Config {
     /// model to start from.
     pub(crate) fn completed(&self, data: &Dataset, start: Option<&StartModel>) -> Result<Self> {
         let mut config = self.clone();
-        let DataConfig { spec, data_dir, cache_dir, weights, .. } = &mut config.data;
+        let DataConfig { spec, valid, test, data_dir, cache_dir, weights, .. } = &mut config.data;
         if let DataSpec::Path(path) = DataSpec::parse(spec)?
             && let Some(path) = absolute(&path)?.to_str()
         {
             *spec = path.into();
         }
-        for path in [data_dir, cache_dir, weights].into_iter().flatten() {
+        for path in [valid, test, data_dir, cache_dir, weights].into_iter().flatten() {
             *path = absolute(path)?;
         }
         config.data.binarise = Some(self.binarise(data));
@@ -319,13 +326,8 @@ mod tests {
         let config = Config::new("digits", ModelConfig::Rbm(RbmSettings::default()));
         let data = config.load_data().unwrap();
         let text = config.completed(&data, None).unwrap().to_toml();
-        for line in [
-            "binarise = \"dynamic\"",
-            "kind = \"rbm\"",
-            "schedule = \"linear\"",
-            "optimiser = \"sgd\"",
-            "stop_on = \"never\"",
-        ] {
+        let lines = r#"binarise = "dynamic"/kind = "rbm"/schedule = "linear"/optimiser = "sgd"/stop_on = "never""#;
+        for line in lines.split('/') {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
         assert_eq!(Config::parse(&text).unwrap().to_toml(), text);

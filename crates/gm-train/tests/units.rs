@@ -107,8 +107,14 @@ fn law_machines_and_networks_of_one_layer_exchange_label_units() {
     let dbn = convert_model(data.clone(), ModelKind::Dbn).unwrap();
     assert_eq!((dbn.labels.as_ref().map(gm_core::Labels::classes), dbn.stack.layers()), (Some(2), vec![4, 4]));
     assert_eq!(convert_model(dbn.clone(), ModelKind::Rbm).unwrap(), data);
-    let dbm = convert_model(data, ModelKind::Dbm).unwrap();
-    assert_eq!((dbm.labels, dbm.stack.layers()), (None, vec![4, 4]));
+    for labelled in [data, dbn.clone()] {
+        for to in [ModelKind::Dbm, ModelKind::Sbn] {
+            let expected =
+                format!("convert_model: `to` is {to} for a {} with 2 label units, allowed: rbm or dbn", labelled.kind);
+            let error = convert_model(labelled.clone(), to).unwrap_err().to_string();
+            assert!(error.starts_with(&expected), "{error}");
+        }
+    }
     let [machine, network] = [rbm.to_data().unwrap(), dbn].map(|data| Model::from_data(data).unwrap());
     assert_eq!((machine.visible(), machine.classes()), (network.visible(), network.classes()));
     let rows = gm_core::Matrix::from_fn(4, 3, |unit, row| 0.25 * (unit + row) as f32);

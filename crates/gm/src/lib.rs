@@ -66,8 +66,8 @@ pub mod prelude {
         Watch, unwatched,
     };
     pub use gm_data::{
-        Binarise, DataSpec, Dataset, Header, LoadOptions, Split, SplitName, TableOptions, Values, load, load_model,
-        load_rows, save_model, write_atomically,
+        Binarisation, Binarise, DataSpec, Dataset, Header, LoadOptions, Split, SplitName, TableOptions, Values, load,
+        load_model, load_rows, save_model, write_atomically,
     };
     pub use gm_dbm::Dbm;
     pub use gm_dbn::Dbn;

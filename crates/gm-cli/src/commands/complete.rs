@@ -36,9 +36,9 @@ pub(crate) struct Complete {
     data: Rows,
     #[arg(long, default_value = "test", help = SPLIT)]
     split: Part,
-    /// Row numbers from 0 within the split, such as 0,5,9 or 0-9
-    #[arg(long, value_name = "LIST", default_value = "0-9")]
-    rows: RowList,
+    /// Row numbers from 0 within the split, such as 0,5,9 or 0-9 [default: the first ten rows]
+    #[arg(long, value_name = "LIST")]
+    rows: Option<RowList>,
     /// The missing units: left, right, top, bottom, random:P or a file of ones where units are missing
     #[arg(long, value_name = "WHICH", value_parser = mask::parser())]
     mask: Mask,
@@ -80,11 +80,16 @@ struct Document {
     out: String,
 }
 
+/// Number of rows that are completed by default.
+const FIRST: usize = 10;
+
 impl Complete {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
         let target = Target::new(("--out", &self.out), &[Kind::Png, Kind::Npy, Kind::Csv], self.force)?;
         let model = model::load(&self.model)?;
-        let examples = self.rows.choose(&self.data.load_for(&model, &self.model, self.split)?)?;
+        let loaded = self.data.load_for(&model, &self.model, self.split)?;
+        let first = || RowList((0..loaded.rows.samples().min(FIRST)).collect());
+        let examples = self.rows.clone().unwrap_or_else(first).choose(&loaded)?;
         let kind = model.visible_kind();
         let (rows, shape) = (examples.rows.samples(), examples.shape(kind));
         let streams = context.streams();

@@ -13,8 +13,9 @@ use crate::{files, model};
 /// Converts a model between file formats
 ///
 /// The extension of OUT tells its format: .gm, .safetensors, .npz or .json. The content of IN tells its format. With
-/// --to the model becomes another kind: a deep belief network becomes a deep Boltzmann machine, which needs further
-/// training, and models with one hidden layer become each other.
+/// --to the model becomes another kind: a deep belief network becomes a deep Boltzmann machine or a sigmoid belief net,
+/// which needs further training, and undirected models with one hidden layer become each other. A model with label units
+/// becomes an rbm or a dbn only, since the others cannot have label units.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_help = "Examples:\n  dgm convert model.gm model.safetensors\n  dgm convert fixture.json model.gm --force\n  dgm convert dbn.gm dbm.gm --to dbm"
@@ -26,7 +27,7 @@ pub(crate) struct Convert {
     /// The file to write
     #[arg(value_name = "OUT")]
     to: PathBuf,
-    /// The kind of model to make: rbm, dbm or dbn [default: the kind of IN]
+    /// The kind of model to make: rbm, sbn, dbm or dbn [default: the kind of IN]
     #[arg(long = "to", value_name = "KIND")]
     kind: Option<ModelKind>,
     /// Replace OUT if it exists

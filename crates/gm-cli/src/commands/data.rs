@@ -8,7 +8,7 @@ use gm_data::{Dataset, DatasetInfo, FileInfo, Reading, SplitInfo, SplitName, Val
 use serde::Serialize;
 
 use crate::console::Progress;
-use crate::data::{Folders, Rows};
+use crate::data::{Apart, Folders, Rows};
 use crate::download::{Download, Found, Wanted};
 use crate::error::{Error, Result};
 use crate::output::{Listing, Report, shown, table};
@@ -95,6 +95,8 @@ pub(crate) struct Info {
     #[arg(value_name = "SPEC", value_parser = super::utf8())]
     data: String,
     #[command(flatten)]
+    apart: Apart,
+    #[command(flatten)]
     folders: Folders,
     #[command(flatten)]
     tables: Tables,
@@ -112,17 +114,19 @@ struct InfoDocument {
     train: SplitInfo,
     valid: SplitInfo,
     test: SplitInfo,
+    /// Reasons to doubt the splits.
+    warnings: Vec<String>,
 }
 
 impl Info {
     fn run(&self) -> Result<Report> {
-        let (folders, tables) = (self.folders.clone(), self.tables.clone());
-        let rows = Rows { data: self.data.clone(), folders, binarise: None, invert: false, tables };
+        let (apart, folders, tables) = (self.apart.clone(), self.folders.clone(), self.tables.clone());
+        let rows = Rows { data: self.data.clone(), apart, folders, binarise: None, invert: false, tables };
         let data = rows.dataset(VisibleKind::Gaussian, None)?;
         let [train, valid, test] = SplitName::ALL.map(|name| data.split(name).info());
         let (readings, values) = (data.train.readings().to_vec(), values(&data, [&train, &valid, &test]));
-        let (schema, source) = ("gm-data-info/1", data.source);
-        let document = InfoDocument { schema, source, readings, values, train, valid, test };
+        let (schema, warnings, source) = ("gm-data-info/1", data.label_warnings(), data.source);
+        let document = InfoDocument { schema, source, readings, values, train, valid, test, warnings };
         Report::new(document.text(), &document)
     }
 }
@@ -166,6 +170,9 @@ impl InfoDocument {
         }
         head.add("values", &self.values);
         tables::lines(&self.readings).into_iter().for_each(|(name, text)| head.add(name, text));
+        for warning in &self.warnings {
+            head.add("warning", warning);
+        }
         let mut rows =
             vec![["split", "rows", "mean", "constant units", "duplicates", "labels"].map(String::from).to_vec()];
         for (name, info) in SplitName::ALL.iter().zip([&self.train, &self.valid, &self.test]) {

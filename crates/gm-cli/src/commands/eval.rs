@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::{Context, refuse_given};
 use crate::classes::{self, Inputs};
 use crate::console::watched;
-use crate::data::{DATA, Folders, INVERT, Part, Rows, TEST_SPLIT, check_units};
+use crate::data::{Apart, DATA, Folders, INVERT, Part, Rows, TEST_SPLIT, check_units};
 use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
 use crate::model::{self, Either, MODEL};
@@ -54,6 +54,8 @@ pub(crate) struct Eval {
     model: PathBuf,
     #[arg(long, value_name = "SPEC", value_parser = super::utf8(), help = DATA)]
     data: Option<String>,
+    #[command(flatten)]
+    apart: Apart,
     #[command(flatten)]
     folders: Folders,
     /// The binarisation of grey levels: `none`, `threshold[:T]` or `fixed[:SEED]` [default: `none` for binary data and
@@ -241,8 +243,8 @@ impl Eval {
     }
 
     fn rows(&self, spec: &str) -> Rows {
-        let (folders, tables) = (self.folders.clone(), self.tables.clone());
-        Rows { data: spec.into(), folders, binarise: self.binarise, invert: self.invert, tables }
+        let (apart, folders, tables) = (self.apart.clone(), self.folders.clone(), self.tables.clone());
+        Rows { data: spec.into(), apart, folders, binarise: self.binarise, invert: self.invert, tables }
     }
 
     fn part(&self) -> Part {
@@ -373,12 +375,12 @@ pub(crate) fn examples(rows: &Rows, split: Option<Part>, model: &Model, path: &P
         let kind = model.visible_kind();
         let data = rows.dataset(kind, Some(model.visible()))?;
         let found = EvalData::for_kind(kind, &data, name, rows.binarise)?;
-        check_units(model, path, &data.source, found.rows.units())?;
+        check_units(model, path, data.source_of(name), found.rows.units())?;
         return Ok(found);
     }
     let chosen = rows.load_for(model, path, Part::All)?;
-    let binarise = chosen.about.binarise.parse()?;
-    Ok(EvalData { split: "all".into(), binarise, ..EvalData::from_rows(chosen.about.source, chosen.rows) })
+    let (split, binarise) = ("all".into(), chosen.binarise);
+    Ok(EvalData { split, binarise, ..EvalData::from_rows(chosen.about.source, chosen.rows) })
 }
 
 /// The name of the longest step of an evaluation.

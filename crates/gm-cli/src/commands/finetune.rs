@@ -1,10 +1,11 @@
 //! `dgm finetune`: trains feed-forward nets that classify, from a model's weights or from random ones.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, ArgMatches, Args, Command, FromArgMatches};
+use gm_core::VisibleKind;
 use gm_data::Dataset;
-use gm_net::{Dropout, HiddenUnits};
+use gm_net::{Classifier, Dropout, HiddenUnits};
 use gm_train::{ClassifierSettings, ModelConfig, ModelSettings, OptimiserSettings, StopOn};
 
 use super::Context;
@@ -18,7 +19,8 @@ use crate::training;
 /// Trains a feed-forward net to tell classes apart, from a model's weights or from random ones
 ///
 /// The net has the model's weights from the data up, and a new softmax layer on top. All layers learn by
-/// backpropagation from the labels of the data. Grey levels are taken as they are. If the model is a deep Boltzmann
+/// backpropagation from the labels of the data. The visible units of the model must be binary; label units are left out.
+/// Grey levels are taken as they are. If the model is a deep Boltzmann
 /// machine, the mean-field means of its second hidden layer join the input. The result is the net of the last epoch, or
 /// with --early-stopping the net of the best epoch.
 #[derive(Args, Clone, Debug)]
@@ -140,10 +142,15 @@ impl Finetune {
         if let Some(path) = &self.config {
             let mut config = train::configured(path, &shared.folders, context)?;
             self.start_from(&mut config.model)?;
+            if let Some(start) = config.model.settings().start().0 {
+                check_start(start)?;
+            }
             let usual = || train::default_folder("", &path.display().to_string());
             let folder = shared.out.clone().unwrap_or_else(usual);
             return training::run(|| train::create(folder, &config), false);
         }
+        self.check_random()?;
+        self.model.as_deref().map_or(Ok(()), check_start)?;
         train::start(self, context)
     }
 
@@ -172,6 +179,17 @@ impl Finetune {
     }
 }
 
+/// Refuses a model whose visible units a feed-forward net cannot have, before data are read as if it could.
+fn check_start(path: &Path) -> Result<()> {
+    let data = model::load_data(path)?;
+    if matches!(data.visible, VisibleKind::Bernoulli | VisibleKind::Labelled { .. }) {
+        return Ok(());
+    }
+    let value = format!("{}, a {} with {} visible units", path.display(), data.kind, data.visible);
+    let allowed = "a model with bernoulli visible units, since a feed-forward net takes values from 0 to 1".into();
+    Err(Error::Option { option: "MODEL", value, allowed })
+}
+
 impl Options for Finetune {
     fn shared(&self) -> &Shared {
         &self.new.0.shared
@@ -182,10 +200,8 @@ impl Options for Finetune {
     }
 
     fn check(&self, data: &Dataset) -> Result<()> {
-        self.check_random()?;
         let Some(path) = &self.start_file()? else { return Ok(()) };
-        let model = model::load_data(path)?;
-        check_input(model.stack.bias(0).len(), path, &data.source, data.units())
+        check_input(Classifier::inputs_of(&model::load_data(path)?), path, &data.source, data.units())
     }
 
     fn settings(&self, _rows: usize) -> Result<ModelConfig> {

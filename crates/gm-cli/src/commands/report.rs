@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Context, examples, label};
 use crate::console::watched;
-use crate::data::{BINARISE, Folders, INVERT, Part, Rows, TEST_SPLIT};
+use crate::data::{Apart, BINARISE, Folders, INVERT, Part, Rows, TEST_SPLIT};
 use crate::error::Result;
 use crate::files::{Kind, Target, save};
 use crate::output::{Report, shown};
@@ -34,6 +34,8 @@ pub(crate) struct ReportPage {
     /// file or folder
     #[arg(long, value_name = "SPEC", value_parser = super::utf8())]
     data: Option<String>,
+    #[command(flatten)]
+    apart: Apart,
     #[command(flatten)]
     folders: Folders,
     #[arg(long, value_name = "HOW", requires = "data", help = BINARISE)]
@@ -94,8 +96,8 @@ impl ReportPage {
 
     /// Measures the likelihood of rows and keeps the figures in the run folder.
     fn measure(&self, spec: &str, folder: &Folder, context: &Context) -> Result<()> {
-        let (folders, tables) = (self.folders.clone(), self.tables.clone());
-        let rows = Rows { data: spec.into(), folders, binarise: self.binarise, invert: self.invert, tables };
+        let (apart, folders, tables) = (self.apart.clone(), self.folders.clone(), self.tables.clone());
+        let rows = Rows { data: spec.into(), apart, folders, binarise: self.binarise, invert: self.invert, tables };
         let data = examples(&rows, self.split, &folder.model, &folder.model_path())?;
         let settings = EvalSettings { seed: context.seed(), ..EvalSettings::default() };
         let found = watched(label(&folder.model), |watch| Ok(evaluate(&folder.model, &data, &settings, watch)?))?;

@@ -146,7 +146,8 @@ impl HeldOut {
         }
         let split = split.select(&rows)?;
         let binarise = config.data.binarise.filter(|how| !matches!(how, Binarise::None | Binarise::Dynamic));
-        let (names, kind) = ((data.source.clone(), name.to_string()), config.model.settings().visible_kind());
+        let (names, kind) =
+            ((data.source_of(name).to_owned(), name.to_string()), config.model.settings().visible_kind());
         Ok(Some(Self(Examples::new(split, names, kind, binarise)?)))
     }
 

@@ -9,6 +9,7 @@ use super::{chains, curves, interval, rows, weights};
 use crate::error::Result;
 use crate::picture::{colour_rules, shape_of};
 use crate::training::{dashed, data_options, quoted};
+use crate::verdict::{doubts, kept};
 
 /// A part of the page: its anchor, its title and its content.
 type Section = (&'static str, &'static str, Markup);
@@ -39,6 +40,7 @@ pub(super) fn render(folder: &Folder, streams: &Streams) -> Result<String> {
                 }
                 main {
                     @for note in &folder.notes { p.note { (note) } }
+                    @for doubt in doubts(&folder.config, &folder.data, &folder.history) { p.note { (doubt) } }
                     @for (anchor, title, body) in &sections { section id=(anchor) { h2 { (title) } (body) } }
                 }
                 footer { "Written by dgm " (env!("CARGO_PKG_VERSION")) ". The same run gives the same page." }
@@ -58,6 +60,10 @@ fn lead(folder: &Folder) -> String {
     let mut parts = vec![format!("{} parameters", folder.data.stack.parameters())];
     if let (Some(epochs), Some(updates)) = (count("epoch"), count("step")) {
         parts.push(format!("{epochs} epochs, {updates} updates"));
+    }
+    let best = kept(folder.config.monitor.stop_on, &folder.history).and_then(|line| line.get("epoch")?.as_f64());
+    if let Some(best) = best.filter(|&best| Some(best) != count("epoch")) {
+        parts.push(format!("the model of epoch {best}, the best one"));
     }
     if let Some(seconds) = count("seconds") {
         parts.push(format!("{seconds:.1} s of training"));

@@ -117,7 +117,7 @@ pub struct UnitStatistics {
     pub layer: usize,
     /// Number of units.
     pub units: usize,
-    /// Units whose neighbours hardly change their probability.
+    /// Units whose neighbours hardly change their probability, and which hardly change that of their neighbours.
     pub dead: usize,
     /// Units that are hardly ever on.
     pub always_off: usize,
@@ -127,12 +127,14 @@ pub struct UnitStatistics {
 
 impl UnitStatistics {
     fn new(data: &ModelData, layer: usize) -> Self {
-        let ranges = input_ranges(data, layer);
+        let (ranges, effects) = (input_ranges(data, layer), effects_below(data, layer));
+        let dead = ranges.iter().zip(effects).filter(|((low, high), effect)| high - low < DEAD && *effect < DEAD);
+        let dead = dead.count();
         let count = |is: &dyn Fn(f32, f32) -> bool| ranges.iter().filter(|(low, high)| is(*low, *high)).count();
         Self {
             layer,
             units: ranges.len(),
-            dead: count(&|low, high| high - low < DEAD),
+            dead,
             always_off: count(&|_, high| high < -STUCK),
             always_on: count(&|low, _| low > STUCK),
         }
@@ -158,14 +160,27 @@ pub fn unit_statistics(data: &ModelData) -> Vec<UnitStatistics> {
     (0..layers).map(|l| UnitStatistics::new(data, l)).collect()
 }
 
+/// Whether a layer is undirected towards an undirected neighbour.
+fn is_undirected(data: &ModelData, layer: usize) -> bool {
+    match data.kind {
+        ModelKind::Rbm | ModelKind::Dbm => true,
+        ModelKind::Dbn => layer + 1 >= data.stack.depth(),
+        ModelKind::Sbn | ModelKind::Classifier => false,
+    }
+}
+
+/// The greatest weight of each unit to a layer below that it causes. It is 0 for units whose weights work both ways.
+fn effects_below(data: &ModelData, layer: usize) -> Vec<f32> {
+    let units = data.stack.bias(layer).len();
+    if layer == 0 || is_undirected(data, layer) && is_undirected(data, layer - 1) {
+        return vec![0.0; units];
+    }
+    data.stack.weights(layer - 1).column_iter().map(|weights| weights.amax()).collect()
+}
+
 /// The smallest and the largest input of each unit over all states of the layers on which it depends.
 fn input_ranges(data: &ModelData, layer: usize) -> Vec<(f32, f32)> {
     let top = data.stack.depth();
-    let undirected = |layer: usize| match data.kind {
-        ModelKind::Rbm | ModelKind::Dbm => true,
-        ModelKind::Dbn => layer + 1 >= top,
-        ModelKind::Sbn | ModelKind::Classifier => false,
-    };
     let bias = data.stack.bias(layer).as_slice();
     let mut ranges: Vec<(f32, f32)> = bias.iter().map(|&b| (b, b)).collect();
     let mut widen = |unit: usize, w: f32| {
@@ -176,7 +191,7 @@ fn input_ranges(data: &ModelData, layer: usize) -> Vec<(f32, f32)> {
         let weights = data.stack.weights(layer);
         (0..weights.ncols()).for_each(|j| (0..weights.nrows()).for_each(|i| widen(i, weights[(i, j)])));
     }
-    if layer > 0 && undirected(layer) && undirected(layer - 1) {
+    if layer > 0 && is_undirected(data, layer) && is_undirected(data, layer - 1) {
         let weights = data.stack.weights(layer - 1);
         (0..weights.ncols()).for_each(|j| (0..weights.nrows()).for_each(|i| widen(j, weights[(i, j)])));
     }
@@ -226,6 +241,26 @@ mod tests {
         assert_eq!((visible.units, visible.dead, visible.always_off, visible.always_on), (3, 1, 0, 1));
         assert_eq!(input_ranges(&model(), 0)[1], (-2.0, 0.01));
         assert_eq!(input_ranges(&model(), 1)[0], (-9.0, -6.0));
+    }
+
+    #[test]
+    fn table_directed_units_live_by_what_they_cause() {
+        let of_kind = |kind: ModelKind, weights: [f32; 2]| {
+            let below = Matrix::from_row_slice(2, 2, &[weights[0], 0.0, 0.0, 0.01]);
+            let above = Matrix::from_row_slice(2, 1, &[weights[1], 0.0]);
+            let data = ModelData::from_stack(
+                kind,
+                Stack::new(vec![below, above], [2, 2, 1].map(Vector::zeros).to_vec()).unwrap(),
+            );
+            unit_statistics(&data.unwrap()).iter().map(|layer| layer.dead).collect::<Vec<_>>()
+        };
+        // A unit with no cause above it lives if it causes something below.
+        assert_eq!(of_kind(ModelKind::Sbn, [2.0, 2.0]), [1, 1, 0]);
+        assert_eq!(of_kind(ModelKind::Sbn, [2.0, 0.0]), [1, 1, 1]);
+        assert_eq!(of_kind(ModelKind::Sbn, [0.0, 2.0]), [2, 1, 0]);
+        assert_eq!(of_kind(ModelKind::Dbn, [2.0, 0.0]), [1, 1, 1]);
+        assert_eq!(of_kind(ModelKind::Dbn, [0.0, 2.0]), [2, 1, 0]);
+        assert_eq!(of_kind(ModelKind::Dbm, [2.0, 0.0]), [1, 1, 1]);
     }
 
     #[test]

@@ -166,7 +166,7 @@ impl ClassifierSettings {
                 let allowed = "none for a net whose input is joined with means of a dbm";
                 Err(refused("binarise", how, allowed))
             }
-            (_, Binarise::Threshold(level)) if !(0.0..1.0).contains(&level) => {
+            (_, Binarise::Threshold(level)) if !data.train.is_binary() && !(0.0..1.0).contains(&level) => {
                 Err(refused("binarise", binarise, "thresholds of 0 or more and below 1, beside label units"))
             }
             (Some(dbm), _) => Ok(with_features(data, dbm)?.with_label_units(classes)?),
@@ -262,11 +262,7 @@ impl ModelSettings for ClassifierSettings {
     fn prepare(&self, data: &Dataset, binarise: Binarise, origin: Origin<'_>) -> Result<Option<Dataset>> {
         let features = self.features(origin)?;
         if let Origin::Model(model) = origin {
-            let visible = match &features {
-                Some(dbm) if self.goes_on(model) => dbm.visible(),
-                _ => model.stack.bias(0).len(),
-            };
-            check_len("ClassifierSettings", "data", "units", data.units(), visible)?;
+            check_len("ClassifierSettings", "data", "units", data.units(), Classifier::inputs_of(model))?;
         }
         self.joined(data, binarise, features.as_ref()).map(Some)
     }

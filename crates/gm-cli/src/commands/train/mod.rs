@@ -14,7 +14,7 @@ use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, load};
 use gm_train::{Config, DataConfig, ModelConfig, ModelSettings, MonitorSettings, Rate, Regularise, Run, StopOn};
 
 use super::{Context, plain, utf8};
-use crate::data::{DATA, Folders, INVERT};
+use crate::data::{Apart, DATA, Folders, INVERT};
 use crate::error::{Error, Result};
 use crate::model;
 use crate::needs;
@@ -108,6 +108,8 @@ pub(super) trait Options {
 pub(super) struct Shared {
     #[arg(long, value_name = "SPEC", required = true, value_parser = utf8(), help = DATA)]
     data: Option<String>,
+    #[command(flatten)]
+    apart: Apart,
     #[command(flatten)]
     pub(super) folders: Folders,
     /// The binarisation of grey levels: `none`, `threshold[:T]`, `fixed[:SEED]` or `dynamic` [default: `none` for
@@ -255,7 +257,8 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
     let shared = options.shared();
     let spec = shared.data.as_deref().unwrap_or_default();
     let (weights, numbers, invert) = (options.weights().cloned(), options.takes_numbers(), shared.invert);
-    let load_options = LoadOptions { weights, numbers, invert, ..shared.folders.options(shared.binarise) };
+    let load_options = shared.apart.with(shared.folders.options(shared.binarise));
+    let load_options = LoadOptions { weights, numbers, invert, ..load_options };
     // A model that cannot be read is refused later, with a better reason.
     let start = options.start().and_then(|path| model::load_data(&path).ok());
     let load_options = shared.tables.apply(start.as_ref().map(data_units), load_options);
@@ -278,6 +281,8 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
     config.monitor = shared.monitor(settings.epochs(), options.stop_on(settings, data.units()));
     config.monitor.rows = options.watched().unwrap_or(config.monitor.rows);
     config.data = DataConfig {
+        valid: recorded(load_options.valid, &parsed),
+        test: recorded(load_options.test, &parsed),
         data_dir: recorded(load_options.data_dir, &parsed),
         cache_dir: recorded(load_options.cache_dir, &parsed),
         binarise: shared.binarise,
