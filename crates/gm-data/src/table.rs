@@ -237,7 +237,11 @@ pub(super) fn pack_all(mut tables: Parts<Table>, beyond: Beyond) -> Result<Parts
         _ => false,
     };
     let beyond = if matches!(beyond, Beyond::Threshold(_)) && !compared { Beyond::Refused } else { beyond };
-    tables.try_map(|table| {
+    tables.try_map(|mut table| {
+        // Zeros and ones of text are kept as bytes, and are numbers as those of the other tables are.
+        if let (Cells::Bytes(cells), true) = (&table.cells, compared && !grey) {
+            table.cells = Cells::Floats(cells.iter().map(|&cell| f32::from(cell)).collect());
+        }
         let binary = match table.cells {
             Cells::Bytes(_) => !grey,
             Cells::Floats(_) => !compared && table.is_binary(),
