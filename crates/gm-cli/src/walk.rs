@@ -15,7 +15,7 @@ const COMMANDS: [&str; 9] = [
     "train dbm --data bars-and-stripes:2 --hidden 2,2 --epochs 1 --no-report --out {}/run",
     "train dbn --data bars-and-stripes:2 --hidden 2,2 --epochs 1 --no-report --out {}/run",
     "finetune --random --data digits --hidden 2 --epochs 1 --out {}/run",
-    "eval {}/model --data bars-and-stripes:2",
+    "eval {}/model --data bars-and-stripes:2 --ais-temperatures 9 --reverse-runs 2 --reverse-sweeps 9 --raise-walks 2",
     "sample {}/model -n 2 --steps 20",
     "infer {}/sbn --data bars-and-stripes:2 --out {}/h.npy --force",
     "complete {}/model --data bars-and-stripes:2 --mask random:0.5 --rows 0 --out {}/c.npy --force",

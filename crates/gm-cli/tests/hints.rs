@@ -72,7 +72,7 @@ fn rejects_enumeration_by_the_option_that_asked_for_it() {
             "another --algorithm, such as pcd",
         ),
         (
-            "train dbn --data digits --hidden 40,40 --algorithm exact --epochs 1 --quiet --out a",
+            "train dbn --data digits --hidden 40,40 --algorithm exact --epochs 1 --quiet --out d",
             "another --algorithm, such as pcd",
         ),
         ("train sbn --data digits --hidden 40 --rule exact --epochs 1 --out a", "another --rule, such as rws"),
@@ -158,7 +158,7 @@ fn rejects_options_without_the_options_that_they_need() {
 #[test]
 fn law_strict_evaluations_with_warnings_end_with_status_1_after_the_report() {
     let workshop = with_small_model();
-    let rough = "eval model.gm --data bars-and-stripes:3 --ais-runs 2 --ais-temperatures 2 --raise-walks 2 --json";
+    let rough = "eval model.gm --data bars-and-stripes:3 --ais-runs 10 --ais-temperatures 2 --raise-walks 0 --reverse-runs 0 --json";
     let words = |line: &str| line.split(' ').map(String::from).collect::<Vec<_>>();
     let run = |line: &str| {
         let words = words(line);
