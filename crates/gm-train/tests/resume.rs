@@ -466,7 +466,7 @@ fn rejects_changed_data() {
     let rbm = RbmSettings { hidden: 2, batch_size: 4, epochs: 3, chains: 5, ..Default::default() };
     let (run, spec) = (parts.path().join("run"), csv.display().to_string());
     Run::create(&run, &config(&spec, rbm)).unwrap().train(&mut break_at(|event| At::Step(5).is(event))).unwrap();
-    // The same rows in another order give the same means and other batches; row 4 is for validation.
+    // The same rows in another order give the same means and other batches, or other splits.
     let swapped = |a: usize, b: usize| {
         let mut rows = rows.clone();
         rows.swap(a, b);

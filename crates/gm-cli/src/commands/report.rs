@@ -71,7 +71,8 @@ impl ReportPage {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
         let usual = self.run.join("report.html");
         let out = self.out.as_deref().unwrap_or(&usual);
-        let target = Target::new(("--out", out), &[Kind::Html], self.force || self.out.is_none())?;
+        let option = if self.out.is_some() { "--out" } else { "RUN" };
+        let target = Target::new((option, out), &[Kind::Html], self.force || self.out.is_none())?;
         let mut folder = Folder::read(&self.run)?;
         if let Some(spec) = &self.data {
             self.measure(spec, &folder, context)?;
