@@ -15,7 +15,7 @@ const COMMANDS: [&str; 9] = [
     "train dbm --data bars-and-stripes:2 --hidden 2,2 --epochs 1 --no-report --out {}/run",
     "train dbn --data bars-and-stripes:2 --hidden 2,2 --epochs 1 --no-report --out {}/run",
     "finetune --random --data digits --hidden 2 --epochs 1 --out {}/run",
-    "eval {}/model --data bars-and-stripes:2 --ais-temperatures 9 --reverse-runs 2 --reverse-sweeps 9 --raise-walks 2",
+    "eval {}/dbm --data bars-and-stripes:2 --ais-temperatures 9 --reverse-runs 2 --reverse-sweeps 9 --raise-walks 2",
     "sample {}/model -n 2 --steps 20",
     "infer {}/sbn --data bars-and-stripes:2 --out {}/h.npy --force",
     "complete {}/model --data bars-and-stripes:2 --mask random:0.5 --rows 0 --out {}/c.npy --force",
@@ -104,7 +104,7 @@ fn refusal(program: &Command, words: &[String], folder: &Path) -> Option<String>
 fn law_errors_name_the_option_that_was_given_and_options_of_the_command() {
     let (mut program, folder) = (Program::command(), tempfile::tempdir().unwrap());
     program.build();
-    for (kind, name) in [("rbm", "model"), ("sbn", "sbn")] {
+    for (kind, name) in [("rbm", "model"), ("sbn", "sbn"), ("dbm", "dbm")] {
         let line =
             format!("train {kind} --data bars-and-stripes:2 --hidden 3 --epochs 1 --no-report --out {{}}/{name}");
         let words: Vec<String> = line.split(' ').map(String::from).collect();
