@@ -112,7 +112,7 @@ pub(crate) enum Error {
     #[error("{error}")]
     Diverged {
         /// The error of training.
-        error: Train,
+        error: Box<Train>,
         /// The setting that was the learning rate.
         rate: &'static str,
         /// Whether penalties on weights were in force.

@@ -176,8 +176,7 @@ pub(crate) fn run(prepare: impl FnOnce() -> Result<Run>, report: bool) -> Result
     let held_out = if report { HeldOut::of(data, &config)? } else { None };
     data.label_warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let mut watcher = Watcher::new(format!("{kind} {}", dashed(&layers)));
-    let rows = data.train.len();
-    let outcome = run.train(&mut watcher).map_err(|error| exploded(error, &config, rows))?;
+    let outcome = run.train(&mut watcher).map_err(|error| exploded(error, &config, about.rows))?;
     let shape = picture::shape_of(visible, image);
     let history = history(&folder.join("metrics.jsonl"))?;
     let mut files = match outcome {
@@ -230,7 +229,7 @@ fn exploded(error: gm_train::Error, config: &Config, rows: usize) -> Error {
         }
         _ => ("learning_rate", true),
     };
-    Error::Diverged { error, rate, penalty }
+    Error::Diverged { error: Box::new(error), rate, penalty }
 }
 
 /// The figures of the model that a run has, and reasons to doubt that it has learnt. A run that is not finished has its
