@@ -137,8 +137,8 @@ fn table_evaluations_become_a_picture_with_both_sides() {
     check(&page);
     for words in [
         "exact: -",
-        "interval (ais and raise): -",
-        "lower bound, 20 runs of reverse AIS (RAISE): -",
+        "interval (ais, raise and reverse ais): -",
+        "bound for the annealed model, 20 runs of RAISE: -",
         "20 annealing runs of 60 temperatures",
     ] {
         assert!(page.contains(words), "the page does not say {words}");

@@ -69,6 +69,13 @@ fn of_reverse(z: &PartitionReport, reverse: &ReverseReport, found: &mut Vec<Stri
             reverse.runs, reverse.ess
         ));
     }
+    let width = reverse.high - reverse.low;
+    if width.is_nan() || width > FAR_APART {
+        found.push(format!(
+            "the interval of reverse AIS is {width:.1} nats wide, above 2: raise --reverse-runs or anneal over more \
+             temperatures"
+        ));
+    }
     let gap = reverse.value - z.value;
     if gap.is_nan() || gap > FAR_APART {
         found.push(format!(
