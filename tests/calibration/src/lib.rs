@@ -33,15 +33,17 @@ mod tests {
     use std::sync::LazyLock;
 
     use super::*;
+    use gm::eval::TemperingSettings;
     use gm::prelude::{AisSettings, Schedule};
     use rayon::prelude::*;
 
-    /// The short form of the calibration: few models of every family, at a seventh of the usual temperatures.
+    /// The short form of the calibration: two models of every family, at a fraction of the usual temperatures and sweeps.
     static OUTCOMES: LazyLock<Vec<(&str, Vec<Outcome>)>> = LazyLock::new(|| {
-        let ais = AisSettings { runs: 100, schedule: Schedule::Graded(2_001) };
-        let settings = EvalSettings { ais, seed: 5, ..Default::default() };
+        let ais = AisSettings { runs: 100, schedule: Schedule::Graded(1_001) };
+        let tempering = TemperingSettings { temperatures: 8, sweeps: 200 };
+        let settings = EvalSettings { ais, tempering, seed: 5, ..Default::default() };
         let of = |family: &Family| -> Vec<Outcome> {
-            let found: Vec<_> = (0..4_u64).into_par_iter().map(|i| measure(&family.case(i, 11)?, &settings)).collect();
+            let found: Vec<_> = (0..2_u64).into_par_iter().map(|i| measure(&family.case(i, 11)?, &settings)).collect();
             found.into_iter().collect::<Result<_>>().expect("small models")
         };
         FAMILIES.iter().map(|family| (family.name, of(family))).collect()
@@ -53,10 +55,10 @@ mod tests {
         OUTCOMES.iter().map(of).collect()
     }
 
-    /// Whether 98 % of the closed ends hold; with some two hundred ends four may fail.
+    /// Whether 98 % of the closed ends hold: of some sixty ends one may fail.
     fn enough(tallies: &[Tally]) -> bool {
         let (closed, held) = tallies.iter().fold((0, 0), |sum, tally| (sum.0 + tally.closed, sum.1 + tally.held));
-        closed >= 4 * FAMILIES.len() && held * 100 >= closed * 98
+        closed >= 2 * FAMILIES.len() && held * 100 >= closed * 98
     }
 
     #[test]
