@@ -79,7 +79,7 @@ impl EvalReport {
 ///
 /// # Randomness
 ///
-/// Family 0 of [`Purpose::Evaluate`] of the settings' seed.
+/// Family 0 of [`Purpose::Evaluate`](gm_core::Purpose::Evaluate) of the settings' seed.
 ///
 /// # Errors
 ///
