@@ -12,31 +12,17 @@ use serde_json::Value;
 /// The line of `metrics.jsonl` of the epoch whose parameters the model has: the best one with early stopping, else the
 /// last.
 pub(crate) fn kept(rule: StopOn, history: &[Value]) -> Option<&Value> {
-    let last = history.last();
-    let name = match rule {
-        StopOn::Never => return last,
-        StopOn::LogLikelihood => "log_likelihood",
-        StopOn::EstimatedLogLikelihood => "estimated_log_likelihood",
-        StopOn::ImportanceWeighted => "importance_weighted",
-        StopOn::PseudoLikelihood => "pseudo_log_likelihood",
-        StopOn::ErrorRate => "error_rate",
-        StopOn::CrossEntropy => "cross_entropy",
-        StopOn::FreeEnergyGap(_) => "free_energy_gap",
-    };
-    let mut best: Option<(f64, &Value)> = None;
-    for line in history {
-        let Some(value) = figure(line, name) else { continue };
-        let good = match (rule, best) {
-            (StopOn::FreeEnergyGap(limit), _) => value <= limit,
-            (_, None) => true,
-            (StopOn::ErrorRate | StopOn::CrossEntropy, Some((best, _))) => value < best,
-            (_, Some((best, _))) => value > best,
-        };
-        if good {
-            best = Some((value, line));
-        }
-    }
-    best.map_or(last, |(_, line)| Some(line))
+    let judged = rule
+        .figure()
+        .into_iter()
+        .flat_map(|name| history.iter().filter_map(move |line| Some((figure(line, name)?, line))));
+    let best = judged.fold(
+        None,
+        |best: Option<(f64, &Value)>, (value, line)| {
+            if rule.keeps(value, best.map(|best| best.0)) { Some((value, line)) } else { best }
+        },
+    );
+    best.map_or(history.last(), |(_, line)| Some(line))
 }
 
 fn figure(line: &Value, name: &str) -> Option<f64> {

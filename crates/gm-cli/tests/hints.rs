@@ -179,5 +179,7 @@ fn law_strict_evaluations_with_warnings_end_with_status_1_after_the_report() {
     let (status, document, said) = run("eval model.gm --data bars-and-stripes:3 --json --strict --quiet");
     assert_eq!((status, document["warnings"].as_array().map(Vec::len), said.as_str()), (Some(0), Some(0), ""));
     let (status, ..) = run("eval model.gm --json --strict");
-    assert_eq!(status, Some(0), "without data nothing warns");
+    assert_eq!(status, Some(0), "an enumerated log Z has nothing to warn of");
+    let (status, document, said) = run("eval model.gm --ais-runs 10 --ais-temperatures 2 --json --strict");
+    assert_eq!((status, document["warnings"].as_array().map_or(0, Vec::len) > 0), (Some(1), true), "{said}");
 }

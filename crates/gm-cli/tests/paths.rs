@@ -133,6 +133,8 @@ fn rejects_paths_that_a_configuration_cannot_hold_by_their_names() {
         (own(&dbm), "`start` is m\u{fffd}.gm, allowed: a path in UTF-8, as config.toml is; set it with --extend"),
         (own(&dbn), "`start` is m\u{fffd}.gm, allowed: a path in UTF-8, as config.toml is; set it with --extend"),
         (with(&[&"--data", &"rows.csv", &"--weights", &weights]), "w\u{fffd}.csv, allowed: a path in UTF-8"),
+        (with(&[&"--data", &"rows.csv", &"--valid", &data]), "r\u{fffd}.csv, allowed: a path in UTF-8"),
+        (with(&[&"--data", &"rows.csv", &"--test", &data]), "r\u{fffd}.csv, allowed: a path in UTF-8"),
         (run(&workshop, &labelled), "m\u{fffd}.gm, allowed: a path in UTF-8, as config.toml is"),
     ] {
         assert_eq!(output.status.code(), Some(1), "{}", said(&output));

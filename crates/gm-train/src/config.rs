@@ -222,8 +222,9 @@ impl Config {
         let data = &self.data;
         let weighs_classes = matches!(&self.model, ModelConfig::Rbm(settings) if settings.class_weight > 0.0);
         let weights = data.weights.as_deref().filter(|_| weighs_classes);
-        let paths = [("data_dir", &data.data_dir), ("cache_dir", &data.cache_dir), ("weights", &data.weights)];
-        let paths = paths.into_iter().filter_map(|(arg, path)| Some((arg, path.as_deref()?)));
+        let folders = [("data_dir", &data.data_dir), ("cache_dir", &data.cache_dir)];
+        let files = [("weights", &data.weights), ("valid", &data.valid), ("test", &data.test)];
+        let paths = folders.into_iter().chain(files).filter_map(|(arg, path)| Some((arg, path.as_deref()?)));
         Ranges::of("Config")
             .in_toml(counts.into_iter().chain(self.model.settings().counts()))
             .in_utf8(paths.chain(self.model.settings().start().0.map(|path| ("start", path))))

@@ -349,19 +349,19 @@ impl Eval {
         let mut listing = Listing::default();
         listing.add("model", format!("{} {:?}", model.kind(), model.layers()));
         add_partition(&mut listing, &log_partition);
-        Report::new(
-            listing.text(),
-            &PartitionDocument {
-                schema: "gm-eval/1",
-                model: model.kind().as_str(),
-                layers: model.layers(),
-                log_partition,
-                warnings: Vec::new(),
-                seconds: began.elapsed().as_secs_f64(),
-                threads: rayon::current_num_threads(),
-                seed: settings.seed,
-            },
-        )
+        let warnings = log_partition.warnings();
+        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let document = PartitionDocument {
+            schema: "gm-eval/1",
+            model: model.kind().as_str(),
+            layers: model.layers(),
+            log_partition,
+            warnings,
+            seconds: began.elapsed().as_secs_f64(),
+            threads: rayon::current_num_threads(),
+            seed: settings.seed,
+        };
+        Ok(self.judged_by(document.warnings.len(), Report::new(listing.text(), &document)?))
     }
 }
 

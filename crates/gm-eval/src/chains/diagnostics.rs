@@ -118,7 +118,7 @@ pub(super) fn advance_watched<C: ModelChains + ?Sized>(
     }))
 }
 
-/// Sweeps between two calls of `watch`.
+/// Sweeps between two calls of `watch`. Chains that adapt while they advance do so after each part of this size.
 pub(crate) const PART: usize = 20;
 
 /// Makes sweeps, in parts between which `watch` can break. The answer is the share of units that changed per sweep.

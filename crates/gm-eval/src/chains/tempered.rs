@@ -3,9 +3,9 @@
 use gm_core::{Chains, Clamp, Matrix, StepInfo, Streams, even_temperatures};
 use gm_rbm::{Rbm, Replicas, Sampler};
 
-use super::ModelChains;
 use super::given::{check_clamp, rbm_clamp, with_classes, with_given};
 use super::rbm::check_classes;
+use super::{ModelChains, PART};
 use crate::error::Result;
 
 /// Chains of an RBM by parallel tempering, free or with given visible units.
@@ -41,7 +41,7 @@ pub struct TemperedChains {
 }
 
 /// Sweeps between two changes of the temperatures, and the rate of these changes.
-const MOVE_EVERY: usize = 20;
+const MOVE_EVERY: usize = PART;
 const MOVE_RATE: f64 = 0.5;
 
 impl TemperedChains {

@@ -8,7 +8,7 @@ use gm_core::{
 };
 use gm_dbm::{Dbm, MeanField, MeanFieldSettings};
 
-use super::gap::{of_sides, of_weights};
+use super::gap::{of_annealing, of_weights};
 use super::interval::{bound_with_log_z, estimate, exact, higher};
 use super::log_z::{LogZ, Undirected};
 use super::posterior::tightened;
@@ -177,11 +177,10 @@ fn gap(
     let family = streams.fork(Purpose::Evaluate, 7);
     if settings.posterior.runs > 0 {
         let ais = settings.posterior.ais();
-        let lower: Vec<f64> =
-            dbm.log_prob_ais(states.v(), 0.0, &ais, &family, watch)?.iter().map(|row| row.value).collect();
+        let forward = dbm.log_prob_ais(states.v(), 0.0, &ais, &family, watch)?;
         let back = streams.fork(Purpose::Evaluate, 11);
-        let upper = dbm.log_prob_reverse_ais(&states, 0.0, &ais.schedule, &back, watch)?;
-        return Ok(Some(of_sides(&lower, &upper, "ais", how)));
+        let reverse = dbm.log_prob_reverse_ais(&states, 0.0, &ais.schedule, &back, watch)?;
+        return Ok(Some(of_annealing(&forward, &reverse, how)));
     }
     let (v, draws) = (states.v(), settings.bound.samples);
     let posterior = dbm.mean_field(v, &MeanFieldSettings::default())?;

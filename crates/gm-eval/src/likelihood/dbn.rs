@@ -10,7 +10,7 @@ use gm_core::{
 use gm_dbn::Dbn;
 use gm_sbn::{BoundSettings, Bounds};
 
-use super::gap::{of_sides, of_weights};
+use super::gap::{of_annealing, of_weights};
 use super::interval::{bound_with_log_z, estimate, exact, higher};
 use super::log_z::{LogZ, Undirected};
 use super::posterior::tightened;
@@ -202,11 +202,10 @@ fn gap(
     let family = streams.fork(Purpose::Evaluate, 7);
     if settings.posterior.runs > 0 {
         let (ais, chains) = (settings.posterior.ais(), states.chains().select(&chosen));
-        let lower: Vec<f64> =
-            dbn.log_prob_ais(chains.v(), 0.0, &ais, &family, watch)?.iter().map(|row| row.value).collect();
+        let forward = dbn.log_prob_ais(chains.v(), 0.0, &ais, &family, watch)?;
         let back = streams.fork(Purpose::Evaluate, 11);
-        let upper = dbn.log_prob_reverse_ais(&chains, 0.0, &ais.schedule, &back, watch)?;
-        return Ok(Some(of_sides(&lower, &upper, "ais", how)));
+        let reverse = dbn.log_prob_reverse_ais(&chains, 0.0, &ais.schedule, &back, watch)?;
+        return Ok(Some(of_annealing(&forward, &reverse, how)));
     }
     let layers: Vec<Batch> = states.layers.iter().map(|x| x.select(&chosen)).collect();
     let bound = BoundSettings { repeats: 1, ..settings.bound };

@@ -36,6 +36,16 @@ pub(super) fn doubts(report: &EvalReport, log_z: Option<&LogZ>, rows: &Batch) ->
     found
 }
 
+impl PartitionReport {
+    /// The reasons to doubt log Z, by the weights of its runs; none if it is enumerated.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        of_annealing(self, &mut found);
+        found
+    }
+}
+
 fn of_annealing(z: &PartitionReport, found: &mut Vec<String>) {
     if let (Some(runs), Some(ess)) = (z.runs, z.ess)
         && (ess.is_nan() || ess < LOW_ESS * runs as f64)

@@ -1,6 +1,6 @@
 //! The gap between the two sides of log p(v), on rows drawn from the model.
 
-use gm_core::log_sum_exp;
+use gm_core::{Weighted, log_sum_exp};
 
 use crate::report::GapReport;
 
@@ -18,8 +18,13 @@ pub(super) fn of_weights(lower: &[f64], exact: &[f64], samples: usize, states: &
     of_sides(lower, &upper.collect::<Vec<_>>(), "importance-weighted", states)
 }
 
+/// The gap of annealing: forward runs give the lower bounds, reverse runs from posterior samples the upper ones.
+pub(super) fn of_annealing(forward: &[Weighted], reverse: &[f64], states: &'static str) -> GapReport {
+    of_sides(&forward.iter().map(|row| row.value).collect::<Vec<_>>(), reverse, "ais", states)
+}
+
 /// The gap between a lower and an upper bound on log p(v) of each row.
-pub(super) fn of_sides(lower: &[f64], upper: &[f64], method: &'static str, states: &'static str) -> GapReport {
+fn of_sides(lower: &[f64], upper: &[f64], method: &'static str, states: &'static str) -> GapReport {
     let mut gaps: Vec<f64> = lower.iter().zip(upper).map(|(lower, upper)| upper - lower).collect();
     gaps.sort_by(f64::total_cmp);
     let rows = gaps.len();

@@ -5,7 +5,7 @@ use std::time::Instant;
 use gm_core::{Batch, Chains, ModelKind, Purpose, Streams, Watch, mean};
 use gm_sbn::{BoundSettings, Bounds, Sbn};
 
-use super::gap::{of_sides, of_weights};
+use super::gap::{of_annealing, of_weights};
 use super::interval::{bound, exact as exact_value, higher};
 use super::posterior::tightened;
 use crate::error::Result;
@@ -98,10 +98,10 @@ fn gap(sbn: &Sbn, settings: &EvalSettings, watch: Watch<'_>) -> Result<Option<Ga
     let family = streams.fork(Purpose::Evaluate, 7);
     if settings.posterior.runs > 0 {
         let ais = settings.posterior.ais();
-        let lower: Vec<f64> = sbn.log_prob_ais(&layers[0], &ais, &family, watch)?.iter().map(|row| row.value).collect();
+        let forward = sbn.log_prob_ais(&layers[0], &ais, &family, watch)?;
         let (back, states) = (streams.fork(Purpose::Evaluate, 11), layers.into_iter().map(Batch::from).collect());
-        let upper = sbn.log_prob_reverse_ais(&Chains::new(states), &ais.schedule, &back, watch)?;
-        return Ok(Some(of_sides(&lower, &upper, "ais", "exact")));
+        let reverse = sbn.log_prob_reverse_ais(&Chains::new(states), &ais.schedule, &back, watch)?;
+        return Ok(Some(of_annealing(&forward, &reverse, "exact")));
     }
     let bound = BoundSettings { repeats: 1, ..settings.bound };
     let found = sbn.bounds(&layers[0], &bound, &family, watch)?;

@@ -64,8 +64,20 @@ const RULES: [(StopOn, &str, Option<&str>); 7] = [
 ];
 
 impl StopOn {
-    fn figure(self) -> Option<&'static str> {
+    /// The figure by which the rule judges; `None` for [`Never`](Self::Never).
+    #[must_use]
+    pub fn figure(self) -> Option<&'static str> {
         RULES.iter().find(|rule| rule.0 == self).map_or(Some("free_energy_gap"), |rule| rule.2)
+    }
+
+    /// Whether an epoch with this figure is kept in the place of the best one before it.
+    #[must_use]
+    pub fn keeps(self, value: f64, best: Option<f64>) -> bool {
+        match self {
+            Self::FreeEnergyGap(limit) => value <= limit,
+            Self::ErrorRate | Self::CrossEntropy => value.is_finite() && best.is_none_or(|best| value < best),
+            _ => value.is_finite() && best.is_none_or(|best| value > best),
+        }
     }
 }
 
@@ -197,14 +209,7 @@ impl Stopping {
     ) -> Result<bool> {
         let Some(name) = settings.stop_on.figure() else { return Ok(false) };
         let value = record.figures.get(name).ok_or_else(|| refused("stop_on", settings.stop_on, NO_FIGURE))?;
-        let improves = |better: fn(f64, f64) -> bool| {
-            self.best.as_ref().is_none_or(|best| better(value, best.value)) && value.is_finite()
-        };
-        let good = match settings.stop_on {
-            StopOn::FreeEnergyGap(limit) => value <= limit,
-            StopOn::ErrorRate | StopOn::CrossEntropy => improves(|new, old| new < old),
-            _ => improves(|new, old| new > old),
-        };
+        let good = settings.stop_on.keeps(value, self.best.as_ref().map(|best| best.value));
         if good {
             self.best = Some(Best { epoch: record.epoch, value, parameters: parameters() });
         }
