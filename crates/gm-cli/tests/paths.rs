@@ -139,7 +139,7 @@ fn rejects_paths_that_a_configuration_cannot_hold_by_their_names() {
     ] {
         assert_eq!(output.status.code(), Some(1), "{}", said(&output));
         assert!(said(&output).starts_with("dgm: error: ") && said(&output).contains(names), "{}", said(&output));
-        assert!(!workshop.path("a").exists());
+        assert!(!workshop.path("a").exists(), "{names}");
     }
     // A specification of data is a text.
     for output in [

@@ -10,7 +10,7 @@ use gm_core::{
     Weighted, unwatched,
 };
 use gm_dbm::{Dbm, MeanFieldSettings};
-use gm_testkit::{Categorical, mean_test, rng};
+use gm_testkit::{Categorical, assert_side, mean_test, rng, weight_ratios};
 
 const ALPHA: f64 = 1e-7;
 /// The most standard errors between an estimate and the truth: the normal quantile of 2e-9.
@@ -67,20 +67,6 @@ fn values(found: &[Weighted]) -> Vec<f64> {
     found.iter().map(|row| row.value).collect()
 }
 
-fn ratios(log_weights: &[f64], exact: f64, sign: f64) -> Vec<f64> {
-    log_weights.iter().map(|weight| (sign * (weight - exact)).exp()).collect()
-}
-
-/// The mean of estimates is below the truth, or above it if `sign` is -1. Where they spread widely, the gap is large
-/// against its error.
-fn assert_side(found: &[f64], exact: f64, sign: f64, what: &str) {
-    let gaps: Vec<f64> = found.iter().map(|found| sign * (exact - found)).collect();
-    let gap = Estimate::mean(&gaps, Side::Unbiased, "gap");
-    let spread = gap.std_error * (gaps.len() as f64).sqrt();
-    let least = if spread > 0.3 { 0.01 } else { -FAR * gap.std_error - 1e-5 };
-    assert!(gap.value > least, "{what}: {gap:?}");
-}
-
 #[test]
 fn stat_mean_weights_are_unbiased_and_their_logs_below() {
     // With 2 temperatures there are no moves, and the weights are those of importance sampling.
@@ -93,7 +79,7 @@ fn stat_mean_weights_are_unbiased_and_their_logs_below() {
             let found = dbm.log_prob_ais(&copies, log_z, &single(temperatures), &streams, &mut unwatched).unwrap();
             assert!(found.iter().all(|row| row.std_error == f64::INFINITY && row.ess == 1.0));
             let found = values(&found);
-            mean_test(&ratios(&found, exact, 1.0), 1.0).assert_passes(ALPHA, seed);
+            mean_test(&weight_ratios(&found, exact, 1.0), 1.0).assert_passes(ALPHA, seed);
             assert_side(&found, exact, 1.0, &format!("model {case}"));
         }
     }
@@ -108,7 +94,7 @@ fn stat_mean_reverse_runs_are_unbiased_and_above() {
             let states = posterior_draws(dbm, &v, 6_000, seed);
             let (schedule, streams) = (Schedule::Linear(temperatures), Streams::new(seed));
             let found = dbm.log_prob_reverse_ais(&states, log_z, &schedule, &streams, &mut unwatched).unwrap();
-            mean_test(&ratios(&found, exact, -1.0), 1.0).assert_passes(ALPHA, seed);
+            mean_test(&weight_ratios(&found, exact, -1.0), 1.0).assert_passes(ALPHA, seed);
             assert_side(&found, exact, -1.0, &format!("model {case}"));
         }
     }
@@ -164,7 +150,7 @@ fn planted_mean_wrong_states_and_a_wrong_base_are_found_out() {
             *layer = BitMatrix::from_fn(units, 6_000, |_, _| true).into();
         }
         let found = dbm.log_prob_reverse_ais(&states, log_z, &schedule, &streams, &mut unwatched).unwrap();
-        found_out += usize::from(!mean_test(&ratios(&found, exact, -1.0), 1.0).passes(ALPHA));
+        found_out += usize::from(!mean_test(&weight_ratios(&found, exact, -1.0), 1.0).passes(ALPHA));
     }
     // Where v alone decides what the hidden units are, the first move forgets the wrong states.
     assert!(found_out >= 6, "wrong states of {found_out} models");
@@ -174,7 +160,7 @@ fn planted_mean_wrong_states_and_a_wrong_base_are_found_out() {
         let (copies, streams) = (v.select(&vec![0; 6_000]), Streams::new(seed));
         let found = values(&dbm.log_prob_ais(&copies, log_z, &single(4), &streams, &mut unwatched).unwrap());
         // A base whose partition function lacks the share of one unit.
-        let shifted = ratios(&found, exact - 2.0_f64.ln(), 1.0);
+        let shifted = weight_ratios(&found, exact - 2.0_f64.ln(), 1.0);
         assert!(!mean_test(&shifted, 1.0).passes(ALPHA), "base of model {case}");
     }
 }
@@ -212,8 +198,8 @@ fn stat_mean_an_adaptive_schedule_keeps_both_sides() {
     let upper = dbm.log_prob_reverse_ais(&states, log_z, &settings.schedule, &streams, &mut unwatched).unwrap();
     let gaps = |found: &[f64]| -> Vec<f64> { found.iter().zip(&exact).map(|(found, exact)| found - exact).collect() };
     let [below, above] = [gaps(&values(&lower)), gaps(&upper)];
-    mean_test(&ratios(&below, 0.0, 1.0), 1.0).assert_passes(ALPHA, 700);
-    mean_test(&ratios(&above, 0.0, -1.0), 1.0).assert_passes(ALPHA, 700);
+    mean_test(&weight_ratios(&below, 0.0, 1.0), 1.0).assert_passes(ALPHA, 700);
+    mean_test(&weight_ratios(&above, 0.0, -1.0), 1.0).assert_passes(ALPHA, 700);
     assert_side(&below, 0.0, 1.0, "forwards");
     assert_side(&above, 0.0, -1.0, "in reverse");
     assert!(mean(&below) > -0.2 && mean(&above) < 0.2, "{} and {}", mean(&below), mean(&above));

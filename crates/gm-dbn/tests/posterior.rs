@@ -11,7 +11,7 @@ use gm_core::{
 };
 use gm_dbn::Dbn;
 use gm_sbn::BoundSettings;
-use gm_testkit::{Categorical, mean_test, rng};
+use gm_testkit::{Categorical, assert_side, mean_test, rng, weight_ratios};
 
 const ALPHA: f64 = 1e-7;
 /// The most standard errors between an estimate and the truth: the normal quantile of 2e-9.
@@ -105,20 +105,6 @@ fn values(found: &[Weighted]) -> Vec<f64> {
     found.iter().map(|row| row.value).collect()
 }
 
-fn ratios(log_weights: &[f64], exact: f64, sign: f64) -> Vec<f64> {
-    log_weights.iter().map(|weight| (sign * (weight - exact)).exp()).collect()
-}
-
-/// The mean of estimates is below the truth, or above it if `sign` is -1. Where they spread widely, the gap is large
-/// against its error.
-fn assert_side(found: &[f64], exact: f64, sign: f64, what: &str) {
-    let gaps: Vec<f64> = found.iter().map(|found| sign * (exact - found)).collect();
-    let gap = Estimate::mean(&gaps, Side::Unbiased, "gap");
-    let spread = gap.std_error * (gaps.len() as f64).sqrt();
-    let least = if spread > 0.3 { 0.01 } else { -FAR * gap.std_error - 1e-5 };
-    assert!(gap.value > least, "{what}: {gap:?}");
-}
-
 #[test]
 fn stat_mean_weights_are_unbiased_and_their_logs_below() {
     // With 2 temperatures there are no moves, and the weights are those of importance sampling.
@@ -127,7 +113,7 @@ fn stat_mean_weights_are_unbiased_and_their_logs_below() {
             let seed = 200 + case as u64;
             let (v, log_z, exact) = row_of(dbn, seed);
             let found = forwards(dbn, (&v, log_z), Schedule::Linear(temperatures), seed);
-            mean_test(&ratios(&found, exact, 1.0), 1.0).assert_passes(ALPHA, seed);
+            mean_test(&weight_ratios(&found, exact, 1.0), 1.0).assert_passes(ALPHA, seed);
             assert_side(&found, exact, 1.0, &format!("model {case}"));
         }
     }
@@ -141,7 +127,7 @@ fn stat_mean_reverse_runs_are_unbiased_and_above() {
             let (v, log_z, exact) = row_of(dbn, seed);
             let states = posterior_draws(dbn, &v, RUNS, seed);
             let found = reverse(dbn, (&states, log_z), Schedule::Linear(temperatures), seed);
-            mean_test(&ratios(&found, exact, -1.0), 1.0).assert_passes(ALPHA, seed);
+            mean_test(&weight_ratios(&found, exact, -1.0), 1.0).assert_passes(ALPHA, seed);
             assert_side(&found, exact, -1.0, &format!("model {case}"));
         }
     }
@@ -190,7 +176,7 @@ fn planted_mean_wrong_states_and_a_wrong_base_are_found_out() {
         // A single state of the hidden layers in place of draws from the posterior.
         let states = all_states(dbn, &v).select(&[0; RUNS]);
         let found = reverse(dbn, (&states, log_z), Schedule::Linear(3), seed);
-        found_out += usize::from(!mean_test(&ratios(&found, exact, -1.0), 1.0).passes(ALPHA));
+        found_out += usize::from(!mean_test(&weight_ratios(&found, exact, -1.0), 1.0).passes(ALPHA));
     }
     // Where chains mix fast, the first move forgets the wrong states.
     assert!(found_out >= 4, "wrong states of {found_out} models");
@@ -199,7 +185,10 @@ fn planted_mean_wrong_states_and_a_wrong_base_are_found_out() {
         let (v, log_z, exact) = row_of(dbn, seed);
         // A base whose partition function lacks the share of one unit.
         let found = forwards(dbn, (&v, log_z), Schedule::Linear(30), seed);
-        assert!(!mean_test(&ratios(&found, exact - 2.0_f64.ln(), 1.0), 1.0).passes(ALPHA), "base of model {case}");
+        assert!(
+            !mean_test(&weight_ratios(&found, exact - 2.0_f64.ln(), 1.0), 1.0).passes(ALPHA),
+            "base of model {case}"
+        );
     }
 }
 
@@ -210,10 +199,10 @@ fn stat_mean_an_adaptive_schedule_keeps_both_sides() {
     let v = dbn.exact_samples(1, &Streams::new(700)).unwrap().swap_remove(0);
     let exact = dbn.log_prob(&v, log_z).unwrap()[0];
     let found = forwards(&dbn, (&v, log_z), Schedule::Adaptive(30), 700);
-    mean_test(&ratios(&found, exact, 1.0), 1.0).assert_passes(ALPHA, 700);
+    mean_test(&weight_ratios(&found, exact, 1.0), 1.0).assert_passes(ALPHA, 700);
     let states = posterior_draws(&dbn, &v, RUNS, 701);
     let found = reverse(&dbn, (&states, log_z), Schedule::Adaptive(30), 701);
-    mean_test(&ratios(&found, exact, -1.0), 1.0).assert_passes(ALPHA, 701);
+    mean_test(&weight_ratios(&found, exact, -1.0), 1.0).assert_passes(ALPHA, 701);
 }
 
 #[test]

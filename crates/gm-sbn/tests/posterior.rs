@@ -10,7 +10,7 @@ use gm_core::{
     Weighted, unwatched,
 };
 use gm_sbn::{BoundSettings, Sbn};
-use gm_testkit::{Categorical, mean_test, rng};
+use gm_testkit::{Categorical, assert_side, mean_test, rng, weight_ratios};
 use rand::RngExt;
 
 const ALPHA: f64 = 1e-7;
@@ -89,20 +89,6 @@ fn values(found: &[Weighted]) -> Vec<f64> {
     found.iter().map(|row| row.value).collect()
 }
 
-fn ratios(log_weights: &[f64], exact: f64, sign: f64) -> Vec<f64> {
-    log_weights.iter().map(|weight| (sign * (weight - exact)).exp()).collect()
-}
-
-/// The mean of estimates is below the truth, or above it if `sign` is -1. Where they spread widely, the gap is large
-/// against its error.
-fn assert_side(found: &[f64], exact: f64, sign: f64, what: &str) {
-    let gaps: Vec<f64> = found.iter().map(|found| sign * (exact - found)).collect();
-    let gap = Estimate::mean(&gaps, Side::Unbiased, "gap");
-    let spread = gap.std_error * (gaps.len() as f64).sqrt();
-    let least = if spread > 0.3 { 0.01 } else { -FAR * gap.std_error - 1e-5 };
-    assert!(gap.value > least, "{what}: {gap:?}");
-}
-
 #[test]
 fn stat_mean_weights_are_unbiased_and_their_logs_below() {
     // With 2 temperatures there are no moves, and the weights are those of importance sampling.
@@ -111,7 +97,7 @@ fn stat_mean_weights_are_unbiased_and_their_logs_below() {
             let seed = 200 + case as u64;
             let (v, exact) = row_of(sbn, seed);
             let found = forwards(sbn, &v, Schedule::Linear(temperatures), seed);
-            mean_test(&ratios(&found, exact, 1.0), 1.0).assert_passes(ALPHA, seed);
+            mean_test(&weight_ratios(&found, exact, 1.0), 1.0).assert_passes(ALPHA, seed);
             assert_side(&found, exact, 1.0, &format!("model {case}"));
         }
     }
@@ -125,7 +111,7 @@ fn stat_mean_reverse_runs_are_unbiased_and_above() {
             let (v, exact) = row_of(sbn, seed);
             let states = posterior_draws(sbn, &v, RUNS, seed);
             let found = reverse(sbn, &states, Schedule::Linear(temperatures), seed);
-            mean_test(&ratios(&found, exact, -1.0), 1.0).assert_passes(ALPHA, seed);
+            mean_test(&weight_ratios(&found, exact, -1.0), 1.0).assert_passes(ALPHA, seed);
             assert_side(&found, exact, -1.0, &format!("model {case}"));
         }
     }
@@ -176,7 +162,7 @@ fn planted_mean_wrong_states_and_a_wrong_base_are_found_out() {
             *layer = BitMatrix::zeros(units, RUNS).into();
         }
         let found = reverse(sbn, &states, Schedule::Linear(3), seed);
-        found_out += usize::from(!mean_test(&ratios(&found, exact, -1.0), 1.0).passes(ALPHA));
+        found_out += usize::from(!mean_test(&weight_ratios(&found, exact, -1.0), 1.0).passes(ALPHA));
     }
     // Where chains mix fast, the first move forgets the wrong states.
     assert!(found_out >= 3, "wrong states of {found_out} models");
@@ -185,7 +171,10 @@ fn planted_mean_wrong_states_and_a_wrong_base_are_found_out() {
         let (v, exact) = row_of(sbn, seed);
         // A base whose partition function lacks the share of one unit.
         let found = forwards(sbn, &v, Schedule::Linear(20), seed);
-        assert!(!mean_test(&ratios(&found, exact - 2.0_f64.ln(), 1.0), 1.0).passes(ALPHA), "base of model {case}");
+        assert!(
+            !mean_test(&weight_ratios(&found, exact - 2.0_f64.ln(), 1.0), 1.0).passes(ALPHA),
+            "base of model {case}"
+        );
     }
 }
 
@@ -199,8 +188,8 @@ fn stat_mean_an_adaptive_schedule_keeps_both_sides() {
     let upper = reverse(&sbn, &states, settings.schedule, 701);
     let gaps = |found: &[f64]| -> Vec<f64> { found.iter().zip(&exact).map(|(found, exact)| found - exact).collect() };
     let [below, above] = [gaps(&values(&lower)), gaps(&upper)];
-    mean_test(&ratios(&below, 0.0, 1.0), 1.0).assert_passes(ALPHA, 700);
-    mean_test(&ratios(&above, 0.0, -1.0), 1.0).assert_passes(ALPHA, 701);
+    mean_test(&weight_ratios(&below, 0.0, 1.0), 1.0).assert_passes(ALPHA, 700);
+    mean_test(&weight_ratios(&above, 0.0, -1.0), 1.0).assert_passes(ALPHA, 701);
     assert_side(&below, 0.0, 1.0, "forwards");
     assert_side(&above, 0.0, -1.0, "in reverse");
 }

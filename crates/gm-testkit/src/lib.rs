@@ -35,6 +35,7 @@ mod joint;
 mod parameters;
 mod planted;
 mod sampling;
+mod weights;
 
 pub use book::{check_part, markdown_table};
 pub use checks::{check_conditional, check_joint_draws, check_joint_invariance, check_sweep, check_visible_draws};
@@ -45,3 +46,4 @@ pub use joint::{Joint, Model};
 pub use parameters::Parameters;
 pub use planted::{Bug, Gibbs};
 pub use sampling::{Categorical, rng};
+pub use weights::{assert_side, weight_ratios};

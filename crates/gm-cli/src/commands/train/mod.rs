@@ -281,8 +281,8 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
     config.monitor = shared.monitor(settings.epochs(), options.stop_on(settings, data.units()));
     config.monitor.rows = options.watched().unwrap_or(config.monitor.rows);
     config.data = DataConfig {
-        valid: recorded(load_options.valid, &parsed),
-        test: recorded(load_options.test, &parsed),
+        valid: load_options.valid,
+        test: load_options.test,
         data_dir: recorded(load_options.data_dir, &parsed),
         cache_dir: recorded(load_options.cache_dir, &parsed),
         binarise: shared.binarise,
