@@ -244,6 +244,23 @@ mod tests {
     }
 
     #[test]
+    fn table_ends_lie_three_standard_errors_from_the_mean() {
+        // Weights with mean 1 and standard error 0.1.
+        let estimate = Estimate::log_mean_weight(&[0.9_f64.ln(), 1.1_f64.ln()], "test");
+        assert!(estimate.value.abs() < 1e-12 && (estimate.std_error - 0.1).abs() < 1e-12);
+        assert!((estimate.low - 0.7_f64.ln()).abs() < 1e-12 && (estimate.high - 1.3_f64.ln()).abs() < 1e-12);
+        assert_eq!((estimate.side, estimate.samples, estimate.method), (Side::Lower, 2, "test"));
+        let mean = Estimate::mean(&[1.0, 2.0, 6.0], Side::Upper, "test");
+        // The variance of the terms is (4 + 1 + 9) / 2.
+        let std_error = (7.0_f64 / 3.0).sqrt();
+        assert_eq!((mean.value, mean.side, mean.samples), (3.0, Side::Upper, 3));
+        assert!((mean.std_error - std_error).abs() < 1e-12);
+        assert!((mean.low - (3.0 - 3.0 * std_error)).abs() < 1e-12);
+        assert!((mean.high - (3.0 + 3.0 * std_error)).abs() < 1e-12);
+        assert_eq!(Estimate::mean(&[2.0], Side::Lower, "test").low, f64::NEG_INFINITY);
+    }
+
+    #[test]
     fn table_display_names_the_side() {
         let estimate = Estimate::mean(&[1.0, 3.0], Side::Lower, "RAISE");
         assert_eq!(estimate.to_string(), "2.00 +- 1.00 (RAISE, lower side, 2 runs)");

@@ -125,6 +125,51 @@ fn oracle_contrastive_divergence_approaches_the_model() {
     assert!(phase.hidden_means().iter().zip(h).all(|(&m, h)| (f64::from(m) - h).abs() < bound));
 }
 
+/// The greatest distance between the visible means after one step of contrastive divergence from a row and their
+/// enumeration over the hidden states, in standard deviations. With `rounded` the step begins with hidden means that are
+/// rounded to 0 or 1.
+fn deviation_of_one_step(rounded: bool) -> f64 {
+    const SAMPLES: usize = 100_000;
+    let rbm = random_model(11, 6, 4, 1.5);
+    let v = BitMatrix::from_fn(6, SAMPLES, |unit, _| unit % 2 == 0);
+    let start = rbm.mean_h_from_v(&v.select(&[0]).to_matrix());
+    let sampler = rbm.sampler();
+    let mut model = Phase::new(&sampler, &v);
+    if rounded {
+        let h = BitMatrix::from_fn(4, SAMPLES, |unit, _| start[(unit, 0)] > 0.5);
+        let mut chains = gm_rbm::Chains::new(vec![v.into(), h.into()]);
+        sampler.run_into_phase(&mut chains, 1, &Streams::new(12), &mut model);
+    } else {
+        let data = model.clone();
+        contrastive_divergence(&sampler, (&v, &data), 1, &Streams::new(12), &mut model);
+    }
+    let h = common::all_rows(4);
+    let of_h = |row: usize| {
+        let on = |unit: usize| f64::from(start[(unit, 0)]);
+        (0..4).map(|unit| if h.get(unit, row) { on(unit) } else { 1.0 - on(unit) }).product::<f64>()
+    };
+    let means = rbm.mean_v_from_h(&h.to_matrix());
+    let far = |(unit, &found): (usize, &f32)| {
+        let expected: f64 = (0..16).map(|row| of_h(row) * f64::from(means[(unit, row)])).sum();
+        (f64::from(found) - expected).abs() / (expected * (1.0 - expected) / SAMPLES as f64).sqrt()
+    };
+    model.visible_means().iter().enumerate().map(far).fold(0.0, f64::max)
+}
+
+/// Six means of draws that are independent from row to row; each exceeds this many deviations with probability 4e-8.
+const ONE_STEP: f64 = 5.5;
+
+#[test]
+fn stat_mean_one_step_of_contrastive_divergence_begins_with_draws() {
+    let far = deviation_of_one_step(false);
+    assert!(far < ONE_STEP, "{far} standard deviations");
+}
+
+#[test]
+fn planted_mean_contrastive_divergence_from_rounded_means_is_found_out() {
+    assert!(deviation_of_one_step(true) > ONE_STEP);
+}
+
 #[test]
 fn table_free_energy_gap_is_a_log_likelihood_gap() {
     let rbm = random_model(8, 6, 5, 1.0);

@@ -5,7 +5,7 @@ mod common;
 use common::{joint_of, parameters, rbm_of, unpack};
 use gm_core::{Beta, BitMatrix, Matrix, Purpose, Streams, Vector, even_temperatures};
 use gm_rbm::{Chains, Clamp, Rbm, Replicas, Trajectory};
-use gm_testkit::{Fixture, Joint, check_joint_draws};
+use gm_testkit::{Fixture, Joint, assert_close, check_joint_draws};
 
 const ALPHA: f64 = 1e-6;
 const SAMPLES: usize = 40_000;
@@ -261,6 +261,32 @@ fn stat_mean_log_z_along_training_is_that_of_enumeration() {
 fn planted_mean_weights_taken_after_the_move_are_found_out() {
     let found = deviations(true);
     assert!(found.iter().any(|far| far.abs() > 6.0), "{found:?}");
+}
+
+/// Chains with unequal weights that follow a model which has not changed: the weights do not grow, and resampling makes
+/// them equal without a change of the estimate.
+#[test]
+fn law_resampling_keeps_the_estimate_and_its_variance() {
+    let rbm = rbm_of(&Fixture::load("rbm_small"));
+    let v = rbm.chains(200, &Streams::new(1)).into_v();
+    let numbers = |spread: f64| {
+        let log_weights = (0..200).map(|chain| spread * (f64::from(chain) / 199.0 - 0.5)).collect();
+        vec![rbm.free_energy(&v).iter().map(|f| -f).collect(), log_weights, vec![2.5, 0.04]]
+    };
+    // The effective sample size of weights from exp(-1.5) to exp(1.5) is 0.66 of their number; up to exp(5), 0.2.
+    for (spread, resampled) in [(3.0, false), (10.0, true)] {
+        let mut trajectory = Trajectory::from_parts(v.clone(), numbers(spread)).unwrap();
+        let (before, share) = (trajectory.log_partition(), trajectory.ess() / 200.0);
+        assert_eq!(share < 0.5, resampled, "effective sample size {share} of one chain");
+        trajectory.follow(&rbm.sampler(), &Streams::new(2));
+        let after = trajectory.log_partition();
+        assert_close(after.value, before.value, 0.0, 1e-9, "log Z");
+        assert_close(after.std_error, before.std_error, 1e-9, 0.0, "standard error");
+        assert!(after.std_error > 0.2, "the variance before the last resampling counts");
+        assert_close(after.low, before.value - 3.0 * before.std_error, 1e-9, 0.0, "lower end");
+        assert_close(after.high, before.value + 3.0 * before.std_error, 1e-9, 0.0, "upper end");
+        assert_eq!(trajectory.numbers()[1].iter().all(|&weight| weight == 0.0), resampled);
+    }
 }
 
 #[test]

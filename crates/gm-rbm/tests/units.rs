@@ -180,6 +180,48 @@ fn oracle_exact_gradients_are_slopes() {
     }
 }
 
+/// The statistics of the model itself: all its visible states, each with its probability as weight.
+fn enumerated_phase(rbm: &Rbm, rows: &BitMatrix) -> Phase {
+    let log_partition = rbm.log_partition().expect("a small model");
+    let log_prob = rbm.log_prob(rows, log_partition).expect("rows of the model");
+    let probabilities: Vec<f64> = log_prob.into_iter().map(f64::exp).collect();
+    assert_close(probabilities.iter().sum(), 1.0, 0.0, 1e-6, "the sum over all states");
+    let mut phase = Phase::new(&rbm.sampler(), rows);
+    phase.weigh(&probabilities.iter().map(|&p| p as f32).collect::<Vec<_>>());
+    phase
+}
+
+/// The gradient between data and all states of the model is the slope of the likelihood in every parameter.
+#[test]
+fn oracle_gradients_between_phases_are_slopes() {
+    for (kind, visible, rows) in [
+        (VisibleKind::Bernoulli, 5, common::all_rows(5)),
+        (VisibleKind::Softmax { categories: 3 }, 6, all_categories(6, 3)),
+    ] {
+        let rbm = random_model(kind, 61, visible, 3, 1.0);
+        let data = rbm.exact_samples(5, &Streams::new(7)).unwrap().into_v();
+        let found = gradient(&Phase::new(&rbm.sampler(), &data), &enumerated_phase(&rbm, &rows));
+        let slope = |change: &dyn Fn(&mut Rbm, f32)| {
+            let at = |step: f64| {
+                let mut moved = rbm.clone();
+                change(&mut moved, step as f32);
+                mean(&moved.log_prob(&data, moved.log_partition().unwrap()).unwrap())
+            };
+            slope_at_0(at, 1e-2)
+        };
+        for (layer, units) in [(0, visible), (1, 3)] {
+            for unit in 0..units {
+                let of_bias = slope(&|rbm, step| rbm.stack_mut().bias_mut(layer)[unit] += step);
+                assert_close(f64::from(found.bias(layer)[unit]), of_bias, 1e-3, 2e-3, &format!("{kind}, bias {layer}"));
+            }
+        }
+        for (unit, above) in (0..visible).flat_map(|unit| (0..3).map(move |above| (unit, above))) {
+            let of_weight = slope(&|rbm, step| rbm.stack_mut().update_weights(0, |w| w[(unit, above)] += step));
+            assert_close(f64::from(found.weights(0)[(unit, above)]), of_weight, 1e-3, 2e-3, &format!("{kind}, weight"));
+        }
+    }
+}
+
 #[test]
 fn oracle_variance_gradient_is_a_slope() {
     let rbm = random_model(VisibleKind::Gaussian, 31, 4, 3, 1.0);

@@ -48,17 +48,6 @@ fn roundings(tiles: usize) -> usize {
     in_order + in_parts
 }
 
-/// The greatest error of a mean in its sixteenth digit for a given greatest error of its input, as in [`Rough`].
-///
-/// The slope of the logistic function, p (1 - p), changes by less than a tenth of the change of the input.
-fn digits_off(doubt: &Row) -> [Row; 2] {
-    [doubt.0.map(|doubt| DIGITS * doubt), doubt.0.map(|doubt| DIGITS * (0.1 * doubt * doubt + kernels::ROUGHLY) + 0.5)]
-        .map(Row)
-}
-
-/// The number of values of sixteen binary digits.
-const DIGITS: f32 = 65_536.0;
-
 impl<'a> FixedDraw<'a> {
     /// `None` if there are few samples, if a neighbour has no weights in fixed point, or if too many draws would be
     /// undecided.
@@ -90,7 +79,7 @@ impl<'a> FixedDraw<'a> {
         let of_steps = Row(std::array::from_fn(|lane| hottest * error.0[lane] + doubt.0[lane]));
         let shift = Row(std::array::from_fn(|lane| bias.0[lane] - base.0[lane]));
         let certain = of_steps.0.iter().all(|&doubt| doubt <= GREATEST_DOUBT);
-        let ([more, at_least], [digits, least]) = (digits_off(&of_steps), digits_off(&doubt));
+        let ([more, at_least], [digits, least]) = (kernels::digits_off(&of_steps), kernels::digits_off(&doubt));
         let rough = Rough { step, shift, base, digits: more, least: at_least };
         certain.then_some(Self { update, panel, rough, digits, least })
     }

@@ -105,6 +105,32 @@ fn oracle_selecting_repeating_scaling_and_summing_samples() {
 }
 
 #[test]
+fn oracle_sums_take_every_unit_of_every_sample() {
+    for (units, samples) in [(1, 1), (3, 2), (70, 3), (64, 17), (65, 64), (2, 65), (130, 513)] {
+        let values = weights(units, samples);
+        let all = Activations::from_matrix(&values);
+        for (unit, found) in all.unit_sums().into_iter().enumerate() {
+            let expected: f64 = values.row(unit).iter().map(|&x| f64::from(x)).sum();
+            assert_eq!(found, expected, "unit {unit} of {units}, {samples} samples");
+        }
+        let base: Vec<f32> = (0..units).map(|unit| 0.1 * (unit % 5) as f32).collect();
+        let (sums, gains) = (all.softplus_sums(), all.softplus_gains(&base, 0.2, 0.9));
+        for (sample, column) in values.column_iter().enumerate() {
+            let at = |beta: f64| -> f64 {
+                let inputs = column.iter().zip(&base).map(|(&x, &b)| beta * f64::from(x) + (1.0 - beta) * f64::from(b));
+                inputs.map(crate::softplus).sum()
+            };
+            assert!((sums[sample] - at(1.0)).abs() < 1e-10, "sample {sample} of {samples}, {units} units");
+            assert!((gains[sample] - (at(0.9) - at(0.2))).abs() < 1e-6 * units as f64, "sample {sample} of {samples}");
+        }
+        let states = states(units, samples);
+        let counts: Vec<u64> =
+            (0..units).map(|unit| (0..samples).filter(|&sample| states.get(unit, sample)).count() as u64).collect();
+        assert_eq!(states.unit_counts(), counts);
+    }
+}
+
+#[test]
 fn law_drawing_equals_drawing_from_means() {
     let (w, x) = (weights(70, 130), states(70, 300));
     let coupling = Coupling::up(&w);

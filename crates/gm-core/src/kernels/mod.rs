@@ -16,7 +16,9 @@ pub use instruction_set::InstructionSet;
 pub(crate) use layout::{Cell, GROUPS, HALF, Half, LANES, PART, Part, Row, Steps, TILE, Table, Tile, empty_table};
 use lookups::Places;
 pub(crate) use lookups::{BLOCK, Lookups, MANY};
-pub(crate) use rough::{ADDED, ROUGHLY, Rough};
+#[cfg(test)]
+use rough::ROUGHLY;
+pub(crate) use rough::{ADDED, Rough, digits_off};
 pub(crate) use transpose::transpose;
 
 /// Compiles a kernel once for each instruction set and gives it a function that chooses one at run time. `packed by`

@@ -19,7 +19,18 @@ pub(crate) struct Rough {
 
 /// The greatest error that rounding alone adds to a mean from [`Rough`] sums, in addition to the effect of the error of
 /// its input.
-pub(crate) const ROUGHLY: f32 = 1.25e-5;
+pub(super) const ROUGHLY: f32 = 1.25e-5;
+
+/// The number of values of sixteen binary digits.
+const DIGITS: f32 = 65_536.0;
+
+/// The greatest error of a mean in its sixteenth digit for a given greatest error of its input, as `digits` and `least`
+/// of [`Rough`].
+///
+/// The slope of the logistic function, p (1 - p), changes by less than a tenth of the change of the input.
+pub(crate) fn digits_off(doubt: &Row) -> [Row; 2] {
+    [doubt.0.map(|doubt| DIGITS * doubt), doubt.0.map(|doubt| DIGITS * (0.1 * doubt * doubt + ROUGHLY) + 0.5)].map(Row)
+}
 
 /// Tiles whose weights [`add_in_parts`] adds up before it adds the sums.
 pub(crate) const ADDED: usize = 16;

@@ -308,6 +308,31 @@ mod tests {
         assert!((0..2).all(|s| (found[s] + constant - (to[s] - from[s])).abs() < 1e-6));
     }
 
+    /// log of the integral over one unit of exp(`log_weight`), by the trapezoidal rule. Its error is far below rounding
+    /// for a function of Gaussian shape.
+    fn log_integral(log_weight: impl Fn(f64) -> f64) -> f64 {
+        const STEP: f64 = 0.01;
+        let terms: Vec<f64> = (-4000..=4000).map(|k| log_weight(STEP * f64::from(k))).collect();
+        crate::numerics::log_sum_exp(&terms) + STEP.ln()
+    }
+
+    #[test]
+    fn oracle_log_sums_and_densities_are_integrals() {
+        for (variance, m, a) in [(0.5_f32, 0.7, 0.2), (1.0, -2.0, 1.0), (3.0, 1.5, -0.5)] {
+            let gaussian = Gaussian::new(vec![variance]).unwrap();
+            let wide = f64::from(variance);
+            let weight = |v: f64| -((v - a).powi(2) / 2.0 - v * (m - a)) / wide;
+            assert!((gaussian.log_sum(&[m], &[a]) - log_integral(weight)).abs() < 1e-9, "variance {variance}");
+            assert!(log_integral(|v| gaussian.log_density(&[v], &[m])).abs() < 1e-9, "variance {variance}");
+            let apart = gaussian.log_density(&[2.5], &[m]) - gaussian.log_density(&[-1.0], &[m]);
+            assert!((apart - (weight(2.5) - weight(-1.0))).abs() < 1e-9, "variance {variance}");
+        }
+        let two = Gaussian::new(vec![0.5, 3.0]).unwrap();
+        let [first, second] = [0.5, 3.0].map(|variance| Gaussian::new(vec![variance]).unwrap());
+        let sum = first.log_sum(&[0.7], &[0.2]) + second.log_sum(&[1.5], &[-0.5]);
+        assert!((two.log_sum(&[0.7, 1.5], &[0.2, -0.5]) - sum).abs() < 1e-12);
+    }
+
     #[test]
     fn law_gains_of_the_log_sum_add_up() {
         use crate::visible::{Groups, VisibleUnits};

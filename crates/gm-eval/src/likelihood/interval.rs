@@ -121,6 +121,19 @@ mod tests {
     }
 
     #[test]
+    fn table_bounds_end_three_standard_errors_below_their_value() {
+        let raise = Estimate { std_error: 0.25, samples: 7, ..Estimate::exact(4.0, "raise") };
+        let found = LowerBound::new(-6.0, &raise);
+        assert_eq!((found.value, found.std_error, found.low), (-10.0, 0.25, -10.75));
+        assert_eq!((found.method, found.walks), ("raise", 7));
+        let found = higher(-6.0, 0.5, None);
+        assert_eq!((found.value, found.std_error, found.low, found.high), (-6.0, 0.5, -7.5, -4.5));
+        assert_eq!((found.side, found.samples), (Side::Lower, 0));
+        let found = bound(&found);
+        assert_eq!((found.value, found.low, found.high, found.side), (-6.0, -7.5, f64::INFINITY, "lower"));
+    }
+
+    #[test]
     fn table_methods_name_what_was_measured() {
         let method = |reverse, raise| estimate(0.0, &log_z(reverse, raise)).method;
         assert_eq!(method(None, None), "ais");
