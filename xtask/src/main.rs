@@ -6,6 +6,7 @@ mod calibrate;
 mod ci;
 mod fuzz;
 mod process;
+mod python;
 mod reproduce;
 mod soak;
 mod tidy;
@@ -82,6 +83,8 @@ enum Command {
     Soak(soak::Soak),
     /// Runs the fuzz targets of the readers of files, one after the other.
     Fuzz(fuzz::Fuzz),
+    /// Builds, installs and tests the Python package.
+    Python(python::Python),
     /// Checks the rules of the repository.
     Tidy,
 }
@@ -108,6 +111,7 @@ fn run(command: Command) -> Result<()> {
         Command::Crash { kills } => crash(kills).run(),
         Command::Soak(soak) => soak.run(),
         Command::Fuzz(fuzz) => fuzz.run(),
+        Command::Python(python) => python.run(),
         Command::Tidy => tidy::run(),
     }
 }
@@ -124,7 +128,7 @@ fn test(cases: Option<u32>) -> Step {
 fn book() -> [Step; 3] {
     let write = |args: &[&str]| cargo("book", args.iter().copied()).env("DGM_WRITE_BOOK", "1");
     [
-        write(&["test", "-p", "gm-cli", "--bin", "dgm", "book::"]),
+        write(&["test", "-p", "gm-cli", "--lib", "book::"]),
         write(&["test", "-p", "gm-cli", "--test", "faults", "golden_the_table_of_faults"]),
         write(&["test", "-p", "gm-train", "--test", "hostile", "golden_the_table_of_damage"]),
     ]

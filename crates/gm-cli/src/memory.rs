@@ -2,8 +2,62 @@
 
 use std::fs;
 
+use gm_eval::{CompletionSettings, EvalSettings, Model, SampleSettings};
+use gm_train::ModelConfig;
+
 use crate::error::{Error, Result};
 use crate::hints::CommandLine;
+use crate::needs::{self, Kept};
+
+/// Refuses a training on `rows` rows of `units` units that does not fit into the free memory.
+///
+/// # Errors
+///
+/// A sentence that names the setting which takes most of the memory.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{ModelConfig, RbmSettings};
+///
+/// let config = |hidden| ModelConfig::Rbm(RbmSettings { hidden, ..Default::default() });
+/// assert!(gm_cli::memory::check_training(&config(10), 784, 1_000).is_ok());
+/// assert!(gm_cli::memory::check_training(&config(1_000_000_000_000), 784, 1_000).is_err());
+/// ```
+pub fn check_training(model: &ModelConfig, units: usize, rows: usize) -> std::result::Result<(), String> {
+    checked(&needs::training(model, units, rows))
+}
+
+/// Refuses an evaluation on `rows` rows that does not fit into the free memory.
+///
+/// # Errors
+///
+/// A sentence that names the setting which takes most of the memory.
+pub fn check_evaluation(model: &Model, settings: &EvalSettings, rows: usize) -> std::result::Result<(), String> {
+    checked(&needs::evaluation(model, settings, rows))
+}
+
+/// Refuses samples that do not fit into the free memory.
+///
+/// # Errors
+///
+/// A sentence that names the setting which takes most of the memory.
+pub fn check_sampling(model: &Model, settings: &SampleSettings) -> std::result::Result<(), String> {
+    checked(&needs::sampling(model, settings, Kept::Text))
+}
+
+/// Refuses a completion of `rows` rows that does not fit into the free memory.
+///
+/// # Errors
+///
+/// A sentence that names the setting which takes most of the memory.
+pub fn check_completion(model: &Model, settings: &CompletionSettings, rows: usize) -> std::result::Result<(), String> {
+    checked(&needs::completion(model, settings, rows))
+}
+
+fn checked(need: &Need) -> std::result::Result<(), String> {
+    need.check().map_err(|error| error.to_string())
+}
 
 /// Number of bytes that training keeps for a parameter: the weights, their arrangement for either direction and for
 /// draws, the gradient, the state of the optimiser, and two copies while a checkpoint is written. A run of 784-20000 in

@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "gm",
         &["gm-core", "gm-ascent", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval", "gm-train"],
     ),
+    ("gm-python", &["gm", "gm-cli"]),
     ("gm-calibration", &["gm"]),
     ("gm-program", &["gm"]),
     ("gm-cli", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval", "gm-train"]),

@@ -1,0 +1,797 @@
+"""The four generative models and the classifier, as objects that hold what was trained."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from . import _native
+from .arrays import Rows, check_count, check_seed, native_rows, split_missing
+from .progress import Bar
+from .results import Diagnostics, Estimate, History, Report, partition_estimate
+
+Callback = Callable[[dict[str, Any]], Any]
+"""Called after each evaluation with its figures; a true return value ends training."""
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Read a model file of any form (``.gm``, ``.npz``, ``.safetensors``, ``.json``).
+
+    Returns
+    -------
+    RBM, SBN, DBM, DBN or Classifier
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ModelFileError
+        If the file is no model or is damaged.
+    """
+    return _wrapped(_native.Model.load(path))
+
+
+def fit(kind: str, X: Rows, y: Any = None, **arguments: Any) -> Model:
+    """Train a model of a kind: ``rbm``, ``sbn``, ``dbm``, ``dbn`` or ``classifier``; see `Model.fit`."""
+    if kind not in _KINDS:
+        raise ValueError(f"kind is {kind!r}, allowed: {', '.join(_KINDS)}")
+    return _KINDS[kind].fit(X, y, **arguments)
+
+
+def _wrapped(native: _native.Model, history: History | None = None) -> Model:
+    return _KINDS[native.kind]._of(native, history)
+
+
+class Model:
+    """A trained model. It never changes: every method returns something new.
+
+    Use the classes of the models: `RBM`, `SBN`, `DBM`, `DBN`, `Classifier`.
+
+    Attributes
+    ----------
+    layers : list of int
+        Units of each layer, the visible ones first.
+    history : History or None
+        The figures of the training, of a model that was trained in this process.
+    """
+
+    kind: ClassVar[str]
+    _native: _native.Model
+    history: History | None
+
+    def __init__(self) -> None:
+        raise TypeError(f"{type(self).__name__} is made by `fit`, `load` or `from_arrays`")
+
+    @classmethod
+    def _of(cls, native: _native.Model, history: History | None = None) -> Self:
+        if native.kind != cls.kind:
+            raise ValueError(f"this is a model of kind {native.kind}, expected {cls.kind}")
+        model = object.__new__(cls)
+        model._native = native
+        model.history = history
+        return model
+
+    @classmethod
+    def default_settings(cls) -> dict[str, Any]:
+        """Return the names and default values of all settings of training.
+
+        Examples
+        --------
+        >>> import dgm
+        >>> sorted(dgm.RBM.default_settings())[:4]
+        ['algorithm', 'batch_size', 'centred', 'chains']
+        """
+        return dict(_native.default_settings(cls.kind))
+
+    @classmethod
+    def fit(
+        cls,
+        X: Rows,
+        y: Any = None,
+        *,
+        X_val: Rows | None = None,
+        y_val: Any = None,
+        sample_weight: Any = None,
+        seed: int = 0,
+        n_threads: int | None = None,
+        binarize: float | str | None = None,
+        start: Model | None = None,
+        evaluate_every: int | None = None,
+        evaluate_rows: int = 1000,
+        stop_on: str | None = None,
+        patience: int = 10,
+        callback: Callback | None = None,
+        progress: bool = False,
+        image: tuple[int, int] | None = None,
+        **settings: Any,
+    ) -> Self:
+        """Train a model.
+
+        Parameters
+        ----------
+        X : array of shape [samples, units]
+            Zeros and ones (bool, integers, floats, or a sparse matrix), or values of 0 to 1, from which zeros and ones
+            are drawn anew in every batch. A uint8 array with a value above 1 holds grey levels of 0 to 255. Models with
+            ``visible="gaussian"`` take any finite numbers, those with ``visible="softmax:K"`` categories.
+        y : array of int of shape [samples], optional
+            Classes from 0, for label units (``labels=True`` is then the default) and for classifiers.
+        X_val, y_val : optional
+            Validation rows, which early stopping judges by. The first training rows if absent.
+        sample_weight : array of shape [samples], optional
+            How much each row counts, of 0 or more.
+        seed : int
+            The seed of all random numbers, 0 to 2^63 - 1.
+        n_threads : int, optional
+            Threads. They change the speed and no bit. By default DGM_NUM_THREADS, OMP_NUM_THREADS or the cores.
+        binarize : float or str, optional
+            A threshold above which values become 1; ``"dynamic"`` (draw anew in every batch) or ``"fixed:SEED"`` (draw once).
+        start : Model, optional
+            The model to start from, in the place of small random weights.
+        evaluate_every : int, optional
+            Epochs from one evaluation to the next. By default each epoch if there is a callback, progress or early
+            stopping, else the last.
+        evaluate_rows : int
+            Training and validation rows of an evaluation, chosen at random once.
+        stop_on : str, optional
+            The rule of early stopping, such as ``"pseudo-likelihood"`` or ``"free-energy-gap:2"``.
+        patience : int
+            Epochs without a better one after which training ends.
+        callback : callable, optional
+            Called after each evaluation with a dictionary of figures. A true return value ends training.
+        progress : bool
+            Show a bar of tqdm, in terminals and notebooks.
+        image : (int, int), optional
+            Height and width of a row as a picture.
+        **settings
+            Settings of the model by the names of `default_settings`, such as ``hidden``, ``epochs``, ``learning_rate``.
+
+        Returns
+        -------
+        Self
+            The model; with early stopping that of the best epoch. Its ``history`` has the figures.
+
+        Raises
+        ------
+        ValueError
+            For rows and settings that are out of range; the message names the argument and what is allowed.
+        DivergedError
+            If a parameter exploded.
+        KeyboardInterrupt
+            After Ctrl-C. Its attribute ``model`` is the model trained so far.
+
+        Examples
+        --------
+        >>> import dgm
+        >>> rbm = dgm.RBM.fit(dgm.bars_and_stripes(2), hidden=3, epochs=5, batch_size=4, seed=1)
+        >>> rbm.layers, len(rbm.history)
+        ([4, 3], 1)
+        """
+        epochs = settings.get("epochs", cls.default_settings()["epochs"])
+        watched = callback is not None or progress or stop_on is not None
+        total = epochs if isinstance(epochs, (int, np.integer)) and not isinstance(epochs, bool) else 1
+        every = evaluate_every if evaluate_every is not None else (1 if watched else max(int(total), 1))
+        monitor = {
+            "every": check_count(every, "evaluate_every", 1),
+            "rows": check_count(evaluate_rows, "evaluate_rows", 1),
+            "patience": check_count(patience, "patience", 1),
+            "stop_on": "never" if stop_on is None else stop_on,
+        }
+        threshold = None if isinstance(binarize, str) or binarize is None else float(binarize)
+        reals = str(settings.get("visible", "")).startswith(("gaussian", "softmax"))
+        if reals and binarize is not None:
+            raise ValueError("binarize is given, allowed: None for gaussian and softmax units")
+        rows = native_rows(X, binarize=threshold)
+        labels = _labels(y, len_of(rows), "y")
+        if labels is not None and cls.kind in ("rbm", "dbn"):
+            settings.setdefault("labels", True)
+        if not watched and "log_z_chains" in cls.default_settings():
+            # log Z is followed along training only for those who look at it.
+            settings.setdefault("log_z_chains", 0)
+        valid = None if X_val is None else native_rows(X_val, "X_val", binarize=threshold)
+        told = _Told(callback, progress, cls.__name__)
+        try:
+            native, outcome, history, raised = _native.fit_model(
+                cls.kind,
+                rows,
+                {name: _plain(value) for name, value in settings.items()},
+                labels=labels,
+                weights=_weights(sample_weight),
+                valid=valid,
+                valid_labels=None if valid is None else _labels(y_val, len_of(valid), "y_val"),
+                image=image,
+                binarise=binarize if isinstance(binarize, str) else None,
+                monitor=monitor,
+                start=None if start is None else start._native,
+                seed=check_seed(seed),
+                threads=n_threads,
+                event=told,
+            )
+        finally:
+            told.close()
+        model = cls._of(native, History(history, outcome["interrupted"], outcome.get("stopped_early", False)))
+        if raised is not None:
+            raised.model = model
+            raise raised
+        return model
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a model file of this kind; `dgm.load` reads any kind."""
+        native = _native.Model.load(path)
+        if native.kind != cls.kind:
+            raise _native.ModelFileError(f"{os.fspath(path)} holds a model of kind {native.kind}, expected {cls.kind}")
+        return cls._of(native)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a model file; the ending ``.gm``, ``.npz``, ``.safetensors`` or ``.json`` decides the form."""
+        self._native.save(path)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any], *, visible: str = "bernoulli") -> Self:
+        """Make a model from its parameters.
+
+        Parameters
+        ----------
+        arrays : mapping of str to array
+            The tensors of model files: ``weights.L`` of shape [units of layer L, units of layer L + 1], ``bias.L`` of
+            shape [units of layer L], and ``visible_variance``, ``recognition.weights.L`` and the like where a model has
+            them.
+        visible : str
+            The kind of visible units.
+
+        Examples
+        --------
+        >>> import dgm, numpy as np
+        >>> arrays = {"weights.0": np.zeros((4, 3)), "bias.0": np.zeros(4), "bias.1": np.zeros(3)}
+        >>> dgm.RBM.from_arrays(arrays).layers
+        [4, 3]
+        """
+        buffer = io.BytesIO()
+        tensors = {name: np.ascontiguousarray(values, dtype=np.float32) for name, values in arrays.items()}
+        np.savez(buffer, **tensors, model=np.array(cls.kind), visible=np.array(visible))  # type: ignore[arg-type]
+        return cls._of(_native.Model.from_bytes(buffer.getvalue(), "npz"))
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the parameters by the names of model files; see `from_arrays`."""
+        with np.load(io.BytesIO(self._native.to_bytes("npz"))) as file:
+            return {name: file[name] for name in file.files if file[name].dtype.kind == "f"}
+
+    def weights(self, layer: int = 0) -> np.ndarray:
+        """Return the weights between a layer and the one above, of shape [units above, units of the layer]."""
+        return self._native.weights(check_count(layer, "layer"))
+
+    def bias(self, layer: int) -> np.ndarray:
+        """Return the biases of a layer; layer 0 is the visible one."""
+        return self._native.bias(check_count(layer, "layer"))
+
+    @property
+    def layers(self) -> list[int]:
+        """Units of each layer, the visible ones first."""
+        return list(self._native.layers)
+
+    @property
+    def n_features(self) -> int:
+        """Numbers of a row of data."""
+        return int(self._native.features)
+
+    @property
+    def n_classes(self) -> int:
+        """Classes of label units or of a classifier; 0 without."""
+        return int(self._native.classes)
+
+    def __repr__(self) -> str:
+        return f"<dgm.{type(self).__name__} {'-'.join(map(str, self.layers))}>"
+
+    def __reduce__(self) -> Any:
+        return _unpickled, (self._native.to_bytes("gm"), self.history)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Model):
+            return NotImplemented
+        return self._native.to_bytes("gm") == other._native.to_bytes("gm")
+
+    def __hash__(self) -> int:
+        return hash(self._native.to_bytes("gm"))
+
+
+class GenerativeModel(Model):
+    """What all four generative models can do."""
+
+    @property
+    def visible_kind(self) -> str:
+        """The kind of visible units: ``bernoulli``, ``gaussian``, ``softmax:K`` or ``labelled:K``."""
+        return str(self._native.visible_kind)
+
+    def sample(
+        self,
+        n: int = 100,
+        *,
+        steps: int | None = None,
+        chains: int | None = None,
+        thin: int | None = None,
+        means: bool = False,
+        method: str | None = None,
+        clamp: Any = None,
+        classes: Sequence[int] | None = None,
+        beta: float | None = None,
+        temperatures: int | None = None,
+        seed: int = 0,
+        n_threads: int | None = None,
+        progress: bool = False,
+        return_report: bool = False,
+    ) -> Any:
+        """Draw rows from the model.
+
+        Parameters
+        ----------
+        n : int
+            Rows to draw.
+        steps, chains, thin : int, optional
+            Sweeps before the first draw, number of chains, and sweeps between draws of a chain.
+        means : bool
+            Return means of the visible units in the place of states.
+        method : str, optional
+            ``"gibbs"``, ``"tempering"`` (RBMs) or ``"importance"`` (SBNs with clamped units).
+        clamp : array of shape [n or 1, units], optional
+            Values that stay as they are; NaN is free.
+        classes : sequence of int, optional
+            Classes of the draws, of models with label units; repeated as often as needed.
+        beta : float, optional
+            An inverse temperature of 0 to 1.
+        temperatures : int, optional
+            Temperatures of ``"tempering"``.
+        return_report : bool
+            Return a dictionary as well: method, chains, steps, thin and `Diagnostics`.
+
+        Returns
+        -------
+        array of float32 of shape [n, units]
+        """
+        options = self._chain_options(method, clamp, classes, beta, temperatures)
+        with Bar("samples", progress) as bar:
+            rows, report = self._native.sample(
+                check_count(n, "n", 1),
+                options,
+                means=bool(means),
+                chains=_optional(chains, "chains"),
+                steps=_optional(steps, "steps", 0),
+                thin=_optional(thin, "thin"),
+                seed=check_seed(seed),
+                threads=n_threads,
+                progress=bar.call,
+            )
+        if return_report:
+            report["diagnostics"] = Diagnostics.of(report["diagnostics"])
+            return rows, report
+        return rows
+
+    def chains(
+        self,
+        n: int = 100,
+        *,
+        method: str | None = None,
+        clamp: Any = None,
+        classes: Sequence[int] | None = None,
+        beta: float | None = None,
+        temperatures: int | None = None,
+        seed: int = 0,
+        n_threads: int | None = None,
+    ) -> Chains:
+        """Start Markov chains that go on where they stopped; arguments as of `sample`."""
+        options = self._chain_options(method, clamp, classes, beta, temperatures)
+        return Chains(self._native.chains(check_count(n, "n", 1), options, check_seed(seed), n_threads))
+
+    def _chain_options(
+        self,
+        method: str | None,
+        clamp: Any,
+        classes: Sequence[int] | None,
+        beta: float | None,
+        temperatures: int | None,
+    ) -> dict[str, Any]:
+        given = None
+        if clamp is not None:
+            values, free = split_missing(np.atleast_2d(np.asarray(clamp)))
+            given = {"values": native_rows(values, "clamp"), "mask": ~free}
+        return {
+            "method": method,
+            "clamp": given,
+            "classes": None if classes is None else [check_count(c, "classes") for c in classes],
+            "beta": beta,
+            "temperatures": _optional(temperatures, "temperatures"),
+        }
+
+    def log_prob(self, X: Rows, *, binarize: float | str | None = None, **evaluation: Any) -> np.ndarray:
+        """Return log p of each row in nats: exact where it can be enumerated, else an estimate or a bound.
+
+        Parameters
+        ----------
+        X : array of shape [samples, units]
+        **evaluation
+            As of `evaluate`. Those that only judge the interval are off by default.
+
+        Returns
+        -------
+        array of float64 of shape [samples]
+        """
+        quick = {"raise_walks": 0, "reverse_runs": 0, "gap_rows": 0}
+        return self.evaluate(X, binarize=binarize, **{**quick, **evaluation}).log_probs
+
+    def evaluate(
+        self,
+        X: Rows,
+        *,
+        X_train: Rows | None = None,
+        binarize: float | str | None = None,
+        n_threads: int | None = None,
+        progress: bool = False,
+        **evaluation: Any,
+    ) -> Report:
+        """Measure the likelihood of rows, with the sides of its interval, as ``dgm eval`` does.
+
+        Parameters
+        ----------
+        X : array of shape [samples, units]
+        X_train : array, optional
+            Training rows: their means make the base of annealing, their free energy the measure of overfitting.
+        binarize : float or str, optional
+            As of `fit`. Values between 0 and 1 are drawn once by default.
+        **evaluation
+            Settings by the names of `default_evaluation`: ``exact`` ("auto", "yes" or "no"), ``ais_runs``,
+            ``temperatures``, ``samples`` and so on.
+
+        Returns
+        -------
+        Report
+        """
+        threshold = None if isinstance(binarize, str) or binarize is None else float(binarize)
+        rows = native_rows(X, binarize=threshold)
+        train = None if X_train is None else native_rows(X_train, "X_train", binarize=threshold)
+        with Bar("evaluation", progress) as bar:
+            fields, log_probs, text = self._native.evaluate(
+                rows,
+                _evaluation(evaluation),
+                binarise=binarize if isinstance(binarize, str) else None,
+                train=train,
+                threads=n_threads,
+                progress=bar.call,
+            )
+        return Report(fields, log_probs, text)
+
+    @staticmethod
+    def default_evaluation() -> dict[str, Any]:
+        """Return the names and default values of the settings of `evaluate`."""
+        return dict(_native.default_evaluation())
+
+    def log_partition(
+        self, *, n_threads: int | None = None, progress: bool = False, **evaluation: Any
+    ) -> Estimate:
+        """Return log Z in nats with its interval; exactly 0 for an SBN, which is normalised.
+
+        Parameters
+        ----------
+        **evaluation
+            As of `evaluate`.
+        """
+        with Bar("log Z", progress) as bar:
+            part = self._native.log_partition(_evaluation(evaluation), threads=n_threads, progress=bar.call)
+        found = partition_estimate(part)
+        return Estimate(0.0, 0.0, 0.0, "exact", "normalised") if found is None else found
+
+    def posterior_mean(
+        self,
+        X: Rows,
+        *,
+        method: str | None = None,
+        samples: int = 200,
+        steps: int = 100,
+        seed: int = 0,
+        n_threads: int | None = None,
+        progress: bool = False,
+    ) -> list[np.ndarray]:
+        """Return the posterior means of the hidden units given each row, a matrix for each hidden layer.
+
+        Parameters
+        ----------
+        X : array of shape [samples, units]
+        method : str, optional
+            ``"exact"``, ``"gibbs"``, ``"mean-field"``, ``"importance"`` or ``"recognition"``; by default what suits the
+            model.
+        samples : int
+            Draws of the recognition net.
+        steps : int
+            Sweeps of Gibbs sampling or of mean field.
+
+        Returns
+        -------
+        list of array of float32 of shape [samples, units of the layer]
+        """
+        with Bar("posterior means", progress) as bar:
+            layers, _, _ = self._native.posterior_mean(
+                native_rows(X),
+                method=method,
+                samples=check_count(samples, "samples", 1),
+                steps=check_count(steps, "steps", 1),
+                seed=check_seed(seed),
+                threads=n_threads,
+                progress=bar.call,
+            )
+        return list(layers)
+
+    def complete(
+        self,
+        X: Rows,
+        missing: Any = None,
+        *,
+        method: str | None = None,
+        steps: int | None = None,
+        chains: int = 10,
+        seed: int = 0,
+        n_threads: int | None = None,
+        progress: bool = False,
+    ) -> np.ndarray:
+        """Fill in missing values by their means given the others.
+
+        Parameters
+        ----------
+        X : array of shape [samples, units]
+            NaN is missing.
+        missing : array of bool of shape [samples, units] or [units], optional
+            More missing values.
+
+        Returns
+        -------
+        array of float32 of shape [samples, units]
+            The means; given values stay as they are.
+
+        Examples
+        --------
+        >>> import dgm, numpy as np
+        >>> X = dgm.bars_and_stripes(2)
+        >>> rbm = dgm.RBM.fit(X, hidden=8, epochs=500, batch_size=6, learning_rate=0.2, seed=1)
+        >>> rows = np.array([[0, 0, 1, np.nan], [np.nan, 0, 1, 0]])
+        >>> rbm.complete(rows, steps=400).round().tolist()
+        [[0.0, 0.0, 1.0, 1.0], [1.0, 0.0, 1.0, 0.0]]
+        """
+        values, mask = split_missing(X, missing)
+        rows = native_rows(values)
+        with Bar("completion", progress) as bar:
+            means, _, _ = self._native.complete(
+                rows,
+                mask,
+                method=method,
+                steps=_optional(steps, "steps"),
+                chains=check_count(chains, "chains", 1),
+                seed=check_seed(seed),
+                threads=n_threads,
+                progress=bar.call,
+            )
+        return np.where(mask, means, values.astype(np.float32))
+
+    def reconstruct(self, X: Rows, *, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
+        """Return means of the visible units given one draw of the hidden units, of shape [samples, units]."""
+        return self._native.reconstruct(native_rows(X), seed=check_seed(seed), threads=n_threads)
+
+    def convert(self, kind: str) -> Model:
+        """Return the same distribution as a model of another kind, where there is one."""
+        return _wrapped(self._native.convert(kind))
+
+
+class _Undirected(GenerativeModel):
+    def gibbs(self, v: Rows, steps: int = 1, *, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
+        """Run block Gibbs sampling from visible states, and return visible states of the same shape."""
+        return self._native.gibbs(native_rows(v, "v"), check_count(steps, "steps"), seed=check_seed(seed), threads=n_threads)
+
+
+class RBM(_Undirected):
+    """A restricted Boltzmann machine, p(v) = sum over h of exp(-E(v, h)) / Z.
+
+    Visible units are Bernoulli, Gaussian, softmax, or Bernoulli with label units. See `Model.fit` for training.
+    """
+
+    kind = "rbm"
+
+    def free_energy(self, X: Rows, *, n_threads: int | None = None) -> np.ndarray:
+        """Return F(v) = -log p(v) - log Z of each row, in nats.
+
+        Returns
+        -------
+        array of float64 of shape [samples]
+        """
+        return self._native.free_energy(native_rows(X), threads=n_threads)
+
+    def pseudo_log_likelihood(
+        self, X: Rows, *, stochastic: bool = False, seed: int = 0, n_threads: int | None = None
+    ) -> np.ndarray:
+        """Return the log-pseudo-likelihood of each row in nats, sum over units of log p(v_i | all others).
+
+        Parameters
+        ----------
+        X : array of shape [samples, units]
+        stochastic : bool
+            Estimate it from one unit of each row, drawn at random.
+        """
+        return self._native.pseudo_log_likelihood(
+            native_rows(X), stochastic=bool(stochastic), seed=check_seed(seed), threads=n_threads
+        )
+
+    def log_class_probs(self, X: Rows, *, n_threads: int | None = None) -> np.ndarray:
+        """Return log p(class | row) of a model with label units, of shape [samples, classes]."""
+        return self._native.log_class_probs(native_rows(X), threads=n_threads)
+
+
+class SBN(GenerativeModel):
+    """A sigmoid belief net: directed layers, with a recognition net that was trained with them."""
+
+    kind = "sbn"
+
+
+class DBM(_Undirected):
+    """A deep Boltzmann machine: undirected layers."""
+
+    kind = "dbm"
+
+
+class DBN(_Undirected):
+    """A deep belief network: an RBM on top of directed layers."""
+
+    kind = "dbn"
+
+    def log_class_probs(self, X: Rows, *, n_threads: int | None = None) -> np.ndarray:
+        """Return log p(class | row) of a model with label units, of shape [samples, classes]."""
+        return self._native.log_class_probs(native_rows(X), threads=n_threads)
+
+
+class Classifier(Model):
+    """A feed-forward net that classifies, from random weights or fine-tuned from a generative model (``start``)."""
+
+    kind = "classifier"
+
+    def log_class_probs(self, X: Rows, *, n_threads: int | None = None) -> np.ndarray:
+        """Return log p(class | row), of shape [samples, classes]."""
+        return self._native.log_class_probs(native_rows(X), threads=n_threads)
+
+    def predict(self, X: Rows, *, n_threads: int | None = None) -> np.ndarray:
+        """Return the most probable class of each row."""
+        return np.asarray(self.log_class_probs(X, n_threads=n_threads).argmax(axis=1))
+
+
+class Chains:
+    """Markov chains of a model, which go on where they stopped. Made by `GenerativeModel.chains`."""
+
+    def __init__(self, native: _native.Chains) -> None:
+        self._native = native
+
+    def advance(self, sweeps: int = 1) -> float:
+        """Move all chains by so many sweeps, and return the share of units that changed in the last one."""
+        return float(self._native.advance(check_count(sweeps, "sweeps")))
+
+    def watch(self, sweeps: int) -> Diagnostics | None:
+        """Move all chains, and return how well they mixed in the second half; None for fewer than 16 sweeps."""
+        return Diagnostics.of(self._native.watch(check_count(sweeps, "sweeps", 1)))
+
+    @property
+    def states(self) -> np.ndarray:
+        """Visible states, of shape [chains, units]."""
+        return self._native.states
+
+    @property
+    def means(self) -> np.ndarray:
+        """Means of the visible units given the hidden states, of shape [chains, units]."""
+        return self._native.means
+
+    @property
+    def quantities(self) -> np.ndarray:
+        """One number of each chain, such as its energy, of shape [chains]."""
+        return self._native.quantities
+
+    @property
+    def quantity(self) -> str:
+        """What `quantities` are."""
+        return str(self._native.quantity)
+
+    @property
+    def swap_acceptance(self) -> list[float] | None:
+        """Share of swaps made between neighbouring temperatures, of tempered chains."""
+        return self._native.swaps
+
+
+_KINDS: dict[str, type[Model]] = {model.kind: model for model in (RBM, SBN, DBM, DBN, Classifier)}
+
+
+class _Told:
+    """Takes the events of a training: shows a bar, warns, and calls the callback."""
+
+    def __init__(self, callback: Callback | None, progress: bool, name: str) -> None:
+        self._callback = callback
+        self._bar = Bar(name, progress)
+
+    def __call__(self, text: str) -> bool:
+        event = json.loads(text)
+        kind = event.pop("event")
+        if kind == "warning":
+            warnings.warn(event["text"], stacklevel=4)
+        elif kind == "step":
+            self._bar.to(event["step"], event["total"])
+        elif kind == "stage":
+            self._bar.describe(event["name"])
+        elif kind == "epoch":
+            figures = {**{name: event[name] for name in ("epoch", "step", "seconds")}, **event["figures"]}
+            self._bar.figures(figures)
+            if self._callback is not None:
+                return bool(self._callback(figures))
+        return False
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def _unpickled(content: bytes, history: History | None) -> Model:
+    return _wrapped(_native.Model.from_bytes(content, "gm"), history)
+
+
+def len_of(rows: Any) -> int:
+    """Return the number of rows in the form of the native part."""
+    return len(rows[0]) - 1 if isinstance(rows, tuple) else len(rows)
+
+
+def _plain(value: Any) -> Any:
+    """Return a setting as plain Python: scalars and arrays of NumPy become numbers and lists, paths become text."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+        return [_plain(part) for part in value]
+    return value
+
+
+def _labels(y: Any, rows: int, name: str) -> list[int] | None:
+    if y is None:
+        return None
+    labels = np.asarray(y)
+    if labels.ndim != 1 or len(labels) != rows:
+        raise ValueError(f"{name} has shape {labels.shape}, expected ({rows},)")
+    if not np.issubdtype(labels.dtype, np.integer):
+        if not np.issubdtype(labels.dtype, np.floating) or not (labels == np.floor(labels)).all():
+            raise ValueError(f"{name} has type {labels.dtype}, allowed: classes as integers from 0")
+    if labels.min() < 0 or labels.max() > 65_535:
+        raise ValueError(f"{name} has values of {labels.min()} to {labels.max()}, allowed: 0 to 65535")
+    return [int(label) for label in labels]
+
+
+def _weights(sample_weight: Any) -> np.ndarray | None:
+    if sample_weight is None:
+        return None
+    weights = np.ascontiguousarray(sample_weight, dtype=np.float32)
+    if weights.ndim != 1:
+        raise ValueError(f"sample_weight has shape {weights.shape}, expected one number a row")
+    return weights
+
+
+def _optional(value: Any, name: str, least: int = 1) -> int | None:
+    return None if value is None else check_count(value, name, least)
+
+
+def _evaluation(given: Mapping[str, Any]) -> dict[str, Any]:
+    settings: dict[str, Any] = dict(_native.default_evaluation())
+    for name, value in given.items():
+        if name not in settings:
+            raise ValueError(f"unknown setting `{name}` of an evaluation; known: {', '.join(sorted(settings))}")
+        if name == "seed":
+            settings[name] = check_seed(value)
+        elif isinstance(settings[name], int):
+            settings[name] = check_count(value, name)
+        elif not isinstance(value, str):
+            raise ValueError(f"{name} is {value!r}, allowed: text")
+        else:
+            settings[name] = value
+    return settings

@@ -1,0 +1,157 @@
+//! Rows of NumPy arrays and of sparse matrices as data of the library.
+//!
+//! Rows are `[samples, units]` in C order, which is the memory of `[units, samples]` in the library. Bits are packed
+//! from the bytes of the caller; nothing goes through floats.
+
+use gm::core::{Batch, BitMatrix, Matrix, VisibleKind};
+use gm::data::{Binarise, Levels, Split, Values};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use rayon::prelude::*;
+
+use crate::errors::refused;
+
+/// Rows as Python hands them over: arrays that are contiguous in C order, or the places of the ones of a matrix in CSR
+/// form as (indptr, indices, units).
+#[derive(FromPyObject)]
+pub(crate) enum Rows<'py> {
+    /// Truth values.
+    Bools(PyReadonlyArray2<'py, bool>),
+    /// Zeros and ones, or grey levels of 0 to 255.
+    Bytes(PyReadonlyArray2<'py, u8>),
+    /// Numbers.
+    Floats(PyReadonlyArray2<'py, f32>),
+    /// The places of ones.
+    Sparse(PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>, usize),
+}
+
+/// Units in a word of a bit matrix.
+const WORD: usize = 64;
+
+impl Rows<'_> {
+    /// Number of units of a row.
+    pub(crate) fn units(&self) -> usize {
+        match self {
+            Self::Bools(rows) => rows.shape()[1],
+            Self::Bytes(rows) => rows.shape()[1],
+            Self::Floats(rows) => rows.shape()[1],
+            Self::Sparse(_, _, units) => *units,
+        }
+    }
+
+    /// Number of rows.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Bools(rows) => rows.shape()[0],
+            Self::Bytes(rows) => rows.shape()[0],
+            Self::Floats(rows) => rows.shape()[0],
+            Self::Sparse(starts, _, _) => starts.len().saturating_sub(1),
+        }
+    }
+
+    /// The values in the form of the library. `numbers` are taken as they are, without a look at their range.
+    pub(crate) fn values(&self, name: &str, numbers: bool) -> PyResult<Values> {
+        let (units, count) = (self.units(), self.count());
+        if units == 0 || count == 0 {
+            return Err(refused(format!("{name} has shape [{count}, {units}], allowed: 1 row and 1 unit or more")));
+        }
+        Ok(match self {
+            Self::Bools(rows) => Values::Bits(packed(slice(name, rows)?, units, |&on| on)?),
+            Self::Bytes(rows) => {
+                let bytes = slice(name, rows)?;
+                match bytes.par_iter().max() {
+                    Some(0..=1) | None => Values::Bits(packed(bytes, units, |&byte| byte != 0)?),
+                    _ if numbers => {
+                        Values::Numbers(Matrix::from_iterator(units, count, bytes.iter().map(|&x| x.into())))
+                    }
+                    _ => {
+                        Values::Levels(Levels::new(units, u8::MAX, bytes.to_vec()).map_err(|e| refused(e.to_string()))?)
+                    }
+                }
+            }
+            Self::Floats(rows) => {
+                let floats = slice(name, rows)?;
+                if !numbers && floats.par_iter().all(|&x| x == 0.0 || x == 1.0) {
+                    Values::Bits(packed(floats, units, |&x| x == 1.0)?)
+                } else {
+                    let matrix = Matrix::from_column_slice(units, count, floats);
+                    if numbers { Values::Numbers(matrix) } else { Values::Reals(matrix) }
+                }
+            }
+            Self::Sparse(starts, places, _) => {
+                Values::Bits(scattered(name, slice_1(name, starts)?, slice_1(name, places)?, units)?)
+            }
+        })
+    }
+
+    /// A split of a data set.
+    pub(crate) fn split(&self, name: &str, numbers: bool, labels: Option<Vec<u16>>) -> PyResult<Split> {
+        Split::new(self.values(name, numbers)?, labels).map_err(|error| refused(renamed(name, &error.to_string())))
+    }
+
+    /// The rows for a model with these visible units.
+    pub(crate) fn batch(&self, name: &str, kind: VisibleKind, binarise: Option<Binarise>) -> PyResult<Batch> {
+        let split = self.split(name, kind.takes_numbers(), None)?;
+        let binarise = binarise.unwrap_or_else(|| split.evaluation_binarise());
+        split.rows_for(kind, binarise).map_err(|error| refused(renamed(name, &error.to_string())))
+    }
+
+    /// A mask, whose ones are the places of values above zero.
+    pub(crate) fn mask(&self, name: &str) -> PyResult<BitMatrix> {
+        match self.values(name, false)? {
+            Values::Bits(bits) => Ok(bits),
+            _ => Err(refused(format!("{name} has other values than 0 and 1, allowed: truth values"))),
+        }
+    }
+}
+
+/// An error of the library with the name of the argument in the place of the library's word for it.
+fn renamed(name: &str, text: &str) -> String {
+    let rest = text.strip_prefix("Split::new: ").or_else(|| text.strip_prefix("data: "));
+    rest.map_or_else(|| format!("{name}: {text}"), |rest| format!("{name}: {rest}"))
+}
+
+fn slice<'a, T: numpy::Element>(name: &str, rows: &'a PyReadonlyArray2<'_, T>) -> PyResult<&'a [T]> {
+    if rows.is_c_contiguous() {
+        return rows.as_slice().map_err(|_| refused(format!("{name} is not contiguous")));
+    }
+    Err(refused(format!("{name} is not contiguous in C order")))
+}
+
+fn slice_1<'a, T: numpy::Element>(name: &str, rows: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
+    rows.as_slice().map_err(|_| refused(format!("{name} is not contiguous")))
+}
+
+/// Packs rows of `units` values.
+fn packed<T: Sync>(values: &[T], units: usize, on: impl Fn(&T) -> bool + Sync) -> PyResult<BitMatrix> {
+    let count = values.len() / units;
+    let mut words = vec![0_u64; units.div_ceil(WORD) * count];
+    words.par_chunks_mut(count).enumerate().for_each(|(w, column)| {
+        let (first, last) = (w * WORD, units.min((w + 1) * WORD));
+        for (word, row) in column.iter_mut().zip(values.chunks_exact(units)) {
+            *word = row[first..last].iter().enumerate().fold(0, |bits, (i, value)| bits | u64::from(on(value)) << i);
+        }
+    });
+    BitMatrix::from_words(units, count, words).map_err(|error| refused(error.to_string()))
+}
+
+/// Packs rows from the places of their ones.
+fn scattered(name: &str, starts: &[i64], places: &[i64], units: usize) -> PyResult<BitMatrix> {
+    let bad = || refused(format!("{name} is no matrix in CSR form: indptr and indices do not fit"));
+    let mut bits = BitMatrix::zeros(units, starts.len() - 1);
+    for (row, ends) in starts.windows(2).enumerate() {
+        let range = usize::try_from(ends[0]).ok().zip(usize::try_from(ends[1]).ok()).ok_or_else(bad)?;
+        for &place in places.get(range.0..range.1).ok_or_else(bad)? {
+            let unit = usize::try_from(place).ok().filter(|&unit| unit < units).ok_or_else(bad)?;
+            bits.set(unit, row, true);
+        }
+    }
+    Ok(bits)
+}
+
+/// A matrix `[units, samples]` as an array `[samples, units]`, without a copy.
+pub(crate) fn array(py: Python<'_>, values: Matrix) -> PyResult<Bound<'_, PyArray2<f32>>> {
+    let (units, samples) = values.shape();
+    let values: Vec<f32> = values.data.into();
+    PyArray1::from_vec(py, values).reshape([samples, units])
+}
