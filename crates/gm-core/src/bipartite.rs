@@ -235,3 +235,137 @@ fn choose(states: &[(u64, f64)], count: usize, streams: &Streams) -> Vec<u64> {
     };
     (0..count).map(|_| draw()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use gm_testkit::{assert_all_close, assert_close, chi_squared_test};
+
+    use super::*;
+    use crate::streams::Purpose;
+    use crate::visible::{Gaussian, Groups};
+
+    const ENUMERATED: usize = 5;
+
+    /// Halves of five enumerated units, the given visible units and two binary units.
+    fn halves(units: &VisibleUnits, visible: usize) -> Bipartite<'_> {
+        let value = |i: usize, j: usize| ((i * 7 + j * 5 + i * j) % 11) as f64 / 5.5 - 0.9;
+        Bipartite {
+            bias: (0..ENUMERATED).map(|i| value(i, 20)).collect(),
+            other_bias: (0..visible + 2).map(|j| value(30, j)).collect(),
+            rows: (0..ENUMERATED).map(|i| (0..visible + 2).map(|j| value(i, j)).collect()).collect(),
+            units,
+            visible,
+        }
+    }
+
+    /// All states of the visible units. Real numbers stand on a grid, whose width counts as a factor of the weights.
+    fn visible_states(units: &VisibleUnits, visible: usize) -> Vec<Vec<f64>> {
+        match units {
+            VisibleUnits::Bernoulli => (0..1 << visible).map(|bits| binary(bits, visible)).collect(),
+            VisibleUnits::Softmax(_) => {
+                (0..visible).map(|on| (0..visible).map(|unit| f64::from(u8::from(unit == on))).collect()).collect()
+            }
+            VisibleUnits::Gaussian(_) => (-400..=400).map(|k| vec![WIDTH * f64::from(k)]).collect(),
+        }
+    }
+
+    const WIDTH: f64 = 0.05;
+
+    fn binary(bits: usize, units: usize) -> Vec<f64> {
+        (0..units).map(|unit| (bits >> unit & 1) as f64).collect()
+    }
+
+    /// The log-weight of a state of both halves, by definition.
+    fn log_weight(halves: &Bipartite<'_>, x: &[f64], y: &[f64]) -> f64 {
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let inputs: Vec<f64> =
+            (0..y.len()).map(|j| x.iter().zip(&halves.rows).map(|(x, row)| x * row[j]).sum()).collect();
+        match halves.units.gaussian() {
+            None => dot(&halves.bias, x) + dot(&inputs, y) + dot(&halves.other_bias, y),
+            Some(gaussian) => {
+                let (s2, a) = (f64::from(gaussian.variance()[0]), halves.other_bias[0]);
+                let of_first = (y[0] * inputs[0] - (y[0] - a).powi(2) / 2.0) / s2 + WIDTH.ln();
+                dot(&halves.bias, x) + of_first + dot(&inputs[1..], &y[1..]) + dot(&halves.other_bias[1..], &y[1..])
+            }
+        }
+    }
+
+    /// Each state of both halves with its log-weight.
+    fn states(halves: &Bipartite<'_>) -> Vec<(Vec<f64>, Vec<f64>, f64)> {
+        let mut found = vec![];
+        for bits in 0..1 << ENUMERATED {
+            for visible in visible_states(halves.units, halves.visible) {
+                for rest in 0..4 {
+                    let (x, y) = (binary(bits, ENUMERATED), [visible.clone(), binary(rest, 2)].concat());
+                    let weight = log_weight(halves, &x, &y);
+                    found.push((x, y, weight));
+                }
+            }
+        }
+        found
+    }
+
+    fn kinds() -> [(VisibleUnits, usize); 3] {
+        let gaussian = Gaussian::new(vec![2.0]).expect("a positive variance");
+        let groups = Groups::all(3, 3).expect("one group");
+        [(VisibleUnits::Bernoulli, 2), (VisibleUnits::Softmax(groups), 3), (VisibleUnits::Gaussian(gaussian), 1)]
+    }
+
+    #[test]
+    fn oracle_sums_and_moments_are_those_of_all_states() {
+        for (units, visible) in kinds() {
+            let (halves, what) = (halves(&units, visible), format!("{:?}", units.kind()));
+            let states = states(&halves);
+            let log_z = crate::numerics::log_sum_exp(&states.iter().map(|state| state.2).collect::<Vec<_>>());
+            assert_close(halves.log_partition().unwrap(), log_z, 1e-9, 0.0, &what);
+            let mean = |of: &dyn Fn(&[f64], &[f64]) -> f64| {
+                states.iter().map(|(x, y, weight)| (weight - log_z).exp() * of(x, y)).sum::<f64>()
+            };
+            let found = halves.moments().unwrap();
+            let enumerated: Vec<f64> = (0..ENUMERATED).map(|i| mean(&|x, _| x[i])).collect();
+            assert_all_close(&found.enumerated, &enumerated, 1e-9, 1e-12, &what);
+            let other: Vec<f64> = (0..visible + 2).map(|j| mean(&|_, y| y[j])).collect();
+            assert_all_close(&found.other, &other, 1e-9, 1e-12, &what);
+            for (i, pairs) in found.pairs.iter().enumerate() {
+                let expected: Vec<f64> = (0..visible + 2).map(|j| mean(&|x, y| x[i] * y[j])).collect();
+                assert_all_close(pairs, &expected, 1e-9, 1e-12, &what);
+            }
+            let squares: Vec<f64> = units.gaussian().map(|_| mean(&|_, y| y[0] * y[0])).into_iter().collect();
+            assert_all_close(&found.squares, &squares, 1e-9, 0.0, &what);
+        }
+    }
+
+    /// The test of draws of one model against the probabilities of another.
+    fn draws_of(drawn_by: &Bipartite<'_>, halves: &Bipartite<'_>) -> gm_testkit::TestResult {
+        let mut probabilities = vec![0.0; 1 << ENUMERATED];
+        let log_z = halves.log_partition().expect("a small model");
+        for (x, _, weight) in states(halves) {
+            let bits = x.iter().enumerate().filter(|(_, x)| **x == 1.0).map(|(unit, _)| 1 << unit).sum::<usize>();
+            probabilities[bits] += (weight - log_z).exp();
+        }
+        let mut counts = vec![0; 1 << ENUMERATED];
+        let streams = Streams::new(14).fork(Purpose::Test, 0);
+        for bits in drawn_by.draw(20_000, &streams).expect("a small model") {
+            counts[bits as usize] += 1;
+        }
+        chi_squared_test(&counts, &probabilities)
+    }
+
+    const ALPHA: f64 = 1e-6;
+
+    #[test]
+    fn stat_joint_draws_of_the_enumerated_half_follow_their_probabilities() {
+        for (units, visible) in kinds() {
+            let halves = halves(&units, visible);
+            draws_of(&halves, &halves).assert_passes(ALPHA, 14);
+        }
+    }
+
+    #[test]
+    fn planted_joint_draws_with_a_wrong_bias_are_found_out() {
+        let (units, visible) = kinds()[0].clone();
+        let (right, mut wrong) = (halves(&units, visible), halves(&units, visible));
+        wrong.bias[2] += 0.2;
+        assert!(!draws_of(&wrong, &right).passes(ALPHA));
+    }
+}

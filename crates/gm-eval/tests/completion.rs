@@ -118,6 +118,40 @@ fn rejects_settings_and_masks_that_do_not_fit() {
     assert_eq!(error(&rbm, BitMatrix::zeros(4, 2), usual), "complete: `missing` has samples 2, expected 16");
 }
 
+/// Models without weights, whose conditional means are all one half.
+fn without_weights() -> [Model; 2] {
+    [ModelKind::Rbm, ModelKind::Dbm].map(|kind| {
+        let stack = gm_core::Stack::zeros(&[VISIBLE, 3]).unwrap();
+        Model::from_data(gm_core::ModelData::from_stack(kind, stack).unwrap()).unwrap()
+    })
+}
+
+#[test]
+fn table_means_count_each_observation_of_each_chain_once() {
+    let (rows, missing) = (all_rows(), BitMatrix::from_fn(VISIBLE, 16, |unit, _| is_missing(unit)));
+    let batch: Batch = rows.clone().into();
+    for (model, (steps, chains)) in without_weights()
+        .iter()
+        .flat_map(|model| [(1, 1), (2, 3), (7, 2), (10, 1), (12, 3), (21, 1)].map(|s| (model, s)))
+    {
+        let settings = CompletionSettings { steps: Some(steps), chains, ..CompletionSettings::default() };
+        let mut seen = vec![];
+        let found = complete(model, &batch, &missing, &settings, &Streams::new(5), &mut |progress| {
+            assert_eq!(progress.total, steps);
+            seen.push(progress.done);
+            ControlFlow::Continue(())
+        });
+        let expected = Matrix::from_fn(VISIBLE, 16, |unit, row| match is_missing(unit) {
+            true => 0.5,
+            false => f32::from(u8::from(rows.get(unit, row))),
+        });
+        assert!((found.unwrap().means - expected).amax() < 1e-6, "{steps} sweeps of {chains} chains");
+        // Five sweeps at a time, in the first half and then from its end on.
+        let first = steps / 2;
+        assert_eq!(seen, (0..first).step_by(5).chain((first..steps).step_by(5)).collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn table_a_callback_ends_a_completion() {
     let (rows, missing) = (all_rows().into(), BitMatrix::from_fn(VISIBLE, 16, |unit, _| is_missing(unit)));

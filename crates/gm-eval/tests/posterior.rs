@@ -6,7 +6,7 @@ mod common;
 
 use std::ops::ControlFlow;
 
-use common::{Small, all, all_rows, row, small};
+use common::{Small, VISIBLE, all, all_rows, row, small};
 use gm_core::{Batch, Matrix, ModelKind, Recognition, Streams, Vector, unwatched};
 use gm_eval::{Error, Model, PosteriorMethod, PosteriorSettings, posterior_means};
 use gm_sbn::Sbn;
@@ -54,6 +54,21 @@ fn planted_mean_the_posterior_of_another_model_is_noticed() {
     for kind in [ModelKind::Sbn, ModelKind::Dbn] {
         let error = furthest(&found(&small(kind).model, PosteriorMethod::Gibbs, 1_000), &truth);
         assert!(error > 0.15, "{kind}: {error}");
+    }
+}
+
+#[test]
+fn table_gibbs_means_count_each_sweep_of_the_second_half_once() {
+    for (kind, steps) in [ModelKind::Sbn, ModelKind::Dbm, ModelKind::Dbn]
+        .into_iter()
+        .flat_map(|kind| [1, 2, 7, 25, 60].map(|steps| (kind, steps)))
+    {
+        // Hidden units that are on whatever is seen.
+        let weights = [[VISIBLE, 3], [3, 2]].map(|[n, m]| Matrix::zeros(n, m)).to_vec();
+        let biases = vec![Vector::zeros(VISIBLE), Vector::from_element(3, 80.0), Vector::from_element(2, 80.0)];
+        let data = gm_core::ModelData::from_stack(kind, gm_core::Stack::new(weights, biases).unwrap()).unwrap();
+        let means = found(&Model::from_data(data).unwrap(), PosteriorMethod::Gibbs, steps);
+        assert_eq!(means, Matrix::from_element(5, 16, 1.0), "{kind}, {steps} sweeps");
     }
 }
 
