@@ -180,6 +180,26 @@ fn table_identities_of_independent_units() {
     }
 }
 
+/// Spins are -1 or 1, and the log-weight of a state is s' W t + a' s + b' t.
+#[test]
+fn oracle_spins_have_the_energies_of_the_model_up_to_the_shift() {
+    let w = Matrix::from_fn(3, 2, |i, j| (i as f32 - 0.7) * (j as f32 + 0.5));
+    let (a, b) = (Vector::from_column_slice(&[0.3, -0.8, 1.1]), Vector::from_column_slice(&[-0.4, 0.9]));
+    let spins = Stack::new(vec![w.clone()], vec![a.clone(), b.clone()]).unwrap();
+    let (rbm, shift) = Rbm::from_spins(&spins).unwrap();
+    let (v, h) = (common::all_rows(3), common::all_rows(2));
+    let spin = |on: bool| if on { 1.0_f32 } else { -1.0 };
+    for (i, j) in (0..8).flat_map(|i| (0..4).map(move |j| (i, j))) {
+        let s = Vector::from_fn(3, |unit, _| spin(v.get(unit, i)));
+        let t = Vector::from_fn(2, |unit, _| spin(h.get(unit, j)));
+        let expected = f64::from(s.dot(&(&w * &t)) + a.dot(&s) + b.dot(&t));
+        let found = shift - rbm.energy(&v.select(&[i]), &h.select(&[j]))[0];
+        assert_close(found, expected, 1e-5, 1e-5, "log-weight");
+    }
+    let error = Rbm::from_spins(&Stack::zeros(&[2, 2, 2]).unwrap()).unwrap_err().to_string();
+    assert_eq!(error, "Rbm::from_spins: `weights` has length 2, expected 1");
+}
+
 #[test]
 fn rejects_models_too_large_to_enumerate() {
     let rbm = Rbm::from_stack(Stack::zeros(&[31, 40]).unwrap()).unwrap();

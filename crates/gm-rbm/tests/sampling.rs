@@ -203,6 +203,28 @@ fn stat_cond_clamped_chains_follow_the_conditional_distribution() {
 }
 
 #[test]
+fn oracle_flips_are_the_share_of_units_that_differ() {
+    let rbm = &models()[0];
+    let (streams, sampler) = (Streams::new(61), rbm.sampler());
+    let mut chains = rbm.chains(70, &streams);
+    let mut shares = vec![];
+    let mut again = chains.clone();
+    for _ in 0..3 {
+        let before = chains.v().bits().clone();
+        let info = sampler.run(&mut chains, 1, &streams);
+        let v = chains.v().bits();
+        let differ = |s: usize| (0..v.units()).filter(|&unit| v.get(unit, s) != before.get(unit, s)).count();
+        let share = (0..70).map(differ).sum::<usize>() as f64 / (70 * v.units()) as f64;
+        assert!((info.flips - share).abs() < 1e-12 && info.sweeps == 1);
+        shares.push(share);
+    }
+    let info = sampler.run(&mut again, 3, &streams);
+    assert_eq!((again, info.sweeps), (chains, 3));
+    assert!((info.flips - shares.iter().sum::<f64>() / 3.0).abs() < 1e-12);
+    assert_eq!(sampler.run(&mut rbm.chains(2, &streams), 0, &streams).flips, 0.0);
+}
+
+#[test]
 fn stable_chains_do_not_depend_on_threads_or_on_how_runs_are_cut() {
     let rbm = Rbm::initial(&vec![0.3; 100], 70, 0.5, &Streams::new(1)).unwrap();
     let run = |threads: usize, pieces: &[usize]| {

@@ -263,6 +263,101 @@ fn planted_mean_weights_taken_after_the_move_are_found_out() {
     assert!(found.iter().any(|far| far.abs() > 6.0), "{found:?}");
 }
 
+#[test]
+fn table_neighbours_propose_swaps_in_every_second_sweep() {
+    let (rbm, base) = small();
+    let streams = Streams::new(51);
+    let mut replicas = rbm.replicas(5, &even_temperatures(4).unwrap(), Some(&base), &streams).unwrap();
+    assert_eq!((replicas.count(), replicas.chains().count(), replicas.base()), (5, 20, base.as_slice()));
+    let info = rbm.sampler().run_tempering(&mut replicas, 7, &streams);
+    // Pairs 0 and 2 propose in sweeps 0, 2, 4 and 6, and pair 1 in sweeps 1, 3 and 5.
+    let swaps = replicas.swaps();
+    assert_eq!([swaps[0], swaps[2], swaps[4]], [20.0, 15.0, 20.0]);
+    let shares: Vec<f64> = swaps.chunks(2).map(|pair| pair[1] / pair[0]).collect();
+    assert_eq!((replicas.acceptance(), info.acceptance, info.sweeps), (shares.clone(), shares, 7));
+    // A further run reports the shares of its own proposals, and the replicas those of all.
+    let info = rbm.sampler().run_tempering(&mut replicas, 4, &streams);
+    let more: Vec<f64> = replicas.swaps().iter().zip(&swaps).map(|(now, before)| now - before).collect();
+    assert_eq!([more[0], more[2], more[4]], [10.0, 10.0, 10.0]);
+    assert_eq!(info.acceptance, more.chunks(2).map(|pair| pair[1] / pair[0]).collect::<Vec<_>>());
+    // The counts survive a round trip.
+    let parts = (replicas.chains().clone(), replicas.temperatures().to_vec(), replicas.base().to_vec());
+    let again = Replicas::from_parts(parts.0, parts.1, parts.2).unwrap().with_swaps(&replicas.swaps()).unwrap();
+    assert_eq!(again, replicas);
+    let error = again.with_swaps(&[1.0; 5]).unwrap_err().to_string();
+    assert_eq!(error, "Replicas::with_swaps: `swaps` has length 5, expected 6");
+}
+
+#[test]
+fn table_an_adaptation_scales_gaps_by_their_acceptance() {
+    let (rbm, base) = small();
+    let with = |temperatures: &[f32], swaps: &[f64]| {
+        let replicas = rbm.replicas(1, temperatures, Some(&base), &Streams::new(1)).unwrap();
+        let mut replicas = replicas.with_swaps(swaps).unwrap();
+        replicas.adapt(0.5);
+        replicas
+    };
+    // Gaps of 0.3, 0.2 and 0.3 with acceptance 0.5, 0.1 and 0.9, whose mean is 0.5.
+    let found = with(&[1.0, 0.7, 0.5, 0.2], &[100.0, 50.0, 100.0, 10.0, 100.0, 90.0]);
+    let gaps = [0.3, 0.2 * (-0.2_f64).exp(), 0.3 * 0.2_f64.exp()];
+    let total: f64 = gaps.iter().sum();
+    let expected = [1.0, 1.0 - 0.8 * gaps[0] / total, 1.0 - 0.8 * (gaps[0] + gaps[1]) / total, 0.2];
+    for (found, expected) in found.temperatures().iter().zip(expected) {
+        assert_close(f64::from(*found), expected, 1e-6, 0.0, "temperature");
+    }
+    assert_eq!(found.swaps(), [0.0; 6], "the counts begin anew");
+    // Without proposals the acceptance counts as zero, and equal shares change nothing.
+    let same = with(&[1.0, 0.5, 0.0], &[0.0; 4]);
+    assert_eq!(same.temperatures(), [1.0, 0.5, 0.0]);
+}
+
+#[test]
+fn law_settling_is_tempering_with_adaptations_in_its_first_half() {
+    let (rbm, base) = small();
+    // (sweeps, adaptations after twenty sweeps each, further runs)
+    for (sweeps, moves, rest) in
+        [(0, 0, vec![]), (19, 0, vec![19]), (40, 1, vec![20]), (81, 2, vec![20, 20, 1]), (100, 2, vec![20, 20, 20])]
+    {
+        let streams = Streams::new(52);
+        let start = rbm.replicas(30, &even_temperatures(4).unwrap(), Some(&base), &streams).unwrap();
+        let (mut settled, mut expected, sampler) = (start.clone(), start, rbm.sampler());
+        let mut seen = vec![];
+        let watch = &mut |progress: gm_core::Progress| {
+            assert_eq!(progress.total, sweeps);
+            seen.push(progress.done);
+            std::ops::ControlFlow::Continue(())
+        };
+        let info = sampler.settle(&mut settled, sweeps, &streams, watch).unwrap();
+        for _ in 0..moves {
+            sampler.run_tempering(&mut expected, 20, &streams);
+            expected.adapt(0.5);
+        }
+        let mut flips = 0.0;
+        for &some in &rest {
+            flips += sampler.run_tempering(&mut expected, some, &streams).flips * some as f64;
+        }
+        let counted: usize = rest.iter().sum();
+        assert_eq!((&settled, settled.chains().sweeps), (&expected, sweeps as u64), "{sweeps} sweeps");
+        assert_eq!((info.sweeps, info.acceptance), (counted, expected.acceptance()));
+        assert_close(info.flips, flips / counted.max(1) as f64, 1e-12, 0.0, "flips");
+        let passed = [vec![20; moves], rest].concat().into_iter().scan(0, |sum, some| {
+            *sum += some;
+            Some(*sum)
+        });
+        assert_eq!(seen, passed.collect::<Vec<_>>(), "{sweeps} sweeps");
+    }
+}
+
+#[test]
+fn oracle_the_base_of_a_model_without_weights_has_its_biases() {
+    let bias = [-1.5, 0.0, 0.25, 2.0];
+    let rbm = Rbm::new(Matrix::zeros(4, 3), Vector::from_column_slice(&bias), Vector::zeros(3)).unwrap();
+    let replicas = rbm.replicas(2, &BETAS, None, &Streams::new(3)).unwrap();
+    for (found, expected) in replicas.base().iter().zip(bias) {
+        assert_close(f64::from(*found), f64::from(expected), 1e-4, 1e-5, "bias");
+    }
+}
+
 /// Chains with unequal weights that follow a model which has not changed: the weights do not grow, and resampling makes
 /// them equal without a change of the estimate.
 #[test]
