@@ -52,7 +52,7 @@ enum Command {
     /// Runs the benchmarks.
     Bench {
         /// Times the same operations in other packages instead and prints a table of ratios. The Python interpreter
-        /// needs torch, rbms and scikit-learn.
+        /// needs torch, rbms, scikit-learn and dgm.
         #[arg(long, value_name = "PYTHON", conflicts_with_all = ["filter", "growth"])]
         peers: Option<String>,
         /// With --peers, also times the restricted Boltzmann machine 784-500 in this file on its own samples.
@@ -150,8 +150,9 @@ fn bench(peers: Option<String>, model: Option<String>, growth: bool, filter: Opt
     let Some(python) = peers else { return cargo("bench", ["bench", "-p", "gm-benches", "--"]).args(filter).run() };
     cargo("ours", ["build", "--release", "-p", "gm-benches", "--bin", "ours"]).run()?;
     let ours = target().join("release/ours").display().to_string();
-    Step::new("peers", python.clone(), ["benches/peers.py", &ours, "2"]).args(model).run()?;
-    Step::new("peers of belief nets", python, ["benches/peers_sbn.py", &ours]).run()
+    Step::new("peers", python.clone(), ["benches/peers.py", &ours, "2"]).args(model.clone()).run()?;
+    Step::new("peers of belief nets", python.clone(), ["benches/peers_sbn.py", &ours]).run()?;
+    Step::new("fit through Python", python, ["benches/peers_fit.py"]).args(model).run()
 }
 
 #[cfg(test)]

@@ -123,10 +123,9 @@ fn train_config(config: &ModelConfig, plan: &Plan, job: &mut Job<'_>) -> gm::Res
 }
 
 fn train_model<M: Trained>(settings: &M::Settings, plan: &Plan, job: &mut Job<'_>) -> gm::Result<Found> {
-    let start = plan.start.clone().map(M::from_data).transpose()?;
-    let options = FitOptions { binarise: plan.binarise, monitor: plan.monitor.clone(), start };
+    let options = FitOptions { binarise: plan.binarise, monitor: plan.monitor.clone(), start: plan.start.clone() };
     let mut observer = |event: &Event<'_>| told(event, job);
-    let Fit { model, outcome, history } = fit(&plan.data, settings, &options, &plan.streams, &mut observer)?;
+    let Fit { model, outcome, history } = fit::<M>(&plan.data, settings, &options, &plan.streams, &mut observer)?;
     Ok(Found { data: model.to_data()?, outcome, history })
 }
 

@@ -85,26 +85,20 @@ pub fn fit_rbm(
 /// let settings = RbmSettings { hidden: 4, epochs: 50, batch_size: 4, learning_rate: 0.2, ..Default::default() };
 /// let mut options = FitOptions::default();
 /// let first = fit_rbm_with(&bars, &settings, &options, &streams, &mut Unobserved)?;
-/// options.start = Some(first.model.clone());
+/// options.start = Some(first.model.to_data()?);
 /// let further = fit_rbm_with(&bars, &settings, &options, &gm_core::Streams::new(2), &mut Unobserved)?;
 /// let log_p = |fit: &Fit<_>| fit.history[49].figures.get("log_likelihood");
 /// assert!(log_p(&further) > log_p(&first));
 /// # Ok::<(), gm_train::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct FitOptions<M = Rbm> {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FitOptions {
     /// How grey levels become zeros and ones; what suits the data if absent.
     pub binarise: Option<Binarise>,
     /// What to watch, and when to stop.
     pub monitor: MonitorSettings,
-    /// The model to start from; small random weights if absent.
-    pub start: Option<M>,
-}
-
-impl<M> Default for FitOptions<M> {
-    fn default() -> Self {
-        Self { binarise: None, monitor: MonitorSettings::default(), start: None }
-    }
+    /// The model to start from, of any kind that the settings of a file may name; small random weights if absent.
+    pub start: Option<ModelData>,
 }
 
 /// [`fit_rbm`] with a choice of binarisation, figures, early stopping and first model.
@@ -158,7 +152,7 @@ pub fn fit_rbm_with(
 pub fn fit_sbn(
     data: &Dataset,
     settings: &SbnSettings,
-    options: &FitOptions<Sbn>,
+    options: &FitOptions,
     streams: &Streams,
     observer: &mut dyn Observer,
 ) -> Result<Fit<Sbn>> {
@@ -187,7 +181,7 @@ pub fn fit_sbn(
 pub fn fit_dbm(
     data: &Dataset,
     settings: &DbmSettings,
-    options: &FitOptions<Dbm>,
+    options: &FitOptions,
     streams: &Streams,
     observer: &mut dyn Observer,
 ) -> Result<Fit<Dbm>> {
@@ -219,7 +213,7 @@ pub fn fit_dbm(
 pub fn fit_dbn(
     data: &Dataset,
     settings: &DbnSettings,
-    options: &FitOptions<Dbn>,
+    options: &FitOptions,
     streams: &Streams,
     observer: &mut dyn Observer,
 ) -> Result<Fit<Dbn>> {
@@ -252,7 +246,7 @@ pub fn fit_dbn(
 pub fn fit_classifier(
     data: &Dataset,
     settings: &ClassifierSettings,
-    options: &FitOptions<Classifier>,
+    options: &FitOptions,
     streams: &Streams,
     observer: &mut dyn Observer,
 ) -> Result<Fit<Classifier>> {
@@ -337,14 +331,14 @@ trained!(Rbm: RbmSettings, Sbn: SbnSettings, Dbm: DbmSettings, Dbn: DbnSettings,
 ///
 /// let (bars, streams) = (gm_data::Dataset::builtin("bars-and-stripes:2")?, gm_core::Streams::new(1));
 /// let settings = SbnSettings { hidden: vec![4], epochs: 2, batch_size: 8, ..Default::default() };
-/// let options = FitOptions::<gm_sbn::Sbn>::default();
+/// let options = FitOptions::default();
 /// assert_eq!(fit(&bars, &settings, &options, &streams, &mut Unobserved)?.model.layers(), [4, 4]);
 /// # Ok::<(), gm_train::Error>(())
 /// ```
 pub fn fit<M: Trained>(
     data: &Dataset,
     settings: &M::Settings,
-    options: &FitOptions<M>,
+    options: &FitOptions,
     streams: &Streams,
     observer: &mut dyn Observer,
 ) -> Result<Fit<M>> {
@@ -354,7 +348,7 @@ pub fn fit<M: Trained>(
             if let Some((path, _)) = settings.start_mut() {
                 *path = None;
             }
-            Some(model.to_data()?)
+            Some(model.clone())
         }
         None => settings.start().0.map(load_model).transpose()?,
     };

@@ -97,7 +97,7 @@ fn law_weights_of_a_restricted_boltzmann_machine_are_a_good_start() {
     let before = error_rate(&start, &data);
     let fit = |head_epochs| {
         let settings = ClassifierSettings { hidden: vec![40], head_epochs, epochs: 40, ..Default::default() };
-        let options = FitOptions { start: Some(start.clone()), ..Default::default() };
+        let options = FitOptions { start: Some(start.to_data().unwrap()), ..Default::default() };
         fit_classifier(&data, &settings, &options, &streams, &mut Unobserved).unwrap()
     };
     let (tuned, frozen) = (fit(0), fit(40));

@@ -64,6 +64,7 @@ fn settings(visible: Visible, pretrain: Pretrain) -> DbmSettings {
 
 fn fit(data: &Dataset, settings: &DbmSettings, start: Option<Dbm>) -> Dbm {
     let monitor = MonitorSettings { every: settings.total_epochs(), ..MonitorSettings::default() };
+    let start = start.map(|model| model.to_data().expect("finite parameters"));
     let options = FitOptions { monitor, start, ..FitOptions::default() };
     let fit = fit_dbm(data, settings, &options, &Streams::new(5), &mut Unobserved).expect("a small model");
     fit.model
@@ -268,7 +269,7 @@ fn rejects_saved_states_of_other_units() {
 
 #[test]
 fn rejects_what_units_of_a_kind_cannot_learn() {
-    let refused = |settings: &DbmSettings, options: &FitOptions<Dbm>| {
+    let refused = |settings: &DbmSettings, options: &FitOptions| {
         let data = dataset(Values::Numbers(Matrix::from_row_slice(1, 6, &[0.0, 1.0, 2.5, 0.0, 1.0, 2.0])));
         fit_dbm(&data, settings, options, &Streams::new(0), &mut Unobserved).unwrap_err().to_string()
     };
@@ -281,7 +282,7 @@ fn rejects_what_units_of_a_kind_cannot_learn() {
         refused(&settings(Visible::Gaussian, Pretrain::None), &fixed),
         "DbmSettings: `binarise` is fixed:0 with visible gaussian, allowed: none unless visible units are bernoulli"
     );
-    let started = FitOptions { start: Some(source()), ..FitOptions::default() };
+    let started = FitOptions { start: Some(source().to_data().unwrap()), ..FitOptions::default() };
     let narrow = DbmSettings { hidden: vec![2, 1], ..settings(Visible::Gaussian, Pretrain::None) };
     let text = refused(&narrow, &started);
     assert!(text.contains("`start` is a model with layers [3, ") && text.contains("for [1, 2, 1]"), "{text}");

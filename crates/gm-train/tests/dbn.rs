@@ -271,7 +271,7 @@ fn law_extending_a_network_keeps_its_layers() {
     // A machine will do as well, and a network that is given whole can be trained further.
     let machine = saved(folder.path(), "machine.gm", &first.top().to_data().unwrap());
     assert_eq!(fit(&DbnSettings { start: Some(machine), epochs: vec![100], ..small() }, 2), extended);
-    let options = FitOptions { start: Some(extended.clone()), ..FitOptions::default() };
+    let options = FitOptions { start: Some(extended.to_data().unwrap()), ..FitOptions::default() };
     let more = DbnSettings { backfit: Backfit::Rws, backfit_epochs: 3, ..small() };
     let fitted = fit_dbn(&bars(), &more, &options, &Streams::new(0), &mut Unobserved).unwrap();
     assert_eq!(fitted.outcome, Outcome::Finished { epochs: 3, stopped_early: false });

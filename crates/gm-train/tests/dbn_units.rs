@@ -17,6 +17,7 @@ use gm_train::{
 
 fn fit_with(data: &Dataset, settings: &DbnSettings, start: Option<Dbn>, seed: u64) -> Fit<Dbn> {
     let monitor = MonitorSettings { every: 1_000_000, ..MonitorSettings::default() };
+    let start = start.map(|dbn| dbn.to_data().expect("finite parameters"));
     let options = FitOptions { monitor, start, ..FitOptions::default() };
     fit_dbn(data, settings, &options, &Streams::new(seed), &mut Unobserved).expect("sound settings")
 }

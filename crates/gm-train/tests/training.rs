@@ -132,7 +132,12 @@ fn flip_paths(settings: &RbmSettings, seeds: [u64; 2]) -> [Vec<f64>; 2] {
     let rows = rows_of(&builtin("bars-and-stripes:3"));
     let start = Rbm::initial(&[0.5; 9], settings.hidden, 0.1, &Streams::new(seeds[0])).expect("sound settings");
     let run = |rows: &BitMatrix, start: Rbm, seed| {
-        path(&fit(&dataset(rows), settings, &FitOptions { start: Some(start), ..Default::default() }, seed))
+        path(&fit(
+            &dataset(rows),
+            settings,
+            &FitOptions { start: Some(start.to_data().unwrap()), ..Default::default() },
+            seed,
+        ))
     };
     let flipped = run(&flipped_rows(&rows), flipped_rbm(&start), seeds[1]);
     [run(&rows, start, seeds[0]), flipped]
@@ -267,7 +272,10 @@ fn rejects_settings_and_first_models_that_do_not_fit() {
     let monitor = MonitorSettings { rows: 0, ..Default::default() };
     let unwatched = FitOptions { monitor, ..Default::default() };
     assert_eq!(text(&exact(1, 0.1, 1), &unwatched), "MonitorSettings: `rows` is 0, allowed: 1 or more");
-    let started = |visible, hidden| FitOptions { start: Some(wave(visible, hidden, 0.1)), ..Default::default() };
+    let started = |visible, hidden| FitOptions {
+        start: Some(wave(visible, hidden, 0.1).to_data().unwrap()),
+        ..Default::default()
+    };
     assert_eq!(
         text(&exact(3, 0.1, 1), &started(5, 3)),
         "RbmLearner::start_from: `visible_means` has length 4, expected 5"

@@ -32,7 +32,7 @@ fn digits() -> Dataset {
     Dataset::builtin("digits").expect("built in")
 }
 
-fn options<M>() -> FitOptions<M> {
+fn options() -> FitOptions {
     let monitor = MonitorSettings { every: 5, ..Default::default() };
     FitOptions { binarise: Some(Binarise::Threshold(0.5)), monitor, start: None }
 }
@@ -180,7 +180,7 @@ fn greedy() -> (Dbn, Vec<EpochRecord>) {
 /// The figures of the epochs in which all layers of a network learn together.
 fn together(dbn: &Dbn, backfit: Backfit) -> Vec<EpochRecord> {
     let settings = DbnSettings { backfit, backfit_epochs: 300, backfit_learning_rate: 1e-3, ..layers() };
-    let options = FitOptions { start: Some(dbn.clone()), ..options() };
+    let options = FitOptions { start: Some(dbn.to_data().expect("a model")), ..options() };
     fit_dbn(&digits(), &settings, &options, &streams(), &mut Unobserved).expect("training").history
 }
 // ANCHOR_END: backfit

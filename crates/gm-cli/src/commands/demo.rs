@@ -184,7 +184,7 @@ impl Demo {
                     layer: RbmSettings { batch_size: 100, ..DbnSettings::default().layer },
                     ..DbnSettings::default()
                 };
-                let options = FitOptions { start: Some(Dbn::from_rbm(rbm)?), ..evaluated(DBN_EPOCHS) };
+                let options = FitOptions { start: Some(Dbn::from_rbm(rbm)?.to_data()?), ..evaluated(DBN_EPOCHS) };
                 finished(fit_dbn(data, &settings, &options, &streams, &mut watcher)?, |dbn| dbn.to_data())?
             }
         };
@@ -201,7 +201,7 @@ fn watcher(kind: ModelKind, data: &Dataset, hidden: &[usize]) -> Watcher {
 }
 
 /// Options with ten evaluations in `epochs` epochs.
-fn evaluated<M>(epochs: u64) -> FitOptions<M> {
+fn evaluated(epochs: u64) -> FitOptions {
     FitOptions {
         monitor: MonitorSettings { every: epochs / 10, ..MonitorSettings::default() },
         ..FitOptions::default()

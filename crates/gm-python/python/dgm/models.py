@@ -182,7 +182,11 @@ class Model:
             "patience": check_count(patience, "patience", 1),
             "stop_on": "never" if stop_on is None else stop_on,
         }
-        threshold = None if isinstance(binarize, str) or binarize is None else float(binarize)
+        threshold = _threshold(binarize)
+        if callback is not None and not callable(callback):
+            raise ValueError(f"callback is {callback!r}, allowed: None or a function of a dictionary of figures")
+        if start is not None and not isinstance(start, Model):
+            raise ValueError(f"start is {start!r}, allowed: None or a model")
         reals = str(settings.get("visible", "")).startswith(("gaussian", "softmax"))
         if reals and binarize is not None:
             raise ValueError("binarize is given, allowed: None for gaussian and softmax units")
@@ -199,7 +203,7 @@ class Model:
             native, outcome, history, raised = _native.fit_model(
                 cls.kind,
                 rows,
-                {name: _plain(value) for name, value in settings.items()},
+                _checked({name: _plain(value) for name, value in settings.items()}, cls.default_settings()),
                 labels=labels,
                 weights=_weights(sample_weight),
                 valid=valid,
@@ -450,7 +454,7 @@ class GenerativeModel(Model):
         -------
         Report
         """
-        threshold = None if isinstance(binarize, str) or binarize is None else float(binarize)
+        threshold = _threshold(binarize)
         rows = native_rows(X, binarize=threshold)
         train = None if X_train is None else native_rows(X_train, "X_train", binarize=threshold)
         with Bar("evaluation", progress) as bar:
@@ -754,6 +758,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _checked(settings: dict[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse settings of another type than the usual value, by name; the native part checks the rest."""
+    for name, value in settings.items():
+        expected = type(usual.get(name))
+        if expected is int:
+            check_count(value, name)
+        elif expected is float and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise ValueError(f"{name} is {value!r}, allowed: a number")
+        elif expected in (bool, str) and not isinstance(value, expected):
+            raise ValueError(f"{name} is {value!r}, allowed: {'True or False' if expected is bool else 'text'}")
+    return settings
+
+
 def _labels(y: Any, rows: int, name: str) -> list[int] | None:
     if y is None:
         return None
@@ -771,10 +788,22 @@ def _labels(y: Any, rows: int, name: str) -> list[int] | None:
 def _weights(sample_weight: Any) -> np.ndarray | None:
     if sample_weight is None:
         return None
-    weights = np.ascontiguousarray(sample_weight, dtype=np.float32)
+    try:
+        weights = np.ascontiguousarray(sample_weight, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight holds no numbers: {error}") from None
     if weights.ndim != 1:
         raise ValueError(f"sample_weight has shape {weights.shape}, expected one number a row")
     return weights
+
+
+def _threshold(binarize: Any) -> float | None:
+    if binarize is None or isinstance(binarize, str):
+        return None
+    number = isinstance(binarize, (int, float, np.integer, np.floating)) and not isinstance(binarize, bool)
+    if not number or not np.isfinite(binarize):
+        raise ValueError(f"binarize is {binarize!r}, allowed: None, a threshold, 'dynamic' or 'fixed:SEED'")
+    return float(binarize)
 
 
 def _optional(value: Any, name: str, least: int = 1) -> int | None:
