@@ -57,6 +57,75 @@ fn stat_mean_effective_sample_size_of_known_chains() {
     }
 }
 
+/// Numbers that look random, with some correlation from one to the next.
+fn numbers(length: usize, seed: usize) -> Vec<f64> {
+    let step = |t: usize| ((t * t * 31 + t * 17 + seed * 7) % 23) as f64;
+    (0..length).map(|t| step(t) + 0.7 * step(t + 1) + 0.3 * step(t + 2)).collect()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The mean over pairs of a chain and itself `lag` draws later of the products of their deviations from the mean. The
+/// sum is divided by the length of the chain.
+fn covariance(chain: &[f64], lag: usize) -> f64 {
+    let mean = mean(chain);
+    (lag..chain.len()).map(|t| (chain[t] - mean) * (chain[t - lag] - mean)).sum::<f64>() / chain.len() as f64
+}
+
+/// Geyer's initial monotone sequence: sums of correlations at lags 2 k and 2 k + 1, as long as they are positive, none
+/// greater than the one before.
+fn time(length: usize, correlation: impl Fn(usize) -> f64) -> f64 {
+    let (mut time, mut last, mut lag) = (-1.0, f64::INFINITY, 0);
+    while lag + 1 < length {
+        let pair = (if lag == 0 { 1.0 } else { correlation(lag) }) + correlation(lag + 1);
+        if pair <= 0.0 {
+            break;
+        }
+        last = f64::min(last, pair);
+        time += 2.0 * last;
+        lag += 2;
+    }
+    f64::max(time, 1.0 / (length as f64).log10())
+}
+
+#[test]
+fn oracle_autocorrelation_times_are_those_of_the_definition() {
+    for (length, seed) in [(4, 1), (5, 2), (9, 3), (40, 4), (101, 5), (102, 6)] {
+        let chain = numbers(length, seed);
+        let expected = time(length, |lag| covariance(&chain, lag) / covariance(&chain, 0));
+        let found = autocorrelation_time(&chain);
+        assert!((found - expected).abs() < 1e-9 * expected, "{length}: {found} against {expected}");
+    }
+    // A chain that turns at every step has the least time.
+    let turning: Vec<f64> = (0..1_000).map(|t| f64::from(t % 2)).collect();
+    assert!((autocorrelation_time(&turning) - 1.0 / 3.0).abs() < 1e-12);
+}
+
+#[test]
+fn oracle_effective_sample_sizes_and_r_hat_are_those_of_the_definition() {
+    for (count, length) in [(1, 8), (2, 9), (3, 60), (4, 121)] {
+        let chains: Vec<Vec<f64>> = (0..count).map(|chain| numbers(length, 11 * chain)).collect();
+        let half = length / 2;
+        let halves: Vec<&[f64]> = chains.iter().flat_map(|chain| [&chain[..half], &chain[length - half..]]).collect();
+        let (n, m) = (half as f64, halves.len() as f64);
+        let within = halves.iter().map(|half| covariance(half, 0) * n / (n - 1.0)).sum::<f64>() / m;
+        let means: Vec<f64> = halves.iter().map(|half| mean(half)).collect();
+        let between = covariance(&means, 0) * m / (m - 1.0);
+        let total = within * (n - 1.0) / n + between;
+        let found = split_r_hat(&chains).unwrap();
+        assert!((found - (total / within).sqrt()).abs() < 1e-9, "{count} chains of {length}: {found}");
+        let correlation = |lag| {
+            let own = halves.iter().map(|half| covariance(half, lag) * n / (n - 1.0)).sum::<f64>() / m;
+            1.0 - (within - own) / total
+        };
+        let expected = f64::min(n * m / time(half, correlation), n * m * (n * m).log10());
+        let found = effective_sample_size(&chains).unwrap();
+        assert!((found / expected - 1.0).abs() < 1e-9, "{count} chains of {length}: {found} against {expected}");
+    }
+}
+
 #[test]
 fn planted_chains_that_disagree_are_found() {
     let mut chains: Vec<_> = (0..4).map(|i| autoregressive(0.5, 5000, 40 + i)).collect();

@@ -72,3 +72,26 @@ fn equal_parts(knots: &[f64], lengths: &[f64], count: usize) -> Vec<f64> {
 pub(super) fn rounded(betas: Vec<f64>) -> Vec<f64> {
     betas.into_iter().map(|beta| f64::from(beta as f32)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_the_deviation_of_a_sample() {
+        // Mean 4, squares 9 + 1 + 0 + 16, divided by three.
+        assert!((deviation(&[1.0, 3.0, 4.0, 8.0]) - (26.0_f64 / 3.0).sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn table_temperatures_divide_the_length_of_the_path_evenly() {
+        // Nine tenths of the length are shared as 3 to 1, and one tenth as the temperatures are: 0.725 and 0.275.
+        let found = equal_parts(&[0.0, 0.5, 1.0], &[3.0, 1.0], 5);
+        let expected = [0.0, 0.5 * 0.25 / 0.725, 0.5 * 0.5 / 0.725, 0.5 + 0.5 * 0.025 / 0.275, 1.0];
+        assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{found:?}");
+        // A path without length is divided evenly, up to its last temperature.
+        let found = equal_parts(&[0.0, 0.3, 0.4, 1.0], &[0.0; 3], 6);
+        assert!(found.iter().zip(0..).all(|(beta, k)| (beta - f64::from(k) / 5.0).abs() < 1e-12), "{found:?}");
+        assert_eq!(found[5], 1.0);
+    }
+}

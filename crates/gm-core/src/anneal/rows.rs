@@ -241,3 +241,27 @@ impl<P: AnnealedPath> AnnealedPath for Pilot<P> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_slices_hold_all_runs_of_all_rows_once() {
+        for (rows, runs) in [(1, 1), (3, 2_000), (1_024, 1), (1_025, 1), (500, 7), (2, 1_024)] {
+            let slices = Slices { chains: rows * runs, runs };
+            assert_eq!(slices.count(), (rows * runs).div_ceil(CHAINS));
+            let mut counts = vec![0; rows];
+            for slice in 0..slices.count() {
+                let (of_slice, places) = slices.rows(slice);
+                assert!(places.len() == CHAINS || slice + 1 == slices.count(), "only the last slice is short");
+                // Every row of a slice has a run in it.
+                assert!((0..of_slice.len()).all(|place| places.contains(&place)), "{rows} rows, {runs} runs");
+                places.into_iter().for_each(|place| counts[of_slice[place]] += 1);
+            }
+            assert_eq!(counts, vec![runs; rows]);
+            let last = slices.progress(slices.count() - 1, Progress { done: 9, total: 9 });
+            assert_eq!((last.done, last.total), (9 * slices.count(), 9 * slices.count()));
+        }
+    }
+}

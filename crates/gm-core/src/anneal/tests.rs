@@ -131,6 +131,18 @@ fn rejects_bad_settings_and_stops_on_request() {
 }
 
 #[test]
+fn table_progress_counts_the_steps_between_temperatures() {
+    let (settings, mut seen) = (AisSettings { runs: 2, schedule: Schedule::Linear(4) }, vec![]);
+    let mut watch = |progress: crate::watch::Progress| {
+        seen.push((progress.done, progress.total));
+        ControlFlow::Continue(())
+    };
+    anneal(&Coin(1.0), &settings, &Streams::new(0), &mut watch).unwrap();
+    anneal_back(&Coin(1.0), (vec![true; 3], 3), &Schedule::Linear(3), &Streams::new(0), &mut watch).unwrap();
+    assert_eq!(seen, [(1, 3), (2, 3), (3, 3), (1, 2), (2, 2)]);
+}
+
+#[test]
 fn stat_mean_adaptive_temperatures_weigh_right_from_both_sides() {
     // Five standard errors of 4,000 runs: alpha below 1e-6.
     let (path, truth, schedule) = (Coin(6.0), (1.0 + 6.0_f64.exp()).ln(), Schedule::Adaptive(20));
