@@ -108,15 +108,15 @@ fn one_pass(dbm: &Dbm, v: &[f64], order: UpdateOrder, damping: f64) -> (Vec<Vec<
         change = change.max((mixed - *to).abs());
         *to = mixed;
     };
-    for j in 0..sizes[1] {
+    for (j, mean) in means[0].iter_mut().enumerate() {
         let below: f64 = (0..sizes[0]).map(|i| v[i] * weight(0, i, j)).sum();
         let above: f64 = (0..sizes[2]).map(|k| weight(1, j, k) * old[1][k]).sum();
-        mix(&mut means[0][j], bias(1, j) + below + above);
+        mix(mean, bias(1, j) + below + above);
     }
     let first = if order == UpdateOrder::BottomUp { means[0].clone() } else { old[0].clone() };
-    for k in 0..sizes[2] {
+    for (k, mean) in means[1].iter_mut().enumerate() {
         let below: f64 = (0..sizes[1]).map(|j| first[j] * weight(1, j, k)).sum();
-        mix(&mut means[1][k], bias(2, k) + below);
+        mix(mean, bias(2, k) + below);
     }
     (means, change)
 }
