@@ -10,12 +10,14 @@ use gm_train::{Config, LayerStart, ModelConfig, StopOn};
 use serde_json::Value;
 
 /// The line of `metrics.jsonl` of the epoch whose parameters the model has: the best one with early stopping, else the
-/// last.
+/// last. Models that grow are judged once they have all layers.
 pub(crate) fn kept(rule: StopOn, history: &[Value]) -> Option<&Value> {
-    let judged = rule
-        .figure()
-        .into_iter()
-        .flat_map(|name| history.iter().filter_map(move |line| Some((figure(line, name)?, line))));
+    let layers = |line: &Value| figure(line, "layers");
+    let whole = history.last().and_then(layers);
+    let judged = rule.figure().into_iter().flat_map(|name| {
+        let judged = history.iter().filter(|line| layers(line) == whole);
+        judged.filter_map(move |line| Some((figure(line, name)?, line)))
+    });
     let best = judged.fold(
         None,
         |best: Option<(f64, &Value)>, (value, line)| {

@@ -136,3 +136,19 @@ fn table_directed_units_at_the_top_are_not_dead() {
         assert_eq!(found.last(), Some(&json!(0)), "{run}: {found:?}");
     }
 }
+
+#[test]
+fn law_models_that_grow_are_kept_once_they_have_all_layers() {
+    let workshop = Workshop::new();
+    for kind in ["dbm --pretrain grow", "dbm --pretrain 2009", "dbm --pretrain 2012", "dbn"] {
+        for seed in [1, 2] {
+            let out = format!("{}-{seed}", kind.replace(' ', ""));
+            let line = format!("train {kind} --data digits --hidden 10,6 --epochs 6 --early-stopping 1 --look-every 1");
+            let document = workshop.json(&words(&format!("{line} --seed {seed} --out {out}")));
+            assert_eq!(document["layers"], json!([64, 10, 6]), "{kind}: {document:#}");
+            assert!(workshop.path(&out).join("report.html").exists(), "{kind}");
+            let model = workshop.json(&words(&format!("inspect {out}/model.gm")));
+            assert_eq!(model["layers"], json!([64, 10, 6]), "{kind}: {model:#}");
+        }
+    }
+}

@@ -12,6 +12,8 @@ use crate::learner::{Learner, ModelSettings, Probe};
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) epochs: u64,
+    /// Number of hidden layers of the whole model.
+    pub(crate) depth: usize,
     pub(crate) batch_size: usize,
     pub(crate) binarise: Binarise,
     /// Whether grey levels that nothing binarises are taken as they are.
@@ -24,6 +26,7 @@ impl Plan {
     pub(crate) fn of(settings: &dyn ModelSettings, binarise: Binarise, monitor: &MonitorSettings) -> Self {
         Self {
             epochs: settings.epochs(),
+            depth: settings.hidden().len(),
             batch_size: settings.batch_size(),
             binarise,
             reals: settings.takes_reals(),

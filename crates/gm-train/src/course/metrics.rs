@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 /// | `ess` | effective sample size of those 20 weights, mean over validation rows (belief nets only) |
 /// | `squared_error`, `variance` | mean square of standardised rows less their means given one draw of the hidden units, and mean variance of the units given them (Gaussian units only; of deep Boltzmann machines the variance alone) |
 /// | `weight_rms` | root mean square of the weights, those next to the data in deep models, those of the machine on top in deep belief networks |
-/// | `layers`, `train_elbo` | hidden layers so far, and the bound of training rows (deep belief networks) |
+/// | `layers`, `train_elbo` | hidden layers so far (also of deep Boltzmann machines), and the bound of training rows (deep belief networks) |
 /// | `next_elbo` | at the end of a layer: the bound of validation rows with which the next layer begins (deep belief networks) |
 /// | `error_rate`, `train_error_rate` | share of validation and training rows whose most probable class is not their label (classifiers; of models with label units `error_rate` alone) |
 /// | `cross_entropy`, `train_cross_entropy` | mean -log p of the labels of validation and training rows, nats (classifiers) |

@@ -17,6 +17,7 @@ use crate::learner::Learner;
 /// Written `never`, `log-likelihood`, `estimated-log-likelihood`, `pseudo-likelihood`, `importance-weighted`, `error-rate`,
 /// `cross-entropy` or `free-energy-gap:LIMIT`. All are figures of the validation split, as [`EpochRecord`] describes them.
 ///
+/// - Models that grow layer by layer are judged once they have all layers.
 /// - With a likelihood, errors or cross-entropy an epoch is good when it is better than all before.
 /// - With the gap an epoch is good while the gap is at most the limit in nats. The gap is close to zero at the start
 ///   and grows, so that its smallest value says nothing.

@@ -259,8 +259,9 @@ impl<'a> Trainer<'a> {
         });
         let record = EpochRecord { epoch, step: self.step, seconds: self.seconds(), figures };
         journal.record(&record)?;
-        let parameters = || self.learner.parameters();
-        if self.stopping.judge(monitor, &record, parameters)? && journal.lasts() {
+        // Models of fewer layers, on the way to the whole one, are not kept.
+        let whole = record.figures.get("layers").is_none_or(|layers| layers as usize >= self.plan.depth);
+        if whole && self.stopping.judge(monitor, &record, || self.learner.parameters())? && journal.lasts() {
             journal.model(&self.learner.model()?)?;
         }
         if self.completes_a_layer() && journal.lasts() {

@@ -369,6 +369,7 @@ impl Learner for DbmLearner {
         let train = mean(&train.bound(self.dbm(), train_rows, 0.0));
         let weights: Vec<f32> = (0..self.dbm().depth()).map(|l| rms(self.dbm().weights(l).as_slice()) as f32).collect();
         let mut figures = Figures::new([
+            ("layers", self.dbm().depth() as f64),
             ("reconstruction", self.reconstruction(valid_rows, &posterior) + volume),
             ("free_energy_gap", train - valid),
             ("weight_rms", rms(&weights)),
