@@ -315,3 +315,30 @@ fn tilts(mu: f64, xi: f64, w: f64) -> [Tilt; 2] {
 fn entropy(mean: f64) -> f64 {
     -(mean * mean.ln() + (1.0 - mean) * (-mean).ln_1p())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_tilts_of_a_mean_by_their_definition() {
+        for mu in [0.01_f64, 0.3, 0.5, 0.99] {
+            for a in [-40.0_f64, -1.0, 0.0, 0.7, 29.9, STEEP, 30.1, 60.0] {
+                let Tilt { log, slope, share } = Tilt::new(mu, a);
+                let total = 1.0 - mu + mu * a.exp();
+                assert!((log - total.ln()).abs() <= 1e-12 * (1.0 + a.abs()), "log of {mu} and {a}: {log}");
+                assert!((slope / ((a.exp() - 1.0) / total) - 1.0).abs() < 1e-12 || a == 0.0, "slope of {mu} and {a}");
+                assert!((share - mu * a.exp() / total).abs() < 1e-12, "share of {mu} and {a}: {share}");
+            }
+        }
+        let far = Tilt::new(0.25, 1e4);
+        assert!((far.log - (1e4 + 0.25_f64.ln())).abs() < 1e-9 && (far.slope - 4.0).abs() < 1e-12 && far.share == 1.0);
+    }
+
+    #[test]
+    fn table_entropies_of_a_unit() {
+        assert!((entropy(0.5) - 2.0_f64.ln()).abs() < 1e-15);
+        assert!((entropy(0.25) + 0.25 * 0.25_f64.ln() + 0.75 * 0.75_f64.ln()).abs() < 1e-15);
+        assert!((entropy(EDGE) - entropy(1.0 - EDGE)).abs() < 1e-12 && entropy(EDGE) > 0.0);
+    }
+}
