@@ -5,6 +5,7 @@ mod browser;
 mod calibrate;
 mod ci;
 mod fuzz;
+mod mutants;
 mod process;
 mod python;
 mod reproduce;
@@ -85,6 +86,8 @@ enum Command {
     Fuzz(fuzz::Fuzz),
     /// Builds, installs and tests the Python package.
     Python(python::Python),
+    /// Counts how many small changes of the code its tests find.
+    Mutants(mutants::Mutants),
     /// Checks the rules of the repository.
     Tidy,
 }
@@ -112,6 +115,7 @@ fn run(command: Command) -> Result<()> {
         Command::Soak(soak) => soak.run(),
         Command::Fuzz(fuzz) => fuzz.run(),
         Command::Python(python) => python.run(),
+        Command::Mutants(mutants) => mutants.run(),
         Command::Tidy => tidy::run(),
     }
 }
