@@ -22,6 +22,9 @@ pub(crate) struct Calibrate {
     /// Writes the tables to docs/src/calibration.md as well.
     #[arg(long, conflicts_with = "filter")]
     write: bool,
+    /// Continues an interrupted calibration: families that the same code has measured are not measured again.
+    #[arg(long)]
+    resume: bool,
     /// Measures only families whose name contains this text.
     filter: Option<String>,
 }
@@ -47,11 +50,16 @@ impl Calibrate {
     pub(crate) fn run(&self) -> Result<()> {
         let mut page = HEAD.to_owned();
         let mut failed = false;
+        let kept = root().join("target/calibration");
+        if !self.resume && kept.exists() {
+            fs::remove_dir_all(&kept)?;
+        }
+        fs::create_dir_all(&kept)?;
         for seed in &self.seeds {
             let log = root().join(format!("target/calibrate-{seed}.md"));
             let step = cargo("calibration", ["run", "--release", "-p", "gm-calibration", "--"])
                 .args(["--models".into(), self.models.to_string(), "--seed".into(), seed.to_string()])
-                .args(["--out".into(), log.display().to_string()])
+                .args(["--out".into(), log.display().to_string(), "--keep".into(), kept.display().to_string()])
                 .args(self.filter.clone());
             failed |= step.run().is_err();
             let table = fs::read_to_string(&log)?;

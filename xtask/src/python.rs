@@ -9,8 +9,8 @@ use clap::Args;
 use crate::Result;
 use crate::process::{Step, cargo, root, target};
 
-/// Builds the Python package as a wheel, installs it into a virtual environment under target/python, and runs its tests,
-/// the type check and clippy there.
+/// Builds the Python package as a wheel, installs it into a virtual environment under target/python, and runs its tests
+/// and examples, the checks of its style and types, and clippy there.
 #[derive(Args)]
 pub(crate) struct Python {
     /// The interpreter that makes the virtual environment.
@@ -29,7 +29,7 @@ const PACKAGE: &str = "crates/gm-python";
 
 /// What the tests need besides the package. Packages that only examples or neighbours need belong here as well.
 const NEEDS: &[&str] =
-    &["maturin>=1.9,<2", "pytest", "mypy", "scipy", "pandas", "polars", "pyarrow", "joblib", "pillow"];
+    &["maturin>=1.9,<2", "pytest", "mypy", "ruff", "scipy", "pandas", "polars", "pyarrow", "joblib", "pillow"];
 
 impl Python {
     pub(crate) fn run(&self) -> Result<()> {
@@ -48,6 +48,11 @@ impl Python {
         let doctests = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--doctest-modules", "--pyargs", "dgm"];
         Step::new("doctests", &*python, doctests).run()?;
         let config = text(&package.join("pyproject.toml"));
+        for words in [["check", "--quiet"], ["format", "--check"]] {
+            let step =
+                Step::new("ruff", &*python, ["-m", "ruff"]).args(words).args(["--no-cache", "--config", &config]);
+            step.args([text(&package), text(&root().join("examples"))]).run()?;
+        }
         Step::new("mypy", &*python, ["-m", "mypy", "--config-file", &config]).run()?;
         Step::new("stubs", &*python, ["-m", "mypy.stubtest", "dgm._native", "--ignore-missing-stub"]).run()?;
         cargo("clippy of the binding", ["clippy", "-p", "gm-python", "--", "-D", "warnings"]).run()

@@ -50,6 +50,30 @@ impl EvalData {
         Self { source, split, binarise: Binarisation::default(), rows, train_means: None, train_rows: None }
     }
 
+    /// The same rows with rows of training, whose means make the base of annealing and whose free energies show overfitting.
+    ///
+    /// # Shapes
+    ///
+    /// `train` is `[units, samples]`, with the units of the rows.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::BitMatrix;
+    /// use gm_eval::EvalData;
+    ///
+    /// let (rows, train) = (BitMatrix::zeros(2, 3), BitMatrix::from_fn(2, 4, |unit, row| unit == 0 && row > 0));
+    /// let data = EvalData::from_rows("rows", rows).with_train_rows(train);
+    /// assert_eq!(data.train_means, Some(vec![0.75, 0.0]));
+    /// ```
+    #[must_use]
+    pub fn with_train_rows(mut self, train: impl Into<Batch>) -> Self {
+        let train = train.into();
+        self.train_means = Some(means(&train));
+        self.train_rows = Some(train);
+        self
+    }
+
     /// A split of a data set, with training means and up to 10,000 random training rows. Without a `binarise`, the
     /// usual binarisation of evaluation is taken.
     ///

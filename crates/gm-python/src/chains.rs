@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use gm::eval::{ChainMethod, ChainSettings, ModelChains, SampleSource, chains_of};
+use gm::core::VisibleKind;
+use gm::eval::{ChainMethod, ChainSettings, ModelChains, SampleSource, chains_of, values_of_sites};
 use gm::prelude::Streams;
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
@@ -11,7 +12,7 @@ use pythonize::pythonize;
 use crate::errors::{refused, to_python};
 use crate::model::check_units;
 use crate::pool::{Callbacks, Job, compute};
-use crate::rows::{Rows, array};
+use crate::rows::{Conversion, Rows, array};
 
 /// Rows whose marked values stay as they are.
 #[derive(FromPyObject)]
@@ -34,11 +35,21 @@ pub(crate) struct ChainOptions<'py> {
 
 impl ChainOptions<'_> {
     /// The settings of the library for this number of chains.
-    pub(crate) fn settings(&self, model: &gm::eval::Model, chains: usize) -> PyResult<ChainSettings> {
+    pub(crate) fn settings(
+        &self,
+        model: &gm::eval::Model,
+        chains: usize,
+        py: Python<'_>,
+        threads: Option<i64>,
+    ) -> PyResult<ChainSettings> {
         let method = self.method.as_deref().map(str::parse::<ChainMethod>).transpose();
         Ok(ChainSettings {
             method: method.map_err(|e| to_python(e.into()))?,
-            clamp: self.clamp.as_ref().map(|given| clamp_of(model, given, chains)).transpose()?,
+            clamp: self
+                .clamp
+                .as_ref()
+                .map(|given| clamp_of(model, given, chains, Conversion { py, name: "clamp", threads }))
+                .transpose()?,
             classes: self.classes.clone(),
             beta: self.beta,
             temperatures: self.temperatures,
@@ -52,6 +63,7 @@ impl ChainOptions<'_> {
 pub(crate) struct Chains {
     chains: Mutex<Box<dyn ModelChains>>,
     threads: Option<i64>,
+    visible: VisibleKind,
 }
 
 impl Chains {
@@ -74,7 +86,7 @@ impl Chains {
             })?;
         let chains =
             chains.ok_or_else(|| refused("chains of an SBN need `clamp`: without it its draws are independent"))?;
-        Ok(Self { chains: Mutex::new(chains), threads })
+        Ok(Self { chains: Mutex::new(chains), threads, visible: model.visible_kind() })
     }
 
     /// Calls a function with the chains in the pool; a second thread of Python waits without the interpreter's lock.
@@ -115,7 +127,7 @@ impl Chains {
     /// Visible states `[chains, features]`.
     #[getter]
     fn states<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        array(py, self.with(py, |chains, _| Ok(chains.states()))?)
+        array(py, values_of_sites(self.visible, self.with(py, |chains, _| Ok(chains.states()))?))
     }
 
     /// Means of the visible units given the hidden states `[chains, features]`.
@@ -212,15 +224,22 @@ pub(crate) fn gibbs(
 }
 
 /// Given values of clamped units, by rows.
-fn clamp_of(model: &gm::eval::Model, given: &ClampRows<'_>, chains: usize) -> PyResult<gm::core::Clamp> {
+fn clamp_of(
+    model: &gm::eval::Model,
+    given: &ClampRows<'_>,
+    chains: usize,
+    job: Conversion<'_>,
+) -> PyResult<gm::core::Clamp> {
     let kind = model.visible_kind();
-    let values = given.values.batch("clamp", kind, None)?;
-    check_units("clamp", values.units(), model.visible())?;
-    let mask = given.mask.mask("clamp_mask")?;
-    let mask = gm::eval::mask_of_units(kind, &mask);
+    let values = given.values.batch(job, kind, None)?;
+    check_units("clamp", given.values.units(), gm::eval::sites(kind, model.visible()))?;
+    let mask = given.mask.mask(job)?;
     if values.samples() != mask.samples() {
-        return Err(refused("clamp and clamp_mask have different numbers of rows"));
+        return Err(refused("clamp and its mask have different numbers of rows"));
     }
     let copies: Vec<usize> = (0..values.samples()).cycle().take(chains).collect();
-    Ok(gm::core::Clamp { mask: mask.select(&copies), values: values.select(&copies) })
+    job.inside(|| {
+        let mask = gm::eval::mask_of_units(kind, &mask);
+        Ok(gm::core::Clamp { mask: mask.select(&copies), values: values.select(&copies) })
+    })
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use gm::ascent::Figures;
 use gm::core::Streams;
-use gm::data::{Binarise, Dataset};
+use gm::data::{Binarise, Dataset, Split};
 use gm::prelude::{Classifier, Dbm, Dbn, Event, Fit, FitOptions, MonitorSettings, Outcome, Rbm, Sbn};
 use gm::train::{EpochRecord, ModelConfig, Trained, fit};
 use numpy::PyReadonlyArray1;
@@ -15,7 +15,7 @@ use pythonize::{depythonize, pythonize};
 use crate::errors::{refused, to_python};
 use crate::model::Model;
 use crate::pool::{Callbacks, Job, run};
-use crate::rows::Rows;
+use crate::rows::{Conversion, Rows};
 
 /// The rows of the validation split if the caller gives none: the first of the training rows.
 const WATCHED: usize = 1_000;
@@ -27,6 +27,8 @@ struct Plan {
     binarise: Option<Binarise>,
     start: Option<gm::core::ModelData>,
     streams: Streams,
+    /// Whether events besides warnings are told.
+    reports: bool,
 }
 
 /// A fit of a model of any kind.
@@ -42,7 +44,7 @@ type Fitted<'py> = (Model, Bound<'py, PyDict>, Bound<'py, PyAny>, Option<Py<PyAn
 /// Trains a model of a kind; see `dgm.models.Model.fit`.
 #[pyfunction]
 #[pyo3(signature = (kind, rows, settings, *, labels=None, weights=None, valid=None, valid_labels=None, image=None,
-    binarise=None, monitor=None, start=None, seed=0, threads=None, event=None))]
+    binarise=None, monitor=None, start=None, seed=0, threads=None, event=None, reports=true))]
 #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
 pub(crate) fn fit_model<'py>(
     py: Python<'py>,
@@ -60,25 +62,29 @@ pub(crate) fn fit_model<'py>(
     seed: u64,
     threads: Option<i64>,
     event: Option<Py<PyAny>>,
+    reports: bool,
 ) -> PyResult<Fitted<'py>> {
     let config = config(kind, settings)?;
     let numbers = config.settings().visible_kind().takes_numbers();
-    let mut train = rows.split("X", numbers, labels)?;
-    if let Some(weights) = weights {
-        let weights = weights.as_slice().map_err(|_| refused("sample_weight is not contiguous"))?.to_vec();
-        train = train.with_weights(weights).map_err(|e| to_python(e.into()))?;
+    let job = |name| Conversion { py, name, threads };
+    let train = rows.split(job("X"), numbers, labels)?;
+    let valid = valid.map(|rows| rows.split(job("X_val"), numbers, valid_labels)).transpose()?;
+    if let Some(valid) = valid.as_ref().filter(|valid| valid.units() != train.units()) {
+        return Err(refused(format!("X_val has {} features, but X has {}", valid.units(), train.units())));
     }
-    if let Some((height, width)) = image {
-        train = train.with_image(height, width).map_err(|e| to_python(e.into()))?;
-    }
-    let valid = match valid {
-        Some(rows) => rows.split("X_val", numbers, valid_labels)?,
-        None => train.select(&(0..train.len().min(WATCHED)).collect::<Vec<_>>()).map_err(|e| to_python(e.into()))?,
+    let weights = match weights {
+        Some(weights) => Some(weights.as_slice().map_err(|_| refused("sample_weight is not contiguous"))?.to_vec()),
+        None => None,
     };
-    let test = train.select(&[0]).map_err(|e| to_python(e.into()))?;
+    let train = job("sample_weight").inside(|| {
+        Ok(match weights {
+            Some(weights) => train.with_weights(weights)?,
+            None => train,
+        })
+    })?;
     gm_cli::memory::check_training(&config, train.units(), train.len()).map_err(refused)?;
     let plan = Plan {
-        data: Dataset::new("X", train, valid, test).map_err(|e| to_python(e.into()))?,
+        data: job("X").inside(|| dataset(train, valid, image))?,
         monitor: match monitor {
             Some(given) => depythonize(given).map_err(|error| refused(error.to_string()))?,
             None => MonitorSettings::default(),
@@ -86,6 +92,7 @@ pub(crate) fn fit_model<'py>(
         binarise: binarise.map(str::parse).transpose().map_err(|e: gm::data::Error| to_python(e.into()))?,
         start: start.map(Model::data).transpose()?,
         streams: Streams::new(seed),
+        reports,
     };
     drop(rows);
     let ended = run(py, threads, &Callbacks { progress: None, event }, |job| train_config(&config, &plan, job))?;
@@ -94,6 +101,18 @@ pub(crate) fn fit_model<'py>(
     let history = pythonize(py, &found.history)?;
     let raised = ended.raised.map(|error| error.into_value(py).into_any());
     Ok((Model::from_data(found.data)?, outcome, history, raised))
+}
+
+/// A data set of training and validation rows.
+fn dataset(train: Split, valid: Option<Split>, image: Option<(usize, usize)>) -> gm::Result<Dataset> {
+    let train = match image {
+        Some((height, width)) => train.with_image(height, width)?,
+        None => train,
+    };
+    let first: Vec<usize> = (0..train.len().min(WATCHED)).collect();
+    let valid = valid.map_or_else(|| train.select(&first), Ok)?;
+    let test = train.select(&[0])?;
+    Ok(Dataset::new("X", train, valid, test)?)
 }
 
 /// The settings of a model, with an error that lists the allowed names for one that is unknown.
@@ -124,7 +143,11 @@ fn train_config(config: &ModelConfig, plan: &Plan, job: &mut Job<'_>) -> gm::Res
 
 fn train_model<M: Trained>(settings: &M::Settings, plan: &Plan, job: &mut Job<'_>) -> gm::Result<Found> {
     let options = FitOptions { binarise: plan.binarise, monitor: plan.monitor.clone(), start: plan.start.clone() };
-    let mut observer = |event: &Event<'_>| told(event, job);
+    let mut observer = |event: &Event<'_>| match event {
+        Event::Warning { .. } => told(event, job),
+        _ if plan.reports => told(event, job),
+        _ => job.goes_on(),
+    };
     let Fit { model, outcome, history } = fit::<M>(&plan.data, settings, &options, &plan.streams, &mut observer)?;
     Ok(Found { data: model.to_data()?, outcome, history })
 }

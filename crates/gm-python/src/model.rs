@@ -2,7 +2,7 @@
 
 use gm::core::{Format, ModelData};
 use gm::data::Binarise;
-use gm::eval::evaluate_partition;
+use gm::eval::{evaluate_partition, sites, values_of_sites};
 use gm::prelude::{
     Classifier, CompletionSettings, EvalData, ModelKind, PosteriorSettings, SampleSettings, Streams, complete,
     convert_model, evaluate, load_model, posterior_means, reconstruct, sample, save_model,
@@ -15,8 +15,8 @@ use pythonize::pythonize;
 use crate::chains::{ChainOptions, Chains, diagnostics, gibbs};
 use crate::errors::{refused, to_python};
 use crate::evaluation::EvalOptions;
-use crate::pool::{Callbacks, compute};
-use crate::rows::{Rows, array};
+use crate::pool::{Callbacks, compute, inside};
+use crate::rows::{Conversion, Rows, array};
 
 /// A generative model or a classifier.
 #[derive(Clone, Debug)]
@@ -77,12 +77,21 @@ impl Model {
         }
     }
 
-    fn batch(&self, rows: &Rows<'_>, binarise: Option<&str>, what: &str) -> PyResult<gm::core::Batch> {
+    /// Rows of the argument for this model.
+    fn batch(
+        &self,
+        rows: &Rows<'_>,
+        binarise: Option<&str>,
+        what: &str,
+        job: Conversion<'_>,
+    ) -> PyResult<gm::core::Batch> {
         let model = self.generative(what)?;
         let binarise = binarise.map(str::parse::<Binarise>).transpose().map_err(|e| to_python(e.into()))?;
-        let batch = rows.batch("X", model.visible_kind(), binarise)?;
-        check_units("X", batch.units(), model.visible())?;
-        Ok(batch)
+        // Softmax units take categories, and zeros and ones with a unit for each category.
+        if rows.units() != model.visible() {
+            check_units(job.name, rows.units(), self.features())?;
+        }
+        rows.batch(job, model.visible_kind(), binarise)
     }
 }
 
@@ -157,7 +166,7 @@ impl Model {
     #[getter]
     fn features(&self) -> usize {
         match &self.kept {
-            Kept::Generative(model) => model.visible(),
+            Kept::Generative(model) => sites(model.visible_kind(), model.visible()),
             Kept::Classifier(net) => net.inputs(),
         }
     }
@@ -190,9 +199,9 @@ impl Model {
     }
 
     /// The same distribution as a model of another kind.
-    fn convert(&self, to: &str) -> PyResult<Self> {
-        let to: ModelKind = to.parse().map_err(core)?;
-        Self::from_data(convert_model(self.data()?, to).map_err(|e| to_python(e.into()))?)
+    fn convert(&self, py: Python<'_>, to: &str) -> PyResult<Self> {
+        let (data, to): (_, ModelKind) = (self.data()?, to.parse().map_err(core)?);
+        Self::from_data(inside(py, None, || convert_model(data, to))?.map_err(|e| to_python(e.into()))?)
     }
 
     /// Draws `[count, features]`, with what the chains tell.
@@ -214,7 +223,8 @@ impl Model {
     ) -> PyResult<(Bound<'py, PyArray2<f32>>, Bound<'py, PyDict>)> {
         let model = self.generative("sample")?;
         let used = chains.unwrap_or(count).min(count);
-        let settings = SampleSettings { count, means, chains, steps, thin, start: options.settings(model, used)? };
+        let settings =
+            SampleSettings { count, means, chains, steps, thin, start: options.settings(model, used, py, threads)? };
         gm_cli::memory::check_sampling(model, &settings).map_err(refused)?;
         let streams = Streams::new(seed);
         let found = compute(py, threads, &Callbacks { progress, event: None }, |job| {
@@ -226,7 +236,8 @@ impl Model {
         report.set_item("steps", found.report.steps)?;
         report.set_item("thin", found.report.thin)?;
         report.set_item("diagnostics", found.report.diagnostics.as_ref().map(|d| diagnostics(py, d)).transpose()?)?;
-        Ok((array(py, found.values)?, report))
+        let values = if means { found.values } else { values_of_sites(model.visible_kind(), found.values) };
+        Ok((array(py, values)?, report))
     }
 
     /// Markov chains that go on where they stopped.
@@ -241,7 +252,7 @@ impl Model {
         let model = self.generative("chains")?;
         let sampling = SampleSettings { count, chains: Some(count), ..SampleSettings::default() };
         gm_cli::memory::check_sampling(model, &sampling).map_err(refused)?;
-        Chains::start(py, model, count, &options.settings(model, count)?, seed, threads)
+        Chains::start(py, model, count, &options.settings(model, count, py, threads)?, seed, threads)
     }
 
     /// Sweeps of block Gibbs sampling from these visible states.
@@ -254,10 +265,10 @@ impl Model {
         seed: u64,
         threads: Option<i64>,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let batch = self.batch(&rows, None, "gibbs")?;
+        let batch = self.batch(&rows, None, "gibbs", Conversion { py, name: "X", threads })?;
         let (model, streams) = (self.generative("gibbs")?, Streams::new(seed));
         let states = compute(py, threads, &Callbacks::default(), |job| gibbs(model, &batch, sweeps, &streams, job))?;
-        array(py, states)
+        array(py, values_of_sites(model.visible_kind(), states))
     }
 
     /// The whole report, log p of each row where the method gives it, and the report as text.
@@ -273,13 +284,17 @@ impl Model {
         threads: Option<i64>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyArray1<f64>>, String)> {
-        let batch = self.batch(&rows, binarise, "evaluate")?;
-        let train = train.map(|rows| self.batch(&rows, binarise, "evaluate")).transpose()?;
+        let batch = self.batch(&rows, binarise, "evaluate", Conversion { py, name: "X", threads })?;
+        let train = train
+            .map(|rows| self.batch(&rows, binarise, "evaluate", Conversion { py, name: "X_train", threads }))
+            .transpose()?;
         let (model, settings) = (self.generative("evaluate")?, options.settings()?);
         gm_cli::memory::check_evaluation(model, &settings, batch.samples()).map_err(refused)?;
-        let mut data = EvalData::from_rows("X", batch);
-        data.train_means = train.as_ref().map(unit_means);
-        data.train_rows = train;
+        let data = EvalData::from_rows("X", batch);
+        let data = match train {
+            Some(train) => inside(py, threads, || data.with_train_rows(train))?,
+            None => data,
+        };
         let report = compute(py, threads, &Callbacks { progress, event: None }, |job| {
             evaluate(model, &data, &settings, &mut job.watch())
         })?;
@@ -318,7 +333,7 @@ impl Model {
         threads: Option<i64>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Means<'py>> {
-        let batch = self.batch(&rows, None, "posterior_mean")?;
+        let batch = self.batch(&rows, None, "posterior_mean", Conversion { py, name: "X", threads })?;
         let (model, streams) = (self.generative("posterior_mean")?, Streams::new(seed));
         let method = method.map(str::parse).transpose().map_err(|e: gm::eval::Error| to_python(e.into()))?;
         let settings = PosteriorSettings { method, samples, steps };
@@ -344,8 +359,12 @@ impl Model {
         threads: Option<i64>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<(Bound<'py, PyArray2<f32>>, &'static str, usize)> {
-        let batch = self.batch(&rows, None, "complete")?;
-        let (model, streams, mask) = (self.generative("complete")?, Streams::new(seed), missing.mask("missing")?);
+        let batch = self.batch(&rows, None, "complete", Conversion { py, name: "X", threads })?;
+        let (model, streams, mask) = (
+            self.generative("complete")?,
+            Streams::new(seed),
+            missing.mask(Conversion { py, name: "missing", threads })?,
+        );
         let kernel = match method {
             None => None,
             Some("gibbs") => Some(gm::eval::SbnKernel::Gibbs),
@@ -357,7 +376,7 @@ impl Model {
         let found = compute(py, threads, &Callbacks { progress, event: None }, |job| {
             complete(model, &batch, &mask, &settings, &streams, &mut job.watch())
         })?;
-        Ok((array(py, found.means)?, found.method, found.steps))
+        Ok((array(py, values_of_sites(model.visible_kind(), found.means))?, found.method, found.steps))
     }
 
     /// Means of the visible units given one draw of the hidden units.
@@ -369,7 +388,7 @@ impl Model {
         seed: u64,
         threads: Option<i64>,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let batch = self.batch(&rows, None, "reconstruct")?;
+        let batch = self.batch(&rows, None, "reconstruct", Conversion { py, name: "X", threads })?;
         let (model, streams) = (self.generative("reconstruct")?, Streams::new(seed));
         array(py, compute(py, threads, &Callbacks::default(), |_| reconstruct(model, &batch, &streams))?)
     }
@@ -382,7 +401,8 @@ impl Model {
         rows: Rows<'py>,
         threads: Option<i64>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let (rbm, batch) = (self.rbm("free_energy")?, self.batch(&rows, None, "free_energy")?);
+        let (rbm, batch) =
+            (self.rbm("free_energy")?, self.batch(&rows, None, "free_energy", Conversion { py, name: "X", threads })?);
         Ok(PyArray1::from_vec(py, compute(py, threads, &Callbacks::default(), |_| rbm.free_energy_of_rows(&batch))?))
     }
 
@@ -396,7 +416,10 @@ impl Model {
         seed: u64,
         threads: Option<i64>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let (rbm, batch) = (self.rbm("pseudo_log_likelihood")?, self.batch(&rows, None, "pseudo_log_likelihood")?);
+        let (rbm, batch) = (
+            self.rbm("pseudo_log_likelihood")?,
+            self.batch(&rows, None, "pseudo_log_likelihood", Conversion { py, name: "X", threads })?,
+        );
         if rbm.units().kind() != gm::core::VisibleKind::Bernoulli {
             return Err(refused("pseudo_log_likelihood needs Bernoulli visible units without label units"));
         }
@@ -423,18 +446,22 @@ impl Model {
         }
         let found = match &self.kept {
             Kept::Classifier(net) => {
-                let split = rows.split("X", false, None)?;
+                let split = rows.split(Conversion { py, name: "X", threads }, false, None)?;
                 check_units("X", split.units(), net.inputs())?;
-                let values = split.to_matrix(&(0..split.len() as u32).collect::<Vec<_>>());
-                compute(py, threads, &Callbacks::default(), |_| net.log_class_probs((&values).into()))?
+                compute(py, threads, &Callbacks::default(), |_| {
+                    let values = split.to_matrix(&(0..split.len() as u32).collect::<Vec<_>>());
+                    net.log_class_probs((&values).into())
+                })?
             }
             Kept::Generative(gm::eval::Model::Rbm(rbm)) => {
-                let batch = self.batch(&rows, None, "log_class_probs")?;
+                let batch = self.batch(&rows, None, "log_class_probs", Conversion { py, name: "X", threads })?;
                 compute(py, threads, &Callbacks::default(), |_| rbm.log_class_probs(&batch))?
             }
             Kept::Generative(gm::eval::Model::Dbn(dbn)) => {
-                let batch = self.batch(&rows, None, "log_class_probs")?.to_matrix();
-                compute(py, threads, &Callbacks::default(), |_| dbn.log_class_probs(&dbn.standardised(&batch)))?
+                let batch = self.batch(&rows, None, "log_class_probs", Conversion { py, name: "X", threads })?;
+                compute(py, threads, &Callbacks::default(), |_| {
+                    dbn.log_class_probs(&dbn.standardised(&batch.to_matrix()))
+                })?
             }
             Kept::Generative(_) => return Err(refused("log_class_probs needs a classifier, an RBM or a DBN")),
         };
@@ -449,9 +476,4 @@ impl Model {
             Kept::Classifier(net) => net.stack(),
         }
     }
-}
-
-fn unit_means(rows: &gm::core::Batch) -> Vec<f32> {
-    let n = rows.samples() as f64;
-    rows.view().weighted_sums(&vec![1.0; rows.samples()]).into_iter().map(|sum| (sum / n) as f32).collect()
 }

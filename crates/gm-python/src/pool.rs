@@ -64,6 +64,12 @@ fn pool(_py: Python<'_>, given: Option<i64>) -> PyResult<Arc<ThreadPool>> {
     Ok(pool)
 }
 
+/// Runs a short computation in a pool, without the interpreter's lock. It cannot be interrupted.
+pub(crate) fn inside<T: Send>(py: Python<'_>, threads: Option<i64>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
+    let pool = pool(py, threads)?;
+    Ok(py.detach(|| pool.install(work)))
+}
+
 /// Ends the threads of all pools of this process.
 #[pyfunction]
 pub(crate) fn shut_down() {

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use rayon::prelude::*;
 
 use crate::errors::refused;
+use crate::pool::inside;
 
 /// Rows as Python hands them over: arrays that are contiguous in C order, or the places of the ones of a matrix in CSR
 /// form as (indptr, indices, units).
@@ -50,65 +51,94 @@ impl Rows<'_> {
     }
 
     /// The values in the form of the library. `numbers` are taken as they are, without a look at their range.
-    pub(crate) fn values(&self, name: &str, numbers: bool) -> PyResult<Values> {
-        let (units, count) = (self.units(), self.count());
+    pub(crate) fn values(&self, job: Conversion<'_>, numbers: bool) -> PyResult<Values> {
+        let (name, units, count) = (job.name, self.units(), self.count());
         if units == 0 || count == 0 {
             return Err(refused(format!("{name} has shape [{count}, {units}], allowed: 1 row and 1 unit or more")));
         }
-        Ok(match self {
-            Self::Bools(rows) => Values::Bits(packed(slice(name, rows)?, units, |&on| on)?),
+        match self {
+            Self::Bools(rows) => {
+                let bools = slice(name, rows)?;
+                job.inside(|| Ok(Values::Bits(packed(bools, units, |&on| on)?)))
+            }
             Self::Bytes(rows) => {
                 let bytes = slice(name, rows)?;
-                match bytes.par_iter().max() {
-                    Some(0..=1) | None => Values::Bits(packed(bytes, units, |&byte| byte != 0)?),
-                    _ if numbers => {
-                        Values::Numbers(Matrix::from_iterator(units, count, bytes.iter().map(|&x| x.into())))
-                    }
-                    _ => {
-                        Values::Levels(Levels::new(units, u8::MAX, bytes.to_vec()).map_err(|e| refused(e.to_string()))?)
-                    }
-                }
+                job.inside(|| of_bytes(bytes, units, numbers))
             }
             Self::Floats(rows) => {
                 let floats = slice(name, rows)?;
-                if !numbers && floats.par_iter().all(|&x| x == 0.0 || x == 1.0) {
-                    Values::Bits(packed(floats, units, |&x| x == 1.0)?)
-                } else {
-                    let matrix = Matrix::from_column_slice(units, count, floats);
-                    if numbers { Values::Numbers(matrix) } else { Values::Reals(matrix) }
-                }
+                job.inside(|| of_floats(floats, units, numbers))
             }
             Self::Sparse(starts, places, _) => {
-                Values::Bits(scattered(name, slice_1(name, starts)?, slice_1(name, places)?, units)?)
+                let (starts, places) = (slice_1(name, starts)?, slice_1(name, places)?);
+                let bits = scattered(starts, places, units);
+                let bits =
+                    bits.ok_or_else(|| refused(format!("{name}: indptr and indices of the CSR matrix do not fit")));
+                Ok(Values::Bits(bits?))
             }
-        })
+        }
     }
 
     /// A split of a data set.
-    pub(crate) fn split(&self, name: &str, numbers: bool, labels: Option<Vec<u16>>) -> PyResult<Split> {
-        Split::new(self.values(name, numbers)?, labels).map_err(|error| refused(renamed(name, &error.to_string())))
+    pub(crate) fn split(&self, job: Conversion<'_>, numbers: bool, labels: Option<Vec<u16>>) -> PyResult<Split> {
+        let values = self.values(job, numbers)?;
+        job.inside(|| Ok(Split::new(values, labels)?))
     }
 
     /// The rows for a model with these visible units.
-    pub(crate) fn batch(&self, name: &str, kind: VisibleKind, binarise: Option<Binarise>) -> PyResult<Batch> {
-        let split = self.split(name, kind.takes_numbers(), None)?;
+    pub(crate) fn batch(&self, job: Conversion<'_>, kind: VisibleKind, binarise: Option<Binarise>) -> PyResult<Batch> {
+        let split = self.split(job, kind.takes_numbers(), None)?;
         let binarise = binarise.unwrap_or_else(|| split.evaluation_binarise());
-        split.rows_for(kind, binarise).map_err(|error| refused(renamed(name, &error.to_string())))
+        job.inside(|| Ok(split.rows_for(kind, binarise)?))
     }
 
     /// A mask, whose ones are the places of values above zero.
-    pub(crate) fn mask(&self, name: &str) -> PyResult<BitMatrix> {
-        match self.values(name, false)? {
+    pub(crate) fn mask(&self, job: Conversion<'_>) -> PyResult<BitMatrix> {
+        match self.values(job, false)? {
             Values::Bits(bits) => Ok(bits),
-            _ => Err(refused(format!("{name} has other values than 0 and 1, allowed: truth values"))),
+            _ => Err(refused(format!("{} has other values than 0 and 1, allowed: truth values", job.name))),
         }
     }
 }
 
-/// An error of the library with the name of the argument in the place of the library's word for it.
+/// What a conversion of rows needs besides the rows: the name of the argument in errors, and the pool.
+#[derive(Clone, Copy)]
+pub(crate) struct Conversion<'a> {
+    pub(crate) py: Python<'a>,
+    pub(crate) name: &'a str,
+    pub(crate) threads: Option<i64>,
+}
+
+impl Conversion<'_> {
+    /// Works in the pool; errors begin with the name of the argument.
+    pub(crate) fn inside<T: Send>(self, work: impl FnOnce() -> gm::Result<T> + Send) -> PyResult<T> {
+        inside(self.py, self.threads, work)?.map_err(|error| refused(renamed(self.name, &error.to_string())))
+    }
+}
+
+fn of_bytes(bytes: &[u8], units: usize, numbers: bool) -> gm::Result<Values> {
+    Ok(match bytes.par_iter().max() {
+        Some(0..=1) | None => Values::Bits(packed(bytes, units, |&byte| byte != 0)?),
+        _ if numbers => {
+            let floats = bytes.iter().map(|&byte| byte.into());
+            Values::Numbers(Matrix::from_iterator(units, bytes.len() / units, floats))
+        }
+        _ => Values::Levels(Levels::new(units, u8::MAX, bytes.to_vec())?),
+    })
+}
+
+fn of_floats(floats: &[f32], units: usize, numbers: bool) -> gm::Result<Values> {
+    if !numbers && floats.par_iter().all(|&x| x == 0.0 || x == 1.0) {
+        return Ok(Values::Bits(packed(floats, units, |&x| x == 1.0)?));
+    }
+    let matrix = Matrix::from_column_slice(units, floats.len() / units, floats);
+    Ok(if numbers { Values::Numbers(matrix) } else { Values::Reals(matrix) })
+}
+
+/// An error of the library with the names of arguments in Python in the place of the library's words for them.
 fn renamed(name: &str, text: &str) -> String {
-    let rest = text.strip_prefix("Split::new: ").or_else(|| text.strip_prefix("data: "));
-    rest.map_or_else(|| format!("{name}: {text}"), |rest| format!("{name}: {rest}"))
+    let rest = text.strip_prefix("Split::new: ").or_else(|| text.strip_prefix("data: ")).unwrap_or(text);
+    format!("{name}: {}", rest.replace("binarise with `threshold:T`", "give a threshold as `binarize`"))
 }
 
 fn slice<'a, T: numpy::Element>(name: &str, rows: &'a PyReadonlyArray2<'_, T>) -> PyResult<&'a [T]> {
@@ -123,7 +153,7 @@ fn slice_1<'a, T: numpy::Element>(name: &str, rows: &'a PyReadonlyArray1<'_, T>)
 }
 
 /// Packs rows of `units` values.
-fn packed<T: Sync>(values: &[T], units: usize, on: impl Fn(&T) -> bool + Sync) -> PyResult<BitMatrix> {
+fn packed<T: Sync>(values: &[T], units: usize, on: impl Fn(&T) -> bool + Sync) -> gm::Result<BitMatrix> {
     let count = values.len() / units;
     let mut words = vec![0_u64; units.div_ceil(WORD) * count];
     words.par_chunks_mut(count).enumerate().for_each(|(w, column)| {
@@ -132,21 +162,19 @@ fn packed<T: Sync>(values: &[T], units: usize, on: impl Fn(&T) -> bool + Sync) -
             *word = row[first..last].iter().enumerate().fold(0, |bits, (i, value)| bits | u64::from(on(value)) << i);
         }
     });
-    BitMatrix::from_words(units, count, words).map_err(|error| refused(error.to_string()))
+    Ok(BitMatrix::from_words(units, count, words)?)
 }
 
-/// Packs rows from the places of their ones.
-fn scattered(name: &str, starts: &[i64], places: &[i64], units: usize) -> PyResult<BitMatrix> {
-    let bad = || refused(format!("{name} is no matrix in CSR form: indptr and indices do not fit"));
+/// Packs rows from the places of their ones; `None` for places that do not fit.
+fn scattered(starts: &[i64], places: &[i64], units: usize) -> Option<BitMatrix> {
     let mut bits = BitMatrix::zeros(units, starts.len() - 1);
     for (row, ends) in starts.windows(2).enumerate() {
-        let range = usize::try_from(ends[0]).ok().zip(usize::try_from(ends[1]).ok()).ok_or_else(bad)?;
-        for &place in places.get(range.0..range.1).ok_or_else(bad)? {
-            let unit = usize::try_from(place).ok().filter(|&unit| unit < units).ok_or_else(bad)?;
-            bits.set(unit, row, true);
+        let range = usize::try_from(ends[0]).ok()?..usize::try_from(ends[1]).ok()?;
+        for &place in places.get(range)? {
+            bits.set(usize::try_from(place).ok().filter(|&unit| unit < units)?, row, true);
         }
     }
-    Ok(bits)
+    Some(bits)
 }
 
 /// A matrix `[units, samples]` as an array `[samples, units]`, without a copy.

@@ -149,7 +149,8 @@ def test_law_training_gives_the_bits_of_the_program(kind: str, bars: np.ndarray,
         lines = [",".join(map(str, line)) for line in [header, *np.hstack([rows, taken]).tolist()]]
         (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n")
     (tmp_path / "config.toml").write_text(
-        f"seed = 11\n[data]\nspec = '{tmp_path}/train.csv'\nvalid = '{tmp_path}/valid.csv'\ntest = '{tmp_path}/test.csv'\n"
+        f"seed = 11\n[data]\nspec = '{tmp_path}/train.csv'\n"
+        f"valid = '{tmp_path}/valid.csv'\ntest = '{tmp_path}/test.csv'\n"
         f"[model]\nkind = '{kind}'\nhidden = {hidden}\nepochs = 9\nbatch_size = 5\n"
     )
     program("train", "--config", "config.toml", "--out", "run", "--no-report", "--quiet", cwd=tmp_path)
@@ -173,6 +174,8 @@ def test_law_reports_are_those_of_the_program(rbm: dgm.RBM, bars: np.ndarray, tm
     assert abs(report.log_partition.value - expected["log_partition"]["value"]) < 0.05
     assert report.low <= report.value <= report.high and report.side == "estimate"
     assert abs(report.value - rbm.evaluate(bars).value) < 0.05
+    trained = rbm.evaluate(bars, X_train=bars[:7], exact="no", temperatures=500)
+    assert abs(trained.value - report.value) < 0.05 and np.isfinite(trained["free_energy_gap"])
     assert "<table>" in report._repr_html_() and "mean log p" in str(report)
 
 
@@ -215,7 +218,9 @@ def test_law_grey_levels_are_drawn_or_compared() -> None:
     assert drawn == dgm.RBM.fit(grey, binarize="dynamic", **settings)
     assert drawn != dgm.RBM.fit(grey, binarize="fixed:1", **settings)
     above = dgm.RBM.fit((grey > 127).astype(np.uint8), **settings)
-    assert above == dgm.RBM.fit(grey, binarize=127, **settings) == dgm.RBM.fit(grey, binarize="threshold:0.5", **settings)
+    assert (
+        above == dgm.RBM.fit(grey, binarize=127, **settings) == dgm.RBM.fit(grey, binarize="threshold:0.5", **settings)
+    )
 
 
 def test_law_gaussian_and_softmax_units_take_their_numbers() -> None:
@@ -227,7 +232,15 @@ def test_law_gaussian_and_softmax_units_take_their_numbers() -> None:
     categories = rng.integers(0, 3, size=(100, 4))
     potts = dgm.RBM.fit(categories, hidden=3, epochs=3, visible="softmax:3", seed=1)
     assert potts.visible_kind == "softmax:3" and potts.layers == [12, 3]
-    assert potts.log_prob(categories).shape == (100,)
+    assert potts.log_prob(categories).shape == (100,) and potts.n_features == 4
+    drawn = potts.sample(10, steps=20)
+    assert drawn.shape == (10, 4) and set(drawn.ravel()) <= {0, 1, 2}
+    assert np.isfinite(potts.log_prob(drawn)).all()
+    holes = categories[:5].astype(float)
+    holes[:, 1] = np.nan
+    filled = potts.complete(holes)
+    assert set(filled.ravel()) <= {0, 1, 2} and (filled[:, [0, 2, 3]] == holes[:, [0, 2, 3]]).all()
+    assert potts.gibbs(categories, 2).shape == (100, 4) and potts.chains(3).states.shape == (3, 4)
 
 
 def test_law_labels_make_label_units(bars: np.ndarray) -> None:
@@ -265,7 +278,14 @@ def test_law_callbacks_see_figures_and_end_training(bars: np.ndarray) -> None:
 
 def test_law_early_stopping_keeps_the_best_epoch(bars: np.ndarray) -> None:
     rbm = dgm.RBM.fit(
-        bars, hidden=6, epochs=4_000, batch_size=7, learning_rate=0.5, X_val=bars[:3], stop_on="log-likelihood", patience=20
+        bars,
+        hidden=6,
+        epochs=4_000,
+        batch_size=7,
+        learning_rate=0.5,
+        X_val=bars[:3],
+        stop_on="log-likelihood",
+        patience=20,
     )
     assert rbm.history is not None and rbm.history.stopped_early and len(rbm.history) < 4_000
     best = rbm.history["log_likelihood"].max()

@@ -1,6 +1,7 @@
 //! `cargo xtask calibrate`: prints how often the intervals of likelihoods hold, as a table in Markdown.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool reports on its standard streams")]
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,6 +22,9 @@ struct Arguments {
     /// Write the table to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Keep the count of each family in this folder, and measure only families that have none there
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
     /// Measure only families whose name contains this text
     filter: Option<String>,
 }
@@ -51,7 +55,21 @@ fn run(arguments: &Arguments) -> gm::Result<bool> {
     Ok(tallies.iter().all(Tally::holds))
 }
 
+/// The count of a family, which is measured unless it is kept from an earlier run.
 fn tally(family: &Family, arguments: &Arguments) -> gm::Result<Tally> {
+    let Some(folder) = &arguments.keep else { return measured(family, arguments) };
+    let name = family.name.replace([',', ' '], "-");
+    let path = folder.join(format!("{name}-{}-{}.json", arguments.models, arguments.seed));
+    if let Some(kept) = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Tally>(&bytes).ok()) {
+        eprintln!("{} (kept)", kept.row());
+        return Ok(kept);
+    }
+    let found = measured(family, arguments)?;
+    gm::data::write_atomically(&path, |out| Ok(out.write_all(&serde_json::to_vec(&found).unwrap_or_default())?))?;
+    Ok(found)
+}
+
+fn measured(family: &Family, arguments: &Arguments) -> gm::Result<Tally> {
     let one = |i| -> gm::Result<Outcome> {
         let settings = EvalSettings { seed: arguments.seed.wrapping_mul(1_000).wrapping_add(i), ..Default::default() };
         measure(&family.case(i, arguments.seed)?, &settings)

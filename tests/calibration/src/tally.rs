@@ -1,5 +1,7 @@
 //! Counts of the ends that hold.
 
+use serde::{Deserialize, Serialize};
+
 /// An interval beside the exact value, in nats.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -35,7 +37,7 @@ impl Outcome {
 }
 
 /// How the intervals of a family did.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Tally {
     name: String,
     models: usize,

@@ -36,6 +36,11 @@ def check_count(value: Any, name: str, least: int = 0) -> int:
     return int(value)
 
 
+def check_threads(n_threads: Any) -> int | None:
+    """Return a number of threads as an integer; None leaves it to the package."""
+    return None if n_threads is None else check_count(n_threads, "n_threads", 1)
+
+
 def native_rows(X: Rows, name: str = "X", *, binarize: float | None = None, allow_nan: bool = False) -> Any:
     """Return rows as the native part takes them.
 
@@ -69,14 +74,17 @@ def native_rows(X: Rows, name: str = "X", *, binarize: float | None = None, allo
         low, high = int(array.min()), int(array.max())
         if 0 <= low and high <= 1:
             return np.ascontiguousarray(array, dtype=np.uint8)
-    floats = np.ascontiguousarray(array, dtype=np.float32)
+    floats = _float32(array)
     if not allow_nan:
         _refuse_non_finite(floats, name)
     return floats
 
 
 def _dense(X: Rows, name: str) -> np.ndarray:
-    array = np.asarray(X)
+    try:
+        array = np.asarray(X)
+    except ValueError as error:
+        raise ValueError(f"{name} is no array: {error}") from None
     if array.dtype == object:
         try:
             array = array.astype(np.float64)
@@ -95,11 +103,18 @@ def _dense(X: Rows, name: str) -> np.ndarray:
     return array
 
 
+def _float32(array: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # Numbers beyond float32 become infinite, and are refused as such.
+        return np.ascontiguousarray(array, dtype=np.float32)
+
+
 def _refuse_non_finite(array: np.ndarray, name: str) -> None:
     if not np.isfinite(array.sum(dtype=np.float64)) and not np.isfinite(array).all():
         row, unit = np.argwhere(~np.isfinite(array))[0]
         value = "NaN" if np.isnan(array[row, unit]) else "infinity"
-        raise ValueError(f"{name} has {value} in row {row}, column {unit}; only `complete` takes missing values")
+        raise ValueError(
+            f"{name} has {value} at row {row + 1}, column {unit + 1}; only `complete` takes missing values"
+        )
 
 
 def _is_sparse(X: Rows) -> bool:
@@ -119,7 +134,7 @@ def _sparse_rows(X: Rows, name: str, binarize: float | None) -> Any:
     if not rows.has_canonical_format:
         rows = rows.copy()
         rows.sum_duplicates()
-    if rows.nnz and not (rows.data == 0).any() and (rows.data == 1).all() or rows.nnz == 0:
+    if (rows.nnz and not (rows.data == 0).any() and (rows.data == 1).all()) or rows.nnz == 0:
         return rows.indptr.astype(np.int64), rows.indices.astype(np.int64), int(rows.shape[1])
     dense = np.ascontiguousarray(rows.toarray(), dtype=np.float32)
     _refuse_non_finite(dense, name)

@@ -12,12 +12,18 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from . import _native
-from .arrays import Rows, check_count, check_seed, native_rows, split_missing
+from ._native import Chains as NativeChains
+from ._native import Model as NativeModel
+from .arrays import Rows, check_count, check_seed, check_threads, native_rows, split_missing
 from .progress import Bar
 from .results import Diagnostics, Estimate, History, Report, partition_estimate
 
 Callback = Callable[[dict[str, Any]], Any]
 """Called after each evaluation with its figures; a true return value ends training."""
+
+
+_NEVER = 2**62
+"""Epochs between evaluations when only the end of training is to be evaluated."""
 
 
 def load(path: str | os.PathLike[str]) -> Model:
@@ -44,7 +50,7 @@ def fit(kind: str, X: Rows, y: Any = None, **arguments: Any) -> Model:
     return _KINDS[kind].fit(X, y, **arguments)
 
 
-def _wrapped(native: _native.Model, history: History | None = None) -> Model:
+def _wrapped(native: NativeModel, history: History | None = None) -> Model:
     return _KINDS[native.kind]._of(native, history)
 
 
@@ -62,14 +68,14 @@ class Model:
     """
 
     kind: ClassVar[str]
-    _native: _native.Model
+    _native: NativeModel
     history: History | None
 
     def __init__(self) -> None:
         raise TypeError(f"{type(self).__name__} is made by `fit`, `load` or `from_arrays`")
 
     @classmethod
-    def _of(cls, native: _native.Model, history: History | None = None) -> Self:
+    def _of(cls, native: NativeModel, history: History | None = None) -> Self:
         if native.kind != cls.kind:
             raise ValueError(f"this is a model of kind {native.kind}, expected {cls.kind}")
         model = object.__new__(cls)
@@ -130,7 +136,8 @@ class Model:
         n_threads : int, optional
             Threads. They change the speed and no bit. By default DGM_NUM_THREADS, OMP_NUM_THREADS or the cores.
         binarize : float or str, optional
-            A threshold above which values become 1; ``"dynamic"`` (draw anew in every batch) or ``"fixed:SEED"`` (draw once).
+            A threshold above which values become 1; ``"dynamic"`` (draw anew in every batch) or ``"fixed:SEED"`` (draw
+            once).
         start : Model, optional
             The model to start from, in the place of small random weights.
         evaluate_every : int, optional
@@ -172,10 +179,8 @@ class Model:
         >>> rbm.layers, len(rbm.history)
         ([4, 3], 1)
         """
-        epochs = settings.get("epochs", cls.default_settings()["epochs"])
         watched = callback is not None or progress or stop_on is not None
-        total = epochs if isinstance(epochs, (int, np.integer)) and not isinstance(epochs, bool) else 1
-        every = evaluate_every if evaluate_every is not None else (1 if watched else max(int(total), 1))
+        every = evaluate_every if evaluate_every is not None else (1 if watched else _NEVER)
         monitor = {
             "every": check_count(every, "evaluate_every", 1),
             "rows": check_count(evaluate_rows, "evaluate_rows", 1),
@@ -213,14 +218,15 @@ class Model:
                 monitor=monitor,
                 start=None if start is None else start._native,
                 seed=check_seed(seed),
-                threads=n_threads,
+                threads=check_threads(n_threads),
                 event=told,
+                reports=callback is not None or progress,
             )
         finally:
             told.close()
         model = cls._of(native, History(history, outcome["interrupted"], outcome.get("stopped_early", False)))
         if raised is not None:
-            raised.model = model
+            raised.model = model  # type: ignore[attr-defined]
             raise raised
         return model
 
@@ -367,7 +373,7 @@ class GenerativeModel(Model):
                 steps=_optional(steps, "steps", 0),
                 thin=_optional(thin, "thin"),
                 seed=check_seed(seed),
-                threads=n_threads,
+                threads=check_threads(n_threads),
                 progress=bar.call,
             )
         if return_report:
@@ -389,7 +395,7 @@ class GenerativeModel(Model):
     ) -> Chains:
         """Start Markov chains that go on where they stopped; arguments as of `sample`."""
         options = self._chain_options(method, clamp, classes, beta, temperatures)
-        return Chains(self._native.chains(check_count(n, "n", 1), options, check_seed(seed), n_threads))
+        return Chains(self._native.chains(check_count(n, "n", 1), options, check_seed(seed), check_threads(n_threads)))
 
     def _chain_options(
         self,
@@ -463,7 +469,7 @@ class GenerativeModel(Model):
                 _evaluation(evaluation),
                 binarise=binarize if isinstance(binarize, str) else None,
                 train=train,
-                threads=n_threads,
+                threads=check_threads(n_threads),
                 progress=bar.call,
             )
         return Report(fields, log_probs, text)
@@ -473,9 +479,7 @@ class GenerativeModel(Model):
         """Return the names and default values of the settings of `evaluate`."""
         return dict(_native.default_evaluation())
 
-    def log_partition(
-        self, *, n_threads: int | None = None, progress: bool = False, **evaluation: Any
-    ) -> Estimate:
+    def log_partition(self, *, n_threads: int | None = None, progress: bool = False, **evaluation: Any) -> Estimate:
         """Return log Z in nats with its interval; exactly 0 for an SBN, which is normalised.
 
         Parameters
@@ -484,7 +488,9 @@ class GenerativeModel(Model):
             As of `evaluate`.
         """
         with Bar("log Z", progress) as bar:
-            part = self._native.log_partition(_evaluation(evaluation), threads=n_threads, progress=bar.call)
+            part = self._native.log_partition(
+                _evaluation(evaluation), threads=check_threads(n_threads), progress=bar.call
+            )
         found = partition_estimate(part)
         return Estimate(0.0, 0.0, 0.0, "exact", "normalised") if found is None else found
 
@@ -523,7 +529,7 @@ class GenerativeModel(Model):
                 samples=check_count(samples, "samples", 1),
                 steps=check_count(steps, "steps", 1),
                 seed=check_seed(seed),
-                threads=n_threads,
+                threads=check_threads(n_threads),
                 progress=bar.call,
             )
         return list(layers)
@@ -573,14 +579,14 @@ class GenerativeModel(Model):
                 steps=_optional(steps, "steps"),
                 chains=check_count(chains, "chains", 1),
                 seed=check_seed(seed),
-                threads=n_threads,
+                threads=check_threads(n_threads),
                 progress=bar.call,
             )
         return np.where(mask, means, values.astype(np.float32))
 
     def reconstruct(self, X: Rows, *, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """Return means of the visible units given one draw of the hidden units, of shape [samples, units]."""
-        return self._native.reconstruct(native_rows(X), seed=check_seed(seed), threads=n_threads)
+        return self._native.reconstruct(native_rows(X), seed=check_seed(seed), threads=check_threads(n_threads))
 
     def convert(self, kind: str) -> Model:
         """Return the same distribution as a model of another kind, where there is one."""
@@ -590,7 +596,9 @@ class GenerativeModel(Model):
 class _Undirected(GenerativeModel):
     def gibbs(self, v: Rows, steps: int = 1, *, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """Run block Gibbs sampling from visible states, and return visible states of the same shape."""
-        return self._native.gibbs(native_rows(v, "v"), check_count(steps, "steps"), seed=check_seed(seed), threads=n_threads)
+        return self._native.gibbs(
+            native_rows(v, "v"), check_count(steps, "steps"), seed=check_seed(seed), threads=check_threads(n_threads)
+        )
 
 
 class RBM(_Undirected):
@@ -608,7 +616,7 @@ class RBM(_Undirected):
         -------
         array of float64 of shape [samples]
         """
-        return self._native.free_energy(native_rows(X), threads=n_threads)
+        return self._native.free_energy(native_rows(X), threads=check_threads(n_threads))
 
     def pseudo_log_likelihood(
         self, X: Rows, *, stochastic: bool = False, seed: int = 0, n_threads: int | None = None
@@ -622,12 +630,12 @@ class RBM(_Undirected):
             Estimate it from one unit of each row, drawn at random.
         """
         return self._native.pseudo_log_likelihood(
-            native_rows(X), stochastic=bool(stochastic), seed=check_seed(seed), threads=n_threads
+            native_rows(X), stochastic=bool(stochastic), seed=check_seed(seed), threads=check_threads(n_threads)
         )
 
     def log_class_probs(self, X: Rows, *, n_threads: int | None = None) -> np.ndarray:
         """Return log p(class | row) of a model with label units, of shape [samples, classes]."""
-        return self._native.log_class_probs(native_rows(X), threads=n_threads)
+        return self._native.log_class_probs(native_rows(X), threads=check_threads(n_threads))
 
 
 class SBN(GenerativeModel):
@@ -649,7 +657,7 @@ class DBN(_Undirected):
 
     def log_class_probs(self, X: Rows, *, n_threads: int | None = None) -> np.ndarray:
         """Return log p(class | row) of a model with label units, of shape [samples, classes]."""
-        return self._native.log_class_probs(native_rows(X), threads=n_threads)
+        return self._native.log_class_probs(native_rows(X), threads=check_threads(n_threads))
 
 
 class Classifier(Model):
@@ -659,17 +667,17 @@ class Classifier(Model):
 
     def log_class_probs(self, X: Rows, *, n_threads: int | None = None) -> np.ndarray:
         """Return log p(class | row), of shape [samples, classes]."""
-        return self._native.log_class_probs(native_rows(X), threads=n_threads)
+        return self._native.log_class_probs(native_rows(X), threads=check_threads(n_threads))
 
     def predict(self, X: Rows, *, n_threads: int | None = None) -> np.ndarray:
         """Return the most probable class of each row."""
-        return np.asarray(self.log_class_probs(X, n_threads=n_threads).argmax(axis=1))
+        return np.asarray(self.log_class_probs(X, n_threads=check_threads(n_threads)).argmax(axis=1))
 
 
 class Chains:
     """Markov chains of a model, which go on where they stopped. Made by `GenerativeModel.chains`."""
 
-    def __init__(self, native: _native.Chains) -> None:
+    def __init__(self, native: NativeChains) -> None:
         self._native = native
 
     def advance(self, sweeps: int = 1) -> float:
