@@ -16,6 +16,9 @@ pub(crate) struct Python {
     /// The interpreter that makes the virtual environment.
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     python: String,
+    /// The profile of the build. With `test` it takes what the tests of the workspace have built.
+    #[arg(long, value_name = "NAME", default_value = "release")]
+    profile: String,
     /// Only builds the wheel, and prints its path.
     #[arg(long)]
     wheel: bool,
@@ -35,7 +38,7 @@ impl Python {
     pub(crate) fn run(&self) -> Result<()> {
         let place = absolute(&target().join("python"))?;
         let python = self.environment(&place)?;
-        let wheel = wheel(&python, &place)?;
+        let wheel = wheel(&python, &self.profile, &place)?;
         println!("{}", wheel.display());
         if self.wheel {
             return Ok(());
@@ -72,12 +75,12 @@ impl Python {
 }
 
 /// Builds the wheel, and returns its path.
-fn wheel(python: &str, place: &Path) -> Result<PathBuf> {
+fn wheel(python: &str, profile: &str, place: &Path) -> Result<PathBuf> {
     let wheels = place.join("wheels");
     if wheels.exists() {
         fs::remove_dir_all(&wheels)?;
     }
-    let build = ["-m", "maturin", "build", "--release", "--quiet", "--out"];
+    let build = ["-m", "maturin", "build", "--quiet", "--profile", profile, "--out"];
     let manifest = text(&root().join(PACKAGE).join("Cargo.toml"));
     Step::new("wheel", python, build).args([text(&wheels), "--manifest-path".into(), manifest]).run()?;
     let mut found = fs::read_dir(&wheels)?.map(|file| Ok(file?.path()));

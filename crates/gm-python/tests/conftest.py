@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import signal
+from collections.abc import Iterator
 
 import dgm
 import numpy as np
 import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interrupts() -> Iterator[None]:
+    """Take SIGINT, which a shell lets its background jobs ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

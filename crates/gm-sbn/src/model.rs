@@ -96,6 +96,33 @@ impl Sbn {
         Self::new(stack, Some(net))
     }
 
+    /// The same net with this bias for all hidden units, of the net itself and of its recognition net.
+    ///
+    /// A bias well below 0 starts hidden units mostly off. Units that are on for half of the rows whatever these are become
+    /// part of the biases of the layer below, and the upper layers then have nothing left to learn.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NonFinite`](gm_core::Error::NonFinite) for a bias that is no number.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_sbn::Sbn;
+    ///
+    /// let sbn = Sbn::initial(&[0.5; 4], &[3, 2], 1.0, &gm_core::Streams::new(7))?.with_hidden_bias(-3.0)?;
+    /// assert_eq!((sbn.stack().bias(0)[0], sbn.stack().bias(2)[1]), (0.0, -3.0));
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn with_hidden_bias(mut self, bias: f32) -> Result<Self> {
+        check_finite("Sbn::with_hidden_bias", "bias", &[bias])?;
+        for l in 1..=self.depth() {
+            self.stack.bias_mut(l).fill(bias);
+            self.recognition.iter_mut().for_each(|net| net.bias_mut(l).fill(bias));
+        }
+        Ok(self)
+    }
+
     /// Takes a model as files hold it.
     ///
     /// # Errors

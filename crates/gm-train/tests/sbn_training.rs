@@ -38,6 +38,21 @@ fn law_every_rule_learns_bars_and_stripes() {
 }
 
 #[test]
+fn law_hidden_units_begin_with_the_bias_of_the_settings() {
+    let bars = Dataset::builtin("bars-and-stripes:3").unwrap();
+    for hidden_bias in [0.0, -3.0] {
+        let settings = SbnSettings { hidden_bias, epochs: 1, learning_rate: 1e-12, ..settings(SbnRule::Reweighted) };
+        let fit = fit_sbn(&bars, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved).unwrap();
+        let net = fit.model.recognition().unwrap();
+        let biases = (1..=2).flat_map(|l| [fit.model.stack().bias(l).as_slice(), net.bias(l).as_slice()]);
+        assert!(biases.flatten().all(|bias| (bias - hidden_bias).abs() < 1e-6), "{hidden_bias}");
+    }
+    let settings = SbnSettings { hidden_bias: f32::NAN, ..settings(SbnRule::Reweighted) };
+    let error = fit_sbn(&bars, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved).unwrap_err();
+    assert!(error.to_string().contains("`bias` is NaN"), "{error}");
+}
+
+#[test]
 fn table_early_stopping_judges_by_the_bound_and_gives_the_best_model_back() {
     let digits = Dataset::builtin("digits").unwrap();
     let settings = SbnSettings { hidden: vec![40], learning_rate: 0.03, epochs: 60, ..settings(SbnRule::Reweighted) };

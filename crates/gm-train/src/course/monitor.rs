@@ -37,8 +37,7 @@ pub enum StopOn {
     Never,
     /// The exact mean log-likelihood, of models that enumerate up to 20 units for it.
     LogLikelihood,
-    /// The mean log-likelihood with log Z estimated along training, of restricted Boltzmann machines that are too large to
-    /// enumerate.
+    /// The mean log-likelihood with log Z estimated along training, of RBMs that are too large to enumerate.
     EstimatedLogLikelihood,
     /// The importance-weighted bound, of models with a recognition net.
     ImportanceWeighted,
@@ -48,8 +47,7 @@ pub enum StopOn {
     ErrorRate,
     /// The mean of -log p of the label, of classifiers.
     CrossEntropy,
-    /// The gap between the free energies of validation and training rows, with its limit in nats. It is 0 for data whose splits hold
-    /// the same rows, such as bars and stripes.
+    /// The gap between free energies of validation and training rows, with its limit in nats; 0 for splits of the same rows.
     FreeEnergyGap(f64),
 }
 

@@ -63,7 +63,8 @@ impl SbnLearner {
     /// Those of [`SbnSettings::check`], and of [`start_from`](Self::start_from).
     pub fn new(visible_means: &[f32], settings: &SbnSettings, streams: &Streams) -> Result<Self> {
         settings.check()?;
-        Self::start_from(Sbn::initial(visible_means, &settings.hidden, settings.init_scale, streams)?, settings)
+        let initial = Sbn::initial(visible_means, &settings.hidden, settings.init_scale, streams)?;
+        Self::start_from(initial.with_hidden_bias(settings.hidden_bias)?, settings)
     }
 
     /// A given model, to be trained further.

@@ -1,7 +1,7 @@
 //! How a sigmoid belief net is trained.
 
 use gm_ascent::{OptimiserSettings, Pace, Ranges, Rate, Regularise};
-use gm_core::{ModelKind, Recognition, Stack, Streams};
+use gm_core::{ModelKind, Streams};
 use gm_data::Dataset;
 use gm_sbn::Sbn;
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,8 @@ pub struct SbnSettings {
     pub optimiser: OptimiserSettings,
     /// Standard deviation of the first weights times the root of a unit's inputs.
     pub init_scale: f32,
+    /// The biases of hidden units at the start, of the net and of its recognition net.
+    pub hidden_bias: f32,
     /// Penalties on the weights of both nets.
     pub regularise: Regularise,
 }
@@ -71,6 +73,7 @@ impl Default for SbnSettings {
             warm_up: 0.0,
             optimiser: OptimiserSettings::adam(),
             init_scale: 1.0,
+            hidden_bias: 0.0,
             regularise: Regularise::default(),
         }
     }
@@ -157,11 +160,7 @@ impl ModelSettings for SbnSettings {
         Ok(Box::new(match origin {
             Origin::Random => SbnLearner::new(visible_means, self, streams)?,
             Origin::Model(model) => SbnLearner::start_from(Sbn::from_data(model.clone())?, self)?,
-            Origin::State(_) => {
-                let layers = self.layers(visible_means.len());
-                let blank = Sbn::new(Stack::zeros(&layers)?, Some(Recognition::zeros(&layers)?))?;
-                SbnLearner::start_from(blank, self)?
-            }
+            Origin::State(_) => SbnLearner::start_from(Sbn::initial(visible_means, &self.hidden, 0.0, streams)?, self)?,
         }))
     }
 }

@@ -39,6 +39,9 @@ pub(super) struct SbnOptions {
     /// The standard deviation of the first weights, times the square root of the number of a unit's inputs [default: 1]
     #[arg(long, value_name = "X")]
     init_scale: Option<f32>,
+    /// The biases of hidden units at the start, such as -3, with which they are mostly off [default: 0]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    hidden_bias: Option<f32>,
 }
 
 impl Options for SbnOptions {
@@ -65,6 +68,7 @@ impl Options for SbnOptions {
             warm_up: shared.warm_up.unwrap_or(usual.warm_up),
             optimiser: self.optimiser.unwrap_or(usual.optimiser),
             init_scale: self.init_scale.unwrap_or(usual.init_scale),
+            hidden_bias: self.hidden_bias.unwrap_or(usual.hidden_bias),
             regularise: shared.regularise(),
         }))
     }
