@@ -75,6 +75,11 @@ impl Ranges {
         self.require(number >= 0.0 && number.is_finite(), arg, value, "finite numbers of 0 or more")
     }
 
+    /// A finite number.
+    pub fn finite(self, arg: &'static str, value: impl Into<f64> + Display + Copy) -> Self {
+        self.require(value.into().is_finite(), arg, value, "finite numbers")
+    }
+
     /// A number from 0 to 1.
     pub fn share(self, arg: &'static str, value: impl Into<f64> + Display + Copy) -> Self {
         self.require((0.0..=1.0).contains(&value.into()), arg, value, "0 to 1")
@@ -122,7 +127,8 @@ mod tests {
             text(of().in_toml([("a", 1), ("b", 1 << 63)])),
             format!("S: `b` is {}, allowed: whole numbers below 2^63", 1_u64 << 63)
         );
-        assert!(of().in_utf8([("a", Path::new("b"))]).check().is_ok());
+        assert!(of().finite("a", -1.0_f32).in_utf8([("a", Path::new("b"))]).check().is_ok());
+        assert_eq!(text(of().finite("a", f64::INFINITY)), "S: `a` is inf, allowed: finite numbers");
         assert_eq!(text(of().filled::<u8>("a", &[], "one or more")), "S: `a` is empty, allowed: one or more");
         assert_eq!(text(of().not_negative("a", -0.1_f32)), "S: `a` is -0.1, allowed: finite numbers of 0 or more");
         assert_eq!(text(of().share("a", -0.5_f32)), "S: `a` is -0.5, allowed: 0 to 1");

@@ -77,6 +77,20 @@ impl Model {
         }
     }
 
+    /// Means of the hidden units of an RBM of binary units given values between 0 and 1 as they are.
+    fn means_given_grey(&self, rows: &Rows<'_>, job: Conversion<'_>) -> PyResult<Option<gm::core::Matrix>> {
+        let Kept::Generative(gm::eval::Model::Rbm(rbm)) = &self.kept else { return Ok(None) };
+        if rbm.units().kind() != gm::core::VisibleKind::Bernoulli || rows.units() != rbm.visible() {
+            return Ok(None);
+        }
+        let split = rows.split(job, false, None)?;
+        if split.is_binary() {
+            return Ok(None);
+        }
+        let all: Vec<u32> = (0..split.len() as u32).collect();
+        job.inside(|| Ok(rbm.mean_h_from_v(&split.to_matrix(&all)))).map(Some)
+    }
+
     /// Rows of the argument for this model.
     fn batch(
         &self,
@@ -333,7 +347,11 @@ impl Model {
         threads: Option<i64>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Means<'py>> {
-        let batch = self.batch(&rows, None, "posterior_mean", Conversion { py, name: "X", threads })?;
+        let job = Conversion { py, name: "X", threads };
+        if let Some(means) = self.means_given_grey(&rows, job)? {
+            return Ok((vec![array(py, means)?], "exact", None));
+        }
+        let batch = self.batch(&rows, None, "posterior_mean", job)?;
         let (model, streams) = (self.generative("posterior_mean")?, Streams::new(seed));
         let method = method.map(str::parse).transpose().map_err(|e: gm::eval::Error| to_python(e.into()))?;
         let settings = PosteriorSettings { method, samples, steps };

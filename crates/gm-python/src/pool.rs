@@ -41,9 +41,13 @@ fn threads(given: Option<i64>) -> PyResult<usize> {
             _ => Err(PyValueError::new_err(format!("n_threads is {given}, allowed: None or 1 to {MOST_THREADS}"))),
         };
     }
-    let of_variable = |name| std::env::var(name).ok()?.parse().ok().filter(|count| (1..=MOST_THREADS).contains(count));
+    let count = |text: String| text.parse().ok().filter(|count| (1..=MOST_THREADS).contains(count));
+    if let Ok(text) = std::env::var("DGM_NUM_THREADS") {
+        let refused = || PyValueError::new_err(format!("DGM_NUM_THREADS is {text}, allowed: 1 to {MOST_THREADS}"));
+        return count(text.clone()).ok_or_else(refused);
+    }
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    Ok(["DGM_NUM_THREADS", "OMP_NUM_THREADS"].into_iter().find_map(of_variable).unwrap_or_else(cores))
+    Ok(std::env::var("OMP_NUM_THREADS").ok().and_then(count).unwrap_or_else(cores))
 }
 
 /// The pool of this process with so many threads.

@@ -176,7 +176,7 @@ METHODS = {
     "width": (lambda m: m.log_prob(X[:, :4]), "X has 4 features, but the model has 9"),
     "free_energy_width": (lambda m: m.free_energy(np.zeros((2, 10))), "X has 10 features"),
     "nan": (lambda m: m.free_energy(with_value(np.nan)), "X has NaN"),
-    "range": (lambda m: m.free_energy(with_value(7.0)), "X: value 7"),
+    "range": (lambda m: m.log_prob(with_value(7.0)), "X: value 7"),
     "gibbs_name": (lambda m: m.gibbs(X[0]), "v has 1 dimensions"),
     "gibbs_steps": (lambda m: m.gibbs(X, -1), "steps is -1"),
     "posterior_method": (lambda m: m.posterior_mean(X, method="gibbs"), "gibbs|exact"),

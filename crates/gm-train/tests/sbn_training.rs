@@ -49,7 +49,7 @@ fn law_hidden_units_begin_with_the_bias_of_the_settings() {
     }
     let settings = SbnSettings { hidden_bias: f32::NAN, ..settings(SbnRule::Reweighted) };
     let error = fit_sbn(&bars, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved).unwrap_err();
-    assert!(error.to_string().contains("`bias` is NaN"), "{error}");
+    assert!(error.to_string().contains("`hidden_bias` is NaN, allowed: finite numbers"), "{error}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,10 @@ def native_rows(X: Rows, name: str = "X", *, binarize: float | None = None, allo
     array = _dense(X, name)
     if binarize is not None:
         return np.ascontiguousarray(array > binarize)
-    if array.dtype == np.bool_ or array.dtype == np.uint8:
+    if array.dtype == np.bool_:
         return np.ascontiguousarray(array)
+    if array.dtype == np.uint8:
+        return _grey(array, name)
     if np.issubdtype(array.dtype, np.integer):
         low, high = int(array.min()), int(array.max())
         if 0 <= low and high <= 1:
@@ -81,10 +84,15 @@ def native_rows(X: Rows, name: str = "X", *, binarize: float | None = None, allo
 
 
 def _dense(X: Rows, name: str) -> np.ndarray:
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        X = np.ma.filled(X.astype(np.float64), np.nan)
     try:
         array = np.asarray(X)
-    except ValueError as error:
-        raise ValueError(f"{name} is no array: {error}") from None
+        if array.dtype == object and hasattr(X, "to_numpy"):
+            # Columns of a data frame that can hold missing values.
+            array = X.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is no array of numbers: {error}") from None
     if array.dtype == object:
         try:
             array = array.astype(np.float64)
@@ -136,17 +144,42 @@ def _sparse_rows(X: Rows, name: str, binarize: float | None) -> Any:
         rows.sum_duplicates()
     if (rows.nnz and not (rows.data == 0).any() and (rows.data == 1).all()) or rows.nnz == 0:
         return rows.indptr.astype(np.int64), rows.indices.astype(np.int64), int(rows.shape[1])
-    dense = np.ascontiguousarray(rows.toarray(), dtype=np.float32)
-    _refuse_non_finite(dense, name)
-    return dense
+    dense = rows.toarray()
+    if dense.dtype == np.uint8:
+        return _grey(dense, name)
+    floats = _float32(dense)
+    _refuse_non_finite(floats, name)
+    return floats
 
 
-def split_missing(X: Rows, missing: Any = None) -> tuple[np.ndarray, np.ndarray]:
+FAINT = 100
+"""Grey levels all below this are taken for a mistake, such as digits of 0 to 16 or a column of indices."""
+
+
+def _grey(array: np.ndarray, name: str) -> np.ndarray:
+    high = int(array.max())
+    if 1 < high < FAINT:
+        text = "uint8 values above 1 are grey levels of 0 to 255; for others give floats of 0 to 1, or `binarize`"
+        warnings.warn(f"{name} has values up to {high}: {text}", stacklevel=4)
+    return np.ascontiguousarray(array)
+
+
+def check_states(rows: Any, name: str) -> Any:
+    """Return rows in the form of the native part, or raise ValueError if they are no zeros and ones."""
+    if isinstance(rows, np.ndarray) and rows.dtype != np.bool_ and not ((rows == 0) | (rows == 1)).all():
+        raise ValueError(f"{name} has other values than 0 and 1, allowed: zeros and ones, such as those of X > 0.5")
+    return rows
+
+
+def split_missing(X: Rows, missing: Any = None, name: str = "X") -> tuple[np.ndarray, np.ndarray]:
     """Return rows with 0 in the place of missing values, and the mask of missing values.
 
-    NaN is missing; ``missing`` is a mask of the shape of the rows or of one row.
+    NaN and masked values are missing; grey levels of uint8 become numbers of 0 to 1; ``missing`` is a mask of the shape
+    of the rows or of one row.
     """
-    array = _dense(X, "X")
+    array = _dense(X.toarray() if _is_sparse(X) else X, name)
+    if array.dtype == np.uint8 and array.max() > 1:
+        array = array / np.float32(255)
     mask = np.isnan(array) if np.issubdtype(array.dtype, np.floating) else np.zeros(array.shape, dtype=bool)
     if missing is not None:
         given = np.asarray(missing)

@@ -44,7 +44,10 @@ def load_digits(threshold: float = 8) -> tuple[np.ndarray, np.ndarray]:
     X : array of uint8 of shape [1797, 64]
     y : array of int64 of shape [1797]
     """
-    from sklearn.datasets import load_digits as load
+    try:
+        from sklearn.datasets import load_digits as load
+    except ImportError as error:
+        raise ImportError("load_digits needs scikit-learn: pip install scikit-learn") from error
 
     X, y = load(return_X_y=True)
     return (X >= threshold).astype(np.uint8), y

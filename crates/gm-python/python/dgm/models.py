@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import os
@@ -14,7 +15,7 @@ import numpy as np
 from . import _native
 from ._native import Chains as NativeChains
 from ._native import Model as NativeModel
-from .arrays import Rows, check_count, check_seed, check_threads, native_rows, split_missing
+from .arrays import Rows, check_count, check_seed, check_states, check_threads, native_rows, split_missing
 from .progress import Bar
 from .results import Diagnostics, Estimate, History, Report, partition_estimate
 
@@ -188,10 +189,17 @@ class Model:
             "stop_on": "never" if stop_on is None else stop_on,
         }
         threshold = _threshold(binarize)
+        if stop_on is not None and not isinstance(stop_on, str):
+            raise ValueError(f"stop_on is {stop_on!r}, allowed: None or a rule such as 'pseudo-likelihood'")
+        if y is not None and cls.kind in ("sbn", "dbm"):
+            raise ValueError(f"y is given, allowed: None for {cls.__name__}, which has no label units")
+        if y_val is not None and (X_val is None or y is None):
+            raise ValueError("y_val is given, allowed: together with X_val and y")
         if callback is not None and not callable(callback):
             raise ValueError(f"callback is {callback!r}, allowed: None or a function of a dictionary of figures")
         if start is not None and not isinstance(start, Model):
             raise ValueError(f"start is {start!r}, allowed: None or a model")
+        settings = cls._completed(settings, start)
         reals = str(settings.get("visible", "")).startswith(("gaussian", "softmax"))
         if reals and binarize is not None:
             raise ValueError("binarize is given, allowed: None for gaussian and softmax units")
@@ -213,7 +221,7 @@ class Model:
                 weights=_weights(sample_weight),
                 valid=valid,
                 valid_labels=None if valid is None else _labels(y_val, len_of(valid), "y_val"),
-                image=image,
+                image=None if image is None else (check_count(image[0], "image", 1), check_count(image[1], "image", 1)),
                 binarise=binarize if isinstance(binarize, str) else None,
                 monitor=monitor,
                 start=None if start is None else start._native,
@@ -222,6 +230,10 @@ class Model:
                 event=told,
                 reports=callback is not None or progress,
             )
+        except _native.ModelFileError as error:
+            raise ValueError(f"start: {error}") from None
+        except ValueError as error:
+            raise _explained(error, cls) from None
         finally:
             told.close()
         model = cls._of(native, History(history, outcome["interrupted"], outcome.get("stopped_early", False)))
@@ -229,6 +241,22 @@ class Model:
             raised.model = model  # type: ignore[attr-defined]
             raise raised
         return model
+
+    @classmethod
+    def _completed(cls, settings: Mapping[str, Any], start: Model | None) -> dict[str, Any]:
+        """Return settings with the hidden units of the first model, and with a list where one layer is a number."""
+        settings = dict(settings)
+        if (
+            start is not None
+            and start.kind == cls.kind
+            and "hidden" not in settings
+            and cls.kind in ("rbm", "sbn", "dbm")
+        ):
+            settings["hidden"] = start.layers[1] if cls.kind == "rbm" else start.layers[1:]
+        hidden = settings.get("hidden")
+        if cls.kind != "rbm" and isinstance(hidden, (int, np.integer)) and not isinstance(hidden, bool):
+            settings["hidden"] = [hidden]
+        return settings
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -262,6 +290,12 @@ class Model:
         >>> dgm.RBM.from_arrays(arrays).layers
         [4, 3]
         """
+        if not hasattr(arrays, "keys"):
+            raise ValueError(f"arrays is {type(arrays).__name__}, allowed: arrays by the names of model files")
+        arrays = {name: arrays[name] for name in arrays.keys()}
+        arrays.pop("model", None)
+        visible = _text(arrays.pop("visible", visible))
+        arrays = {name: values for name, values in arrays.items() if np.asarray(values).dtype.kind in "fiub"}
         buffer = io.BytesIO()
         tensors = {name: np.ascontiguousarray(values, dtype=np.float32) for name, values in arrays.items()}
         np.savez(buffer, **tensors, model=np.array(cls.kind), visible=np.array(visible))  # type: ignore[arg-type]
@@ -273,12 +307,19 @@ class Model:
             return {name: file[name] for name in file.files if file[name].dtype.kind == "f"}
 
     def weights(self, layer: int = 0) -> np.ndarray:
-        """Return the weights between a layer and the one above, of shape [units above, units of the layer]."""
-        return self._native.weights(check_count(layer, "layer"))
+        """Return the weights between a layer and the one above, of shape [units above, units of the layer].
+
+        `to_arrays` has the transpose, as model files have it.
+        """
+        if check_count(layer, "layer") > len(self.layers) - 2:
+            raise ValueError(f"layer is {layer}, allowed: 0 to {len(self.layers) - 2}")
+        return self._native.weights(layer)
 
     def bias(self, layer: int) -> np.ndarray:
         """Return the biases of a layer; layer 0 is the visible one."""
-        return self._native.bias(check_count(layer, "layer"))
+        if check_count(layer, "layer") > len(self.layers) - 1:
+            raise ValueError(f"layer is {layer}, allowed: 0 to {len(self.layers) - 1}")
+        return self._native.bias(layer)
 
     @property
     def layers(self) -> list[int]:
@@ -315,7 +356,7 @@ class GenerativeModel(Model):
 
     @property
     def visible_kind(self) -> str:
-        """The kind of visible units: ``bernoulli``, ``gaussian``, ``softmax:K`` or ``labelled:K``."""
+        """The visible units: ``bernoulli``, ``gaussian``, ``softmax:K``, or ``bernoulli+softmax:K`` with labels."""
         return str(self._native.visible_kind)
 
     def sample(
@@ -343,7 +384,8 @@ class GenerativeModel(Model):
         n : int
             Rows to draw.
         steps, chains, thin : int, optional
-            Sweeps before the first draw, number of chains, and sweeps between draws of a chain.
+            Sweeps before the first draw (1,000 by default), number of chains (one a row), and sweeps between draws of
+            a chain (a tenth of ``steps``). Draws of an SBN are independent and need none of them.
         means : bool
             Return means of the visible units in the place of states.
         method : str, optional
@@ -363,7 +405,7 @@ class GenerativeModel(Model):
         -------
         array of float32 of shape [n, units]
         """
-        options = self._chain_options(method, clamp, classes, beta, temperatures)
+        options = self._chain_options(n, method, clamp, classes, beta, temperatures)
         with Bar("samples", progress) as bar:
             rows, report = self._native.sample(
                 check_count(n, "n", 1),
@@ -394,11 +436,12 @@ class GenerativeModel(Model):
         n_threads: int | None = None,
     ) -> Chains:
         """Start Markov chains that go on where they stopped; arguments as of `sample`."""
-        options = self._chain_options(method, clamp, classes, beta, temperatures)
+        options = self._chain_options(n, method, clamp, classes, beta, temperatures)
         return Chains(self._native.chains(check_count(n, "n", 1), options, check_seed(seed), check_threads(n_threads)))
 
     def _chain_options(
         self,
+        n: int,
         method: str | None,
         clamp: Any,
         classes: Sequence[int] | None,
@@ -407,18 +450,26 @@ class GenerativeModel(Model):
     ) -> dict[str, Any]:
         given = None
         if clamp is not None:
-            values, free = split_missing(np.atleast_2d(np.asarray(clamp)))
-            given = {"values": native_rows(values, "clamp"), "mask": ~free}
+            clamp = clamp if hasattr(clamp, "tocsr") or hasattr(clamp, "columns") else np.atleast_2d(np.asarray(clamp))
+            values, free = split_missing(clamp, name="clamp")
+            if len(values) not in (1, n):
+                raise ValueError(f"clamp has {len(values)} rows, allowed: 1 or {n}")
+            given = {"values": check_states(native_rows(values, "clamp"), "clamp"), "mask": ~free}
         return {
             "method": method,
             "clamp": given,
-            "classes": None if classes is None else [check_count(c, "classes") for c in classes],
-            "beta": beta,
+            "classes": None
+            if classes is None
+            else [check_count(c, "classes") for c in np.atleast_1d(classes).tolist()],
+            "beta": _number(beta, "beta"),
             "temperatures": _optional(temperatures, "temperatures"),
         }
 
     def log_prob(self, X: Rows, *, binarize: float | str | None = None, **evaluation: Any) -> np.ndarray:
         """Return log p of each row in nats: exact where it can be enumerated, else an estimate or a bound.
+
+        Zeros and ones are drawn from values between 0 and 1 once, by the place of the row, unless ``binarize`` says
+        how.
 
         Parameters
         ----------
@@ -510,9 +561,12 @@ class GenerativeModel(Model):
         Parameters
         ----------
         X : array of shape [samples, units]
+            Values between 0 and 1 are taken as they are by RBMs. For the other models zeros and ones are drawn from
+            them once, by the place of the row.
         method : str, optional
-            ``"exact"``, ``"gibbs"``, ``"mean-field"``, ``"importance"`` or ``"recognition"``; by default what suits the
-            model.
+            ``"exact"``, ``"gibbs"``, ``"mean-field"``, ``"importance"`` or ``"recognition"``. The default is exact for
+            an RBM, mean field for a DBM, the recognition net for a DBN, and for an SBN enumeration of up to 12 hidden
+            units, else importance sampling, else Gibbs sampling. Draws for a row depend on its place among the rows.
         samples : int
             Draws of the recognition net.
         steps : int
@@ -586,7 +640,12 @@ class GenerativeModel(Model):
 
     def reconstruct(self, X: Rows, *, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """Return means of the visible units given one draw of the hidden units, of shape [samples, units]."""
-        return self._native.reconstruct(native_rows(X), seed=check_seed(seed), threads=check_threads(n_threads))
+        return self._native.reconstruct(self._states(X), seed=check_seed(seed), threads=check_threads(n_threads))
+
+    def _states(self, X: Rows, name: str = "X") -> Any:
+        """Return rows for a method that draws nothing from values between 0 and 1."""
+        rows = native_rows(X, name)
+        return check_states(rows, name) if self.visible_kind.startswith("bernoulli") else rows
 
     def convert(self, kind: str) -> Model:
         """Return the same distribution as a model of another kind, where there is one."""
@@ -597,7 +656,7 @@ class _Undirected(GenerativeModel):
     def gibbs(self, v: Rows, steps: int = 1, *, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """Run block Gibbs sampling from visible states, and return visible states of the same shape."""
         return self._native.gibbs(
-            native_rows(v, "v"), check_count(steps, "steps"), seed=check_seed(seed), threads=check_threads(n_threads)
+            self._states(v, "v"), check_count(steps, "steps"), seed=check_seed(seed), threads=check_threads(n_threads)
         )
 
 
@@ -616,7 +675,7 @@ class RBM(_Undirected):
         -------
         array of float64 of shape [samples]
         """
-        return self._native.free_energy(native_rows(X), threads=check_threads(n_threads))
+        return self._native.free_energy(self._states(X), threads=check_threads(n_threads))
 
     def pseudo_log_likelihood(
         self, X: Rows, *, stochastic: bool = False, seed: int = 0, n_threads: int | None = None
@@ -630,7 +689,7 @@ class RBM(_Undirected):
             Estimate it from one unit of each row, drawn at random.
         """
         return self._native.pseudo_log_likelihood(
-            native_rows(X), stochastic=bool(stochastic), seed=check_seed(seed), threads=check_threads(n_threads)
+            self._states(X), stochastic=bool(stochastic), seed=check_seed(seed), threads=check_threads(n_threads)
         )
 
     def log_class_probs(self, X: Rows, *, n_threads: int | None = None) -> np.ndarray:
@@ -753,6 +812,12 @@ def len_of(rows: Any) -> int:
     return len(rows[0]) - 1 if isinstance(rows, tuple) else len(rows)
 
 
+def _text(value: Any) -> str:
+    """Return a text of a file of NumPy, which may hold it as bytes."""
+    array = np.asarray(value)
+    return bytes(array.astype(np.uint8)).decode() if array.dtype.kind in "ui" else str(array)
+
+
 def _plain(value: Any) -> Any:
     """Return a setting as plain Python: scalars and arrays of NumPy become numbers and lists, paths become text."""
     if isinstance(value, (np.generic, np.ndarray)):
@@ -777,6 +842,17 @@ def _checked(settings: dict[str, Any], usual: Mapping[str, Any]) -> dict[str, An
         elif expected in (bool, str) and not isinstance(value, expected):
             raise ValueError(f"{name} is {value!r}, allowed: {'True or False' if expected is bool else 'text'}")
     return settings
+
+
+def _explained(error: ValueError, cls: type[Model]) -> ValueError:
+    """Return an error of a setting that is unknown with all names that `fit` knows."""
+    text = str(error)
+    if not text.startswith("unknown field"):
+        return error
+    names = [f"`{name}`" for name in sorted(cls.default_settings())]
+    known = "" if "expected" in text else f", expected one of {', '.join(names)}"
+    own = [name for name, part in inspect.signature(cls.fit).parameters.items() if part.kind is part.KEYWORD_ONLY]
+    return ValueError(f"{text}{known}; other arguments of fit: {', '.join(own)}")
 
 
 def _labels(y: Any, rows: int, name: str) -> list[int] | None:
@@ -812,6 +888,14 @@ def _threshold(binarize: Any) -> float | None:
     if not number or not np.isfinite(binarize):
         raise ValueError(f"binarize is {binarize!r}, allowed: None, a threshold, 'dynamic' or 'fixed:SEED'")
     return float(binarize)
+
+
+def _number(value: Any, name: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise ValueError(f"{name} is {value!r}, allowed: a number")
+    return float(value)
 
 
 def _optional(value: Any, name: str, least: int = 1) -> int | None:

@@ -86,10 +86,8 @@ impl SbnSettings {
     ///
     /// [`gm_core::Error::Param`] naming the setting, its value and what is allowed.
     pub fn check(&self) -> Result<()> {
-        let allowed = match self.rule {
-            SbnRule::Vimco => "2 or more for the rule vimco",
-            _ => "2 or more for the rule vargrad",
-        };
+        let vimco = self.rule == SbnRule::Vimco;
+        let allowed = if vimco { "2 or more for the rule vimco" } else { "2 or more for the rule vargrad" };
         Ranges::of("SbnSettings")
             .filled("hidden", &self.hidden, "one layer or more")
             .counts(ModelSettings::counts(self))
@@ -97,6 +95,7 @@ impl SbnSettings {
             .positive("learning_rate", self.learning_rate)
             .not_negative("warm_up", self.warm_up)
             .not_negative("init_scale", self.init_scale)
+            .finite("hidden_bias", self.hidden_bias)
             .share("sleep", self.sleep)
             .check()?;
         self.optimiser.check()?;

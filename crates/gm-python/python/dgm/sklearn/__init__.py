@@ -22,6 +22,12 @@ Examples
 (-3.6, 'exact')
 """
 
+try:
+    import scipy  # noqa: F401
+    import sklearn  # noqa: F401
+except ImportError as error:
+    raise ImportError("dgm.sklearn needs scikit-learn and SciPy: pip install scikit-learn scipy") from error
+
 from .classifier import Classifier
 from .deep import DBM, DBN, SBN
 from .drop_in import BernoulliRBM
