@@ -135,7 +135,7 @@ fn flip_paths(settings: &RbmSettings, seeds: [u64; 2]) -> [Vec<f64>; 2] {
         path(&fit(
             &dataset(rows),
             settings,
-            &FitOptions { start: Some(start.to_data().unwrap()), ..Default::default() },
+            &FitOptions { start: Some(start.to_data().expect("finite parameters")), ..Default::default() },
             seed,
         ))
     };
