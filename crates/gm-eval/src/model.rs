@@ -58,7 +58,7 @@ pub enum Model {
 /// let rbm = ModelData::from_stack(ModelKind::Rbm, Stack::zeros(&[4, 3])?)?;
 /// assert_eq!(convert_model(rbm.clone(), ModelKind::Dbm)?.kind, ModelKind::Dbm);
 /// let error = convert_model(rbm, ModelKind::Sbn).unwrap_err().to_string();
-/// assert!(error.starts_with("convert_model: `to` is sbn for a rbm of 1 hidden layer and bernoulli visible units, allowed: "));
+/// assert!(error.starts_with("convert_model: `to` is sbn for an rbm of 1 hidden layer and bernoulli visible units, allowed: "));
 /// # Ok::<(), gm_eval::Error>(())
 /// ```
 pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {

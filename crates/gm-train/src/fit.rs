@@ -332,7 +332,8 @@ trained!(Rbm: RbmSettings, Sbn: SbnSettings, Dbm: DbmSettings, Dbn: DbnSettings,
 /// let (bars, streams) = (gm_data::Dataset::builtin("bars-and-stripes:2")?, gm_core::Streams::new(1));
 /// let settings = SbnSettings { hidden: vec![4], epochs: 2, batch_size: 8, ..Default::default() };
 /// let options = FitOptions::default();
-/// assert_eq!(fit(&bars, &settings, &options, &streams, &mut Unobserved)?.model.layers(), [4, 4]);
+/// let fit = fit::<gm_sbn::Sbn>(&bars, &settings, &options, &streams, &mut Unobserved)?;
+/// assert_eq!(fit.model.layers(), [4, 4]);
 /// # Ok::<(), gm_train::Error>(())
 /// ```
 pub fn fit<M: Trained>(
