@@ -86,7 +86,7 @@ fn quick() -> Result<Vec<Step>> {
     ];
     steps.extend(examples(&root().join("crates"))?.into_iter().map(|(krate, name)| example(&krate, &name)));
     steps.extend(DGM.iter().map(|line| dgm(line)));
-    steps.push(cargo("Python package", ["xtask", "python", "--profile", "test"]));
+    steps.push(cargo("Python package", ["xtask", "python", "--quick"]));
     steps.push(cargo("reproduce, tiny", ["xtask", "reproduce", "--quick", "--program"]).args([program()]));
     Ok(steps)
 }

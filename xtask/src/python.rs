@@ -16,9 +16,9 @@ pub(crate) struct Python {
     /// The interpreter that makes the virtual environment.
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     python: String,
-    /// The profile of the build. With `test` it takes what the tests of the workspace have built.
-    #[arg(long, value_name = "NAME", default_value = "release")]
-    profile: String,
+    /// Takes what the tests of the workspace have built, in the place of a build in release mode.
+    #[arg(long)]
+    quick: bool,
     /// Only builds the wheel, and prints its path.
     #[arg(long)]
     wheel: bool,
@@ -38,7 +38,7 @@ impl Python {
     pub(crate) fn run(&self) -> Result<()> {
         let place = absolute(&target().join("python"))?;
         let python = self.environment(&place)?;
-        let wheel = wheel(&python, &self.profile, &place)?;
+        let wheel = wheel(&python, self.quick, &place)?;
         println!("{}", wheel.display());
         if self.wheel {
             return Ok(());
@@ -75,14 +75,18 @@ impl Python {
 }
 
 /// Builds the wheel, and returns its path.
-fn wheel(python: &str, profile: &str, place: &Path) -> Result<PathBuf> {
+fn wheel(python: &str, quick: bool, place: &Path) -> Result<PathBuf> {
     let wheels = place.join("wheels");
     if wheels.exists() {
         fs::remove_dir_all(&wheels)?;
     }
-    let build = ["-m", "maturin", "build", "--quiet", "--profile", profile, "--out"];
     let manifest = text(&root().join(PACKAGE).join("Cargo.toml"));
-    Step::new("wheel", python, build).args([text(&wheels), "--manifest-path".into(), manifest]).run()?;
+    let build =
+        Step::new("wheel", python, ["-m", "maturin", "build", "--quiet", "--manifest-path", &manifest, "--out"]);
+    let build = build.args([text(&wheels)]);
+    // The profile of the tests is that of development at this level, so that the crates are not compiled again.
+    let build = if quick { build.env("CARGO_PROFILE_DEV_OPT_LEVEL", "2") } else { build.args(["--release"]) };
+    build.run()?;
     let mut found = fs::read_dir(&wheels)?.map(|file| Ok(file?.path()));
     found.next().ok_or("maturin has built no wheel")?
 }

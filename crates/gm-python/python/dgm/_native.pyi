@@ -2,21 +2,22 @@
 
 import os
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-Rows: TypeAlias = (
+_Rows: TypeAlias = (
     NDArray[np.bool_] | NDArray[np.uint8] | NDArray[np.float32] | tuple[NDArray[np.int64], NDArray[np.int64], int]
 )
-Progress: TypeAlias = Callable[[int, int], None] | None
+_Progress: TypeAlias = Callable[[int, int], None] | None
 
 __version__: str
 
 class DivergedError(RuntimeError): ...
 class ModelFileError(ValueError): ...
 
+@final
 class Model:
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Model: ...
@@ -48,53 +49,54 @@ class Model:
         thin: int | None = None,
         seed: int = 0,
         threads: int | None = None,
-        progress: Progress = None,
+        progress: _Progress = None,
     ) -> tuple[NDArray[np.float32], dict[str, Any]]: ...
     def chains(self, count: int, options: dict[str, Any], seed: int, threads: int | None) -> Chains: ...
-    def gibbs(self, rows: Rows, sweeps: int, *, seed: int = 0, threads: int | None = None) -> NDArray[np.float32]: ...
+    def gibbs(self, rows: _Rows, sweeps: int, *, seed: int = 0, threads: int | None = None) -> NDArray[np.float32]: ...
     def evaluate(
         self,
-        rows: Rows,
+        rows: _Rows,
         options: dict[str, Any],
         *,
         binarise: str | None = None,
-        train: Rows | None = None,
+        train: _Rows | None = None,
         threads: int | None = None,
-        progress: Progress = None,
+        progress: _Progress = None,
     ) -> tuple[dict[str, Any], NDArray[np.float64], str]: ...
     def log_partition(
-        self, options: dict[str, Any], *, threads: int | None = None, progress: Progress = None
+        self, options: dict[str, Any], *, threads: int | None = None, progress: _Progress = None
     ) -> dict[str, Any] | None: ...
     def posterior_mean(
         self,
-        rows: Rows,
+        rows: _Rows,
         *,
         method: str | None = None,
         samples: int = 200,
         steps: int = 100,
         seed: int = 0,
         threads: int | None = None,
-        progress: Progress = None,
+        progress: _Progress = None,
     ) -> tuple[list[NDArray[np.float32]], str, float | None]: ...
     def complete(
         self,
-        rows: Rows,
-        missing: Rows,
+        rows: _Rows,
+        missing: _Rows,
         *,
         method: str | None = None,
         steps: int | None = None,
         chains: int = 10,
         seed: int = 0,
         threads: int | None = None,
-        progress: Progress = None,
+        progress: _Progress = None,
     ) -> tuple[NDArray[np.float32], str, int]: ...
-    def reconstruct(self, rows: Rows, *, seed: int = 0, threads: int | None = None) -> NDArray[np.float32]: ...
-    def free_energy(self, rows: Rows, *, threads: int | None = None) -> NDArray[np.float64]: ...
+    def reconstruct(self, rows: _Rows, *, seed: int = 0, threads: int | None = None) -> NDArray[np.float32]: ...
+    def free_energy(self, rows: _Rows, *, threads: int | None = None) -> NDArray[np.float64]: ...
     def pseudo_log_likelihood(
-        self, rows: Rows, *, stochastic: bool = False, seed: int = 0, threads: int | None = None
+        self, rows: _Rows, *, stochastic: bool = False, seed: int = 0, threads: int | None = None
     ) -> NDArray[np.float64]: ...
-    def log_class_probs(self, rows: Rows, *, threads: int | None = None) -> NDArray[np.float32]: ...
+    def log_class_probs(self, rows: _Rows, *, threads: int | None = None) -> NDArray[np.float32]: ...
 
+@final
 class Chains:
     def advance(self, sweeps: int) -> float: ...
     def watch(self, sweeps: int) -> dict[str, Any] | None: ...
@@ -113,12 +115,12 @@ class Chains:
 
 def fit_model(
     kind: str,
-    rows: Rows,
+    rows: _Rows,
     settings: dict[str, Any],
     *,
     labels: list[int] | None = None,
     weights: NDArray[np.float32] | None = None,
-    valid: Rows | None = None,
+    valid: _Rows | None = None,
     valid_labels: list[int] | None = None,
     image: tuple[int, int] | None = None,
     binarise: str | None = None,
