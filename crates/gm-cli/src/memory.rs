@@ -37,13 +37,13 @@ pub fn check_evaluation(model: &Model, settings: &EvalSettings, rows: usize) -> 
     checked(&needs::evaluation(model, settings, rows))
 }
 
-/// Refuses samples that do not fit into the free memory.
+/// Refuses samples that do not fit into the free memory as numbers.
 ///
 /// # Errors
 ///
 /// A sentence that names the setting which takes most of the memory.
 pub fn check_sampling(model: &Model, settings: &SampleSettings) -> std::result::Result<(), String> {
-    checked(&needs::sampling(model, settings, Kept::Text))
+    checked(&needs::sampling(model, settings, Kept::Numbers))
 }
 
 /// Refuses a completion of `rows` rows that does not fit into the free memory.

@@ -110,6 +110,8 @@ pub(crate) fn evaluation(model: &Model, settings: &EvalSettings, rows: usize) ->
 pub(crate) enum Kept {
     /// They go into a file as they are drawn.
     None,
+    /// As numbers in memory.
+    Numbers,
     /// As a picture.
     Picture,
     /// As text and in the document.
@@ -126,6 +128,7 @@ pub(crate) fn sampling(model: &Model, settings: &SampleSettings, kept: Kept) -> 
     let values = floats(&layers[..1]).saturating_mul(2);
     let a_sample = match kept {
         Kept::None => 0,
+        Kept::Numbers => values,
         Kept::Picture => values.saturating_add(pixels(layers[0])),
         Kept::Text => values.saturating_add(TEXT.saturating_mul(layers[0] as u64)),
     };
@@ -219,6 +222,7 @@ mod tests {
         assert!(evaluation(&rbm, &usual(), 60).check().is_ok());
         let count = |count| SampleSettings { count, chains: Some(10), ..Default::default() };
         assert!(sampling(&rbm, &count(MANY), Kept::None).check().is_ok(), "samples go into the file");
+        assert!(refused(&sampling(&rbm, &count(MANY), Kept::Numbers)).contains("`count` 1"));
         assert!(refused(&sampling(&rbm, &count(MANY), Kept::Picture)).contains("`count` 1"));
         assert!(refused(&sampling(&rbm, &count(MANY), Kept::Text)).contains("`count` 1"));
         let chains = SampleSettings { count: MANY, ..Default::default() };

@@ -183,7 +183,7 @@ def test_ctrl_c_ends_it_at_once(name, record_property):
         timer.cancel()
         timer.join()
     record_property("seconds", ended - sent[0])
-    assert ended - sent[0] < 5
+    assert ended - sent[0] < 1
     if name.startswith("fit"):
         assert caught.value.model.history.interrupted
         assert caught.value.model.n_features == 500

@@ -42,7 +42,7 @@ def check_threads(n_threads: Any) -> int | None:
     return None if n_threads is None else check_count(n_threads, "n_threads", 1)
 
 
-def native_rows(X: Rows, name: str = "X", *, binarize: float | None = None, allow_nan: bool = False) -> Any:
+def native_rows(X: Rows, name: str = "X", *, binarize: float | None = None) -> Any:
     """Return rows as the native part takes them.
 
     Zeros and ones of bool, uint8 and CSR input are handed over without a float copy. Grey levels of uint8 (a value
@@ -56,8 +56,6 @@ def native_rows(X: Rows, name: str = "X", *, binarize: float | None = None, allo
         The name of the argument in messages.
     binarize : float or None
         Values above it become 1, the others 0.
-    allow_nan : bool
-        Whether NaN is left for the caller to replace.
 
     Raises
     ------
@@ -78,8 +76,7 @@ def native_rows(X: Rows, name: str = "X", *, binarize: float | None = None, allo
         if 0 <= low and high <= 1:
             return np.ascontiguousarray(array, dtype=np.uint8)
     floats = _float32(array)
-    if not allow_nan:
-        _refuse_non_finite(floats, name)
+    _refuse_non_finite(floats, name)
     return floats
 
 

@@ -23,8 +23,11 @@ Callback = Callable[[dict[str, Any]], Any]
 """Called after each evaluation with its figures; a true return value ends training."""
 
 
-_NEVER = 2**62
+NEVER = 2**62
 """Epochs between evaluations when only the end of training is to be evaluated."""
+
+QUICK = {"raise_walks": 0, "reverse_runs": 0, "gap_rows": 0}
+"""Settings of an evaluation without what only judges its interval."""
 
 
 def load(path: str | os.PathLike[str]) -> Model:
@@ -181,7 +184,7 @@ class Model:
         ([4, 3], 1)
         """
         watched = callback is not None or progress or stop_on is not None
-        every = evaluate_every if evaluate_every is not None else (1 if watched else _NEVER)
+        every = evaluate_every if evaluate_every is not None else (1 if watched else NEVER)
         monitor = {
             "every": check_count(every, "evaluate_every", 1),
             "rows": check_count(evaluate_rows, "evaluate_rows", 1),
@@ -207,7 +210,8 @@ class Model:
         labels = _labels(y, len_of(rows), "y")
         if labels is not None and cls.kind in ("rbm", "dbn"):
             settings.setdefault("labels", True)
-        if not watched and "log_z_chains" in cls.default_settings():
+        usual = cls.default_settings()
+        if not watched and "log_z_chains" in usual:
             # log Z is followed along training only for those who look at it.
             settings.setdefault("log_z_chains", 0)
         valid = None if X_val is None else native_rows(X_val, "X_val", binarize=threshold)
@@ -216,7 +220,7 @@ class Model:
             native, outcome, history, raised = _native.fit_model(
                 cls.kind,
                 rows,
-                _checked({name: _plain(value) for name, value in settings.items()}, cls.default_settings()),
+                _checked({name: _plain(value) for name, value in settings.items()}, usual),
                 labels=labels,
                 weights=_weights(sample_weight),
                 valid=valid,
@@ -481,8 +485,7 @@ class GenerativeModel(Model):
         -------
         array of float64 of shape [samples]
         """
-        quick = {"raise_walks": 0, "reverse_runs": 0, "gap_rows": 0}
-        return self.evaluate(X, binarize=binarize, **{**quick, **evaluation}).log_probs
+        return self.evaluate(X, binarize=binarize, **{**QUICK, **evaluation}).log_probs
 
     def evaluate(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -18,12 +17,6 @@ from ..arrays import check_count, check_seed
 
 DTYPES = [np.float64, np.float32, np.bool_, np.uint8, np.int8, np.int16, np.uint16, np.int32, np.uint32, np.int64]
 """What enters as it is. Other types become the first one."""
-
-QUICK = {"raise_walks": 0, "reverse_runs": 0, "gap_rows": 0}
-"""Leaves out what only judges the interval of a likelihood."""
-
-NEVER = 2**62
-"""Epochs between evaluations when only the last one is to be evaluated."""
 
 SHOWN = {
     "log_likelihood": "log-likelihood",
@@ -190,7 +183,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         stop_on = self._stop_on()
         watched = self.callback is not None or self.verbose or stop_on is not None
         patience = check_count(self.n_iter_no_change, "n_iter_no_change", 1)
-        return {"evaluate_every": 1 if watched else NEVER, "stop_on": stop_on, "patience": patience}
+        return {"evaluate_every": 1 if watched else models.NEVER, "stop_on": stop_on, "patience": patience}
 
     def _stop_on(self) -> str | None:
         if isinstance(self.early_stopping, str):
@@ -234,16 +227,3 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def _model(self) -> Any:
         check_is_fitted(self, "model_")
         return self.model_
-
-
-def is_binary(rows: Any) -> bool:
-    if rows.dtype == np.bool_:
-        return True
-    values = rows.data if sparse.issparse(rows) else rows
-    return bool(((values == 0) | (values == 1)).all())
-
-
-def parameters_are_settings(estimator: type[Estimator]) -> dict[str, Any]:
-    """Return the default values of the parameters that are settings, by the library's names."""
-    defaults = inspect.signature(estimator).parameters
-    return {setting: defaults[name].default for name, setting in estimator._renamed.items()}

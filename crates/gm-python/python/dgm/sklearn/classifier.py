@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from .. import models
-from .base import NEVER, Estimator
+from .base import Estimator
 
 
 class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
@@ -156,7 +156,9 @@ callback
             labels = self._codes(y, rows.shape[0], "y")
         settings["classes"] = len(self.classes_)
         start = self._start() if model is None else model
-        return self._train(rows, labels, start=start, seed=self._seed_of_part(), evaluate_every=NEVER, **settings)
+        return self._train(
+            rows, labels, start=start, seed=self._seed_of_part(), evaluate_every=models.NEVER, **settings
+        )
 
     def _hidden_layer_sizes(self) -> list[int]:
         if self.hidden_layer_sizes is None:

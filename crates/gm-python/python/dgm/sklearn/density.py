@@ -9,8 +9,9 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from .. import models
 from ..arrays import check_count
-from .base import NEVER, QUICK, Estimator
+from .base import Estimator
 
 
 class DensityEstimator(
@@ -78,7 +79,7 @@ class DensityEstimator(
             settings["schedule"] = "constant"
         rows = self._rows(X, reset=start is None)
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, rows)
-        arguments = {"sample_weight": weights, "seed": self._seed_of_part(), "evaluate_every": NEVER}
+        arguments = {"sample_weight": weights, "seed": self._seed_of_part(), "evaluate_every": models.NEVER}
         return self._train_part(rows, start, settings, arguments)
 
     def _train_part(self, rows: Any, start: Any, settings: dict[str, Any], arguments: dict[str, Any]) -> Self:
@@ -152,7 +153,7 @@ class DensityEstimator(
         if self.evaluation is not None and not isinstance(self.evaluation, Mapping):
             raise ValueError(f"evaluation is {self.evaluation!r}, allowed: None or a dictionary of settings by name")
         fixed = self.binarize if isinstance(self.binarize, str) and self.binarize.startswith("fixed") else None
-        settings = {**QUICK, **(self.evaluation or {})}
+        settings = {**models.QUICK, **(self.evaluation or {})}
         return self._model.evaluate(rows, binarize=fixed, n_threads=self.n_threads, **settings)
 
     def sample(self, n_samples: int = 1, random_state: Any = None, **options: Any) -> np.ndarray:

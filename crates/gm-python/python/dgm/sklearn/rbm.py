@@ -6,11 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
 from .. import models
-from .base import is_binary
 from .density import DensityEstimator
 
 
@@ -194,11 +192,7 @@ class RBM(RbmEstimator):
         array of float32 of shape [samples, n_components]
         """
         check_is_fitted(self)
-        rows = self._rows(X)
-        if self._takes_numbers or is_binary(rows):
-            return np.asarray(self._model.posterior_mean(rows, n_threads=self.n_threads)[-1])
-        means = rows / np.float32(255) if rows.dtype == np.uint8 else rows.astype(np.float32)
-        return np.asarray(expit(means @ self.components_.T + self.intercept_hidden_))
+        return np.asarray(self._model.posterior_mean(self._rows(X), n_threads=self.n_threads)[-1])
 
     @property
     def components_(self) -> np.ndarray:
