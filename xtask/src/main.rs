@@ -133,13 +133,13 @@ fn book() -> [Step; 3] {
     let write = |args: &[&str]| cargo("book", args.iter().copied()).env("DGM_WRITE_BOOK", "1");
     [
         write(&["test", "-p", "gm-cli", "--lib", "book::"]),
-        write(&["test", "-p", "gm-cli", "--test", "faults", "golden_the_table_of_faults"]),
+        write(&["test", "-p", "gm-cli", "--test", "program", "golden_the_table_of_faults"]),
         write(&["test", "-p", "gm-train", "--test", "hostile", "golden_the_table_of_damage"]),
     ]
 }
 
 fn crash(kills: u32) -> Step {
-    let args = ["test", "-p", "gm-cli", "--test", "crash", "--", "--nocapture"];
+    let args = ["test", "-p", "gm-cli", "--test", "program", "crash::", "--", "--nocapture"];
     cargo("crash", args).env("DGM_KILLS", kills.to_string())
 }
 

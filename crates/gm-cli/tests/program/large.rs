@@ -2,13 +2,11 @@
 
 #![cfg(unix)]
 
-mod common;
-
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::Workshop;
+use crate::common::Workshop;
 
 const DGM: &str = env!("CARGO_BIN_EXE_dgm");
 

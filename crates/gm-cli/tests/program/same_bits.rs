@@ -2,13 +2,11 @@
 
 #![cfg(unix)]
 
-mod common;
-
 use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::Workshop;
+use crate::common::Workshop;
 use gm_core::InstructionSet;
 use sha2::{Digest, Sha256};
 

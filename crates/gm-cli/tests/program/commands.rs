@@ -1,8 +1,6 @@
 //! The results of each command: its files, its text and its JSON document.
 
-mod common;
-
-use common::{Workshop, fixture, number};
+use crate::common::{Workshop, fixture, number};
 use predicates::prelude::*;
 use serde_json::json;
 

@@ -1,11 +1,9 @@
 //! Data as other programs write them, through the whole program: headers, indices, missing values, sparse files, masks.
 
-mod common;
-
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use common::Workshop;
+use crate::common::Workshop;
 use serde_json::json;
 
 fn words(line: &str) -> Vec<&str> {

@@ -1,9 +1,7 @@
 //! The report of a run is complete for every kind of model, self-contained, safe and the same each time. Errors are
 //! clear.
 
-mod common;
-
-use common::Workshop;
+use crate::common::Workshop;
 use serde_json::json;
 
 /// A short run of each kind of model, in a folder named after it.

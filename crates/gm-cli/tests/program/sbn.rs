@@ -1,8 +1,6 @@
 //! Sigmoid belief nets through the whole program, from training to completion, and the errors for them.
 
-mod common;
-
-use common::{Workshop, fixture, number};
+use crate::common::{Workshop, fixture, number};
 use serde_json::json;
 
 /// A model of nine visible and seven hidden units, which is small enough for all exact figures.

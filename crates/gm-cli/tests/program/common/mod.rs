@@ -1,7 +1,5 @@
 //! The parts that tests of the program share: a workshop folder in which it runs, and a small model.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

@@ -2,15 +2,13 @@
 
 #![cfg(unix)]
 
-mod common;
-
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use common::Workshop;
+use crate::common::Workshop;
 
 const DGM: &str = env!("CARGO_BIN_EXE_dgm");
 

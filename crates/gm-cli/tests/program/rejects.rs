@@ -1,8 +1,6 @@
 //! The errors of the program, with their texts and exit statuses.
 
-mod common;
-
-use common::Workshop;
+use crate::common::Workshop;
 
 /// Asserts that a message has all these parts.
 fn assert_parts(message: &str, parts: &[&str]) {

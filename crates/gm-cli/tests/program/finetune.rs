@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may panic as the tests themselves do")]
 
-mod common;
-
-use common::{Workshop, fixture, number};
+use crate::common::{Workshop, fixture, number};
 use serde_json::json;
 
 fn words(line: &str) -> Vec<&str> {

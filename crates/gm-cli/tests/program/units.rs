@@ -1,8 +1,6 @@
 //! Visible units of other kinds through the whole program: label units, real numbers and categories.
 
-mod common;
-
-use common::{Workshop, number};
+use crate::common::{Workshop, number};
 use serde_json::json;
 
 fn words(line: &str) -> Vec<&str> {

@@ -1,8 +1,6 @@
 //! Restricted Boltzmann machines through the program: algorithms, changes, weights, both sides of log Z, tempering.
 
-mod common;
-
-use common::Workshop;
+use crate::common::Workshop;
 
 fn words(line: &str) -> Vec<&str> {
     line.split(' ').collect()

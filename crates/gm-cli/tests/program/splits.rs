@@ -1,8 +1,6 @@
 //! Splits and binarisation through the whole program: how rows are divided, and what reports say of them.
 
-mod common;
-
-use common::{Workshop, number};
+use crate::common::{Workshop, number};
 use serde_json::{Value, json};
 
 fn words(line: &str) -> Vec<&str> {

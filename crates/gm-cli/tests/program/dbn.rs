@@ -1,8 +1,6 @@
 //! Deep belief networks through the whole program, from training to pictures of a class, and the errors for them.
 
-mod common;
-
-use common::{Workshop, fixture, number};
+use crate::common::{Workshop, fixture, number};
 use serde_json::json;
 
 fn words(line: &str) -> Vec<&str> {

@@ -1,8 +1,6 @@
 //! What the summary of a training says: figures of the model that was kept, and doubts that it has learnt.
 
-mod common;
-
-use common::{Workshop, number};
+use crate::common::{Workshop, number};
 use serde_json::{Value, json};
 
 fn words(line: &str) -> Vec<&str> {

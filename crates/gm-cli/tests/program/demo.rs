@@ -1,9 +1,7 @@
 //! The demonstration has its figures in the right order, writes pictures that can be opened, and leaves other files
 //! alone.
 
-mod common;
-
-use common::{Workshop, number};
+use crate::common::{Workshop, number};
 
 #[test]
 fn table_the_demo_measures_draws_and_can_be_repeated() {

@@ -1,8 +1,6 @@
 //! Completions, manual pages, and errors of fetching data.
 
-mod common;
-
-use common::Workshop;
+use crate::common::Workshop;
 
 #[test]
 fn table_completions_know_the_commands_in_every_shell() {

@@ -1,8 +1,6 @@
 //! Training runs as a whole, which end in the same bits with any number of threads and after an interruption.
 
-mod common;
-
-use common::Workshop;
+use crate::common::Workshop;
 
 /// A training run with checkpoints close to each other. 200 epochs take about a second.
 fn train<'a>(epochs: &'a str, out: &'a str) -> Vec<&'a str> {

@@ -1,8 +1,6 @@
 //! Counts whose memory no computer has are refused before anything is computed or written.
 
-mod common;
-
-use common::Workshop;
+use crate::common::Workshop;
 
 /// A count that fits into a number and into no memory.
 const MANY: &str = "1000000000000";

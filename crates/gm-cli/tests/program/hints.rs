@@ -1,8 +1,6 @@
 //! Remedies name the option that was given, and `dgm eval --strict` takes no warnings.
 
-mod common;
-
-use common::Workshop;
+use crate::common::Workshop;
 
 /// A folder with a small `model.gm` of bars and stripes.
 fn with_small_model() -> Workshop {

@@ -3,15 +3,13 @@
 
 #![cfg(unix)]
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::Workshop;
+use crate::common::Workshop;
 use sha2::{Digest, Sha256};
 
 /// Number of kills, over all kinds of models, unless the environment variable `DGM_KILLS` gives another number.

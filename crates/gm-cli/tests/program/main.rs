@@ -1,0 +1,27 @@
+//! The program as its users run it: each test starts `dgm` in a folder of its own.
+//!
+//! All tests are in one binary, so that they link once and leave no core idle at the end of each file.
+
+mod common;
+
+mod commands;
+mod counts;
+mod crash;
+mod dbn;
+mod demo;
+mod faults;
+mod finetune;
+mod hints;
+mod kept;
+mod large;
+mod paths;
+mod rbm;
+mod rejects;
+mod report;
+mod runs;
+mod same_bits;
+mod sbn;
+mod shell;
+mod splits;
+mod tables;
+mod units;
