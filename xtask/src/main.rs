@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn table_crash_passes_the_number_of_kills_on() {
-        let line = "DGM_KILLS=9 cargo test -p gm-cli --test crash -- --nocapture";
+        let line = "DGM_KILLS=9 cargo test -p gm-cli --test program crash:: -- --nocapture";
         assert_eq!(crash(9).to_string(), line);
     }
 
