@@ -1,0 +1,13 @@
+//! The model as its users see it: laws, exact answers, estimators and samplers.
+//!
+//! All tests are in one binary, so that they link once and leave no core idle at the end of each file.
+
+mod common;
+
+mod estimators;
+mod fixtures;
+mod laws;
+mod posterior;
+mod records;
+mod sampling;
+mod units;
