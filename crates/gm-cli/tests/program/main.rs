@@ -1,6 +1,7 @@
 //! The program as its users run it: each test starts `dgm` in a folder of its own.
 //!
 //! All tests are in one binary, so that they link once and leave no core idle at the end of each file.
+//! `large.rs` is apart, since it measures how soon a signal ends a run.
 
 mod common;
 
@@ -13,7 +14,6 @@ mod faults;
 mod finetune;
 mod hints;
 mod kept;
-mod large;
 mod paths;
 mod rbm;
 mod rejects;

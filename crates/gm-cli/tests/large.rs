@@ -2,11 +2,15 @@
 
 #![cfg(unix)]
 
+#[allow(dead_code, reason = "the tests of the program use the other parts")]
+#[path = "program/common/mod.rs"]
+mod common;
+
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::common::Workshop;
+use common::Workshop;
 
 const DGM: &str = env!("CARGO_BIN_EXE_dgm");
 
