@@ -1,5 +1,7 @@
 //! Named numbers of an epoch.
 
+use std::borrow::Cow;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -14,29 +16,42 @@ use serde::{Serialize, Serializer};
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Figures(Vec<(&'static str, f64)>);
+pub struct Figures(Vec<(Cow<'static, str>, f64)>);
 
 impl Figures {
     /// The given names and numbers.
     #[must_use]
     pub fn new(figures: impl IntoIterator<Item = (&'static str, f64)>) -> Self {
-        Self(figures.into_iter().collect())
+        Self(figures.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 
     /// Adds one more.
     pub fn push(&mut self, name: &'static str, value: f64) {
-        self.0.push((name, value));
+        self.0.push((name.into(), value));
+    }
+
+    /// Adds a number for each hidden layer: `name_1`, `name_2`, ....
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut figures = gm_ascent::Figures::default();
+    /// figures.push_layers("active_units", [12, 3]);
+    /// assert_eq!(figures.get("active_units_2"), Some(3.0));
+    /// ```
+    pub fn push_layers(&mut self, name: &str, values: impl IntoIterator<Item = usize>) {
+        self.0.extend(values.into_iter().zip(1..).map(|(value, l)| (format!("{name}_{l}").into(), value as f64)));
     }
 
     /// The number of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<f64> {
-        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+        self.iter().find(|&(known, _)| known == name).map(|(_, value)| value)
     }
 
     /// All names and numbers.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
-        self.0.iter().copied()
+    pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.0.iter().map(|(name, value)| (&**name, *value))
     }
 
     /// Adds all names and numbers of others.

@@ -188,8 +188,8 @@ fn count(n: u64) -> usize {
 pub struct ParametersState {
     /// Units of each layer.
     pub layers: Vec<u64>,
-    /// `weights.L`, `bias.L`, and where the model has them `recognition.weights.L`, `recognition.bias.L`, `label.weights`,
-    /// `label.bias` and `visible_variance`.
+    /// `weights.L`, `bias.L`, and where the model has them `recognition.weights.L`, `recognition.bias.L`,
+    /// `recognition.within.L`, `label.weights`, `label.bias` and `visible_variance`.
     pub tensors: BTreeMap<String, Vec<f32>>,
 }
 
@@ -272,19 +272,23 @@ impl ParametersState {
         }
         let weights = self.take_weights("recognition.", &layers[..=depth])?;
         let biases = (1..=depth).map(|l| self.take_vector(&of_net("bias", l))).collect::<Result<_>>()?;
-        Ok((stack, Some(Recognition::new(weights, biases)?)))
+        let net = Recognition::new(weights, biases)?;
+        let present = self.tensors.contains_key(&of_net("within", 1));
+        let within =
+            (1..=if present { depth } else { 0 }).map(|l| self.take_matrix(&of_net("within", l), [layers[l]; 2]));
+        let net = net.with_within(within.collect::<Result<_>>()?)?;
+        Ok((stack, Some(net)))
     }
 
     fn take_weights(&mut self, prefix: &str, layers: &[usize]) -> Result<Vec<Matrix>> {
         let pairs = layers.windows(2).enumerate();
-        let weights = pairs.map(|(l, pair)| {
-            let name = format!("{prefix}weights.{l}");
-            let values = take(&mut self.tensors, &name)?;
-            let expected = pair[0].saturating_mul(pair[1]);
-            check_len("ParametersState::into_parts", name, "numbers", values.len(), expected)?;
-            Ok(Matrix::from_vec(pair[0], pair[1], values))
-        });
-        weights.collect()
+        pairs.map(|(l, pair)| self.take_matrix(&format!("{prefix}weights.{l}"), [pair[0], pair[1]])).collect()
+    }
+
+    fn take_matrix(&mut self, name: &str, [rows, columns]: [usize; 2]) -> Result<Matrix> {
+        let values = take(&mut self.tensors, name)?;
+        check_len("ParametersState::into_parts", name, "numbers", values.len(), rows.saturating_mul(columns))?;
+        Ok(Matrix::from_vec(rows, columns, values))
     }
 
     fn take_vector(&mut self, name: &str) -> Result<Vector> {

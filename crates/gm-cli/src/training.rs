@@ -106,7 +106,11 @@ fn short(figures: &Figures) -> String {
     ];
     let text = |(name, label): &(&str, &str)| figures.get(name).map(|value| format!(", {label} {value:.2}"));
     let errors = figures.get("error_rate").map(|share| format!(", errors {:.2} %", 100.0 * share));
-    errors.into_iter().chain(shown.iter().filter_map(text)).take(2).collect()
+    let active: Vec<String> =
+        (1..).map_while(|l| figures.get(&format!("active_units_{l}"))).map(|n| n.to_string()).collect();
+    // Of a single layer the likelihood tells enough.
+    let active = (active.len() > 1).then(|| format!(", active units {}", active.join("+")));
+    errors.into_iter().chain(shown.iter().filter_map(text)).take(2).chain(active).collect()
 }
 
 #[derive(Serialize)]
@@ -315,6 +319,17 @@ impl Document {
                 "swaps",
                 format!("{mean:.0} % accepted between neighbouring temperatures, at least {lowest:.0} %"),
             );
+        }
+        let active: Vec<String> = self.layers[1..]
+            .iter()
+            .zip(1..)
+            .filter_map(|(units, l)| {
+                let active = self.figures.get(format!("active_units_{l}"))?.as_f64()?;
+                Some(format!("{active} of {units}"))
+            })
+            .collect();
+        if !active.is_empty() {
+            listing.add("active units", active.join(", "));
         }
         for (name, label) in [("error_rate", "validation errors"), ("train_error_rate", "training errors")] {
             if let Some(value) = self.figures.get(name).and_then(Value::as_f64) {

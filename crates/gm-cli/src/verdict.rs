@@ -35,7 +35,7 @@ fn figure(line: &Value, name: &str) -> Option<f64> {
 pub(crate) fn doubts(config: &Config, model: &ModelData, history: &[Value]) -> Vec<String> {
     let kept = kept(config.monitor.stop_on, history);
     let below = kept.and_then(|line| below_uniform(model, line));
-    below.into_iter().chain(idle_layers(config, model)).chain(worse_layers(history)).collect()
+    below.into_iter().chain(idle_layers(config, model, kept)).chain(worse_layers(history)).collect()
 }
 
 /// log p of a row under the distribution that gives every row the same probability; `None` for real numbers.
@@ -74,8 +74,12 @@ const GROWTH: f64 = 0.05;
 /// Random weights that have moved by less than this share of their size have learnt nothing.
 const MOVEMENT: f64 = 0.05;
 
-/// The layers whose weights are as they were at the start, or whose units do not react.
-fn idle_layers(config: &Config, model: &ModelData) -> Vec<String> {
+/// A layer is idle when fewer than this share of its units are active.
+const IDLE: f64 = 0.1;
+
+/// The layers whose weights are as they were at the start, whose units do not react, or of whose units only few tell
+/// the validation rows of a line of `metrics.jsonl` apart.
+fn idle_layers(config: &Config, model: &ModelData, line: Option<&Value>) -> Vec<String> {
     let stack = &model.stack;
     let mut found: BTreeMap<usize, String> = BTreeMap::new();
     // Classifiers have no statistics of units.
@@ -103,7 +107,30 @@ fn idle_layers(config: &Config, model: &ModelData) -> Vec<String> {
     let said = |(layer, text): (usize, String)| {
         format!("hidden layer {layer} has learnt nothing: {text}; train it longer, or with a higher --learning-rate")
     };
-    found.into_iter().map(said).collect()
+    let inactive =
+        inactive_layers(config, model, line).filter(|(layer, _)| !found.contains_key(layer)).map(|(_, text)| text);
+    let inactive: Vec<String> = inactive.collect();
+    found.into_iter().map(said).chain(inactive).collect()
+}
+
+/// The layers of whose units only few vary between validation rows, with a sentence for each.
+fn inactive_layers(config: &Config, model: &ModelData, line: Option<&Value>) -> impl Iterator<Item = (usize, String)> {
+    let advice = match &config.model {
+        ModelConfig::Sbn(settings) if settings.hidden_bias > -2.0 => {
+            "start the hidden units mostly off with --hidden-bias -3, or leave the layer out"
+        }
+        _ => "train it longer, or leave it out",
+    };
+    let text = move |(layer, units): (usize, usize)| {
+        let active = figure(line?, &format!("active_units_{layer}"))? as usize;
+        ((active as f64) < IDLE * units as f64).then(|| {
+            (
+                layer,
+                format!("hidden layer {layer} is idle: of its {units} units only {active} tell rows apart; {advice}"),
+            )
+        })
+    };
+    model.stack.layers().into_iter().enumerate().skip(1).filter_map(text)
 }
 
 /// The weights with which a layer began.
@@ -168,7 +195,7 @@ fn worse_layers(history: &[Value]) -> Vec<String> {
 mod tests {
     use super::*;
     use gm_core::{ModelKind, Stack};
-    use gm_train::RbmSettings;
+    use gm_train::{RbmSettings, SbnSettings};
     use serde_json::json;
 
     fn model(kind: ModelKind, layers: &[usize]) -> ModelData {
@@ -237,16 +264,32 @@ mod tests {
         let config = |init_scale| {
             Config::new("digits", ModelConfig::Rbm(RbmSettings { init_scale, hidden: 2, ..RbmSettings::default() }))
         };
-        let found = idle_layers(&config(0.0), &model(ModelKind::Rbm, &[6, 2]));
+        let found = idle_layers(&config(0.0), &model(ModelKind::Rbm, &[6, 2]), None);
         assert_eq!(found.len(), 1);
         assert!(found[0].starts_with("hidden layer 1 has learnt nothing: none of its 2 units reacts"), "{found:?}");
-        let found = idle_layers(&config(0.01), &model(ModelKind::Rbm, &[6, 2]));
+        let found = idle_layers(&config(0.01), &model(ModelKind::Rbm, &[6, 2]), None);
         assert!(
             found[0].contains("no larger than at the start (root mean square 0.0000, at the start 0.01)"),
             "{found:?}"
         );
         let mut grown = model(ModelKind::Rbm, &[6, 2]);
         grown.stack.update_weights(0, |weights| weights.fill(0.5));
-        assert_eq!(idle_layers(&config(0.01), &grown), Vec::<String>::new());
+        assert_eq!(idle_layers(&config(0.01), &grown, None), Vec::<String>::new());
+    }
+
+    #[test]
+    fn table_a_layer_with_few_active_units_is_idle() {
+        let of = |hidden_bias, active: [u64; 2]| {
+            let settings = SbnSettings { hidden: vec![20, 20], hidden_bias, init_scale: 0.0, ..SbnSettings::default() };
+            let mut model = model(ModelKind::Sbn, &[6, 20, 20]);
+            (0..2).for_each(|l| model.stack.update_weights(l, |weights| weights.fill(0.5)));
+            let line = json!({"active_units_1": active[0], "active_units_2": active[1]});
+            idle_layers(&Config::new("digits", ModelConfig::Sbn(settings)), &model, Some(&line))
+        };
+        assert_eq!(of(0.0, [2, 20]), Vec::<String>::new());
+        let said = "hidden layer 2 is idle: of its 20 units only 1 tell rows apart; start the hidden units mostly off \
+                    with --hidden-bias -3, or leave the layer out";
+        assert_eq!(of(0.0, [20, 1]), [said]);
+        assert!(of(-2.0, [0, 1])[1].ends_with("only 1 tell rows apart; train it longer, or leave it out"));
     }
 }

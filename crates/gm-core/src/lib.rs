@@ -19,6 +19,7 @@
 //! # Ok::<(), gm_core::Error>(())
 //! ```
 
+mod activity;
 mod anneal;
 mod arrangement;
 mod batch;
@@ -46,6 +47,7 @@ mod units;
 mod visible;
 mod watch;
 
+pub use activity::active_units;
 pub use anneal::{AisSettings, Annealed, AnnealedPath, Schedule, anneal, anneal_back, anneal_rows, anneal_rows_back};
 pub use arrangement::Arrangement;
 pub use batch::{Batch, BatchRef};
@@ -59,8 +61,8 @@ pub use dense::{
 };
 pub use diagnostics::{autocorrelation_time, effective_sample_size, split_r_hat};
 pub use engine::{
-    Activations, Beta, Coactivation, Coupling, LayerUpdate, add_coactivation_counts, coactivations_down_into,
-    coactivations_into,
+    Activations, Beta, Coactivation, Coupling, LayerUpdate, WithinLayer, add_coactivation_counts,
+    coactivations_down_into, coactivations_into,
 };
 pub use enumerate::{ENUMERATION_LIMIT, GrayWalk, gray_walk};
 pub use error::{Error, FileError, Result, check_finite, check_len};

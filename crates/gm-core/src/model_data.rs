@@ -248,6 +248,9 @@ impl ModelData {
             ModelKind::Sbn => self.stack.depth(),
             ModelKind::Dbn => self.stack.depth() - 1,
         };
+        if self.kind == ModelKind::Dbn && net.is_autoregressive() {
+            return Err(param("recognition", "autoregressive", "only in an SBN"));
+        }
         check_len(OP, "recognition", "depth", net.depth(), directed)?;
         for (l, (found, expected)) in net.layers().into_iter().zip(self.stack.layers()).enumerate() {
             check_len(OP, format!("recognition layer {l}"), "units", found, expected)?;

@@ -7,10 +7,14 @@ use crate::stack::{Matrix, Vector};
 ///
 /// q(x_(l+1) | x_l) = Ber(s(R_l' x_l + r_(l+1)))
 ///
+/// The units of a layer are independent given the layer below, unless the net is autoregressive. Then each unit also
+/// depends on the units before it in its layer: unit j of layer l gets sum_(i<j) A_(l,ij) x_(l,i) in addition.
+///
 /// # Shapes
 ///
-/// `weights(l)` is `[n_l, n_(l+1)]`, and `bias(l)` is `[n_l]` for l = 1, ..., depth. Files hold them as the tensors
-/// `recognition.weights.l` and `recognition.bias.l`.
+/// `weights(l)` is `[n_l, n_(l+1)]`, and `bias(l)` is `[n_l]` for l = 1, ..., depth, as is the square matrix
+/// `within(l)` of an autoregressive net. Files hold them as the tensors `recognition.weights.l`, `recognition.bias.l` and
+/// `recognition.within.l`.
 ///
 /// # Examples
 ///
@@ -27,6 +31,8 @@ use crate::stack::{Matrix, Vector};
 pub struct Recognition {
     weights: Vec<Matrix>,
     biases: Vec<Vector>,
+    /// A_1, ..., A_depth; empty for a net of independent units.
+    within: Vec<Matrix>,
 }
 
 impl Recognition {
@@ -53,7 +59,7 @@ impl Recognition {
             }
             check_len(OP, format!("recognition.bias.{}", l + 1), "length", b.len(), w.ncols())?;
         }
-        let net = Self { weights, biases };
+        let net = Self { weights, biases, within: vec![] };
         if net.layers().contains(&0) {
             let value = format!("{:?}", net.layers());
             return Err(Error::Param { op: OP, arg: "layers", value, allowed: "1 or more units in each layer" });
@@ -71,6 +77,92 @@ impl Recognition {
         let weights = layers.windows(2).map(|pair| Matrix::zeros(pair[0], pair[1])).collect();
         let biases = layers.iter().skip(1).map(|&n| Vector::zeros(n)).collect();
         Self::new(weights, biases)
+    }
+
+    /// The same net with weights within each layer, from units to those behind them; with none it has independent units.
+    ///
+    /// # Shapes
+    ///
+    /// `within[l - 1]` is A_l, `[n_l, n_l]`, zero unless its row is before its column.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] when shapes disagree, [`Error::Param`] for a weight from a unit to itself or to one before it,
+    /// [`Error::NonFinite`] for NaN or an infinity.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Matrix, Recognition};
+    ///
+    /// let net = Recognition::zeros(&[6, 2])?;
+    /// let within = Matrix::from_row_slice(2, 2, &[0.0, 1.5, 0.0, 0.0]);
+    /// let net = net.with_within(vec![within.clone()])?;
+    /// assert!(net.is_autoregressive() && net.within(1) == Some(&within));
+    /// assert!(net.with_within(vec![within.transpose()]).is_err());
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn with_within(mut self, within: Vec<Matrix>) -> Result<Self> {
+        const OP: &str = "Recognition::with_within";
+        if !within.is_empty() {
+            check_len(OP, "within", "length", within.len(), self.depth())?;
+        }
+        for (l, (a, bias)) in (1..).zip(within.iter().zip(&self.biases)) {
+            for (what, found) in [("rows", a.nrows()), ("columns", a.ncols())] {
+                check_len(OP, format!("recognition.within.{l}"), what, found, bias.len())?;
+            }
+            if (0..a.ncols()).any(|j| a.as_slice()[j * a.nrows() + j..][..a.nrows() - j].iter().any(|&w| w != 0.0)) {
+                let value = format!("other than 0 on or below the diagonal of recognition.within.{l}");
+                return Err(Error::Param { op: OP, arg: "within", value, allowed: "weights to later units alone" });
+            }
+        }
+        self.within = within;
+        self.check_finite()?;
+        Ok(self)
+    }
+
+    /// The same net with weights of zero within each layer, so that it can learn them.
+    #[must_use]
+    pub fn autoregressive(mut self) -> Self {
+        self.within = self.biases.iter().map(|b| Matrix::zeros(b.len(), b.len())).collect();
+        self
+    }
+
+    /// A net of the same shapes whose parameters are all zero.
+    #[must_use]
+    pub fn zeros_like(&self) -> Self {
+        let mut zeros = self.clone();
+        zeros.tensors_mut().for_each(|tensor| tensor.fill(0.0));
+        zeros
+    }
+
+    /// Whether units depend on the units before them in their layer.
+    #[must_use]
+    pub fn is_autoregressive(&self) -> bool {
+        !self.within.is_empty()
+    }
+
+    /// A_l, `[n_l, n_l]`, of an autoregressive net.
+    ///
+    /// # Panics
+    ///
+    /// When `l` is 0.
+    #[must_use]
+    pub fn within(&self, l: usize) -> Option<&Matrix> {
+        self.within.get(l - 1)
+    }
+
+    /// Updates A_l of an autoregressive net in place. Weights on and below the diagonal stay zero.
+    ///
+    /// # Panics
+    ///
+    /// When `l` is 0 or the net has no such weights, or the update changes the matrix's shape.
+    pub fn update_within(&mut self, l: usize, update: impl FnOnce(&mut Matrix)) {
+        let a = &mut self.within[l - 1];
+        let shape = a.shape();
+        update(a);
+        assert_eq!(a.shape(), shape, "a recognition net keeps its shapes");
+        a.fill_lower_triangle(0.0, 0);
     }
 
     /// Units of each layer, visible first.
@@ -135,25 +227,29 @@ impl Recognition {
         self.biases[l - 1].as_mut_slice()
     }
 
-    /// Every tensor as a slice: R_0, R_1, ..., then r_1, r_2, ....
+    /// Every tensor as a slice: R_0, R_1, ..., then r_1, r_2, ..., then A_1, A_2, ... of an autoregressive net.
     pub fn tensors(&self) -> impl Iterator<Item = &[f32]> {
-        self.weights.iter().map(|w| w.as_slice()).chain(self.biases.iter().map(|b| b.as_slice()))
+        let weights = self.weights.iter().map(|w| w.as_slice());
+        weights.chain(self.biases.iter().map(|b| b.as_slice())).chain(self.within.iter().map(|a| a.as_slice()))
     }
 
-    /// Every tensor for updates in place, in the order of [`tensors`](Self::tensors).
+    /// Every tensor for updates in place, in the order of [`tensors`](Self::tensors). Weights on and below the diagonals
+    /// of A_1, A_2, ... must stay zero.
     pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
         let weights = self.weights.iter_mut().map(|w| w.as_mut_slice());
-        weights.chain(self.biases.iter_mut().map(|b| b.as_mut_slice()))
+        let biases = self.biases.iter_mut().map(|b| b.as_mut_slice());
+        weights.chain(biases).chain(self.within.iter_mut().map(|a| a.as_mut_slice()))
     }
 
     /// Names of the tensors in the order of [`tensors`](Self::tensors): `recognition.weights.0`, ....
     #[must_use]
     pub fn tensor_names(&self) -> Vec<String> {
         let weights = (0..self.weights.len()).map(|l| format!("recognition.weights.{l}"));
-        weights.chain((1..=self.biases.len()).map(|l| format!("recognition.bias.{l}"))).collect()
+        let biases = (1..=self.biases.len()).map(|l| format!("recognition.bias.{l}"));
+        weights.chain(biases).chain((1..=self.within.len()).map(|l| format!("recognition.within.{l}"))).collect()
     }
 
-    /// Splits into weights and biases.
+    /// Splits into weights and biases, without the weights within layers.
     #[must_use]
     pub fn into_parts(self) -> (Vec<Matrix>, Vec<Vector>) {
         (self.weights, self.biases)
@@ -196,6 +292,37 @@ mod tests {
             text(vec![Matrix::zeros(0, 2)], &[2]),
             "Recognition::new: `layers` is [0, 2], allowed: 1 or more units in each layer"
         );
+    }
+
+    #[test]
+    fn rejects_weights_within_layers_of_other_shapes_and_to_earlier_units() {
+        let text = |within| Recognition::zeros(&[3, 2]).unwrap().with_within(within).unwrap_err().to_string();
+        let square = |w: [f32; 4]| Matrix::from_row_slice(2, 2, &w);
+        assert_eq!(
+            text(vec![Matrix::zeros(3, 2)]),
+            "Recognition::with_within: `recognition.within.1` has rows 3, expected 2"
+        );
+        let two = vec![Matrix::zeros(2, 2), Matrix::zeros(2, 2)];
+        assert_eq!(text(two), "Recognition::with_within: `within` has length 2, expected 1");
+        for lower in [[0.0, 1.0, 2.0, 0.0], [0.0, 1.0, 0.0, 2.0]] {
+            assert_eq!(
+                text(vec![square(lower)]),
+                "Recognition::with_within: `within` is other than 0 on or below the diagonal of recognition.within.1, \
+                 allowed: weights to later units alone"
+            );
+        }
+        assert!(text(vec![square([0.0, f32::NAN, 0.0, 0.0])]).contains("recognition.within.1"));
+    }
+
+    #[test]
+    fn table_updates_keep_the_triangle() {
+        let mut net = Recognition::zeros(&[3, 2]).unwrap().autoregressive();
+        net.update_within(1, |a| a.fill(1.0));
+        assert_eq!(net.within(1).unwrap().as_slice(), [0.0, 0.0, 1.0, 0.0]);
+        assert_eq!(net.tensor_names(), ["recognition.weights.0", "recognition.bias.1", "recognition.within.1"]);
+        assert_eq!((net.tensors().count(), net.zeros_like().tensors().flatten().sum::<f32>()), (3, 0.0));
+        assert!(net.zeros_like().is_autoregressive());
+        assert!(!net.with_within(vec![]).unwrap().is_autoregressive());
     }
 
     #[test]

@@ -56,6 +56,11 @@ impl Dbn {
     pub fn new(stack: Stack, recognition: Option<Recognition>) -> Result<Self> {
         const OP: &str = "Dbn::new";
         if let Some(net) = &recognition {
+            if net.is_autoregressive() {
+                let (value, allowed) =
+                    ("autoregressive".into(), "a net whose units are independent given the layer below");
+                return Err(Error::Param { op: OP, arg: "recognition", value, allowed });
+            }
             check_len(OP, "recognition", "depth", net.depth(), stack.depth() - 1)?;
             for (l, (found, expected)) in net.layers().into_iter().zip(stack.layers()).enumerate() {
                 check_len(OP, format!("recognition layer {l}"), "units", found, expected)?;

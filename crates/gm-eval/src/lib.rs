@@ -13,7 +13,7 @@
 //! | What remains of a row after one draw of the hidden units? | [`reconstruct`] | `reconstruction.rs` |
 //! | How well are classes told apart? | [`classify`], [`evaluate_classifier`] | `classes.rs` |
 //! | How do two causes compete? | [`explaining_away`] | `explaining.rs` |
-//! | What shows a report? | [`sample_figures`], [`hidden_activity`], [`tensor_statistics`] | `figures/mod.rs` |
+//! | What shows a report? | [`sample_figures`], [`hidden_activity`], [`active_units`], [`tensor_statistics`] | `figures/mod.rs` |
 //!
 //! Long computations take a [`Watch`](gm_core::Watch): a callback that sees the progress and may end the computation
 //! with [`gm_core::Error::Interrupted`]. No function prints, opens a file or stores a generator.
@@ -57,7 +57,7 @@ pub use completion::{Completion, CompletionQuality, CompletionSettings, complete
 pub use error::{Error, Result};
 pub use explaining::{ExplainingAway, PairBelief, explaining_away};
 pub use figures::{
-    LayerActivity, SampleFigureSettings, SampleFigures, Spectrum, TensorStatistics, UnitStatistics,
+    LayerActivity, SampleFigureSettings, SampleFigures, Spectrum, TensorStatistics, UnitStatistics, active_units,
     first_layer_filters, hidden_activity, histogram, parameter_count, sample_figures, strongest_units,
     tensor_statistics, unit_statistics, weights_to_visible,
 };

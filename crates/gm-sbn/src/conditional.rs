@@ -1,6 +1,6 @@
 //! Inputs, means and draws of one layer given the one above (generative) or the one below (recognition).
 
-use gm_core::{Activations, BitMatrix, Coupling, LayerUpdate, Purpose, Streams};
+use gm_core::{Activations, BitMatrix, Coupling, LayerUpdate, Matrix, Purpose, Streams, WithinLayer};
 use rayon::prelude::*;
 
 use crate::model::Sbn;
@@ -38,16 +38,28 @@ pub struct Passes {
 struct Conditional {
     coupling: Coupling,
     bias: Vec<f32>,
+    /// The weights within the layer, where its units depend on those before them.
+    within: Option<WithinLayer>,
 }
+
+/// The parameters of a layer given a neighbour: the weights between the two, its biases, and the weights within it.
+type Parameters<'a> = (&'a Matrix, &'a [f32], Option<&'a Matrix>);
 
 impl Conditional {
     fn given<'a>(&'a self, neighbour: &'a BitMatrix) -> LayerUpdate<'a> {
         LayerUpdate::new(&self.bias).given(&self.coupling, neighbour)
     }
 
-    fn refresh(&mut self, weights: &gm_core::Matrix, bias: &[f32]) {
+    fn new(coupling: Coupling, (_, bias, within): Parameters<'_>) -> Self {
+        Self { coupling, bias: bias.to_vec(), within: within.map(WithinLayer::new) }
+    }
+
+    fn refresh(&mut self, (weights, bias, within): Parameters<'_>) {
         self.coupling.refresh(weights);
         self.bias.copy_from_slice(bias);
+        if let (Some(arranged), Some(within)) = (&mut self.within, within) {
+            arranged.refresh(within);
+        }
     }
 }
 
@@ -56,12 +68,11 @@ impl Passes {
     #[must_use]
     pub fn new<'a>(model: impl Into<Directed<'a>>) -> Self {
         let model = model.into();
-        let conditional = |coupling, bias: &[f32]| Conditional { coupling, bias: bias.to_vec() };
-        let down = |l: usize| conditional(Coupling::down(model.stack().weights(l)), model.bias(l));
-        let up = (1..=model.depth()).filter_map(|l| model.recogniser(l));
+        let down = (0..model.depth()).map(|l| of_down(&model, l));
+        let up = (1..=model.depth()).filter_map(|l| of_up(&model, l));
         Self {
-            down: (0..model.depth()).map(down).collect(),
-            up: up.map(|(weights, bias)| conditional(Coupling::up(weights), bias.as_slice())).collect(),
+            down: down.map(|layer| Conditional::new(Coupling::down(layer.0), layer)).collect(),
+            up: up.map(|layer| Conditional::new(Coupling::up(layer.0), layer)).collect(),
             top: model.bias(model.depth()).to_vec(),
         }
     }
@@ -70,17 +81,20 @@ impl Passes {
     ///
     /// # Panics
     ///
-    /// When the model has other layer sizes.
+    /// When the model has other layer sizes, or its recognition net has come to be autoregressive.
     pub fn refresh<'a>(&mut self, model: impl Into<Directed<'a>>) {
         let model = model.into();
         let Self { down, up, top } = self;
-        let of_down = |l: usize| Some((model.stack().weights(l), model.bias(l)));
-        let of_up = |l: usize| model.recogniser(l + 1).map(|(weights, bias)| (weights, bias.as_slice()));
-        let down = down.par_iter_mut().enumerate().map(|(l, layer)| (layer, of_down(l)));
-        let up = up.par_iter_mut().enumerate().map(|(l, layer)| (layer, of_up(l)));
+        let known = |l: &usize| up.get(l - 1).is_none_or(|layer| layer.within.is_some() == model.within(*l).is_some());
+        assert!(
+            (1..=model.depth()).all(|l| known(&l)),
+            "the arranged recognition net has weights within layers or not"
+        );
+        let down = down.par_iter_mut().enumerate().map(|(l, layer)| (layer, Some(of_down(&model, l))));
+        let up = up.par_iter_mut().enumerate().map(|(l, layer)| (layer, of_up(&model, l + 1)));
         down.chain(up).for_each(|(layer, parameters)| {
-            if let Some((weights, bias)) = parameters {
-                layer.refresh(weights, bias);
+            if let Some(parameters) = parameters {
+                layer.refresh(parameters);
             }
         });
         top.copy_from_slice(model.bias(model.depth()));
@@ -113,7 +127,8 @@ impl Passes {
         self.down[l].given(above)
     }
 
-    /// q(x_l | x_(l-1)): layer `l` as the recognition net draws it given the layer below.
+    /// q(x_l | x_(l-1)): layer `l` as the recognition net draws it given the layer below, but for the weights within
+    /// the layer of an autoregressive net.
     ///
     /// # Panics
     ///
@@ -172,13 +187,31 @@ impl Passes {
     pub fn recognise(&self, v: BitMatrix, streams: &Streams) -> Vec<BitMatrix> {
         let mut layers = vec![v];
         for l in 1..=self.depth() {
-            let below = &layers[l - 1];
+            let (below, family) = (&layers[l - 1], streams.fork(Purpose::Layer, l as u64));
             let mut x = BitMatrix::zeros(self.up[l - 1].bias.len(), below.samples());
-            self.from_below(l, below).sample_into(&mut x, &streams.fork(Purpose::Layer, l as u64));
+            match self.within(l) {
+                Some(within) => self.from_below(l, below).inputs().sample_within_into(within, &mut x, &family),
+                None => self.from_below(l, below).sample_into(&mut x, &family),
+            }
             layers.push(x);
         }
         layers
     }
+
+    /// The weights within layer `l` of an autoregressive recognition net.
+    pub(crate) fn within(&self, l: usize) -> Option<&WithinLayer> {
+        self.up.get(l - 1)?.within.as_ref()
+    }
+}
+
+/// The parameters of layer `l` given the layer above.
+fn of_down<'a>(model: &Directed<'a>, l: usize) -> Parameters<'a> {
+    (model.stack().weights(l), model.bias(l), None)
+}
+
+/// The parameters of layer `l` given the layer below; `None` without a recognition net.
+fn of_up<'a>(model: &Directed<'a>, l: usize) -> Option<Parameters<'a>> {
+    model.recogniser(l).map(|(weights, bias)| (weights, bias.as_slice(), model.within(l)))
 }
 
 impl Sbn {

@@ -4,8 +4,8 @@
 //! sum_s c_s grad log q(h_s | v_s) for the recognition net. Rules differ in a and c alone.
 
 use gm_core::{
-    Activations, BitMatrix, Coactivation, Purpose, Recognition, Result, Stack, Streams, coactivations_down_into,
-    coactivations_into, log_sum_exp,
+    Activations, BitMatrix, Coactivation, Purpose, Recognition, Result, Stack, Streams, WithinLayer,
+    coactivations_down_into, coactivations_into, log_sum_exp,
 };
 
 use crate::conditional::Passes;
@@ -62,6 +62,24 @@ pub struct Recognised {
     below: Vec<BitMatrix>,
     /// x_l - s(R' x_(l-1) + r) for l = 1, ..., L, later multiplied by weights.
     scores: Vec<Activations>,
+    /// What the weights within layers of an autoregressive net need in addition.
+    within: Option<Within>,
+}
+
+/// States and scores for the weights within layers.
+#[derive(Clone, Debug)]
+struct Within {
+    /// x_1, ..., x_L with units and samples exchanged.
+    own: Vec<BitMatrix>,
+    /// The scores of x_1, before those of states that share their visible column are added up.
+    first: Option<Activations>,
+}
+
+impl Within {
+    fn of(passes: &Passes, hidden: &[BitMatrix]) -> Option<Self> {
+        passes.within(1)?;
+        Some(Self { own: hidden.iter().map(BitMatrix::transposed).collect(), first: None })
+    }
 }
 
 /// Several hidden states for each column of a batch, with log p(x) and log q(h | v) and their scores.
@@ -149,10 +167,13 @@ impl Draws {
     /// When there is no recognition net, `per_column` is 0, or `v` has other units than the visible layer.
     #[must_use]
     pub fn recognised<'a>(net: impl Into<Net<'a>>, v: &BitMatrix, per_column: usize, streams: &Streams) -> Self {
-        Self::new(net.into(), v, per_column, |l, inputs| {
+        Self::new(net.into(), v, per_column, |l, inputs, within| {
             let mut x = BitMatrix::zeros(inputs.units(), inputs.samples());
             let family = streams.fork(Purpose::Layer, l as u64);
-            inputs.sample_tempered_into(1.0, &vec![0.0; inputs.units()], &mut x, &family);
+            match within {
+                Some(within) => inputs.sample_within_into(within, &mut x, &family),
+                None => inputs.sample_tempered_into(1.0, &vec![0.0; inputs.units()], &mut x, &family),
+            }
             x
         })
     }
@@ -173,14 +194,20 @@ impl Draws {
         let states = hidden.first().map_or(v.samples(), BitMatrix::samples);
         let per_column = states / v.samples().max(1);
         assert_eq!(per_column * v.samples(), states, "the same number of states for every column");
-        Self::new(net, v, per_column, |l, _| hidden[l - 1].clone())
+        Self::new(net, v, per_column, |l, inputs, within| {
+            let x = &hidden[l - 1];
+            within.iter().for_each(|within| inputs.add_within(within, x));
+            x.clone()
+        })
     }
+
+    /// `state` gives the states of a layer, and adds to its inputs what comes from within the layer.
 
     fn new(
         net: Net<'_>,
         v: &BitMatrix,
         per_column: usize,
-        mut state: impl FnMut(usize, &Activations) -> BitMatrix,
+        mut state: impl FnMut(usize, &mut Activations, Option<&WithinLayer>) -> BitMatrix,
     ) -> Self {
         assert!(per_column > 0, "a state for each column");
         let copies = copies(v.samples(), per_column);
@@ -192,13 +219,14 @@ impl Draws {
                 1 => net.passes().from_below(1, v).inputs().select(&copies),
                 _ => net.passes().from_below(l, &layers[l - 1]).inputs(),
             };
-            let x = state(l, &inputs);
+            let x = state(l, &mut inputs, net.passes().within(l));
             add(&mut log_q, &inputs.score(&x));
             layers.push(x);
             scores.push(inputs);
         }
         let below = std::iter::once(v).chain(layers.iter().skip(1)).take(net.depth());
-        let recognised = Recognised { below: below.map(BitMatrix::transposed).collect(), scores };
+        let within = Within::of(net.passes(), &layers[1..]);
+        let recognised = Recognised { below: below.map(BitMatrix::transposed).collect(), scores, within };
         Self { per_column, generated: Generated::new(net, layers), recognised, log_q }
     }
 
@@ -253,6 +281,7 @@ impl Recognised {
         }
         let columns = self.below.first().map_or(0, BitMatrix::units);
         if let Some(per_column) = weights.len().checked_div(columns) {
+            self.within.iter_mut().for_each(|within| within.first = Some(self.scores[0].clone()));
             self.scores[0] = self.scores[0].sum_neighbours(per_column);
         }
         self
@@ -271,6 +300,15 @@ impl Recognised {
             let mut sums = vec![0.0; gradient.bias(l + 1).len()];
             terms.iter().for_each(|term| add(&mut sums, &term.y.unit_sums()));
             to_single(&sums, gradient.bias_mut(l + 1));
+            let term = |part: &'a Self| {
+                let within = part.within.as_ref()?;
+                let scores = within.first.as_ref().filter(|_| l == 0).unwrap_or(&part.scores[l]);
+                Some(Coactivation { transposed: &within.own[l], y: scores, scale: 1.0 })
+            };
+            let terms: Vec<Coactivation<'a>> = parts.iter().filter_map(term).collect();
+            if gradient.is_autoregressive() {
+                gradient.update_within(l + 1, |a| coactivations_into(&terms, a));
+            }
         }
     }
 }
@@ -326,11 +364,13 @@ impl Dreams {
         let mut scores = Vec::new();
         for l in 1..=passes.depth() {
             let mut inputs = passes.from_below(l, &layers[l - 1]).inputs();
+            passes.within(l).iter().for_each(|within| inputs.add_within(within, &layers[l]));
             add(&mut log_q, &inputs.score(&layers[l]));
             scores.push(inputs);
         }
         let below = layers[..passes.depth()].iter().map(BitMatrix::transposed).collect();
-        Self { log_q, recognised: Recognised { below, scores } }
+        let within = Within::of(passes, &layers[1..]);
+        Self { log_q, recognised: Recognised { below, scores, within } }
     }
 }
 
@@ -394,7 +434,7 @@ impl Sbn {
         self.expect_recognition(OP)?;
         self.check_data(OP, data)?;
         let passes = Passes::new(self);
-        let (mut sum, mut part) = (Recognition::zeros(&self.layers())?, Recognition::zeros(&self.layers())?);
+        let (mut sum, mut part) = (self.zero_recognition()?, self.zero_recognition()?);
         for row in 0..data.samples() {
             let (hidden, weights) = self.weighted_states(OP, data, row)?;
             let draws = Draws::of_states(&passes, &data.select(&[row]), &hidden);
@@ -460,13 +500,18 @@ impl Sbn {
         let states: Vec<BitMatrix> = self.prior()?.states().iter().map(|x| x.select(&all)).collect();
         let draws = Draws::of_states(&Passes::new(self), &v, &states);
         let weights: Vec<f32> = draws.log_p().iter().map(|p| p.exp() as f32).collect();
-        let mut gradient = Recognition::zeros(&self.layers())?;
+        let mut gradient = self.zero_recognition()?;
         Recognised::gradient_into(&[draws.recognised.weighted(&weights)], &mut gradient);
         Ok(gradient)
     }
 
     fn zero_gradients(&self) -> Result<(Stack, Recognition)> {
-        Ok((Stack::zeros(&self.layers())?, Recognition::zeros(&self.layers())?))
+        Ok((Stack::zeros(&self.layers())?, self.zero_recognition()?))
+    }
+
+    /// Zeros in the shapes of the recognition net.
+    fn zero_recognition(&self) -> Result<Recognition> {
+        self.recognition().map_or_else(|| Recognition::zeros(&self.layers()), |net| Ok(net.zeros_like()))
     }
 
     /// All hidden states with their posterior probabilities given one row of the data.

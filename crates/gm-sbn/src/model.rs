@@ -123,6 +123,28 @@ impl Sbn {
         Ok(self)
     }
 
+    /// The same net with an autoregressive recognition net, whose weights within layers begin at zero: each unit may
+    /// come to depend on the units before it in its layer. An autoregressive net stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] without a recognition net.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_sbn::Sbn;
+    ///
+    /// let sbn = Sbn::initial(&[0.5; 4], &[3, 2], 1.0, &gm_core::Streams::new(7))?.with_autoregressive_recognition()?;
+    /// assert!(sbn.recognition().is_some_and(|net| net.is_autoregressive()));
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn with_autoregressive_recognition(mut self) -> Result<Self> {
+        self.expect_recognition("Sbn::with_autoregressive_recognition")?;
+        self.recognition = self.recognition.map(|net| if net.is_autoregressive() { net } else { net.autoregressive() });
+        Ok(self)
+    }
+
     /// Takes a model as files hold it.
     ///
     /// # Errors

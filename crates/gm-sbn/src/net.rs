@@ -3,7 +3,7 @@
 use std::fmt;
 
 use gm_core::{
-    BitMatrix, Labels, Matrix, Recognition, Stack, Vector, VisibleUnits, dense_inputs_down, dense_inputs_up,
+    BitMatrix, Labels, Matrix, Recognition, Stack, Vector, VisibleUnits, dense_inputs_down, dense_inputs_up, logistic,
     logistic_in_place,
 };
 
@@ -121,7 +121,8 @@ impl<'a> Directed<'a> {
     /// nor an RBM on top, they are means of the prior, each from the means of the layer above.
     ///
     /// m_1 = s(R_0' v + r_1), m_2 = s(R_1' m_1 + r_2), ..., and of the top layer of an RBM s(W_(L-1)' m_(L-1) + b_L),
-    /// with v / s^2 in place of v for Gaussian units. Label units take no part.
+    /// with v / s^2 in place of v for Gaussian units. Label units take no part. The units of an autoregressive net get
+    /// the means of the units before them in addition.
     ///
     /// # Shapes
     ///
@@ -140,7 +141,10 @@ impl<'a> Directed<'a> {
                 return self.prior_means(v.ncols());
             };
             let mut m = dense_inputs_up(weights, means.last().unwrap_or(&signal), bias.as_slice());
-            logistic_in_place(&mut m);
+            match self.within(l) {
+                Some(within) => means_in_turn(within, &mut m),
+                None => logistic_in_place(&mut m),
+            }
             means.push(m);
         }
         means
@@ -167,12 +171,27 @@ impl<'a> Directed<'a> {
         self.stack.bias(l).as_slice()
     }
 
+    /// The weights within layer `l` of an autoregressive recognition net.
+    pub(crate) fn within(&self, l: usize) -> Option<&'a Matrix> {
+        self.recognition.and_then(|net| net.within(l))
+    }
+
     /// Weights and biases of q(x_l | x_(l-1)); `None` for a sigmoid belief net without a recognition net.
     pub(crate) fn recogniser(&self, l: usize) -> Option<(&'a Matrix, &'a Vector)> {
         match self.recognition {
             Some(net) => Some((net.weights(l - 1), net.bias(l))),
             None if self.rbm_on_top => Some((self.stack.weights(l - 1), self.stack.bias(l))),
             None => None,
+        }
+    }
+}
+
+/// Replaces inputs by means, one unit after the other; each gets the means of the units before it.
+fn means_in_turn(within: &Matrix, inputs: &mut Matrix) {
+    for mut column in inputs.column_iter_mut() {
+        for unit in 0..column.len() {
+            let sum: f32 = (0..unit).map(|i| within[(i, unit)] * column[i]).sum();
+            column[unit] = logistic(column[unit] + sum);
         }
     }
 }

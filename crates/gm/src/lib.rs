@@ -12,7 +12,7 @@
 //! | infer hidden units | [`posterior_means`](gm_eval::posterior_means) |
 //! | fill in missing values | [`complete`](gm_eval::complete) |
 //! | draw samples, with diagnostics | [`sample`](gm_eval::sample), [`chains_of`](gm_eval::chains_of) |
-//! | have the figures of a report | [`sample_figures`](gm_eval::sample_figures), [`hidden_activity`](gm_eval::hidden_activity), [`tensor_statistics`](gm_eval::tensor_statistics) |
+//! | have the figures of a report | [`sample_figures`](gm_eval::sample_figures), [`hidden_activity`](gm_eval::hidden_activity), [`active_units`](gm_eval::active_units), [`tensor_statistics`](gm_eval::tensor_statistics) |
 //! | keep and load models | [`save_model`](gm_data::save_model), [`load_model`](gm_data::load_model), [`Model`](gm_eval::Model) |
 //! | work with one model | [`rbm`], [`sbn`], [`dbm`], [`dbn`] |
 //!

@@ -4,26 +4,51 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gm_core::{ModelData, ModelKind};
+use gm_data::{Binarise, SplitName};
 use gm_eval::{
-    ExplainingAway, Spectrum, TensorStatistics, UnitStatistics, explaining_away, first_layer_filters, parameter_count,
-    tensor_statistics, unit_statistics,
+    ExplainingAway, Spectrum, TensorStatistics, UnitStatistics, active_units, explaining_away, first_layer_filters,
+    parameter_count, tensor_statistics, unit_statistics,
 };
 use gm_sbn::Sbn;
 use serde::Serialize;
 
+use super::Context;
+use crate::console::watched;
+use crate::data::{About, Apart, BINARISE, Folders, INVERT, Part, Rows, TEST_SPLIT};
 use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
 use crate::model::{self, MODEL};
 use crate::output::{Listing, Report, shown, table};
 use crate::picture;
+use crate::tables::Tables;
 use crate::units::filter_shape;
 
 /// Shows a model's shapes, ranges, weight spectrum and filters
+///
+/// With --data it also counts the active units of each hidden layer: units whose posterior means vary over the rows by
+/// more than draws alone explain (a variance above 0.01).
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Examples:\n  dgm inspect model.gm\n  dgm inspect model.gm --filters filters.png")]
+#[command(after_help = "Examples:\n  dgm inspect model.gm\n  dgm inspect model.gm --filters filters.png\n  \
+    dgm inspect model.gm --data digits")]
 pub(crate) struct Inspect {
     #[arg(help = MODEL)]
     model: PathBuf,
+    /// Count the hidden units that these data make active: a built-in name (`digits`), a known set (`mnist`) or the path
+    /// of a file or folder
+    #[arg(long, value_name = "SPEC", value_parser = super::utf8())]
+    data: Option<String>,
+    #[command(flatten)]
+    apart: Apart,
+    #[command(flatten)]
+    folders: Folders,
+    #[arg(long, value_name = "HOW", requires = "data", help = BINARISE)]
+    binarise: Option<Binarise>,
+    #[arg(long, requires = "data", help = INVERT)]
+    invert: bool,
+    #[command(flatten)]
+    tables: Tables,
+    #[arg(long, requires = "data", help = TEST_SPLIT)]
+    split: Option<Part>,
     /// Draw the weights of each unit of the first hidden layer into this .png file
     #[arg(long, value_name = "FILE")]
     filters: Option<PathBuf>,
@@ -50,12 +75,22 @@ struct Document {
     tensors: Vec<TensorStatistics>,
     spectra: Vec<Spectrum>,
     units: Vec<UnitStatistics>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active: Option<Active>,
     #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     metadata: std::collections::BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     filters: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     posterior: Option<ExplainingAway>,
+}
+
+/// The hidden units that tell rows of data apart.
+#[derive(Serialize)]
+struct Active {
+    data: About,
+    /// Their number in each hidden layer.
+    units: Vec<usize>,
 }
 
 /// A row of visible units.
@@ -89,7 +124,7 @@ impl std::str::FromStr for Pair {
 }
 
 impl Inspect {
-    pub(super) fn run(&self) -> Result<Report> {
+    pub(super) fn run(&self, context: &Context) -> Result<Report> {
         let target =
             self.filters.as_ref().map(|path| Target::new(("--filters", path), &[Kind::Png], self.force)).transpose()?;
         let data = model::load_data(&self.model)?;
@@ -99,6 +134,7 @@ impl Inspect {
             target.write_picture(&picture::filters(&weights, shape, None))?;
         }
         let posterior = self.posterior.as_ref().map(|seen| self.explain(&data, seen)).transpose()?;
+        let active = self.data.as_ref().map(|spec| self.active(spec, &data, context)).transpose()?;
         let document = Document {
             schema: "gm-inspect/1",
             model: data.kind.to_string(),
@@ -108,11 +144,32 @@ impl Inspect {
             tensors: tensor_statistics(&data),
             spectra: (0..data.stack.depth()).map(|l| Spectrum::new(l, data.stack.weights(l))).collect(),
             units: unit_statistics(&data),
+            active,
             metadata: data.metadata.clone(),
             filters: self.filters.as_deref().map(shown),
             posterior,
         };
         Report::new(document.text(), &document)
+    }
+
+    /// Counts the active units of each hidden layer over rows of data.
+    fn active(&self, spec: &str, data: &ModelData, context: &Context) -> Result<Active> {
+        if data.kind == ModelKind::Classifier {
+            let (value, allowed) =
+                (data.kind.noun().into(), "a generative model, whose hidden units have a posterior".into());
+            return Err(Error::Option { option: "--data", value, allowed });
+        }
+        let model = model::of_data(data.clone(), &self.model)?;
+        let (apart, folders, tables) = (self.apart.clone(), self.folders.clone(), self.tables.clone());
+        let rows = Rows { data: spec.into(), apart, folders, binarise: self.binarise, invert: self.invert, tables };
+        let part = self.split.unwrap_or(Part::Split(SplitName::Test));
+        let examples = rows.load_for(&model, &self.model, part)?;
+        if examples.rows.samples() < 2 {
+            let (value, allowed) = ("one row".into(), "two rows or more, between which units can vary".into());
+            return Err(Error::Option { option: "--data", value, allowed });
+        }
+        let units = watched("sampling", |watch| Ok(active_units(&model, &examples.rows, &context.streams(), watch)?))?;
+        Ok(Active { data: examples.about, units })
     }
 
     fn explain(&self, data: &ModelData, seen: &Seen) -> Result<ExplainingAway> {
@@ -134,6 +191,9 @@ impl Document {
         head.add("parameters", self.parameters);
         for (key, value) in &self.metadata {
             head.add(key, value);
+        }
+        if let Some(Active { data, .. }) = &self.active {
+            head.add("active over", format!("{} rows of the {} split of {}", data.rows, data.split, data.source));
         }
         if let Some(path) = &self.filters {
             head.add("filters", path);
@@ -166,6 +226,10 @@ impl Document {
                 .iter()
                 .map(|u| [u.layer, u.units, u.dead, u.always_off, u.always_on].map(|x| x.to_string()).to_vec()),
         );
+        if let Some(active) = &self.active {
+            let cells = ["active".into(), "-".into()].into_iter().chain(active.units.iter().map(usize::to_string));
+            rows.iter_mut().zip(cells).for_each(|(row, cell)| row.push(cell));
+        }
         table(&rows)
     }
 

@@ -83,7 +83,7 @@ impl Command {
             Self::Sample(sample) => sample.run(context),
             Self::Infer(infer) => infer.run(context),
             Self::Complete(complete) => complete.run(context),
-            Self::Inspect(inspect) => inspect.run(),
+            Self::Inspect(inspect) => inspect.run(context),
             Self::Report(report) => report.run(context),
             Self::Convert(convert) => convert.run(),
             Self::Completions(completions) => completions.run(),

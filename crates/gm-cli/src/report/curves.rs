@@ -105,6 +105,22 @@ const GROUPS: &[Group] = &[
         fields: &[("ess", "")],
     },
     Group {
+        title: "Active units",
+        unit: "units",
+        about: "Hidden units whose posterior means vary between validation rows by more than draws alone explain. The \
+                other units say nothing about a row.",
+        fields: &[
+            ("active_units_1", "layer 1"),
+            ("active_units_2", "layer 2"),
+            ("active_units_3", "layer 3"),
+            ("active_units_4", "layer 4"),
+            ("active_units_5", "layer 5"),
+            ("active_units_6", "layer 6"),
+            ("active_units_7", "layer 7"),
+            ("active_units_8", "layer 8"),
+        ],
+    },
+    Group {
         title: "Movement of the chains",
         unit: "share of visible units",
         about: "The share of units that change in a sweep of the persistent chains. Close to 0 the chains stand still.",

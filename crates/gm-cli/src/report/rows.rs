@@ -2,7 +2,7 @@
 
 use gm_core::{BitMatrix, Purpose, Streams, VisibleKind};
 use gm_eval::{
-    Completion, CompletionQuality, CompletionSettings, LayerActivity, Model, PosteriorSettings, complete,
+    Completion, CompletionQuality, CompletionSettings, LayerActivity, Model, PosteriorSettings, active_units, complete,
     hidden_activity, posterior_means, reconstruct, sites,
 };
 use image::{Rgb, RgbImage};
@@ -91,12 +91,16 @@ pub(super) fn activities(model: &Model, held_out: &HeldOut, streams: &Streams) -
     let streams = streams.fork(Purpose::Choose, 12);
     let found = shown("sampling", |watch| Ok(posterior_means(model, &examples.rows, &settings, &streams, watch)?))?;
     let layers = hidden_activity(model, &found);
+    let active = shown("sampling", |watch| Ok(active_units(model, &examples.rows, &streams, watch)?))?;
     let about = &examples.about;
     let ordered = if examples.split.labels().is_some() { ", ordered by their labels" } else { "" };
     let pictures = layers.iter().enumerate().map(|(l, layer)| {
         let means = &layer.means;
+        let varied = active.get(l).map_or_else(String::new, |n| {
+            format!("Of {} units {n} are active: their means vary between these rows. ", means.nrows())
+        });
         let text = format!(
-            "Each of {} rows{ordered} is a line, each unit is a column, and white is on. {}",
+            "Each of {} rows{ordered} is a line, each unit is a column, and white is on. {varied}{}",
             means.ncols(),
             if means.nrows() > UNITS {
                 format!("Shown are the {UNITS} units that differ most between rows.")

@@ -3,7 +3,7 @@
 //! Begin with [`Coupling`], the weights arranged for one direction, and [`LayerUpdate`], the inputs, means and draws of
 //! one layer. [`Activations`] holds inputs or means of a layer, and [`coactivations_into`] adds up statistics of two
 //! layers. All of them cut a layer into panels of 64 units (`panel`) and add up partial sums that samples look up
-//! (`given`). Where weights also exist in fixed point (`fixed_point`), most draws are made from these.
+//! (`given`). Units that depend on the units before them are drawn in turn ([`WithinLayer`]). Where weights also exist in fixed point (`fixed_point`), most draws are made from these.
 
 mod activations;
 mod coactivation;
@@ -18,8 +18,10 @@ mod panel;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod within;
 
 pub use activations::Activations;
 pub use coactivation::{Coactivation, add_coactivation_counts, coactivations_down_into, coactivations_into};
 pub use coupling::Coupling;
 pub use layer::{Beta, LayerUpdate};
+pub use within::WithinLayer;

@@ -12,8 +12,8 @@ use crate::stack::{Matrix, Stack, Vector};
 use crate::units::{ModelKind, VisibleKind};
 use crate::visible::Standardise;
 
-const KNOWN: &str = "weights.L, bias.L, recognition.weights.L, recognition.bias.L, label.weights, label.bias, \
-                     features.weights.L, features.bias.L, visible_variance, visible_shift or visible_scale";
+const KNOWN: &str = "weights.L, bias.L, recognition.weights.L, recognition.bias.L, recognition.within.L, \
+                     label.weights, label.bias, features.weights.L, features.bias.L, visible_variance, visible_shift or visible_scale";
 
 /// Numbers in row-major order, as in NumPy: the last index varies fastest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,6 +63,9 @@ impl From<&ModelData> for Parts {
             for l in 0..net.depth() {
                 add(format!("recognition.weights.{l}"), Tensor::from_matrix(net.weights(l)));
                 add(format!("recognition.bias.{}", l + 1), Tensor::from_vector(net.bias(l + 1)));
+                if let Some(within) = net.within(l + 1) {
+                    add(format!("recognition.within.{}", l + 1), Tensor::from_matrix(within));
+                }
             }
         }
         if let Some(variance) = &model.visible_variance {
@@ -174,7 +177,12 @@ impl Shelf {
         let bias = |l| format!("recognition.bias.{l}");
         let weights = (0..depth).map(|l| self.take_matrix(&weight(l))).collect::<Result<_>>()?;
         let biases = (1..=depth).map(|l| self.take_vector(&bias(l))).collect::<Result<_>>()?;
-        Recognition::new(weights, biases).map(Some)
+        let net = Recognition::new(weights, biases)?;
+        if !self.tensors.keys().any(|name| name.starts_with("recognition.within.")) {
+            return Ok(Some(net));
+        }
+        let within = (1..=depth).map(|l| self.take_matrix(&format!("recognition.within.{l}")));
+        net.with_within(within.collect::<Result<_>>()?).map(Some)
     }
 
     /// The depth according to the highest number among the names. It is 1 or more, so that the error for a missing

@@ -94,6 +94,15 @@ kernel! {
     accumulate_few, accumulate_few_on, (words: &[u64], tile: Tile<'_>, sums: &mut [Row])
 }
 kernel! {
+    /// Adds the weights of the inputs that are on: see [`body::add_where`].
+    add_where, add_where_on, (rows: &mut [Row], weights: &[Row], words: &[u64])
+}
+kernel! {
+    /// Draws units that depend on the units before them: see [`body::draw_in_turn`].
+    draw_in_turn, draw_in_turn_on,
+    (rows: &mut [Row], weights: &[Row], thresholds: &[Row], used: usize, words: &mut [u64])
+}
+kernel! {
     /// beta (sum + bias) + (1 - beta) base in place.
     temper, temper_on, (rows: &mut [Row], bias: &Row, base: &Row, beta: f32)
 }

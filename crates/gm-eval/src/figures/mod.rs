@@ -9,7 +9,7 @@ mod parameters;
 mod samples;
 mod weights;
 
-pub use activity::{LayerActivity, hidden_activity};
+pub use activity::{LayerActivity, active_units, hidden_activity};
 pub use parameters::{
     TensorStatistics, UnitStatistics, histogram, parameter_count, tensor_statistics, unit_statistics,
 };

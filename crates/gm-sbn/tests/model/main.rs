@@ -4,6 +4,7 @@
 
 mod common;
 
+mod autoregressive;
 mod bounds;
 mod fixtures;
 mod posterior;

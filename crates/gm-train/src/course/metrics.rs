@@ -28,6 +28,7 @@ use crate::error::{Error, Result};
 /// | `ess` | effective sample size of those 20 weights, mean over validation rows (belief nets only) |
 /// | `squared_error`, `variance` | mean square of standardised rows less their means given one draw of the hidden units, and mean variance of the units given them (Gaussian units only; of deep Boltzmann machines the variance alone) |
 /// | `weight_rms` | root mean square of the weights, those next to the data in deep models, those of the machine on top in deep belief networks |
+/// | `active_units_1`, `active_units_2`, ... | units of each hidden layer whose posterior means vary over validation rows ([`gm_core::active_units`]): means of 20 draws of the recognition net (belief nets), of mean field (deep Boltzmann machines), of a pass up (deep belief networks) |
 /// | `layers`, `train_elbo` | hidden layers so far (also of deep Boltzmann machines), and the bound of training rows (deep belief networks) |
 /// | `next_elbo` | at the end of a layer: the bound of validation rows with which the next layer begins (deep belief networks) |
 /// | `error_rate`, `train_error_rate` | share of validation and training rows whose most probable class is not their label (classifiers; of models with label units `error_rate` alone) |

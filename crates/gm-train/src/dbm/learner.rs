@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, pull_to_share};
 use gm_core::{
     Arrangement, Batch, BatchRef, Gaussian, Matrix, ModelData, Purpose, Stack, Streams, VisibleKind, VisibleUnits,
-    check_len, mean,
+    active_units, check_len, mean,
 };
 use gm_dbm::{
     Chains, DataPhase, Dbm, MeanField, MeanFieldSettings, Offsets, Sampler, gradient_into, variance_gradient,
@@ -374,6 +374,7 @@ impl Learner for DbmLearner {
             ("free_energy_gap", train - valid),
             ("weight_rms", rms(&weights)),
         ]);
+        figures.push_layers("active_units", active_units(&posterior.means, None));
         if let Some(gaussian) = self.dbm().units().gaussian() {
             figures.push("variance", mean(&widened(gaussian.variance())));
         }

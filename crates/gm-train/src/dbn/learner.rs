@@ -3,7 +3,7 @@
 use gm_ascent::{Clock, Figures, LearnerState, ParametersState, named};
 use gm_core::{
     AisSettings, Arrangement, Batch, BatchRef, BitMatrix, Matrix, ModelData, Purpose, Recognition, Schedule, Stack,
-    Streams, VisibleUnits, Watch, check_len, mean, unwatched,
+    Streams, VisibleUnits, Watch, active_units, check_len, mean, unwatched,
 };
 use gm_dbn::{Dbn, Sampler};
 use gm_rbm::{Rbm, free_energy_gap};
@@ -491,6 +491,7 @@ impl Staged for DbnLearner {
             ("free_energy_gap", gap),
             ("weight_rms", rms(top.weights().as_slice())),
         ]);
+        figures.push_layers("active_units", active_units(&dbn.means_up_from_v(&valid.v.to_matrix()), None));
         if self.enumerable_units() <= probe.exact_units && dbn.enumerable_units() <= probe.exact_units {
             figures.push("log_likelihood", mean(&dbn.log_prob(&valid.v, log_z)?) - dbn.log_volume());
             figures.push("train_log_likelihood", mean(&dbn.log_prob(&train.v, log_z)?) - dbn.log_volume());

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, in_force, pull_to_share};
 use gm_core::{
     AisSettings, Batch, BatchRef, BitMatrix, Error as CoreError, Estimate, Matrix, ModelData, Purpose, Schedule, Stack,
-    Streams, VisibleKind, VisibleUnits, check_len, mean,
+    Streams, VisibleKind, VisibleUnits, active_units, check_len, mean,
 };
 use gm_rbm::{
     Chains, Offsets, Phase, Rbm, Sampler, Trajectory, class_gradient_into, contrastive_divergence, free_energy_gap,
@@ -437,6 +437,7 @@ impl Learner for RbmLearner {
             ("free_energy_gap", free_energy_gap(rbm, valid, train)),
             ("weight_rms", rms(rbm.weights().as_slice())),
         ]);
+        figures.push_layers("active_units", active_units(&[self.sampler.mean_h_from_v(valid).to_matrix()], None));
         if let Some(bits) = valid.as_bits() {
             // The same units are chosen at every epoch, so that epochs can be compared.
             figures.push("pseudo_log_likelihood", mean(&rbm.stochastic_pseudo_likelihood(bits, &Streams::new(0))));

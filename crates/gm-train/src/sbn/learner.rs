@@ -2,7 +2,8 @@
 
 use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, named};
 use gm_core::{
-    Batch, BitMatrix, Chains, Error as CoreError, ModelData, Purpose, Recognition, Stack, Streams, mean, unwatched,
+    Batch, BitMatrix, Chains, Error as CoreError, ModelData, Purpose, Recognition, Stack, Streams, active_units, mean,
+    unwatched,
 };
 use gm_sbn::{BoundSettings, Draws, Dreams, Recognised, Sampler, Sbn};
 
@@ -72,17 +73,21 @@ impl SbnLearner {
     /// # Errors
     ///
     /// Those of [`SbnSettings::check`], [`gm_core::Error::Shape`] when model and settings disagree on units,
-    /// [`gm_core::Error::Param`] for a model without recognition net, [`gm_core::Error::TooLarge`] for the exact gradient of a
+    /// [`gm_core::Error::Param`] for a model without recognition net or with an autoregressive one where the settings do
+    /// not ask for that, [`gm_core::Error::TooLarge`] for the exact gradient of a
     /// model with more than 10 hidden units.
     pub fn start_from(sbn: Sbn, settings: &SbnSettings) -> Result<Self> {
         const OP: &str = "SbnLearner::start_from";
         settings.check()?;
         let layers: Vec<usize> = std::iter::once(sbn.visible()).chain(settings.hidden.iter().copied()).collect();
         check_layers(OP, sbn.stack(), &layers)?;
-        let Some(recognition) = sbn.recognition() else {
-            let (arg, value, allowed) = ("recognition", "absent".into(), "a model with a recognition net");
-            return Err(CoreError::Param { op: OP, arg, value, allowed }.into());
-        };
+        let sbn = if settings.autoregressive { sbn.with_autoregressive_recognition()? } else { sbn };
+        let refused =
+            |value: &str, allowed| CoreError::Param { op: OP, arg: "recognition", value: value.into(), allowed };
+        let recognition = sbn.recognition().ok_or_else(|| refused("absent", "a model with a recognition net"))?;
+        if recognition.is_autoregressive() && !settings.autoregressive {
+            return Err(refused("autoregressive", "independent units, or the setting `autoregressive`").into());
+        }
         if settings.rule == SbnRule::Exact && sbn.hidden() > EXACT_GRADIENT_LIMIT {
             let (units, limit) = (sbn.hidden(), EXACT_GRADIENT_LIMIT);
             return Err(CoreError::TooLarge { op: "training on the exact gradient", units, limit }.into());
@@ -251,6 +256,7 @@ impl Learner for SbnLearner {
         let settings = BoundSettings { samples: WATCHED_SAMPLES, repeats: 1 };
         let bounds = |rows| self.sbn().bounds(rows, &settings, &same, &mut unwatched);
         let (valid, train) = (bounds(probe.valid.bits())?, bounds(probe.train.bits())?);
+        let means = self.sbn().recognised_means(probe.valid.bits(), WATCHED_SAMPLES, false, &same)?;
         let mut figures = Figures::new([
             ("elbo", mean(&valid.elbo)),
             ("importance_weighted", valid.mean().value),
@@ -258,6 +264,7 @@ impl Learner for SbnLearner {
             ("ess", mean(&valid.ess)),
             ("weight_rms", rms(self.sbn().stack().weights(0).as_slice())),
         ]);
+        figures.push_layers("active_units", active_units(&means, Some(WATCHED_SAMPLES)));
         if self.enumerable_units() <= probe.exact_units {
             figures.push("log_likelihood", mean(&self.sbn().log_prob(probe.valid.bits())?));
             figures.push("train_log_likelihood", mean(&self.sbn().log_prob(probe.train.bits())?));

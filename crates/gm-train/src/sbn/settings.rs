@@ -52,6 +52,8 @@ pub struct SbnSettings {
     pub init_scale: f32,
     /// The biases of hidden units at the start, of the net and of its recognition net.
     pub hidden_bias: f32,
+    /// Whether each unit of the recognition net depends on the units before it in its layer.
+    pub autoregressive: bool,
     /// Penalties on the weights of both nets.
     pub regularise: Regularise,
 }
@@ -74,6 +76,7 @@ impl Default for SbnSettings {
             optimiser: OptimiserSettings::adam(),
             init_scale: 1.0,
             hidden_bias: 0.0,
+            autoregressive: false,
             regularise: Regularise::default(),
         }
     }

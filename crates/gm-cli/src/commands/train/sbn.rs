@@ -42,6 +42,10 @@ pub(super) struct SbnOptions {
     /// The biases of hidden units at the start, such as -3, with which they are mostly off [default: 0]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     hidden_bias: Option<f32>,
+    /// Let each unit of the recognition net depend on the units before it in its layer, so that inference can follow causes
+    /// that compete
+    #[arg(long)]
+    autoregressive: bool,
 }
 
 impl Options for SbnOptions {
@@ -69,6 +73,7 @@ impl Options for SbnOptions {
             optimiser: self.optimiser.unwrap_or(usual.optimiser),
             init_scale: self.init_scale.unwrap_or(usual.init_scale),
             hidden_bias: self.hidden_bias.unwrap_or(usual.hidden_bias),
+            autoregressive: self.autoregressive,
             regularise: shared.regularise(),
         }))
     }

@@ -10,6 +10,7 @@ mod cell;
 mod draw;
 mod fixed_point;
 mod gradient;
+mod in_turn;
 mod logistic;
 mod one_unit;
 mod score;
@@ -20,6 +21,7 @@ pub(super) use bits::{count_shared, transpose_square};
 pub(super) use draw::{draw, draw_roughly, reach};
 pub(super) use fixed_point::{magnitudes, round_to_steps, scale_steps};
 pub(super) use gradient::{add_up, centre};
+pub(super) use in_turn::{add_where, draw_in_turn};
 #[cfg(test)]
 pub(super) use logistic::logistic_roughly;
 pub(super) use logistic::{logistic, logistic_one, temper, temper_one};

@@ -1,7 +1,5 @@
 //! What the tests of training, of resumed runs and of evaluation share.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
-
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;

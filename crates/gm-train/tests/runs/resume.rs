@@ -1,11 +1,9 @@
 //! Runs on disk: an interrupted run that is resumed ends as if nothing had happened, and folders are not mixed up.
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{break_at, config, results, train};
+use crate::common::{break_at, config, results, train};
 use gm_data::{Binarise, load_model};
 use gm_train::{
     Algorithm, Config, Error, Event, ModelConfig, Outcome, Rate, RbmSettings, Regularise, Run, SbnRule, SbnSettings,
@@ -141,7 +139,11 @@ fn belief_nets() -> Vec<(&'static str, Config)> {
         config.monitor.rows = 50;
         (name, config)
     };
-    vec![net(SbnRule::Reweighted, "rws"), net(SbnRule::Nvil, "nvil")]
+    let (_, mut autoregressive) = net(SbnRule::Reweighted, "autoregressive");
+    if let ModelConfig::Sbn(settings) = &mut autoregressive.model {
+        settings.autoregressive = true;
+    }
+    vec![net(SbnRule::Reweighted, "rws"), net(SbnRule::Nvil, "nvil"), ("autoregressive", autoregressive)]
 }
 
 const POINTS: [&[At]; 5] = [

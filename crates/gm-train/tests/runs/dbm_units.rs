@@ -1,8 +1,6 @@
 //! Deep Boltzmann machines with visible units of other kinds: training, likelihoods and files.
 
-mod common;
-
-use common::SHORT;
+use crate::common::SHORT;
 use std::ops::ControlFlow;
 
 use gm_core::{

@@ -1,8 +1,6 @@
 //! Evaluation reports: their fields, exact answers, annealed intervals and warnings.
 
-mod common;
-
-use common::{SHORT, builtin, mean, pack, rbm_of, wave};
+use crate::common::{SHORT, builtin, mean, pack, rbm_of, wave};
 use gm_core::{AisSettings, BitMatrix, Error as CoreError, Matrix, Schedule, Streams, Vector, unwatched};
 use gm_data::{Binarise, SplitName};
 use gm_eval::{Error, EvalData, EvalReport, EvalSettings, Exact, TemperingSettings, evaluate_rbm};

@@ -1,8 +1,6 @@
 //! Training and evaluation of deep belief networks.
 
-mod common;
-
-use common::SHORT;
+use crate::common::SHORT;
 use std::ops::ControlFlow;
 use std::path::Path;
 

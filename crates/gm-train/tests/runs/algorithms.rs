@@ -1,10 +1,8 @@
 //! Training of restricted Boltzmann machines: parallel tempering, log Z along the way, changes, sparsity, divergence.
 
-mod common;
-
 use std::path::Path;
 
-use common::{break_at, builtin, config, mean, results, train};
+use crate::common::{break_at, builtin, config, mean, results, train};
 use gm_core::{Batch, BitMatrix, Streams};
 use gm_data::{DataSpec, Dataset, LoadOptions, Split, Values, load, load_model};
 use gm_rbm::Rbm;

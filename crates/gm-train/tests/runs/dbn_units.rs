@@ -1,8 +1,6 @@
 //! Deep belief networks with visible units of other kinds: training, likelihoods and labels.
 
-mod common;
-
-use common::SHORT;
+use crate::common::SHORT;
 use std::ops::ControlFlow;
 
 use gm_core::{AisSettings, Matrix, ModelKind, Purpose, Schedule, Streams, VisibleKind, unwatched};

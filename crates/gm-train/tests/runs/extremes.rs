@@ -1,9 +1,7 @@
 //! Numbers at the edge: weights of +-10,000, subnormals, units that are always on, one unit, one sample, no sample. Public functions
 //! of the models give the right answer, by an oracle in double precision, or refuse by name; none gives NaN.
 
-mod common;
-
-use common::mean;
+use crate::common::mean;
 use gm_core::{
     AisSettings, Batch, BitMatrix, Error, Estimate, Gaussian, LogSum, Matrix, Recognition, Schedule, Side, Stack,
     Standardise, Streams, Vector, autocorrelation_time, effective_sample_size, log_mean_exp, log_sum_exp, logistic,

@@ -19,9 +19,19 @@ fn small_net() -> (Sbn, BitMatrix) {
     (Sbn::from_data(data).expect("a sound fixture"), rows)
 }
 
+/// The same net, where units of the recognition net depend on the units before them.
+fn autoregressive() -> (Sbn, BitMatrix) {
+    let (sbn, data) = small_net();
+    let mut sbn = sbn.with_autoregressive_recognition().expect("a recognition net");
+    let net = sbn.recognition_mut().expect("a recognition net");
+    (1..=net.depth()).for_each(|l| net.update_within(l, |a| a.fill(0.75)));
+    (sbn, data)
+}
+
 fn learner(sbn: &Sbn, rule: SbnRule, samples: usize) -> SbnLearner {
     let hidden = sbn.layers()[1..].to_vec();
-    let settings = SbnSettings { hidden, rule, samples, sweeps: 3, ..SbnSettings::default() };
+    let autoregressive = sbn.recognition().is_some_and(Recognition::is_autoregressive);
+    let settings = SbnSettings { hidden, rule, samples, sweeps: 3, autoregressive, ..SbnSettings::default() };
     SbnLearner::start_from(sbn.clone(), &settings).expect("settings of this model")
 }
 
@@ -81,10 +91,14 @@ fn halves((generative, recognition): (Stack, Recognition)) -> (Vec<f64>, Vec<f64
 
 #[test]
 fn stat_mean_rules_for_bounds_are_unbiased() {
-    let (sbn, data) = small_net();
-    for (case, (rule, samples, bound)) in
-        [(SbnRule::Vimco, 2, 2), (SbnRule::VarGrad, 3, 1), (SbnRule::VarGrad, 2, 1)].into_iter().enumerate()
-    {
+    let cases = [
+        (small_net(), SbnRule::Vimco, 2, 2),
+        (small_net(), SbnRule::VarGrad, 3, 1),
+        (small_net(), SbnRule::VarGrad, 2, 1),
+        (autoregressive(), SbnRule::Vimco, 2, 2),
+        (autoregressive(), SbnRule::VarGrad, 2, 1),
+    ];
+    for (case, ((sbn, data), rule, samples, bound)) in cases.into_iter().enumerate() {
         let expected = halves(sbn.exact_bound_gradients(&data, bound).unwrap());
         let found = estimated(&mut learner(&sbn, rule, samples), &data, case as u64);
         let deviations = (found.0.deviation(&expected.0), found.1.deviation(&expected.1));
@@ -118,14 +132,19 @@ fn stat_mean_nvil_is_unbiased_but_for_its_scale() {
 
 #[test]
 fn stat_mean_wake_sleep_and_reweighted_wake_sleep_have_their_expectations() {
-    let (sbn, data) = small_net();
-    let (elbo, dreams) = (halves(sbn.exact_bound_gradients(&data, 1).unwrap()), sbn.exact_dream_gradient().unwrap());
-    let found = estimated(&mut learner(&sbn, SbnRule::WakeSleep, 1), &data, 30);
+    for (sbn, data) in [small_net(), autoregressive()] {
+        wake_sleep_has_its_expectations(&sbn, &data);
+    }
+}
+
+fn wake_sleep_has_its_expectations(sbn: &Sbn, data: &BitMatrix) {
+    let (elbo, dreams) = (halves(sbn.exact_bound_gradients(data, 1).unwrap()), sbn.exact_dream_gradient().unwrap());
+    let found = estimated(&mut learner(sbn, SbnRule::WakeSleep, 1), data, 30);
     let deviations = (found.0.deviation(&elbo.0), found.1.deviation(&flat(dreams.tensors())));
     assert!(deviations.0 < ALLOWED && deviations.1 < ALLOWED, "wake-sleep: {deviations:?}, seed 30");
     // The generative gradient of two weighted samples is that of the two-sample bound.
-    let two = halves(sbn.exact_bound_gradients(&data, 2).unwrap());
-    let found = estimated(&mut learner(&sbn, SbnRule::Reweighted, 2), &data, 31);
+    let two = halves(sbn.exact_bound_gradients(data, 2).unwrap());
+    let found = estimated(&mut learner(sbn, SbnRule::Reweighted, 2), data, 31);
     assert!(found.0.deviation(&two.0) < ALLOWED, "reweighted wake-sleep: seed 31");
 }
 

@@ -1,8 +1,6 @@
 //! Restricted Boltzmann machines with visible units of other kinds: training, likelihoods and classes.
 
-mod common;
-
-use common::{SHORT, builtin};
+use crate::common::{SHORT, builtin};
 use gm_core::{
     BitMatrix, Gaussian, Matrix, ModelKind, Purpose, Stack, Standardise, Streams, Vector, VisibleKind, VisibleUnits,
     unwatched,
@@ -127,8 +125,13 @@ fn law_machines_and_networks_of_one_layer_exchange_label_units() {
 #[test]
 fn rejects_label_units_of_data_without_labels() {
     let rows = BitMatrix::from_fn(4, 12, |unit, row| (unit + row) % 3 == 0);
-    let error =
-        fit_rbm_with(&common::dataset(&rows), &bars(0.0), &FitOptions::default(), &Streams::new(0), &mut Unobserved);
+    let error = fit_rbm_with(
+        &crate::common::dataset(&rows),
+        &bars(0.0),
+        &FitOptions::default(),
+        &Streams::new(0),
+        &mut Unobserved,
+    );
     assert_eq!(error.unwrap_err().to_string(), "rows: the train split has no labels");
     let data = ClassData::from_split("bars", "test", &builtin("bars-and-stripes:2").test, Binarise::None, 2).unwrap();
     let plain = Rbm::from_stack(gm_core::Stack::zeros(&[4, 2]).unwrap()).unwrap();

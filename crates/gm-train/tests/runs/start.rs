@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of a test may panic as the tests themselves do")]
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{break_at, results};
+use crate::common::{break_at, results};
 use gm_core::{ModelData, ModelKind, Stack, Streams};
 use gm_data::{Dataset, save_model};
 use gm_train::{

@@ -1,8 +1,6 @@
 //! Training and evaluation of deep Boltzmann machines.
 
-mod common;
-
-use common::SHORT;
+use crate::common::SHORT;
 use std::ops::ControlFlow;
 
 use gm_core::{AisSettings, BitMatrix, Schedule, Stack, Streams, unwatched};

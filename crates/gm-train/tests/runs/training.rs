@@ -1,8 +1,6 @@
 //! Training in memory: known optima, symmetries, early stopping, and the same bits at any thread count.
 
-mod common;
-
-use common::{break_at, builtin, config, dataset, mean, results, rows_of, split, train, wave};
+use crate::common::{break_at, builtin, config, dataset, mean, results, rows_of, split, train, wave};
 use gm_core::{BitMatrix, Error as CoreError, Streams, Vector};
 use gm_data::Dataset;
 use gm_rbm::Rbm;
