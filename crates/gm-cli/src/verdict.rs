@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
 
-use gm_core::{Matrix, ModelData, Streams, VisibleKind};
+use gm_core::{Matrix, ModelData, Streams, VisibleKind, rms};
 use gm_eval::unit_statistics;
 use gm_sbn::Sbn;
 use gm_train::{Config, LayerStart, ModelConfig, StopOn};
@@ -90,13 +90,17 @@ fn idle_layers(config: &Config, model: &ModelData, line: Option<&Value>) -> Vec<
     if config.model.settings().start().0.is_none() {
         for l in 0..stack.depth() {
             let text = match first_weights(config, model, l) {
-                Some(First::Scale(scale)) if rms(stack.weights(l)) <= largest(scale, stack.weights(l).len()) => {
+                Some(First::Scale(scale))
+                    if rms(stack.weights(l).as_slice()) <= largest(scale, stack.weights(l).len()) =>
+                {
                     format!(
                         "its weights are no larger than at the start (root mean square {:.4}, at the start {scale})",
-                        rms(stack.weights(l))
+                        rms(stack.weights(l).as_slice())
                     )
                 }
-                Some(First::Weights(first)) if rms(&(stack.weights(l) - &first)) <= MOVEMENT * rms(&first) => {
+                Some(First::Weights(first))
+                    if rms((stack.weights(l) - &first).as_slice()) <= MOVEMENT * rms(first.as_slice()) =>
+                {
                     "its weights are where they were at the start".into()
                 }
                 _ => continue,
@@ -162,11 +166,6 @@ fn first_weights(config: &Config, model: &ModelData, l: usize) -> Option<First> 
 /// standard errors of it.
 fn largest(scale: f32, weights: usize) -> f64 {
     f64::from(scale) * (1.0 + (3.0 / (2.0 * weights as f64).sqrt()).max(GROWTH))
-}
-
-fn rms(weights: &Matrix) -> f64 {
-    let squares: f64 = weights.iter().map(|&w| f64::from(w).powi(2)).sum();
-    (squares / weights.len().max(1) as f64).sqrt()
 }
 
 /// The layers of a deep belief network with which the bound is lower than it was without them.

@@ -72,7 +72,9 @@ pub use kernels::InstructionSet;
 pub use labels::Labels;
 pub use model_data::ModelData;
 pub use moments::Moments;
-pub use numerics::{LogSum, log_mean_exp, log_sum_exp, logistic, logistic_f64, logit, mean, softplus, softplus_sum};
+pub use numerics::{
+    LogSum, log_mean_exp, log_sum_exp, logistic, logistic_f64, logit, mean, rms, softplus, softplus_sum, widened,
+};
 pub use recognition::Recognition;
 pub use stack::{Matrix, Stack, Vector};
 pub use streams::{Purpose, Stream, Streams};

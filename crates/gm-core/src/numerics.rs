@@ -162,6 +162,30 @@ impl LogSum {
     }
 }
 
+/// The same numbers in double precision.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(gm_core::widened(&[0.5, -2.0]), [0.5, -2.0]);
+/// ```
+#[must_use]
+pub fn widened(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&x| f64::from(x)).collect()
+}
+
+/// Root mean square; 0 without numbers.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(gm_core::rms(&[3.0, -3.0]), 3.0);
+/// ```
+#[must_use]
+pub fn rms(values: &[f32]) -> f64 {
+    (values.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / values.len().max(1) as f64).sqrt()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,14 +2,14 @@
 
 use gm_core::{
     Activations, AisSettings, Annealed, AnnealedPath, Arrangement, Batch, BatchRef, Beta, BitMatrix, Chains, Matrix,
-    Purpose, Result, Schedule, Streams, Watch, anneal, anneal_back, log_mean_exp, softplus_sum,
+    Purpose, Result, Schedule, Streams, Watch, anneal, anneal_back, log_mean_exp, softplus_sum, widened,
 };
 use gm_rbm::base_rate_bias;
 
 use crate::conditional::Couplings;
 use crate::importance::{Proposal, check_count, check_sizes};
 use crate::mean_field::{MeanFieldSettings, average};
-use crate::model::{Dbm, widened};
+use crate::model::Dbm;
 
 impl Dbm {
     /// The biases of independent units that have the means of data in the visible layer and the means of mean field

@@ -1,9 +1,9 @@
 //! Exact computations for softmax and Gaussian visible units: the odd layers are enumerated, and the even layers are
 //! summed or integrated out.
 
-use gm_core::{Batch, Bipartite, BipartiteMoments, BitMatrix, Chains, Matrix, Purpose, Result, Streams};
+use gm_core::{Batch, Bipartite, BipartiteMoments, BitMatrix, Chains, Matrix, Purpose, Result, Streams, widened};
 
-use crate::model::{Dbm, flatten, place, widened};
+use crate::model::{Dbm, flatten, place};
 
 /// Moments of the two halves of the layers.
 pub(crate) struct Halves {

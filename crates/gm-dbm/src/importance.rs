@@ -1,13 +1,13 @@
 //! The likelihood by importance sampling, with mean field as the proposal.
 
 use gm_core::{
-    Activations, Batch, BatchRef, Error, LogSum, Matrix, Progress, Purpose, Result, Streams, Watch, Weighted,
+    Activations, Batch, BatchRef, Error, LogSum, Matrix, Progress, Purpose, Result, Streams, Watch, Weighted, widened,
 };
 use rayon::prelude::*;
 
 use crate::conditional::Couplings;
 use crate::mean_field::{MeanField, MeanFieldSettings};
-use crate::model::{Dbm, widened};
+use crate::model::Dbm;
 
 impl Dbm {
     /// An importance-weighted estimate of log p(v) of each sample for a given log Z, `[samples]`.

@@ -2,14 +2,14 @@
 
 use gm_core::{
     Activations, BatchRef, BitMatrix, Chains, Error, Matrix, Moments, Result, Stack, Streams, Vector, logistic_f64,
-    softplus_sum,
+    softplus_sum, widened,
 };
 use gm_rbm::Rbm;
 use rayon::prelude::*;
 
 use crate::exact::{self, Halves};
 use crate::limits::{LOG_PARTITION_LIMIT, LOG_PROB_LIMIT, SAMPLES_LIMIT};
-use crate::model::{Dbm, flatten, place, widened};
+use crate::model::{Dbm, flatten, place};
 
 impl Dbm {
     /// The number of units that exact computations of log Z enumerate. They are the units of the even or of the odd

@@ -1,11 +1,13 @@
 //! Mean field: the factorial distribution closest to the posterior of the hidden layers, and its bound.
 
-use gm_core::{BatchRef, Error, Matrix, Result, dense_add_down, dense_add_up, dense_inputs_up, logistic_in_place};
+use gm_core::{
+    BatchRef, Error, Matrix, Result, dense_add_down, dense_add_up, dense_inputs_up, logistic_in_place, widened,
+};
 use rayon::prelude::*;
 
 use crate::conditional::Couplings;
 use crate::gibbs::Sampler;
-use crate::model::{Dbm, widened};
+use crate::model::Dbm;
 
 /// The most samples of a block. Blocks run in parallel, and each stops when its means have settled.
 const BLOCK: usize = 64;

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use gm_core::{
     Activations, Batch, BatchRef, BitMatrix, Error, FileError, Gaussian, Matrix, ModelData, ModelKind, Purpose, Result,
-    Stack, Streams, Vector, VisibleKind, VisibleUnits, check_finite,
+    Stack, Streams, Vector, VisibleKind, VisibleUnits, check_finite, widened,
 };
 use gm_rbm::Rbm;
 use rand_distr::{Distribution, Normal};
@@ -423,11 +423,6 @@ pub(crate) fn flatten(stack: &Stack) -> Rbm {
 fn sums_where_on(x: &BitMatrix, inputs: &Activations) -> Vec<f64> {
     let sum = |s| (0..x.units()).filter(|&j| x.get(j, s)).map(|j| f64::from(inputs.get(j, s))).sum();
     (0..x.samples()).map(sum).collect()
-}
-
-/// Single-precision numbers in double precision.
-pub(crate) fn widened(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&x| f64::from(x)).collect()
 }
 
 #[cfg(test)]

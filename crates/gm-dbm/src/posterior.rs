@@ -3,14 +3,14 @@
 
 use gm_core::{
     Activations, AisSettings, AnnealedPath, Arrangement, BatchRef, BitMatrix, Chains, Error, Matrix, Purpose, Result,
-    Schedule, Streams, VisibleUnits, Watch, Weighted, anneal_rows, anneal_rows_back,
+    Schedule, Streams, VisibleUnits, Watch, Weighted, anneal_rows, anneal_rows_back, widened,
 };
 use rayon::prelude::*;
 
 use crate::conditional::Couplings;
 use crate::likelihood::smaller_half;
 use crate::mean_field::{MeanFieldSettings, by_blocks};
-use crate::model::{Dbm, widened};
+use crate::model::Dbm;
 
 impl Dbm {
     /// log p(v) of each sample for a given log Z, by annealing from mean field to the posterior, `[samples]`. It is a

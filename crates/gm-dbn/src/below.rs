@@ -4,7 +4,7 @@
 
 use gm_core::{
     Activations, Arrangement, Batch, BatchRef, BitMatrix, Coactivation, Matrix, Recognition, Stack, Streams,
-    VisibleUnits, coactivations_down_into, dense_coactivations_into,
+    VisibleUnits, coactivations_down_into, dense_coactivations_into, widened,
 };
 use gm_rbm::Rbm;
 use rayon::prelude::*;
@@ -119,10 +119,6 @@ fn log_probs(units: &VisibleUnits, v: &Matrix, inputs: &Matrix) -> Vec<f64> {
     let log_p = |(v, m): (&[f32], &[f32])| units.log_prob_given(&widened(v), &widened(m));
     let n = v.nrows().max(1);
     v.as_slice().par_chunks(n).zip(inputs.as_slice().par_chunks(n)).map(log_p).collect()
-}
-
-pub(crate) fn widened(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&x| f64::from(x)).collect()
 }
 
 impl Generated {

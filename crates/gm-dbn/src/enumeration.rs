@@ -1,10 +1,9 @@
 //! Exact sums over the hidden states of small networks.
 
-use gm_core::{Batch, BatchRef, BitMatrix, Error, LogSum, Result, VisibleUnits, log_sum_exp, softplus_sum};
+use gm_core::{Batch, BatchRef, BitMatrix, Error, LogSum, Result, VisibleUnits, log_sum_exp, softplus_sum, widened};
 use gm_sbn::{Passes, Posterior};
 use rayon::prelude::*;
 
-use crate::below::widened;
 use crate::limits::TABLE_LIMIT;
 use crate::model::{Dbn, log_weights};
 

@@ -1,10 +1,9 @@
 //! Gibbs sampling of the first hidden layer, unit by unit, below which visible units are of any kind.
 
-use gm_core::{Batch, BitMatrix, Matrix, Streams, VisibleUnits, logistic_f64};
+use gm_core::{Batch, BitMatrix, Matrix, Streams, VisibleUnits, logistic_f64, widened};
 use rand::RngExt;
 use rayon::prelude::*;
 
-use crate::below::widened;
 use crate::model::Dbn;
 
 /// Draws each unit of x_1 given v, x_2 and the other units of x_1, in turn.

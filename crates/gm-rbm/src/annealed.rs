@@ -2,11 +2,11 @@
 
 use gm_core::{
     Activations, AisSettings, Annealed, AnnealedPath, Arrangement, Batch, BatchRef, Beta, BitMatrix, Chains, Error,
-    Matrix, Purpose, Result, Schedule, Streams, VisibleUnits, Watch, anneal, anneal_back, log_mean_exp,
+    Matrix, Purpose, Result, Schedule, Streams, VisibleUnits, Watch, anneal, anneal_back, log_mean_exp, widened,
 };
 
 use crate::conditional::{Couplings, Heat};
-use crate::model::{Rbm, widened};
+use crate::model::Rbm;
 
 impl Rbm {
     /// The biases of independent visible units that have the means of data, `[visible]`. They are a base for annealing.

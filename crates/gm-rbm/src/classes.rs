@@ -2,11 +2,11 @@
 
 use gm_core::{
     Activations, BatchRef, BitMatrix, Coactivation, Error, Groups, Matrix, Result, Stack, coactivations_into,
-    log_sum_exp,
+    log_sum_exp, widened,
 };
 
 use crate::gibbs::Sampler;
-use crate::model::{Rbm, widened};
+use crate::model::Rbm;
 
 impl Rbm {
     /// log p(y | v) of each class y, `[classes, samples]`, exactly.

@@ -2,11 +2,11 @@
 
 use gm_core::{
     Activations, Arrangement, BatchRef, BitMatrix, Chains, Coactivation, Matrix, Purpose, Result, Stack, Streams,
-    coactivations_into, dense_coactivations_into,
+    coactivations_into, dense_coactivations_into, widened,
 };
 
 use crate::gibbs::Sampler;
-use crate::model::{Rbm, widened};
+use crate::model::Rbm;
 
 /// Sufficient statistics of one phase: visible states and the hidden means given them.
 ///

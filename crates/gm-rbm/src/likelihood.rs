@@ -2,11 +2,11 @@
 
 use gm_core::{
     Activations, BatchRef, Bipartite, BipartiteMoments, BitMatrix, Chains, Error, Matrix, Moments, Purpose, Result,
-    Streams, VisibleUnits,
+    Streams, VisibleUnits, widened,
 };
 
 use crate::limits::{LOG_PARTITION_LIMIT, SAMPLES_LIMIT};
-use crate::model::{Rbm, widened};
+use crate::model::Rbm;
 
 /// First and second moments under the model, before they are rounded.
 #[derive(Clone, Debug)]

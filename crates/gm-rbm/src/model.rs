@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use gm_core::{
     BatchRef, BitMatrix, Error, Matrix, ModelData, ModelKind, Purpose, Result, Stack, Streams, Vector, VisibleUnits,
-    check_finite,
+    check_finite, widened,
 };
 use rand_distr::{Distribution, Normal};
 
@@ -318,11 +318,6 @@ impl Rbm {
     pub fn check_data<'v>(&self, op: &'static str, v: impl Into<BatchRef<'v>>) -> Result<()> {
         self.units.check(op, self.visible(), v.into())
     }
-}
-
-/// Single-precision numbers in double precision.
-pub(crate) fn widened(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&x| f64::from(x)).collect()
 }
 
 #[cfg(test)]

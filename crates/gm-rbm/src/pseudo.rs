@@ -1,10 +1,10 @@
 //! Pseudo-likelihoods, of each visible site given all other sites.
 
-use gm_core::{Activations, BitMatrix, Purpose, Streams, log_sum_exp, softplus, softplus_sum};
+use gm_core::{Activations, BitMatrix, Purpose, Streams, log_sum_exp, softplus, softplus_sum, widened};
 use rand::RngExt;
 use rayon::prelude::*;
 
-use crate::model::{Rbm, widened};
+use crate::model::Rbm;
 
 impl Rbm {
     /// sum_i log p(v_i | all other visible sites) of each sample, `[samples]`. A site is a binary unit or a group.

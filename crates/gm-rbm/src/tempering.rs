@@ -4,13 +4,13 @@ use std::ops::ControlFlow;
 
 use gm_core::{
     Batch, Beta, BitMatrix, Chains, Clamp, Error, Progress, Purpose, Result, Streams, TemperingInfo, Watch, check_len,
-    check_temperatures,
+    check_temperatures, widened,
 };
 use rand::RngExt;
 
 use crate::conditional::Heat;
 use crate::gibbs::{How, Sampler};
-use crate::model::{Rbm, widened};
+use crate::model::Rbm;
 
 /// Groups of replicas: each group holds one chain at each of several inverse temperatures, from the model at 1 towards
 /// independent units at 0.

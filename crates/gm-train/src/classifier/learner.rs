@@ -1,11 +1,11 @@
 //! Classifiers in training.
 
 use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, named};
-use gm_core::{Batch, Matrix, ModelData, Purpose, Stack, Streams, check_len, mean};
+use gm_core::{Batch, Matrix, ModelData, Purpose, Stack, Streams, check_len, mean, rms};
 
 use crate::classifier::settings::{ClassifierSettings, ROWS, features_of};
 use crate::error::Result;
-use crate::learner::{Learner, Probe, StepReport, check_layers, rms};
+use crate::learner::{Learner, Probe, StepReport, check_layers};
 use gm_net::{Classifier, Pass};
 
 /// A classifier in training, by ascent of the mean log-probability of the labels.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, pull_to_share};
 use gm_core::{
     Arrangement, Batch, BatchRef, Gaussian, Matrix, ModelData, Purpose, Stack, Streams, VisibleKind, VisibleUnits,
-    active_units, check_len, mean,
+    active_units, check_len, mean, rms, widened,
 };
 use gm_dbm::{
     Chains, DataPhase, Dbm, MeanField, MeanFieldSettings, Offsets, Sampler, gradient_into, variance_gradient,
@@ -17,7 +17,6 @@ use crate::dbm::settings::{DbmSettings, Pretrain};
 use crate::error::Result;
 use crate::learner::{
     Learner, ModelSettings, Parameters, Probe, STAGE, StepReport, VISIBLE_MEANS, binary, check_layers, refuse_start,
-    rms, widened,
 };
 use gm_data::Dataset;
 

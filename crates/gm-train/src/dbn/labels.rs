@@ -26,12 +26,9 @@ pub(super) fn joined(x: &BitMatrix, labels: &BitMatrix, classes: usize) -> BitMa
     joined
 }
 
-/// So many states from the given ones in turn, with each class in turn behind.
+/// `count` states, from the given ones in turn, each with a class in turn behind.
 pub(super) fn joined_in_turn(states: &BitMatrix, classes: usize, count: usize) -> BitMatrix {
     let chosen: Vec<usize> = (0..count).map(|chain| chain % states.samples()).collect();
-    let mut joined = states.select(&chosen).widened(classes);
-    for chain in 0..if classes > 0 { count } else { 0 } {
-        joined.set(states.units() + chain % classes, chain, true);
-    }
-    joined
+    let labels = BitMatrix::from_fn(classes, count, |class, chain| chain % classes == class);
+    joined(&states.select(&chosen), &labels, classes)
 }

@@ -3,7 +3,7 @@
 use gm_ascent::{Clock, Figures, LearnerState, ParametersState, named};
 use gm_core::{
     AisSettings, Arrangement, Batch, BatchRef, BitMatrix, Matrix, ModelData, Purpose, Recognition, Schedule, Stack,
-    Streams, VisibleUnits, Watch, active_units, check_len, mean, unwatched,
+    Streams, VisibleUnits, Watch, active_units, check_len, mean, rms, unwatched,
 };
 use gm_dbn::{Dbn, Sampler};
 use gm_rbm::{Rbm, free_energy_gap};
@@ -14,7 +14,7 @@ use crate::dbn::settings::{DbnSettings, LayerInputs};
 use crate::dbn::together::Together;
 use crate::error::Result;
 use crate::learner::{
-    Learner, Probe, STAGE, Staged, StepReport, VISIBLE_MEANS, binary, check_layers, error_rate, refuse_start, rms,
+    Learner, Probe, STAGE, Staged, StepReport, VISIBLE_MEANS, binary, check_layers, error_rate, refuse_start,
 };
 use crate::rbm::{RbmLearner, WATCHED};
 use gm_data::Dataset;

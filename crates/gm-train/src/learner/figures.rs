@@ -2,17 +2,8 @@
 
 use gm_core::{BitMatrix, Matrix};
 
-pub(crate) fn widened(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&x| f64::from(x)).collect()
-}
-
 /// The share of rows whose label units, behind `before` others, do not say the class that is most probable.
 pub(crate) fn error_rate(log_p: &Matrix, rows: &BitMatrix, before: usize) -> f64 {
     let wrong = (0..rows.samples()).filter(|&row| !rows.get(before + log_p.column(row).imax(), row)).count();
     wrong as f64 / rows.samples() as f64
-}
-
-/// Root mean square.
-pub(crate) fn rms(values: &[f32]) -> f64 {
-    (values.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
 }

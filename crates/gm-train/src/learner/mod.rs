@@ -13,7 +13,7 @@ use gm_ascent::{Clock, Figures, LearnerState, ParametersState, named};
 use gm_core::{Batch, BitMatrix, Error as CoreError, ModelData, Stack, Streams, Watch, check_len};
 
 pub(crate) use ascent::Parameters;
-pub(crate) use figures::{error_rate, rms, widened};
+pub(crate) use figures::error_rate;
 pub use settings::{ModelSettings, Origin};
 
 use crate::error::Result;

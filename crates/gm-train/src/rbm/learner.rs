@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, in_force, pull_to_share};
 use gm_core::{
     AisSettings, Batch, BatchRef, BitMatrix, Error as CoreError, Estimate, Matrix, ModelData, Purpose, Schedule, Stack,
-    Streams, VisibleKind, VisibleUnits, active_units, check_len, mean,
+    Streams, VisibleKind, VisibleUnits, active_units, check_len, mean, rms, widened,
 };
 use gm_rbm::{
     Chains, Offsets, Phase, Rbm, Sampler, Trajectory, class_gradient_into, contrastive_divergence, free_energy_gap,
@@ -15,7 +15,7 @@ use gm_rbm::{
 
 use crate::error::Result;
 use crate::learner::{
-    Learner, ModelSettings, Parameters, Probe, StepReport, Weighted, binary, check_layers, error_rate, rms, widened,
+    Learner, ModelSettings, Parameters, Probe, StepReport, Weighted, binary, check_layers, error_rate,
 };
 use crate::rbm::chains::{ModelChains, put_trajectory, take_trajectory};
 use crate::rbm::settings::{Algorithm, RbmSettings};

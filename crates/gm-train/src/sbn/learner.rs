@@ -3,12 +3,12 @@
 use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, named};
 use gm_core::{
     Batch, BitMatrix, Chains, Error as CoreError, ModelData, Purpose, Recognition, Stack, Streams, active_units, mean,
-    unwatched,
+    rms, unwatched,
 };
 use gm_sbn::{BoundSettings, Draws, Dreams, Recognised, Sampler, Sbn};
 
 use crate::error::Result;
-use crate::learner::{Learner, Parameters, Probe, StepReport, binary, check_layers, rms};
+use crate::learner::{Learner, Parameters, Probe, StepReport, binary, check_layers};
 use crate::sbn::baseline::Baseline;
 use crate::sbn::rule::SbnRule;
 use crate::sbn::settings::SbnSettings;
