@@ -88,6 +88,8 @@ fn step(package: &str, sample: Option<&Sample>, folder: &Path) -> Step {
 }
 
 fn of_package(package: &str, sample: Option<&Sample>, folder: &Path) -> Result<Figures> {
+    // cargo-mutants makes only the last folder of its path.
+    fs::create_dir_all(folder)?;
     let outcomes = folder.join("mutants.out/outcomes.json");
     if outcomes.exists() {
         fs::remove_file(&outcomes)?;
