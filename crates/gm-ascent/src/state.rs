@@ -221,10 +221,16 @@ impl ParametersState {
         self
     }
 
-    /// How many numbers there are.
+    /// The number of parameters. Weights within a layer lead to later units alone; the others are always 0 and not
+    /// counted.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.tensors.values().map(Vec::len).sum()
+        let within = |n: usize| (n - n.isqrt()) / 2;
+        let count = |(name, values): (&String, &Vec<f32>)| match name.starts_with("recognition.within.") {
+            true => within(values.len()),
+            false => values.len(),
+        };
+        self.tensors.iter().map(count).sum()
     }
 
     /// Takes the parameters of `classes` label units below a layer of `above` units, where there are any.
@@ -464,6 +470,10 @@ mod tests {
     #[test]
     fn rejects_parameters_that_do_not_fit() {
         let good = ParametersState::new(&Stack::zeros(&[2, 2]).unwrap(), Some(&Recognition::zeros(&[2, 2]).unwrap()));
+        let within = Recognition::zeros(&[2, 2]).unwrap().autoregressive();
+        let autoregressive = ParametersState::new(&Stack::zeros(&[2, 2]).unwrap(), Some(&within));
+        assert_eq!((good.count(), autoregressive.count()), (14, 15));
+        assert_eq!(autoregressive.clone().into_parts().unwrap().1, Some(within));
         assert!(good.clone().into_parts().is_ok());
         let error = |change: &dyn Fn(&mut ParametersState)| {
             let mut state = good.clone();

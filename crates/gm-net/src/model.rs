@@ -148,8 +148,8 @@ impl Classifier {
 
     /// A net with the weights of a generative model and a last layer of small random weights with biases of 0.
     ///
-    /// An RBM gives its weights and hidden biases, without the weights of label units, an SBN its recognition net, and a DBN its recognition net and its
-    /// topmost weights. A DBM gives its weights and hidden biases; if it has two hidden layers or more, its means join
+    /// An RBM gives its weights and hidden biases, without the weights of label units, an SBN its recognition net,
+    /// without weights within layers, and a DBN its recognition net and its topmost weights. A DBM gives its weights and hidden biases; if it has two hidden layers or more, its means join
     /// the input.
     ///
     /// # Randomness

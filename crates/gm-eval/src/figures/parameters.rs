@@ -61,22 +61,31 @@ impl TensorStatistics {
 /// ```
 #[must_use]
 pub fn tensor_statistics(data: &ModelData) -> Vec<TensorStatistics> {
-    let shape = |name: &str, length: usize| match name.strip_prefix("weights.").and_then(|l| l.parse().ok()) {
-        Some(l) => vec![data.stack.weights(l).nrows(), data.stack.weights(l).ncols()],
-        None => vec![length],
+    let (net, labels) = (data.recognition.as_ref(), data.labels.as_ref());
+    let matrix = |name: &str| {
+        let number = |prefix: &str| name.strip_prefix(prefix).and_then(|l| l.parse::<usize>().ok());
+        let of_stack = number("weights.").map(|l| data.stack.weights(l).shape());
+        let of_net = || number("recognition.weights.").and_then(|l| Some(net?.weights(l).shape()));
+        let within = || number("recognition.within.").and_then(|l| Some(net?.within(l)?.shape()));
+        let of_labels = || labels.filter(|_| name == "label.weights").map(|labels| labels.weights().shape());
+        of_stack.or_else(of_net).or_else(within).or_else(of_labels)
     };
+    let shape = |name: &str, length| matrix(name).map_or_else(|| vec![length], |(rows, columns)| vec![rows, columns]);
     let named = data.stack.tensor_names().into_iter().zip(data.stack.tensors());
     // A feed-forward net has no biases on its input.
     let named = named.filter(|(name, _)| data.kind != ModelKind::Classifier || name != "bias.0");
+    let of_net = net.into_iter().flat_map(|net| net.tensor_names().into_iter().zip(net.tensors()));
     let standardise = data.standardise.as_ref();
     let others = [
+        ("label.weights", labels.map(|labels| labels.weights().as_slice())),
+        ("label.bias", labels.map(|labels| labels.bias().as_slice())),
         ("visible_variance", data.visible_variance.as_ref().map(|variance| variance.as_slice())),
         ("visible_shift", standardise.map(Standardise::shift)),
         ("visible_scale", standardise.map(Standardise::scale)),
     ];
     let others = others.into_iter().filter_map(|(name, values)| Some((name.to_owned(), values?)));
     let statistics = |(name, values): (String, &[f32])| TensorStatistics::new(shape(&name, values.len()), name, values);
-    named.chain(others).map(statistics).collect()
+    named.chain(of_net).chain(others).map(statistics).collect()
 }
 
 /// The number of parameters that training changes.
@@ -95,7 +104,12 @@ pub fn parameter_count(data: &ModelData) -> usize {
     let trained = tensor_statistics(data)
         .into_iter()
         .filter(|tensor| !matches!(&*tensor.name, "visible_shift" | "visible_scale"));
-    trained.map(|tensor| tensor.shape.iter().product::<usize>()).sum()
+    let count = |tensor: &TensorStatistics| {
+        let numbers = tensor.shape.iter().product::<usize>();
+        // Weights within a layer lead to later units alone.
+        if tensor.name.starts_with("recognition.within.") { (numbers - tensor.shape[0]) / 2 } else { numbers }
+    };
+    trained.map(|tensor| count(&tensor)).sum()
 }
 
 /// Counts of units of a layer that hardly react, whatever the states of their neighbours. The parameters alone decide.
@@ -224,7 +238,7 @@ pub fn histogram(values: &[f32], (low, high): (f32, f32), bins: usize) -> Vec<(f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gm_core::{Matrix, Stack, Vector};
+    use gm_core::{Labels, Matrix, Recognition, Stack, Vector};
 
     fn model() -> ModelData {
         let weights = Matrix::from_row_slice(3, 2, &[1.0, 0.0, -2.0, 0.01, 0.0, 0.0]);
@@ -241,6 +255,40 @@ mod tests {
         assert_eq!((visible.units, visible.dead, visible.always_off, visible.always_on), (3, 1, 0, 1));
         assert_eq!(input_ranges(&model(), 0)[1], (-2.0, 0.01));
         assert_eq!(input_ranges(&model(), 1)[0], (-9.0, -6.0));
+    }
+
+    #[test]
+    fn table_tensors_and_parameters_of_recognition_nets_and_label_units() {
+        let layers = [4, 3, 2];
+        let net = Recognition::zeros(&layers).unwrap().autoregressive();
+        let sbn = ModelData {
+            recognition: Some(net),
+            ..ModelData::from_stack(ModelKind::Sbn, Stack::zeros(&layers).unwrap()).unwrap()
+        };
+        let found: Vec<(String, Vec<usize>)> =
+            tensor_statistics(&sbn).into_iter().map(|tensor| (tensor.name, tensor.shape)).collect();
+        let expected: [(&str, &[usize]); 6] = [
+            ("recognition.weights.0", &[4, 3]),
+            ("recognition.weights.1", &[3, 2]),
+            ("recognition.bias.1", &[3]),
+            ("recognition.bias.2", &[2]),
+            ("recognition.within.1", &[3, 3]),
+            ("recognition.within.2", &[2, 2]),
+        ];
+        assert_eq!(found.len(), 5 + expected.len());
+        assert!(
+            found[5..].iter().zip(expected).all(|((name, shape), other)| (&**name, &**shape) == other),
+            "{found:?}"
+        );
+        // 27 of the net itself, 23 of the recognition net, and 3 + 1 within its layers.
+        assert_eq!(parameter_count(&sbn), 27 + 23 + 4);
+        let labels = Labels::new(Matrix::zeros(5, 3), Vector::zeros(5)).unwrap();
+        let dbn = ModelData {
+            labels: Some(labels),
+            ..ModelData::from_stack(ModelKind::Dbn, Stack::zeros(&layers).unwrap()).unwrap()
+        };
+        assert_eq!(parameter_count(&dbn), 27 + 15 + 5);
+        assert_eq!(tensor_statistics(&dbn)[5].shape, [5, 3]);
     }
 
     #[test]
