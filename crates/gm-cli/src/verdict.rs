@@ -120,7 +120,7 @@ fn idle_layers(config: &Config, model: &ModelData, line: Option<&Value>) -> Vec<
 /// The layers of whose units only few vary between validation rows, with a sentence for each.
 fn inactive_layers(config: &Config, model: &ModelData, line: Option<&Value>) -> impl Iterator<Item = (usize, String)> {
     let advice = match &config.model {
-        ModelConfig::Sbn(settings) if settings.hidden_bias > -2.0 => {
+        ModelConfig::Sbn(settings) if settings.hidden_bias > -3.0 => {
             "start the hidden units mostly off with --hidden-bias -3, or leave the layer out"
         }
         _ => "train it longer, or leave it out",
@@ -289,6 +289,6 @@ mod tests {
         let said = "hidden layer 2 is idle: of its 20 units only 1 tell rows apart; start the hidden units mostly off \
                     with --hidden-bias -3, or leave the layer out";
         assert_eq!(of(0.0, [20, 1]), [said]);
-        assert!(of(-2.0, [0, 1])[1].ends_with("only 1 tell rows apart; train it longer, or leave it out"));
+        assert!(of(-3.0, [0, 1])[1].ends_with("only 1 tell rows apart; train it longer, or leave it out"));
     }
 }

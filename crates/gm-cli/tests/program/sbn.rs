@@ -158,3 +158,58 @@ fn rejects_options_that_a_sigmoid_belief_net_does_not_have() {
     let said = workshop.misused(&words("train sbn --data digits --rule vimko"));
     assert!(said.contains("unknown rule `vimko`, did you mean `vimco`?"), "{said}");
 }
+
+#[test]
+fn table_autoregressive_recognition_goes_through_every_command() {
+    let workshop = Workshop::new();
+    let train =
+        "train sbn --data bars-and-stripes:3 --hidden 5,2 --epochs 60 --batch-size 8 --autoregressive --out run";
+    let document = workshop.json(&words(train));
+    assert!(workshop.text("run/config.toml").contains("autoregressive = true"));
+    let eval = "eval run/model.gm --data bars-and-stripes:3 --samples 3000 --posterior-runs 20";
+    let found = workshop.json(&words(eval));
+    let [exact, bound] = ["/mean_log_prob/value", "/importance_weighted/value"].map(|at| number(&found, at));
+    assert!(bound < exact + 0.1 && exact - bound < 0.5, "{bound} {exact}, {document:#}");
+    for method in ["gibbs", "importance", "mean-field", "recognition"] {
+        workshop.json(&words(&format!(
+            "infer run/model.gm --data bars-and-stripes:3 --method {method} --out h.npy --force"
+        )));
+    }
+    let inspected = workshop.json(&words("inspect run --data bars-and-stripes:3"));
+    // Of 9-5-2 units: 55 + 16 of the net and of its prior, 60 + 2 of the recognition net, and 10 + 1 within its layers.
+    assert_eq!(inspected["parameters"], 9 * 5 + 5 * 2 + 16 + 9 * 5 + 5 * 2 + 7 + 10 + 1);
+    let names: Vec<&str> = inspected["tensors"].as_array().unwrap().iter().filter_map(|t| t["name"].as_str()).collect();
+    assert!(names.contains(&"recognition.within.2"), "{names:?}");
+    workshop.json(&words("sample run/model.gm -n 9 --out samples.npy"));
+    workshop.json(&words("convert run/model.gm model.safetensors"));
+    workshop.json(&words(&eval.replace("run/model.gm", "model.safetensors")));
+}
+
+#[test]
+fn table_active_units_are_counted_and_idle_layers_told() {
+    let workshop = Workshop::new();
+    // Weights that hardly move leave the second layer as it began.
+    let train = "train sbn --data digits --hidden 10,30 --epochs 2 --learning-rate 0.0001 --hidden-bias -6 --out run";
+    let document = workshop.json(&words(train));
+    let active = number(&document, "/figures/active_units_2");
+    assert!(active < 3.0, "{document:#}");
+    let warnings = document["warnings"].as_array().unwrap();
+    let said = format!("hidden layer 2 is idle: of its 30 units only {active} tell rows apart");
+    assert!(warnings.iter().any(|text| text.as_str().unwrap().starts_with(&said)), "{warnings:?}");
+    let lines = workshop.text("run/metrics.jsonl");
+    assert!(lines.lines().all(|line| line.contains("\"active_units_1\":")), "{lines}");
+    assert!(workshop.text("run/report.html").contains("Active units"));
+
+    let counted = workshop.json(&words("inspect run --data digits --split valid"));
+    assert_eq!(
+        (&counted["active"]["data"]["split"], &counted["active"]["units"][1]),
+        (&json!("valid"), &json!(active as u64))
+    );
+    let said = workshop.says(&words("inspect run --data digits"));
+    assert!(said.contains("active over") && said.contains("300 rows of the test split"), "{said}");
+    workshop.write("one.csv", format!("{}\n", vec!["1"; 64].join(",")));
+    let error = workshop.refuses(&words("inspect run --data one.csv --split all"));
+    assert!(error.contains("--data: one row, allowed: two rows or more"), "{error}");
+    let error = workshop.misused(&words("inspect run --split valid"));
+    assert!(error.contains("--data"), "{error}");
+}

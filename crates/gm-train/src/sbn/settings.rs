@@ -60,7 +60,7 @@ pub struct SbnSettings {
 
 impl Default for SbnSettings {
     /// Two layers of 200 units, reweighted wake-sleep with 5 samples and half of the recognition net's lessons in its
-    /// sleep, 100 epochs in batches of 100, Adam at rates from 0.003 to 0.
+    /// sleep, 100 epochs in batches of 100, Adam at rates from 0.01 to 0, hidden units that are mostly off at first.
     fn default() -> Self {
         Self {
             hidden: vec![200, 200],
@@ -70,12 +70,12 @@ impl Default for SbnSettings {
             sweeps: 5,
             epochs: 100,
             batch_size: 100,
-            learning_rate: 0.003,
+            learning_rate: 0.01,
             schedule: Rate::Linear,
             warm_up: 0.0,
             optimiser: OptimiserSettings::adam(),
             init_scale: 1.0,
-            hidden_bias: 0.0,
+            hidden_bias: -2.0,
             autoregressive: false,
             regularise: Regularise::default(),
         }

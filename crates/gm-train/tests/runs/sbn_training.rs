@@ -13,6 +13,8 @@ fn settings(rule: SbnRule) -> SbnSettings {
         epochs: 800,
         batch_size: 8,
         learning_rate: 0.02,
+        // So small a net has no units to spare that are off at first.
+        hidden_bias: 0.0,
         ..SbnSettings::default()
     }
 }
@@ -50,6 +52,44 @@ fn law_hidden_units_begin_with_the_bias_of_the_settings() {
     let settings = SbnSettings { hidden_bias: f32::NAN, ..settings(SbnRule::Reweighted) };
     let error = fit_sbn(&bars, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved).unwrap_err();
     assert!(error.to_string().contains("`hidden_bias` is NaN, allowed: finite numbers"), "{error}");
+}
+
+#[test]
+fn rejects_an_autoregressive_start_where_the_settings_do_not_ask_for_it() {
+    let bars = Dataset::builtin("bars-and-stripes:3").unwrap();
+    let settings = SbnSettings { epochs: 1, autoregressive: true, ..settings(SbnRule::Reweighted) };
+    let fit = |settings: &SbnSettings, start| {
+        fit_sbn(&bars, settings, &FitOptions { start, ..FitOptions::default() }, &Streams::new(1), &mut Unobserved)
+    };
+    let start = fit(&settings, None).unwrap().model;
+    assert!(start.recognition().unwrap().is_autoregressive());
+    let start = Some(start.to_data().unwrap());
+    let plain = SbnSettings { autoregressive: false, ..settings.clone() };
+    let error = fit(&plain, start.clone()).unwrap_err().to_string();
+    assert!(error.contains("`recognition` is autoregressive, allowed: independent units"), "{error}");
+    // A net of independent units gets weights within its layers where the settings ask for them.
+    let independent = fit(&plain, None).unwrap().model.to_data().unwrap();
+    for start in [start, Some(independent)] {
+        assert!(fit(&settings, start).unwrap().model.recognition().unwrap().is_autoregressive());
+    }
+}
+
+#[test]
+fn law_an_autoregressive_net_learns_weights_within_its_layers() {
+    let bars = Dataset::builtin("bars-and-stripes:3").unwrap();
+    let settings = SbnSettings { autoregressive: true, ..settings(SbnRule::Reweighted) };
+    let fit = fit_sbn(&bars, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved).unwrap();
+    let within = fit.model.recognition().unwrap().within(1).unwrap();
+    assert!((0..6).all(|j| (j..6).all(|i| within[(i, j)] == 0.0)) && within.amax() > 1.0, "{within}");
+    // The evidence lower bound is closer to ln p than that of a net of independent units.
+    let rows = bars.train.to_bits(gm_data::Binarise::None).unwrap();
+    let gap = |model: &gm_sbn::Sbn| {
+        let (log_p, bound) = (model.log_prob(&rows).unwrap(), model.exact_bound(&rows, 1).unwrap());
+        log_p.iter().zip(&bound).map(|(p, bound)| p - bound).sum::<f64>() / log_p.len() as f64
+    };
+    let independent = SbnSettings { autoregressive: false, ..settings };
+    let other = fit_sbn(&bars, &independent, &FitOptions::default(), &Streams::new(1), &mut Unobserved).unwrap();
+    assert!(gap(&fit.model) < gap(&other.model), "{} and {}", gap(&fit.model), gap(&other.model));
 }
 
 #[test]

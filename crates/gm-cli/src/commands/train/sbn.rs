@@ -30,7 +30,7 @@ pub(super) struct SbnOptions {
     /// Number of Gibbs sweeps for each state, with --rule gibbs-em [default: 5]
     #[arg(long, value_name = "N")]
     sweeps: Option<usize>,
-    /// The first learning rate [default: 0.003]
+    /// The first learning rate [default: 0.01]
     #[arg(long, value_name = "X")]
     learning_rate: Option<f64>,
     /// The optimiser: `sgd`, `momentum:M`, `nesterov:M` or `adam[:B1,B2]` [default: adam]
@@ -39,7 +39,8 @@ pub(super) struct SbnOptions {
     /// The standard deviation of the first weights, times the square root of the number of a unit's inputs [default: 1]
     #[arg(long, value_name = "X")]
     init_scale: Option<f32>,
-    /// The biases of hidden units at the start, such as -3, with which they are mostly off [default: 0]
+    /// The biases of hidden units at the start; below 0 they are mostly off at first, and upper layers stay awake [default:
+    /// -2]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     hidden_bias: Option<f32>,
     /// Let each unit of the recognition net depend on the units before it in its layer, so that inference can follow causes
