@@ -149,8 +149,8 @@ impl Classifier {
     /// A net with the weights of a generative model and a last layer of small random weights with biases of 0.
     ///
     /// An RBM gives its weights and hidden biases, without the weights of label units, an SBN its recognition net,
-    /// without weights within layers, and a DBN its recognition net and its topmost weights. A DBM gives its weights and hidden biases; if it has two hidden layers or more, its means join
-    /// the input.
+    /// without weights within layers, and a DBN its recognition net and its topmost weights. A DBM gives its weights and
+    /// hidden biases; if it has two hidden layers or more, its means join the input.
     ///
     /// # Randomness
     ///
@@ -418,6 +418,24 @@ mod tests {
         assert_eq!((net.stack().bias(1)[0], net.stack().weights(1)), (7.0, dbn.stack.weights(1)));
         assert_eq!(net_of(&model(ModelKind::Dbn, &[5, 4, 3], None)).stack().bias(1), &dbn.stack.bias(1).clone());
         assert_eq!(net_of(&model(ModelKind::Dbm, &[5, 4], None)).features(), None);
+    }
+
+    #[test]
+    fn stat_random_weights_have_the_size_that_their_units_ask_for() {
+        // Standard deviations of 10,000 weights, each with a relative standard error of 0.007.
+        let layers = [50, 200, 50, 200];
+        for (units, expected) in [
+            (HiddenUnits::Sigmoid, [16.0 * 2.0 / 250.0, 16.0 * 2.0 / 250.0, 2.0 / 250.0_f32]),
+            (HiddenUnits::Relu, [2.0 / 50.0, 2.0 / 200.0, 2.0 / 250.0]),
+        ] {
+            let net = Classifier::random(&layers, units, None, &Streams::new(6)).unwrap();
+            for (l, variance) in expected.into_iter().enumerate() {
+                let found = net.stack().weights(l).variance() / variance;
+                assert!((found - 1.0).abs() < 0.07, "{units}, layer {l}: {found}");
+            }
+        }
+        let given = Classifier::random(&layers, HiddenUnits::Relu, Some(0.5), &Streams::new(6)).unwrap();
+        assert!((0..3).all(|l| (given.stack().weights(l).variance() / 0.25 - 1.0).abs() < 0.07));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod commands;
 mod examples;
+mod starts;
 mod story;
 
 use std::path::{Path, PathBuf};

@@ -47,17 +47,17 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-fn curve(name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Curve {
+pub(super) fn curve(name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Curve {
     Curve { name: name.into(), points: points.into_iter().collect() }
 }
 
-fn chart(title: &str, (across, up): (&str, &str), curves: Vec<Curve>, rising: bool) -> RgbImage {
+pub(super) fn chart(title: &str, (across, up): (&str, &str), curves: Vec<Curve>, rising: bool) -> RgbImage {
     let chart = Chart { title: title.into(), across: across.into(), up: up.into(), curves, rising };
     chart.draw(SIZE.0, SIZE.1).expect("a chart of a few lines")
 }
 
 /// Writes a picture of the chapter, or compares it with the existing one, pixel by pixel.
-fn check(name: &str, picture: &RgbImage) {
+pub(super) fn check(name: &str, picture: &RgbImage) {
     let path = place("images/story").join(name);
     if writing() {
         std::fs::write(&path, png(picture).expect("a picture")).expect("a folder of pictures");
@@ -193,7 +193,7 @@ fn layers() -> DbnSettings {
     }
 }
 
-fn figure(history: &[EpochRecord], name: &str, from: u64) -> Vec<(f64, f64)> {
+pub(super) fn figure(history: &[EpochRecord], name: &str, from: u64) -> Vec<(f64, f64)> {
     let known = |record: &EpochRecord| Some((record.epoch as f64, record.figures.get(name)?));
     history.iter().filter(|record| record.epoch >= from).filter_map(known).collect()
 }
