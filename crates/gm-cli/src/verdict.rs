@@ -127,12 +127,13 @@ fn inactive_layers(config: &Config, model: &ModelData, line: Option<&Value>) -> 
     };
     let text = move |(layer, units): (usize, usize)| {
         let active = figure(line?, &format!("active_units_{layer}"))? as usize;
-        ((active as f64) < IDLE * units as f64).then(|| {
-            (
-                layer,
-                format!("hidden layer {layer} is idle: of its {units} units only {active} tell rows apart; {advice}"),
-            )
-        })
+        let few = match active {
+            0 => format!("none of its {units} units tells"),
+            1 => format!("only 1 of its {units} units tells"),
+            _ => format!("only {active} of its {units} units tell"),
+        };
+        let idle = (active as f64) < IDLE * units as f64;
+        idle.then(|| (layer, format!("hidden layer {layer} is idle: {few} rows apart; {advice}")))
     };
     model.stack.layers().into_iter().enumerate().skip(1).filter_map(text)
 }
@@ -286,9 +287,11 @@ mod tests {
             idle_layers(&Config::new("digits", ModelConfig::Sbn(settings)), &model, Some(&line))
         };
         assert_eq!(of(0.0, [2, 20]), Vec::<String>::new());
-        let said = "hidden layer 2 is idle: of its 20 units only 1 tell rows apart; start the hidden units mostly off \
+        let said = "hidden layer 2 is idle: only 1 of its 20 units tells rows apart; start the hidden units mostly off \
                     with --hidden-bias -3, or leave the layer out";
         assert_eq!(of(0.0, [20, 1]), [said]);
-        assert!(of(-3.0, [0, 1])[1].ends_with("only 1 tell rows apart; train it longer, or leave it out"));
+        assert!(
+            of(-3.0, [0, 1])[1].ends_with("only 1 of its 20 units tells rows apart; train it longer, or leave it out")
+        );
     }
 }
