@@ -43,6 +43,23 @@ impl Ranges {
         counts.into_iter().fold(self, |ranges, (arg, value)| ranges.require(value > 0, arg, value, "1 or more"))
     }
 
+    /// The epochs from which later numbers hold, which rise from 1.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_ascent::Ranges;
+    ///
+    /// assert!(Ranges::of("Settings").changes("later_steps", &[(1, 5), (3, 10)]).check().is_ok());
+    /// let error = Ranges::of("Settings").changes("later_steps", &[(3, 5), (3, 10)]).check().unwrap_err();
+    /// assert!(error.to_string().ends_with("`later_steps` is from epochs [3, 3], allowed: epochs that rise from 1"));
+    /// ```
+    pub fn changes<T>(self, arg: &'static str, later: &[(u64, T)]) -> Self {
+        let epochs: Vec<u64> = later.iter().map(|(epoch, _)| *epoch).collect();
+        let rises = epochs.windows(2).all(|pair| pair[0] < pair[1]) && epochs.first() != Some(&0);
+        self.require(rises, arg, format!("from epochs {epochs:?}"), "epochs that rise from 1")
+    }
+
     /// Whole numbers that TOML can hold.
     pub fn in_toml(self, counts: impl IntoIterator<Item = (&'static str, u64)>) -> Self {
         let holds = |value: u64| i64::try_from(value).is_ok();

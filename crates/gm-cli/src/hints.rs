@@ -82,7 +82,7 @@ impl CommandLine {
 }
 
 /// Parameters of the libraries, and options that set them under other names.
-const OTHER_NAMES: [(&str, &[&str]); 20] = [
+const OTHER_NAMES: [(&str, &[&str]); 21] = [
     ("beta1", &["--optimiser"]),
     ("beta2", &["--optimiser"]),
     ("classes", &["--label", "--labels"]),
@@ -91,6 +91,7 @@ const OTHER_NAMES: [(&str, &[&str]); 20] = [
     ("every", &["--look-every"]),
     ("iterations", &["--mean-field-iterations"]),
     ("later_momentum", &["--momentum"]),
+    ("later_samples", &["--samples"]),
     ("later_steps", &["--k"]),
     ("momentum", &["--optimiser"]),
     ("patience", &["--early-stopping"]),

@@ -4,16 +4,14 @@
 //! checkpoint keeps, is in gm-ascent.
 
 mod ascent;
-mod figures;
 mod settings;
 
 use std::path::Path;
 
 use gm_ascent::{Clock, Figures, LearnerState, ParametersState, named};
-use gm_core::{Batch, BitMatrix, Error as CoreError, ModelData, Stack, Streams, Watch, check_len};
+use gm_core::{Batch, BitMatrix, Error as CoreError, Matrix, ModelData, Stack, Streams, Watch, check_len};
 
 pub(crate) use ascent::Parameters;
-pub(crate) use figures::error_rate;
 pub use settings::{ModelSettings, Origin};
 
 use crate::error::Result;
@@ -246,4 +244,10 @@ pub(crate) fn check_layers(op: &'static str, stack: &Stack, expected: &[usize]) 
         check_len(op, format!("layer {l}"), "units", found, expected)?;
     }
     Ok(())
+}
+
+/// The share of rows whose label units, behind `before` others, do not say the class that is most probable.
+pub(crate) fn error_rate(log_p: &Matrix, rows: &BitMatrix, before: usize) -> f64 {
+    let wrong = (0..rows.samples()).filter(|&row| !rows.get(before + log_p.column(row).imax(), row)).count();
+    wrong as f64 / rows.samples() as f64
 }

@@ -201,15 +201,12 @@ impl RbmSettings {
 
     /// Refuses later numbers whose epochs do not rise, or that are out of range themselves.
     fn check_changes(&self, ranges: Ranges) -> Ranges {
-        let steps: Vec<u64> = self.later_steps.iter().map(|(epoch, _)| *epoch).collect();
-        let momentum: Vec<u64> = self.later_momentum.iter().map(|(epoch, _)| *epoch).collect();
-        let rises = |epochs: &[u64]| epochs.windows(2).all(|pair| pair[0] < pair[1]) && epochs.first() != Some(&0);
         let adam = matches!(self.optimiser, OptimiserSettings::Adam { .. });
         ranges
-            .require(rises(&steps), "later_steps", format!("from epochs {steps:?}"), "epochs that rise from 1")
-            .require(rises(&momentum), "later_momentum", format!("from epochs {momentum:?}"), "epochs that rise from 1")
+            .changes("later_steps", &self.later_steps)
+            .changes("later_momentum", &self.later_momentum)
             .require(self.later_steps.iter().all(|(_, steps)| *steps > 0), "later_steps", 0, "1 or more")
-            .require(!adam || momentum.is_empty(), "later_momentum", "given for adam", "none for adam")
+            .require(!adam || self.later_momentum.is_empty(), "later_momentum", "given for adam", "none for adam")
     }
 
     /// Refuses kinds of visible units that do not go together.

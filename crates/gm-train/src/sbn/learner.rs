@@ -1,6 +1,6 @@
 //! Sigmoid belief nets in training.
 
-use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, named};
+use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, in_force, named};
 use gm_core::{
     Batch, BitMatrix, Chains, Error as CoreError, ModelData, Purpose, Recognition, Stack, Streams, active_units, mean,
     rms, unwatched,
@@ -47,6 +47,8 @@ const WATCHED_SAMPLES: usize = 20;
 #[derive(Clone, Debug)]
 pub struct SbnLearner {
     settings: SbnSettings,
+    /// K of the present update.
+    samples: usize,
     sampler: Sampler,
     ascent: Ascent,
     gradient: (Stack, Recognition),
@@ -97,7 +99,8 @@ impl SbnLearner {
         let of_net = recognition.tensor_names().into_iter().zip(recognition.tensors());
         let tensors = named(sbn.stack()).chain(of_net).chain(baseline.iter().flat_map(Baseline::named));
         let ascent = Ascent::new(settings.pace(), settings.optimiser, settings.regularise, tensors);
-        Ok(Self { settings: settings.clone(), sampler: Sampler::new(sbn), ascent, gradient, baseline })
+        let samples = settings.samples;
+        Ok(Self { settings: settings.clone(), samples, sampler: Sampler::new(sbn), ascent, gradient, baseline })
     }
 
     /// The model as it is now.
@@ -147,7 +150,7 @@ impl SbnLearner {
         );
         let logs = draws.log_weights();
         let (a, c) = self.coefficients(batch, &logs);
-        let bound = mean(&logs.chunks(self.settings.samples).map(gm_core::log_mean_exp).collect::<Vec<_>>());
+        let bound = mean(&logs.chunks(self.samples).map(gm_core::log_mean_exp).collect::<Vec<_>>());
         let (generated, recognised) = draws.into_parts();
         let (generative, recognition) = &mut self.gradient;
         rayon::join(
@@ -169,7 +172,7 @@ impl SbnLearner {
 
     /// The hidden states of an update.
     fn draws(&self, batch: &BitMatrix, step: u64, streams: &Streams) -> Draws {
-        let (family, k) = (streams.fork(Purpose::Propose, step), self.settings.samples);
+        let (family, k) = (streams.fork(Purpose::Propose, step), self.samples);
         if self.settings.rule != SbnRule::GibbsEm {
             return Draws::recognised(&self.sampler, batch, k, &family);
         }
@@ -183,7 +186,7 @@ impl SbnLearner {
 
     /// The weights of all scores, divided by the rows of the batch.
     fn coefficients(&mut self, batch: &BitMatrix, logs: &[f64]) -> (Vec<f32>, Vec<f32>) {
-        let (k, rows) = (self.settings.samples, batch.samples() as f64);
+        let (k, rows) = (self.samples, batch.samples() as f64);
         let (baselines, scale) = match &mut self.baseline {
             Some(baseline) => baseline.judge(batch, &logs.chunks(k).map(mean).collect::<Vec<_>>()),
             None => (vec![0.0; batch.samples()], 1.0),
@@ -213,6 +216,7 @@ impl SbnLearner {
 impl Learner for SbnLearner {
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
         let batch = binary("SbnLearner::step", batch, self.sbn().visible())?;
+        self.samples = in_force(self.settings.samples, &self.settings.later_samples, clock);
         let bound = self.ascend(batch, clock.step, streams)?;
         let figures = Figures::new(bound.map(|bound| ("batch_bound", bound)));
         Ok(StepReport { learning_rate: self.climb(clock), figures })

@@ -32,6 +32,8 @@ pub struct SbnSettings {
     pub rule: SbnRule,
     /// K, hidden states for each row.
     pub samples: usize,
+    /// Later values of K with the epochs from which they hold, counted from 0; a larger K at the end has less bias.
+    pub later_samples: Vec<(u64, usize)>,
     /// The share of dreams in what the recognition net learns, for reweighted wake-sleep.
     pub sleep: f32,
     /// Gibbs sweeps for each state, for Monte-Carlo EM.
@@ -66,6 +68,7 @@ impl Default for SbnSettings {
             hidden: vec![200, 200],
             rule: SbnRule::Reweighted,
             samples: 5,
+            later_samples: Vec::new(),
             sleep: 0.5,
             sweeps: 5,
             epochs: 100,
@@ -90,11 +93,13 @@ impl SbnSettings {
     /// [`gm_core::Error::Param`] naming the setting, its value and what is allowed.
     pub fn check(&self) -> Result<()> {
         let vimco = self.rule == SbnRule::Vimco;
+        let fewest = self.later_samples.iter().fold(self.samples, |fewest, (_, k)| fewest.min(*k));
         let allowed = if vimco { "2 or more for the rule vimco" } else { "2 or more for the rule vargrad" };
         Ranges::of("SbnSettings")
             .filled("hidden", &self.hidden, "one layer or more")
             .counts(ModelSettings::counts(self))
-            .require(self.samples >= self.rule.fewest_samples(), "samples", self.samples, allowed)
+            .changes("later_samples", &self.later_samples)
+            .require(fewest >= self.rule.fewest_samples(), "samples", fewest, allowed)
             .positive("learning_rate", self.learning_rate)
             .not_negative("warm_up", self.warm_up)
             .not_negative("init_scale", self.init_scale)

@@ -141,7 +141,7 @@ fn belief_nets() -> Vec<(&'static str, Config)> {
     };
     let (_, mut autoregressive) = net(SbnRule::Reweighted, "autoregressive");
     if let ModelConfig::Sbn(settings) = &mut autoregressive.model {
-        settings.autoregressive = true;
+        (settings.autoregressive, settings.later_samples) = (true, vec![(1, 3), (2, 1)]);
     }
     vec![net(SbnRule::Reweighted, "rws"), net(SbnRule::Nvil, "nvil"), ("autoregressive", autoregressive)]
 }
@@ -542,6 +542,7 @@ fn table_a_run_folder_is_complete_and_can_be_run_again() {
     assert!(results(first.path()) == results(second.path()));
     let record = &results(first.path()).metrics[2];
     let names = [
+        "active_units_1",
         "chain_flips",
         "epoch",
         "free_energy_gap",

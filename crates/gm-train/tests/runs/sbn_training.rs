@@ -93,6 +93,30 @@ fn law_an_autoregressive_net_learns_weights_within_its_layers() {
 }
 
 #[test]
+fn law_a_later_number_of_draws_holds_from_its_epoch_on() {
+    let bars = Dataset::builtin("bars-and-stripes:3").unwrap();
+    let bounds = |samples, later_samples| -> Vec<f64> {
+        let settings =
+            SbnSettings { epochs: 3, samples, later_samples, learning_rate: 1e-9, ..settings(SbnRule::Reweighted) };
+        let fit = fit_sbn(&bars, &settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved).unwrap();
+        fit.history.iter().filter_map(|record| record.figures.get("batch_bound")).collect()
+    };
+    let (few, many, both) = (bounds(2, vec![]), bounds(50, vec![]), bounds(2, vec![(1, 50), (2, 2)]));
+    // The parameters hardly move, so that the bounds of the batches tell K.
+    for (epoch, expected) in [few[0], many[1], few[2]].into_iter().enumerate() {
+        assert!((both[epoch] - expected).abs() < 1e-5, "{both:?}, {few:?}, {many:?}");
+    }
+    assert!((few[1] - many[1]).abs() > 0.01);
+    let error = |settings: SbnSettings| settings.check().unwrap_err().to_string();
+    let vimco = SbnSettings { later_samples: vec![(4, 1)], ..settings(SbnRule::Vimco) };
+    assert!(error(vimco).ends_with("`samples` is 1, allowed: 2 or more for the rule vimco"));
+    let fallen = SbnSettings { later_samples: vec![(4, 9), (2, 9)], ..settings(SbnRule::Reweighted) };
+    assert!(error(fallen).ends_with("`later_samples` is from epochs [4, 2], allowed: epochs that rise from 1"));
+    let none = SbnSettings { later_samples: vec![(4, 0)], ..settings(SbnRule::Reweighted) };
+    assert!(error(none).contains("`samples` is 0"), "K of 0");
+}
+
+#[test]
 fn table_early_stopping_judges_by_the_bound_and_gives_the_best_model_back() {
     let digits = Dataset::builtin("digits").unwrap();
     let settings = SbnSettings { hidden: vec![40], learning_rate: 0.03, epochs: 60, ..settings(SbnRule::Reweighted) };

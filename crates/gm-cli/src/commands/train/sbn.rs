@@ -3,6 +3,7 @@
 use clap::Args;
 use gm_train::{ModelConfig, ModelSettings, OptimiserSettings, SbnRule, SbnSettings, StopOn};
 
+use super::course::Course;
 use super::{EXACT, Options, Shared};
 use crate::error::{Error, Result};
 
@@ -21,9 +22,10 @@ pub(super) struct SbnOptions {
     /// `gibbs-em` or `exact` (up to 10 hidden units) [default: rws]
     #[arg(long, value_name = "RULE")]
     rule: Option<SbnRule>,
-    /// Number of hidden states drawn for each row [default: 5; 1 with wake-sleep, nvil and gibbs-em]
-    #[arg(long, value_name = "K")]
-    samples: Option<usize>,
+    /// Number of hidden states drawn for each row; it can change, as in 5,20@300, which is 20 from epoch 300 on [default: 5; 1
+    /// with wake-sleep, nvil and gibbs-em]
+    #[arg(long, value_name = "K,K@E,...")]
+    samples: Option<Course<usize>>,
     /// The share of the model's own samples in the gradient of the recognition net, with --rule rws [default: 0.5]
     #[arg(long, value_name = "X")]
     sleep: Option<f32>,
@@ -60,10 +62,13 @@ impl Options for SbnOptions {
         Error::needs("--sleep", self.sleep, rule == SbnRule::Reweighted, "--rule rws")?;
         Error::needs("--sweeps", self.sweeps, rule == SbnRule::GibbsEm, "--rule gibbs-em")?;
         let single = matches!(rule, SbnRule::WakeSleep | SbnRule::Nvil | SbnRule::GibbsEm);
+        let first = if single { 1 } else { usual.samples };
+        let samples = self.samples.clone().unwrap_or(Course { first, later: vec![] });
         Ok(ModelConfig::Sbn(SbnSettings {
             hidden: self.hidden.clone().unwrap_or(usual.hidden),
             rule,
-            samples: self.samples.unwrap_or(if single { 1 } else { usual.samples }),
+            samples: samples.first,
+            later_samples: samples.later,
             sleep: self.sleep.unwrap_or(usual.sleep),
             sweeps: self.sweeps.unwrap_or(usual.sweeps),
             epochs: shared.epochs(rows),
