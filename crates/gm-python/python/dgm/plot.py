@@ -46,6 +46,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("share of swaps made", ("swap_acceptance", "lowest_swap_acceptance")),
     ("share of units that change in a sweep", ("chain_flips",)),
     ("squared error and variance", ("squared_error", "variance")),
+    ("active hidden units", tuple(f"active_units_{layer}" for layer in range(1, 9))),
     ("root mean square of weights", ("weight_rms",)),
     ("learning rate", ("learning_rate",)),
 )

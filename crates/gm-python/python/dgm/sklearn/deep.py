@@ -77,7 +77,7 @@ verbose, callback
         hidden_layer_sizes: Sequence[int] = (200, 200),
         *,
         n_iter: int = 100,
-        learning_rate: float = 0.003,
+        learning_rate: float = 0.01,
         batch_size: int = 100,
         algorithm: str = "rws",
         layer: int = -1,
