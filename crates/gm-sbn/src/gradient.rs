@@ -202,7 +202,6 @@ impl Draws {
     }
 
     /// `state` gives the states of a layer, and adds to its inputs what comes from within the layer.
-
     fn new(
         net: Net<'_>,
         v: &BitMatrix,

@@ -97,6 +97,9 @@ fn stat_draws_have_these_probabilities() {
     }
 }
 
+/// What a gradient climbs.
+type Objective<'a> = &'a dyn Fn(&Sbn) -> f64;
+
 #[test]
 fn oracle_gradients_are_finite_differences() {
     let (sbn, step) = (small(), 1.0 / 64.0);
@@ -117,7 +120,7 @@ fn oracle_gradients_are_finite_differences() {
         mean(&[row(0), row(1)])
     };
     let bound = |samples| move |sbn: &Sbn, data: &BitMatrix| mean(&sbn.exact_bound(data, samples).unwrap());
-    let cases: [(&str, Recognition, &dyn Fn(&Sbn) -> f64); 4] = [
+    let cases: [(&str, Recognition, Objective<'_>); 4] = [
         ("dreams", sbn.exact_dream_gradient().unwrap(), &dreams),
         ("divergence", sbn.exact_recognition_gradient(&data).unwrap(), &divergence),
         ("K = 1", sbn.exact_bound_gradients(&data, 1).unwrap().1, &|sbn| bound(1)(sbn, &data)),

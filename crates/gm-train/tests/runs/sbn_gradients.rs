@@ -138,12 +138,15 @@ fn stat_mean_wake_sleep_and_reweighted_wake_sleep_have_their_expectations() {
 }
 
 fn wake_sleep_has_its_expectations(sbn: &Sbn, data: &BitMatrix) {
-    let (elbo, dreams) = (halves(sbn.exact_bound_gradients(data, 1).unwrap()), sbn.exact_dream_gradient().unwrap());
+    let (elbo, dreams) = (
+        halves(sbn.exact_bound_gradients(data, 1).expect("a small model")),
+        sbn.exact_dream_gradient().expect("a small model"),
+    );
     let found = estimated(&mut learner(sbn, SbnRule::WakeSleep, 1), data, 30);
     let deviations = (found.0.deviation(&elbo.0), found.1.deviation(&flat(dreams.tensors())));
     assert!(deviations.0 < ALLOWED && deviations.1 < ALLOWED, "wake-sleep: {deviations:?}, seed 30");
     // The generative gradient of two weighted samples is that of the two-sample bound.
-    let two = halves(sbn.exact_bound_gradients(data, 2).unwrap());
+    let two = halves(sbn.exact_bound_gradients(data, 2).expect("a small model"));
     let found = estimated(&mut learner(sbn, SbnRule::Reweighted, 2), data, 31);
     assert!(found.0.deviation(&two.0) < ALLOWED, "reweighted wake-sleep: seed 31");
 }

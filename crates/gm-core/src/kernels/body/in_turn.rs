@@ -30,10 +30,10 @@ pub(in crate::kernels) fn draw_in_turn(
 ) {
     for ((row, thresholds), word) in rows.iter_mut().zip(thresholds).zip(words) {
         *word = 0;
-        for unit in 0..used {
+        for (unit, weights) in weights[..used].iter().enumerate() {
             if row.0[unit] > thresholds.0[unit] {
                 *word |= 1 << unit;
-                add(row, &weights[unit], unit / STEP * STEP);
+                add(row, weights, unit / STEP * STEP);
             }
         }
     }
