@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn stat_draws_alone_make_no_unit_active() {
+    fn stat_mean_draws_alone_make_no_unit_active() {
         // Shares of 5 draws of probability 1/2 have the variance 0.05, and the means of the second unit that of 0.02.
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut share = |p: f64| (0..5).filter(|_| rng.random::<f64>() < p).count() as f32 / 5.0;

@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn stat_random_weights_have_the_size_that_their_units_ask_for() {
+    fn stat_mean_random_weights_have_the_size_that_their_units_ask_for() {
         // Standard deviations of 10,000 weights, each with a relative standard error of 0.007.
         let layers = [50, 200, 50, 200];
         for (units, expected) in [

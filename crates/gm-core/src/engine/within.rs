@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn stat_states_have_the_probabilities_of_the_chain_rule() {
+    fn stat_joint_states_have_the_probabilities_of_the_chain_rule() {
         const SAMPLES: usize = 200_000;
         let w = Matrix::from_fn(3, 3, |i, j| if i < j { [2.0, -1.5, 3.0][i + j - 1] } else { 0.0 });
         let biases = [0.3_f32, -1.0, -0.5];

@@ -61,7 +61,7 @@ fn oracle_probabilities_follow_the_chain_rule_and_add_up_to_one() {
 }
 
 #[test]
-fn stat_draws_have_these_probabilities() {
+fn stat_joint_draws_have_these_probabilities() {
     const SAMPLES: usize = 100_000;
     let sbn = small();
     let (packed, _) = hidden_states(&sbn);
