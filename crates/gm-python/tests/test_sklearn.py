@@ -304,7 +304,7 @@ def test_partial_fits_go_on(estimator):
     "estimator",
     [
         RBM(8, batch_size=4, learning_rate=0.3, random_state=1),
-        SBN((8,), batch_size=4, learning_rate=0.02, random_state=1),
+        SBN((8,), batch_size=4, learning_rate=0.02, random_state=1, settings={"hidden_bias": 0.0}),
         DBM((8, 4), batch_size=4, learning_rate=0.3, random_state=1, settings={"chains": 20, "steps": 5}),
         DBN((8, 4), batch_size=4, learning_rate=0.3, random_state=1, settings={"backfit_learning_rate": 0.03}),
         DBN((8,), batch_size=4, learning_rate=0.3, random_state=1),
