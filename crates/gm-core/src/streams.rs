@@ -68,6 +68,8 @@ pub enum Purpose {
     Noise = 15,
     /// Tests and examples.
     Test = 16,
+    /// Settings that a sweep tries.
+    Search = 17,
 }
 
 /// A family of independent random streams, fixed by a seed and a path of purposes.
