@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use gm_data::Error as Data;
 use gm_eval::Error as Eval;
+use gm_sweep::Error as Sweep;
 use gm_train::Error as Train;
 
 use crate::hints::{CommandLine, remedy};
@@ -25,6 +26,9 @@ pub(crate) enum Error {
     /// Training or a run folder failed.
     #[error(transparent)]
     Train(Train),
+    /// A sweep or a comparison of runs failed.
+    #[error(transparent)]
+    Sweep(Sweep),
     /// The operating system refused or failed.
     #[error("{op} {}: {source}", path.display())]
     Io {
@@ -178,6 +182,15 @@ impl From<Train> for Error {
             Train::Data(error) => Self::Data(error),
             Train::Eval(error) => error.into(),
             error => Self::Train(error),
+        }
+    }
+}
+
+impl From<Sweep> for Error {
+    fn from(error: Sweep) -> Self {
+        match error {
+            Sweep::Train(error) => error.into(),
+            error => Self::Sweep(error),
         }
     }
 }

@@ -4,6 +4,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 use gm_core::FileError;
 use gm_data::{Error as Data, Likely};
+use gm_sweep::Error as Sweep;
 use gm_train::Error as Train;
 
 use crate::error::Error;
@@ -153,6 +154,7 @@ pub(crate) fn remedy(error: &Error, command: &CommandLine) -> Option<String> {
         Error::Data(error) => data(error)?.into(),
         Error::Side { option, source } => side(option, source)?.into(),
         Error::Train(error) => train(error)?.into(),
+        Error::Sweep(error) => sweep(error)?.into(),
         _ => return None,
     };
     command.possible(&found)
@@ -254,6 +256,14 @@ fn data(error: &Data) -> Option<&'static str> {
         Data::OwnRows { .. } => Some("leave out --valid and --test"),
         Data::SeveralSplits { .. } => Some("give a file of one table to --valid and --test"),
         Data::Threshold { .. } => Some("set it with --binarise"),
+        _ => None,
+    }
+}
+
+fn sweep(error: &Sweep) -> Option<&'static str> {
+    match error {
+        Sweep::OtherSweep { .. } | Sweep::IsRun { .. } => Some("set it with --out DIR"),
+        Sweep::NoFigure { .. } => Some("set it with --figure, or with `figure` in the table [sweep] of the sweep file"),
         _ => None,
     }
 }

@@ -7,6 +7,7 @@
 mod book;
 mod classes;
 mod commands;
+mod comparison;
 mod console;
 mod data;
 mod download;

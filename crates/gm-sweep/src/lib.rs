@@ -7,13 +7,13 @@
 //!     "[sweep]
 //!      method = 'grid'
 //!      [settings]
-//!      'model.learning_rate' = [0.01, 0.2]
+//!      'model.learning_rate' = [0.001, 0.3]
 //!      [data]
 //!      spec = 'bars-and-stripes:2'
 //!      [model]
 //!      kind = 'rbm'
 //!      hidden = 4
-//!      epochs = 30
+//!      epochs = 60
 //!      batch_size = 4
 //!      chains = 10",
 //! )?;
@@ -23,7 +23,7 @@
 //!
 //! let comparison = Comparison::of(search.records()?, None)?;
 //! assert_eq!(comparison.settings, ["model.learning_rate"]);
-//! assert_eq!(comparison.groups[0].rows[0].record.name, "2-learning_rate-0.2");
+//! assert_eq!(comparison.groups[0].rows[0].record.name, "2-learning_rate-0.3");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

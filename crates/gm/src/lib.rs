@@ -8,6 +8,7 @@
 //! | get data | [`Dataset::builtin`](gm_data::Dataset::builtin), [`load`](gm_data::load), [`Split`](gm_data::Split) |
 //! | train a model in memory | [`fit_rbm`](gm_train::fit_rbm), [`fit_sbn`](gm_train::fit_sbn), [`fit_dbm`](gm_train::fit_dbm), [`fit_dbn`](gm_train::fit_dbn), [`fit_classifier`](gm_train::fit_classifier) |
 //! | train in a folder, with checkpoints | [`Config`](gm_train::Config), [`Run`](gm_train::Run) |
+//! | try settings in many runs, and compare runs | [`Sweep`](gm_sweep::Sweep), [`Search`](gm_sweep::Search), [`Comparison`](gm_sweep::Comparison) |
 //! | measure a likelihood with its sides | [`evaluate`](gm_eval::evaluate), [`EvalSettings`](gm_eval::EvalSettings) |
 //! | infer hidden units | [`posterior_means`](gm_eval::posterior_means) |
 //! | fill in missing values | [`complete`](gm_eval::complete) |
@@ -54,6 +55,7 @@ pub use gm_eval as eval;
 pub use gm_net as net;
 pub use gm_rbm as rbm;
 pub use gm_sbn as sbn;
+pub use gm_sweep as sweep;
 pub use gm_train as train;
 
 pub use gm_train::{Error, Result};

@@ -20,14 +20,30 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gm-ascent", &["gm-core"]),
     ("gm-eval", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data"]),
     ("gm-train", &["gm-core", "gm-ascent", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval"]),
+    ("gm-sweep", &["gm-core", "gm-data", "gm-train"]),
     (
         "gm",
-        &["gm-core", "gm-ascent", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval", "gm-train"],
+        &[
+            "gm-core",
+            "gm-ascent",
+            "gm-rbm",
+            "gm-sbn",
+            "gm-dbm",
+            "gm-dbn",
+            "gm-net",
+            "gm-data",
+            "gm-eval",
+            "gm-train",
+            "gm-sweep",
+        ],
     ),
     ("gm-python", &["gm", "gm-cli"]),
     ("gm-calibration", &["gm"]),
     ("gm-program", &["gm"]),
-    ("gm-cli", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval", "gm-train"]),
+    (
+        "gm-cli",
+        &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval", "gm-train", "gm-sweep"],
+    ),
     (
         "gm-benches",
         &[

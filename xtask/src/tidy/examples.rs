@@ -3,8 +3,20 @@
 use super::{Source, Violation};
 
 /// The crates that programs depend on.
-const LIBRARIES: &[&str] =
-    &["gm-ascent", "gm-core", "gm-data", "gm-dbm", "gm-dbn", "gm-eval", "gm-net", "gm-rbm", "gm-sbn", "gm-train", "gm"];
+const LIBRARIES: &[&str] = &[
+    "gm-ascent",
+    "gm-core",
+    "gm-data",
+    "gm-dbm",
+    "gm-dbn",
+    "gm-eval",
+    "gm-net",
+    "gm-rbm",
+    "gm-sbn",
+    "gm-sweep",
+    "gm-train",
+    "gm",
+];
 
 /// Starts of lines that declare a type, a trait or a free function for others.
 const DECLARATIONS: &[&str] = &["pub fn ", "pub const fn ", "pub struct ", "pub enum ", "pub trait ", "pub type "];

@@ -1,5 +1,6 @@
 //! The subcommands of dgm. Each takes its options and returns a report.
 
+mod compare;
 mod complete;
 mod convert;
 mod data;
@@ -11,6 +12,7 @@ mod inspect;
 mod report;
 mod sample;
 mod shell;
+mod sweep;
 mod train;
 
 use std::ffi::OsString;
@@ -34,6 +36,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Data(data::Data),
     Train(train::Train),
+    Sweep(sweep::SweepRuns),
     Finetune(Box<finetune::Finetune>),
     Eval(eval::Eval),
     Sample(sample::Sample),
@@ -41,6 +44,7 @@ pub(crate) enum Command {
     Complete(complete::Complete),
     Inspect(inspect::Inspect),
     Report(report::ReportPage),
+    Compare(compare::Compare),
     Convert(convert::Convert),
     Completions(shell::Completions),
     Man(shell::Man),
@@ -78,6 +82,7 @@ impl Command {
             Self::Demo(demo) => demo.run(context),
             Self::Data(data) => data.run(),
             Self::Train(train) => train.run(context),
+            Self::Sweep(sweep) => sweep.run(context),
             Self::Finetune(finetune) => finetune.run(context),
             Self::Eval(eval) => eval.run(context),
             Self::Sample(sample) => sample.run(context),
@@ -85,6 +90,7 @@ impl Command {
             Self::Complete(complete) => complete.run(context),
             Self::Inspect(inspect) => inspect.run(context),
             Self::Report(report) => report.run(context),
+            Self::Compare(compare) => compare.run(),
             Self::Convert(convert) => convert.run(),
             Self::Completions(completions) => completions.run(),
             Self::Man(man) => man.run(),

@@ -16,7 +16,7 @@ struct Group {
     fields: &'static [(&'static str, &'static str)],
 }
 
-const NATS: &str = "nats per example";
+pub(super) const NATS: &str = "nats per example";
 
 const GROUPS: &[Group] = &[
     Group {

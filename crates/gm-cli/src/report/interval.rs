@@ -9,12 +9,12 @@ use crate::training::{data_options, quoted};
 
 /// One line of the picture, in nats.
 #[derive(Clone, Debug, PartialEq)]
-struct Mark {
-    name: String,
-    value: f64,
+pub(super) struct Mark {
+    pub(super) name: String,
+    pub(super) value: f64,
     /// The ends of the bar. The upper end of a lower bound is open.
-    low: f64,
-    high: Option<f64>,
+    pub(super) low: f64,
+    pub(super) high: Option<f64>,
 }
 
 impl Mark {
@@ -105,7 +105,7 @@ const MARGIN: f64 = 14.0;
 const ROW: f64 = 44.0;
 
 /// The marks, one below the other, over a common scale.
-fn picture(marks: &[Mark]) -> Markup {
+pub(super) fn picture(marks: &[Mark]) -> Markup {
     let scale = Scale::of(marks);
     let height = marks.len() as f64 * ROW + 38.0;
     let bottom = height - 30.0;

@@ -1,6 +1,7 @@
 //! The report of a run: one self-contained page of HTML.
 
 mod chains;
+mod comparison;
 mod curves;
 mod evaluation;
 mod figure;
@@ -16,6 +17,7 @@ use gm_core::Streams;
 
 use crate::error::Result;
 
+pub(crate) use comparison::page as comparison_page;
 pub(crate) use evaluation::Evaluation;
 pub(crate) use folder::{Folder, HeldOut};
 

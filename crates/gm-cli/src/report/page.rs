@@ -12,7 +12,7 @@ use crate::training::{dashed, data_options, quoted};
 use crate::verdict::{doubts, kept};
 
 /// A part of the page: its anchor, its title and its content.
-type Section = (&'static str, &'static str, Markup);
+pub(super) type Section = (String, String, Markup);
 
 /// The whole page.
 ///
@@ -20,8 +20,14 @@ type Section = (&'static str, &'static str, Markup);
 ///
 /// [`crate::error::Error::Picture`], and the errors of the model.
 pub(super) fn render(folder: &Folder, streams: &Streams) -> Result<String> {
-    let title = title(folder);
-    let sections = sections(folder, streams)?;
+    let doubts = doubts(&folder.config, &folder.data, &folder.history);
+    let notes: Vec<&String> = folder.notes.iter().chain(&doubts).collect();
+    let footer = "The same run gives the same page.";
+    Ok(frame(&title(folder), &lead(folder), &notes, &sections(folder, streams)?, footer))
+}
+
+/// A whole page: its title, a line about it, what a reader should know, and its sections.
+pub(super) fn frame(title: &str, lead: &str, notes: &[&String], sections: &[Section], footer: &str) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -35,19 +41,18 @@ pub(super) fn render(folder: &Folder, streams: &Streams) -> Result<String> {
             body {
                 header {
                     h1 { (title) }
-                    p.lead { (lead(folder)) }
-                    nav { @for (anchor, title, _) in &sections { a href={ "#" (anchor) } { (title) } } }
+                    p.lead { (lead) }
+                    nav { @for (anchor, title, _) in sections { a href={ "#" (anchor) } { (title) } } }
                 }
                 main {
-                    @for note in &folder.notes { p.note { (note) } }
-                    @for doubt in doubts(&folder.config, &folder.data, &folder.history) { p.note { (doubt) } }
-                    @for (anchor, title, body) in &sections { section id=(anchor) { h2 { (title) } (body) } }
+                    @for note in notes { p.note { (note) } }
+                    @for (anchor, title, body) in sections { section id=(anchor) { h2 { (title) } (body) } }
                 }
-                footer { "Written by dgm " (env!("CARGO_PKG_VERSION")) ". The same run gives the same page." }
+                footer { "Written by dgm " (env!("CARGO_PKG_VERSION")) ". " (footer) }
             }
         }
     };
-    Ok(page.into_string())
+    page.into_string()
 }
 
 fn title(folder: &Folder) -> String {
@@ -78,7 +83,7 @@ fn sections(folder: &Folder, streams: &Streams) -> Result<Vec<Section>> {
     let image = folder.held_out.as_ref().and_then(|held_out| held_out.0.split.image());
     let shape = shape_of(sites(model.visible_kind(), model.visible()), image);
     let sampled = chains::sampled(model, shape, streams)?;
-    let mut sections = vec![
+    let mut sections: Vec<(&str, &str, Markup)> = vec![
         ("model", "The model", about(folder)),
         ("likelihood", "Likelihood", interval::section(folder)),
         ("curves", "Learning curves", curves::section(&folder.history)?),
@@ -94,7 +99,7 @@ fn sections(folder: &Folder, streams: &Streams) -> Result<Vec<Section>> {
         sections.push(("chains", "Chain diagnostics", diagnostics));
     }
     sections.push(("again", "Configuration and commands", commands(folder)));
-    Ok(sections)
+    Ok(sections.into_iter().map(|(anchor, title, body)| (anchor.into(), title.into(), body)).collect())
 }
 
 fn name(model: &Model) -> &'static str {

@@ -233,6 +233,11 @@ pub(super) fn create(folder: PathBuf, config: &Config) -> Result<Run> {
 pub(super) fn configured(path: &Path, folders: &Folders, context: &Context) -> Result<Config> {
     let mut config = Config::read(path)?;
     config.seed = context.seed.unwrap_or(config.seed);
+    Ok(placed(config, folders, context))
+}
+
+/// A configuration with the folders of data and the threads of the command line.
+pub(super) fn placed(mut config: Config, folders: &Folders, context: &Context) -> Config {
     let options = folders.options(config.data.binarise);
     if folders.data_dir.is_some() || config.data.data_dir.is_none() {
         config.data.data_dir = options.data_dir;
@@ -244,7 +249,7 @@ pub(super) fn configured(path: &Path, folders: &Folders, context: &Context) -> R
     }
     // With --threads the program's own pool has that number of threads.
     config.threads = if context.threads { 0 } else { config.threads };
-    Ok(config)
+    config
 }
 
 /// A folder of known data sets for `config.toml`. A name that is not UTF-8 is left out unless the data need it.
