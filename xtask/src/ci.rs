@@ -22,6 +22,7 @@ const DGM: &[&str] = &[
     "sample OUT/run/model.gm -n 9 --steps 10 --out OUT/samples.npy",
     "inspect OUT/run/model.gm",
     "report OUT/run --data bars-and-stripes:3",
+    "compare OUT/run",
     "convert OUT/run/model.gm OUT/model.safetensors",
     "completions bash",
     "man --out OUT/man",
@@ -43,6 +44,7 @@ pub(crate) fn run(long: bool) -> Result<()> {
     clear_scratch()?;
     let mut stages: Vec<Stage> = quick()?.into_iter().map(Stage::Run).collect();
     stages.push(deny());
+    stages.push(scripts(&root())?);
     if long {
         stages.extend([Stage::Run(ignored()), Stage::Run(crash()), miri(), sanitizer(), fuzz(), browser()]);
     }
@@ -170,6 +172,20 @@ fn deny() -> Stage {
         true => Stage::Run(cargo(NAME, ["deny", "--offline", "check", "bans", "licenses", "sources"])),
         false => Stage::Skip { name: NAME, why: "cargo-deny is not installed".into() },
     }
+}
+
+/// The shell scripts: those of the checks themselves, and those for clusters.
+fn scripts(root: &Path) -> Result<Stage> {
+    const NAME: &str = "shell scripts";
+    if !Step::new(NAME, "shellcheck", ["--version"]).succeeds() {
+        return Ok(Stage::Skip { name: NAME, why: "shellcheck is not installed".into() });
+    }
+    let mut found = vec![root.join(".ci/run")];
+    for file in fs::read_dir(root.join("docs/slurm"))? {
+        found.push(file?.path());
+    }
+    found.sort();
+    Ok(Stage::Run(Step::new(NAME, "shellcheck", found.iter().map(|path| path.display().to_string()))))
 }
 
 fn fuzz() -> Stage {

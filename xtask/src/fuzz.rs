@@ -148,7 +148,20 @@ mod tests {
     #[test]
     fn table_every_reader_has_a_target_with_seeds() {
         let names = known(&root().join("fuzz/fuzz_targets")).unwrap();
-        let all = ["amat", "checkpoint", "csv", "idx", "json", "libsvm", "model", "npy", "npz", "safetensors", "toml"];
+        let all = [
+            "amat",
+            "checkpoint",
+            "csv",
+            "idx",
+            "json",
+            "libsvm",
+            "model",
+            "npy",
+            "npz",
+            "safetensors",
+            "sweep",
+            "toml",
+        ];
         assert_eq!(names, all);
         for name in names {
             assert!(fs::read_dir(root().join("fuzz/seeds").join(&name)).unwrap().count() > 0, "{name} has no seeds");

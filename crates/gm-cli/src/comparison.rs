@@ -33,7 +33,7 @@ pub(crate) fn sheet(comparison: &Comparison, group: &Group) -> Vec<Vec<String>> 
     let evaluations = comparison.evaluations();
     let figure = group.figure.map_or("figure".into(), |figure| figure.to_string());
     let heading = ["run", "state"].into_iter().map(String::from).chain(keys.iter().map(|key| last_words(key, &keys)));
-    let heading = heading.chain([figure, "epoch".into(), "last".into(), "seconds".into()]);
+    let heading = heading.chain([figure, "epoch".into(), "last".into(), "epochs".into(), "seconds".into()]);
     let heading = heading.chain(numbered(evaluations.len()));
     let row = |row: &Row| {
         let setting = |key: &&String| row.settings.get(*key).map_or("-".into(), value_text);
@@ -42,7 +42,7 @@ pub(crate) fn sheet(comparison: &Comparison, group: &Group) -> Vec<Vec<String>> 
         let seconds = format!("{:.1}", row.record.seconds());
         let found = |column: &&Evaluation| row.record.evaluations.iter().find(|own| own.is_like(column));
         let start = [row.record.name.clone(), row.record.state.to_string()].into_iter().chain(keys.iter().map(setting));
-        let figures = [best, epoch, number(group.figure, row.last), seconds];
+        let figures = [best, epoch, number(group.figure, row.last), row.record.epochs().to_string(), seconds];
         let measured = evaluations.iter().map(|column| found(column).map_or("-".into(), interval));
         start.chain(figures).chain(measured).collect()
     };
@@ -56,12 +56,12 @@ fn numbered(count: usize) -> impl Iterator<Item = String> {
 
 /// What the columns of evaluations hold.
 pub(crate) fn footnotes(comparison: &Comparison) -> Vec<String> {
-    let words = |evaluation: &Evaluation| match evaluation.figure {
-        "error_rate" => "share of errors",
-        _ => "mean log p, nats",
-    };
     let note = |(i, evaluation): (usize, &Evaluation)| {
-        format!("[{}] {} of {} ({})", i + 1, words(evaluation), evaluation.data, evaluation.file)
+        let (figure, unit) = match evaluation.figure {
+            "error_rate" => ("share of errors", ""),
+            _ => ("mean log p", ", in nats"),
+        };
+        format!("[{}] {figure} of {}{unit} ({})", i + 1, evaluation.data, evaluation.file)
     };
     comparison.evaluations().into_iter().enumerate().map(note).collect()
 }

@@ -17,7 +17,7 @@ pub(crate) fn random(points: usize, settings: usize, seed: u64) -> Vec<Vec<f64>>
 ///
 /// # Source
 ///
-/// `mckay1979comparison`, section 2.
+/// `mckay1979comparison`.
 pub(crate) fn latin_hypercube(points: usize, settings: usize, seed: u64) -> Vec<Vec<f64>> {
     let streams = Streams::new(seed).fork(Purpose::Search, 1);
     let column = |setting: usize| -> Vec<f64> {

@@ -8,6 +8,7 @@ use strum::{Display, EnumString, VariantNames};
 use toml::{Table, Value};
 
 use crate::error::{Error, Result};
+use crate::sweep::MAX_CANDIDATES;
 
 /// How a range is divided.
 ///
@@ -129,7 +130,9 @@ impl Range {
             _ if !(self.from.abs() <= most && self.to.abs() <= most) => Some("finite numbers, whole ones up to 2^53"),
             _ if self.from >= self.to => Some("a range whose `from` is below its `to`"),
             _ if self.scale == Scale::Log && self.from <= 0.0 => Some("`from` above 0 with `scale` log"),
-            _ if self.points.is_some_and(|points| points < 2) => Some("`points` of 2 or more"),
+            _ if self.points.is_some_and(|points| !(2..=MAX_CANDIDATES).contains(&points)) => {
+                Some("`points` from 2 to 10000")
+            }
             _ => None,
         }
     }
@@ -329,7 +332,7 @@ mod tests {
             ),
             (
                 "'a.b' = { from = 1, to = 2, points = 1 }",
-                "`a.b` is { from = 1, points = 1, to = 2 }, allowed: `points` of 2 or more",
+                "`a.b` is { from = 1, points = 1, to = 2 }, allowed: `points` from 2 to 10000",
             ),
             (
                 "'a.b' = { from = 1.0, to = inf }",

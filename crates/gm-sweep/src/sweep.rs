@@ -34,7 +34,7 @@ pub const MAX_CANDIDATES: usize = 10_000;
 ///
 /// # Source
 ///
-/// Latin hypercubes: `mckay1979comparison`, section 2.
+/// Random draws: `bergstra2012random`. Latin hypercubes: `mckay1979comparison`.
 ///
 /// # Examples
 ///

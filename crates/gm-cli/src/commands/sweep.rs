@@ -91,8 +91,7 @@ impl SweepRuns {
         let interrupt = Interrupt::listen();
         check_memory(candidates.iter().filter(|candidate| part.has(candidate.index)))?;
         let search = Search::open(self.folder(), &sweep, candidates, part)?;
-        let of = search.candidates().len();
-        let outcome = search.run(&mut Teller { of, begun: 0, interrupt, watcher: None })?;
+        let outcome = search.run(&mut Teller { interrupt, watcher: None })?;
         self.compared(&search, &sweep, part, outcome)
     }
 
@@ -218,9 +217,6 @@ fn sizes(config: &Config) -> Result<[usize; 2]> {
 
 /// Shows how far a search is, and stops it on a signal.
 struct Teller {
-    of: usize,
-    /// Candidates that have begun.
-    begun: usize,
     interrupt: Interrupt,
     watcher: Option<Watcher>,
 }
@@ -229,9 +225,8 @@ impl SearchObserver for Teller {
     fn event(&mut self, event: &SearchEvent<'_>) -> ControlFlow<()> {
         match event {
             SearchEvent::Begins { candidate, until } => {
-                self.begun += 1;
-                let until = until.map_or(String::new(), |until| format!(" until epoch {until}"));
-                tracing::info!("start {} of {} candidates: {}{until}", self.begun, self.of, candidate.name);
+                let until = until.map_or("to its end".into(), |until| format!("until epoch {until}"));
+                tracing::info!("{} trains {until}", candidate.name);
                 self.watcher = Some(Watcher::new(&candidate.name));
             }
             SearchEvent::Training { event, .. } => {

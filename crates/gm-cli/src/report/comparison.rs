@@ -32,7 +32,8 @@ pub(crate) fn page(comparison: &Comparison) -> Result<String> {
         sections.push(("measured".into(), "Measured".into(), intervals));
     }
     let said = reasons(comparison);
-    let notes: Vec<&String> = comparison.notes.iter().chain(&said).collect();
+    let notes: Vec<String> = comparison.notes.iter().chain(&said).map(|note| note.replace('`', "")).collect();
+    let notes: Vec<&String> = notes.iter().collect();
     Ok(frame("Training runs side by side", &lead, &notes, &sections, "The same runs give the same page."))
 }
 

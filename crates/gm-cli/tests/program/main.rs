@@ -5,6 +5,7 @@
 
 mod common;
 
+mod cluster;
 mod commands;
 mod counts;
 mod crash;
@@ -23,5 +24,6 @@ mod same_bits;
 mod sbn;
 mod shell;
 mod splits;
+mod sweep;
 mod tables;
 mod units;
