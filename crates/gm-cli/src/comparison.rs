@@ -73,10 +73,14 @@ pub(crate) fn reasons(comparison: &Comparison) -> Vec<String> {
     failed.filter_map(|row| Some(format!("{} failed: {}", row.record.name, row.record.reason.as_deref()?))).collect()
 }
 
-/// The settings in which runs differ and that a run of the group has.
+/// The settings in which the runs of a group differ; its title says what they have in common against others.
 fn keys_of<'a>(comparison: &'a Comparison, group: &Group) -> Vec<&'a String> {
-    let known = |key: &&String| group.rows.iter().any(|row| row.settings.contains_key(*key));
-    comparison.settings.iter().filter(known).collect()
+    let differs = |key: &&String| {
+        let mut values = group.rows.iter().map(|row| row.settings.get(*key));
+        let first = values.next();
+        values.any(|value| Some(value) != first)
+    };
+    comparison.settings.iter().filter(differs).collect()
 }
 
 /// The last word of a key, or all of it if another key has the same last word.

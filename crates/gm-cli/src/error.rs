@@ -28,7 +28,7 @@ pub(crate) enum Error {
     Train(Train),
     /// A sweep or a comparison of runs failed.
     #[error(transparent)]
-    Sweep(Sweep),
+    Sweep(Box<Sweep>),
     /// The operating system refused or failed.
     #[error("{op} {}: {source}", path.display())]
     Io {
@@ -190,7 +190,7 @@ impl From<Sweep> for Error {
     fn from(error: Sweep) -> Self {
         match error {
             Sweep::Train(error) => error.into(),
-            error => Self::Sweep(error),
+            error => Self::Sweep(Box::new(error)),
         }
     }
 }

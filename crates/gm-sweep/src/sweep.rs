@@ -262,7 +262,7 @@ impl Sweep {
             return Err(Error::setting("settings", value, format!("at most {MAX_CANDIDATES}")));
         }
         let longer = |rows: Vec<Vec<Value>>, list: &Vec<Value>| {
-            let with = |row: &Vec<Value>, value: &Value| [&row[..], &[value.clone()]].concat();
+            let with = |row: &Vec<Value>, value: &Value| [&row[..], std::slice::from_ref(value)].concat();
             rows.iter().flat_map(|row| list.iter().map(|value| with(row, value))).collect()
         };
         Ok(lists.iter().fold(vec![vec![]], longer))

@@ -11,7 +11,7 @@ fn parse(head: &str, settings: &str, shared: &str) -> gm_sweep::Result<Sweep> {
 
 fn values(sweep: &Sweep) -> Vec<Vec<String>> {
     let text = |(_, value): &(String, Value)| value.to_string();
-    sweep.candidates().unwrap().iter().map(|found| found.settings.iter().map(text).collect()).collect()
+    sweep.candidates().expect("sound settings").iter().map(|found| found.settings.iter().map(text).collect()).collect()
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn rejects_sweep_files_that_cannot_be_understood() {
 }
 
 fn refused(head: &str, settings: &str, shared: &str) -> String {
-    parse(head, settings, shared).and_then(|sweep| sweep.candidates()).unwrap_err().to_string()
+    parse(head, settings, shared).and_then(|sweep| sweep.candidates()).expect_err("a refusal").to_string()
 }
 
 #[test]

@@ -12,7 +12,7 @@ use gm_train::{Event, Run, Unobserved};
 fn sweep(head: &str, settings: &str) -> Sweep {
     let shared = "[data]\nspec = 'bars-and-stripes:3'\n[model]\nkind = 'rbm'\nbatch_size = 8\nchains = 20\nepochs = 12";
     let hidden = if settings.contains("model.hidden") { "" } else { "hidden = 4" };
-    Sweep::parse(&format!("[sweep]\n{head}\n[settings]\n{settings}\n{shared}\n{hidden}")).unwrap()
+    Sweep::parse(&format!("[sweep]\n{head}\n[settings]\n{settings}\n{shared}\n{hidden}")).expect("a sound file")
 }
 
 fn rates(head: &str) -> Sweep {
@@ -20,7 +20,8 @@ fn rates(head: &str) -> Sweep {
 }
 
 fn open(folder: &Path, sweep: &Sweep, part: &str) -> Search {
-    Search::open(folder, sweep, sweep.candidates().unwrap(), part.parse().unwrap()).unwrap()
+    Search::open(folder, sweep, sweep.candidates().expect("sound settings"), part.parse().expect("a part"))
+        .expect("a folder")
 }
 
 fn go_on(_: &SearchEvent<'_>) -> ControlFlow<()> {
@@ -28,12 +29,12 @@ fn go_on(_: &SearchEvent<'_>) -> ControlFlow<()> {
 }
 
 fn model(folder: &Path, run: &str) -> Vec<u8> {
-    fs::read(folder.join(run).join("model.gm")).unwrap()
+    fs::read(folder.join(run).join("model.gm")).expect("a model")
 }
 
 /// The states of all runs of a folder, ordered by their names.
 fn states(folder: &Path) -> Vec<(String, RunState, u64)> {
-    let runs = RunRecord::all(&[folder.into()]).unwrap();
+    let runs = RunRecord::all(&[folder.into()]).expect("sound runs");
     runs.iter().map(|run| (run.name.clone(), run.state, run.epochs())).collect()
 }
 
