@@ -7,12 +7,12 @@
 //!     "[sweep]
 //!      method = 'grid'
 //!      [settings]
-//!      'model.learning_rate' = [0.001, 0.3]
+//!      'model.hidden' = [1, 4]
 //!      [data]
 //!      spec = 'bars-and-stripes:2'
 //!      [model]
 //!      kind = 'rbm'
-//!      hidden = 4
+//!      learning_rate = 0.3
 //!      epochs = 60
 //!      batch_size = 4
 //!      chains = 10",
@@ -22,8 +22,8 @@
 //! assert_eq!(search.run(&mut |_: &SearchEvent<'_>| std::ops::ControlFlow::Continue(()))?, SearchOutcome::Finished);
 //!
 //! let comparison = Comparison::of(search.records()?, None)?;
-//! assert_eq!(comparison.settings, ["model.learning_rate"]);
-//! assert_eq!(comparison.groups[0].rows[0].record.name, "2-learning_rate-0.3");
+//! assert_eq!(comparison.settings, ["model.hidden"]);
+//! assert_eq!(comparison.groups[0].rows[0].record.name, "2-hidden-4");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
