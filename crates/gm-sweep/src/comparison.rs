@@ -311,36 +311,26 @@ fn notes(groups: &[Group]) -> Vec<String> {
 fn doubts(group: &Group) -> Vec<String> {
     let Some(first) = group.rows.first().filter(|row| row.is_ranked()) else { return vec![] };
     let (name, mut found) = (&first.record.name, vec![]);
+    let mut measure =
+        |why: &str| found.push(format!("{why}: measure the first runs on validation rows before you choose"));
     if group.rows.iter().any(|row| row.is_ranked() && row.best.is_some_and(|best| best.estimated)) {
-        found.push(
-            "log-likelihoods marked `about` have a quick estimate of log Z and may be too high: measure the first runs \
-             before you choose"
-                .into(),
-        );
+        measure("log-likelihoods marked `about` have a quick estimate of log Z and may be too high");
     }
     match group.figure {
-        Some(Figure::Reconstruction) => {
-            found.push(
-                "a reconstruction error says little of the likelihood: measure the first runs before you choose".into(),
-            );
-        }
-        Some(Figure::PseudoLikelihood) => {
-            found.push(
-                "pseudo-likelihoods of different models cannot be compared: measure the first runs before you choose"
-                    .into(),
-            );
-        }
+        Some(Figure::Reconstruction) => measure("a reconstruction error says little of the likelihood"),
+        Some(Figure::PseudoLikelihood) => measure("pseudo-likelihoods of different models cannot be compared"),
         _ => {}
     }
-    let keeps_the_last = first.record.config.as_ref().is_some_and(|config| config.monitor.stop_on == StopOn::Never);
-    if let Some((best, last)) =
-        first.best.zip(first.last).filter(|(best, last)| keeps_the_last && best.epoch < last.epoch)
-    {
-        found.push(format!(
-            "the best epoch of {name} is {}, its model is that of epoch {}; `monitor.stop_on` keeps the best one",
-            best.epoch, last.epoch
-        ));
+    let config = first.record.config.as_ref();
+    if config.is_some_and(|config| config.data.learn_validation) {
+        found.push("the validation rows were learnt from, so that their figures cannot choose a run".into());
     }
+    let keeps_the_last = config.is_some_and(|config| config.monitor.stop_on == StopOn::Never);
+    let late = first.best.zip(first.last).filter(|(best, last)| keeps_the_last && best.epoch < last.epoch);
+    found.extend(late.map(|(best, last)| {
+        let (best, last) = (best.epoch, last.epoch);
+        format!("the best epoch of {name} is {best}, its model is that of epoch {last}; `monitor.stop_on` keeps the best one")
+    }));
     found
 }
 
@@ -437,6 +427,9 @@ mod tests {
         assert!(noted(json!({"epoch": 1, "pseudo_log_likelihood": -2.0}), &mut run).starts_with("pseudo-likelihoods"));
         assert!(noted(json!({"epoch": 1, "reconstruction": 2.0}), &mut run).starts_with("a reconstruction error"));
         assert_eq!(noted(json!({"epoch": 1, "log_likelihood": -2.0}), &mut run), "");
+        let mut run = record("a", &rbm(3, "learn_validation = true"), RunState::Finished, &[]);
+        let said = "the validation rows were learnt from, so that their figures cannot choose a run";
+        assert_eq!(noted(json!({"epoch": 1, "log_likelihood": -2.0}), &mut run), said);
     }
 
     #[test]
