@@ -68,6 +68,8 @@ pub enum Purpose {
     Noise = 15,
     /// Tests and examples.
     Test = 16,
+    /// A shard of the work, with runs, rows or chains of its own.
+    Shard = 17,
 }
 
 /// A family of independent random streams, fixed by a seed and a path of purposes.

@@ -7,6 +7,7 @@
 //! | question | function | file |
 //! |---|---|---|
 //! | How probable are these rows? | [`evaluate`], [`evaluate_partition`] | `likelihood/mod.rs` |
+//! | How, on several machines? | [`evaluate_part`], [`merge_parts`] | `part.rs` |
 //! | What does the model draw, and do its chains mix? | [`sample`], [`chains_of`] | `sampling.rs`, `chains/mod.rs` |
 //! | Which hidden units are on for these rows? | [`posterior_means`] | `posterior.rs` |
 //! | What are the missing units? | [`complete`] | `completion.rs` |
@@ -39,6 +40,7 @@ mod explaining;
 mod figures;
 mod likelihood;
 mod model;
+mod part;
 mod posterior;
 mod reconstruction;
 mod report;
@@ -63,6 +65,7 @@ pub use figures::{
 };
 pub use likelihood::{evaluate, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm, evaluate_sbn};
 pub use model::{Model, convert_model};
+pub use part::{EvalPart, Share, evaluate_part, merge_parts};
 pub use posterior::{Posterior, PosteriorMethod, PosteriorSettings, posterior_means};
 pub use reconstruction::reconstruct;
 pub use report::{

@@ -14,6 +14,7 @@ mod faults;
 mod finetune;
 mod hints;
 mod kept;
+mod parts;
 mod paths;
 mod rbm;
 mod rejects;
