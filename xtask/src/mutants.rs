@@ -27,6 +27,10 @@ pub(crate) struct Mutants {
     /// A sample: of the mutants of each package, every N-th from number K on, counted from 0.
     #[arg(long, value_name = "K/N")]
     sample: Option<Sample>,
+    /// The least number of seconds after which tests count as without end, for a machine that does other work too; by default
+    /// cargo-mutants takes five times as long as the tests need without a change.
+    #[arg(long, value_name = "SECONDS")]
+    patience: Option<u32>,
 }
 
 /// Every `every`-th mutant from number `first` on.
@@ -58,7 +62,7 @@ impl Mutants {
         let folder = target().join("mutants");
         let mut rows = vec![];
         for package in packages {
-            rows.push((package, of_package(package, self.sample.as_ref(), &folder.join(package))?));
+            rows.push((package, of_package(package, (self.sample.as_ref(), self.patience), &folder.join(package))?));
         }
         report(&rows)
     }
@@ -72,13 +76,20 @@ fn chosen(wanted: &[String]) -> Result<Vec<&str>> {
     }
 }
 
+/// The sample and the patience.
+type Choice<'a> = (Option<&'a Sample>, Option<u32>);
+
 /// The command for one package. It works in a copy of the tree, so that the tree stays as it is.
-fn step(package: &str, sample: Option<&Sample>, folder: &Path) -> Step {
+fn step(package: &str, (sample, patience): Choice<'_>, folder: &Path) -> Step {
     let place = folder.display().to_string();
     let step = cargo(package, ["mutants", "--package", package, "--output", &place])
         .env("CARGO_TARGET_DIR", target().join("mutants/build").display().to_string())
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_PROFILE_TEST_DEBUG", "0");
+    let step = match patience {
+        Some(seconds) => step.args(["--minimum-test-timeout".into(), seconds.to_string()]),
+        None => step,
+    };
     match sample {
         Some(Sample { first, every }) => {
             step.args(["--sharding".into(), "round-robin".into(), "--shard".into(), format!("{first}/{every}")])
@@ -87,7 +98,7 @@ fn step(package: &str, sample: Option<&Sample>, folder: &Path) -> Step {
     }
 }
 
-fn of_package(package: &str, sample: Option<&Sample>, folder: &Path) -> Result<Figures> {
+fn of_package(package: &str, choice: Choice<'_>, folder: &Path) -> Result<Figures> {
     // cargo-mutants makes only the last folder of its path.
     fs::create_dir_all(folder)?;
     let outcomes = folder.join("mutants.out/outcomes.json");
@@ -95,7 +106,7 @@ fn of_package(package: &str, sample: Option<&Sample>, folder: &Path) -> Result<F
         fs::remove_file(&outcomes)?;
     }
     // cargo-mutants ends with a status other than 0 when a mutant is missed. Its file of outcomes tells more.
-    let ended = step(package, sample, folder).run();
+    let ended = step(package, choice, folder).run();
     match fs::read_to_string(&outcomes) {
         Ok(text) => Figures::read(&text).map_err(|error| format!("{}: {error}", outcomes.display()).into()),
         Err(error) => Err(ended.err().unwrap_or_else(|| format!("{}: {error}", outcomes.display()).into())),
@@ -245,7 +256,10 @@ mod tests {
 
     #[test]
     fn table_a_sample_takes_every_nth_mutant() {
-        let line = step("gm-rbm", Some(&Sample { first: 3, every: 50 }), Path::new("out")).to_string();
-        assert!(line.ends_with("mutants --package gm-rbm --output out --sharding round-robin --shard 3/50"), "{line}");
+        let line = |choice| step("gm-rbm", choice, Path::new("out")).to_string();
+        let (sample, all) = (line((Some(&Sample { first: 3, every: 50 }), None)), line((None, Some(900))));
+        let ends = "mutants --package gm-rbm --output out --sharding round-robin --shard 3/50";
+        assert!(sample.ends_with(ends), "{sample}");
+        assert!(all.ends_with("mutants --package gm-rbm --output out --minimum-test-timeout 900"), "{all}");
     }
 }

@@ -117,7 +117,7 @@ impl Progress {
         let now = Instant::now();
         let wanted = is_interactive() && tracing::enabled!(Level::INFO);
         let bar = wanted.then(|| {
-            let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len}, {eta} left  {wide_msg}");
+            let style = ProgressStyle::with_template("{prefix} [{bar:10}] {percent:>3} %, {eta} left  {wide_msg}");
             let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
             BARS.add(ProgressBar::new(total).with_position(first)).with_style(style).with_prefix(label.to_owned())
         });

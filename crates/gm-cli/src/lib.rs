@@ -88,14 +88,13 @@ impl Common {
 }
 
 impl Program {
-    /// Runs the command and prints its report.
-    fn run(&self) -> Result<Report> {
+    /// Runs the command, which these words gave, and prints its report.
+    fn run(&self, words: Vec<OsString>) -> Result<Report> {
         let threads = usize::from(self.common.threads.unwrap_or(0));
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Error::content("--threads"))?;
         // The command runs within the pool, so that its many parallel operations need not wake the pool each time.
-        let report = rayon::scope(|_| {
-            self.command.run(&Context { seed: self.common.seed, threads: self.common.threads.is_some() })
-        })?;
+        let context = Context { seed: self.common.seed, threads: self.common.threads.is_some(), words };
+        let report = rayon::scope(|_| self.command.run(&context))?;
         report.print(self.common.json)?;
         Ok(report)
     }
@@ -119,12 +118,13 @@ const INTERRUPTED: u8 = 130;
 /// ```
 #[must_use]
 pub fn run(words: impl IntoIterator<Item: Into<OsString> + Clone>) -> u8 {
+    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
     let mut command = Program::command();
-    let matches = command.try_get_matches_from_mut(words).unwrap_or_else(|error| error.exit());
+    let matches = command.try_get_matches_from_mut(&words).unwrap_or_else(|error| error.exit());
     let program = Program::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
     let command = CommandLine::of(&command, &matches);
     console::start(program.common.verbosity());
-    match program.run() {
+    match program.run(words) {
         Ok(report) if report.interrupted => INTERRUPTED,
         Ok(Report { failure: Some(reason), .. }) => {
             console::say(&format!("dgm: error: {reason}"));

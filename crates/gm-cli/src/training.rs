@@ -31,6 +31,8 @@ use crate::verdict::{doubts, kept};
 #[derive(Debug)]
 pub(crate) struct Watcher {
     label: String,
+    /// Units of each layer, at the end of training, where they are known.
+    layers: Vec<usize>,
     interrupt: Interrupt,
     progress: Option<Progress>,
     figures: String,
@@ -41,10 +43,16 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    /// Starts to watch.
-    pub(crate) fn new(label: impl Into<String>) -> Self {
+    /// Starts to watch the training of a model of these layers.
+    pub(crate) fn new(kind: ModelKind, layers: &[usize]) -> Self {
+        Self { layers: layers.to_vec(), ..Self::named(format!("{kind} {}", dashed(layers))) }
+    }
+
+    /// Starts to watch a training by its name.
+    pub(crate) fn named(label: impl Into<String>) -> Self {
         Self {
             label: label.into(),
+            layers: vec![],
             interrupt: Interrupt::listen(),
             progress: None,
             figures: String::new(),
@@ -58,10 +66,12 @@ impl Observer for Watcher {
     fn event(&mut self, event: &Event<'_>) -> ControlFlow<()> {
         match event {
             Event::Started { step, total, epochs, rows, parameters } => {
-                tracing::info!(
-                    "{}: {parameters} parameters, {rows} rows, {epochs} epochs, {total} updates",
-                    self.label
-                );
+                // A model that grows has only its first layer yet. Recognition nets have parameters beside those of the layers.
+                let parameters = match self.layers.is_empty() {
+                    true => String::new(),
+                    false => format!("{} parameters, ", parameters.max(&parameters_of(&self.layers))),
+                };
+                tracing::info!("{}: {parameters}{rows} rows, {epochs} epochs, {total} updates", self.label);
                 self.step = *step;
                 self.progress = Some(Progress::resumed(&self.label, *step, *total));
             }
@@ -70,7 +80,8 @@ impl Observer for Watcher {
                 if step.is_multiple_of(8)
                     && let Some(progress) = &mut self.progress
                 {
-                    progress.set(*step, &format!("{}{examples_per_second:.0} examples/s{}", self.stage, self.figures));
+                    let (figures, stage) = (&self.figures, &self.stage);
+                    progress.set(*step, &format!("{figures}{stage}{examples_per_second:.0} examples/s"));
                 }
             }
             Event::Stage { name } => {
@@ -79,7 +90,7 @@ impl Observer for Watcher {
             }
             Event::Epoch { record } => {
                 self.figures = short(&record.figures);
-                tracing::debug!("epoch {}{}", record.epoch, self.figures);
+                tracing::debug!("epoch {}: {}", record.epoch, self.figures.trim_end_matches(", "));
                 if let Some(next) = record.figures.get("next_elbo") {
                     let elbo = record.figures.get("elbo").unwrap_or(f64::NAN);
                     tracing::info!("{}: bound {elbo:.2} nats; the next layer begins at {next:.2}", self.label);
@@ -94,7 +105,12 @@ impl Observer for Watcher {
     }
 }
 
-/// The figures that are shown beside the progress bar, each after a comma.
+/// Weights and biases between and in these layers.
+fn parameters_of(layers: &[usize]) -> usize {
+    layers.iter().sum::<usize>() + layers.windows(2).map(|pair| pair[0] * pair[1]).sum::<usize>()
+}
+
+/// The figures that are shown beside the progress bar, the most telling one first, each before a comma.
 fn short(figures: &Figures) -> String {
     let shown = [
         ("log_likelihood", "log p"),
@@ -104,12 +120,12 @@ fn short(figures: &Figures) -> String {
         ("pseudo_log_likelihood", "pseudo log p"),
         ("free_energy_gap", "gap"),
     ];
-    let text = |(name, label): &(&str, &str)| figures.get(name).map(|value| format!(", {label} {value:.2}"));
-    let errors = figures.get("error_rate").map(|share| format!(", errors {:.2} %", 100.0 * share));
+    let text = |(name, label): &(&str, &str)| figures.get(name).map(|value| format!("{label} {value:.2}, "));
+    let errors = figures.get("error_rate").map(|share| format!("errors {:.2} %, ", 100.0 * share));
     let active: Vec<String> =
         (1..).map_while(|l| figures.get(&format!("active_units_{l}"))).map(|n| n.to_string()).collect();
     // Of a single layer the likelihood tells enough.
-    let active = (active.len() > 1).then(|| format!(", active units {}", active.join("+")));
+    let active = (active.len() > 1).then(|| format!("active units {}, ", active.join("+")));
     errors.into_iter().chain(shown.iter().filter_map(text)).take(2).chain(active).collect()
 }
 
@@ -179,7 +195,7 @@ pub(crate) fn run(prepare: impl FnOnce() -> Result<Run>, report: bool) -> Result
     let report = report && kind != ModelKind::Classifier;
     let held_out = if report { HeldOut::of(data, &config)? } else { None };
     data.label_warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-    let mut watcher = Watcher::new(format!("{kind} {}", dashed(&layers)));
+    let mut watcher = Watcher::new(kind, &layers);
     let outcome = run.train(&mut watcher).map_err(|error| exploded(error, &config, about.rows))?;
     let shape = picture::shape_of(visible, image);
     let history = history(&folder.join("metrics.jsonl"))?;

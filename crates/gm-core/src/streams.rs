@@ -70,6 +70,8 @@ pub enum Purpose {
     Test = 16,
     /// Settings that a sweep tries.
     Search = 17,
+    /// A shard of the work, with runs, rows or chains of its own.
+    Shard = 18,
 }
 
 /// A family of independent random streams, fixed by a seed and a path of purposes.

@@ -1,5 +1,7 @@
 //! Mean field: the factorial distribution closest to the posterior of the hidden layers, and its bound.
 
+use std::ops::Range;
+
 use gm_core::{
     BatchRef, Error, Matrix, Result, dense_add_down, dense_add_up, dense_inputs_up, logistic_in_place, widened,
 };
@@ -156,6 +158,31 @@ pub struct MeanField {
     pub iterations: usize,
     /// The greatest change of a mean in the last pass.
     pub change: f32,
+}
+
+impl MeanField {
+    /// The factorial posteriors of a range of samples.
+    ///
+    /// # Panics
+    ///
+    /// When the range is not one of samples.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Stack};
+    /// use gm_dbm::{Dbm, MeanFieldSettings};
+    ///
+    /// let dbm = Dbm::from_stack(Stack::zeros(&[4, 3, 2])?)?;
+    /// let posterior = dbm.mean_field(&BitMatrix::zeros(4, 5), &MeanFieldSettings::default())?;
+    /// assert_eq!(posterior.of_samples(1..3).means[0].shape(), (3, 2));
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn of_samples(&self, samples: Range<usize>) -> Self {
+        let means = self.means.iter().map(|means| means.columns_range(samples.clone()).into_owned()).collect();
+        Self { means, ..*self }
+    }
 }
 
 impl Dbm {

@@ -7,6 +7,7 @@
 //! | question | function | file |
 //! |---|---|---|
 //! | How probable are these rows? | [`evaluate`], [`evaluate_partition`] | `likelihood/mod.rs` |
+//! | How, on several machines? | [`evaluate_part`], [`merge_parts`] | `part.rs` |
 //! | What does the model draw, and do its chains mix? | [`sample`], [`chains_of`] | `sampling.rs`, `chains/mod.rs` |
 //! | Which hidden units are on for these rows? | [`posterior_means`] | `posterior.rs` |
 //! | What are the missing units? | [`complete`] | `completion.rs` |
@@ -39,12 +40,14 @@ mod explaining;
 mod figures;
 mod likelihood;
 mod model;
+mod part;
 mod posterior;
 mod reconstruction;
 mod report;
 mod rows;
 mod sampling;
 mod settings;
+mod share;
 mod sites;
 
 pub use chains::{
@@ -63,6 +66,7 @@ pub use figures::{
 };
 pub use likelihood::{evaluate, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm, evaluate_sbn};
 pub use model::{Model, convert_model};
+pub use part::{EvalPart, evaluate_part, merge_parts};
 pub use posterior::{Posterior, PosteriorMethod, PosteriorSettings, posterior_means};
 pub use reconstruction::reconstruct;
 pub use report::{
@@ -72,6 +76,7 @@ pub use report::{
 pub use rows::EvalData;
 pub use sampling::{SampleReport, SampleSettings, Samples, Sampling, sample};
 pub use settings::{EvalSettings, Exact, PosteriorAnnealing, TemperingSettings};
+pub use share::Share;
 pub use sites::{mask_of_units, sites, values_of_sites};
 
 /// The example of the crate's description runs with the tests.

@@ -142,6 +142,20 @@ impl Model {
         })
     }
 
+    /// The model as files hold it.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::NonFinite`] for parameters that no file may hold.
+    pub fn to_data(&self) -> Result<ModelData> {
+        Ok(match self {
+            Self::Rbm(rbm) => rbm.to_data()?,
+            Self::Sbn(sbn) => sbn.to_data()?,
+            Self::Dbm(dbm) => dbm.to_data()?,
+            Self::Dbn(dbn) => dbn.to_data()?,
+        })
+    }
+
     /// The kind of model.
     #[must_use]
     pub fn kind(&self) -> ModelKind {

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use gm_core::ModelKind;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::rows::EvalData;
+use crate::settings::EvalSettings;
 
 /// The likelihood of data under a model, with its interval; serialises to the JSON document `gm-eval/1`.
 ///
@@ -74,6 +75,9 @@ pub struct EvalReport {
     pub seconds: f64,
     /// Threads in use.
     pub threads: usize,
+    /// The number of shards, if it is not 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shards: Option<usize>,
     /// The seed.
     pub seed: u64,
     /// log p of each row, with the best value of log Z, or its importance-weighted bound; not part of the JSON
@@ -89,19 +93,14 @@ impl EvalReport {
         layers: Vec<usize>,
         data: &EvalData,
         mean_log_prob: LogProbReport,
-        seed: u64,
+        settings: &EvalSettings,
     ) -> Self {
         Self {
             schema: "gm-eval/1",
             model: kind.to_string(),
             visible: None,
             layers,
-            data: DataReport {
-                source: data.source.clone(),
-                split: data.split.clone(),
-                rows: data.rows.samples(),
-                binarise: data.binarise.to_string(),
-            },
+            data: DataReport::of(data),
             log_partition: None,
             reverse_log_partition: None,
             mean_log_prob,
@@ -115,7 +114,8 @@ impl EvalReport {
             warnings: Vec::new(),
             seconds: 0.0,
             threads: rayon::current_num_threads(),
-            seed,
+            shards: (settings.shards > 1).then_some(settings.shards),
+            seed: settings.seed,
             log_probs: Vec::new(),
         }
     }
@@ -161,7 +161,7 @@ impl fmt::Display for EvalReport {
 /// assert_eq!(said.binarise, "none"); // the data are zeros and ones
 /// # Ok::<(), gm_eval::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataReport {
     /// Where the rows come from.
     pub source: String,
@@ -171,6 +171,18 @@ pub struct DataReport {
     pub rows: usize,
     /// The binarisation that made zeros and ones of them.
     pub binarise: String,
+}
+
+impl DataReport {
+    /// The description of these rows.
+    pub(crate) fn of(data: &EvalData) -> Self {
+        Self {
+            source: data.source.clone(),
+            split: data.split.clone(),
+            rows: data.rows.samples(),
+            binarise: data.binarise.to_string(),
+        }
+    }
 }
 
 /// log Z with its interval of three standard errors.

@@ -6,6 +6,7 @@ use gm_core::{AisSettings, Error as CoreError};
 use gm_sbn::BoundSettings;
 
 use crate::error::{Error, Result};
+use crate::likelihood::Shards;
 
 /// Whether the likelihood is enumerated or estimated.
 ///
@@ -64,6 +65,9 @@ impl Exact {
     }
 }
 
+/// The most shards.
+const SHARDS_LIMIT: usize = 4_096;
+
 /// The most units that [`Exact::Auto`] enumerates.
 pub(crate) const AUTO_LIMIT: usize = 20;
 
@@ -103,13 +107,16 @@ pub struct EvalSettings {
     /// The largest number of rows drawn from the model for the gap of bounds; 0 switches the gap off. Where log Z is
     /// annealed, the rows are those from which reverse AIS starts.
     pub gap_rows: usize,
+    /// The number of shards, from 1 on: runs and rows are divided among them, and each has random numbers of its own.
+    /// Results depend on it. See [`evaluate_part`](crate::evaluate_part).
+    pub shards: usize,
     /// The seed of all random numbers, the binarisation excepted.
     pub seed: u64,
 }
 
 impl Default for EvalSettings {
     /// Enumeration of up to 20 units; otherwise 100 runs over 14,501 temperatures from each side, 1,000 draws for each
-    /// row, and the gap of 100 rows.
+    /// row, and the gap of 100 rows; one shard.
     fn default() -> Self {
         Self {
             exact: Exact::Auto,
@@ -120,7 +127,28 @@ impl Default for EvalSettings {
             bound: BoundSettings::default(),
             posterior: PosteriorAnnealing::default(),
             gap_rows: 100,
+            shards: 1,
             seed: 0,
+        }
+    }
+}
+
+impl EvalSettings {
+    /// All shards, to be computed in this process; `op` names the operation.
+    ///
+    /// # Errors
+    ///
+    /// [`CoreError::Param`] for a number of shards out of range.
+    pub(crate) fn all_shards(&self, op: &'static str) -> Result<Shards<'static>> {
+        self.check_shards(op)?;
+        Ok(Shards::all(self.shards, self.seed))
+    }
+
+    /// Refuses a number of shards out of range.
+    pub(crate) fn check_shards(&self, op: &'static str) -> Result<()> {
+        match self.shards {
+            1..=SHARDS_LIMIT => Ok(()),
+            shards => Err(Error::setting(op, "shards", shards, format!("1 to {SHARDS_LIMIT}"))),
         }
     }
 }

@@ -28,6 +28,7 @@ pub(crate) struct EvalOptions {
     posterior_temperatures: usize,
     posterior_rows: usize,
     gap_rows: usize,
+    shards: usize,
 }
 
 impl EvalOptions {
@@ -52,6 +53,7 @@ impl EvalOptions {
                 rows: self.posterior_rows,
             },
             gap_rows: self.gap_rows,
+            shards: self.shards,
             seed: self.seed,
         })
     }
@@ -84,6 +86,7 @@ pub(crate) fn default_evaluation(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> 
         ("posterior_temperatures", usual.posterior.temperatures),
         ("posterior_rows", usual.posterior.rows),
         ("gap_rows", usual.gap_rows),
+        ("shards", usual.shards),
     ];
     counts.into_iter().try_for_each(|(name, count)| out.set_item(name, count))?;
     Ok(out)

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 /// # Examples
 ///
 /// ```
-/// use gm_sweep::{Part, Result};
+/// use gm_sweep::{Method, Result};
 ///
-/// fn parts(text: &str) -> Result<usize> {
-///     Ok(text.parse::<Part>()?.of)
+/// fn is_grid(text: &str) -> Result<bool> {
+///     Ok(text.parse::<Method>()? == Method::Grid)
 /// }
-/// assert_eq!(parts("2/8")?, 8);
+/// assert!(is_grid("grid")?);
 /// # Ok::<(), gm_sweep::Error>(())
 /// ```
 pub type Result<T> = std::result::Result<T, Error>;
@@ -22,8 +22,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// # Examples
 ///
 /// ```
-/// let error = "9/8".parse::<gm_sweep::Part>().unwrap_err();
-/// assert_eq!(error.to_string(), "`part` is 9/8, allowed: I/N with I from 1 to N, such as 2/8");
+/// let text = "[sweep]\nmethod = 'random'\nruns = 0\n[settings]\nseed = [1, 2]";
+/// let error = gm_sweep::Sweep::parse(text).unwrap_err();
+/// assert_eq!(error.to_string(), "`sweep.runs` is 0, allowed: 1 to 10000");
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

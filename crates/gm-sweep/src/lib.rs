@@ -1,7 +1,7 @@
 //! Many training runs: candidates from a sweep file, runs in folders, successive halving, comparison.
 //!
 //! ```
-//! use gm_sweep::{Comparison, Part, Search, SearchEvent, SearchOutcome, Sweep};
+//! use gm_sweep::{Comparison, Share, Search, SearchEvent, SearchOutcome, Sweep};
 //!
 //! let sweep = Sweep::parse(
 //!     "[sweep]
@@ -18,7 +18,7 @@
 //!      chains = 10",
 //! )?;
 //! let folder = tempfile::tempdir()?;
-//! let search = Search::open(folder.path(), &sweep, sweep.candidates()?, Part::WHOLE)?;
+//! let search = Search::open(folder.path(), &sweep, sweep.candidates()?, Share::WHOLE)?;
 //! assert_eq!(search.run(&mut |_: &SearchEvent<'_>| std::ops::ControlFlow::Continue(()))?, SearchOutcome::Finished);
 //!
 //! let comparison = Comparison::of(search.records()?, None)?;
@@ -35,7 +35,6 @@ mod evaluation;
 mod figure;
 mod halving;
 mod keys;
-mod part;
 mod record;
 mod search;
 mod setting;
@@ -46,8 +45,8 @@ pub use comparison::{Comparison, Group, Row};
 pub use error::{Error, Result};
 pub use evaluation::{EvaluatedRows, Evaluation};
 pub use figure::{Figure, Mark};
+pub use gm_eval::Share;
 pub use halving::Halving;
-pub use part::Part;
 pub use record::{RunRecord, RunState};
 pub use search::{Search, SearchEvent, SearchObserver, SearchOutcome};
 pub use setting::{Range, Scale, Setting, Values};

@@ -11,9 +11,9 @@ use crate::candidate::Candidate;
 use crate::error::{Error, Result};
 use crate::figure::Figure;
 use crate::halving::{Halving, best};
-use crate::part::Part;
 use crate::record::{Left, RunRecord, RunState};
 use crate::sweep::Sweep;
+use gm_eval::Share;
 
 /// The file that describes the sweep of a folder.
 const SWEEP: &str = "sweep.toml";
@@ -24,7 +24,7 @@ const SWEEP: &str = "sweep.toml";
 ///
 /// ```
 /// use std::ops::ControlFlow;
-/// use gm_sweep::{Part, Search, SearchEvent, Sweep};
+/// use gm_sweep::{Share, Search, SearchEvent, Sweep};
 ///
 /// let sweep = Sweep::parse(
 ///     "[sweep]\nmethod = 'grid'\n[settings]\nseed = [1, 2]\n[data]\nspec = 'bars-and-stripes:2'
@@ -38,7 +38,7 @@ const SWEEP: &str = "sweep.toml";
 ///     }
 ///     ControlFlow::Continue(())
 /// };
-/// Search::open(folder.path(), &sweep, sweep.candidates()?, Part::WHOLE)?.run(&mut observer)?;
+/// Search::open(folder.path(), &sweep, sweep.candidates()?, Share::WHOLE)?.run(&mut observer)?;
 /// assert_eq!(told, ["1-seed-1 finished", "2-seed-2 finished"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -109,11 +109,11 @@ impl<F: FnMut(&SearchEvent<'_>) -> ControlFlow<()> + Send> SearchObserver for F 
 /// # Examples
 ///
 /// ```
-/// use gm_sweep::{Part, Search, SearchOutcome, Sweep};
+/// use gm_sweep::{Share, Search, SearchOutcome, Sweep};
 ///
 /// let text = "[sweep]\nmethod = 'grid'\n[settings]\nseed = [1]\n[data]\nspec = 'digits'\n[model]\nkind = 'rbm'";
 /// let (sweep, folder) = (Sweep::parse(text)?, tempfile::tempdir()?);
-/// let search = Search::open(folder.path(), &sweep, sweep.candidates()?, Part::WHOLE)?;
+/// let search = Search::open(folder.path(), &sweep, sweep.candidates()?, Share::WHOLE)?;
 /// let outcome = search.run(&mut |_: &gm_sweep::SearchEvent<'_>| std::ops::ControlFlow::Break(()))?;
 /// assert_eq!(outcome, SearchOutcome::Interrupted);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -136,7 +136,7 @@ pub enum SearchOutcome {
 /// # Examples
 ///
 /// ```
-/// use gm_sweep::{Part, Search, SearchEvent, Sweep};
+/// use gm_sweep::{Share, Search, SearchEvent, Sweep};
 ///
 /// let sweep = Sweep::parse(
 ///     "[sweep]\nmethod = 'grid'\n[settings]\nseed = [1, 2, 3]\n[data]\nspec = 'bars-and-stripes:2'
@@ -165,7 +165,7 @@ impl Search {
     ///
     /// [`Error::OtherSweep`] for a folder with another sweep, [`Error::IsRun`] for one of a run, and
     /// [`gm_data::Error::Io`].
-    pub fn open(folder: impl AsRef<Path>, sweep: &Sweep, candidates: Vec<Candidate>, part: Part) -> Result<Self> {
+    pub fn open(folder: impl AsRef<Path>, sweep: &Sweep, candidates: Vec<Candidate>, part: Share) -> Result<Self> {
         let folder = folder.as_ref();
         if folder.join("config.toml").exists() {
             return Err(Error::IsRun { folder: folder.into() });

@@ -5,7 +5,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use gm_sweep::{Part, RunRecord, RunState, Search, SearchEvent, SearchOutcome, Sweep};
+use gm_sweep::{RunRecord, RunState, Search, SearchEvent, SearchOutcome, Share, Sweep};
 use gm_train::{Event, Run, Unobserved};
 
 /// A sweep over some settings of a small model.
@@ -196,7 +196,7 @@ fn rejects_folders_of_other_sweeps_and_of_runs() {
     let folder = tempfile::tempdir().unwrap();
     let first = rates("method = 'grid'");
     open(folder.path(), &first, "1/1");
-    let again = |sweep: &Sweep| Search::open(folder.path(), sweep, vec![], Part::WHOLE).unwrap_err().to_string();
+    let again = |sweep: &Sweep| Search::open(folder.path(), sweep, vec![], Share::WHOLE).unwrap_err().to_string();
     let text = again(&rates("method = 'grid'\nseed = 1"));
     assert!(
         text.ends_with(
@@ -207,10 +207,10 @@ fn rejects_folders_of_other_sweeps_and_of_runs() {
     let text = again(&sweep("method = 'grid'", "'model.learning_rate' = [0.001]"));
     assert!(text.contains("in which `settings.model.learning_rate` is [0.001, 0.5"), "{text}");
     let with_threads = Sweep::parse(&format!("threads = 2\n{}", first.to_toml())).unwrap();
-    assert!(Search::open(folder.path(), &with_threads, vec![], Part::WHOLE).is_ok(), "threads change no bit");
+    assert!(Search::open(folder.path(), &with_threads, vec![], Share::WHOLE).is_ok(), "threads change no bit");
     let run = tempfile::tempdir().unwrap();
     Run::create(run.path(), &first.candidates().unwrap()[0].config).unwrap();
-    let error = Search::open(run.path(), &first, vec![], Part::WHOLE).unwrap_err().to_string();
+    let error = Search::open(run.path(), &first, vec![], Share::WHOLE).unwrap_err().to_string();
     assert!(error.ends_with("is the folder of a run, allowed: a folder for the runs of a sweep"), "{error}");
 }
 

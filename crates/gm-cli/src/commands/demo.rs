@@ -125,7 +125,7 @@ impl Demo {
         };
         let monitor = MonitorSettings { every: EPOCHS[which] / 50, ..MonitorSettings::default() };
         let options = FitOptions { monitor, ..FitOptions::default() };
-        let mut watcher = Watcher::new(format!("rbm {}-{hidden}", data.units()));
+        let mut watcher = Watcher::new(ModelKind::Rbm, &[data.units(), hidden]);
         let fit = fit_rbm_with(data, &settings, &options, &context.streams(), &mut watcher)?;
         if matches!(fit.outcome, Outcome::Interrupted { .. }) {
             return Ok(None);
@@ -197,7 +197,7 @@ impl Demo {
 }
 
 fn watcher(kind: ModelKind, data: &Dataset, hidden: &[usize]) -> Watcher {
-    Watcher::new(format!("{kind} {}", training::dashed(&[&[data.units()], hidden].concat())))
+    Watcher::new(kind, &[&[data.units()], hidden].concat())
 }
 
 /// Options with ten evaluations in `epochs` epochs.

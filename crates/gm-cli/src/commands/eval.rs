@@ -8,13 +8,14 @@ use gm_core::{AisSettings, ModelKind, Schedule, VisibleKind, even_temperatures};
 use gm_data::SplitName;
 use gm_eval::{
     ClassData, ClassReport, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, Model, PartitionReport,
-    PosteriorAnnealing, ReverseReport, TemperingSettings, classify, evaluate, evaluate_classifier, evaluate_partition,
+    PosteriorAnnealing, ReverseReport, Share, TemperingSettings, classify, evaluate, evaluate_classifier,
+    evaluate_part, evaluate_partition,
 };
 use gm_net::Classifier;
 use gm_sbn::BoundSettings;
 use serde::Serialize;
 
-use super::{Context, refuse_given};
+use super::{Context, merge, refuse_given};
 use crate::classes::{self, Inputs};
 use crate::console::watched;
 use crate::data::{Apart, DATA, Folders, INVERT, Part, Rows, TEST_SPLIT, check_units};
@@ -48,7 +49,8 @@ use crate::tables::Tables;
 #[command(after_help = "Examples:\n  dgm eval model.gm --data digits\n  \
     dgm eval model.gm --data mnist --split test --ais-runs 100 --ais-temperatures 14501 --seed 1\n  \
     dgm eval model.json --exact --json\n  \
-    dgm eval runs/mnist/model.gm --data mnist --out runs/mnist/eval.json")]
+    dgm eval runs/mnist/model.gm --data mnist --out runs/mnist/eval.json\n  \
+    dgm eval runs/mnist/model.gm --data mnist --part 2/4 --out part-2.json")]
 pub(crate) struct Eval {
     #[arg(help = MODEL)]
     model: PathBuf,
@@ -119,8 +121,23 @@ pub(crate) struct Eval {
     #[arg(long, requires = "data")]
     #[arg(conflicts_with_all = ["exact", "ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "reverse_runs", "reverse_sweeps", "reverse_temperatures", "samples", "repeats", "posterior_runs", "gap_rows"])]
     classify: bool,
+    /// Number of shards: runs and rows are divided among them, and each has random numbers of its own, so that results
+    /// depend on it [default: 1, or N with --part I/N]
+    #[arg(long, value_name = "N", value_parser = super::at_least_one)]
+    shards: Option<usize>,
+    /// Measure the runs and rows of part I of N alone, counted from 1, and keep their log-weights in --out; `dgm merge`
+    /// joins the parts
+    #[arg(long, value_name = "I/N", requires_all = ["data", "out"], conflicts_with_all = ["exact", "classify", "per_example", "strict"])]
+    part: Option<Share>,
+    #[command(flatten)]
+    kept: Kept,
+}
+
+/// What becomes of the report of an evaluation.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Kept {
     /// Write log p of each row, its bound, or log p of its label into this .npy or .csv file
-    #[arg(long, value_name = "FILE", requires = "data")]
+    #[arg(long, value_name = "FILE")]
     per_example: Option<PathBuf>,
     /// End with status 1 if the report has warnings, after it is printed and written
     #[arg(long)]
@@ -131,6 +148,61 @@ pub(crate) struct Eval {
     /// Replace files that exist
     #[arg(long)]
     force: bool,
+}
+
+/// The files of an evaluation, which have been checked.
+pub(super) struct KeptFiles {
+    rows: Option<Target>,
+    document: Option<Target>,
+}
+
+impl Kept {
+    /// Checks the files.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Target::new`].
+    pub(super) fn files(&self) -> Result<KeptFiles> {
+        let target = |option, path: &Option<PathBuf>, kinds: &[Kind]| {
+            path.as_ref().map(|path| Target::new((option, path), kinds, self.force)).transpose()
+        };
+        Ok(KeptFiles {
+            rows: target("--per-example", &self.per_example, &[Kind::Npy, Kind::Csv])?,
+            document: target("--out", &self.out, &[Kind::Json])?,
+        })
+    }
+
+    /// The report of an evaluation, whose rows are written.
+    ///
+    /// # Errors
+    ///
+    /// The errors of writing.
+    pub(super) fn report(&self, report: &EvalReport, files: &KeptFiles) -> Result<Report> {
+        if let Some(target) = &files.rows {
+            target.write_numbers(&report.log_probs)?;
+        }
+        report.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        Ok(self.judged_by(report.warnings.len(), Report::new(summary(report), report)?))
+    }
+
+    /// The report of an evaluation with a number of warnings, which is a failure if no warning is allowed.
+    fn judged_by(&self, warnings: usize, mut report: Report) -> Report {
+        let plural = if warnings == 1 { "" } else { "s" };
+        let failure = format!("{warnings} warning{plural}, and --strict allows none");
+        report.failure = (self.strict && warnings > 0).then_some(failure);
+        report
+    }
+}
+
+impl KeptFiles {
+    /// Writes the document.
+    ///
+    /// # Errors
+    ///
+    /// The errors of writing.
+    pub(super) fn write(&self, report: &Report) -> Result<()> {
+        self.document.as_ref().map_or(Ok(()), |out| out.write_text(report.document()))
+    }
 }
 
 /// The spacing of inverse temperatures.
@@ -159,47 +231,52 @@ struct PartitionDocument {
 
 impl Eval {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
-        let target = |option, path: &Option<PathBuf>, kinds: &[Kind]| {
-            path.as_ref().map(|path| Target::new((option, path), kinds, self.force)).transpose()
-        };
-        let rows = target("--per-example", &self.per_example, &[Kind::Npy, Kind::Csv])?;
-        let out = target("--out", &self.out, &[Kind::Json])?;
+        let per_example = self.kept.per_example.as_ref().map(|path| path.display());
+        Error::needs("--per-example", per_example, self.data.is_some(), "--data")?;
+        let files = self.kept.files()?;
         let report = match model::load_either(&self.model)? {
-            Either::Classifier(net) => self.evaluate_classifier(&net, rows.as_ref())?,
-            Either::Model(model) if self.classify => self.classify_by(&model, rows.as_ref())?,
+            Either::Classifier(net) => self.evaluate_classifier(&net, files.rows.as_ref())?,
+            Either::Model(model) if self.classify => self.classify_by(&model, files.rows.as_ref())?,
             Either::Model(model) => {
                 self.check_options(&model)?;
-                self.measure(&model, rows.as_ref(), context)?
+                self.measure(&model, &files, context)?
             }
         };
-        out.map_or(Ok(()), |out| out.write_text(report.document()))?;
+        files.write(&report)?;
         Ok(report)
     }
 
-    fn measure(&self, model: &Model, target: Option<&Target>, context: &Context) -> Result<Report> {
+    fn measure(&self, model: &Model, files: &KeptFiles, context: &Context) -> Result<Report> {
         let settings = self.settings(context);
         let Some(spec) = &self.data else { return self.without_data(model, &settings) };
-        let rows = self.rows(spec);
-        let data = examples(&rows, self.split, model, &self.model)?;
+        let data = self.examples(spec, model)?;
         needs::evaluation(model, &settings, data.rows.samples()).check()?;
         if self.reverse_temperatures.is_some() {
             // Annealing comes before tempering and takes long.
             even_temperatures(settings.tempering.temperatures)?;
         }
-        let report = watched(label(model), |watch| Ok(evaluate(model, &data, &settings, watch)?))?;
-        if let Some(target) = target {
-            target.write_numbers(&report.log_probs)?;
+        if let Some(share) = self.part {
+            let command = merge::words(&context.words)?;
+            let part = watched(label(model), |watch| Ok(evaluate_part(model, &data, &settings, share, watch)?))?;
+            return Report::new(merge::summary(&part), &merge::PartDocument { part, command });
         }
-        report.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        Ok(self.judged_by(report.warnings.len(), Report::new(summary(&report), &report)?))
+        let report = watched(label(model), |watch| Ok(evaluate(model, &data, &settings, watch)?))?;
+        self.kept.report(&report, files)
     }
 
-    /// The report of an evaluation with a number of warnings, which is a failure if no warning is allowed.
-    fn judged_by(&self, warnings: usize, mut report: Report) -> Report {
-        let plural = if warnings == 1 { "" } else { "s" };
-        let failure = format!("{warnings} warning{plural}, and --strict allows none");
-        report.failure = (self.strict && warnings > 0).then_some(failure);
-        report
+    /// The model, the rows and the settings of an evaluation whose parts are merged.
+    ///
+    /// # Errors
+    ///
+    /// The errors of loading.
+    pub(super) fn inputs(&self, context: &Context) -> Result<(Model, EvalData, EvalSettings)> {
+        let model = model::load(&self.model)?;
+        let data = self.examples(self.data.as_deref().unwrap_or_default(), &model)?;
+        Ok((model, data, self.settings(context)))
+    }
+
+    fn examples(&self, spec: &str, model: &Model) -> Result<EvalData> {
+        examples(&self.rows(spec), self.split, model, &self.model)
     }
 
     /// Measures the errors of a classifier.
@@ -333,7 +410,8 @@ impl Eval {
             rows: self.posterior_rows.unwrap_or(usual.posterior.rows),
         };
         let seed = context.seed();
-        EvalSettings { exact, ais, raise_walks, reverse_runs, tempering, bound, posterior, gap_rows, seed }
+        let shards = self.shards.unwrap_or(usual.shards);
+        EvalSettings { exact, ais, raise_walks, reverse_runs, tempering, bound, posterior, gap_rows, shards, seed }
     }
 
     /// The report without data, which is the partition function of a model.
@@ -361,7 +439,7 @@ impl Eval {
             threads: rayon::current_num_threads(),
             seed: settings.seed,
         };
-        Ok(self.judged_by(document.warnings.len(), Report::new(listing.text(), &document)?))
+        Ok(self.kept.judged_by(document.warnings.len(), Report::new(listing.text(), &document)?))
     }
 }
 

@@ -9,6 +9,7 @@ mod eval;
 mod finetune;
 mod infer;
 mod inspect;
+mod merge;
 mod report;
 mod sample;
 mod shell;
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Sweep(sweep::SweepRuns),
     Finetune(Box<finetune::Finetune>),
     Eval(eval::Eval),
+    Merge(merge::Merge),
     Sample(sample::Sample),
     Infer(infer::Infer),
     Complete(complete::Complete),
@@ -51,12 +53,14 @@ pub(crate) enum Command {
 }
 
 /// Options that every command has.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context {
     /// The seed of all random numbers.
     pub(crate) seed: Option<u64>,
     /// Whether the number of threads was given.
     pub(crate) threads: bool,
+    /// The words of the command line, with the name of the program.
+    pub(crate) words: Vec<OsString>,
 }
 
 impl Context {
@@ -85,6 +89,7 @@ impl Command {
             Self::Sweep(sweep) => sweep.run(context),
             Self::Finetune(finetune) => finetune.run(context),
             Self::Eval(eval) => eval.run(context),
+            Self::Merge(merge) => merge.run(),
             Self::Sample(sample) => sample.run(context),
             Self::Infer(infer) => infer.run(context),
             Self::Complete(complete) => complete.run(context),

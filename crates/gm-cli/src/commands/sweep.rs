@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gm_sweep::{
-    Candidate, Comparison, Part, RunRecord, RunState, Search, SearchEvent, SearchObserver, SearchOutcome, Sweep,
+    Candidate, Comparison, RunRecord, RunState, Search, SearchEvent, SearchObserver, SearchOutcome, Share, Sweep,
 };
 use gm_train::{Config, DataConfig, Observer};
 use serde::Serialize;
@@ -41,7 +41,7 @@ pub(crate) struct SweepRuns {
     /// Train one of N equal shares of the runs, I from 1 to N, beside other processes with the same folder; halving
     /// judges the runs of a share among themselves
     #[arg(long, value_name = "I/N")]
-    part: Option<Part>,
+    part: Option<Share>,
     /// List the runs and train none
     #[arg(long)]
     dry_run: bool,
@@ -78,7 +78,7 @@ impl SweepRuns {
             let allowed = "none, since the sweep file has the seeds: `seed` in [sweep] and `seed` of the runs".into();
             return Err(Error::Option { option: "--seed", value: seed.to_string(), allowed });
         }
-        let (sweep, part) = (Sweep::read(&self.file)?, self.part.unwrap_or(Part::WHOLE));
+        let (sweep, part) = (Sweep::read(&self.file)?, self.part.unwrap_or(Share::WHOLE));
         let mut candidates = sweep.candidates()?;
         for candidate in &mut candidates {
             candidate.config = placed(candidate.config.clone(), &self.folders, context);
@@ -99,7 +99,7 @@ impl SweepRuns {
         self.out.clone().unwrap_or_else(|| default_folder("", &self.file.display().to_string()))
     }
 
-    fn document(&self, candidates: &[Candidate], part: Part, outcome: &'static str) -> Result<Document> {
+    fn document(&self, candidates: &[Candidate], part: Share, outcome: &'static str) -> Result<Document> {
         let listed = |candidate: &Candidate| -> Result<Listed> {
             let json = |(key, value): &(String, toml::Value)| {
                 Ok((key.clone(), serde_json::to_value(value).map_err(Error::content("JSON document"))?))
@@ -122,7 +122,7 @@ impl SweepRuns {
     }
 
     /// The candidates, none of which was trained.
-    fn listed(&self, candidates: &[Candidate], part: Part) -> Result<Report> {
+    fn listed(&self, candidates: &[Candidate], part: Share) -> Result<Report> {
         let keys = candidates.first().map(|first| first.settings.iter().map(|(key, _)| key.clone()));
         let heading = std::iter::once("run".into()).chain(keys.into_iter().flatten()).collect();
         let row = |candidate: &Candidate| {
@@ -136,7 +136,7 @@ impl SweepRuns {
     }
 
     /// The runs of this part side by side.
-    fn compared(&self, search: &Search, sweep: &Sweep, part: Part, outcome: SearchOutcome) -> Result<Report> {
+    fn compared(&self, search: &Search, sweep: &Sweep, part: Share, outcome: SearchOutcome) -> Result<Report> {
         let records = search.records()?;
         let failed = records.iter().filter(|record| record.state == RunState::Failed).count();
         let all_failed = failed > 0 && failed == search.candidates().len();
@@ -157,7 +157,7 @@ impl SweepRuns {
             (false, Some(row)) => line("next", measure(&row.record)),
             _ => {}
         }
-        if part != Part::WHOLE {
+        if part != Share::WHOLE {
             line("all", format!("dgm compare {}", quoted(&shown(self.folder()))));
         }
         let word = if interrupted { "interrupted" } else { "finished" };
@@ -171,12 +171,12 @@ impl SweepRuns {
     }
 
     /// The command that goes on with the sweep.
-    fn words(&self, part: Part) -> String {
+    fn words(&self, part: Share) -> String {
         let mut words = format!("dgm sweep {}", quoted(&shown(&self.file)));
         if let Some(out) = &self.out {
             words += &format!(" --out {}", quoted(&shown(out)));
         }
-        if part != Part::WHOLE {
+        if part != Share::WHOLE {
             words += &format!(" --part {part}");
         }
         words
@@ -227,7 +227,7 @@ impl SearchObserver for Teller {
             SearchEvent::Begins { candidate, until } => {
                 let until = until.map_or("to its end".into(), |until| format!("until epoch {until}"));
                 tracing::info!("{} trains {until}", candidate.name);
-                self.watcher = Some(Watcher::new(&candidate.name));
+                self.watcher = Some(Watcher::named(&candidate.name));
             }
             SearchEvent::Training { event, .. } => {
                 if let Some(watcher) = &mut self.watcher {

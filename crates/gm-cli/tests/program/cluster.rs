@@ -127,6 +127,21 @@ mod slurm {
     }
 
     #[test]
+    fn stable_the_tasks_of_an_array_measure_the_parts_of_an_evaluation() {
+        let workshop = with_slurm("exec \"$@\"");
+        workshop.write("config.toml", RUN.replace("200", "2").replace("50", "1"));
+        workshop.says(&["train", "--config", "config.toml", "--out", "run", "--no-report"]);
+        for task in ["1", "2", "2"] {
+            let output = script(&workshop, "eval.sh", &["run", "digits"], [task, "2"]);
+            assert!(output.status.success(), "{output:?}");
+        }
+        let merged = workshop.json(&["merge", "run/parts/1-of-2.json", "run/parts/2-of-2.json"]);
+        let whole = workshop.json(&["eval", "run", "--data", "digits", "--shards", "2"]);
+        assert_eq!(merged["log_partition"], whole["log_partition"]);
+        assert_eq!(merged["mean_log_prob"], whole["mean_log_prob"]);
+    }
+
+    #[test]
     fn rejects_jobs_without_arguments() {
         let workshop = with_slurm("exec \"$@\"");
         for name in ["train.sh", "sweep.sh", "eval.sh"] {

@@ -285,6 +285,17 @@ fn table_data_sets_are_listed_and_described() {
 }
 
 #[test]
+fn table_models_that_grow_count_the_parameters_of_all_layers() {
+    let workshop = Workshop::new();
+    for (kind, parameters) in [("dbn", 64 * 5 + 5 * 4 + 64 + 5 + 4), ("dbm", 64 * 5 + 5 * 4 + 64 + 5 + 4)] {
+        let train =
+            ["train", kind, "--data", "digits", "--hidden", "5,4", "--epochs", "1", "--no-report", "--out", kind];
+        let begun = predicate::str::contains(format!("{kind} 64-5-4: {parameters} parameters, 1199 rows"));
+        workshop.dgm(&train).assert().success().stderr(begun);
+    }
+}
+
+#[test]
 fn table_results_and_progress_go_to_different_streams() {
     let workshop = Workshop::with_model();
     let train = ["train", "rbm", "--data", "digits", "--hidden", "2", "--epochs", "2", "--json"];

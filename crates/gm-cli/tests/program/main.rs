@@ -15,6 +15,7 @@ mod faults;
 mod finetune;
 mod hints;
 mod kept;
+mod parts;
 mod paths;
 mod rbm;
 mod rejects;

@@ -46,6 +46,55 @@ pub struct Annealed {
     pub schedule: &'static str,
 }
 
+impl Annealed {
+    /// The result of runs of [`anneal`], which may come from several calls with the same settings and other streams.
+    ///
+    /// `log_weights` has the estimate of log Z from each run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Annealed, Schedule};
+    ///
+    /// // The weights 1 and 3.
+    /// let found = Annealed::of_runs(vec![0.0, 3.0_f64.ln()], &Schedule::Linear(5));
+    /// assert!((found.log_partition.value - 2.0_f64.ln()).abs() < 1e-12);
+    /// ```
+    #[must_use]
+    pub fn of_runs(log_weights: Vec<f64>, schedule: &Schedule) -> Self {
+        Self {
+            log_partition: Estimate::log_mean_weight(&log_weights, "ais"),
+            ess: weights_ess(&log_weights),
+            log_weights,
+            temperatures: schedule.count(),
+            schedule: schedule.name(),
+        }
+    }
+
+    /// The result of runs of [`anneal_back`], as [`of_runs`](Self::of_runs).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Annealed, Schedule};
+    ///
+    /// // 1 / Z is estimated as 1 and as 1 / 3.
+    /// let found = Annealed::of_reverse_runs(vec![0.0, 3.0_f64.ln()], &Schedule::Linear(5));
+    /// assert!((found.log_partition.value - 1.5_f64.ln()).abs() < 1e-12);
+    /// ```
+    #[must_use]
+    pub fn of_reverse_runs(log_weights: Vec<f64>, schedule: &Schedule) -> Self {
+        let inverse: Vec<f64> = log_weights.iter().map(|w| -w).collect();
+        Self {
+            log_partition: Estimate::log_mean_weight(&inverse, "reverse ais").negated(),
+            ess: weights_ess(&inverse),
+            log_weights,
+            temperatures: schedule.count(),
+            schedule: schedule.name(),
+        }
+    }
+}
+
 /// Estimates log Z at the end of a path.
 ///
 /// `log w = log Z_0 + sum_k (log f_k(x_(k-1)) - log f_(k-1)(x_(k-1)))`, `Z = E[w]`.
@@ -97,13 +146,7 @@ pub fn anneal<P: AnnealedPath>(
     let mut chains = path.start(settings.runs, &streams.fork(Purpose::Anneal, 0));
     let mut log_weights = vec![path.log_base_partition(); settings.runs];
     walk(path, &mut chains, &betas, streams, &mut log_weights, watch)?;
-    Ok(Annealed {
-        log_partition: Estimate::log_mean_weight(&log_weights, "ais"),
-        ess: weights_ess(&log_weights),
-        log_weights,
-        temperatures: betas.len(),
-        schedule: settings.schedule.name(),
-    })
+    Ok(Annealed::of_runs(log_weights, &settings.schedule))
 }
 
 /// Estimates log Z from above by reverse annealing, from the model to the base distribution.
@@ -167,13 +210,7 @@ pub fn anneal_back<P: AnnealedPath>(
     // This move at beta = 1 adds nothing to the weights.
     path.advance(&mut chains, 1.0, 1.0, &streams.fork(Purpose::Anneal, 0), &mut log_weights);
     walk(path, &mut chains, &betas, streams, &mut log_weights, watch)?;
-    Ok(Annealed {
-        log_partition: Estimate::log_mean_weight(&log_weights, "reverse ais").negated(),
-        ess: weights_ess(&log_weights),
-        log_weights: log_weights.into_iter().map(|w| -w).collect(),
-        temperatures: betas.len(),
-        schedule: schedule.name(),
-    })
+    Ok(Annealed::of_reverse_runs(log_weights.into_iter().map(|w| -w).collect(), schedule))
 }
 
 pub(super) const OP: &str = "annealed importance sampling";

@@ -95,6 +95,23 @@ impl Schedule {
         }
     }
 
+    /// The number of inverse temperatures, both ends included.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::Schedule;
+    ///
+    /// assert_eq!((Schedule::Graded(100).count(), Schedule::Custom(vec![0.0, 0.5, 1.0]).count()), (100, 3));
+    /// ```
+    #[must_use]
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Linear(n) | Self::Graded(n) | Self::Adaptive(n) => *n,
+            Self::Custom(betas) => betas.len(),
+        }
+    }
+
     /// A name for reports.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -8,10 +8,11 @@ use gm_core::{
 };
 use gm_dbm::{Dbm, MeanField, MeanFieldSettings};
 
-use super::gap::{of_annealing, of_weights};
+use super::gap::{measured, of_annealing, of_weights};
 use super::interval::{bound_with_log_z, estimate, exact, higher};
-use super::log_z::{LogZ, Undirected};
-use super::posterior::tightened;
+use super::log_z::{LogZ, ShardStates, Undirected};
+use super::posterior::{tightened, weighted_rows};
+use super::shards::Shards;
 use crate::error::Result;
 use crate::report::{EvalReport, GapReport, ImportanceReport, LowerBound};
 use crate::rows::EvalData;
@@ -55,25 +56,35 @@ use crate::settings::{AUTO_LIMIT, EvalSettings, TemperingSettings};
 /// # Ok::<(), gm_eval::Error>(())
 /// ```
 pub fn evaluate_dbm(dbm: &Dbm, data: &EvalData, settings: &EvalSettings, watch: Watch<'_>) -> Result<EvalReport> {
+    measure(dbm, data, settings, &mut settings.all_shards("evaluate_dbm")?, watch)
+}
+
+/// [`evaluate_dbm`] with the given shards.
+pub(super) fn measure(
+    dbm: &Dbm,
+    data: &EvalData,
+    settings: &EvalSettings,
+    shards: &mut Shards<'_>,
+    watch: Watch<'_>,
+) -> Result<EvalReport> {
     let began = Instant::now();
     data.check("evaluate_dbm", dbm.visible())?;
-    let streams = Streams::new(settings.seed);
     let train = data.train_rows.as_ref().map(|rows| dbm.states_of_rows(rows)).transpose()?;
     let (v, volume) = (dbm.states_of_rows(&data.rows)?, dbm.log_volume());
     let model = Annealable { dbm, base: train.as_ref().map(|rows| dbm.base_rates(rows)).transpose()? };
-    let (log_z, states) = LogZ::measure(&model, &v, settings, &streams, watch)?;
+    let (log_z, states) = LogZ::measure(&model, &v, settings, shards, watch)?;
     let posterior = dbm.mean_field(&v, &MeanFieldSettings::default())?;
     let total = log_z.partition.value + volume;
     let bounds = posterior.bound(dbm, &v, total);
-    let (importance, weighted) = importance(dbm, (&v, &posterior), settings, total, &streams, watch)?;
+    let (importance, weighted) = importance(dbm, (&v, &posterior), settings, total, shards, watch)?;
     // The posterior of a single hidden layer is factorial, and importance weights are exact.
     let hidden_exact = dbm.depth() == 1 || settings.exact.enumerates(dbm.enumerable_hidden_units()) && log_z.is_exact();
     let log_probs = if hidden_exact && log_z.is_exact() { dbm.log_prob(&v, total)? } else { weighted };
     let value = mean(&log_probs);
     let annealed = match hidden_exact {
         true => None,
-        false => tightened(&log_probs, importance.std_error, settings, &streams, |rows, ais, streams| {
-            Ok(dbm.log_prob_ais(&v.select(rows), total, ais, streams, watch)?)
+        false => tightened((&log_probs, importance.std_error), total, settings, shards, |rows, ais, streams| {
+            Ok(dbm.log_prob_ais(&v.select(rows), 0.0, ais, streams, watch)?)
         })?,
     };
     let mean_log_prob = match (hidden_exact, log_z.is_exact()) {
@@ -81,8 +92,8 @@ pub fn evaluate_dbm(dbm: &Dbm, data: &EvalData, settings: &EvalSettings, watch: 
         (true, false) => estimate(value, &log_z),
         _ => bound_with_log_z(&higher(value, importance.std_error, annealed.as_ref()), &log_z),
     };
-    let gap = (!hidden_exact).then(|| gap(dbm, states, settings, &streams, watch)).transpose()?.flatten();
-    let report = EvalReport::new(ModelKind::Dbm, dbm.layers(), data, mean_log_prob, settings.seed);
+    let gap = (!hidden_exact).then(|| gap(dbm, &log_z, states, settings, shards, watch)).transpose()?.flatten();
+    let report = EvalReport::new(ModelKind::Dbm, dbm.layers(), data, mean_log_prob, settings);
     Ok(EvalReport {
         elbo: Some(mean(&bounds)),
         importance_weighted: (!hidden_exact).then_some(importance),
@@ -157,36 +168,44 @@ impl Undirected for Annealable<'_> {
 /// where log Z is enumerated.
 fn gap(
     dbm: &Dbm,
-    tempered: Option<Chains>,
+    log_z: &LogZ,
+    mut tempered: ShardStates<Chains>,
     settings: &EvalSettings,
-    streams: &Streams,
+    shards: &mut Shards<'_>,
     watch: Watch<'_>,
 ) -> Result<Option<GapReport>> {
-    let (states, how) = match tempered {
-        Some(states) => (states, "parallel tempering"),
-        None if dbm.enumerable_units() <= AUTO_LIMIT && settings.gap_rows > 0 => {
-            (dbm.exact_samples(settings.gap_rows, &streams.fork(Purpose::Evaluate, 9))?, "exact")
-        }
-        None => return Ok(None),
-    };
-    let rows = states.count().min(settings.gap_rows);
-    if rows == 0 {
+    let exact = log_z.reverse.is_none();
+    if exact && dbm.enumerable_units() > AUTO_LIMIT {
         return Ok(None);
     }
-    let states = states.select(&(0..rows).collect::<Vec<_>>());
+    let how = if exact { "exact" } else { "parallel tempering" };
+    measured(settings, shards, how, |shard, most, streams| {
+        let states = match exact {
+            true => dbm.exact_samples(most, &streams.fork(Purpose::Evaluate, 9))?,
+            false => match tempered.remove(&shard) {
+                Some(states) => states,
+                None => return Ok(vec![]),
+            },
+        };
+        gaps(dbm, &states.select(&(0..states.count().min(most)).collect::<Vec<_>>()), settings, streams, watch)
+    })
+}
+
+/// The gap of the bound on each of these states of the model.
+fn gaps(dbm: &Dbm, states: &Chains, settings: &EvalSettings, streams: &Streams, watch: Watch<'_>) -> Result<Vec<f64>> {
     let family = streams.fork(Purpose::Evaluate, 7);
     if settings.posterior.runs > 0 {
         let ais = settings.posterior.ais();
         let forward = dbm.log_prob_ais(states.v(), 0.0, &ais, &family, watch)?;
         let back = streams.fork(Purpose::Evaluate, 11);
-        let reverse = dbm.log_prob_reverse_ais(&states, 0.0, &ais.schedule, &back, watch)?;
-        return Ok(Some(of_annealing(&forward, &reverse, how)));
+        let reverse = dbm.log_prob_reverse_ais(states, 0.0, &ais.schedule, &back, watch)?;
+        return Ok(of_annealing(&forward, &reverse));
     }
     let (v, draws) = (states.v(), settings.bound.samples);
     let posterior = dbm.mean_field(v, &MeanFieldSettings::default())?;
     let found = dbm.importance_weights((v, &posterior), draws, &family, watch)?;
     let lower: Vec<f64> = found.iter().map(|row| row.value).collect();
-    Ok(Some(of_weights(&lower, &dbm.log_importance_weights(&states.layers)?, draws, how)))
+    Ok(of_weights(&lower, &dbm.log_importance_weights(&states.layers)?, draws))
 }
 
 /// The importance-weighted bound with draws of mean field, as a report and for each row.
@@ -195,11 +214,15 @@ fn importance(
     (v, posterior): (&Batch, &MeanField),
     settings: &EvalSettings,
     log_partition: f64,
-    streams: &Streams,
+    shards: &mut Shards<'_>,
     watch: Watch<'_>,
 ) -> Result<(ImportanceReport, Vec<f64>)> {
-    let (draws, streams) = (settings.bound.samples, streams.fork(Purpose::Evaluate, 4));
-    let found = dbm.importance_weights((v, posterior), draws, &streams, watch)?;
+    let draws = settings.bound.samples;
+    let found = weighted_rows(shards, "importance", v.samples(), |range, streams| {
+        let posterior = posterior.of_samples(range.clone());
+        let v = v.select(&range.collect::<Vec<_>>());
+        Ok(dbm.importance_weights((&v, &posterior), draws, &streams.fork(Purpose::Evaluate, 4), watch)?)
+    })?;
     let log_probs: Vec<f64> = found.iter().map(|row| row.value - log_partition).collect();
     let square = found.iter().map(|row| row.std_error.powi(2)).sum::<f64>();
     let mut ess: Vec<f64> = found.iter().map(|row| row.ess).collect();

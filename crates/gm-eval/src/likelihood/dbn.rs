@@ -10,12 +10,13 @@ use gm_core::{
 use gm_dbn::Dbn;
 use gm_sbn::{BoundSettings, Bounds};
 
-use super::gap::{of_annealing, of_weights};
+use super::gap::{measured, of_annealing, of_weights};
 use super::interval::{bound_with_log_z, estimate, exact, higher};
-use super::log_z::{LogZ, Undirected};
+use super::log_z::{LogZ, ShardStates, Undirected};
 use super::posterior::tightened;
 use super::rbm::tempered;
-use super::sbn::importance;
+use super::sbn::{bounds_of_rows, importance};
+use super::shards::Shards;
 use crate::error::Result;
 use crate::report::{EvalReport, GapReport, LowerBound};
 use crate::rows::EvalData;
@@ -59,14 +60,29 @@ use crate::settings::{AUTO_LIMIT, EvalSettings, TemperingSettings};
 /// # Ok::<(), gm_eval::Error>(())
 /// ```
 pub fn evaluate_dbn(dbn: &Dbn, data: &EvalData, settings: &EvalSettings, watch: Watch<'_>) -> Result<EvalReport> {
+    measure(dbn, data, settings, &mut settings.all_shards("evaluate_dbn")?, watch)
+}
+
+/// [`evaluate_dbn`] with the given shards.
+pub(super) fn measure(
+    dbn: &Dbn,
+    data: &EvalData,
+    settings: &EvalSettings,
+    shards: &mut Shards<'_>,
+    watch: Watch<'_>,
+) -> Result<EvalReport> {
     let began = Instant::now();
     let v = states(dbn, data)?;
-    let streams = Streams::new(settings.seed);
     let train = data.train_rows.as_ref().map(|rows| dbn.states_of_rows(rows)).transpose()?;
     let model = Annealable { dbn, base: train.map(|states| dbn.base_rates(&states)).transpose()? };
-    let (log_z, states) = LogZ::measure(&model, &v, settings, &streams, watch)?;
-    let draws = streams.fork(Purpose::Evaluate, 4);
-    let bounds = of_rows(dbn, dbn.bounds(&v, log_z.partition.value, &settings.bound, &draws, watch)?);
+    let (log_z, states) = LogZ::measure(&model, &v, settings, shards, watch)?;
+    // log Z comes off afterwards: shards of other parts have not found it yet.
+    let bounds = bounds_of_rows(shards, v.samples(), &settings.bound, |range, streams| {
+        let v = v.select(&range.collect::<Vec<_>>());
+        Ok(dbn.bounds(&v, 0.0, &settings.bound, &streams.fork(Purpose::Evaluate, 4), watch)?)
+    })?;
+    let total = log_z.partition.value + dbn.log_volume();
+    let bounds = of_rows(total, bounds);
     // A network of a single hidden layer is an RBM, and its importance weights are exact.
     let directed = dbn.enumerable_hidden_units();
     let hidden_exact = dbn.depth() == 1 || settings.exact.enumerates(directed) && log_z.is_exact();
@@ -76,11 +92,11 @@ pub fn evaluate_dbn(dbn: &Dbn, data: &EvalData, settings: &EvalSettings, watch: 
         bounds.rows()
     };
     let value = mean(&log_probs);
-    let (std_error, total) = (bounds.mean().std_error, log_z.partition.value + dbn.log_volume());
+    let std_error = bounds.mean().std_error;
     let annealed = match hidden_exact {
         true => None,
-        false => tightened(&log_probs, std_error, settings, &streams, |rows, ais, streams| {
-            Ok(dbn.log_prob_ais(&v.select(rows), total, ais, streams, watch)?)
+        false => tightened((&log_probs, std_error), total, settings, shards, |rows, ais, streams| {
+            Ok(dbn.log_prob_ais(&v.select(rows), 0.0, ais, streams, watch)?)
         })?,
     };
     let mean_log_prob = match (hidden_exact, log_z.is_exact()) {
@@ -88,8 +104,8 @@ pub fn evaluate_dbn(dbn: &Dbn, data: &EvalData, settings: &EvalSettings, watch: 
         (true, false) => estimate(value, &log_z),
         _ => bound_with_log_z(&higher(value, std_error, annealed.as_ref()), &log_z),
     };
-    let gap = (!hidden_exact).then(|| gap(dbn, states, settings, &streams, watch)).transpose()?.flatten();
-    let report = EvalReport::new(ModelKind::Dbn, dbn.layers(), data, mean_log_prob, settings.seed);
+    let gap = (!hidden_exact).then(|| gap(dbn, &log_z, states, settings, shards, watch)).transpose()?.flatten();
+    let report = EvalReport::new(ModelKind::Dbn, dbn.layers(), data, mean_log_prob, settings);
     Ok(EvalReport {
         elbo: Some(mean(&bounds.elbo)),
         importance_weighted: (!hidden_exact).then(|| importance(&bounds)),
@@ -179,38 +195,58 @@ impl Undirected for Annealable<'_> {
 /// where log Z is enumerated.
 fn gap(
     dbn: &Dbn,
-    tempered: Option<States>,
+    log_z: &LogZ,
+    mut tempered: ShardStates<States>,
+    settings: &EvalSettings,
+    shards: &mut Shards<'_>,
+    watch: Watch<'_>,
+) -> Result<Option<GapReport>> {
+    let exact = log_z.reverse.is_none();
+    if exact && dbn.enumerable_units() > AUTO_LIMIT {
+        return Ok(None);
+    }
+    let how = if exact { "exact" } else { "parallel tempering" };
+    measured(settings, shards, how, |shard, most, streams| {
+        let states = match exact {
+            true => exact_states(dbn, most, &streams.fork(Purpose::Evaluate, 9))?,
+            false => match tempered.remove(&shard) {
+                Some(states) => states,
+                None => return Ok(vec![]),
+            },
+        };
+        gaps(dbn, &states, most, settings, streams, watch)
+    })
+}
+
+/// Exact draws of all layers.
+fn exact_states(dbn: &Dbn, count: usize, streams: &Streams) -> Result<States> {
+    let top = dbn.top().exact_samples(count, streams)?;
+    let layers = dbn.sampler().descend(top.v(), &streams.fork(Purpose::Noise, 0));
+    Ok(States { layers, top })
+}
+
+/// The gap of the bound on each of the first `most` of these states of the model.
+fn gaps(
+    dbn: &Dbn,
+    states: &States,
+    most: usize,
     settings: &EvalSettings,
     streams: &Streams,
     watch: Watch<'_>,
-) -> Result<Option<GapReport>> {
-    let (states, how) = match tempered {
-        Some(states) => (states, "parallel tempering"),
-        None if dbn.enumerable_units() <= AUTO_LIMIT && settings.gap_rows > 0 => {
-            let family = streams.fork(Purpose::Evaluate, 9);
-            let top = dbn.top().exact_samples(settings.gap_rows, &family)?;
-            let layers = dbn.sampler().descend(top.v(), &family.fork(Purpose::Noise, 0));
-            (States { layers, top }, "exact")
-        }
-        None => return Ok(None),
-    };
-    let rows = states.top.count().min(settings.gap_rows);
-    if rows == 0 {
-        return Ok(None);
-    }
-    let chosen: Vec<usize> = (0..rows).collect();
+) -> Result<Vec<f64>> {
+    let chosen: Vec<usize> = (0..states.top.count().min(most)).collect();
     let family = streams.fork(Purpose::Evaluate, 7);
     if settings.posterior.runs > 0 {
         let (ais, chains) = (settings.posterior.ais(), states.chains().select(&chosen));
         let forward = dbn.log_prob_ais(chains.v(), 0.0, &ais, &family, watch)?;
         let back = streams.fork(Purpose::Evaluate, 11);
         let reverse = dbn.log_prob_reverse_ais(&chains, 0.0, &ais.schedule, &back, watch)?;
-        return Ok(Some(of_annealing(&forward, &reverse, how)));
+        return Ok(of_annealing(&forward, &reverse));
     }
     let layers: Vec<Batch> = states.layers.iter().map(|x| x.select(&chosen)).collect();
     let bound = BoundSettings { repeats: 1, ..settings.bound };
     let found = dbn.bounds(&layers[0], 0.0, &bound, &family, watch)?;
-    Ok(Some(of_weights(&found.rows(), &dbn.log_importance_weights(&layers)?, bound.samples, how)))
+    Ok(of_weights(&found.rows(), &dbn.log_importance_weights(&layers)?, bound.samples))
 }
 
 /// Rows of data as states of the visible units.
@@ -223,10 +259,10 @@ fn states(dbn: &Dbn, data: &EvalData) -> Result<Batch> {
     Ok(dbn.states_of_rows(&data.rows)?)
 }
 
-/// Bounds on log p of rows in their own units of measure, from bounds on log p of states.
-fn of_rows(dbn: &Dbn, mut bounds: Bounds) -> Bounds {
-    let volume = dbn.log_volume();
+/// Bounds on log p of rows in their own units of measure, from bounds on log p of states without log Z. `total` is log Z and
+/// the log-volume.
+fn of_rows(total: f64, mut bounds: Bounds) -> Bounds {
     let weighted = bounds.importance_weighted.iter_mut().flatten();
-    weighted.chain(&mut bounds.elbo).for_each(|bound| *bound -= volume);
+    weighted.chain(&mut bounds.elbo).for_each(|bound| *bound -= total);
     bounds
 }

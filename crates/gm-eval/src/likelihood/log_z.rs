@@ -1,9 +1,12 @@
 //! log Z from both sides, whatever the kind of model: enumerated, or annealed from independent units, from samples of
 //! the model and from rows of data.
 
+use std::collections::BTreeMap;
+
 use gm_core::{AisSettings, Annealed, Batch, Estimate, Purpose, Side, Streams, TemperingInfo, Watch, mean};
 use rand::seq::index::sample;
 
+use super::shards::Shards;
 use crate::error::Result;
 use crate::report::{PartitionReport, ReverseReport};
 use crate::settings::{EvalSettings, TemperingSettings};
@@ -51,6 +54,9 @@ pub(super) trait Undirected {
     ) -> Result<Vec<f64>>;
 }
 
+/// States of a model, by the shard that drew them.
+pub(super) type ShardStates<S> = BTreeMap<usize, S>;
+
 /// log Z with the ends that each method gives it.
 pub(super) struct LogZ {
     pub(super) partition: PartitionReport,
@@ -61,7 +67,7 @@ pub(super) struct LogZ {
 }
 
 impl LogZ {
-    /// Measures log Z. The states are those from which reverse annealing started.
+    /// Measures log Z. The states are those from which reverse annealing started in the shards that are computed here.
     ///
     /// # Randomness
     ///
@@ -71,20 +77,21 @@ impl LogZ {
         model: &M,
         rows: &Batch,
         settings: &EvalSettings,
-        streams: &Streams,
+        shards: &mut Shards<'_>,
         watch: Watch<'_>,
-    ) -> Result<(Self, Option<M::States>)> {
-        let partition = partition(model, settings, streams, watch)?;
+    ) -> Result<(Self, ShardStates<M::States>)> {
+        let partition = partition(model, settings, shards, watch)?;
+        let mut states = ShardStates::new();
         if partition.runs.is_none() {
-            return Ok((Self { partition, reverse: None, raise: None }, None));
+            return Ok((Self { partition, reverse: None, raise: None }, states));
         }
-        let (reverse, states) = match settings.reverse_runs {
-            0 => (None, None),
-            _ => Some(reverse(model, settings, streams, watch)?).unzip(),
+        let reverse = match settings.reverse_runs {
+            0 => None,
+            _ => Some(reverse(model, settings, shards, &mut states, watch)?),
         };
         let raise = match settings.raise_walks {
             0 => None,
-            _ => Some(raise(model, rows, settings, streams, watch)?),
+            _ => Some(raise(model, rows, settings, shards, watch)?),
         };
         Ok((Self { partition, reverse, raise }, states))
     }
@@ -109,7 +116,7 @@ impl LogZ {
 pub(super) fn partition<M: Undirected>(
     model: &M,
     settings: &EvalSettings,
-    streams: &Streams,
+    shards: &mut Shards<'_>,
     watch: Watch<'_>,
 ) -> Result<PartitionReport> {
     if settings.exact.enumerates(model.enumerable_units()) {
@@ -126,7 +133,12 @@ pub(super) fn partition<M: Undirected>(
             ess: None,
         });
     }
-    let found = model.ais(&settings.ais, &streams.fork(Purpose::Evaluate, 0), watch)?;
+    let AisSettings { runs, schedule } = &settings.ais;
+    let log_weights = shards.rows("ais", (*runs, 1), |range, streams| {
+        let ais = AisSettings { runs: range.len(), schedule: schedule.clone() };
+        Ok(model.ais(&ais, &streams.fork(Purpose::Evaluate, 0), watch)?.log_weights)
+    })?;
+    let found = Annealed::of_runs(log_weights, schedule);
     let log_z = &found.log_partition;
     Ok(PartitionReport {
         value: log_z.value,
@@ -140,18 +152,33 @@ pub(super) fn partition<M: Undirected>(
     })
 }
 
-/// log Z by reverse annealing from the states in which parallel tempering ends, and these states.
+/// log Z by reverse annealing from the states in which parallel tempering ends. Each shard tempers chains of its own; its
+/// states are kept.
 fn reverse<M: Undirected>(
     model: &M,
     settings: &EvalSettings,
-    streams: &Streams,
+    shards: &mut Shards<'_>,
+    states: &mut ShardStates<M::States>,
     watch: Watch<'_>,
-) -> Result<(ReverseReport, M::States)> {
+) -> Result<ReverseReport> {
     let (runs, tempering) = (settings.reverse_runs, settings.tempering);
-    let (states, info) = model.tempered(runs, tempering, &streams.fork(Purpose::Evaluate, 5), watch)?;
-    let found = model.reverse_ais(&states, &settings.ais, &streams.fork(Purpose::Evaluate, 6), watch)?;
+    let counts: Vec<usize> = (0..shards.count()).map(|shard| shards.range(shard, runs).len()).collect();
+    let found = shards.each("reverse_ais", |shard, streams| {
+        if counts[shard] == 0 {
+            return Ok(vec![]);
+        }
+        let (drawn, info) = model.tempered(counts[shard], tempering, &streams.fork(Purpose::Evaluate, 5), watch)?;
+        let found = model.reverse_ais(&drawn, &settings.ais, &streams.fork(Purpose::Evaluate, 6), watch)?;
+        states.insert(shard, drawn);
+        // The log-weights, then the shares of accepted swaps.
+        Ok([found.log_weights, info.acceptance].concat())
+    })?;
+    let (weights, acceptance): (Vec<_>, Vec<_>) =
+        found.iter().zip(&counts).map(|(found, &count)| found.split_at(count.min(found.len()))).unzip();
+    let (found, acceptance) =
+        (Annealed::of_reverse_runs(weights.concat(), &settings.ais.schedule), acceptance.concat());
     let log_z = found.log_partition;
-    let report = ReverseReport {
+    Ok(ReverseReport {
         value: log_z.value,
         std_error: log_z.std_error,
         low: log_z.low,
@@ -161,10 +188,9 @@ fn reverse<M: Undirected>(
         temperatures: found.temperatures,
         ess: found.ess,
         sweeps: tempering.sweeps,
-        swap_acceptance: mean(&info.acceptance),
-        lowest_swap_acceptance: info.acceptance.iter().copied().fold(1.0, f64::min),
-    };
-    Ok((report, states))
+        swap_acceptance: mean(&acceptance),
+        lowest_swap_acceptance: acceptance.iter().copied().fold(1.0, f64::min),
+    })
 }
 
 /// log Z by reverse annealing from random rows.
@@ -174,16 +200,18 @@ fn raise<M: Undirected>(
     model: &M,
     rows: &Batch,
     settings: &EvalSettings,
-    streams: &Streams,
+    shards: &mut Shards<'_>,
     watch: Watch<'_>,
 ) -> Result<Estimate> {
     let (total, runs) = (rows.samples(), settings.raise_walks);
-    let choice = streams.fork(Purpose::Evaluate, 2);
-    let chosen = sample(&mut choice.stream(0), total, runs.min(total)).into_vec();
+    let mut choice = shards.streams().fork(Purpose::Evaluate, 2).stream(0);
+    let chosen = sample(&mut choice, total, runs.min(total)).into_vec();
     // With few rows there are several runs from each row.
     let starts: Vec<usize> = chosen.iter().copied().cycle().take(runs).collect();
     let ais = AisSettings { runs: 1, schedule: settings.ais.schedule.clone() };
-    let families = (&choice, &streams.fork(Purpose::Evaluate, 3));
-    let log_z = model.raise(&rows.select(&starts), &ais, families, watch)?;
+    let log_z = shards.rows("raise", (runs, 1), |range, streams| {
+        let families = (&streams.fork(Purpose::Evaluate, 2), &streams.fork(Purpose::Evaluate, 3));
+        model.raise(&rows.select(&starts[range]), &ais, families, watch)
+    })?;
     Ok(Estimate::mean(&log_z, Side::Upper, "raise"))
 }

@@ -12,10 +12,11 @@ mod log_z;
 mod posterior;
 mod rbm;
 mod sbn;
+mod shards;
 
 use std::time::Instant;
 
-use gm_core::{Batch, Streams, Watch};
+use gm_core::{Batch, Watch};
 
 use crate::error::Result;
 use crate::model::Model;
@@ -24,6 +25,7 @@ use crate::rows::EvalData;
 use crate::settings::EvalSettings;
 
 use log_z::{LogZ, partition};
+pub(crate) use shards::{Numbers, Shards};
 
 pub use dbm::evaluate_dbm;
 pub use dbn::evaluate_dbn;
@@ -57,6 +59,22 @@ pub fn evaluate(model: &Model, data: &EvalData, settings: &EvalSettings, watch: 
         Model::Sbn(sbn) => evaluate_sbn(sbn, data, settings, watch),
         Model::Dbm(dbm) => evaluate_dbm(dbm, data, settings, watch),
         Model::Dbn(dbn) => evaluate_dbn(dbn, data, settings, watch),
+    }
+}
+
+/// [`evaluate`] with the given shards.
+pub(crate) fn measure(
+    model: &Model,
+    data: &EvalData,
+    settings: &EvalSettings,
+    shards: &mut Shards<'_>,
+    watch: Watch<'_>,
+) -> Result<EvalReport> {
+    match model {
+        Model::Rbm(rbm) => rbm::measure(rbm, data, settings, shards, watch),
+        Model::Sbn(sbn) => sbn::measure(sbn, data, settings, shards, watch),
+        Model::Dbm(dbm) => dbm::measure(dbm, data, settings, shards, watch),
+        Model::Dbn(dbn) => dbn::measure(dbn, data, settings, shards, watch),
     }
 }
 
@@ -98,11 +116,11 @@ impl EvalReport {
 /// # Ok::<(), gm_eval::Error>(())
 /// ```
 pub fn evaluate_partition(model: &Model, settings: &EvalSettings, watch: Watch<'_>) -> Result<Option<PartitionReport>> {
-    let streams = Streams::new(settings.seed);
+    let shards = &mut settings.all_shards("evaluate_partition")?;
     Ok(match model {
         Model::Sbn(_) => None,
-        Model::Rbm(rbm) => Some(partition(&rbm::Annealable { rbm, base: None }, settings, &streams, watch)?),
-        Model::Dbm(dbm) => Some(partition(&dbm::Annealable { dbm, base: None }, settings, &streams, watch)?),
-        Model::Dbn(dbn) => Some(partition(&dbn::Annealable { dbn, base: None }, settings, &streams, watch)?),
+        Model::Rbm(rbm) => Some(partition(&rbm::Annealable { rbm, base: None }, settings, shards, watch)?),
+        Model::Dbm(dbm) => Some(partition(&dbm::Annealable { dbm, base: None }, settings, shards, watch)?),
+        Model::Dbn(dbn) => Some(partition(&dbn::Annealable { dbn, base: None }, settings, shards, watch)?),
     })
 }

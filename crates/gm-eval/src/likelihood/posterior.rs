@@ -1,8 +1,11 @@
 //! Bounds on log p of rows by annealing from a factorial distribution to the posterior of each row.
 
+use std::ops::Range;
+
 use gm_core::{AisSettings, Estimate, Purpose, Schedule, Side, Streams, Weighted, mean};
 use rand::seq::index::sample;
 
+use super::shards::Shards;
 use crate::error::Result;
 use crate::report::PosteriorReport;
 use crate::settings::{EvalSettings, PosteriorAnnealing};
@@ -17,27 +20,31 @@ impl PosteriorAnnealing {
 /// Anneals the posterior of random rows and corrects the mean of the importance-weighted bounds of all rows by what the
 /// annealing gains on these. `None` if the settings have no runs.
 ///
-/// `anneal` gets the numbers of the rows, the runs and temperatures, and the family of streams.
+/// `anneal` gets the numbers of the rows, the runs and temperatures, and the family of streams. It bounds log p(v) +
+/// log Z, because shards of other parts have not found log Z yet.
 ///
 /// # Randomness
 ///
 /// Families of [`Purpose::Evaluate`]: 10 for the choice of rows, 8 for the annealing.
 pub(super) fn tightened(
-    weighted: &[f64],
-    std_error: f64,
+    (weighted, std_error): (&[f64], f64),
+    log_partition: f64,
     settings: &EvalSettings,
-    streams: &Streams,
-    anneal: impl FnOnce(&[usize], &AisSettings, &Streams) -> Result<Vec<Weighted>>,
+    shards: &mut Shards<'_>,
+    mut anneal: impl FnMut(&[usize], &AisSettings, &Streams) -> Result<Vec<Weighted>>,
 ) -> Result<Option<PosteriorReport>> {
     let (how, total) = (settings.posterior, weighted.len());
     if how.runs == 0 {
         return Ok(None);
     }
-    let mut choice = streams.fork(Purpose::Evaluate, 10).stream(0);
+    let mut choice = shards.streams().fork(Purpose::Evaluate, 10).stream(0);
     let mut rows = sample(&mut choice, total, how.rows.min(total)).into_vec();
     rows.sort_unstable();
-    let found = anneal(&rows, &how.ais(), &streams.fork(Purpose::Evaluate, 8))?;
-    let gains: Vec<f64> = rows.iter().zip(&found).map(|(&row, found)| found.value - weighted[row]).collect();
+    let found = weighted_rows(shards, "posterior", rows.len(), |range, streams| {
+        anneal(&rows[range], &how.ais(), &streams.fork(Purpose::Evaluate, 8))
+    })?;
+    let gains: Vec<f64> =
+        rows.iter().zip(&found).map(|(&row, found)| found.value - log_partition - weighted[row]).collect();
     let gain = Estimate::mean(&gains, Side::Unbiased, "gain");
     let n = found.len() as f64;
     let of_runs = found.iter().map(|row| row.std_error.powi(2)).sum::<f64>().sqrt() / n;
@@ -53,6 +60,20 @@ pub(super) fn tightened(
     }))
 }
 
+/// The weighted means of rows, divided among the shards.
+pub(super) fn weighted_rows(
+    shards: &mut Shards<'_>,
+    task: &'static str,
+    rows: usize,
+    mut compute: impl FnMut(Range<usize>, &Streams) -> Result<Vec<Weighted>>,
+) -> Result<Vec<Weighted>> {
+    let found = shards.rows(task, (rows, 3), |range, streams| {
+        let found = compute(range, streams)?;
+        Ok(found.iter().flat_map(|row| [row.value, row.std_error, row.ess]).collect())
+    })?;
+    Ok(found.chunks(3).map(|row| Weighted { value: row[0], std_error: row[1], ess: row[2] }).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,13 +83,15 @@ mod tests {
     }
 
     fn half_a_nat(rows: &[usize], _: &AisSettings, _: &Streams) -> Result<Vec<Weighted>> {
-        Ok(rows.iter().map(|&row| Weighted { value: 0.5 - row as f64, std_error: 0.1, ess: 2.0 }).collect())
+        Ok(rows.iter().map(|&row| Weighted { value: 2.5 - row as f64, std_error: 0.1, ess: 2.0 }).collect())
     }
 
     #[test]
     fn table_the_gain_on_some_rows_corrects_the_mean_of_all() {
         let weighted: Vec<f64> = (0..100).map(|row| -f64::from(row)).collect();
-        let of = |settings: &EvalSettings| tightened(&weighted, 0.3, settings, &Streams::new(1), half_a_nat).unwrap();
+        let of = |settings: &EvalSettings| {
+            tightened((&weighted, 0.3), 2.0, settings, &mut Shards::all(1, 1), half_a_nat).unwrap()
+        };
         assert_eq!(of(&settings(0, 10)), None);
         let some = of(&settings(4, 25)).unwrap();
         assert!((some.value + 49.0).abs() < 1e-12 && some.rows == 25, "{some:?}");

@@ -10,6 +10,7 @@ use gm_rbm::Rbm;
 
 use super::interval::{estimate, exact};
 use super::log_z::{LogZ, Undirected};
+use super::shards::Shards;
 use crate::error::Result;
 use crate::report::{EvalReport, LowerBound, PseudoReport};
 use crate::rows::EvalData;
@@ -58,18 +59,28 @@ const PSEUDO_LIMIT: usize = 200_000_000;
 /// # Ok::<(), gm_eval::Error>(())
 /// ```
 pub fn evaluate_rbm(rbm: &Rbm, data: &EvalData, settings: &EvalSettings, watch: Watch<'_>) -> Result<EvalReport> {
+    measure(rbm, data, settings, &mut settings.all_shards("evaluate_rbm")?, watch)
+}
+
+/// [`evaluate_rbm`] with the given shards.
+pub(super) fn measure(
+    rbm: &Rbm,
+    data: &EvalData,
+    settings: &EvalSettings,
+    shards: &mut Shards<'_>,
+    watch: Watch<'_>,
+) -> Result<EvalReport> {
     let began = Instant::now();
     data.check("evaluate_rbm", rbm.row_units())?;
-    let streams = Streams::new(settings.seed);
     let model = Annealable { rbm, base: base(rbm, data) };
-    let (log_z, _) = LogZ::measure(&model, &data.rows, settings, &streams, watch)?;
+    let (log_z, _) = LogZ::measure(&model, &data.rows, settings, shards, watch)?;
     let free_energy = rbm.free_energy_of_rows(&data.rows)?;
     let log_probs: Vec<f64> = free_energy.iter().map(|f| -f - log_z.partition.value).collect();
     let value = mean(&log_probs);
     let mean_log_prob = if log_z.is_exact() { exact(value) } else { estimate(value, &log_z) };
-    let report = EvalReport::new(ModelKind::Rbm, rbm.stack().layers(), data, mean_log_prob, settings.seed);
+    let report = EvalReport::new(ModelKind::Rbm, rbm.stack().layers(), data, mean_log_prob, settings);
     Ok(EvalReport {
-        log_pseudo_likelihood: pseudo_likelihood(rbm, &data.rows, &streams.fork(Purpose::Evaluate, 1)),
+        log_pseudo_likelihood: pseudo_likelihood(rbm, &data.rows, &shards.streams().fork(Purpose::Evaluate, 1)),
         free_energy_gap: gap(rbm, &free_energy, data.train_rows.as_ref())?,
         lower_bound: log_z.raise.as_ref().map(|log_z| LowerBound::new(-mean(&free_energy), log_z)),
         log_probs,

@@ -1,13 +1,15 @@
 //! Likelihoods of SBNs: enumerated, or bounded from below by importance weights.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use gm_core::{Batch, Chains, ModelKind, Purpose, Streams, Watch, mean};
 use gm_sbn::{BoundSettings, Bounds, Sbn};
 
-use super::gap::{of_annealing, of_weights};
+use super::gap::{measured, of_annealing, of_weights};
 use super::interval::{bound, exact as exact_value, higher};
 use super::posterior::tightened;
+use super::shards::Shards;
 use crate::error::Result;
 use crate::report::{EvalReport, GapReport, ImportanceReport};
 use crate::rows::EvalData;
@@ -51,17 +53,32 @@ const WORST: f64 = 0.05;
 /// # Ok::<(), gm_eval::Error>(())
 /// ```
 pub fn evaluate_sbn(sbn: &Sbn, data: &EvalData, settings: &EvalSettings, watch: Watch<'_>) -> Result<EvalReport> {
+    measure(sbn, data, settings, &mut settings.all_shards("evaluate_sbn")?, watch)
+}
+
+/// [`evaluate_sbn`] with the given shards.
+pub(super) fn measure(
+    sbn: &Sbn,
+    data: &EvalData,
+    settings: &EvalSettings,
+    shards: &mut Shards<'_>,
+    watch: Watch<'_>,
+) -> Result<EvalReport> {
     let began = Instant::now();
     data.check_bits("evaluate_sbn", sbn.visible())?;
     let exact = settings.exact.enumerates(sbn.hidden());
     let log_probs = exact.then(|| sbn.log_prob(data.rows.bits())).transpose()?;
     let bounds = (sbn.recognition().is_some() || !exact)
-        .then(|| sbn.bounds(data.rows.bits(), &settings.bound, &Streams::new(settings.seed), watch))
+        .then(|| {
+            bounds_of_rows(shards, data.rows.samples(), &settings.bound, |range, streams| {
+                let v = data.rows.bits().select(&range.collect::<Vec<_>>());
+                Ok(sbn.bounds(&v, &settings.bound, streams, watch)?)
+            })
+        })
         .transpose()?;
-    let streams = Streams::new(settings.seed);
     let annealed = match (&log_probs, &bounds) {
         (None, Some(bounds)) => {
-            tightened(&bounds.rows(), bounds.mean().std_error, settings, &streams, |rows, ais, streams| {
+            tightened((&bounds.rows(), bounds.mean().std_error), 0.0, settings, shards, |rows, ais, streams| {
                 Ok(sbn.log_prob_ais(&data.rows.bits().select(rows), ais, streams, watch)?)
             })?
         }
@@ -74,9 +91,9 @@ pub fn evaluate_sbn(sbn: &Sbn, data: &EvalData, settings: &EvalSettings, watch: 
         }
         (log_probs, _) => exact_value(log_probs.as_deref().map_or(f64::NAN, mean)),
     };
-    let gap = (!exact).then(|| gap(sbn, settings, watch)).transpose()?.flatten();
+    let gap = (!exact).then(|| gap(sbn, settings, shards, watch)).transpose()?.flatten();
     let importance_weighted = bounds.as_ref().map(importance);
-    let report = EvalReport::new(ModelKind::Sbn, sbn.layers(), data, mean_log_prob, settings.seed);
+    let report = EvalReport::new(ModelKind::Sbn, sbn.layers(), data, mean_log_prob, settings);
     Ok(EvalReport {
         elbo: bounds.as_ref().map(|bounds| mean(&bounds.elbo)),
         importance_weighted,
@@ -89,23 +106,47 @@ pub fn evaluate_sbn(sbn: &Sbn, data: &EvalData, settings: &EvalSettings, watch: 
 }
 
 /// The gap of the importance-weighted bound on exact draws of the net, whose hidden layers are known.
-fn gap(sbn: &Sbn, settings: &EvalSettings, watch: Watch<'_>) -> Result<Option<GapReport>> {
-    if settings.gap_rows == 0 {
-        return Ok(None);
-    }
-    let streams = Streams::new(settings.seed);
-    let layers = sbn.sampler().sample(settings.gap_rows, &streams.fork(Purpose::Evaluate, 9));
-    let family = streams.fork(Purpose::Evaluate, 7);
-    if settings.posterior.runs > 0 {
-        let ais = settings.posterior.ais();
-        let forward = sbn.log_prob_ais(&layers[0], &ais, &family, watch)?;
-        let (back, states) = (streams.fork(Purpose::Evaluate, 11), layers.into_iter().map(Batch::from).collect());
-        let reverse = sbn.log_prob_reverse_ais(&Chains::new(states), &ais.schedule, &back, watch)?;
-        return Ok(Some(of_annealing(&forward, &reverse, "exact")));
-    }
-    let bound = BoundSettings { repeats: 1, ..settings.bound };
-    let found = sbn.bounds(&layers[0], &bound, &family, watch)?;
-    Ok(Some(of_weights(&found.rows(), &sbn.log_importance_weights(&layers)?, bound.samples, "exact")))
+fn gap(sbn: &Sbn, settings: &EvalSettings, shards: &mut Shards<'_>, watch: Watch<'_>) -> Result<Option<GapReport>> {
+    measured(settings, shards, "exact", |_, rows, streams| {
+        let layers = sbn.sampler().sample(rows, &streams.fork(Purpose::Evaluate, 9));
+        let family = streams.fork(Purpose::Evaluate, 7);
+        if settings.posterior.runs > 0 {
+            let ais = settings.posterior.ais();
+            let forward = sbn.log_prob_ais(&layers[0], &ais, &family, watch)?;
+            let (back, states) = (streams.fork(Purpose::Evaluate, 11), layers.into_iter().map(Batch::from).collect());
+            let reverse = sbn.log_prob_reverse_ais(&Chains::new(states), &ais.schedule, &back, watch)?;
+            return Ok(of_annealing(&forward, &reverse));
+        }
+        let bound = BoundSettings { repeats: 1, ..settings.bound };
+        let found = sbn.bounds(&layers[0], &bound, &family, watch)?;
+        Ok(of_weights(&found.rows(), &sbn.log_importance_weights(&layers)?, bound.samples))
+    })
+}
+
+/// The bounds of rows, divided among the shards. `bounds` gets the rows of a shard.
+pub(super) fn bounds_of_rows(
+    shards: &mut Shards<'_>,
+    rows: usize,
+    settings: &BoundSettings,
+    mut bounds: impl FnMut(Range<usize>, &Streams) -> Result<Bounds>,
+) -> Result<Bounds> {
+    let repeats = settings.repeats;
+    // Of each row: the bound of each repeat, the ELBO and the effective sample size.
+    let found = shards.rows("importance", (rows, repeats + 2), |range, streams| {
+        let found = bounds(range, streams)?;
+        let of_row = |row: usize| {
+            let weighted = found.importance_weighted.iter().map(move |repeat| repeat[row]);
+            weighted.chain([found.elbo[row], found.ess[row]])
+        };
+        Ok((0..found.elbo.len()).flat_map(of_row).collect())
+    })?;
+    let column = |place: usize| found.iter().skip(place).step_by(repeats + 2).copied().collect::<Vec<f64>>();
+    Ok(Bounds {
+        importance_weighted: (0..repeats).map(column).collect(),
+        elbo: column(repeats),
+        ess: column(repeats + 1),
+        samples: settings.samples,
+    })
 }
 
 /// The report of these bounds.

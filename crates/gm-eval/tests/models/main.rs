@@ -7,6 +7,7 @@ mod common;
 mod completion;
 mod figures;
 mod likelihood;
+mod parts;
 mod posterior;
 mod reports;
 mod sampling;
