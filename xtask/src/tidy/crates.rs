@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gm-ascent", &["gm-core"]),
     ("gm-eval", &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data"]),
     ("gm-train", &["gm-core", "gm-ascent", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval"]),
-    ("gm-sweep", &["gm-core", "gm-data", "gm-train"]),
+    ("gm-sweep", &["gm-core", "gm-data", "gm-eval", "gm-train"]),
     (
         "gm",
         &[
