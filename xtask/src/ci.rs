@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::browser;
+use crate::page;
 use crate::process::{Step, cargo, nightly, root, target};
 
 /// The folder, below the root, to which the quick commands of the program write their files.
@@ -46,7 +47,7 @@ pub(crate) fn run(long: bool) -> Result<()> {
     stages.push(deny());
     stages.push(scripts(&root())?);
     if long {
-        stages.extend([Stage::Run(ignored()), Stage::Run(crash()), miri(), sanitizer(), fuzz(), browser()]);
+        stages.extend([Stage::Run(ignored()), Stage::Run(crash()), miri(), sanitizer(), fuzz(), browser(), page()]);
     }
     let mut lines = vec![];
     let outcome = stages.iter().try_for_each(|stage| timed(stage, &mut lines));
@@ -200,6 +201,14 @@ fn browser() -> Stage {
     const NAME: &str = "reports in a browser";
     match browser::find() {
         Some(_) => Stage::Check { name: NAME, check: || browser::check(&root().join(SCRATCH)) },
+        None => Stage::Skip { name: NAME, why: "no chromium is installed".into() },
+    }
+}
+
+fn page() -> Stage {
+    const NAME: &str = "the local page in a browser";
+    match browser::find() {
+        Some(_) => Stage::Check { name: NAME, check: || page::check(&program(), &root().join(SCRATCH)) },
         None => Stage::Skip { name: NAME, why: "no chromium is installed".into() },
     }
 }

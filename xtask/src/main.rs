@@ -6,6 +6,7 @@ mod calibrate;
 mod ci;
 mod fuzz;
 mod mutants;
+mod page;
 mod process;
 mod python;
 mod reproduce;
@@ -88,6 +89,8 @@ enum Command {
     Python(python::Python),
     /// Counts how many small changes of the code its tests find.
     Mutants(mutants::Mutants),
+    /// Drives the page of `dgm serve` in a browser and writes pictures of its views into the folder.
+    Page(page::Page),
     /// Checks the rules of the repository.
     Tidy,
 }
@@ -116,6 +119,7 @@ fn run(command: Command) -> Result<()> {
         Command::Fuzz(fuzz) => fuzz.run(),
         Command::Python(python) => python.run(),
         Command::Mutants(mutants) => mutants.run(),
+        Command::Page(page) => page.run(),
         Command::Tidy => tidy::run(),
     }
 }

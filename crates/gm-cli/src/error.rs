@@ -109,6 +109,9 @@ pub(crate) enum Error {
         /// The reason.
         detail: String,
     },
+    /// The local page cannot be shown.
+    #[error(transparent)]
+    Serve(#[from] gm_serve::Error),
     /// A job would take more memory than is free.
     #[error(transparent)]
     Memory(Shortage),

@@ -149,6 +149,10 @@ pub(crate) fn remedy(error: &Error, command: &CommandLine) -> Option<String> {
         Error::Download { .. } => {
             "run the same command again to continue where it stopped, or name another server with --mirror URL".into()
         }
+        Error::Serve(gm_serve::Error::Port { .. }) => "choose another --port, or leave it out for a free one".into(),
+        Error::Serve(gm_serve::Error::Absent { .. }) => {
+            "train a run first, for instance by `dgm train rbm --data digits`".into()
+        }
         Error::Diverged { rate, penalty, .. } => diverged(rate, *penalty, command),
         Error::Core(error) => core(error, command)?,
         Error::Data(error) => data(error)?.into(),

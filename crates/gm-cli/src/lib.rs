@@ -93,7 +93,8 @@ impl Program {
         let threads = usize::from(self.common.threads.unwrap_or(0));
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Error::content("--threads"))?;
         // The command runs within the pool, so that its many parallel operations need not wake the pool each time.
-        let context = Context { seed: self.common.seed, threads: self.common.threads.is_some(), words };
+        let Common { seed, threads, json, .. } = self.common;
+        let context = Context { seed, threads: threads.is_some(), json, words };
         let report = rayon::scope(|_| self.command.run(&context))?;
         report.print(self.common.json)?;
         Ok(report)

@@ -17,6 +17,7 @@ pub(crate) struct Report {
     pub(crate) interrupted: bool,
     /// The reason why the command fails although it has a report.
     pub(crate) failure: Option<String>,
+    printed: bool,
 }
 
 impl Report {
@@ -27,7 +28,7 @@ impl Report {
     /// [`Error::Content`] when the document cannot be written as JSON.
     pub(crate) fn new(text: impl Into<String>, document: &impl Serialize) -> Result<Self> {
         let document = serde_json::to_string_pretty(document).map_err(Error::content("JSON document"))?;
-        Ok(Self { text: text.into(), document, interrupted: false, failure: None })
+        Ok(Self { text: text.into(), document, interrupted: false, failure: None, printed: false })
     }
 
     /// The JSON document.
@@ -35,13 +36,21 @@ impl Report {
         &self.document
     }
 
-    /// Prints one form on standard output.
+    /// The same report, which the command has printed itself.
+    pub(crate) fn printed(self) -> Self {
+        Self { printed: true, ..self }
+    }
+
+    /// Prints one form on standard output, once.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] when standard output cannot be written. A reader that has closed its end of a pipe is not an
     /// error.
     pub(crate) fn print(&self, json: bool) -> Result<()> {
+        if self.printed {
+            return Ok(());
+        }
         let mut out = io::stdout().lock();
         let written = match json {
             true => writeln!(out, "{}", self.document),

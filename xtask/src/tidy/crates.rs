@@ -41,8 +41,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gm-calibration", &["gm"]),
     ("gm-program", &["gm"]),
     (
+        "gm-serve",
+        &["gm-core", "gm-ascent", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval", "gm-train"],
+    ),
+    (
         "gm-cli",
-        &["gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval", "gm-train", "gm-sweep"],
+        &[
+            "gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval", "gm-train", "gm-sweep",
+            "gm-serve",
+        ],
     ),
     (
         "gm-benches",

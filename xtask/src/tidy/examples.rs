@@ -14,6 +14,7 @@ const LIBRARIES: &[&str] = &[
     "gm-rbm",
     "gm-sbn",
     "gm-sweep",
+    "gm-serve",
     "gm-train",
     "gm",
 ];

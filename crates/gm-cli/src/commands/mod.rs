@@ -12,6 +12,7 @@ mod inspect;
 mod merge;
 mod report;
 mod sample;
+mod serve;
 mod shell;
 mod sweep;
 mod train;
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Inspect(inspect::Inspect),
     Report(report::ReportPage),
     Compare(compare::Compare),
+    Serve(serve::Serve),
     Convert(convert::Convert),
     Completions(shell::Completions),
     Man(shell::Man),
@@ -61,6 +63,8 @@ pub(crate) struct Context {
     pub(crate) threads: bool,
     /// The words of the command line, with the name of the program.
     pub(crate) words: Vec<OsString>,
+    /// Whether standard output is one JSON document.
+    pub(crate) json: bool,
 }
 
 impl Context {
@@ -96,6 +100,7 @@ impl Command {
             Self::Inspect(inspect) => inspect.run(context),
             Self::Report(report) => report.run(context),
             Self::Compare(compare) => compare.run(),
+            Self::Serve(serve) => serve.run(context),
             Self::Convert(convert) => convert.run(),
             Self::Completions(completions) => completions.run(),
             Self::Man(man) => man.run(),

@@ -23,6 +23,7 @@ mod report;
 mod runs;
 mod same_bits;
 mod sbn;
+mod serve;
 mod shell;
 mod splits;
 mod sweep;

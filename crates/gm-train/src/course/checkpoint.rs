@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use gm_ascent::LearnerState;
+use gm_ascent::{LearnerState, ParametersState};
 use gm_core::{EnvelopeKind, Error as CoreError, FileError, read_envelope, write_envelope};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -125,7 +125,7 @@ impl Checkpoint {
 /// Run::create(folder.path(), &Config::new("bars-and-stripes:2", ModelConfig::Rbm(rbm)))?.train(&mut Unobserved)?;
 /// let newest = read_dir(folder.path().join("checkpoints"))?.next().expect("a finished run has one")?;
 /// let info = CheckpointInfo::read(File::open(newest.path())?)?;
-/// assert_eq!((info.step, info.finished, info.layers), (4, true, vec![4, 3]));
+/// assert_eq!((info.step, info.finished, info.parameters.layers), (4, true, vec![4, 3]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -139,8 +139,8 @@ pub struct CheckpointInfo {
     pub finished: bool,
     /// Time spent in training.
     pub seconds: f64,
-    /// Units of each layer.
-    pub layers: Vec<u64>,
+    /// Weights and biases.
+    pub parameters: ParametersState,
 }
 
 impl CheckpointInfo {
@@ -156,7 +156,7 @@ impl CheckpointInfo {
     pub fn read(reader: impl Read) -> gm_core::Result<Self> {
         let (_, checkpoint) = read_envelope::<Checkpoint>(reader, &CHECKPOINT)?;
         let Checkpoint { config, step, finished, seconds, learner, .. } = checkpoint;
-        Ok(Self { config, step, finished, seconds, layers: learner.parameters.layers })
+        Ok(Self { config, step, finished, seconds, parameters: learner.parameters })
     }
 }
 

@@ -1,0 +1,297 @@
+//! Drives the page of `dgm serve` in a browser without a window: every view on wide and narrow, light and dark screens.
+//!
+//! The browser is spoken to by its debugging protocol over two pipes: messages of JSON, each with a zero byte at its end.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::Result;
+use crate::browser;
+use crate::process::target;
+
+/// Width and darkness of the screens.
+const SCREENS: [(u32, bool); 4] = [(1280, false), (1280, true), (390, false), (390, true)];
+/// What each view shows once it is whole: the name in the address, and an expression that is true then.
+const VIEWS: [(&str, &str); 3] = [
+    (
+        "runs",
+        "document.querySelectorAll('.curve').length > 0 && document.querySelectorAll('canvas[aria-label]').length > 1",
+    ),
+    ("chapter", "document.querySelectorAll('.curve').length > 5 && document.querySelectorAll('#beliefs b').length > 1"),
+    ("model", "document.querySelectorAll('.figure b').length > 0 && document.querySelectorAll('section').length > 5"),
+];
+/// The time within which something has to happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The least number of bytes of a picture of a view.
+const DRAWN: usize = 20_000;
+
+/// The arguments of `cargo xtask page`.
+#[derive(Args)]
+pub(crate) struct Page {
+    /// A folder of runs.
+    folder: PathBuf,
+    /// The program; by default the one that the tests have built.
+    #[arg(long)]
+    program: Option<String>,
+}
+
+impl Page {
+    pub(crate) fn run(&self) -> Result<()> {
+        let built = || target().join("debug/dgm").display().to_string();
+        check(&self.program.clone().unwrap_or_else(built), &self.folder)
+    }
+}
+
+/// Shows a folder of runs by a program, and looks at every view. A training run appears while the page is open.
+pub(crate) fn check(program: &str, folder: &Path) -> Result<()> {
+    let folder = folder.canonicalize()?;
+    let server = Server::start(program, &folder)?;
+    let mut page = Tab::open(&folder)?;
+    for (width, dark) in SCREENS {
+        for (view, whole) in VIEWS {
+            page.screen(width, dark)?;
+            page.call("Page.navigate", json!({"url": format!("{}#{view}", server.address)}))?;
+            page.until(whole)?;
+            page.without_faults(&format!("{view} at {width} px"))?;
+            let shade = if dark { "dark" } else { "light" };
+            page.picture(&folder.join(format!("{view}-{width}-{shade}.png")))?;
+        }
+        page.draw()?;
+        page.by_keyboard()?;
+    }
+    page.call("Page.navigate", json!({"url": format!("{}#runs", server.address)}))?;
+    page.until(VIEWS[0].1)?;
+    let before = page.ask("document.querySelectorAll('tbody tr').length")?;
+    let train = ["train", "rbm", "--data", "bars-and-stripes:3", "--hidden", "4", "--epochs", "30", "-q", "--out"];
+    let out = folder.join("appeared");
+    let _ = fs::remove_dir_all(&out);
+    let done = Command::new(program).args(train).arg(&out).stdout(Stdio::null()).status()?;
+    if !done.success() {
+        return Err("the run beside the page failed".into());
+    }
+    page.until(&format!("document.querySelectorAll('tbody tr').length > {before}"))?;
+    page.without_faults("a run that appears")
+}
+
+/// A server that ends with the value.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(program: &str, folder: &Path) -> Result<Self> {
+        let mut child = Command::new(program).arg("serve").arg(folder).arg("-q").stdout(Stdio::piped()).spawn()?;
+        let out = child.stdout.take().ok_or("the server has no output")?;
+        let mut address = String::new();
+        BufReader::new(out).read_line(&mut address)?;
+        Ok(Self { child, address: address.trim().to_owned() })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A page in a browser, which ends with the value.
+struct Tab {
+    child: Child,
+    to: File,
+    from: BufReader<File>,
+    session: Option<String>,
+    sent: u64,
+    faults: Vec<String>,
+}
+
+impl Drop for Tab {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Tab {
+    /// Starts the browser with pipes in a folder, and opens an empty page.
+    fn open(folder: &Path) -> Result<Self> {
+        let browser = browser::find().ok_or("no browser is installed")?;
+        let pipes: [PathBuf; 2] = ["to-browser", "from-browser"].map(|name| folder.join(name));
+        let _ = pipes.iter().try_for_each(fs::remove_file);
+        if !Command::new("mkfifo").args(&pipes).status()?.success() {
+            return Err("the pipes of the browser cannot be made".into());
+        }
+        let fixed =
+            "--headless=new --no-sandbox --disable-gpu --hide-scrollbars --no-first-run --remote-debugging-pipe";
+        let line = format!("exec {browser} {fixed} --user-data-dir=\"$3\" 3<\"$1\" 4>\"$2\"");
+        let arguments = [&pipes[0], &pipes[1], &folder.join("browser")];
+        let child = Command::new("sh").args(["-c", &line, "sh"]).args(arguments).stderr(Stdio::null()).spawn()?;
+        let to = File::options().write(true).open(&pipes[0])?;
+        let from = BufReader::new(File::open(&pipes[1])?);
+        let mut page = Self { child, to, from, session: None, sent: 0, faults: vec![] };
+        let target = page.call("Target.createTarget", json!({"url": "about:blank"}))?["targetId"].clone();
+        let attached = page.call("Target.attachToTarget", json!({"targetId": target, "flatten": true}))?;
+        page.session = attached["sessionId"].as_str().map(String::from);
+        for part in ["Page", "Runtime", "Log"] {
+            page.call(&format!("{part}.enable"), json!({}))?;
+        }
+        Ok(page)
+    }
+
+    /// Sends a message and waits for its answer. Errors that the page reports in between are kept.
+    fn call(&mut self, method: &str, params: Value) -> Result<Value> {
+        self.sent += 1;
+        let mut message = json!({"id": self.sent, "method": method, "params": params});
+        if let Some(session) = &self.session {
+            message["sessionId"] = session.as_str().into();
+        }
+        self.to.write_all(message.to_string().as_bytes())?;
+        self.to.write_all(b"\0")?;
+        loop {
+            let mut bytes = vec![];
+            if self.from.read_until(0, &mut bytes)? == 0 {
+                return Err("the browser has ended".into());
+            }
+            bytes.pop();
+            let answer: Value = serde_json::from_slice(&bytes)?;
+            match answer["method"].as_str() {
+                Some(event) => self.faults.extend(fault(event, &answer["params"])),
+                None if answer["id"] == self.sent && answer.get("error").is_some() => {
+                    return Err(format!("{method}: {}", answer["error"]).into());
+                }
+                None if answer["id"] == self.sent => return Ok(answer["result"].clone()),
+                None => {}
+            }
+        }
+    }
+
+    /// The value of an expression in the page.
+    fn ask(&mut self, expression: &str) -> Result<Value> {
+        let answer = self.call("Runtime.evaluate", json!({"expression": expression, "returnByValue": true}))?;
+        match answer.get("exceptionDetails") {
+            Some(details) => Err(format!("{expression}: {details}").into()),
+            None => Ok(answer["result"]["value"].clone()),
+        }
+    }
+
+    /// Waits until an expression is true.
+    fn until(&mut self, expression: &str) -> Result<()> {
+        let begun = Instant::now();
+        while self.ask(expression)? != true {
+            if begun.elapsed() > PATIENCE {
+                let said = self.ask("document.getElementById('status')?.textContent")?;
+                return Err(
+                    format!("not within {PATIENCE:?}: {expression}; the page says {said}, {:?}", self.faults).into()
+                );
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    fn screen(&mut self, width: u32, dark: bool) -> Result<()> {
+        let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500});
+        self.call("Emulation.setDeviceMetricsOverride", size)?;
+        let scheme = if dark { "dark" } else { "light" };
+        self.call(
+            "Emulation.setEmulatedMedia",
+            json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]}),
+        )?;
+        Ok(())
+    }
+
+    /// Fails for errors in the console and for faults of the page.
+    fn without_faults(&mut self, what: &str) -> Result<()> {
+        let found = self.ask(include_str!("page.js"))?;
+        let found = found.as_array().into_iter().flatten().filter_map(Value::as_str).map(String::from);
+        let faults: Vec<String> = self.faults.drain(..).chain(found).collect();
+        if faults.is_empty() { Ok(()) } else { Err(format!("{what}: {}", faults.join("; ")).into()) }
+    }
+
+    fn picture(&mut self, path: &Path) -> Result<()> {
+        let height = self.ask("document.documentElement.scrollHeight")?;
+        let clip = json!({"x": 0, "y": 0, "width": self.ask("innerWidth")?, "height": height, "scale": 1});
+        let shot = self.call("Page.captureScreenshot", json!({"captureBeyondViewport": true, "clip": clip}))?;
+        let bytes = BASE64_STANDARD.decode(shot["data"].as_str().unwrap_or_default())?;
+        fs::write(path, &bytes)?;
+        if bytes.len() < DRAWN { Err(format!("{} is empty or nearly so", path.display()).into()) } else { Ok(()) }
+    }
+
+    /// Draws a stroke with the mouse; the posterior and log p follow it.
+    fn draw(&mut self) -> Result<()> {
+        let state = "document.querySelector('.figure').textContent + [...document.querySelectorAll('.bench canvas')].map((c) => c.toDataURL()).join()";
+        let before = self.ask(state)?.to_string();
+        self.ask("document.querySelector('.board').scrollIntoView({block: 'center'})")?;
+        let place = self.ask("(() => { const box = document.querySelector('.board').getBoundingClientRect(); return [box.left, box.top, box.width]; })()")?;
+        let [left, top, side] = [0, 1, 2].map(|i| place[i].as_f64().unwrap_or(0.0));
+        for (kind, at) in [("mousePressed", 0.1), ("mouseMoved", 0.5), ("mouseMoved", 0.9), ("mouseReleased", 0.9)] {
+            let (x, y) = (left + side * at, top + side * 0.5);
+            self.call(
+                "Input.dispatchMouseEvent",
+                json!({"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1}),
+            )?;
+        }
+        self.until(&format!("({state}) !== {before}"))?;
+        self.without_faults("a stroke")
+    }
+
+    /// Goes through the page by the Tab key, which has to reach every control.
+    fn by_keyboard(&mut self) -> Result<()> {
+        self.ask(
+            "window.reached = new Set(); document.addEventListener('focusin', (event) => window.reached.add(event.target)); \
+             document.activeElement.blur()",
+        )?;
+        let all = "[...document.querySelectorAll('a, button, input, select, [tabindex=\"0\"]')].filter((node) => !node.disabled && node.checkVisibility())";
+        let count = self.ask(&format!("{all}.length"))?.as_u64().unwrap_or(0);
+        for _ in 0..count + 10 {
+            for kind in ["keyDown", "keyUp"] {
+                self.call(
+                    "Input.dispatchKeyEvent",
+                    json!({"type": kind, "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9}),
+                )?;
+            }
+        }
+        let missed = self.ask(&format!(
+            "{all}.filter((node) => !window.reached.has(node)).map((node) => node.outerHTML.slice(0, 80))"
+        ))?;
+        if missed == json!([]) { Ok(()) } else { Err(format!("the keyboard does not reach {missed}").into()) }
+    }
+}
+
+/// The error that an event of the browser tells, if it tells one.
+fn fault(event: &str, params: &Value) -> Option<String> {
+    match event {
+        "Runtime.exceptionThrown" => {
+            Some(format!("exception: {}", params["exceptionDetails"]["exception"]["description"]))
+        }
+        "Runtime.consoleAPICalled" if params["type"] == "error" => Some(format!("console: {}", params["args"])),
+        "Log.entryAdded" if params["entry"]["level"] == "error" => {
+            Some(format!("log: {} {}", params["entry"]["text"], params["entry"]["url"]))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_errors_of_the_page_are_told_from_other_events() {
+        let entry = |level: &str| json!({"entry": {"level": level, "text": "refused", "url": "/x"}});
+        assert_eq!(fault("Log.entryAdded", &entry("error")).unwrap(), "log: \"refused\" \"/x\"");
+        assert_eq!(fault("Log.entryAdded", &entry("info")), None);
+        assert!(fault("Runtime.consoleAPICalled", &json!({"type": "error", "args": []})).is_some());
+        assert!(fault("Runtime.exceptionThrown", &json!({})).is_some());
+        assert_eq!(fault("Page.loadEventFired", &json!({})), None);
+    }
+}
