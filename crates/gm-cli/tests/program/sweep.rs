@@ -196,7 +196,7 @@ fn rejects_sweeps_that_cannot_be_made() {
     assert!(
         workshop
             .misused(&["sweep", "rates.toml", "--part", "3/2"])
-            .contains("allowed: I/N with I from 1 to N, such as 2/8")
+            .contains("allowed: I/N with I from 1 to N, such as 1/4")
     );
     workshop.json(&["sweep", "rates.toml"]);
     workshop.write("rates.toml", RATES.replace("epochs = 100", "epochs = 101"));

@@ -27,8 +27,8 @@ fn settings() -> EvalSettings {
 fn models() -> Vec<Model> {
     let with_recognition = |model| match model {
         Model::Sbn(sbn) => {
-            let net = Recognition::zeros(&sbn.layers()).unwrap();
-            Model::Sbn(Sbn::new(sbn.stack().clone(), Some(net)).unwrap())
+            let net = Recognition::zeros(&sbn.layers()).expect("layers of a model");
+            Model::Sbn(Sbn::new(sbn.stack().clone(), Some(net)).expect("a net of these layers"))
         }
         other => other,
     };
@@ -40,11 +40,13 @@ fn data() -> EvalData {
 }
 
 fn parts(model: &Model, settings: &EvalSettings, of: usize) -> Vec<EvalPart> {
-    (1..=of).map(|part| evaluate_part(model, &data(), settings, Share { part, of }, &mut unwatched).unwrap()).collect()
+    (1..=of)
+        .map(|part| evaluate_part(model, &data(), settings, Share { part, of }, &mut unwatched).expect("a part"))
+        .collect()
 }
 
 fn merged(model: &Model, settings: &EvalSettings, parts: &[EvalPart]) -> EvalReport {
-    merge_parts(model, &data(), settings, parts, &mut unwatched).unwrap()
+    merge_parts(model, &data(), settings, parts, &mut unwatched).expect("parts of one evaluation")
 }
 
 /// A report without what depends on the machine.
