@@ -119,7 +119,7 @@ pub(crate) struct Eval {
     gap_rows: Option<usize>,
     /// Measure the errors of the label units of an RBM or a deep belief network, instead of the likelihood
     #[arg(long, requires = "data")]
-    #[arg(conflicts_with_all = ["exact", "ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "reverse_runs", "reverse_sweeps", "reverse_temperatures", "samples", "repeats", "posterior_runs", "gap_rows"])]
+    #[arg(conflicts_with_all = ["exact", "ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "reverse_runs", "reverse_sweeps", "reverse_temperatures", "samples", "repeats", "posterior_runs", "gap_rows", "shards"])]
     classify: bool,
     /// Number of shards: runs and rows are divided among them, and each has random numbers of its own, so that results
     /// depend on it [default: 1, or N with --part I/N]
@@ -226,6 +226,8 @@ struct PartitionDocument {
     warnings: Vec<String>,
     seconds: f64,
     threads: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shards: Option<usize>,
     seed: u64,
 }
 
@@ -281,8 +283,12 @@ impl Eval {
 
     /// Measures the errors of a classifier.
     fn evaluate_classifier(&self, net: &Classifier, target: Option<&Target>) -> Result<Report> {
-        let exact = [("--exact", self.exact.then(|| "given".into()))];
-        let given = self.annealing().into_iter().chain(self.reverse()).chain(self.drawing()).chain(exact);
+        let others = [
+            ("--exact", self.exact.then(|| "given".into())),
+            ("--shards", self.shards.map(|n| n.to_string())),
+            ("--part", self.part.map(|share| share.to_string())),
+        ];
+        let given = self.annealing().into_iter().chain(self.reverse()).chain(self.drawing()).chain(others);
         refuse_given(given.collect::<Vec<_>>().iter(), "none for a classifier")?;
         self.judged((VisibleKind::Bernoulli, net.inputs()), net.classes(), target, |data| {
             Ok(evaluate_classifier(net, data)?)
@@ -437,6 +443,7 @@ impl Eval {
             warnings,
             seconds: began.elapsed().as_secs_f64(),
             threads: rayon::current_num_threads(),
+            shards: (settings.shards > 1).then_some(settings.shards),
             seed: settings.seed,
         };
         Ok(self.kept.judged_by(document.warnings.len(), Report::new(listing.text(), &document)?))

@@ -101,6 +101,12 @@ fn rejects_parts_of_what_cannot_be_divided() {
     assert!(workshop.misused(&quick(&["--shards", "0"])).contains("must be 1 or more"));
     let error = workshop.refuses(&quick(&["--part", "1/4", "--shards", "3", "--out", "p.json"]));
     assert!(error.contains("3, allowed: 4 or more, one for each part"), "{error}");
+    // Errors of classes have no runs.
+    let classify = ["eval", "model.gm", "--data", "digits", "--classify", "--shards", "2"];
+    assert!(workshop.misused(&classify).contains("--shards"));
+    workshop.says(&["finetune", "model.gm", "--data", "digits", "--epochs", "1", "--out", "net", "--quiet"]);
+    let error = workshop.refuses(&["eval", "net", "--data", "digits", "--part", "1/2", "--out", "p.json"]);
+    assert_eq!(error, "--part: 1/2, allowed: none for a classifier");
     assert!(!workshop.path("p.json").exists());
 }
 

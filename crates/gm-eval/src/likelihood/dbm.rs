@@ -8,15 +8,15 @@ use gm_core::{
 };
 use gm_dbm::{Dbm, MeanField, MeanFieldSettings};
 
-use super::gap::{measured, of_annealing, of_weights};
+use super::gap::{of_annealing, of_states, of_weights};
 use super::interval::{bound_with_log_z, estimate, exact, higher};
-use super::log_z::{LogZ, ShardStates, Undirected};
+use super::log_z::{LogZ, Undirected};
 use super::posterior::{tightened, weighted_rows};
 use super::shards::Shards;
 use crate::error::Result;
-use crate::report::{EvalReport, GapReport, ImportanceReport, LowerBound};
+use crate::report::{EvalReport, ImportanceReport, LowerBound};
 use crate::rows::EvalData;
-use crate::settings::{AUTO_LIMIT, EvalSettings, TemperingSettings};
+use crate::settings::{EvalSettings, TemperingSettings};
 
 /// Measures the likelihood of data under a DBM.
 ///
@@ -92,7 +92,16 @@ pub(super) fn measure(
         (true, false) => estimate(value, &log_z),
         _ => bound_with_log_z(&higher(value, importance.std_error, annealed.as_ref()), &log_z),
     };
-    let gap = (!hidden_exact).then(|| gap(dbm, &log_z, states, settings, shards, watch)).transpose()?.flatten();
+    let gap = match hidden_exact {
+        true => None,
+        false => of_states(
+            (settings, dbm.enumerable_units()),
+            shards,
+            (&log_z, states),
+            |count, streams| Ok(dbm.exact_samples(count, streams)?),
+            |states, most, streams| gaps(dbm, states, most, settings, streams, watch),
+        )?,
+    };
     let report = EvalReport::new(ModelKind::Dbm, dbm.layers(), data, mean_log_prob, settings);
     Ok(EvalReport {
         elbo: Some(mean(&bounds)),
@@ -164,41 +173,22 @@ impl Undirected for Annealable<'_> {
     }
 }
 
-/// The gap of the importance-weighted bound on states of the model: on those of parallel tempering, or on exact draws
-/// where log Z is enumerated.
-fn gap(
+/// The gap of the bound on each of the first `most` of these states of the model.
+fn gaps(
     dbm: &Dbm,
-    log_z: &LogZ,
-    mut tempered: ShardStates<Chains>,
+    states: &Chains,
+    most: usize,
     settings: &EvalSettings,
-    shards: &mut Shards<'_>,
+    streams: &Streams,
     watch: Watch<'_>,
-) -> Result<Option<GapReport>> {
-    let exact = log_z.reverse.is_none();
-    if exact && dbm.enumerable_units() > AUTO_LIMIT {
-        return Ok(None);
-    }
-    let how = if exact { "exact" } else { "parallel tempering" };
-    measured(settings, shards, how, |shard, most, streams| {
-        let states = match exact {
-            true => dbm.exact_samples(most, &streams.fork(Purpose::Evaluate, 9))?,
-            false => match tempered.remove(&shard) {
-                Some(states) => states,
-                None => return Ok(vec![]),
-            },
-        };
-        gaps(dbm, &states.select(&(0..states.count().min(most)).collect::<Vec<_>>()), settings, streams, watch)
-    })
-}
-
-/// The gap of the bound on each of these states of the model.
-fn gaps(dbm: &Dbm, states: &Chains, settings: &EvalSettings, streams: &Streams, watch: Watch<'_>) -> Result<Vec<f64>> {
+) -> Result<Vec<f64>> {
+    let states = states.select(&(0..states.count().min(most)).collect::<Vec<_>>());
     let family = streams.fork(Purpose::Evaluate, 7);
     if settings.posterior.runs > 0 {
         let ais = settings.posterior.ais();
         let forward = dbm.log_prob_ais(states.v(), 0.0, &ais, &family, watch)?;
         let back = streams.fork(Purpose::Evaluate, 11);
-        let reverse = dbm.log_prob_reverse_ais(states, 0.0, &ais.schedule, &back, watch)?;
+        let reverse = dbm.log_prob_reverse_ais(&states, 0.0, &ais.schedule, &back, watch)?;
         return Ok(of_annealing(&forward, &reverse));
     }
     let (v, draws) = (states.v(), settings.bound.samples);

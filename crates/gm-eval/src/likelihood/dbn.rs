@@ -10,17 +10,17 @@ use gm_core::{
 use gm_dbn::Dbn;
 use gm_sbn::{BoundSettings, Bounds};
 
-use super::gap::{measured, of_annealing, of_weights};
+use super::gap::{of_annealing, of_states, of_weights};
 use super::interval::{bound_with_log_z, estimate, exact, higher};
-use super::log_z::{LogZ, ShardStates, Undirected};
+use super::log_z::{LogZ, Undirected};
 use super::posterior::tightened;
 use super::rbm::tempered;
 use super::sbn::{bounds_of_rows, importance};
 use super::shards::Shards;
 use crate::error::Result;
-use crate::report::{EvalReport, GapReport, LowerBound};
+use crate::report::{EvalReport, LowerBound};
 use crate::rows::EvalData;
-use crate::settings::{AUTO_LIMIT, EvalSettings, TemperingSettings};
+use crate::settings::{EvalSettings, TemperingSettings};
 
 /// Measures the likelihood of data under a DBN.
 ///
@@ -104,7 +104,16 @@ pub(super) fn measure(
         (true, false) => estimate(value, &log_z),
         _ => bound_with_log_z(&higher(value, std_error, annealed.as_ref()), &log_z),
     };
-    let gap = (!hidden_exact).then(|| gap(dbn, &log_z, states, settings, shards, watch)).transpose()?.flatten();
+    let gap = match hidden_exact {
+        true => None,
+        false => of_states(
+            (settings, dbn.enumerable_units()),
+            shards,
+            (&log_z, states),
+            |count, streams| exact_states(dbn, count, streams),
+            |states, most, streams| gaps(dbn, states, most, settings, streams, watch),
+        )?,
+    };
     let report = EvalReport::new(ModelKind::Dbn, dbn.layers(), data, mean_log_prob, settings);
     Ok(EvalReport {
         elbo: Some(mean(&bounds.elbo)),
@@ -189,33 +198,6 @@ impl Undirected for Annealable<'_> {
         let x = self.dbn.chains_from(rows.clone(), choice)?.into_v();
         Ok(self.dbn.log_partition_raise(&x, &ais.schedule, self.base.as_deref(), runs, watch)?)
     }
-}
-
-/// The gap of the importance-weighted bound on states of the model: on those of parallel tempering, or on exact draws
-/// where log Z is enumerated.
-fn gap(
-    dbn: &Dbn,
-    log_z: &LogZ,
-    mut tempered: ShardStates<States>,
-    settings: &EvalSettings,
-    shards: &mut Shards<'_>,
-    watch: Watch<'_>,
-) -> Result<Option<GapReport>> {
-    let exact = log_z.reverse.is_none();
-    if exact && dbn.enumerable_units() > AUTO_LIMIT {
-        return Ok(None);
-    }
-    let how = if exact { "exact" } else { "parallel tempering" };
-    measured(settings, shards, how, |shard, most, streams| {
-        let states = match exact {
-            true => exact_states(dbn, most, &streams.fork(Purpose::Evaluate, 9))?,
-            false => match tempered.remove(&shard) {
-                Some(states) => states,
-                None => return Ok(vec![]),
-            },
-        };
-        gaps(dbn, &states, most, settings, streams, watch)
-    })
 }
 
 /// Exact draws of all layers.

@@ -1,11 +1,12 @@
 //! The gap between the two sides of log p(v), on rows drawn from the model.
 
-use gm_core::{Streams, Weighted, log_sum_exp};
+use gm_core::{Purpose, Streams, Weighted, log_sum_exp};
 
+use super::log_z::{LogZ, ShardStates};
 use super::shards::Shards;
 use crate::error::Result;
 use crate::report::GapReport;
-use crate::settings::EvalSettings;
+use crate::settings::{AUTO_LIMIT, EvalSettings};
 
 /// The gap on states of the model. `sides` gets a shard, the largest number of its rows, and its streams, and gives the
 /// gap of each row. `None` without rows.
@@ -22,6 +23,29 @@ pub(super) fn measured(
     })?;
     let method = if settings.posterior.runs > 0 { "ais" } else { "importance-weighted" };
     Ok(summary(gaps.concat(), method, states))
+}
+
+/// [`measured`] on the states of parallel tempering, or on exact draws where there are none and few units to enumerate.
+///
+/// `draw` makes so many exact draws. `gaps` gets states and the largest number of their rows, and gives the gap of each row.
+pub(super) fn of_states<S>(
+    (settings, enumerable_units): (&EvalSettings, usize),
+    shards: &mut Shards<'_>,
+    (log_z, mut tempered): (&LogZ, ShardStates<S>),
+    mut draw: impl FnMut(usize, &Streams) -> Result<S>,
+    mut gaps: impl FnMut(&S, usize, &Streams) -> Result<Vec<f64>>,
+) -> Result<Option<GapReport>> {
+    if log_z.reverse.is_some() {
+        return measured(settings, shards, "parallel tempering", |shard, most, streams| {
+            tempered.remove(&shard).map_or(Ok(vec![]), |states| gaps(&states, most, streams))
+        });
+    }
+    if enumerable_units > AUTO_LIMIT {
+        return Ok(None);
+    }
+    measured(settings, shards, "exact", |_, most, streams| {
+        gaps(&draw(most, &streams.fork(Purpose::Evaluate, 9))?, most, streams)
+    })
 }
 
 /// The gap of importance weighting. For each row there are the log of the mean of `samples` weights of draws and the

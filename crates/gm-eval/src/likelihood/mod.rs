@@ -54,12 +54,7 @@ pub use sbn::evaluate_sbn;
 /// # Ok::<(), gm_eval::Error>(())
 /// ```
 pub fn evaluate(model: &Model, data: &EvalData, settings: &EvalSettings, watch: Watch<'_>) -> Result<EvalReport> {
-    match model {
-        Model::Rbm(rbm) => evaluate_rbm(rbm, data, settings, watch),
-        Model::Sbn(sbn) => evaluate_sbn(sbn, data, settings, watch),
-        Model::Dbm(dbm) => evaluate_dbm(dbm, data, settings, watch),
-        Model::Dbn(dbn) => evaluate_dbn(dbn, data, settings, watch),
-    }
+    measure(model, data, settings, &mut settings.all_shards("evaluate")?, watch)
 }
 
 /// [`evaluate`] with the given shards.

@@ -171,5 +171,5 @@ fn rejects_shares_of_what_is_not_divided() {
     assert_eq!(refused(&settings(), 5_000), "evaluate_part: `shards` is 5000, allowed: 1 to 4096");
     let none = EvalSettings { shards: 0, ..settings() };
     let error = evaluate(&model, &data(), &none, &mut unwatched).unwrap_err().to_string();
-    assert_eq!(error, "evaluate_rbm: `shards` is 0, allowed: 1 to 4096");
+    assert_eq!(error, "evaluate: `shards` is 0, allowed: 1 to 4096");
 }
