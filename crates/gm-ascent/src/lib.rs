@@ -23,6 +23,7 @@ mod ranges;
 mod rate;
 mod regularise;
 mod settings;
+mod shards;
 mod state;
 
 pub use ascent::{Ascending, Ascent, Pace, Slope, named};
@@ -33,6 +34,7 @@ pub use ranges::Ranges;
 pub use rate::{Clock, Rate, in_force, warm_up};
 pub use regularise::{Regularise, pull_to_share};
 pub use settings::OptimiserSettings;
+pub use shards::{Exchange, MOST_SHARDS, Team};
 pub use state::{BitsState, ChainsState, LayerState, LearnerState, ParametersState, take};
 
 /// The example of the crate's description runs with the tests.
