@@ -337,6 +337,26 @@ fn rejects_what_units_of_a_kind_cannot_learn() {
     assert!(text.contains("sbn for an rbm of 1 hidden layer and gaussian visible units"), "{text}");
 }
 
+#[test]
+fn oracle_gaussian_units_standardise_by_the_weights_of_rows() {
+    let values = Matrix::from_fn(2, 6, |unit, row| (unit + 1) as f32 * [0.0, 1.0, 5.0, 2.0, -3.0, 4.0][row]);
+    let weights = vec![2.0, 0.0, 1.0, 0.0, 2.0, 1.0];
+    let twice = values.select_columns(&[0, 0, 2, 4, 4, 5]);
+    let of = |values: Matrix, weights: Option<Vec<f32>>| {
+        let plain = Split::new(Values::Numbers(values), None).unwrap();
+        let train = match weights {
+            Some(weights) => plain.clone().with_weights(weights).unwrap(),
+            None => plain.clone(),
+        };
+        let data = Dataset::new("rows", train, plain.clone(), plain).unwrap();
+        let settings =
+            RbmSettings { hidden: 2, visible: Visible::Gaussian, epochs: 1, chains: 10, ..Default::default() };
+        fit(&data, &settings, 1).0.units().standardise().unwrap().clone()
+    };
+    let (weighted, repeated) = (of(values, Some(weights)), of(twice, None));
+    assert_eq!(weighted, repeated);
+}
+
 // ---- Intervals ----
 
 /// A random model with visible units of a kind.
