@@ -25,7 +25,11 @@ const VIEWS: [(&str, &str); 3] = [
         "runs",
         "document.querySelectorAll('.curve').length > 0 && document.querySelectorAll('canvas[aria-label]').length > 1",
     ),
-    ("chapter", "document.querySelectorAll('.curve').length > 5 && document.querySelectorAll('#beliefs b').length > 1"),
+    (
+        "chapter",
+        "document.querySelectorAll('.curve').length > 9 && ['#beliefs b', '#mixing b', '#greedy b'].every((name) => \
+         document.querySelectorAll(name).length > 1)",
+    ),
     ("model", "document.querySelectorAll('.figure b').length > 0 && document.querySelectorAll('section').length > 5"),
 ];
 /// The time within which something has to happen.

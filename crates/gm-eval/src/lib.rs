@@ -39,6 +39,7 @@ mod error;
 mod explaining;
 mod figures;
 mod likelihood;
+mod mixing;
 mod model;
 mod part;
 mod posterior;
@@ -65,6 +66,7 @@ pub use figures::{
     strongest_units, tensor_statistics, unit_statistics, weights_to_visible,
 };
 pub use likelihood::{evaluate, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm, evaluate_sbn};
+pub use mixing::{Mixing, mixing};
 pub use model::{Model, convert_model};
 pub use part::{EvalPart, evaluate_part, merge_parts};
 pub use posterior::{Posterior, PosteriorMethod, PosteriorSettings, posterior_means};

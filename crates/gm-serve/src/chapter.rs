@@ -1,11 +1,13 @@
-//! The chapter's exhibits on small models, enumerated exactly: explaining away, the complementary prior, and the two sides
-//! of an interval.
+//! The chapter's exhibits on small models, enumerated exactly: explaining away, block Gibbs sampling, the complementary prior,
+//! greedy learning, and the two sides of an interval.
 
-use gm_core::{AisSettings, BitMatrix, Matrix, Schedule, Stack, Streams, Vector, Watch};
+use gm_core::{AisSettings, Batch, BitMatrix, Matrix, Progress, Schedule, Stack, Streams, Vector, Watch, mean};
+use gm_data::{Binarise, Dataset};
 use gm_dbn::Dbn;
-use gm_eval::{EvalData, EvalSettings, Exact, TemperingSettings, evaluate_rbm};
+use gm_eval::{EvalData, EvalSettings, Exact, Mixing, TemperingSettings, evaluate_rbm, mixing};
 use gm_rbm::Rbm;
 use gm_sbn::Sbn;
+use gm_train::{Clock, DbnLearner, DbnSettings, Learner, RbmSettings};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Answer, Refusal};
@@ -63,6 +65,79 @@ pub(crate) fn alarm(known: Alarm) -> Answer<Beliefs> {
     let (means, correlation) = (found.means(), found.correlation(0, 1));
     let correlation = if known.quaked.is_some() || !correlation.is_finite() { 0.0 } else { correlation };
     Ok(Beliefs { burglary: means[0], earthquake: means[1], correlation })
+}
+
+/// How strong the weights of a machine are.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Strength {
+    scale: f32,
+}
+
+/// Block Gibbs sampling against single units: the distance of either from an RBM of 6 and 4 units, after each sweep.
+///
+/// # Errors
+///
+/// A refusal of a scale outside 0 to 4.
+pub(crate) fn gibbs(Strength { scale }: Strength) -> Answer<Mixing> {
+    if !(0.0..=4.0).contains(&scale) {
+        return Err(Refusal::unfit(format!("the scale is {scale}, allowed: 0 to 4")));
+    }
+    // Two hidden units prefer the left half to be on, and two the right half.
+    let weights = Matrix::from_fn(6, 4, |i, j| if (i < 3) == (j < 2) { scale } else { -scale });
+    let stack = Stack::new(vec![weights], vec![Vector::zeros(6), Vector::zeros(4)]).map_err(Refusal::unfit)?;
+    let rbm = Rbm::from_stack(stack).map_err(Refusal::unfit)?;
+    mixing(&rbm, 30).map_err(Refusal::unfit)
+}
+
+/// A network on the way: after so many updates it has so many hidden layers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Learnt {
+    update: u64,
+    layers: usize,
+    /// The mean of ln p over the rows.
+    log_prob: f64,
+    /// The mean of the bound, whose distance from it is what the recognition net misses.
+    bound: f64,
+}
+
+/// Updates of each layer of the network that grows, and of one look to the next.
+const UPDATES: u64 = 600;
+const LOOK: u64 = 50;
+
+/// Greedy learning: a network of three hidden layers learns bars and stripes of 3 by 3 pixels, layer by layer.
+///
+/// # Errors
+///
+/// A refusal if it takes too long.
+pub(crate) fn greedy(watch: Watch<'_>) -> Answer<Vec<Learnt>> {
+    let bars = Dataset::builtin("bars-and-stripes:3").map_err(Refusal::unfit)?;
+    let rows = bars.train.to_bits(Binarise::None).map_err(Refusal::unfit)?;
+    let (streams, batch) = (Streams::new(1), Batch::from(rows.clone()));
+    let settings = DbnSettings {
+        // A layer of as many units as the one before the last begins with its transposed weights.
+        hidden: vec![4, 9, 4],
+        epochs: vec![UPDATES],
+        learning_rate: vec![0.4],
+        layer: RbmSettings { batch_size: 16, chains: 100, init_scale: 0.1, ..DbnSettings::default().layer },
+        ..DbnSettings::default()
+    };
+    let mut learner = DbnLearner::new(&bars.train.unit_means(), &settings, &streams).map_err(Refusal::unfit)?;
+    let (total, mut found) = (3 * UPDATES, vec![]);
+    for step in 0..total {
+        learner.step(&batch, &Clock { step, total, per_epoch: 1 }, &streams).map_err(Refusal::unfit)?;
+        if (step + 1) % LOOK == 0 {
+            let (dbn, update) = (learner.dbn(), step + 1);
+            let log_z = dbn.log_partition().map_err(Refusal::unfit)?;
+            let log_prob = mean(&dbn.log_prob(&rows, log_z).map_err(Refusal::unfit)?);
+            let bound = mean(&dbn.exact_bound(&rows, log_z, 1).map_err(Refusal::unfit)?);
+            found.push(Learnt { update, layers: dbn.depth(), log_prob, bound });
+            if watch(Progress { done: update as usize, total: total as usize }).is_break() {
+                return Err(Refusal::unfit(gm_core::Error::Interrupted { op: "greedy learning" }));
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// A network whose upper weights are a multiple of the tied ones.
@@ -157,6 +232,28 @@ mod tests {
         let silent = alarm(Alarm { rings: None, ..known }).unwrap();
         assert!((silent.burglary - 0.2).abs() < 1e-6 && silent.correlation.abs() < 1e-6, "{silent:?}");
         assert_eq!(alarm(Alarm { burglary: 1.5, ..known }).unwrap_err().text, "a probability is 1.5, allowed: 0 to 1");
+    }
+
+    #[test]
+    fn law_strong_weights_slow_chains_down_and_single_units_more() {
+        let at = |scale: f32| gibbs(Strength { scale }).unwrap();
+        let (weak, strong) = (at(0.2), at(1.0));
+        assert!(weak.block[3] < strong.block[3] && strong.block[3] < strong.single[3], "{weak:?} {strong:?}");
+        assert!(at(0.0).block[1] < 1e-12);
+        assert_eq!(gibbs(Strength { scale: 5.0 }).unwrap_err().text, "the scale is 5, allowed: 0 to 4");
+        assert!(gibbs(Strength { scale: f32::NAN }).is_err());
+    }
+
+    #[test]
+    fn law_greedy_learning_raises_the_bound_which_never_exceeds_ln_p() {
+        let found = greedy(&mut unwatched).unwrap();
+        assert!(found.iter().all(|learnt| learnt.bound <= learnt.log_prob + 1e-6), "{found:?}");
+        let last = |layers: usize| *found.iter().rfind(|learnt| learnt.layers == layers).unwrap();
+        // One layer is a machine, whose posterior the recognition net knows.
+        assert!((last(1).bound - last(1).log_prob).abs() < 1e-5);
+        assert!(last(2).bound > last(1).bound && last(3).bound > last(1).bound, "{found:?}");
+        let mut stop = |_| std::ops::ControlFlow::Break(());
+        assert!(greedy(&mut stop).unwrap_err().text.contains("stopped on request"));
     }
 
     #[test]

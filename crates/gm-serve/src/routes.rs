@@ -6,11 +6,12 @@ use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use gm_eval::Mixing;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::chains::{Drive, Driven};
-use crate::chapter::{self, Alarm, Beliefs, Interval, Tied};
+use crate::chapter::{self, Alarm, Beliefs, Interval, Learnt, Strength, Tied};
 use crate::error::{Answer, Refusal};
 use crate::look::{Drawn, Look};
 use crate::models::{self, Fantasies, Loaded, LogZ, Unit, Wish};
@@ -28,7 +29,9 @@ pub(crate) fn all(desk: Arc<Desk>) -> Router {
         .route("/api/runs/{id}/moments/{key}", get(moment))
         .route("/api/live", get(live::changes))
         .route("/api/chapter/alarm", post(alarm))
+        .route("/api/chapter/gibbs", post(gibbs))
         .route("/api/chapter/prior", get(prior))
+        .route("/api/chapter/greedy", get(greedy))
         .route("/api/chapter/interval", get(interval))
         .route("/api/models", get(listed))
         .route("/api/models/{id}", get(model))
@@ -96,6 +99,14 @@ async fn moment(State(desk): AtDesk, Path((id, key)): Path<(usize, String)>) -> 
 
 async fn alarm(State(desk): AtDesk, Json(known): Json<Alarm>) -> Answer<Json<Beliefs>> {
     desk.compute(move |_, _| chapter::alarm(known).map(Json)).await
+}
+
+async fn gibbs(State(desk): AtDesk, Json(strength): Json<Strength>) -> Answer<Json<Mixing>> {
+    desk.compute(move |_, _| chapter::gibbs(strength).map(Json)).await
+}
+
+async fn greedy(State(desk): AtDesk) -> Answer<Json<Vec<Learnt>>> {
+    desk.compute(|_, watch| chapter::greedy(watch).map(Json)).await
 }
 
 async fn prior(State(desk): AtDesk) -> Answer<Json<Vec<Tied>>> {

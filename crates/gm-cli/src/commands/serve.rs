@@ -15,7 +15,7 @@ use crate::output::{Report, shown};
 ///
 /// The page shows the runs of a folder side by side, with their curves, filters and fantasies, while they train as well
 /// as afterwards. It also lets you draw on a model and see its posterior, its completion and its Gibbs chains, and has
-/// three exhibits on small models.
+/// five exhibits on small models.
 ///
 /// The address is printed on standard output. It works on this computer alone and holds a secret: whoever has the
 /// address may look. Ctrl-C ends the server.

@@ -5,7 +5,7 @@ import { ask, element, labelled, short, trying } from "./dom.js";
 
 /** Opens the view. */
 export async function openChapter(main) {
-  for (const exhibit of [alarm(), prior(), interval()]) main.append(exhibit);
+  for (const exhibit of [alarm(), gibbs(), prior(), greedy(), interval()]) main.append(exhibit);
 }
 
 /** A section with its words, formula, controls and code. */
@@ -50,6 +50,26 @@ function alarm() {
     "let sbn = Sbn::new(stack, None)?;             // one visible unit, two hidden ones\nlet posterior = sbn.posterior(&alarm, 0)?;    // exact, by enumeration\nlet (means, together) = (posterior.means(), posterior.correlation(0, 1));");
 }
 
+function gibbs() {
+  const told = element("p", { id: "mixing", class: "figure", "aria-live": "polite" });
+  const curves = chart(() => "Distance from the model against the number of sweeps");
+  const scale = slider("Size of the weights", { min: 0, max: 2, step: 0.1, value: 0.6 }, () => show());
+  function show() {
+    return trying(async () => {
+      const found = await ask("/api/chapter/gibbs", { scale: Number(scale.input.value) });
+      const curve = (name, colour, distances) => ({ name, colour, points: distances.map((distance, sweeps) => [sweeps, round(distance)]) });
+      told.replaceChildren("after 10 sweeps: block ", element("b", {}, found.block[10].toFixed(4)), ", single units ", element("b", {}, found.single[10].toFixed(4)), ", 0 would be the model itself");
+      curves.redraw([curve("block Gibbs: a layer at once", 0, found.block), curve("single units, chosen at random", 1, found.single)], { x: "sweeps", y: "distance" });
+    });
+  }
+  show();
+  return exhibit("Block Gibbs sampling",
+    "Given the hidden units of an RBM the visible ones are independent, and the other way round. So a whole layer is drawn at once. With as many draws, units that are drawn one at a time forget their start more slowly; and strong weights slow both down, because half of the states are far from the other half.",
+    "h ~ p(h | v), v ~ p(v | h)   against   x_i ~ p(x_i | all others)",
+    [element("div", { class: "controls" }, scale.field), told, curves.element],
+    "let found = mixing(&rbm, 30)?;   // exact distributions over all 1024 states, from the state of zeros\nprintln!(\"{} {}\", found.block[10], found.single[10]);");
+}
+
 /** A figure without the last digits, in which only rounding speaks. */
 function round(value) {
   return Math.round(value * 1e6) / 1e6;
@@ -74,6 +94,24 @@ function prior() {
     "p(v, h) = p(v | h; W) p(h; W′),  tied: W′ = Wᵀ",
     [element("div", { class: "controls" }, scale.field), told, element("div", { class: "pair" }, nats.element, together.element)],
     "let mut dbn = Dbn::unroll(&rbm, 2)?;\ndbn.stack_mut().update_weights(1, |weights| *weights *= scale);\nlet log_z = dbn.log_partition()?;\nlet (log_p, bound) = (dbn.log_prob(&v, log_z)?[0], dbn.exact_bound(&v, log_z, 1)?[0]);\nlet together = dbn.posterior(&v, 0)?.correlation(0, 1);");
+}
+
+function greedy() {
+  const told = element("p", { id: "greedy", class: "figure", "aria-live": "polite" });
+  const curves = chart(() => "ln p and its bound against the number of updates");
+  trying(async () => {
+    const found = await ask("/api/chapter/greedy");
+    const last = (layers) => found.findLast((one) => one.layers === layers);
+    const boundaries = [1, 2].map((layers) => last(layers).update);
+    const curve = (name, colour, field) => ({ name, colour, boundaries, points: found.map((one) => [one.update, round(one[field])]) });
+    told.replaceChildren(...[1, 2, 3].flatMap((layers) => [`${layers > 1 ? "; " : ""}${layers} layer${layers > 1 ? "s" : ""}: ln p `, element("b", {}, last(layers).log_prob.toFixed(3)), ", bound ", element("b", {}, last(layers).bound.toFixed(3))]));
+    curves.redraw([curve("ln p(v), exact", 0, "log_prob"), curve("bound, exact", 1, "bound")], { x: "updates", y: "nats a row" });
+  });
+  return exhibit("Greedy learning",
+    "A network learns bars and stripes of 3 by 3 pixels layer by layer: each new RBM begins with the transposed weights of the one below, so that nothing is lost, and learns the states of its hidden units, whose weights are kept. What it gains for their prior raises the bound; ln p itself need not rise as fast.",
+    "ln p(v) ≥ E_q[ln p(v | h)] + E_q[ln p(h)] + H(q),  where p(h) is what the next layer learns",
+    [told, curves.element],
+    "let mut learner = DbnLearner::new(&means, &DbnSettings { hidden: vec![4, 9, 4], ..Default::default() }, &streams)?;\nlearner.step(&rows, &clock, &streams)?;\nlet (dbn, log_z) = (learner.dbn(), learner.dbn().log_partition()?);\nlet (log_p, bound) = (dbn.log_prob(&v, log_z)?, dbn.exact_bound(&v, log_z, 1)?);");
 }
 
 function interval() {
