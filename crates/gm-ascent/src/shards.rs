@@ -367,7 +367,9 @@ mod tests {
 
     /// Numbers of very different sizes, whose sum depends on the order.
     fn numbers(shard: usize, length: usize) -> Vec<f32> {
-        (0..length).map(|i| ((shard * 31 + i * 17) as f32 * 0.37).sin() * 10.0_f32.powi((i + shard) as i32 % 7)).collect()
+        (0..length)
+            .map(|i| ((shard * 31 + i * 17) as f32 * 0.37).sin() * 10.0_f32.powi((i + shard) as i32 % 7))
+            .collect()
     }
 
     /// The sum by the definition of the tree.
@@ -413,9 +415,8 @@ mod tests {
             }
         }
         // A test of the test: the order does matter for these numbers.
-        let straight = (1..8).fold(numbers(0, 100), |sum, shard| {
-            sum.iter().zip(numbers(shard, 100)).map(|(sum, x)| sum + x).collect()
-        });
+        let straight = (1..8)
+            .fold(numbers(0, 100), |sum, shard| sum.iter().zip(numbers(shard, 100)).map(|(sum, x)| sum + x).collect());
         assert_ne!(straight, tree(0..8, 100));
     }
 
