@@ -16,8 +16,8 @@ use crate::{INTERRUPTED, Program, SUCCESS, USAGE, status};
 /// The commands whose work several processes share.
 const SHARED: [&str; 2] = ["train", "eval"];
 
-/// The time that the first process has to tell what is wrong for all of them.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The time that the first process has to tell what is wrong for all of them, and the launcher to end the others.
+const PAUSE: Duration = Duration::from_secs(3);
 
 /// Runs the program `dgm-mpi` as one of several processes and returns its exit status: 0 after its work, 1 for a failure,
 /// 2 for wrong usage, and 130 after an interruption.
@@ -118,7 +118,7 @@ pub(crate) fn gathered(exchange: &dyn Exchange, bytes: Option<&[u8]>) -> Result<
     } else {
         exchange.swap(0, &[0.0], &mut interrupted).map_err(lost)?;
     }
-    if interrupted[0] > 0.0 { Err(gm_core::Error::Interrupted { op: "dgm-mpi" }.into()) } else { Ok(all) }
+    if interrupted[0] > 0.0 { Err(gm_core::Error::Interrupted { op: "eval" }.into()) } else { Ok(all) }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 #[cfg(feature = "mpi")]
 mod job;
-#[cfg(feature = "mpi")]
+#[cfg(any(feature = "mpi", test))]
 mod pieces;
 
 #[cfg(feature = "mpi")]
