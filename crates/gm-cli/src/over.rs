@@ -8,13 +8,14 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory};
 use gm_ascent::Exchange;
+use gm_eval::Share;
 
 use crate::console::{self, Interrupt, Verbosity};
 use crate::error::{Error, Result};
 use crate::{INTERRUPTED, Program, SUCCESS, USAGE, status};
 
 /// The commands whose work several processes share.
-const SHARED: [&str; 2] = ["train", "eval"];
+const SHARED: [&str; 3] = ["train", "eval", "sample"];
 
 /// The time that the first process has to tell what is wrong for all of them, and the launcher to end the others.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -68,9 +69,9 @@ fn command() -> Command {
     let shared = all.get_subcommands().filter(|command| SHARED.contains(&command.get_name())).cloned();
     Command::new("dgm-mpi")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Trains and measures a deep generative model of binary data with all processes of an MPI job")
+        .about("Trains, measures and samples a deep generative model with all processes of an MPI job")
         .long_about(
-            "Trains and measures a deep generative model of binary data with all processes of an MPI job\n\n\
+            "Trains, measures and samples a deep generative model with all processes of an MPI job\n\n\
              Options are those of dgm. The number of shards decides the bits of a result; the numbers of processes and threads \
              do not. The first process prints and writes. The exit status is 0 on success, 1 on failure, 2 for wrong usage, and \
              130 after SIGINT, SIGTERM or SIGUSR1; an interrupted training run has written a checkpoint and can be resumed with \
@@ -79,7 +80,8 @@ fn command() -> Command {
         .after_help(
             "Examples:\n  mpirun -n 4 dgm-mpi train rbm --data digits --shards 4\n  \
              mpirun -n 2 dgm-mpi train --resume runs/rbm-digits\n  \
-             mpirun -n 4 dgm-mpi eval runs/rbm-digits/model.gm --data digits",
+             mpirun -n 4 dgm-mpi eval runs/rbm-digits/model.gm --data digits\n  \
+             mpirun -n 4 dgm-mpi sample runs/rbm-digits/model.gm -n 1000 --out samples.npy",
         )
         .max_term_width(110)
         .subcommand_required(true)
@@ -96,14 +98,19 @@ fn known(error: clap::Error, shared: &mut Command) -> clap::Error {
     };
     match Program::command().find_subcommand(word) {
         Some(_) => {
-            let text = format!("dgm-mpi has {}; use dgm for {word}", SHARED.join(" and "));
+            let text = format!("dgm-mpi has {}, {} and {}; use dgm for {word}", SHARED[0], SHARED[1], SHARED[2]);
             shared.error(ErrorKind::InvalidSubcommand, text)
         }
         None => error,
     }
 }
 
-/// The bytes of every process in order at the first one, and nothing elsewhere. A process without bytes was interrupted,
+/// The part of the shards that a process has.
+pub(crate) fn share_of(exchange: &dyn Exchange) -> Share {
+    Share { part: exchange.rank() + 1, of: exchange.ranks() }
+}
+
+/// The bytes of every process in order at the first one, and nothing elsewhere. A process that gives none was interrupted,
 /// and then all of them are.
 ///
 /// # Errors
@@ -111,15 +118,26 @@ fn known(error: clap::Error, shared: &mut Command) -> clap::Error {
 /// [`Error::Lost`] when processes lose each other, and the error of an interruption.
 pub(crate) fn gathered(exchange: &dyn Exchange, bytes: Option<&[u8]>) -> Result<Vec<Vec<u8>>> {
     let lost = |source| Error::Lost { source };
-    let all = exchange.gather(bytes.unwrap_or_default()).map_err(lost)?;
+    // The first byte tells that there are bytes.
+    let message = bytes.map(|bytes| [&[GIVEN], bytes].concat()).unwrap_or_default();
+    let mut all = exchange.gather(&message).map_err(lost)?;
     let mut interrupted = [f32::from(u8::from(all.iter().any(Vec::is_empty)))];
     if exchange.rank() == 0 {
         (1..exchange.ranks()).try_for_each(|rank| exchange.swap(rank, &interrupted, &mut [0.0])).map_err(lost)?;
     } else {
         exchange.swap(0, &[0.0], &mut interrupted).map_err(lost)?;
     }
-    if interrupted[0] > 0.0 { Err(gm_core::Error::Interrupted { op: "eval" }.into()) } else { Ok(all) }
+    if interrupted[0] > 0.0 {
+        return Err(gm_core::Error::Interrupted { op: "dgm-mpi" }.into());
+    }
+    for bytes in &mut all {
+        bytes.remove(0);
+    }
+    Ok(all)
 }
+
+/// The byte before the bytes of a process that was not interrupted.
+const GIVEN: u8 = 1;
 
 #[cfg(test)]
 mod tests {
@@ -169,10 +187,10 @@ mod tests {
 
     #[test]
     fn table_an_interruption_of_one_process_is_told_to_all() {
-        let first = Script::new(0, &["a", "b", "c"], 0.0);
-        assert_eq!(gathered(&first, Some(b"a")).unwrap().concat(), b"abc");
+        let first = Script::new(0, &["\u{1}a", "\u{1}", "\u{1}cc"], 0.0);
+        assert_eq!(gathered(&first, Some(b"a")).unwrap(), [&b"a"[..], b"", b"cc"]);
         assert_eq!(*first.sent.lock().unwrap(), [(1, 0.0), (2, 0.0)]);
-        let first = Script::new(0, &["a", "", "c"], 0.0);
+        let first = Script::new(0, &["\u{1}a", "", "\u{1}c"], 0.0);
         assert!(gathered(&first, Some(b"a")).unwrap_err().is_interruption());
         assert_eq!(*first.sent.lock().unwrap(), [(1, 1.0), (2, 1.0)]);
         assert!(gathered(&Script::new(2, &[], 0.0), Some(b"c")).unwrap().is_empty());
@@ -187,7 +205,9 @@ mod tests {
             let error = Program::parse(&mut shared, &words).unwrap_err();
             known(error, &mut shared).to_string()
         };
-        assert!(text(&["dgm-mpi", "inspect", "a.gm"]).contains("dgm-mpi has train and eval; use dgm for inspect"));
+        assert!(
+            text(&["dgm-mpi", "inspect", "a.gm"]).contains("dgm-mpi has train, eval and sample; use dgm for inspect")
+        );
         assert!(text(&["dgm-mpi", "walk"]).contains("unrecognized subcommand 'walk'"));
         assert!(text(&["dgm-mpi", "eval"]).contains("<MODEL>"));
         assert!(text(&["dgm-mpi", "--version"]).starts_with("dgm-mpi 0."));

@@ -1,12 +1,12 @@
 //! An evaluation that several processes share.
 
 use gm_ascent::Exchange;
-use gm_eval::{EvalData, EvalPart, EvalReport, EvalSettings, Model, Share, evaluate_part, merge_parts};
+use gm_eval::{EvalData, EvalPart, EvalReport, EvalSettings, Model, evaluate_part, merge_parts};
 
 use super::label;
 use crate::console::{shown, watched};
 use crate::error::{Error, Result};
-use crate::over::gathered;
+use crate::over::{gathered, share_of};
 
 /// An evaluation of which every process measures its part. The report is that of the first process.
 pub(super) fn divided(
@@ -15,7 +15,7 @@ pub(super) fn divided(
     settings: &EvalSettings,
     processes: &dyn Exchange,
 ) -> Result<Option<EvalReport>> {
-    let share = Share { part: processes.rank() + 1, of: processes.ranks() };
+    let share = share_of(processes);
     let part = watched(label(model), |watch| Ok(evaluate_part(model, data, settings, share, watch)?));
     let part = match part {
         Ok(part) => Some(serde_json::to_vec(&part).map_err(Error::content("part"))?),
