@@ -128,7 +128,7 @@ pub(crate) fn gathered(exchange: &dyn Exchange, bytes: Option<&[u8]>) -> Result<
         exchange.swap(0, &[0.0], &mut interrupted).map_err(lost)?;
     }
     if interrupted[0] > 0.0 {
-        return Err(gm_core::Error::Interrupted { op: "dgm-mpi" }.into());
+        return Err(gm_core::Error::Interrupted { op: "the job" }.into());
     }
     for bytes in &mut all {
         bytes.remove(0);
