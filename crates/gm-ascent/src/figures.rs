@@ -54,6 +54,12 @@ impl Figures {
         self.0.iter().map(|(name, value)| (&**name, *value))
     }
 
+    /// The same names with other numbers, in order.
+    pub(crate) fn with_values(mut self, values: impl IntoIterator<Item = f64>) -> Self {
+        self.0.iter_mut().zip(values).for_each(|((_, old), new)| *old = new);
+        self
+    }
+
     /// Adds all names and numbers of others.
     pub fn extend(&mut self, other: &Self) {
         self.0.extend_from_slice(&other.0);

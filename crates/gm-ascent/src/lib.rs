@@ -25,6 +25,7 @@ mod regularise;
 mod settings;
 mod shards;
 mod state;
+mod threads;
 
 pub use ascent::{Ascending, Ascent, Pace, Slope, named};
 pub use figures::Figures;
@@ -34,8 +35,9 @@ pub use ranges::Ranges;
 pub use rate::{Clock, Rate, in_force, warm_up};
 pub use regularise::{Regularise, pull_to_share};
 pub use settings::OptimiserSettings;
-pub use shards::{Exchange, MOST_SHARDS, Team};
+pub use shards::{Exchange, Found, MOST_SHARDS, Team};
 pub use state::{BitsState, ChainsState, LayerState, LearnerState, ParametersState, take};
+pub use threads::threads;
 
 /// The example of the crate's description runs with the tests.
 #[cfg(doctest)]

@@ -3,13 +3,16 @@
 //! The number of shards belongs to a run and changes its bits. How many processes hold the shards, and how many threads each
 //! has, changes nothing: the sum of two halves of the tree is the same wherever the halves were computed.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use gm_core::{Error, FileError, Purpose, Result, Streams};
+use gm_core::{Batch, Error, FileError, Purpose, Result, Streams};
 use rayon::prelude::*;
+
+use crate::figures::Figures;
 
 /// The most shards of a run.
 pub const MOST_SHARDS: usize = 1024;
@@ -24,30 +27,17 @@ const CHUNK: usize = 1 << 14;
 /// # Examples
 ///
 /// ```
-/// use std::io::Result;
+/// use gm_ascent::threads;
 ///
-/// use gm_ascent::Exchange;
-///
-/// /// A process that is alone.
-/// #[derive(Debug)]
-/// struct Alone;
-///
-/// impl Exchange for Alone {
-///     fn rank(&self) -> usize {
-///         0
-///     }
-///     fn ranks(&self) -> usize {
-///         1
-///     }
-///     fn swap(&self, _: usize, _: &[f32], _: &mut [f32]) -> Result<()> {
-///         Ok(())
-///     }
-///     fn gather(&self, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
-///         Ok(vec![bytes.to_vec()])
-///     }
-/// }
-/// assert_eq!(gm_ascent::Team::over(4, std::sync::Arc::new(Alone))?.own(), 0..4);
-/// # Ok::<(), gm_core::Error>(())
+/// let mut processes = threads(2);
+/// let (one, other) = (processes.remove(0), processes.remove(0));
+/// let (mut here, mut there) = ([0.0; 2], [0.0; 2]);
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| other.swap(0, &[1.0, 2.0], &mut there));
+///     one.swap(1, &[3.0, 4.0], &mut here)
+/// })?;
+/// assert_eq!((here, there), ([1.0, 2.0], [3.0, 4.0]));
+/// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait Exchange: fmt::Debug + Send + Sync {
     /// The number of this process, from 0 on.
@@ -99,6 +89,19 @@ impl Default for Team {
     fn default() -> Self {
         Self { shards: 1, exchange: None }
     }
+}
+
+/// What a shard has found in its rows of a batch.
+#[derive(Debug, Default)]
+pub struct Found<'a> {
+    /// Means over its rows, such as gradients.
+    pub means: Vec<&'a mut [f32]>,
+    /// Means over its rows in which each row counts by its weight.
+    pub weighted: Vec<&'a mut [f32]>,
+    /// The mean weight of its rows.
+    pub weight: f32,
+    /// Figures of the update.
+    pub figures: Figures,
 }
 
 /// Teams are equal that have equal shards, processes and places among them.
@@ -175,10 +178,31 @@ impl Team {
         shard * rows / self.shards..(shard + 1) * rows / self.shards
     }
 
-    /// The share of a shard in a batch of `rows`.
-    #[must_use]
-    pub fn share(&self, shard: usize, rows: usize) -> f32 {
-        self.rows(shard, rows).len() as f32 / rows.max(1) as f32
+    /// The rows of each shard of this process; those of a single shard are not copied.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] for a batch of fewer rows than there are shards.
+    pub fn parts<'a>(&self, batch: &'a Batch) -> Result<Vec<Cow<'a, Batch>>> {
+        if self.shards == 1 {
+            return Ok(vec![Cow::Borrowed(batch)]);
+        }
+        self.check_rows(batch.samples())?;
+        let of = |shard| Cow::Owned(batch.select(&self.rows(shard, batch.samples()).collect::<Vec<_>>()));
+        Ok(self.own().map(of).collect())
+    }
+
+    /// Refuses batches of so few rows that a shard would have none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] for fewer rows than there are shards.
+    pub fn check_rows(&self, rows: usize) -> Result<()> {
+        if self.shards == 1 || rows >= self.shards {
+            return Ok(());
+        }
+        let (value, allowed) = (format!("{rows} for {} shards", self.shards), "at least a row for each shard");
+        Err(Error::Param { op: "training", arg: "rows of a batch", value, allowed })
     }
 
     /// The random streams of a shard. A single shard has those of the run.
@@ -200,6 +224,59 @@ impl Team {
                 Err(Error::Param { op: "training", arg, value, allowed: "a multiple of the shards" })
             }
         }
+    }
+
+    /// The means over a batch of `rows`, given what each shard of this process has found in its own rows, in order. The tensors
+    /// of the first shard become those of the batch, the same bits in every process; those of the others are spoilt. Of figures
+    /// it returns the mean over shards.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_up`](Self::add_up).
+    ///
+    /// # Panics
+    ///
+    /// As [`add_up`](Self::add_up).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_ascent::{Figures, Found, Team};
+    ///
+    /// // Three rows, of which the first shard has one.
+    /// let (mut one, mut two) = ([6.0], [3.0]);
+    /// let found = |mean| Found { means: vec![mean], weight: 1.0, figures: Figures::new([("flips", 0.5)]), ..Found::default() };
+    /// let figures = Team::new(2)?.join(3, vec![found(&mut one[..]), found(&mut two[..])])?;
+    /// assert_eq!((one, figures.get("flips")), ([4.0], Some(0.5)));
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn join(&self, rows: usize, mut found: Vec<Found<'_>>) -> Result<Figures> {
+        if self.shards == 1 {
+            return Ok(found.swap_remove(0).figures);
+        }
+        let weight_of = |shard: usize, weight: f32| self.rows(shard, rows).len() as f32 / rows.max(1) as f32 * weight;
+        // After the tensors: the weight of the shard, then its figures.
+        let mut numbers: Vec<Vec<f32>> = vec![];
+        for (shard, found) in self.own().zip(&mut found) {
+            let (share, weight) = (weight_of(shard, 1.0), weight_of(shard, found.weight));
+            found.means.iter_mut().for_each(|tensor| scale(tensor, share));
+            found.weighted.iter_mut().for_each(|tensor| scale(tensor, weight));
+            let figures = found.figures.iter().map(|(_, value)| value as f32 / self.shards as f32);
+            numbers.push(std::iter::once(weight).chain(figures).collect());
+        }
+        let figures = std::mem::take(&mut found[0].figures);
+        let means = found[0].means.len();
+        let all = found.into_iter().zip(&mut numbers);
+        let mut parts: Vec<Vec<&mut [f32]>> = all
+            .map(|(Found { means, weighted, .. }, numbers)| {
+                means.into_iter().chain(weighted).chain([numbers.as_mut_slice()]).collect()
+            })
+            .collect();
+        self.add_up(&mut parts)?;
+        let mut sums = parts.swap_remove(0).split_off(means);
+        let total = sums.pop().map_or(vec![], |numbers| numbers.to_vec());
+        sums.iter_mut().for_each(|tensor| scale(tensor, 1.0 / total[0].max(f32::MIN_POSITIVE)));
+        Ok(figures.with_values(total[1..].iter().map(|&value| f64::from(value))))
     }
 
     /// Adds the tensors of all shards, given those of this process in order. The first shard's tensors become the sums, the
@@ -272,6 +349,10 @@ fn lost(error: io::Error) -> Error {
     FileError::Io(error).into()
 }
 
+fn scale(tensor: &mut [f32], by: f32) {
+    tensor.iter_mut().for_each(|x| *x *= by);
+}
+
 /// Adds `right` to `left`.
 fn add(left: &mut [f32], right: &[f32]) {
     assert_eq!(left.len(), right.len(), "tensors of equal shape");
@@ -311,59 +392,10 @@ fn sum_over(exchange: &dyn Exchange, values: &mut [f32]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-    use std::sync::mpsc::{Receiver, Sender, channel};
     use std::thread;
 
     use super::*;
-
-    /// A process among threads: a channel to and from each of them.
-    #[derive(Debug)]
-    struct Threads {
-        rank: usize,
-        to: Vec<Sender<Vec<u8>>>,
-        from: Vec<Mutex<Receiver<Vec<u8>>>>,
-    }
-
-    fn threads(ranks: usize) -> Vec<Threads> {
-        let mut to: Vec<Vec<Sender<Vec<u8>>>> = (0..ranks).map(|_| vec![]).collect();
-        let mut from: Vec<Vec<Mutex<Receiver<Vec<u8>>>>> = (0..ranks).map(|_| vec![]).collect();
-        for sender in &mut to {
-            for receiver in &mut from {
-                let (send, receive) = channel();
-                sender.push(send);
-                receiver.push(Mutex::new(receive));
-            }
-        }
-        to.into_iter().zip(from).enumerate().map(|(rank, (to, from))| Threads { rank, to, from }).collect()
-    }
-
-    impl Exchange for Threads {
-        fn rank(&self) -> usize {
-            self.rank
-        }
-
-        fn ranks(&self) -> usize {
-            self.to.len()
-        }
-
-        fn swap(&self, with: usize, out: &[f32], into: &mut [f32]) -> io::Result<()> {
-            let bytes = out.iter().flat_map(|x| x.to_le_bytes()).collect();
-            self.to[with].send(bytes).map_err(io::Error::other)?;
-            let bytes = self.from[with].lock().unwrap().recv().map_err(io::Error::other)?;
-            assert_eq!(bytes.len(), 4 * into.len());
-            into.iter_mut().zip(bytes.chunks_exact(4)).for_each(|(x, bytes)| {
-                *x = f32::from_le_bytes(bytes.try_into().unwrap());
-            });
-            Ok(())
-        }
-
-        fn gather(&self, bytes: &[u8]) -> io::Result<Vec<Vec<u8>>> {
-            self.to[0].send(bytes.to_vec()).map_err(io::Error::other)?;
-            let of = |receiver: &Mutex<Receiver<Vec<u8>>>| receiver.lock().unwrap().recv().map_err(io::Error::other);
-            if self.rank == 0 { self.from.iter().map(of).collect() } else { Ok(vec![]) }
-        }
-    }
+    use crate::threads::threads;
 
     /// Numbers of very different sizes, whose sum depends on the order.
     fn numbers(shard: usize, length: usize) -> Vec<f32> {
@@ -385,9 +417,9 @@ mod tests {
     /// What each process has after its shards were added up: two tensors in a row.
     fn sums(shards: usize, ranks: usize, length: usize) -> Vec<Vec<f32>> {
         thread::scope(|scope| {
-            let work = |exchange: Threads| {
+            let work = |exchange: Arc<dyn Exchange>| {
                 scope.spawn(move || {
-                    let team = Team::over(shards, Arc::new(exchange)).unwrap();
+                    let team = Team::over(shards, exchange).unwrap();
                     let mut own: Vec<Vec<f32>> = team.own().map(|shard| numbers(shard, length)).collect();
                     let mut parts: Vec<Vec<&mut [f32]>> = own
                         .iter_mut()
@@ -421,12 +453,31 @@ mod tests {
     }
 
     #[test]
+    fn oracle_joined_means_are_those_of_all_rows() {
+        // Rows 1 to 6 with weights 1, 0, 3, 1, 1, 2: shards of a row, two rows, a row and two rows.
+        let team = Team::new(4).unwrap();
+        let (mut means, mut weighted) = ([[1.0], [2.5], [4.0], [5.5]], [[1.0], [3.0], [4.0], [17.0 / 3.0]]);
+        let figures = [1.0, 2.0, 3.0, 6.0].map(|value| Figures::new([("flips", value)]));
+        let found = means.iter_mut().zip(&mut weighted).zip([1.0, 1.5, 1.0, 1.5]).zip(figures);
+        let found = found.map(|(((mean, weighted), weight), figures)| Found {
+            means: vec![&mut mean[..]],
+            weighted: vec![&mut weighted[..]],
+            weight,
+            figures,
+        });
+        let figures = team.join(6, found.collect()).unwrap();
+        let expected = (1.0 + 3.0 * 3.0 + 4.0 + 5.0 + 2.0 * 6.0) / 8.0;
+        assert!((means[0][0] - 3.5).abs() < 1e-6 && (weighted[0][0] - expected).abs() < 1e-5, "{means:?} {weighted:?}");
+        assert_eq!(figures, Figures::new([("flips", 3.0)]));
+    }
+
+    #[test]
     fn table_one_voice_is_heard_by_all_and_bytes_come_in_order() {
         for loud in [None, Some(0), Some(3)] {
             let heard: Vec<(bool, Vec<Vec<u8>>)> = thread::scope(|scope| {
-                let work = |exchange: Threads| {
+                let work = |exchange: Arc<dyn Exchange>| {
                     scope.spawn(move || {
-                        let team = Team::over(4, Arc::new(exchange)).unwrap();
+                        let team = Team::over(4, exchange).unwrap();
                         let bytes = vec![team.rank() as u8; team.rank()];
                         (team.any(loud == Some(team.rank())).unwrap(), team.gather(bytes).unwrap())
                     })
@@ -445,11 +496,16 @@ mod tests {
         let team = Team::new(4).unwrap();
         let rows: Vec<Range<usize>> = (0..4).map(|shard| team.rows(shard, 7)).collect();
         assert_eq!(rows, [0..1, 1..3, 3..5, 5..7]);
-        assert_eq!((team.share(0, 7), team.share(3, 8)), (1.0 / 7.0, 0.25));
+        let batch = Batch::from(gm_core::BitMatrix::from_fn(1, 7, |_, row| row == 4));
+        let parts: Vec<usize> =
+            team.parts(&batch).unwrap().iter().map(|part| part.bits().ones_per_sample().len()).collect();
+        assert_eq!(parts, [1, 2, 2, 2]);
+        let few = team.parts(&batch.select(&[0, 1, 2])).unwrap_err().to_string();
+        assert_eq!(few, "training: `rows of a batch` is 3 for 4 shards, allowed: at least a row for each shard");
         assert_eq!(team.each("chains", 12).unwrap(), 3);
         let error = team.each("chains", 10).unwrap_err().to_string();
         assert_eq!(error, "training: `chains` is 10 for 4 shards, allowed: a multiple of the shards");
-        let over = |shards, ranks| Team::over(shards, Arc::new(threads(ranks).swap_remove(ranks - 1)));
+        let over = |shards, ranks| Team::over(shards, threads(ranks).swap_remove(ranks - 1));
         assert_eq!((over(8, 4).unwrap().own(), over(8, 4).unwrap().leads()), (6..8, false));
         let error = over(2, 4).unwrap_err().to_string();
         assert_eq!(

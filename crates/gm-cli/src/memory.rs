@@ -179,7 +179,7 @@ pub(crate) fn floats(layers: &[usize]) -> u64 {
 }
 
 /// The number of weights between neighbouring layers, and of biases.
-fn parameters(layers: &[usize]) -> u64 {
+pub(crate) fn parameters(layers: &[usize]) -> u64 {
     let weights = layers.windows(2).map(|pair| (pair[0] as u64).saturating_mul(pair[1] as u64));
     weights.chain(layers.iter().map(|&n| n as u64)).fold(0, u64::saturating_add)
 }

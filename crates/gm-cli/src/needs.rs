@@ -5,9 +5,9 @@
 
 use gm_core::{ModelKind, Schedule, VisibleKind};
 use gm_eval::{CompletionSettings, EvalSettings, Model, SampleSettings};
-use gm_train::{Algorithm, Backfit, DbmSettings, DbnSettings, ModelConfig, RbmSettings, SbnSettings};
+use gm_train::{Algorithm, Backfit, Config, DbmSettings, DbnSettings, ModelConfig, RbmSettings, SbnSettings};
 
-use crate::memory::{Need, bits, floats};
+use crate::memory::{Need, bits, floats, parameters};
 use crate::picture::{scale_for, shape_of};
 
 /// Bytes of a chain, a run or a row of a batch, with statistics of its units.
@@ -18,6 +18,15 @@ fn a_chain(layers: &[usize]) -> u64 {
 /// Bytes of the states of a chain alone.
 fn states(layers: &[usize]) -> u64 {
     bits(layers).saturating_mul(2).saturating_add(64)
+}
+
+/// The memory of a run on `rows` rows of `units` units.
+pub(crate) fn run(config: &Config, units: usize, rows: usize) -> Need {
+    let settings = config.model.settings();
+    let layers = settings.layers(visible_units(settings.visible_kind(), units));
+    // Every shard has a gradient of its own, and there is one more while processes add theirs.
+    let shards = if config.shards > 1 { config.shards } else { 0 };
+    training(&config.model, units, rows).and(&[("shards", shards)], parameters(&layers).saturating_mul(6))
 }
 
 /// The memory of training on `rows` rows of `units` units.

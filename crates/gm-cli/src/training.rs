@@ -173,7 +173,7 @@ pub(crate) fn run(prepare: impl FnOnce() -> Result<Run>, report: bool) -> Result
     // A run may write its first checkpoint while it is prepared. A signal from then on ends it as one of an update does.
     Interrupt::listen();
     let run = prepare()?;
-    needs::training(&run.config().model, run.data().units(), run.data().train.len()).check()?;
+    needs::run(run.config(), run.data().units(), run.data().train.len()).check()?;
     let (folder, config) = (run.folder().to_path_buf(), run.config().clone());
     let data = run.data();
     let units = config.model.settings().visible_kind();

@@ -40,6 +40,7 @@ mod limits;
 mod mean_field;
 mod model;
 mod posterior;
+mod pretraining;
 mod rows;
 mod tempering;
 
@@ -50,6 +51,7 @@ pub use gradient::{DataPhase, ModelPhase, gradient, gradient_into, variance_grad
 pub use limits::{LOG_PARTITION_LIMIT, LOG_PROB_LIMIT, SAMPLES_LIMIT};
 pub use mean_field::{MeanField, MeanFieldSettings, MeanFieldStart, UpdateOrder};
 pub use model::Dbm;
+pub use pretraining::{Pretraining, Scales};
 pub use tempering::Replicas;
 
 /// The README, whose example runs with the tests.

@@ -254,6 +254,17 @@ impl Gradient {
         self.0.tensors()
     }
 
+    /// [`tensors`](Self::tensors), to be changed.
+    pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
+        self.0.tensors_mut()
+    }
+
+    /// The gradient of the RBM on top, that of [`Dbn::top`].
+    #[must_use]
+    pub fn top(&self) -> Stack {
+        self.0.top().into_stack()
+    }
+
     /// The gradient of the generative parameters, without the weights and biases of label units.
     #[must_use]
     pub fn stack(&self) -> &Stack {

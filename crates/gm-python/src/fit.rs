@@ -142,7 +142,12 @@ fn train_config(config: &ModelConfig, plan: &Plan, job: &mut Job<'_>) -> gm::Res
 }
 
 fn train_model<M: Trained>(settings: &M::Settings, plan: &Plan, job: &mut Job<'_>) -> gm::Result<Found> {
-    let options = FitOptions { binarise: plan.binarise, monitor: plan.monitor.clone(), start: plan.start.clone() };
+    let options = FitOptions {
+        binarise: plan.binarise,
+        monitor: plan.monitor.clone(),
+        start: plan.start.clone(),
+        ..Default::default()
+    };
     let mut observer = |event: &Event<'_>| match event {
         Event::Warning { .. } => told(event, job),
         _ if plan.reports => told(event, job),

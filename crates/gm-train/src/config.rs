@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gm_ascent::Ranges;
+use gm_ascent::{Ranges, Team};
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::ClassifierSettings;
@@ -40,6 +40,10 @@ pub struct Config {
     /// Threads; 0 for one a core. They change the speed and nothing else.
     #[serde(default)]
     pub threads: usize,
+    /// Parts of each batch and of the chains, a power of two, which may be computed by as many processes. Their sums are added
+    /// along a fixed tree, so that the number of shards changes the result, and the number of processes does not.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub shards: usize,
     /// Updates from one checkpoint to the next; 0 for none but at the end and when interrupted.
     #[serde(default = "default_checkpoint_every")]
     pub checkpoint_every: u64,
@@ -50,6 +54,15 @@ pub struct Config {
     /// What to watch.
     #[serde(default)]
     pub monitor: MonitorSettings,
+}
+
+fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(shards: &usize) -> bool {
+    *shards == 1
 }
 
 fn default_checkpoint_every() -> u64 {
@@ -166,6 +179,7 @@ impl Config {
         Self {
             seed: 0,
             threads: 0,
+            shards: 1,
             checkpoint_every: default_checkpoint_every(),
             data: DataConfig { spec: spec.into(), ..DataConfig::default() },
             model,
@@ -241,6 +255,7 @@ impl Config {
                 "none with a class weight, whose gradient weighs all rows alike",
             )
             .check()?;
+        Team::new(self.shards)?;
         self.model.settings().check()?;
         self.monitor.check()
     }

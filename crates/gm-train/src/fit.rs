@@ -1,5 +1,6 @@
 //! Training in memory, one function for each model.
 
+use gm_ascent::Team;
 use gm_core::{ModelData, Streams};
 use gm_data::{Binarise, Dataset, load_model};
 use gm_dbm::Dbm;
@@ -99,6 +100,8 @@ pub struct FitOptions {
     pub monitor: MonitorSettings,
     /// The model to start from, of any kind that the settings of a file may name; small random weights if absent.
     pub start: Option<ModelData>,
+    /// The shards of batches and chains, and the processes that share them.
+    pub team: Team,
 }
 
 /// [`fit_rbm`] with a choice of binarisation, figures, early stopping and first model.
@@ -359,7 +362,8 @@ pub fn fit<M: Trained>(
     let origin = start.as_ref().map_or(Origin::Random, Origin::Model);
     let prepared = settings.prepare(data, binarise, origin)?;
     let plan = Plan::of(&settings, binarise, &options.monitor);
-    let training = Training { settings: &settings, plan, data: prepared.as_ref().unwrap_or(data), streams };
+    let (data, team) = (prepared.as_ref().unwrap_or(data), options.team.clone());
+    let training = Training { settings: &settings, plan, data, streams, team };
     let mut history = History::default();
     // Within the pool, so that the many parallel operations of an update need not wake it up each time.
     let (outcome, learner) = rayon::scope(|_| training.run(origin, None, &mut history, observer))?;
@@ -378,13 +382,18 @@ pub(crate) struct Training<'a> {
     /// The prepared data.
     pub(crate) data: &'a Dataset,
     pub(crate) streams: &'a Streams,
+    pub(crate) team: Team,
 }
 
 impl<'a> Training<'a> {
     /// The learner before its first update, and its examples.
     pub(crate) fn begin(&self, origin: Origin<'_>) -> Result<(Box<dyn Learner>, Examples<'a>)> {
         let examples = Examples::new(self.data, &self.plan, self.streams)?;
-        Ok((self.settings.learner(self.data, &examples.means, origin, self.streams)?, examples))
+        let mut learner = self.settings.learner(self.data, &examples.means, origin, self.streams)?;
+        let batches = examples.split.len().div_ceil(self.plan.batch_size);
+        self.team.check_rows(examples.split.len() / batches.max(1))?;
+        learner.divide(self.team.clone(), self.streams)?;
+        Ok((learner, examples))
     }
 
     /// Trains from an origin, or from where a checkpoint stopped; the outcome, and the learner at the end.
@@ -397,7 +406,7 @@ impl<'a> Training<'a> {
     ) -> Result<(Outcome, Box<dyn Learner>)> {
         let origin = checkpoint.as_ref().map_or(origin, |checkpoint| Origin::State(&checkpoint.learner));
         let (mut learner, examples) = self.begin(origin)?;
-        let mut trainer = Trainer::new(learner.as_mut(), examples, self.plan, self.streams.clone())?;
+        let mut trainer = Trainer::new(learner.as_mut(), examples, self.plan, self.streams.clone(), self.team)?;
         if let Some(checkpoint) = checkpoint {
             trainer.restore(checkpoint)?;
         }

@@ -2,11 +2,16 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use gm_core::{ModelData, Streams};
+use gm_ascent::{Exchange, Team};
+use gm_core::{Error as CoreError, ModelData, Streams};
 
 use crate::config::{Config, first_difference};
-use crate::course::{Checkpoint, DataMark, EpochRecord, Event, Journal, Metrics, Observer, Outcome, Plan, sweep_up};
+use crate::course::{
+    Checkpoint, DataMark, EpochRecord, Event, Journal, Metrics, Observer, Outcome, Plan, Silent, gathered, is_due,
+    sweep_up,
+};
 use crate::error::{Error, Result};
 use crate::fit::Training;
 use crate::learner::{Learner, Origin};
@@ -58,9 +63,10 @@ pub struct Run {
     /// What is learnt from, if not the data themselves.
     prepared: Option<Dataset>,
     checkpoint: Option<Checkpoint>,
+    team: Team,
     warnings: Vec<String>,
-    /// Held, not read.
-    _lock: File,
+    /// Held, not read; only by the process that writes.
+    _lock: Option<File>,
 }
 
 impl Run {
@@ -83,9 +89,33 @@ impl Run {
     ///
     /// As [`create`](Self::create).
     pub fn create_with(folder: impl AsRef<Path>, config: &Config, data: Dataset) -> Result<Self> {
-        let folder = folder.as_ref();
-        refuse_existing(folder)?;
+        refuse_existing(folder.as_ref())?;
         config.check()?;
+        Self::begin(folder.as_ref(), config, data, Team::new(config.shards)?)
+    }
+
+    /// [`create_with`](Self::create_with) in each of the processes that divide the shards of the run among them. The first
+    /// one writes the files.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create), [`gm_core::Error::Param`] for a number of processes that cannot divide the shards, and
+    /// what [`Exchange`] reports.
+    pub fn create_over(
+        folder: impl AsRef<Path>,
+        config: &Config,
+        data: Dataset,
+        exchange: Arc<dyn Exchange>,
+    ) -> Result<Self> {
+        config.check()?;
+        let team = Team::over(config.shards, exchange)?;
+        if team.leads() {
+            refuse_existing(folder.as_ref())?;
+        }
+        Self::begin(folder.as_ref(), config, data, team)
+    }
+
+    fn begin(folder: &Path, config: &Config, data: Dataset, team: Team) -> Result<Self> {
         let start = StartModel::of(config.model.settings())?;
         let config = config.completed(&data, start.as_ref())?;
         config.check()?;
@@ -94,18 +124,14 @@ impl Run {
         let prepared = config.prepare(&data, origin)?;
         let learnt = prepared.as_ref().unwrap_or(&data);
         let streams = Streams::new(config.seed);
-        let (mut learner, examples) = training(&config, learnt, &streams).begin(origin)?;
+        let (mut learner, examples) = training(&config, learnt, &streams, &team).begin(origin)?;
         config.monitor.check_rule(learner.as_ref())?;
         examples.check_weights(learner.as_mut())?;
-        make(folder)?;
-        let _lock = lock(folder)?;
-        // Another process may have been here since; and whatever interrupts the rest, the run can be resumed.
-        refuse_existing(folder)?;
-        write_atomically(folder.join(CONFIG), |out| Ok(out.write_all(config.to_toml().as_bytes())?))?;
-        make_parts(folder)?;
-        let first = || first_checkpoint(folder, &config, learnt, learner.as_ref());
+        agree(&team, &config, learnt)?;
+        let _lock = if team.leads() { Some(found(folder, &config)?) } else { None };
+        let first = || first_checkpoint((folder, &team), &config, learnt, learner.as_ref());
         let checkpoint = start.is_some().then(first).transpose()?;
-        Ok(Self { folder: folder.into(), config, data, prepared, checkpoint, warnings: vec![], _lock })
+        Ok(Self { folder: folder.into(), config, data, prepared, checkpoint, team, warnings: vec![], _lock })
     }
 
     /// Prepares to continue an interrupted run, from its newest sound checkpoint or, without any, from the start.
@@ -115,27 +141,45 @@ impl Run {
     /// [`Error::NoRun`] and [`Error::Finished`]; [`Error::Locked`] when another process trains there; [`Error::ConfigChanged`]
     /// and [`Error::DataChanged`] when the result would be another; [`gm_data::Error::File`] when all checkpoints are damaged.
     pub fn resume(folder: impl AsRef<Path>) -> Result<Self> {
-        let folder = folder.as_ref();
+        Self::go_on(folder.as_ref(), None)
+    }
+
+    /// [`resume`](Self::resume) in each of the processes that divide the shards of the run among them, as many as before or
+    /// not. Each reads the folder, and the first one writes.
+    ///
+    /// # Errors
+    ///
+    /// As [`resume`](Self::resume) and [`create_over`](Self::create_over).
+    pub fn resume_over(folder: impl AsRef<Path>, exchange: Arc<dyn Exchange>) -> Result<Self> {
+        Self::go_on(folder.as_ref(), Some(exchange))
+    }
+
+    fn go_on(folder: &Path, exchange: Option<Arc<dyn Exchange>>) -> Result<Self> {
         if !folder.join(CONFIG).is_file() {
             return Err(Error::NoRun { folder: folder.into() });
         }
-        let _lock = lock(folder)?;
         let config = Config::read(folder.join(CONFIG))?;
         config.check()?;
-        make_parts(folder)?;
-        sweep_up(folder)?;
-        sweep_up(&folder.join(CHECKPOINTS))?;
+        let team = match exchange {
+            Some(exchange) => Team::over(config.shards, exchange)?,
+            None => Team::new(config.shards)?,
+        };
+        let _lock = if team.leads() { Some(reopened(folder)?) } else { None };
+        // The others read when nothing is being swept up any more.
+        team.any(false)?;
         let (checkpoint, warnings) = Checkpoint::newest(&folder.join(CHECKPOINTS))?;
         let data = config.load_data()?;
-        let Some(checkpoint) = checkpoint else { return Self::begun_again(folder, config, data, _lock) };
+        let Some(checkpoint) = checkpoint else { return Self::begun_again(folder, config, data, (team, _lock)) };
         let prepared = config.prepare(&data, Origin::State(&checkpoint.learner))?;
-        check_same(folder, &config, prepared.as_ref().unwrap_or(&data), &checkpoint)?;
+        let learnt = prepared.as_ref().unwrap_or(&data);
+        check_same(folder, &config, learnt, &checkpoint)?;
+        agree(&team, &config, learnt)?;
         let checkpoint = Some(checkpoint);
-        Ok(Self { folder: folder.into(), config, data, prepared, checkpoint, warnings, _lock })
+        Ok(Self { folder: folder.into(), config, data, prepared, checkpoint, team, warnings, _lock })
     }
 
     /// A run that left no checkpoint, at its start again.
-    fn begun_again(folder: &Path, config: Config, data: Dataset, _lock: File) -> Result<Self> {
+    fn begun_again(folder: &Path, config: Config, data: Dataset, (team, _lock): (Team, Option<File>)) -> Result<Self> {
         let start = StartModel::again(folder, config.model.settings())?;
         let origin = StartModel::origin(start.as_ref());
         let prepared = config.prepare(&data, origin)?;
@@ -143,12 +187,12 @@ impl Run {
             Some(_) => {
                 let learnt = prepared.as_ref().unwrap_or(&data);
                 let streams = Streams::new(config.seed);
-                let (learner, _) = training(&config, learnt, &streams).begin(origin)?;
-                Some(first_checkpoint(folder, &config, learnt, learner.as_ref())?)
+                let (learner, _) = training(&config, learnt, &streams, &team).begin(origin)?;
+                Some(first_checkpoint((folder, &team), &config, learnt, learner.as_ref())?)
             }
             None => None,
         };
-        Ok(Self { folder: folder.into(), config, data, prepared, checkpoint, warnings: vec![], _lock })
+        Ok(Self { folder: folder.into(), config, data, prepared, checkpoint, team, warnings: vec![], _lock })
     }
 
     /// The run's folder.
@@ -203,36 +247,96 @@ impl Run {
     }
 
     fn train_here(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
+        let mut journal: Box<dyn Journal> = match self.team.leads() {
+            true => Box::new(self.journal(observer)?),
+            false => Box::new(Silent { every: self.config.checkpoint_every }),
+        };
+        let checkpoint = self.checkpoint.take();
+        let streams = Streams::new(self.config.seed);
+        let training = training(&self.config, self.learnt(), &streams, &self.team);
+        Ok(training.run(Origin::Random, checkpoint, journal.as_mut(), observer)?.0)
+    }
+
+    /// The journal in the folder; what was wrong there is told.
+    fn journal(&self, observer: &mut dyn Observer) -> Result<Folder> {
         let bytes = self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.metrics_bytes);
         let (metrics, warning) = Metrics::open(&self.folder.join(METRICS), bytes)?;
         for text in self.warnings.iter().chain(&warning) {
             // Warnings cannot be broken.
             let _ = observer.event(&Event::Warning { text });
         }
-        let mut journal = Folder {
+        Ok(Folder {
             metrics,
             folder: self.folder.clone(),
             config: self.config.binding(),
             data: DataMark::of(self.learnt()),
             every: self.config.checkpoint_every,
-        };
-        let checkpoint = self.checkpoint.take();
-        let streams = Streams::new(self.config.seed);
-        Ok(training(&self.config, self.learnt(), &streams).run(Origin::Random, checkpoint, &mut journal, observer)?.0)
+        })
     }
 }
 
 /// The training that a configuration describes, on prepared data.
-fn training<'a>(config: &'a Config, data: &'a Dataset, streams: &'a Streams) -> Training<'a> {
+fn training<'a>(config: &'a Config, data: &'a Dataset, streams: &'a Streams, team: &Team) -> Training<'a> {
     let settings = config.model.settings();
-    Training { settings, plan: Plan::of(settings, config.binarise(data), &config.monitor), data, streams }
+    let plan = Plan::of(settings, config.binarise(data), &config.monitor);
+    Training { settings, plan, data, streams, team: team.clone() }
+}
+
+/// Refuses a team whose processes have other settings or data than the one that leads.
+fn agree(team: &Team, config: &Config, data: &Dataset) -> Result<()> {
+    if team.ranks() == 1 {
+        return Ok(());
+    }
+    let mark = format!("{}, {}", DataMark::of(data), config.binding());
+    let marks = team.gather(mark.into_bytes())?;
+    match marks.iter().position(|mark| *mark != marks[0]) {
+        None => Ok(()),
+        Some(rank) => {
+            let value = format!("another one in process {rank}");
+            let allowed = "the same settings and data in every process";
+            Err(CoreError::Param { op: "training", arg: "run", value, allowed }.into())
+        }
+    }
+}
+
+/// Makes the folder of a new run, and holds it.
+fn found(folder: &Path, config: &Config) -> Result<File> {
+    make(folder)?;
+    let lock = lock(folder)?;
+    // Another process may have been here since; and whatever interrupts the rest, the run can be resumed.
+    refuse_existing(folder)?;
+    write_atomically(folder.join(CONFIG), |out| Ok(out.write_all(config.to_toml().as_bytes())?))?;
+    make_parts(folder)?;
+    Ok(lock)
+}
+
+/// Holds the folder of an interrupted run, without what the interruption left unfinished.
+fn reopened(folder: &Path) -> Result<File> {
+    let lock = lock(folder)?;
+    make_parts(folder)?;
+    sweep_up(folder)?;
+    sweep_up(&folder.join(CHECKPOINTS))?;
+    Ok(lock)
 }
 
 /// Writes the checkpoint of a run that starts from a file. From then on the run does not need the file.
-fn first_checkpoint(folder: &Path, config: &Config, data: &Dataset, learner: &dyn Learner) -> Result<Checkpoint> {
-    let checkpoint = Checkpoint::first(config.binding(), DataMark::of(data), learner.state());
-    checkpoint.save(&folder.join(CHECKPOINTS))?;
-    Ok(checkpoint)
+fn first_checkpoint(
+    (folder, team): (&Path, &Team),
+    config: &Config,
+    data: &Dataset,
+    learner: &dyn Learner,
+) -> Result<Checkpoint> {
+    let state = gathered(team, learner.state())?;
+    let checkpoint = Checkpoint::first(config.binding(), DataMark::of(data), state);
+    if team.leads() {
+        checkpoint.save(&folder.join(CHECKPOINTS))?;
+    }
+    // Only the process that leads has the chains of all shards; the others read them.
+    team.any(false)?;
+    match team.leads() {
+        true => Ok(checkpoint),
+        false => Checkpoint::newest(&folder.join(CHECKPOINTS))?.0.ok_or(Error::NoRun { folder: folder.into() }),
+    }
 }
 
 fn make(folder: &Path) -> Result<()> {
@@ -294,7 +398,7 @@ impl Journal for Folder {
     }
 
     fn is_due(&self, step: u64) -> bool {
-        self.every > 0 && step.is_multiple_of(self.every)
+        is_due(self.every, step)
     }
 
     fn checkpoint(&mut self, checkpoint: Checkpoint) -> Result<Option<PathBuf>> {

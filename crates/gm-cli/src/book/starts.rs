@@ -30,7 +30,7 @@ fn history(hidden_bias: f32, folder: &Path) -> Vec<EpochRecord> {
         ..Default::default()
     };
     let monitor = MonitorSettings { every: 1, ..Default::default() };
-    let options = FitOptions { binarise: Some(Binarise::Dynamic), monitor, start: None };
+    let options = FitOptions { binarise: Some(Binarise::Dynamic), monitor, ..Default::default() };
     fit_sbn(&mnist, &settings, &options, &Streams::new(1), &mut Unobserved).expect("training").history
 }
 

@@ -34,7 +34,7 @@ fn digits() -> Dataset {
 
 fn options() -> FitOptions {
     let monitor = MonitorSettings { every: 5, ..Default::default() };
-    FitOptions { binarise: Some(Binarise::Threshold(0.5)), monitor, start: None }
+    FitOptions { binarise: Some(Binarise::Threshold(0.5)), monitor, ..Default::default() }
 }
 
 /// The first 200 training rows.

@@ -204,7 +204,7 @@ fn check_memory<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> Result<(
                 sizes
             }
         };
-        needs::training(&config.model, units, rows).check()?;
+        needs::run(config, units, rows).check()?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use gm_ascent::{LearnerState, ParametersState};
+use gm_ascent::{LearnerState, ParametersState, Team};
 use gm_core::{EnvelopeKind, Error as CoreError, FileError, read_envelope, write_envelope};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -109,6 +109,21 @@ impl Checkpoint {
         }
         last.map_or(Ok((None, vec![])), Err)
     }
+}
+
+/// The state of a learner with the chains of all shards, at the process that leads a team; elsewhere with its own.
+pub(crate) fn gathered(team: &Team, mut state: LearnerState) -> Result<LearnerState> {
+    if team.ranks() == 1 {
+        return Ok(state);
+    }
+    let mut bytes = vec![];
+    let own = state.take_shards(1)?;
+    write_envelope(&mut bytes, &CHECKPOINT, 0, &own)?;
+    for bytes in team.gather(bytes)? {
+        let (_, shards): (_, Vec<LearnerState>) = read_envelope(&bytes[..], &CHECKPOINT)?;
+        state.put_shards(shards);
+    }
+    Ok(state)
 }
 
 /// What a checkpoint tells of its run, without a model or data at hand.

@@ -14,9 +14,9 @@ mod trainer;
 pub use checkpoint::CheckpointInfo;
 #[cfg(test)]
 pub(crate) use checkpoint::list;
-pub(crate) use checkpoint::{Checkpoint, DataMark, sweep_up};
+pub(crate) use checkpoint::{Checkpoint, DataMark, gathered, sweep_up};
 pub(crate) use examples::{Examples, Plan};
-pub(crate) use journal::{History, Journal};
+pub(crate) use journal::{History, Journal, Silent, is_due};
 pub use metrics::EpochRecord;
 pub(crate) use metrics::Metrics;
 pub use monitor::{MonitorSettings, StopOn};

@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use gm_ascent::{Clock, Divergence, Figures, LearnerState};
+use gm_ascent::{Clock, Divergence, Figures, LearnerState, Team};
 use gm_core::{Batch, Error as CoreError, Progress, Purpose, Streams};
 
-use crate::course::checkpoint::{Checkpoint, DataMark};
+use crate::course::checkpoint::{Checkpoint, DataMark, gathered};
 use crate::course::examples::{Examples, Plan};
 use crate::course::journal::Journal;
 use crate::course::metrics::EpochRecord;
@@ -47,12 +47,18 @@ pub enum Outcome {
     },
 }
 
+/// Updates after which the processes of a team agree whether to go on.
+const AGREE_EVERY: u64 = 8;
+
 /// A learner with its examples and its place in the run.
 pub(crate) struct Trainer<'a> {
     learner: &'a mut dyn Learner,
     examples: Examples<'a>,
     plan: Plan,
     streams: Streams,
+    team: Team,
+    /// Whether the observer of this process of a team has broken.
+    broken: bool,
     step: u64,
     stopping: Stopping,
     /// The update after which the last checkpoint was written.
@@ -76,6 +82,7 @@ impl<'a> Trainer<'a> {
         examples: Examples<'a>,
         plan: Plan,
         streams: Streams,
+        team: Team,
     ) -> Result<Self> {
         plan.monitor.check_rule(learner)?;
         examples.check_weights(learner)?;
@@ -86,6 +93,8 @@ impl<'a> Trainer<'a> {
             examples,
             plan,
             streams,
+            team,
+            broken: false,
             step: 0,
             stopping,
             saved: None,
@@ -135,7 +144,7 @@ impl<'a> Trainer<'a> {
         let mut flow =
             observer.event(&Event::Started { step: self.step, total: clock.total, epochs, rows, parameters });
         while self.step < clock.total && !self.stopping.over {
-            if flow.is_break() {
+            if self.breaks(flow)? {
                 if self.saved != Some(self.step) {
                     self.save(false, journal, observer)?;
                 }
@@ -158,6 +167,16 @@ impl<'a> Trainer<'a> {
             }
         }
         self.finish(journal, observer)
+    }
+
+    /// Whether to stop here: at once when the observer breaks, and in a team when its processes have agreed on it.
+    fn breaks(&mut self, flow: ControlFlow<()>) -> Result<bool> {
+        self.broken |= flow.is_break();
+        match self.team.ranks() {
+            1 => Ok(self.broken),
+            _ if self.step.is_multiple_of(AGREE_EVERY) => Ok(self.team.any(self.broken)?),
+            _ => Ok(false),
+        }
     }
 
     /// The state before the last update of an epoch, where figures that follow may be interrupted: there is no other place to go on
@@ -249,8 +268,13 @@ impl<'a> Trainer<'a> {
         }
         let mut figures = Figures::new([("learning_rate", report.learning_rate)]);
         figures.extend(&report.figures);
-        let mut watch =
-            |Progress { done, total }| observer.event(&Event::Measuring { done: done as u64, total: total as u64 });
+        let (broken, alone) = (&mut self.broken, self.team.ranks() == 1);
+        // The processes of a team cannot leave figures at different places.
+        let mut watch = |Progress { done, total }| {
+            let flow = observer.event(&Event::Measuring { done: done as u64, total: total as u64 });
+            *broken |= flow.is_break();
+            if alone { flow } else { ControlFlow::Continue(()) }
+        };
         let streams = self.streams.fork(Purpose::Evaluate, epoch);
         let probe = &self.examples.probe;
         figures.extend(&match self.learner.staged() {
@@ -293,7 +317,7 @@ impl<'a> Trainer<'a> {
             seconds: self.seconds(),
             metrics_bytes: 0,
             stopping: self.stopping.clone(),
-            learner,
+            learner: gathered(&self.team, learner)?,
         };
         let written = journal.checkpoint(checkpoint)?;
         self.saved = Some(self.step);

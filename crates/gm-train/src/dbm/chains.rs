@@ -93,13 +93,15 @@ impl DbmChains {
         })
     }
 
-    /// Adds states and, of several temperatures, the place of each chain to what is saved.
-    pub(crate) fn put(&self, state: &mut LearnerState) {
+    /// States and, of several temperatures, the place of each chain, to be saved.
+    pub(crate) fn state(&self) -> LearnerState {
+        let mut state = LearnerState::default();
         state.chains.insert(CHAINS.into(), self.all().into());
         if let Self::Tempered(replicas) = self {
             let places = replicas.places().iter().map(|&place| place as u64).collect();
             state.counts.insert(PLACES.into(), places);
         }
+        state
     }
 
     /// Takes what was saved of chains at this number of temperatures.

@@ -2,18 +2,16 @@
 
 use std::borrow::Cow;
 
-use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, pull_to_share};
+use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, Team, pull_to_share};
 use gm_core::{
     Arrangement, Batch, BatchRef, Gaussian, Matrix, ModelData, Purpose, Stack, Streams, VisibleKind, VisibleUnits,
     active_units, check_len, mean, rms, widened,
 };
-use gm_dbm::{
-    Chains, DataPhase, Dbm, MeanField, MeanFieldSettings, Offsets, Sampler, gradient_into, variance_gradient,
-};
+use gm_dbm::{Chains, Dbm, MeanField, MeanFieldSettings, Offsets, Pretraining, Sampler, Scales};
 
 use crate::dbm::chains::DbmChains;
-use crate::dbm::pretrain::{Pretraining, Scales};
 use crate::dbm::settings::{DbmSettings, Pretrain};
+use crate::dbm::shard::Shard;
 use crate::error::Result;
 use crate::learner::{
     Learner, ModelSettings, Parameters, Probe, STAGE, StepReport, VISIBLE_MEANS, binary, check_layers, refuse_start,
@@ -54,10 +52,11 @@ pub struct DbmLearner {
     sampler: Sampler,
     ascent: Ascent,
     offsets: Offsets,
-    chains: DbmChains,
-    gradient: Stack,
-    /// The gradient with respect to the log-variances of Gaussian units.
-    log_variances: Vec<f32>,
+    team: Team,
+    /// The shards of this process. The first one also has the sums over all.
+    shards: Vec<Shard>,
+    /// Sweeps of the chains before the first update.
+    burn_in: usize,
     /// The stage that all this belongs to.
     stage: usize,
 }
@@ -135,7 +134,8 @@ impl DbmLearner {
         settings.check_start(&dbm, visible_means.len())?;
         let dbm = extended(&dbm, visible_means, &settings.hidden, settings.init_scale, streams)?;
         let mut learner = Self::at_stage(dbm, visible_means, &settings, 0, streams)?;
-        learner.chains.run(&learner.sampler, BURN_IN, streams);
+        learner.burn_in = BURN_IN;
+        learner.burn_in(streams);
         Ok(learner)
     }
 
@@ -148,15 +148,15 @@ impl DbmLearner {
     ) -> Result<Self> {
         let mut offsets: Vec<Vec<f32>> = dbm.layers().into_iter().map(|units| vec![0.5; units]).collect();
         offsets[0].copy_from_slice(visible_means);
-        let log_variances = vec![0.0; dbm.units().gaussian().map_or(0, |_| dbm.visible())];
+        let chains = DbmChains::new(&dbm, settings.chains, settings.temperatures, streams)?;
         Ok(Self {
             settings: settings.clone(),
             visible_means: visible_means.to_vec(),
             ascent: settings.ascent(&dbm, stage),
-            log_variances,
             offsets: Offsets { layers: offsets },
-            chains: DbmChains::new(&dbm, settings.chains, settings.temperatures, streams)?,
-            gradient: dbm.stack().clone(),
+            team: Team::default(),
+            shards: vec![Shard::new(&dbm, chains)],
+            burn_in: 0,
             sampler: Sampler::new(dbm, Arrangement::FewDraws),
             stage,
         })
@@ -174,49 +174,92 @@ impl DbmLearner {
         self.sampler.into_model()
     }
 
-    /// The persistent chains, those of all temperatures.
+    /// The persistent chains, those of all temperatures; of several shards those of the first one that this process has.
     #[must_use]
     pub fn chains(&self) -> &Chains {
-        self.chains.all()
+        self.shards[0].chains.all()
+    }
+
+    /// Lets the chains of each shard come to where the model is.
+    fn burn_in(&mut self, streams: &Streams) {
+        for (own, shard) in self.team.own().zip(&mut self.shards) {
+            shard.chains.run(&self.sampler, self.burn_in, &self.team.streams(own, streams));
+        }
     }
 
     /// Goes on to a stage: adds a layer where the machine grows, and begins optimiser and upper chains anew.
     fn enter(&mut self, stage: usize, streams: &Streams) -> Result<()> {
         let hidden = &self.settings.hidden[..self.settings.depth_in(stage)];
         let dbm = extended(self.dbm(), &self.visible_means, hidden, self.settings.init_scale, streams)?;
-        let (mut offsets, chains) = (self.offsets.clone(), self.chains.clone().extended(&dbm, streams)?);
+        let (mut offsets, team) = (self.offsets.clone(), self.team.clone());
+        let chains = |(own, shard): (usize, &Shard)| {
+            let chains = shard.chains.clone().extended(&dbm, &team.streams(own, streams))?;
+            Ok(Shard::new(&dbm, chains))
+        };
+        let shards = team.own().zip(&self.shards).map(chains).collect::<Result<_>>()?;
         let settings = self.settings.clone();
         *self = Self::at_stage(dbm, &self.visible_means.clone(), &settings, stage, streams)?;
         offsets.layers.extend_from_slice(&self.offsets.layers[offsets.layers.len()..]);
-        (self.offsets, self.chains) = (offsets, chains);
+        (self.offsets, self.team, self.shards) = (offsets, team, shards);
         Ok(())
     }
 
-    /// Updates all layers together; figures of the update.
-    fn ascend(&mut self, batch: BatchRef<'_>, clock: &Clock, streams: &Streams) -> Result<StepReport> {
-        let posterior = self.sampler.mean_field(batch, &self.settings.mean_field())?;
-        let iterations = posterior.iterations as f64;
-        let data = DataPhase::new(batch, posterior);
-        let (mut figures, model) = self.chains.advance(&self.sampler, self.settings.steps, streams);
-        gradient_into(&data, &model, &mut self.gradient);
-        if self.dbm().units().gaussian().is_some() {
-            self.log_variances = variance_gradient(self.dbm(), &data, &model, &self.gradient);
+    /// Updates all layers together, or one matrix as a machine of two layers; figures of the update.
+    fn learn(&mut self, batch: &Batch, (clock, within): (&Clock, &Clock), streams: &Streams) -> Result<StepReport> {
+        let (parts, team) = (self.team.parts(batch)?, self.team.clone());
+        let together = self.settings.trains_together(self.stage);
+        let scales: Vec<Scales> = (0..=self.stage).take_while(|_| !together).map(|l| self.settings.scales(l)).collect();
+        let pretraining = Pretraining { dbm: self.sampler.model(), scales: &scales, centred: self.settings.centred };
+        let mut found = vec![];
+        for (own, (shard, part)) in team.own().zip(self.shards.iter_mut().zip(&parts)) {
+            let streams = team.streams(own, streams);
+            let figures = if together {
+                shard.ascend((&self.sampler, &self.settings), part.view(), &streams)?
+            } else {
+                let streams = streams.fork(Purpose::Data, clock.step);
+                shard.pretrain(&pretraining, part.view(), &self.offsets, &streams);
+                Figures::default()
+            };
+            found.push(shard.found(figures));
         }
-        self.pull_to_sparsity(data.averages());
+        let figures = team.join(batch.samples(), found)?;
+        if together {
+            self.centre()
+        } else {
+            self.slide()
+        }
+        Ok(StepReport { learning_rate: self.climb(within), figures })
+    }
+
+    /// Pulls units to their share, and centres the gradient of all layers.
+    fn centre(&mut self) {
+        let Shard { gradient, averages, .. } = &mut self.shards[0];
+        if let Some(target) = self.settings.sparsity {
+            for (l, averages) in averages.iter().enumerate().skip(1) {
+                pull_to_share(gradient.bias_mut(l), averages, target, self.settings.sparsity_cost);
+            }
+        }
         if self.settings.centred {
-            let mut rates = vec![self.settings.hidden_offset_rate; data.averages().len()];
+            let mut rates = vec![self.settings.hidden_offset_rate; averages.len()];
             rates[0] = self.settings.visible_offset_rate;
-            self.offsets.slide(data.averages(), &rates);
-            self.offsets.centre_for(self.sampler.model().units(), &mut self.gradient);
+            self.offsets.slide(averages, &rates);
+            self.offsets.centre_for(self.sampler.model().units(), gradient);
         }
-        let learning_rate = self.climb(clock);
-        figures.push("mean_field_iterations", iterations);
-        Ok(StepReport { learning_rate, figures })
+    }
+
+    /// Moves the offsets of the layers of the matrix that is trained alone.
+    fn slide(&mut self) {
+        let (l, averages) = (self.stage, &self.shards[0].averages);
+        let rate_of = |layer: usize| if layer == l || layer == l + 1 { self.settings.hidden_offset_rate } else { 0.0 };
+        let mut rates: Vec<f32> = (0..averages.len()).map(rate_of).collect();
+        rates[0] = if l == 0 { self.settings.visible_offset_rate } else { 0.0 };
+        self.offsets.slide(averages, &rates);
     }
 
     /// Moves the parameters, log-variances among them, up their gradient; the rate of the update.
     fn climb(&mut self, clock: &Clock) -> f64 {
-        let Self { sampler, ascent, gradient, log_variances, .. } = self;
+        let Self { sampler, ascent, shards, .. } = self;
+        let Shard { gradient, log_variances, .. } = &mut shards[0];
         let slope = Slope { tensors: gradient.tensors().collect(), log_variances, ..Slope::default() };
         sampler.update(|dbm| ascent.climb(Parameters(dbm), slope, clock))
     }
@@ -228,28 +271,6 @@ impl DbmLearner {
             return Ok(Cow::Borrowed(rows));
         }
         Ok(Cow::Owned(self.dbm().states_of_rows(rows)?))
-    }
-
-    /// Adds cost (target - mean) to the gradient of each hidden bias.
-    fn pull_to_sparsity(&mut self, averages: &[Vec<f32>]) {
-        let Some(target) = self.settings.sparsity else { return };
-        for (l, averages) in averages.iter().enumerate().skip(1) {
-            pull_to_share(self.gradient.bias_mut(l), averages, target, self.settings.sparsity_cost);
-        }
-    }
-
-    /// Updates one matrix as a machine of two layers; variances stay as they are.
-    fn pretrain(&mut self, batch: BatchRef<'_>, clock: &Clock, streams: &Streams) -> StepReport {
-        let l = self.stage;
-        let scales: Vec<Scales> = (0..=l).map(|l| self.settings.scales(l)).collect();
-        let pretraining = Pretraining { dbm: self.sampler.model(), scales: &scales, centred: self.settings.centred };
-        let means = pretraining.gradient_into(batch, &self.offsets, streams, &mut self.gradient);
-        let rate_of = |layer: usize| if layer == l || layer == l + 1 { self.settings.hidden_offset_rate } else { 0.0 };
-        let mut rates: Vec<f32> = (0..means.len()).map(rate_of).collect();
-        rates[0] = if l == 0 { self.settings.visible_offset_rate } else { 0.0 };
-        self.offsets.slide(&means, &rates);
-        self.log_variances.fill(0.0);
-        StepReport { learning_rate: self.climb(clock), figures: Figures::default() }
     }
 
     /// -log p(v | E[h_1]), mean over samples: of bits -sum_i [v_i log m_i + (1 - v_i) log (1 - m_i)] with m = E[v | E[h_1]].
@@ -314,15 +335,26 @@ fn layers_of(visible_means: &[f32], hidden: &[usize]) -> Vec<usize> {
 impl Learner for DbmLearner {
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
         let states = self.states("DbmLearner::step", batch)?;
-        let batch = states.view();
         let (stage, within) = self.settings.stage(clock);
         if stage != self.stage {
             self.enter(stage, streams)?;
         }
-        match self.settings.trains_together(stage) {
-            true => self.ascend(batch, &within, streams),
-            false => Ok(self.pretrain(batch, &within, &streams.fork(Purpose::Data, clock.step))),
+        self.learn(&states, (clock, &within), streams)
+    }
+
+    fn divide(&mut self, team: Team, streams: &Streams) -> Result<()> {
+        self.team = team;
+        if self.team.shards() > 1 {
+            let chains = self.team.each("chains", self.settings.chains)?;
+            let new = |own| {
+                let streams = self.team.streams(own, streams);
+                let chains = DbmChains::new(self.dbm(), chains, self.settings.temperatures, &streams)?;
+                Ok(Shard::new(self.dbm(), chains))
+            };
+            self.shards = self.team.own().map(new).collect::<Result<_>>()?;
+            self.burn_in(streams);
         }
+        Ok(())
     }
 
     fn stack(&self) -> &Stack {
@@ -393,7 +425,7 @@ impl Learner for DbmLearner {
         state.tensors.insert(VISIBLE_MEANS.into(), self.visible_means.clone());
         state.put_standardise(self.dbm().units());
         state.put_layers("offset", &self.offsets.layers);
-        self.chains.put(&mut state);
+        state.put_shards(self.shards.iter().map(|shard| shard.chains.state()));
         state
     }
 
@@ -408,8 +440,11 @@ impl Learner for DbmLearner {
         self.ascent = self.settings.ascent(self.dbm(), self.stage);
         self.ascent.restore(std::mem::take(&mut state.optimiser))?;
         self.offsets = Offsets { layers: state.take_layers(OP, "offset", &self.dbm().layers())? };
-        self.chains = DbmChains::take(&mut state, self.dbm(), self.settings.temperatures)?;
-        self.gradient = self.dbm().stack().clone();
+        let mut parts = state.take_shards(self.team.shards())?;
+        let taken = parts[self.team.own()]
+            .iter_mut()
+            .map(|part| Ok(Shard::new(self.dbm(), DbmChains::take(part, self.dbm(), self.settings.temperatures)?)));
+        self.shards = taken.collect::<Result<_>>()?;
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use gm_ascent::{Ascent, Clock, OptimiserSettings, Pace, Ranges, Rate, Regularise};
 use gm_core::{Error as CoreError, ModelData, ModelKind, Streams, VisibleKind};
 use gm_data::{Binarise, Dataset};
-use gm_dbm::{Dbm, MeanFieldSettings};
+use gm_dbm::{Dbm, MeanFieldSettings, Scales};
 use gm_dbn::Dbn;
 use gm_rbm::Rbm;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,6 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 use strum::{Display, EnumString, VariantNames};
 
 use crate::dbm::learner::{DbmLearner, means_seen_by};
-use crate::dbm::pretrain::Scales;
 use crate::error::{Error, Result};
 use crate::learner::{Learner, ModelSettings, Origin};
 use crate::settings::Visible;

@@ -1,6 +1,8 @@
 //! Deep belief networks in training: layer by layer, then all layers together.
 
-use gm_ascent::{Clock, Figures, LearnerState, ParametersState, named};
+use std::borrow::Cow;
+
+use gm_ascent::{Clock, Figures, LearnerState, ParametersState, Team, named};
 use gm_core::{
     AisSettings, Arrangement, Batch, BatchRef, BitMatrix, Matrix, ModelData, Purpose, Recognition, Schedule, Stack,
     Streams, VisibleUnits, Watch, active_units, check_len, mean, rms, unwatched,
@@ -61,17 +63,31 @@ pub struct DbnLearner {
     /// The network. While a layer is trained, the RBM on top has the parameters with which it began.
     sampler: Sampler,
     work: Work,
+    team: Team,
     stage: usize,
     /// Whether the last update was the last of its stage.
     complete: bool,
 }
 
 /// A batch as the network sees it.
-struct Rows {
+#[derive(Clone)]
+pub(super) struct Rows {
     /// Visible states.
-    v: Batch,
+    pub(super) v: Batch,
     /// Label units, [classes, samples].
-    labels: BitMatrix,
+    pub(super) labels: BitMatrix,
+}
+
+impl Rows {
+    /// The rows of each shard of this process.
+    fn parts(&self, team: &Team) -> Result<Vec<Cow<'_, Self>>> {
+        if team.shards() == 1 {
+            return Ok(vec![Cow::Borrowed(self)]);
+        }
+        let labels = |own| self.labels.select(&team.rows(own, self.v.samples()).collect::<Vec<_>>());
+        let of = |(own, v): (usize, Cow<'_, Batch>)| Cow::Owned(Self { v: v.into_owned(), labels: labels(own) });
+        Ok(team.own().zip(team.parts(&self.v)?).map(of).collect())
+    }
 }
 
 /// What is being trained.
@@ -160,7 +176,8 @@ impl DbnLearner {
 
     fn of(dbn: Dbn, visible_means: &[f32], settings: DbnSettings) -> Self {
         let (sampler, visible_means) = (arranged(dbn), visible_means.to_vec());
-        Self { settings, visible_means, sampler, work: Work::Nothing, stage: 0, complete: false }
+        let (work, team) = (Work::Nothing, Team::default());
+        Self { settings, visible_means, sampler, work, team, stage: 0, complete: false }
     }
 
     /// The network; while a layer is trained, the RBM on top has the parameters with which it began.
@@ -219,13 +236,14 @@ impl DbnLearner {
         self.stage = stage;
         if stage == self.settings.trained_layers() {
             self.sampler = arranged(dbn.untied()?);
-            self.work = Work::Together(Box::new(Together::new(self.net(), &self.settings, streams)));
+            let together = Together::new(self.net(), &self.settings, self.team.clone(), streams);
+            self.work = Work::Together(Box::new(together));
             return Ok(());
         }
         // What the chains of the machine below have in their hidden layer are states of the new machine's visible one.
-        let carried = match &self.work {
-            Work::Layer(learner) => learner.chains().map(|chains| chains.h().clone()),
-            _ => None,
+        let carried: Vec<BitMatrix> = match &self.work {
+            Work::Layer(learner) => learner.chains_of_shards().map(|chains| chains.h().clone()).collect(),
+            _ => vec![],
         };
         let grows = self.settings.start_layers + stage >= dbn.depth();
         self.sampler = arranged(if grows { self.grown(&dbn, rows.v.view(), streams)? } else { dbn });
@@ -233,9 +251,14 @@ impl DbnLearner {
         let mut learner = self.layer_learner(&means, streams)?;
         if self.net().depth() > 1 {
             let streams = self.streams_of_stage(streams);
-            let states = carried.unwrap_or_else(|| self.recognised(&rows.v, &streams));
-            learner
-                .start_chains(&joined_in_turn(&states, self.net().classes(), self.settings.layer.chains), &streams)?;
+            let begun = |own, part: &Rows| self.recognised(&part.v, &self.team.streams(own, &streams));
+            let states: Vec<BitMatrix> = match carried.is_empty() {
+                true => self.team.own().zip(rows.parts(&self.team)?).map(|(own, part)| begun(own, &part)).collect(),
+                false => carried,
+            };
+            let (classes, each) = (self.net().classes(), self.settings.layer.chains / self.team.shards());
+            let joined: Vec<_> = states.iter().map(|states| joined_in_turn(states, classes, each)).collect();
+            learner.start_chains(&joined, &streams)?;
         }
         self.work = Work::Layer(Box::new(learner));
         Ok(())
@@ -243,8 +266,10 @@ impl DbnLearner {
 
     /// The learner of the machine on top, at its start.
     fn layer_learner(&self, means: &[f32], streams: &Streams) -> Result<RbmLearner> {
-        let settings = self.settings.layer_settings(self.stage);
-        RbmLearner::start_from(self.net().top(), means, &settings, &self.streams_of_stage(streams))
+        let (settings, streams) = (self.settings.layer_settings(self.stage), self.streams_of_stage(streams));
+        let mut learner = RbmLearner::start_from(self.net().top(), means, &settings, &streams)?;
+        learner.divide(self.team.clone(), &streams)?;
+        Ok(learner)
     }
 
     /// The first layer learns as a machine of its own would, bit for bit.
@@ -343,15 +368,25 @@ impl Learner for DbnLearner {
         }
         self.complete = within.step + 1 == within.total;
         let stage_streams = self.streams_of_stage(streams);
+        let (parts, samples) = (rows.parts(&self.team)?, batch.samples());
         if let Work::Together(together) = &mut self.work {
-            let parts = (rows.v.view(), &rows.labels);
-            return together.step(&mut self.sampler, parts, &within, &stage_streams);
+            return together.step(&mut self.sampler, (&parts, samples), &within, &stage_streams);
         }
-        let inputs = self.inputs(&rows, within.step, &stage_streams);
+        let inputs = |(own, part): (usize, &Cow<'_, Rows>)| {
+            Cow::Owned(self.inputs(part, within.step, &self.team.streams(own, &stage_streams)))
+        };
+        let inputs: Vec<Cow<'_, Batch>> = self.team.own().zip(&parts).map(inputs).collect();
         match &mut self.work {
-            Work::Layer(learner) => learner.learn(inputs.view(), &within, &stage_streams),
+            Work::Layer(learner) => learner.learn(&inputs, samples, &within, &stage_streams),
             _ => Ok(StepReport { learning_rate: 0.0, figures: Figures::default() }),
         }
+    }
+
+    fn divide(&mut self, team: Team, _: &Streams) -> Result<()> {
+        // Chains of every stage are divided alike.
+        team.each("chains", self.settings.layer.chains)?;
+        self.team = team;
+        Ok(())
     }
 
     fn stack(&self) -> &Stack {
@@ -442,7 +477,7 @@ impl Learner for DbnLearner {
         }
         self.stage = state.take_count(OP, STAGE)?.min(self.settings.trained_layers());
         if self.stage == self.settings.trained_layers() {
-            let mut together = Together::new(self.net(), &self.settings, &Streams::new(0));
+            let mut together = Together::new(self.net(), &self.settings, self.team.clone(), &Streams::new(0));
             together.restore(state)?;
             self.work = Work::Together(Box::new(together));
             return Ok(());

@@ -8,7 +8,7 @@ mod settings;
 
 use std::path::Path;
 
-use gm_ascent::{Clock, Figures, LearnerState, ParametersState, named};
+use gm_ascent::{Clock, Figures, LearnerState, ParametersState, Team, named};
 use gm_core::{Batch, BitMatrix, Error as CoreError, Matrix, ModelData, Stack, Streams, Watch, check_len};
 
 pub(crate) use ascent::Parameters;
@@ -103,6 +103,20 @@ pub trait Learner: Send {
     /// Whatever the model refuses.
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport>;
 
+    /// Divides batches and chains among the shards of a team, before the first update and before [`restore`](Self::restore).
+    /// Every process of the team makes the same calls with the same batches.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::Param`] for chains that cannot be divided, and for several shards of a model that has none.
+    fn divide(&mut self, team: Team, _streams: &Streams) -> Result<()> {
+        let (op, arg, value) = ("training", "shards", team.shards().to_string());
+        match team.shards() {
+            1 => Ok(()),
+            _ => Err(CoreError::Param { op, arg, value, allowed: "1 for this model" }.into()),
+        }
+    }
+
     /// The weights and biases that updates change; of a model that is trained layer by layer, those of the layer.
     fn stack(&self) -> &Stack;
 
@@ -143,10 +157,10 @@ pub trait Learner: Send {
     /// Whatever the model refuses.
     fn figures(&self, probe: &Probe, streams: &Streams) -> Result<Figures>;
 
-    /// All that the next update depends on, except streams and clock.
+    /// All that the next update depends on, except streams and clock; of shards those of this process.
     fn state(&self) -> LearnerState;
 
-    /// Takes over a saved state.
+    /// Takes over a saved state, which has all shards.
     ///
     /// # Errors
     ///

@@ -34,15 +34,21 @@ pub(crate) enum ModelChains {
 }
 
 impl ModelChains {
-    /// The chains of an algorithm that has some; `means` are those of the data, `[visible]`.
-    pub(crate) fn new(rbm: &Rbm, means: &[f32], settings: &RbmSettings, streams: &Streams) -> Result<Option<Self>> {
+    /// So many chains of an algorithm that has some; `means` are those of the data, `[visible]`.
+    pub(crate) fn new(
+        rbm: &Rbm,
+        means: &[f32],
+        settings: &RbmSettings,
+        chains: usize,
+        streams: &Streams,
+    ) -> Result<Option<Self>> {
         Ok(match settings.algorithm {
             Algorithm::Cd | Algorithm::Exact => None,
-            Algorithm::Pcd => Some(Self::Persistent(rbm.chains(settings.chains, streams))),
+            Algorithm::Pcd => Some(Self::Persistent(rbm.chains(chains, streams))),
             Algorithm::Pt => {
                 let base = rbm.units().bias_of_means(means);
                 let temperatures = even_temperatures(settings.temperatures)?;
-                let replicas = rbm.replicas(settings.chains, &temperatures, Some(&base), streams)?;
+                let replicas = rbm.replicas(chains, &temperatures, Some(&base), streams)?;
                 Some(Self::Tempered(replicas))
             }
         })
@@ -100,8 +106,9 @@ impl ModelChains {
         Ok(())
     }
 
-    /// Adds states and numbers to what is saved.
-    pub(crate) fn put(&self, state: &mut LearnerState) {
+    /// States and numbers, to be saved.
+    pub(crate) fn state(&self) -> LearnerState {
+        let mut state = LearnerState::default();
         let chains = match self {
             Self::Persistent(chains) => chains,
             Self::Tempered(replicas) => {
@@ -112,6 +119,7 @@ impl ModelChains {
             }
         };
         state.chains.insert(CHAINS.into(), chains.into());
+        state
     }
 
     /// Takes over what was saved of chains of the same algorithm.

@@ -3,15 +3,12 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, in_force, pull_to_share};
+use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, Team, pull_to_share};
 use gm_core::{
-    AisSettings, Batch, BatchRef, BitMatrix, Error as CoreError, Estimate, Matrix, ModelData, Purpose, Schedule, Stack,
-    Streams, VisibleKind, VisibleUnits, active_units, check_len, mean, rms, widened,
+    AisSettings, Batch, BitMatrix, Error as CoreError, Estimate, Matrix, ModelData, Purpose, Schedule, Stack, Streams,
+    VisibleKind, VisibleUnits, active_units, check_len, mean, rms, widened,
 };
-use gm_rbm::{
-    Chains, Offsets, Phase, Rbm, Sampler, Trajectory, class_gradient_into, contrastive_divergence, free_energy_gap,
-    gradient_into, variance_gradient,
-};
+use gm_rbm::{Chains, Offsets, Rbm, Sampler, Trajectory, free_energy_gap};
 
 use crate::error::Result;
 use crate::learner::{
@@ -19,6 +16,7 @@ use crate::learner::{
 };
 use crate::rbm::chains::{ModelChains, put_trajectory, take_trajectory};
 use crate::rbm::settings::{Algorithm, RbmSettings};
+use crate::rbm::shard::Shard;
 use gm_data::Dataset;
 
 /// The most units of the smaller layer for training on the exact gradient.
@@ -74,18 +72,13 @@ pub struct RbmLearner {
     sampler: Sampler,
     ascent: Ascent,
     offsets: Offsets,
-    chains: Option<ModelChains>,
     /// Chains that know log Z, where it is not enumerated; none any more when they have lost it.
     trajectory: Option<Trajectory>,
-    data: Phase,
-    model: Phase,
-    gradient: Stack,
+    team: Team,
+    /// The shards of this process. The first one also has the sums over all.
+    shards: Vec<Shard>,
     /// Weights of the rows of the next batch.
     weights: Option<Vec<f32>>,
-    /// The gradient of log p(label | row), where it counts.
-    scores: Option<Stack>,
-    /// The gradient with respect to the log-variances of Gaussian units.
-    log_variances: Vec<f32>,
 }
 
 impl RbmLearner {
@@ -171,9 +164,7 @@ impl RbmLearner {
         }
         let sampler = Sampler::new(rbm, settings.arrangement());
         let rbm = sampler.model();
-        let idle = Phase::new(&sampler, &rbm.units().blank(rbm.visible(), 1));
-        let log_variances = vec![0.0; rbm.units().gaussian().map_or(0, |_| rbm.visible())];
-        let chains = ModelChains::new(rbm, visible_means, settings, streams)?;
+        let shards = vec![Shard::new(&sampler, visible_means, settings, settings.chains, streams)?];
         let way = way.filter(|_| estimates_log_z(settings, rbm));
         let follow = |way| Trajectory::start(rbm, settings.log_z_chains, way, streams);
         let trajectory = way.map(follow).transpose()?;
@@ -189,12 +180,8 @@ impl RbmLearner {
                 rbm.units(),
             ),
             offsets: Offsets { layers: vec![visible_means.to_vec(), vec![0.5; rbm.hidden()]] },
-            gradient: rbm.stack().clone(),
-            log_variances,
-            scores: (settings.class_weight > 0.0).then(|| rbm.stack().clone()),
-            data: idle.clone(),
-            model: idle,
-            chains,
+            team: Team::default(),
+            shards,
             sampler,
         })
     }
@@ -211,77 +198,54 @@ impl RbmLearner {
         self.sampler.into_model()
     }
 
-    /// Lets the persistent chains, where there are any, start again from given visible states.
-    pub(crate) fn start_chains(&mut self, v: &BitMatrix, streams: &Streams) -> Result<()> {
-        match &mut self.chains {
-            Some(chains) => chains.start_at(self.sampler.model(), v, streams),
-            None => Ok(()),
-        }
-    }
-
-    /// The persistent chains at the model's own temperature, where there are any.
-    #[must_use]
-    pub fn chains(&self) -> Option<Chains> {
-        self.chains.as_ref().map(ModelChains::coldest)
-    }
-
-    /// Computes the gradient of the mean log-likelihood of a batch of rows with weights; figures of the chains.
-    fn ascend(
-        &mut self,
-        batch: BatchRef<'_>,
-        weights: Option<&[f32]>,
-        clock: &Clock,
-        streams: &Streams,
-    ) -> Result<Figures> {
-        let k = in_force(self.settings.steps, &self.settings.later_steps, clock);
-        let (sampler, model) = (&self.sampler, &mut self.model);
-        // Neither phase waits for the other where one core has nothing to do.
-        let ((), figures) = rayon::join(
-            || {
-                self.data.refill(sampler, batch);
-                if let Some(weights) = weights {
-                    self.data.weigh(weights);
-                }
-            },
-            || self.chains.as_mut().map(|chains| chains.advance(sampler, k, clock.step, streams, model)),
-        );
-        let figures = figures.unwrap_or_default();
-        if self.settings.algorithm == Algorithm::Exact {
-            let variances = self.sampler.model().exact_gradient_into(&self.data, &mut self.gradient)?;
-            self.log_variances = variances.unwrap_or_default();
-            return Ok(figures);
-        }
-        if self.chains.is_none() {
-            let streams = streams.fork(Purpose::Data, clock.step);
-            contrastive_divergence(&self.sampler, (batch, &self.data), k, &streams, &mut self.model);
-            // A chain counts as much as the row from which it came.
-            if let Some(weights) = weights {
-                self.model.weigh(weights);
+    /// Lets the persistent chains, where there are any, start again from given visible states, those of each shard of this
+    /// process.
+    pub(crate) fn start_chains(&mut self, v: &[BitMatrix], streams: &Streams) -> Result<()> {
+        for (own, (shard, v)) in self.team.own().zip(self.shards.iter_mut().zip(v)) {
+            if let Some(chains) = &mut shard.chains {
+                chains.start_at(self.sampler.model(), v, &self.team.streams(own, streams))?;
             }
         }
-        gradient_into(&self.data, &self.model, &mut self.gradient);
-        if self.rbm().units().gaussian().is_some() {
-            self.log_variances = variance_gradient(self.rbm(), &self.data, &self.model, &self.gradient);
-        }
-        Ok(figures)
+        Ok(())
     }
 
-    /// Updates the parameters from a batch of states, or of means of binary units.
-    pub(crate) fn learn(&mut self, batch: BatchRef<'_>, clock: &Clock, streams: &Streams) -> Result<StepReport> {
-        let weights = self.weights.take();
-        // Statistics take weights as shares of the batch, and a batch of heavy rows counts for more than one of light rows.
-        let share = weights.as_ref().map_or(1.0, |weights| mean(&widened(weights)));
-        let figures = self.ascend(batch, weights.as_deref().filter(|_| share > 0.0), clock, streams)?;
-        if weights.is_some() {
-            let variances = self.log_variances.iter_mut();
-            self.gradient.tensors_mut().flatten().chain(variances).for_each(|g| *g *= share as f32);
+    /// The persistent chains at the model's own temperature, where there are any; of several shards those of the first one
+    /// that this process has.
+    #[must_use]
+    pub fn chains(&self) -> Option<Chains> {
+        self.chains_of_shards().next()
+    }
+
+    /// [`chains`](Self::chains) of each shard of this process.
+    pub(crate) fn chains_of_shards(&self) -> impl Iterator<Item = Chains> {
+        self.shards.iter().filter_map(|shard| shard.chains.as_ref().map(ModelChains::coldest))
+    }
+
+    /// Updates the parameters from the rows of each shard of this process, states or means of binary units, out of a batch of
+    /// `rows`.
+    pub(crate) fn learn(
+        &mut self,
+        parts: &[Cow<'_, Batch>],
+        rows: usize,
+        clock: &Clock,
+        streams: &Streams,
+    ) -> Result<StepReport> {
+        let (team, weights, common) = (self.team.clone(), self.weights.take(), (&self.sampler, &self.settings));
+        let mut found = vec![];
+        for (own, (shard, part)) in team.own().zip(self.shards.iter_mut().zip(parts)) {
+            let weights = weights.as_ref().map(|weights| &weights[team.rows(own, rows)]);
+            let figures = shard.ascend(common, (part.view(), weights), clock, &team.streams(own, streams))?;
+            found.push(shard.found(figures));
         }
-        self.discriminate(batch)?;
+        let figures = team.join(rows, found)?;
+        let Shard { gradient, averages, .. } = &mut self.shards[0];
         if let Some(target) = self.settings.sparsity {
-            let bias = self.gradient.bias_mut(1);
-            pull_to_share(bias, self.data.hidden_means(), target, self.settings.sparsity_cost);
+            pull_to_share(gradient.bias_mut(1), &averages[1], target, self.settings.sparsity_cost);
         }
-        self.centre();
+        if self.settings.centred {
+            self.offsets.slide(averages, &[self.settings.visible_offset_rate, self.settings.hidden_offset_rate]);
+            self.offsets.centre_for(self.sampler.model().units(), gradient);
+        }
         let rate = self.climb(clock);
         self.follow(clock, streams);
         Ok(StepReport { learning_rate: rate, figures })
@@ -316,31 +280,13 @@ impl RbmLearner {
         Ok(Some(self.rbm().log_partition_ais(&settings, Some(&base), &Streams::new(0), watch)?.log_partition))
     }
 
-    /// Adds the gradient of log p(label | row) with its weight.
-    fn discriminate(&mut self, batch: BatchRef<'_>) -> Result<()> {
-        let (Some(scores), BatchRef::Bits(v)) = (&mut self.scores, batch) else { return Ok(()) };
-        class_gradient_into(&self.sampler, v, scores)?;
-        let weight = self.settings.class_weight;
-        for (to, scores) in self.gradient.tensors_mut().zip(scores.tensors()) {
-            to.iter_mut().zip(scores).for_each(|(to, score)| *to += weight * score);
-        }
-        Ok(())
-    }
-
-    fn centre(&mut self) {
-        if self.settings.centred {
-            let (visible, hidden) = (self.settings.visible_offset_rate, self.settings.hidden_offset_rate);
-            self.offsets.slide(self.data.averages(), &[visible, hidden]);
-            self.offsets.centre_for(self.sampler.model().units(), &mut self.gradient);
-        }
-    }
-
     /// Moves the parameters, log-variances among them, up their gradient; the rate of the update.
     fn climb(&mut self, clock: &Clock) -> f64 {
         if let Some(momentum) = self.settings.momentum(clock) {
             self.ascent.set_momentum(momentum);
         }
-        let Self { sampler, ascent, gradient, log_variances, .. } = self;
+        let Self { sampler, ascent, shards, .. } = self;
+        let Shard { gradient, log_variances, .. } = &mut shards[0];
         let slope = Slope { tensors: gradient.tensors().collect(), log_variances, ..Slope::default() };
         sampler.update(|rbm| ascent.climb(Parameters(rbm), slope, clock))
     }
@@ -383,7 +329,18 @@ impl Weighted for RbmLearner {
 impl Learner for RbmLearner {
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
         let states = self.states("RbmLearner::step", batch)?;
-        self.learn(states.view(), clock, streams)
+        self.learn(&self.team.parts(&states)?, batch.samples(), clock, streams)
+    }
+
+    fn divide(&mut self, team: Team, streams: &Streams) -> Result<()> {
+        if team.shards() > 1 {
+            let (settings, means) = (&self.settings, &self.offsets.layers[0]);
+            let chains = if settings.algorithm.persists() { team.each("chains", settings.chains)? } else { 1 };
+            let shard = |own| Shard::new(&self.sampler, means, settings, chains, &team.streams(own, streams));
+            self.shards = team.own().map(shard).collect::<Result<_>>()?;
+        }
+        self.team = team;
+        Ok(())
     }
 
     fn weighted(&mut self) -> Option<&mut dyn Weighted> {
@@ -472,9 +429,7 @@ impl Learner for RbmLearner {
         let mut state =
             LearnerState { parameters: self.parameters(), optimiser: self.ascent.state(), ..LearnerState::default() };
         state.put_layers("offset", &self.offsets.layers);
-        if let Some(chains) = &self.chains {
-            chains.put(&mut state);
-        }
+        state.put_shards(self.shards.iter().filter_map(|shard| shard.chains.as_ref().map(ModelChains::state)));
         if let Some(trajectory) = &self.trajectory {
             put_trajectory(trajectory, &mut state);
         }
@@ -487,8 +442,11 @@ impl Learner for RbmLearner {
         self.set_parameters(std::mem::take(&mut state.parameters))?;
         self.ascent.restore(std::mem::take(&mut state.optimiser))?;
         self.offsets = Offsets { layers: state.take_layers(OP, "offset", &units)? };
-        if let Some(chains) = &mut self.chains {
-            chains.restore(&mut state, self.sampler.model())?;
+        let mut parts = state.take_shards(self.team.shards())?;
+        for (shard, part) in self.shards.iter_mut().zip(&mut parts[self.team.own()]) {
+            if let Some(chains) = &mut shard.chains {
+                chains.restore(part, self.sampler.model())?;
+            }
         }
         // Without a trajectory in the state its chains had lost log Z.
         let follows = estimates_log_z(&self.settings, self.rbm());

@@ -45,6 +45,13 @@ pub enum Algorithm {
     Exact,
 }
 
+impl Algorithm {
+    /// Whether chains go on from update to update.
+    pub(super) fn persists(self) -> bool {
+        matches!(self, Self::Pcd | Self::Pt)
+    }
+}
+
 fn unknown_algorithm(text: &str) -> Error {
     Error::unknown("algorithm", text, Algorithm::VARIANTS)
 }

@@ -1,17 +1,17 @@
 //! Sigmoid belief nets in training.
 
-use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, in_force, named};
+use gm_ascent::{Ascent, Clock, Figures, LearnerState, ParametersState, Slope, Team, in_force, named};
 use gm_core::{
-    Batch, BitMatrix, Chains, Error as CoreError, ModelData, Purpose, Recognition, Stack, Streams, active_units, mean,
-    rms, unwatched,
+    Batch, BitMatrix, Error as CoreError, ModelData, Recognition, Stack, Streams, active_units, mean, rms, unwatched,
 };
-use gm_sbn::{BoundSettings, Draws, Dreams, Recognised, Sampler, Sbn};
+use gm_sbn::{BoundSettings, Sampler, Sbn};
 
 use crate::error::Result;
 use crate::learner::{Learner, Parameters, Probe, StepReport, binary, check_layers};
 use crate::sbn::baseline::Baseline;
 use crate::sbn::rule::SbnRule;
 use crate::sbn::settings::SbnSettings;
+use crate::sbn::shard::Shard;
 
 /// The most hidden units for training on the exact gradient.
 const EXACT_GRADIENT_LIMIT: usize = 10;
@@ -23,8 +23,9 @@ const WATCHED_SAMPLES: usize = 20;
 ///
 /// # Randomness
 ///
-/// Weights from [`Purpose::Initialise`]; states of update t from family t of [`Purpose::Propose`], Gibbs sweeps from family
-/// t of [`Purpose::Data`], dreams from family t of [`Purpose::Noise`].
+/// Weights from [`Purpose::Initialise`](gm_core::Purpose::Initialise); states of update t from family t of
+/// [`Purpose::Propose`](gm_core::Purpose::Propose), Gibbs sweeps from family t of [`Purpose::Data`](gm_core::Purpose::Data),
+/// dreams from family t of [`Purpose::Noise`](gm_core::Purpose::Noise).
 ///
 /// # Examples
 ///
@@ -51,8 +52,10 @@ pub struct SbnLearner {
     samples: usize,
     sampler: Sampler,
     ascent: Ascent,
-    gradient: (Stack, Recognition),
     baseline: Option<Baseline>,
+    team: Team,
+    /// The shards of this process. The first one also has the sums over all.
+    shards: Vec<Shard>,
 }
 
 /// The gradients of one update, with what is worth knowing of it.
@@ -94,13 +97,14 @@ impl SbnLearner {
             let (units, limit) = (sbn.hidden(), EXACT_GRADIENT_LIMIT);
             return Err(CoreError::TooLarge { op: "training on the exact gradient", units, limit }.into());
         }
-        let gradient = (sbn.stack().clone(), recognition.clone());
+        let shards = vec![Shard::new(&sbn, recognition)];
         let baseline = (settings.rule == SbnRule::Nvil).then(|| Baseline::new(sbn.visible()));
         let of_net = recognition.tensor_names().into_iter().zip(recognition.tensors());
         let tensors = named(sbn.stack()).chain(of_net).chain(baseline.iter().flat_map(Baseline::named));
         let ascent = Ascent::new(settings.pace(), settings.optimiser, settings.regularise, tensors);
         let samples = settings.samples;
-        Ok(Self { settings: settings.clone(), samples, sampler: Sampler::new(sbn), ascent, gradient, baseline })
+        let (team, sampler) = (Team::default(), Sampler::new(sbn));
+        Ok(Self { settings: settings.clone(), samples, sampler, ascent, baseline, team, shards })
     }
 
     /// The model as it is now.
@@ -132,78 +136,30 @@ impl SbnLearner {
     ///
     /// [`gm_core::Error::TooLarge`] for the exact rule and too large a model.
     pub fn gradients(&mut self, batch: &BitMatrix, step: u64, streams: &Streams) -> Result<Gradients<'_>> {
-        self.ascend(batch, step, streams)?;
-        Ok((&self.gradient.0, &self.gradient.1))
+        self.ascend(&batch.clone().into(), step, streams)?;
+        let Shard { gradient: (generative, recognition), .. } = &self.shards[0];
+        Ok((generative, recognition))
     }
 
     /// Computes the gradients; the mean K-sample bound of the batch, where the rule draws from q.
-    fn ascend(&mut self, batch: &BitMatrix, step: u64, streams: &Streams) -> Result<Option<f64>> {
-        if self.settings.rule == SbnRule::Exact {
-            self.gradient = (self.sbn().exact_gradient(batch)?, self.sbn().exact_recognition_gradient(batch)?);
-            return Ok(None);
+    fn ascend(&mut self, batch: &Batch, step: u64, streams: &Streams) -> Result<Figures> {
+        let (team, samples, parts) = (self.team.clone(), self.samples, self.team.parts(batch)?);
+        let mut found = vec![];
+        for (own, (shard, part)) in team.own().zip(self.shards.iter_mut().zip(&parts)) {
+            shard.baseline.clone_from(&self.baseline);
+            let common = (&self.sampler, &self.settings, samples);
+            let figures = shard.ascend(common, part.bits(), step, &team.streams(own, streams))?;
+            found.push(shard.found(figures));
         }
-        let (wake, sleep) = self.settings.shares();
-        // Dreams and data, and then the two nets, have nothing to do with each other: no core waits for what another one does.
-        let (draws, dreams) = rayon::join(
-            || self.draws(batch, step, streams),
-            || (sleep > 0.0).then(|| self.dreams(batch.samples(), sleep, &streams.fork(Purpose::Noise, step))),
-        );
-        let logs = draws.log_weights();
-        let (a, c) = self.coefficients(batch, &logs);
-        let bound = mean(&logs.chunks(self.samples).map(gm_core::log_mean_exp).collect::<Vec<_>>());
-        let (generated, recognised) = draws.into_parts();
-        let (generative, recognition) = &mut self.gradient;
-        rayon::join(
-            || generated.gradient_into(&a, generative),
-            || {
-                let awake = (wake > 0.0).then(|| recognised.weighted(&c));
-                let parts: Vec<Recognised> = awake.into_iter().chain(dreams).collect();
-                Recognised::gradient_into(&parts, recognition);
-            },
-        );
-        Ok((self.settings.rule != SbnRule::GibbsEm).then_some(bound))
-    }
-
-    /// The scores of the recognition net over `count` dreams, which make up `share` of the update.
-    fn dreams(&self, count: usize, share: f64, family: &Streams) -> Recognised {
-        let dreams = Dreams::new(&self.sampler, count, family);
-        dreams.recognised.weighted(&vec![(share / count as f64) as f32; count])
-    }
-
-    /// The hidden states of an update.
-    fn draws(&self, batch: &BitMatrix, step: u64, streams: &Streams) -> Draws {
-        let (family, k) = (streams.fork(Purpose::Propose, step), self.samples);
-        if self.settings.rule != SbnRule::GibbsEm {
-            return Draws::recognised(&self.sampler, batch, k, &family);
-        }
-        let rows: Vec<usize> = (0..batch.samples()).flat_map(|row| std::iter::repeat_n(row, k)).collect();
-        let layers = self.sampler.recognise(batch.select(&rows), &family);
-        let mut chains = Chains::new(layers.into_iter().map(Batch::from).collect());
-        self.sbn().gibbs(&mut chains, None, self.settings.sweeps, &streams.fork(Purpose::Data, step));
-        let hidden: Vec<BitMatrix> = chains.layers.drain(1..).map(|x| x.bits().clone()).collect();
-        Draws::of_states(&self.sampler, batch, &hidden)
-    }
-
-    /// The weights of all scores, divided by the rows of the batch.
-    fn coefficients(&mut self, batch: &BitMatrix, logs: &[f64]) -> (Vec<f32>, Vec<f32>) {
-        let (k, rows) = (self.samples, batch.samples() as f64);
-        let (baselines, scale) = match &mut self.baseline {
-            Some(baseline) => baseline.judge(batch, &logs.chunks(k).map(mean).collect::<Vec<_>>()),
-            None => (vec![0.0; batch.samples()], 1.0),
-        };
-        let (wake, rule) = (self.settings.shares().0, self.settings.rule);
-        let (mut a, mut c) = (Vec::with_capacity(logs.len()), Vec::with_capacity(logs.len()));
-        for (logs, baseline) in logs.chunks(k).zip(baselines) {
-            let row = rule.coefficients(logs, baseline);
-            a.extend(row.0.iter().map(|a| (a / rows) as f32));
-            c.extend(row.1.iter().map(|c| (wake * c / scale / rows) as f32));
-        }
-        (a, c)
+        let figures = team.join(batch.samples(), found)?;
+        self.baseline = self.shards[0].judged(team.shards());
+        Ok(figures)
     }
 
     /// Moves all parameters along their gradients; the rate of the update.
     fn climb(&mut self, clock: &Clock) -> f64 {
-        let Self { sampler, ascent, gradient, baseline, .. } = self;
+        let Self { sampler, ascent, shards, baseline, .. } = self;
+        let gradient = &shards[0].gradient;
         let slope = Slope {
             tensors: gradient.0.tensors().chain(gradient.1.tensors()).collect(),
             others: baseline.iter_mut().flat_map(Baseline::ascending).collect(),
@@ -215,11 +171,16 @@ impl SbnLearner {
 
 impl Learner for SbnLearner {
     fn step(&mut self, batch: &Batch, clock: &Clock, streams: &Streams) -> Result<StepReport> {
-        let batch = binary("SbnLearner::step", batch, self.sbn().visible())?;
+        binary("SbnLearner::step", batch, self.sbn().visible())?;
         self.samples = in_force(self.settings.samples, &self.settings.later_samples, clock);
-        let bound = self.ascend(batch, clock.step, streams)?;
-        let figures = Figures::new(bound.map(|bound| ("batch_bound", bound)));
+        let figures = self.ascend(batch, clock.step, streams)?;
         Ok(StepReport { learning_rate: self.climb(clock), figures })
+    }
+
+    fn divide(&mut self, team: Team, _: &Streams) -> Result<()> {
+        self.shards = vec![self.shards[0].clone(); team.own().len()];
+        self.team = team;
+        Ok(())
     }
 
     fn stack(&self) -> &Stack {

@@ -1,12 +1,13 @@
 //! Training of sigmoid belief nets.
 //!
-//! Begin with `rule.rs`, which says what each rule makes of its draws; `learner.rs` makes the updates, `baseline.rs` lowers
-//! the variance of one rule.
+//! Begin with `rule.rs`, which says what each rule makes of its draws; `learner.rs` makes the updates from what each
+//! shard has found by `shard.rs`, `baseline.rs` lowers the variance of one rule.
 
 mod baseline;
 mod learner;
 mod rule;
 mod settings;
+mod shard;
 
 pub use learner::SbnLearner;
 pub use rule::SbnRule;

@@ -19,6 +19,7 @@ mod resume;
 mod sbn_gradients;
 mod sbn_training;
 mod settings;
+mod shards;
 mod start;
 mod training;
 mod units;

@@ -7,7 +7,7 @@ use gm_core::VisibleKind;
 use gm_train::{DbmSettings, ModelConfig, ModelSettings, Pretrain, StopOn, Visible};
 
 use super::learning::{Ascent, Units};
-use super::{EXACT, Options, Shared};
+use super::{Divided, EXACT, Options, Shared};
 use crate::error::{Error, Result};
 use crate::model;
 
@@ -25,6 +25,8 @@ use crate::model;
 pub(super) struct DbmOptions {
     #[command(flatten)]
     shared: Shared,
+    #[command(flatten)]
+    divided: Divided,
     /// Number of units of each hidden layer, from the layer next to the data up, such as 500,1000 [default: 500,1000]
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
@@ -72,6 +74,10 @@ pub(super) struct DbmOptions {
 impl Options for DbmOptions {
     fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    fn shards(&self) -> usize {
+        self.divided.shards.unwrap_or(1)
     }
 
     fn start(&self) -> Option<PathBuf> {

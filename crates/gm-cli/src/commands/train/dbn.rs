@@ -10,7 +10,7 @@ use gm_train::{
 };
 
 use super::learning::Learning;
-use super::{EXACT, Options, Shared};
+use super::{Divided, EXACT, Options, Shared};
 use crate::error::{Error, Result};
 use crate::model;
 
@@ -31,6 +31,8 @@ use crate::model;
 pub(super) struct DbnOptions {
     #[command(flatten)]
     shared: Shared,
+    #[command(flatten)]
+    divided: Divided,
     /// Number of units of each hidden layer, from the layer next to the data up [default: 500,2000]
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
@@ -86,6 +88,10 @@ pub(super) struct DbnOptions {
 impl Options for DbnOptions {
     fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    fn shards(&self) -> usize {
+        self.divided.shards.unwrap_or(1)
     }
 
     fn start(&self) -> Option<PathBuf> {

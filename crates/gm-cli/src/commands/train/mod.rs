@@ -91,6 +91,11 @@ pub(super) trait Options {
         None
     }
 
+    /// The number of parts of batches and chains.
+    fn shards(&self) -> usize {
+        1
+    }
+
     /// The number of rows that are evaluated, if it is not the default.
     fn watched(&self) -> Option<usize> {
         None
@@ -167,6 +172,15 @@ pub(super) struct Shared {
     pub(super) no_report: bool,
 }
 
+/// The option that divides training, of models that have shards.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Divided {
+    /// Number of parts of each batch and of the chains, a power of two, which as many processes can compute (`dgm-mpi`);
+    /// the result depends on it, and not on the number of processes [default: 1]
+    #[arg(long, value_name = "N")]
+    shards: Option<usize>,
+}
+
 /// The number of updates that the default number of epochs aims at.
 const UPDATES: u64 = 30_000;
 /// The number of evaluations that the default interval aims at.
@@ -216,7 +230,7 @@ pub(super) fn resume(folder: &Path, folders: &Folders, report: bool, context: &C
     }
     // The data are not loaded yet, and chains do not depend on them.
     if let Ok(config) = Config::read(folder.join("config.toml")) {
-        needs::training(&config.model, 1, 0).check()?;
+        needs::run(&config, 1, 0).check()?;
     }
     training::run(|| Ok(Run::resume(folder)?), report)
 }
@@ -225,7 +239,7 @@ pub(super) fn resume(folder: &Path, folders: &Folders, report: bool, context: &C
 pub(super) fn create(folder: PathBuf, config: &Config) -> Result<Run> {
     config.check()?;
     let data = config.load_data()?;
-    needs::training(&config.model, data.units(), data.train.len()).check()?;
+    needs::run(config, data.units(), data.train.len()).check()?;
     Ok(Run::create_with(folder, config, data)?)
 }
 
@@ -278,11 +292,11 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
     let kind = model.settings().kind();
     let folder = shared.out.clone().unwrap_or_else(|| default_folder(&format!("{kind}-"), spec));
     let mut config = Config::new(spec, model);
-    config.seed = context.seed();
+    (config.seed, config.shards) = (context.seed(), options.shards());
     config.checkpoint_every = shared.checkpoint_every.unwrap_or(config.checkpoint_every);
     let settings = config.model.settings();
     // The check comes before the folder is made.
-    needs::training(&config.model, data.units(), data.train.len()).check()?;
+    needs::run(&config, data.units(), data.train.len()).check()?;
     config.monitor = shared.monitor(settings.epochs(), options.stop_on(settings, data.units()));
     config.monitor.rows = options.watched().unwrap_or(config.monitor.rows);
     config.data = DataConfig {

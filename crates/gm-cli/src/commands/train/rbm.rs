@@ -6,7 +6,7 @@ use clap::Args;
 use gm_train::{Algorithm, ModelConfig, ModelSettings, RbmSettings, StopOn, Visible};
 
 use super::learning::Learning;
-use super::{EXACT, Options, Shared};
+use super::{Divided, EXACT, Options, Shared};
 use crate::error::Result;
 
 /// Trains a restricted Boltzmann machine
@@ -22,6 +22,8 @@ use crate::error::Result;
 pub(super) struct RbmOptions {
     #[command(flatten)]
     shared: Shared,
+    #[command(flatten)]
+    divided: Divided,
     /// A file with the weight of each training row, one number a row, in .csv, .npy or another format of data
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
@@ -51,6 +53,10 @@ const TEMPERED_CHAINS: usize = 100;
 impl Options for RbmOptions {
     fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    fn shards(&self) -> usize {
+        self.divided.shards.unwrap_or(1)
     }
 
     fn weights(&self) -> Option<&PathBuf> {

@@ -4,7 +4,7 @@ use clap::Args;
 use gm_train::{ModelConfig, ModelSettings, OptimiserSettings, SbnRule, SbnSettings, StopOn};
 
 use super::course::Course;
-use super::{EXACT, Options, Shared};
+use super::{Divided, EXACT, Options, Shared};
 use crate::error::{Error, Result};
 
 /// Trains a sigmoid belief net with its recognition net
@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 pub(super) struct SbnOptions {
     #[command(flatten)]
     shared: Shared,
+    #[command(flatten)]
+    divided: Divided,
     /// Number of units of each hidden layer, from the layer next to the data up, such as 200,100 [default: 200,200]
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
@@ -54,6 +56,10 @@ pub(super) struct SbnOptions {
 impl Options for SbnOptions {
     fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    fn shards(&self) -> usize {
+        self.divided.shards.unwrap_or(1)
     }
 
     fn settings(&self, rows: usize) -> Result<ModelConfig> {

@@ -4,22 +4,53 @@ use gm_core::{
     Activations, Batch, BatchRef, BitMatrix, Coactivation, Coupling, LayerUpdate, Matrix, Purpose, Stack, Streams,
     VisibleUnits, coactivations_into, dense_coactivations_into, dense_inputs_up,
 };
-use gm_dbm::{Dbm, Offsets};
 
-/// What the weights of a matrix are multiplied by on the way up and on the way down.
+use crate::{Dbm, Offsets};
+
+/// What the weights of a matrix are multiplied by while it is trained alone.
+///
+/// # Examples
+///
+/// ```
+/// use gm_dbm::Scales;
+///
+/// // The first matrix of a deep machine: a second copy of the data stands in for the layer above (Salakhutdinov and Hinton 2009).
+/// let first = Scales { up: 2.0, down: 1.0 };
+/// assert_ne!(first, Scales { up: 1.0, down: 2.0 });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Scales {
-    pub(crate) up: f32,
-    pub(crate) down: f32,
+pub struct Scales {
+    /// The factor of the upper layer's input.
+    pub up: f32,
+    /// The factor of the lower layer's input.
+    pub down: f32,
 }
 
 /// One matrix trained as a machine of two layers, on data drawn upwards through the matrices below.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{BitMatrix, Stack, Streams};
+/// use gm_dbm::{Dbm, Offsets, Pretraining, Scales};
+///
+/// let dbm = Dbm::from_stack(Stack::zeros(&[3, 2, 2])?)?;
+/// let pretraining = Pretraining { dbm: &dbm, scales: &[Scales { up: 2.0, down: 1.0 }], centred: false };
+/// let (rows, offsets) = (BitMatrix::from_fn(3, 8, |unit, _| unit == 0), Offsets { layers: vec![vec![0.5; 3], vec![0.5; 2], vec![0.5; 2]] });
+/// let mut gradient = dbm.stack().clone();
+/// let means = pretraining.gradient_into((&rows).into(), &offsets, &Streams::new(1), &mut gradient);
+/// // The first unit is always on in the data, and every second time in the model.
+/// assert!(means[0] == [1.0, 0.0, 0.0] && gradient.bias(0)[0] > 0.0 && gradient.weights(1).amax() == 0.0);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Debug)]
-pub(crate) struct Pretraining<'a> {
-    pub(crate) dbm: &'a Dbm,
+pub struct Pretraining<'a> {
+    /// The machine.
+    pub dbm: &'a Dbm,
     /// Scales of the matrices up to the one that is trained.
-    pub(crate) scales: &'a [Scales],
-    pub(crate) centred: bool,
+    pub scales: &'a [Scales],
+    /// Whether the gradient is that of centred units.
+    pub centred: bool,
 }
 
 impl Pretraining<'_> {
@@ -27,7 +58,11 @@ impl Pretraining<'_> {
     /// they are known, the offsets elsewhere.
     ///
     /// The bias of a layer that has been an upper layer stays as it is, because the matrix below was trained with it.
-    pub(crate) fn gradient_into(
+    ///
+    /// # Panics
+    ///
+    /// When scales, offsets or gradient do not fit the machine.
+    pub fn gradient_into(
         &self,
         batch: BatchRef<'_>,
         offsets: &Offsets,
