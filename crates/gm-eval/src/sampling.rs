@@ -172,6 +172,8 @@ pub struct Sampling<'a> {
     shards: Vec<Shard<'a>>,
     settings: &'a SampleSettings,
     report: SampleReport,
+    /// How well the chains of each shard mix.
+    watched: Vec<Diagnostics>,
 }
 
 /// A shard that this process draws.
@@ -231,7 +233,7 @@ impl<'a> Sampling<'a> {
                 SampleReport { method, chains: None, steps: None, thin: None, diagnostics: None }
             }
         };
-        Ok(Self { shards, settings, report })
+        Ok(Self { shards, settings, report, watched: vec![] })
     }
 
     /// Makes the sweeps before the first samples, and watches the chains during the second half. Independent samples
@@ -242,25 +244,31 @@ impl<'a> Sampling<'a> {
     /// The errors of [`ModelChains::advance_watched`](crate::ModelChains::advance_watched).
     pub fn burn_in(&mut self, watch: Watch<'_>) -> Result<()> {
         let Some(steps) = self.report.steps else { return Ok(()) };
-        let (mut found, count) = (vec![], self.shards.len());
+        let count = self.shards.len();
+        self.watched.clear();
         for (done, shard) in self.shards.iter_mut().enumerate() {
             let SampleSource::Chains(chains) = &mut shard.source else { continue };
             let mut within = |progress: Progress| {
                 watch(Progress { done: done * progress.total + progress.done, total: count * progress.total })
             };
-            found.extend(chains.advance_watched(steps, &mut within)?);
+            self.watched.extend(chains.advance_watched(steps, &mut within)?);
         }
-        self.report.diagnostics = Diagnostics::joined(found)?;
-        Ok(())
+        self.diagnose(self.watched.clone())
     }
 
-    /// Replaces the diagnostics of a part by those of all parts.
+    /// How well the chains of each shard of this part mix, after [`burn_in`](Self::burn_in).
+    #[must_use]
+    pub fn watched(&self) -> &[Diagnostics] {
+        &self.watched
+    }
+
+    /// Replaces the diagnostics of a part by those of the shards of all parts, in order.
     ///
     /// # Errors
     ///
     /// The errors of [`Diagnostics::joined`].
-    pub fn diagnosed_with(&mut self, parts: Vec<Diagnostics>) -> Result<()> {
-        self.report.diagnostics = Diagnostics::joined(parts)?;
+    pub fn diagnose(&mut self, shards: Vec<Diagnostics>) -> Result<()> {
+        self.report.diagnostics = Diagnostics::joined(shards)?;
         Ok(())
     }
 

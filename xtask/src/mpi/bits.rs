@@ -8,18 +8,23 @@ use sha2::{Digest, Sha256};
 use super::job::{How, Programs};
 use crate::Result;
 
-/// A kind of model: its name, the words of its training, and those of its evaluation.
+/// A kind of model: the words of its training, the first of which is its name, of its evaluation and of its samples.
 struct Kind {
     train: &'static [&'static str],
     eval: &'static [&'static str],
+    sample: &'static [&'static str],
 }
 
 /// Small models of every kind, with what is drawn at random in their training and evaluation.
 const KINDS: [Kind; 4] = [
-    Kind { train: &["rbm", "--hidden", "20", "--chains", "40", "--epochs", "2"], eval: ANNEALED },
-    Kind { train: &["sbn", "--hidden", "24,8", "--epochs", "1"], eval: &["--samples", "20", "--gap-rows", "20"] },
-    Kind { train: &["dbm", "--hidden", "12,6", "--chains", "40", "--epochs", "2"], eval: ANNEALED },
-    Kind { train: NETWORK, eval: ANNEALED },
+    Kind { train: &["rbm", "--hidden", "20", "--chains", "40", "--epochs", "2"], eval: ANNEALED, sample: CHAINS },
+    Kind {
+        train: &["sbn", "--hidden", "24,8", "--epochs", "1"],
+        eval: &["--samples", "20", "--gap-rows", "20"],
+        sample: &[],
+    },
+    Kind { train: &["dbm", "--hidden", "12,6", "--chains", "40", "--epochs", "2"], eval: ANNEALED, sample: CHAINS },
+    Kind { train: NETWORK, eval: ANNEALED, sample: CHAINS },
 ];
 
 const NETWORK: &[&str] =
@@ -27,8 +32,16 @@ const NETWORK: &[&str] =
 
 const ANNEALED: &[&str] = &["--ais-runs", "20", "--ais-temperatures", "50", "--reverse-sweeps", "20"];
 
+const CHAINS: &[&str] = &["--chains", "10", "--steps", "40", "--thin", "5"];
+
 /// Options of every training.
 const COMMON: [&str; 8] = ["--data", "digits", "--shards", "4", "--seed", "3", "--no-report", "--quiet"];
+
+/// Some ways to run a command, with each number of threads and of processes.
+fn some_ways() -> [How<'static>; 4] {
+    let job = |ranks, threads| How::Job { ranks, threads, network: None };
+    [How::Alone { threads: 1 }, job(1, 2), job(2, 2), job(4, 1)]
+}
 
 /// All ways to run a command.
 fn ways() -> Vec<How<'static>> {
@@ -39,14 +52,21 @@ fn ways() -> Vec<How<'static>> {
     alone.into_iter().chain(jobs).collect()
 }
 
-/// Trains and evaluates every kind of model in all ways.
+/// Trains every kind of model in all ways, and measures and samples it in some.
 pub(super) fn check(programs: &Programs) -> Result<()> {
+    let (ways, some) = (ways(), some_ways());
     for kind in &KINDS {
         let name = kind.train[0];
-        let trained = agreed(&format!("train {name}"), &ways(), |how| train_kind(programs, kind, how, name))?;
-        println!("train {name}: {} ways, {trained}", ways().len());
-        let measured = agreed(&format!("eval {name}"), &ways(), |how| evaluate(programs, kind, how))?;
-        println!("eval {name}: {} ways, {measured}", ways().len());
+        let trained = agreed(&format!("train {name}"), &ways, |how| train_kind(programs, kind, how, name))?;
+        let eval = ["eval", name, "--data", "digits"];
+        let measured = agreed(&format!("eval {name}"), &some, |how| document(programs, how, &[&eval, kind.eval]))?;
+        let model = programs.path(name).join("model.gm").display().to_string();
+        let sample = ["sample", &model, "-n", "23"];
+        let drawn = agreed(&format!("sample {name}"), &some, |how| document(programs, how, &[&sample, kind.sample]))?;
+        let (all, some) = (ways.len(), some.len());
+        println!(
+            "{name}: train in {all} ways {trained}, eval in {some} ways {measured}, sample in {some} ways {drawn}"
+        );
     }
     Ok(())
 }
@@ -90,10 +110,9 @@ pub(super) fn hash(programs: &Programs, run: &str) -> Result<String> {
     Ok(hex(digest))
 }
 
-/// The hash of the report of an evaluation.
-fn evaluate(programs: &Programs, kind: &Kind, how: &How<'_>) -> Result<String> {
-    let words = ["eval", kind.train[0], "--data", "digits", "--shards", "4", "--json", "--quiet"];
-    let report = programs.output(how, &[&words, kind.eval].concat())?;
+/// The hash of the document of a command.
+fn document(programs: &Programs, how: &How<'_>, words: &[&[&str]]) -> Result<String> {
+    let report = programs.output(how, &[&words.concat()[..], &["--shards", "4", "--json", "--quiet"]].concat())?;
     let mut digest = Sha256::new();
     digest.update(timeless(&report)?);
     Ok(hex(digest))

@@ -9,7 +9,7 @@ use super::bits::hash;
 use super::job::{How, PATIENCE, Programs, Running, kill};
 use crate::Result;
 
-/// A run that takes some seconds.
+/// A run that takes some seconds, since mpirun waits for one before it passes SIGTERM on.
 const RUN: &[&str] = &[
     "train",
     "rbm",
@@ -20,13 +20,15 @@ const RUN: &[&str] = &[
     "--chains",
     "100",
     "--epochs",
-    "60",
+    "400",
     "--shards",
     "4",
     "--seed",
     "5",
     "--checkpoint-every",
-    "20",
+    "100",
+    "--look-every",
+    "40",
     "--no-report",
     "--quiet",
     "--out",
@@ -51,42 +53,52 @@ fn reference(programs: &Programs) -> Result<String> {
     hash(programs, NAME)
 }
 
-/// Interrupts a job of two processes, and resumes it with other numbers of processes.
+/// Interrupts jobs of two processes, and resumes them with other numbers of processes.
 pub(super) fn interrupted(programs: &Programs) -> Result<()> {
     let expected = reference(programs)?;
-    for signal in ["USR1", "TERM", "TERM to one rank"] {
+    let alone = How::Alone { threads: 2 };
+    // Signals, the looks at the model before them, and what goes on afterwards.
+    let cases: [(&str, usize, &[How<'_>]); 3] = [
+        ("USR1 to mpirun", 5, &[job(4), job(1), alone]),
+        ("TERM to mpirun", 1, &[alone]),
+        ("TERM to a rank", 5, &[job(4)]),
+    ];
+    for (signal, looks, ways) in cases {
         let run = "interrupted";
         remove(&programs.path(run))?;
-        let running = begun(programs, run)?;
+        let running = begun(programs, run, looks)?;
         match signal {
-            "TERM to one rank" => kill("TERM", *running.processes()?.last().ok_or("no process of the job was found")?)?,
-            _ => running.signal(signal)?,
+            "TERM to a rank" => kill("TERM", *running.processes()?.last().ok_or("no process of the job was found")?)?,
+            _ => running.signal(signal[..4].trim())?,
         }
         let ended = running.within(PATIENCE)?;
         // After SIGTERM mpirun has a status of its own.
-        if ended.status.success() || signal != "TERM" && ended.status.code() != Some(INTERRUPTED) {
-            return Err(format!("a job that got {signal} ended with {}\n{}", ended.status, ended.err).into());
+        if ended.status.success() || signal != "TERM to mpirun" && ended.status.code() != Some(INTERRUPTED) {
+            return Err(format!("{signal}: the job ended with {}\n{}", ended.status, ended.err).into());
         }
-        for how in [job(4), job(1), How::Alone { threads: 2 }] {
+        if programs.path(run).join("model.gm").exists() {
+            return Err(format!("{signal}: the run was finished before").into());
+        }
+        for how in ways {
             let copy = "resumed";
             remove(&programs.path(copy))?;
             copied(&programs.path(run), &programs.path(copy))?;
-            programs.output(&how, &["train", "--resume", copy, "--no-report", "--quiet"])?;
-            same(&format!("interrupted by {signal}, resumed by {how}"), &hash(programs, copy)?, &expected)?;
+            programs.output(how, &["train", "--resume", copy, "--no-report", "--quiet"])?;
+            same(&format!("{signal}, resumed by {how}"), &hash(programs, copy)?, &expected)?;
         }
-        println!("interrupted by {signal}, resumed in three ways: {expected}");
+        println!("{signal}, resumed in {} ways: {expected}", ways.len());
     }
     Ok(())
 }
 
-/// A job of two processes that has written a checkpoint.
-fn begun(programs: &Programs, run: &str) -> Result<Running> {
+/// A job of two processes that has looked at its model so many times, of ten.
+fn begun(programs: &Programs, run: &str, looks: usize) -> Result<Running> {
     let mut running = programs.start(&job(2), &[RUN, &[run]].concat())?;
-    let (began, checkpoints) = (Instant::now(), programs.path(run).join("checkpoints"));
-    while !fs::read_dir(&checkpoints).is_ok_and(|mut files| files.next().is_some()) {
+    let (began, metrics) = (Instant::now(), programs.path(run).join("metrics.jsonl"));
+    while fs::read_to_string(&metrics).map_or(0, |lines| lines.lines().count()) < looks {
         if running.has_ended()? || began.elapsed() > PATIENCE {
             let ended = running.within(PATIENCE)?;
-            return Err(format!("the run left no checkpoint: {}\n{}", ended.status, ended.err).into());
+            return Err(format!("the run was not looked at {looks} times: {}\n{}", ended.status, ended.err).into());
         }
         thread::sleep(Duration::from_millis(5));
     }
@@ -100,29 +112,24 @@ pub(super) fn killed(programs: &Programs, kills: u32) -> Result<()> {
     let run = "killed";
     while done < kills {
         let ranks = 2 << random.below(2);
-        let mut running = programs.start(&job(ranks), &words(programs, run))?;
+        let running = programs.start(&job(ranks), &words(programs, run))?;
         thread::sleep(Duration::from_millis(300 + random.below(1500)));
         let processes = running.processes()?;
-        if running.has_ended()? || processes.is_empty() {
-            let ended = running.within(PATIENCE)?;
-            if !ended.status.success() {
-                return Err(format!("a job that nothing has killed ended with {}\n{}", ended.status, ended.err).into());
-            }
+        let began = Instant::now();
+        let hit =
+            !processes.is_empty() && kill("KILL", processes[random.below(processes.len() as u64) as usize]).is_ok();
+        let ended = running.within(if hit { PROMISED } else { PATIENCE })?;
+        if ended.status.success() {
+            // The run came to its end before its process was killed.
             same("after kills", &hash(programs, run)?, &expected)?;
             remove(&programs.path(run))?;
             runs += 1;
-            continue;
+        } else if hit && !ended.err.trim().is_empty() {
+            longest = longest.max(began.elapsed());
+            done += 1;
+        } else {
+            return Err(format!("a job ended with {} and said `{}`; killed: {hit}", ended.status, ended.err).into());
         }
-        let began = Instant::now();
-        if kill("KILL", processes[random.below(processes.len() as u64) as usize]).is_err() {
-            continue;
-        }
-        let ended = running.within(PROMISED)?;
-        longest = longest.max(began.elapsed());
-        if ended.status.success() || ended.err.trim().is_empty() {
-            return Err(format!("a job with a killed process ended with {} and `{}`", ended.status, ended.err).into());
-        }
-        done += 1;
     }
     programs.output(&job(2), &words(programs, run))?;
     same("after kills", &hash(programs, run)?, &expected)?;

@@ -57,7 +57,7 @@ impl Programs {
     pub(super) fn start(&self, how: &How<'_>, words: &[&str]) -> Result<Running> {
         let mut command = self.command(how);
         let threads = how.threads().to_string();
-        command.args(words).args(["--threads", &threads]).current_dir(&self.place);
+        command.args(words).args(["--threads", &threads]).current_dir(&self.place).env("NO_COLOR", "1");
         let [out, err] = ["out", "err"].map(|name| self.path(name));
         command.stdin(Stdio::null()).stdout(File::create(&out)?).stderr(File::create(&err)?);
         let child = command.spawn().map_err(|error| format!("`{command:?}` could not start: {error}"))?;

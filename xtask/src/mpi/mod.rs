@@ -5,6 +5,7 @@ mod bits;
 mod faults;
 mod job;
 mod network;
+mod texts;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,7 @@ impl Mpi {
             return bench::run(&programs);
         }
         timed("the same bits", || bits::check(&programs))?;
+        timed("texts", || texts::check(&programs))?;
         timed("interruptions", || faults::interrupted(&programs))?;
         timed("kills", || faults::killed(&programs, self.kills))?;
         timed("two hosts", || hosts(&programs))

@@ -124,8 +124,8 @@ fn in_parts(model: &Model, settings: &SampleSettings, of: usize) -> (Vec<f32>, O
         (rounds, sampling)
     });
     let (rounds, mut samplings): (Vec<_>, Vec<_>) = parts.unzip();
-    let found = samplings.iter().filter_map(|sampling| sampling.report().diagnostics.clone()).collect();
-    samplings[0].diagnosed_with(found).unwrap();
+    let found = samplings.iter().flat_map(|sampling| sampling.watched().to_vec()).collect();
+    samplings[0].diagnose(found).unwrap();
     let in_order = (0..rounds[0].len()).flat_map(|round| rounds.iter().flat_map(move |part| part[round].clone()));
     (in_order.collect(), samplings.remove(0).into_report().diagnostics)
 }
@@ -136,14 +136,14 @@ fn stable_shards_have_the_same_samples_in_any_number_of_parts() {
         let independent = small.model.kind() == ModelKind::Sbn;
         let clamped = ChainSettings {
             clamp: Some(Clamp {
-                mask: BitMatrix::from_fn(4, 9, |i, j| i == j % 3),
-                values: BitMatrix::zeros(4, 9).into(),
+                mask: BitMatrix::from_fn(4, 11, |i, j| i == j % 3),
+                values: BitMatrix::zeros(4, 11).into(),
             }),
             ..Default::default()
         };
         for start in [ChainSettings::default(), clamped] {
-            let chains = (!independent || start.clamp.is_some()).then_some(9);
-            let steps = chains.map(|_| 40);
+            let chains = (!independent || start.clamp.is_some()).then_some(11);
+            let steps = chains.map(|_| 50);
             let settings = SampleSettings { count: 22, chains, steps, shards: 4, start, ..Default::default() };
             let whole = samples(&small.model, &settings);
             assert_eq!(whole.values.ncols(), 22);

@@ -40,16 +40,19 @@ impl Drawing<'_> {
 
     /// Gives the first process the diagnostics of all chains.
     fn diagnosed(&mut self, processes: &dyn Exchange, burnt: Result<()>) -> Result<()> {
-        let own = self.sampling.report().diagnostics.clone();
-        let encoded = serde_json::to_vec(&own.as_ref().map(Watched::of)).map_err(Error::content("diagnostics"))?;
+        let own: Vec<Watched> = self.sampling.watched().iter().map(Watched::of).collect();
+        let encoded = serde_json::to_vec(&own).map_err(Error::content("diagnostics"))?;
         let all = gathered(processes, kept(burnt)?.map(|()| &encoded[..]))?;
-        let Some(own) = own.filter(|_| processes.rank() == 0) else { return Ok(()) };
-        let mut parts = vec![];
+        // Every shard is watched, or none.
+        let Some(first) = self.sampling.watched().first().filter(|_| processes.rank() == 0).cloned() else {
+            return Ok(());
+        };
+        let mut shards = vec![];
         for bytes in &all {
-            let found: Option<Watched> = serde_json::from_slice(bytes).map_err(Error::content("diagnostics"))?;
-            parts.extend(found.map(|found| found.like(&own)));
+            let found: Vec<Watched> = serde_json::from_slice(bytes).map_err(Error::content("diagnostics"))?;
+            shards.extend(found.into_iter().map(|found| found.like(&first)));
         }
-        Ok(self.sampling.diagnosed_with(parts)?)
+        Ok(self.sampling.diagnose(shards)?)
     }
 
     /// Draws, and gives the first process the samples of all in each round.
@@ -86,7 +89,7 @@ fn joined(units: usize, all: &[Vec<u8>]) -> Matrix {
     Matrix::from_vec(units, values.len() / units, values)
 }
 
-/// What a process knows of its chains.
+/// What a process knows of the chains of a shard.
 #[derive(Serialize, Deserialize)]
 struct Watched {
     autocorrelation_time: f64,
@@ -103,7 +106,7 @@ impl Watched {
         Self { autocorrelation_time, flips, swap_acceptance, lowest_swap_acceptance, traces }
     }
 
-    /// The diagnostics of a process, given those of another one.
+    /// The diagnostics of a shard, given those of another one.
     fn like(self, own: &Diagnostics) -> Diagnostics {
         let mut found = own.clone();
         found.chains = self.traces.len();
