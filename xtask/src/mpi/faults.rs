@@ -59,9 +59,9 @@ pub(super) fn interrupted(programs: &Programs) -> Result<()> {
     let alone = How::Alone { threads: 2 };
     // Signals, the looks at the model before them, and what goes on afterwards.
     let cases: [(&str, usize, &[How<'_>]); 3] = [
-        ("USR1 to mpirun", 5, &[job(4), job(1), alone]),
+        ("USR1 to mpirun", 8, &[job(4), job(1), alone]),
         ("TERM to mpirun", 1, &[alone]),
-        ("TERM to a rank", 5, &[job(4)]),
+        ("TERM to a rank", 8, &[job(1)]),
     ];
     for (signal, looks, ways) in cases {
         let run = "interrupted";
