@@ -78,7 +78,9 @@ impl Programs {
     fn command(&self, how: &How<'_>) -> Command {
         let How::Job { ranks, network, .. } = how else { return Command::new(self.debug.join("dgm")) };
         let mut command = network.map_or_else(|| Command::new("mpirun"), |network| network.mpirun(*ranks));
-        command.args(["-n", &ranks.to_string(), "--oversubscribe"]).arg(self.debug.join("dgm-mpi"));
+        // Hosts that are namespaces would all bind their process to the same core.
+        command.args(["-n", &ranks.to_string(), "--oversubscribe", "--bind-to", "none"]);
+        command.arg(self.debug.join("dgm-mpi"));
         command.envs([("OMPI_ALLOW_RUN_AS_ROOT", "1"), ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")]);
         command
     }
