@@ -16,6 +16,7 @@
 //! ```
 
 mod ascent;
+mod division;
 mod figures;
 mod guard;
 mod optimiser;

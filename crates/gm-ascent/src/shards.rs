@@ -92,6 +92,19 @@ impl Default for Team {
 }
 
 /// What a shard has found in its rows of a batch.
+///
+/// # Examples
+///
+/// ```
+/// use gm_ascent::{Found, Team};
+///
+/// // A row of weight 3 and one of weight 1; what is weighted counts accordingly.
+/// let (mut heavy, mut light) = ([1.0], [5.0]);
+/// let found = |weighted, weight| Found { weighted: vec![weighted], weight, ..Found::default() };
+/// Team::new(2)?.join(2, vec![found(&mut heavy[..], 3.0), found(&mut light[..], 1.0)])?;
+/// assert_eq!(heavy, [2.0]);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Found<'a> {
     /// Means over its rows, such as gradients.

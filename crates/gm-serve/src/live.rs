@@ -10,7 +10,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 use futures_util::stream::unfold;
 
-use crate::runs::checkpoints;
+use crate::runs::newest;
 use crate::server::{AtDesk, Desk};
 use crate::shelf::{Stamp, stamp};
 
@@ -48,6 +48,6 @@ async fn look(desk: &Arc<Desk>) -> Signs {
 }
 
 fn signs(folder: &Path) -> [Stamp; 4] {
-    let newest = checkpoints(folder).pop().and_then(|path| stamp(&path));
+    let newest = newest(folder).and_then(|path| stamp(&path));
     [stamp(&folder.join("metrics.jsonl")), stamp(&folder.join("model.gm")), stamp(folder), newest]
 }

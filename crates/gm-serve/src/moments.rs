@@ -9,7 +9,7 @@ use gm_train::Config;
 use serde::Serialize;
 
 use crate::error::{Answer, Refusal};
-use crate::runs::{Runs, checkpoints};
+use crate::runs::Runs;
 use crate::shelf::Shelf;
 use crate::tones::{self, Picture};
 
@@ -58,7 +58,7 @@ pub(crate) fn moments(folder: &Path) -> Vec<Moment> {
         moment(key, format!("after {step} updates"), path)
     };
     let mut found: Vec<Moment> = layers.into_iter().filter_map(of_layer).collect();
-    found.extend(checkpoints(folder).into_iter().filter_map(of_step));
+    found.extend(gm_sweep::checkpoints(folder).unwrap_or_default().into_iter().filter_map(of_step));
     found.extend(moment("model".into(), "the model".into(), folder.join("model.gm")));
     found
 }

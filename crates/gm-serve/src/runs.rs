@@ -41,7 +41,7 @@ struct About {
     all_epochs: u64,
     seconds: f64,
     /// Every setting of `config.toml` by its name.
-    settings: BTreeMap<String, Value>,
+    settings: BTreeMap<String, toml::Value>,
     best: Option<Best>,
     evaluations: Vec<Evaluation>,
     has_model: bool,
@@ -115,7 +115,7 @@ impl Runs {
             epochs,
             all_epochs: settings.epochs(),
             seconds,
-            settings: flat(&config.to_toml()),
+            settings: gm_sweep::settings(&config).map_err(Refusal::unfit)?,
             best: best(&history),
             evaluations: evaluations(folder),
             has_model: folder.join("model.gm").is_file(),
@@ -129,7 +129,7 @@ impl Runs {
     /// A refusal of a damaged file.
     pub(crate) fn history(&self, folder: &Path) -> Answer<std::sync::Arc<Vec<Value>>> {
         let path = folder.join("metrics.jsonl");
-        self.histories.get(&path, || history(&path))
+        self.histories.get(&path, || history(folder))
     }
 
     /// The newest checkpoint.
@@ -142,7 +142,7 @@ impl Runs {
     }
 
     fn state(&self, folder: &Path, epoch: f64) -> &'static str {
-        let newest = checkpoints(folder).pop();
+        let newest = newest(folder);
         if newest.as_ref().and_then(|path| self.checkpoint(path).ok()).is_some_and(|info| info.finished) {
             return "finished";
         }
@@ -157,31 +157,20 @@ impl Runs {
     }
 }
 
-/// Files of checkpoints, oldest first.
-pub(crate) fn checkpoints(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder.join("checkpoints")).into_iter().flatten().flatten();
-    let named = |path: &PathBuf| {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        name.starts_with("step-") && name.ends_with(".gmck")
-    };
-    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(named).collect();
-    found.sort();
-    found
-}
-
-fn history(path: &Path) -> Answer<Vec<Value>> {
-    let Some((bytes, _)) = stamp(path) else { return Ok(vec![]) };
-    if bytes > METRICS {
+/// The lines of `metrics.jsonl`, of a file that is not too large.
+fn history(folder: &Path) -> Answer<Vec<Value>> {
+    let path = folder.join("metrics.jsonl");
+    if let Some((bytes, _)) = stamp(&path)
+        && bytes > METRICS
+    {
         return Err(Refusal::unfit(format!("{} has {bytes} bytes, at most {METRICS} are read", path.display())));
     }
-    let text =
-        fs::read_to_string(path).map_err(|error| Refusal::unfit(format!("reading {}: {error}", path.display())))?;
-    let (whole, _) = text.rsplit_once('\n').unwrap_or_default();
-    let parsed = |(i, line): (usize, &str)| {
-        serde_json::from_str(line)
-            .map_err(|error| Refusal::unfit(format!("{}: line {}: {error}", path.display(), i + 1)))
-    };
-    whole.lines().enumerate().map(parsed).collect()
+    gm_sweep::history(folder).map_err(Refusal::unfit)
+}
+
+/// The newest checkpoint, of a folder that can be read.
+pub(crate) fn newest(folder: &Path) -> Option<PathBuf> {
+    gm_sweep::checkpoints(folder).ok()?.pop()
 }
 
 /// The best epoch, by the most telling quantity that was measured.
@@ -193,22 +182,6 @@ fn best(history: &[Value]) -> Option<Best> {
     let (field, more) = QUANTITIES.into_iter().find(|(field, _)| values(field).next().is_some())?;
     let (value, epoch) = values(field).reduce(|a, b| if (b.0 > a.0) == more && b.0 != a.0 { b } else { a })?;
     Some(Best { field, value, epoch })
-}
-
-/// The settings of a configuration by names such as `model.hidden`.
-fn flat(text: &str) -> BTreeMap<String, Value> {
-    let mut found = BTreeMap::new();
-    let table: toml::Table = text.parse().unwrap_or_default();
-    let mut rest: Vec<(String, toml::Value)> = table.into_iter().collect();
-    while let Some((name, value)) = rest.pop() {
-        match value {
-            toml::Value::Table(table) => {
-                rest.extend(table.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)))
-            }
-            value => drop(found.insert(name, serde_json::to_value(value).unwrap_or_default())),
-        }
-    }
-    found
 }
 
 /// The figures of `dgm eval` in a folder, those of test rows first.
@@ -250,29 +223,6 @@ mod tests {
         let history = [record(1, 3.0, Some(-9.0)), record(2, 1.0, Some(-8.0)), record(3, 0.5, Some(-8.5))];
         assert_eq!(best(&history), found("elbo", -8.0, 2));
         assert_eq!(best(&[json!({"epoch": 1})]), None);
-    }
-
-    #[test]
-    fn table_half_a_line_of_metrics_is_left_for_later() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("metrics.jsonl");
-        assert_eq!(history(&path).unwrap().len(), 0);
-        fs::write(&path, "{\"epoch\":1}\n{\"epo").unwrap();
-        assert_eq!(history(&path).unwrap(), [json!({"epoch": 1})]);
-        fs::write(&path, "{\"epoch\":1\n{\"epoch\":2}\n").unwrap();
-        assert!(history(&path).unwrap_err().text.contains("metrics.jsonl: line 1: "));
-    }
-
-    #[test]
-    fn table_settings_have_the_names_of_their_places() {
-        let found = flat("seed = 1\n[model]\nkind = 'rbm'\nhidden = 3\n[model.more]\na = [1, 2]\n");
-        let expected = [
-            ("model.hidden", json!(3)),
-            ("model.kind", json!("rbm")),
-            ("model.more.a", json!([1, 2])),
-            ("seed", json!(1)),
-        ];
-        assert_eq!(found, BTreeMap::from(expected.map(|(name, value)| (name.to_string(), value))));
     }
 
     #[test]

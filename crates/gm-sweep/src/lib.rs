@@ -47,7 +47,7 @@ pub use evaluation::{EvaluatedRows, Evaluation};
 pub use figure::{Figure, Mark};
 pub use gm_eval::Share;
 pub use halving::Halving;
-pub use record::{RunRecord, RunState};
+pub use record::{RunRecord, RunState, checkpoints, history, settings};
 pub use search::{Search, SearchEvent, SearchObserver, SearchOutcome};
 pub use setting::{Range, Scale, Setting, Values};
 pub use sweep::{MAX_CANDIDATES, Method, Sweep};

@@ -37,6 +37,8 @@ pub enum RunState {
     Training,
 }
 
+/// The file of the settings of a run.
+const CONFIG: &str = "config.toml";
 /// The file in which a sweep says why a run has not come to its end.
 const MARK: &str = "sweep.json";
 /// The schema of that file.
@@ -131,14 +133,12 @@ impl RunRecord {
     /// [`Error::File`] for a damaged file, [`gm_train::Error::Config`], and [`gm_data::Error::Io`].
     pub fn read(folder: impl AsRef<Path>) -> Result<Option<Self>> {
         let folder = folder.as_ref();
-        let (left, path) = (Left::read(folder)?, folder.join("config.toml"));
+        let (left, path) = (Left::read(folder)?, folder.join(CONFIG));
         let config = path.is_file().then(|| Config::read(&path)).transpose()?;
         if config.is_none() && left.is_none() {
             return Ok(None);
         }
-        let written = |config: &Config| config.to_toml().parse::<toml::Table>().map(|table| flatten(&table));
-        let refused = |error: toml::de::Error| Error::File { path, detail: error.to_string() };
-        let settings = config.as_ref().map(written).transpose().map_err(refused)?;
+        let settings = config.as_ref().map(settings).transpose()?;
         let settings = settings.or(left.as_ref().map(|left| left.settings.clone())).unwrap_or_default();
         let finished = config.is_some() && is_finished(folder)?;
         let (state, reason) = match left {
@@ -147,7 +147,7 @@ impl RunRecord {
             None => (RunState::Training, None),
         };
         let evaluations = Evaluation::all(folder, config.as_ref())?;
-        let history = history(&folder.join("metrics.jsonl"))?;
+        let history = history(folder)?;
         let name = folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.display().to_string());
         Ok(Some(Self { folder: folder.into(), name, config, settings, state, reason, history, evaluations }))
     }
@@ -220,7 +220,53 @@ impl RunRecord {
 
 /// Whether the newest checkpoint that can be read is that of the end. A run whose checkpoints were removed has its model.
 fn is_finished(folder: &Path) -> Result<bool> {
-    let checkpoints = folder.join("checkpoints");
+    let paths = checkpoints(folder)?;
+    // A process that trains may remove an old one at any moment.
+    let info = |path: &PathBuf| CheckpointInfo::read(BufReader::new(File::open(path).ok()?)).ok();
+    let newest = paths.iter().rev().find_map(info);
+    Ok(newest.map_or(paths.is_empty() && folder.join("model.gm").is_file(), |info| info.finished))
+}
+
+/// All settings of a configuration by their dotted keys.
+///
+/// # Errors
+///
+/// [`Error::File`] for a configuration that TOML cannot hold, which [`Config::check`] refuses.
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::Config;
+///
+/// let config = Config::parse("[data]\nspec = 'digits'\n[model]\nkind = 'rbm'\nhidden = 30\n")?;
+/// assert_eq!(gm_sweep::settings(&config)?["model.hidden"], 30.into());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn settings(config: &Config) -> Result<BTreeMap<String, toml::Value>> {
+    let refused = |error: toml::de::Error| Error::File { path: CONFIG.into(), detail: error.to_string() };
+    Ok(flatten(&config.to_toml().parse::<toml::Table>().map_err(refused)?))
+}
+
+/// The files of the checkpoints in the folder of a run, the oldest first.
+///
+/// # Errors
+///
+/// [`gm_data::Error::Io`] for a folder that cannot be read.
+///
+/// # Examples
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// std::fs::create_dir(folder.path().join("checkpoints"))?;
+/// for name in ["step-000000000020.gmck", "step-000000000003.gmck", "notes.txt"] {
+///     std::fs::write(folder.path().join("checkpoints").join(name), "")?;
+/// }
+/// let found = gm_sweep::checkpoints(folder.path())?;
+/// assert!(found.len() == 2 && found[1].ends_with("step-000000000020.gmck"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn checkpoints(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+    let checkpoints = folder.as_ref().join("checkpoints");
     let mut paths = Vec::new();
     if checkpoints.is_dir() {
         for entry in fs::read_dir(&checkpoints).map_err(gm_data::Error::io("reading", &checkpoints))? {
@@ -230,21 +276,32 @@ fn is_finished(folder: &Path) -> Result<bool> {
     let name = |path: &Path| path.file_name().unwrap_or_default().display().to_string();
     paths.retain(|path| name(path).ends_with(".gmck") && !name(path).starts_with(UNFINISHED));
     paths.sort();
-    // A process that trains may remove an old one at any moment.
-    let info = |path: &PathBuf| CheckpointInfo::read(BufReader::new(File::open(path).ok()?)).ok();
-    let newest = paths.iter().rev().find_map(info);
-    Ok(newest.map_or(paths.is_empty() && folder.join("model.gm").is_file(), |info| info.finished))
+    Ok(paths)
 }
 
-/// The lines of `metrics.jsonl`, without one that is being written.
-fn history(path: &Path) -> Result<Vec<Value>> {
+/// The lines of `metrics.jsonl` in the folder of a run, without one that is being written.
+///
+/// # Errors
+///
+/// [`Error::File`] for a line that is no JSON, and [`gm_data::Error::Io`].
+///
+/// # Examples
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join("metrics.jsonl"), "{\"epoch\":1}\n{\"epo")?;
+/// assert_eq!(gm_sweep::history(folder.path())?, [serde_json::json!({"epoch": 1})]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn history(folder: impl AsRef<Path>) -> Result<Vec<Value>> {
+    let path = folder.as_ref().join("metrics.jsonl");
     if !path.is_file() {
         return Ok(Vec::new());
     }
-    let text = fs::read_to_string(path).map_err(gm_data::Error::io("reading", path))?;
+    let text = fs::read_to_string(&path).map_err(gm_data::Error::io("reading", &path))?;
     let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
     let parsed = |(i, line): (usize, &str)| {
-        let refused = |error| Error::File { path: path.into(), detail: format!("line {}: {error}", i + 1) };
+        let refused = |error| Error::File { path: path.clone(), detail: format!("line {}: {error}", i + 1) };
         serde_json::from_str(line).map_err(refused)
     };
     whole.lines().enumerate().map(parsed).collect()
@@ -259,9 +316,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
         fs::write(&path, "{\"epoch\":1}\n{\"epoch\":2}\n{\"epo").unwrap();
-        assert_eq!(history(&path).unwrap().len(), 2);
+        assert_eq!(history(folder.path()).unwrap().len(), 2);
         fs::write(&path, "{\"epoch\":1}\n{\"epo\n").unwrap();
-        assert!(history(&path).unwrap_err().to_string().contains("metrics.jsonl: line 2: EOF"));
+        assert!(history(folder.path()).unwrap_err().to_string().contains("metrics.jsonl: line 2: EOF"));
         assert_eq!(history(&folder.path().join("none")).unwrap().len(), 0);
     }
 

@@ -42,7 +42,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gm-program", &["gm"]),
     (
         "gm-serve",
-        &["gm-core", "gm-ascent", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval", "gm-train"],
+        &[
+            "gm-core",
+            "gm-ascent",
+            "gm-rbm",
+            "gm-sbn",
+            "gm-dbm",
+            "gm-dbn",
+            "gm-net",
+            "gm-data",
+            "gm-eval",
+            "gm-train",
+            "gm-sweep",
+        ],
     ),
     (
         "gm-cli",

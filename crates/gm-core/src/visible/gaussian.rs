@@ -201,16 +201,48 @@ impl Standardise {
     /// unit is 1.
     #[must_use]
     pub fn of(x: &Matrix) -> Self {
-        let n = x.ncols().max(1) as f64;
-        let (mut sums, mut squares) = (vec![0.0; x.nrows()], vec![0.0; x.nrows()]);
-        x.column_iter().for_each(|row| sums.iter_mut().zip(&row).for_each(|(sum, &x)| *sum += f64::from(x)));
-        let means: Vec<f64> = sums.iter().map(|sum| sum / n).collect();
-        for row in x.column_iter() {
-            let each = squares.iter_mut().zip(&row).zip(&means);
-            each.for_each(|((square, &x), mean)| *square += (f64::from(x) - mean).powi(2));
+        Self::by(x, |_| 1.0)
+    }
+
+    /// [`of`](Self::of) data whose samples have weights, `[samples]`. Without any weight above 0, all samples count alike.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] for another number of weights.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Matrix, Standardise};
+    ///
+    /// let x = Matrix::from_row_slice(1, 3, &[0.0, 1.0, 3.0]);
+    /// let weighted = Standardise::of_weighted(&x, &[1.0, 0.0, 2.0])?;
+    /// assert_eq!(weighted, Standardise::of(&Matrix::from_row_slice(1, 3, &[0.0, 3.0, 3.0])));
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn of_weighted(x: &Matrix, weights: &[f32]) -> Result<Self> {
+        check_len("Standardise::of_weighted", "weights", "length", weights.len(), x.ncols())?;
+        match weights.iter().any(|&weight| weight > 0.0) {
+            true => Ok(Self::by(x, |sample| f64::from(weights[sample]))),
+            false => Ok(Self::of(x)),
         }
-        let scale = squares.iter().map(|square| (square / n).sqrt() as f32).map(|s| if s > 0.0 { s } else { 1.0 });
-        Self { shift: means.iter().map(|&mean| mean as f32).collect(), scale: scale.collect() }
+    }
+
+    fn by(x: &Matrix, weight: impl Fn(usize) -> f64) -> Self {
+        let total = (0..x.ncols()).map(&weight).sum::<f64>();
+        let total = if total > 0.0 { total } else { 1.0 };
+        let (mut sums, mut squares) = (vec![0.0; x.nrows()], vec![0.0; x.nrows()]);
+        for (sample, row) in x.column_iter().enumerate() {
+            sums.iter_mut().zip(&row).for_each(|(sum, &x)| *sum += weight(sample) * f64::from(x));
+        }
+        let means: Vec<f64> = sums.iter().map(|sum| sum / total).collect();
+        for (sample, row) in x.column_iter().enumerate() {
+            let each = squares.iter_mut().zip(&row).zip(&means);
+            each.for_each(|((square, &x), mean)| *square += weight(sample) * (f64::from(x) - mean).powi(2));
+        }
+        let scale = squares.iter().map(|square| (square / total).sqrt() as f32);
+        let scale = scale.map(|s| if s > 0.0 { s } else { 1.0 }).collect();
+        Self { shift: means.iter().map(|&mean| mean as f32).collect(), scale }
     }
 
     /// The number that is subtracted from each unit, `[units]`.

@@ -179,4 +179,87 @@ mod tests {
         assert!(above_entropy(-1.3, &rows, None).unwrap().contains("more than -1.39"));
         assert_eq!(above_entropy(-1.3, &rows, Some("gaussian")), None);
     }
+
+    /// Whether each of these cases has a warning with a text in it.
+    fn doubted<C: std::fmt::Debug>(cases: &[(C, bool)], text: &str, doubts: impl Fn(&C, &mut Vec<String>)) {
+        for (case, expected) in cases {
+            let mut found = vec![];
+            doubts(case, &mut found);
+            let warned = found.iter().any(|warning| warning.contains(text));
+            assert_eq!(warned, *expected, "{text}: {case:?} {found:?}");
+        }
+    }
+
+    #[test]
+    fn table_bounds_are_doubted_where_the_mean_and_the_worst_effective_sizes_are_small() {
+        let cases = [
+            ((9.9, 1.9), true),
+            ((9.9, 2.0), false),
+            ((9.9, 5.0), false),
+            ((10.0, 1.0), false),
+            ((80.0, 1.0), false),
+            ((f64::NAN, 5.0), true),
+        ];
+        doubted(&cases, "of the 100 weights", |&(ess, low_ess), found| {
+            let (samples, repeats) = (100, 1);
+            let bound = ImportanceReport { samples, value: 0.0, std_error: 0.1, repeats, spread: None, ess, low_ess };
+            of_importance(&bound, found);
+        });
+    }
+
+    /// log Z of 100 runs, between 0 and a high end.
+    fn partition(high: f64, ess: f64) -> PartitionReport {
+        let (runs, temperatures) = (Some(100), Some(1_000));
+        PartitionReport {
+            value: 1.0,
+            std_error: 0.1,
+            low: 0.0,
+            high,
+            method: "ais",
+            runs,
+            temperatures,
+            ess: Some(ess),
+        }
+    }
+
+    #[test]
+    fn table_annealing_is_doubted_by_its_weights_and_its_width() {
+        let cases = [(9.9, true), (10.0, false), (100.0, false), (f64::NAN, true)];
+        doubted(&cases, "of the 100 runs", |&ess, found| of_annealing(&partition(1.0, ess), found));
+        let cases = [(2.1, true), (2.0, false), (0.5, false), (f64::NAN, true), (f64::INFINITY, true)];
+        doubted(&cases, "interval of log Z", |&high, found| of_annealing(&partition(high, 50.0), found));
+        let exact = PartitionReport { runs: None, ess: None, ..partition(1.0, 0.0) };
+        assert!(exact.warnings().is_empty() && partition(1.0, 1.0).warnings().len() == 1);
+    }
+
+    #[test]
+    fn table_reverse_annealing_is_doubted_by_swaps_weights_width_and_distance() {
+        let sound = || ReverseReport {
+            value: 1.0,
+            std_error: 0.1,
+            low: 0.5,
+            high: 1.5,
+            method: "reverse ais",
+            runs: 100,
+            temperatures: 1_000,
+            ess: 50.0,
+            sweeps: 100,
+            swap_acceptance: 0.5,
+            lowest_swap_acceptance: 0.4,
+        };
+        let of = |reverse: ReverseReport, found: &mut Vec<String>| of_reverse(&partition(2.0, 50.0), &reverse, found);
+        let cases = [(0.049, true), (0.05, false), (0.5, false), (f64::NAN, true)];
+        doubted(&cases, "parallel tempering accepts", |&lowest_swap_acceptance, found| {
+            of(ReverseReport { lowest_swap_acceptance, ..sound() }, found);
+        });
+        let cases = [(9.9, true), (10.0, false), (f64::NAN, true)];
+        doubted(&cases, "of the 100 runs of reverse AIS", |&ess, found| of(ReverseReport { ess, ..sound() }, found));
+        let cases = [(2.6, true), (2.5, false), (f64::NAN, true)];
+        doubted(&cases, "of reverse AIS is", |&high, found| of(ReverseReport { high, ..sound() }, found));
+        // AIS has the value 1 and begins at 0.
+        let cases = [(3.1, true), (3.0, false), (-5.0, false), (f64::NAN, true)];
+        doubted(&cases, "nats apart", |&value, found| of(ReverseReport { value, ..sound() }, found));
+        let cases = [(-0.1, true), (0.0, false), (1.0, false)];
+        doubted(&cases, "cross", |&high, found| of(ReverseReport { low: -0.5, high, value: -0.3, ..sound() }, found));
+    }
 }

@@ -14,7 +14,8 @@ use crate::dbm::settings::{DbmSettings, Pretrain};
 use crate::dbm::shard::Shard;
 use crate::error::Result;
 use crate::learner::{
-    Learner, ModelSettings, Parameters, Probe, STAGE, StepReport, VISIBLE_MEANS, binary, check_layers, refuse_start,
+    BURN_IN, Learner, ModelSettings, Parameters, Probe, STAGE, StepReport, VISIBLE_MEANS, binary, check_layers,
+    refuse_start,
 };
 use gm_data::Dataset;
 
@@ -293,9 +294,6 @@ impl DbmLearner {
         (0..v.samples()).map(of_sample).sum::<f64>() / v.samples() as f64
     }
 }
-
-/// Sweeps of the chains before the first update of a model that was trained before.
-const BURN_IN: usize = 500;
 
 /// A machine with further hidden layers of small random weights on top.
 fn extended(dbm: &Dbm, visible_means: &[f32], hidden: &[usize], scale: f32, streams: &Streams) -> Result<Dbm> {

@@ -267,7 +267,7 @@ impl DbnLearner {
     /// The learner of the machine on top, at its start.
     fn layer_learner(&self, means: &[f32], streams: &Streams) -> Result<RbmLearner> {
         let (settings, streams) = (self.settings.layer_settings(self.stage), self.streams_of_stage(streams));
-        let mut learner = RbmLearner::start_from(self.net().top(), means, &settings, &streams)?;
+        let mut learner = RbmLearner::on_top(self.net().top(), means, &settings, &streams)?;
         learner.divide(self.team.clone(), &streams)?;
         Ok(learner)
     }

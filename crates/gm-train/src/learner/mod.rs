@@ -19,6 +19,9 @@ use crate::error::Result;
 /// The name of persistent chains in a checkpoint.
 pub(crate) const CHAINS: &str = "chains";
 
+/// Sweeps of the chains before the first update of a model that was trained before, so that they are where the model is.
+pub(crate) const BURN_IN: usize = 500;
+
 /// The name of the stage of a model that is trained in stages.
 pub(crate) const STAGE: &str = "stage";
 

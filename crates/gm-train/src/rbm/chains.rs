@@ -54,6 +54,14 @@ impl ModelChains {
         })
     }
 
+    /// Makes sweeps without looking at them.
+    pub(crate) fn run(&mut self, sampler: &Sampler, sweeps: usize, streams: &Streams) {
+        match self {
+            Self::Persistent(chains) => drop(sampler.run(chains, sweeps, streams)),
+            Self::Tempered(replicas) => drop(sampler.run_tempering(replicas, sweeps, streams)),
+        }
+    }
+
     /// Makes k sweeps at update number `step` and leaves the statistics of the model in `model`.
     pub(crate) fn advance(
         &mut self,

@@ -12,7 +12,7 @@ use gm_rbm::{Chains, Offsets, Rbm, Sampler, Trajectory, free_energy_gap};
 
 use crate::error::Result;
 use crate::learner::{
-    Learner, ModelSettings, Parameters, Probe, StepReport, Weighted, binary, check_layers, error_rate,
+    BURN_IN, Learner, ModelSettings, Parameters, Probe, StepReport, Weighted, binary, check_layers, error_rate,
 };
 use crate::rbm::chains::{ModelChains, put_trajectory, take_trajectory};
 use crate::rbm::settings::{Algorithm, RbmSettings};
@@ -77,6 +77,8 @@ pub struct RbmLearner {
     team: Team,
     /// The shards of this process. The first one also has the sums over all.
     shards: Vec<Shard>,
+    /// Sweeps of the chains before the first update.
+    burn_in: usize,
     /// Weights of the rows of the next batch.
     weights: Option<Vec<f32>>,
 }
@@ -131,14 +133,32 @@ impl RbmLearner {
         Self::start(rbm, visible_means, settings, None, streams)
     }
 
-    /// A given model, to be trained further on data of the given means, `[visible]`.
+    /// A given model, to be trained further on data of the given means, `[visible]`. Persistent chains make 500 sweeps before
+    /// the first update, so that they are where the model is.
     ///
     /// # Errors
     ///
     /// Those of [`RbmSettings::check`], [`gm_core::Error::Shape`] when model, means and settings disagree on units,
     /// [`gm_core::Error::TooLarge`] for the exact gradient of a model that is too large for it.
     pub fn start_from(rbm: Rbm, visible_means: &[f32], settings: &RbmSettings, streams: &Streams) -> Result<Self> {
+        let mut learner = Self::on_top(rbm, visible_means, settings, streams)?;
+        learner.burn_in = BURN_IN;
+        learner.burn_in(streams);
+        Ok(learner)
+    }
+
+    /// A given model, whose chains are to begin elsewhere: the machine on top of a network.
+    pub(crate) fn on_top(rbm: Rbm, visible_means: &[f32], settings: &RbmSettings, streams: &Streams) -> Result<Self> {
         Self::start(rbm, visible_means, settings, Some(LONG_WAY), streams)
+    }
+
+    /// Lets the chains of each shard come to where the model is.
+    fn burn_in(&mut self, streams: &Streams) {
+        for (own, shard) in self.team.own().zip(&mut self.shards) {
+            if let Some(chains) = &mut shard.chains {
+                chains.run(&self.sampler, self.burn_in, &self.team.streams(own, streams));
+            }
+        }
     }
 
     /// A model in training. log Z is followed from a model without weights in `way` steps.
@@ -182,6 +202,7 @@ impl RbmLearner {
             offsets: Offsets { layers: vec![visible_means.to_vec(), vec![0.5; rbm.hidden()]] },
             team: Team::default(),
             shards,
+            burn_in: 0,
             sampler,
         })
     }
@@ -338,8 +359,11 @@ impl Learner for RbmLearner {
             let chains = if settings.algorithm.persists() { team.each("chains", settings.chains)? } else { 1 };
             let shard = |own| Shard::new(&self.sampler, means, settings, chains, &team.streams(own, streams));
             self.shards = team.own().map(shard).collect::<Result<_>>()?;
+            self.team = team;
+            self.burn_in(streams);
+        } else {
+            self.team = team;
         }
-        self.team = team;
         Ok(())
     }
 

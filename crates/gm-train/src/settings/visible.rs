@@ -105,7 +105,11 @@ impl Visible {
     pub(crate) fn first_units(self, kind: VisibleKind, units: usize, data: &Dataset) -> Result<VisibleUnits> {
         match (VisibleUnits::new(kind, units, None)?, data.train.values()) {
             (VisibleUnits::Gaussian(gaussian), Values::Numbers(numbers)) => {
-                let standardise = Standardise::of(&numbers.rows(0, units.min(numbers.nrows())).into_owned());
+                let seen = numbers.rows(0, units.min(numbers.nrows())).into_owned();
+                let standardise = match data.train.weights() {
+                    Some(weights) => Standardise::of_weighted(&seen, weights)?,
+                    None => Standardise::of(&seen),
+                };
                 Ok(VisibleUnits::Gaussian(gaussian.with_standardise(Some(standardise))?))
             }
             (units, _) => Ok(units),

@@ -1,6 +1,7 @@
 //! Learners by themselves: the models, batches and states that they refuse, and the parameters that they leave alone.
 
-use gm_core::{Batch, BitMatrix, Matrix, Stack, Streams};
+use gm_ascent::Team;
+use gm_core::{Batch, BitMatrix, Matrix, Stack, Streams, Vector};
 use gm_net::{Classifier, HiddenUnits};
 use gm_rbm::Rbm;
 use gm_sbn::Sbn;
@@ -32,6 +33,27 @@ fn rejects_models_that_do_not_fit() {
     let mut state = learner.state();
     state.chains.clear();
     assert_eq!(learner.restore(state).unwrap_err().to_string(), "checkpoint file lacks `chains`");
+}
+
+#[test]
+fn law_chains_of_a_trained_machine_begin_where_the_machine_is() {
+    // Both hidden units on, and all visible ones, or none of them: states that independent units hardly have.
+    let (streams, units) = (Streams::new(4), 12);
+    let weights = Matrix::from_element(units, 2, 3.0);
+    let biases = vec![Vector::from_element(units, -3.0), Vector::from_element(2, -6.0 * units as f32 / 4.0)];
+    let rbm = Rbm::from_stack(Stack::new(vec![weights], biases).unwrap()).unwrap();
+    for algorithm in [Algorithm::Pcd, Algorithm::Pt] {
+        let settings = RbmSettings { hidden: 2, algorithm, chains: 40, temperatures: 6, ..Default::default() };
+        for shards in [1, 4] {
+            let mut learner = RbmLearner::start_from(rbm.clone(), &vec![0.5; units], &settings, &streams).unwrap();
+            learner.divide(Team::new(shards).unwrap(), &streams).unwrap();
+            let chains = learner.chains().unwrap();
+            assert_eq!((chains.sweeps, chains.count()), (500, 40 / shards), "{algorithm}");
+            let ones = chains.v().bits().ones_per_sample();
+            let alike = ones.iter().filter(|&&on| on < 3 || on > 9).count();
+            assert!(alike * 10 > 8 * ones.len(), "{algorithm} {ones:?}");
+        }
+    }
 }
 
 #[test]
