@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::bits::hash;
-use super::job::{How, PATIENCE, Programs, Running, kill};
+use super::job::{Ended, How, PATIENCE, Programs, Running, kill};
 use crate::Result;
 
 /// A run that takes some seconds, since mpirun waits for one before it passes SIGTERM on.
@@ -119,8 +119,7 @@ pub(super) fn killed(programs: &Programs, kills: u32) -> Result<()> {
         let hit =
             !processes.is_empty() && kill("KILL", processes[random.below(processes.len() as u64) as usize]).is_ok();
         let ended = running.within(if hit { PROMISED } else { PATIENCE })?;
-        if ended.status.success() {
-            // The run came to its end before its process was killed.
+        if is_over(&ended) {
             same("after kills", &hash(programs, run)?, &expected)?;
             remove(&programs.path(run))?;
             runs += 1;
@@ -131,10 +130,18 @@ pub(super) fn killed(programs: &Programs, kills: u32) -> Result<()> {
             return Err(format!("a job ended with {} and said `{}`; killed: {hit}", ended.status, ended.err).into());
         }
     }
-    programs.output(&job(2), &words(programs, run))?;
+    let ended = programs.start(&job(2), &words(programs, run))?.within(PATIENCE)?;
+    if !is_over(&ended) {
+        return Err(format!("the last job ended with {}\n{}", ended.status, ended.err).into());
+    }
     same("after kills", &hash(programs, run)?, &expected)?;
     println!("{kills} kills, {} runs: {expected}; a job took {:.1} s to end at most", runs + 1, longest.as_secs_f64());
     Ok(())
+}
+
+/// Whether a run has come to its end, by this job or before its process was killed.
+fn is_over(ended: &Ended) -> bool {
+    ended.status.success() || ended.err.contains("the run is finished")
 }
 
 /// The words that start a run or continue it.
