@@ -125,7 +125,10 @@ const SHARDS: &str = "checkpoint";
 
 /// Takes what belongs to chains.
 fn of_chains<T>(named: &mut BTreeMap<String, T>) -> BTreeMap<String, T> {
-    named.extract_if(.., |name, _| name == "chains" || name.starts_with("chains.")).collect()
+    let belongs = |(name, _): &(String, T)| name == "chains" || name.starts_with("chains.");
+    let (own, others) = std::mem::take(named).into_iter().partition(belongs);
+    *named = others;
+    own
 }
 
 fn divide<T: Parts>(

@@ -6,7 +6,7 @@ use gm_core::{Batch, VisibleKind};
 use gm_data::{Binarise, Split, Values};
 use gm_eval::{ClassData, ClassReport};
 
-use crate::data::{About, Part, Rows, check_input};
+use crate::data::{About, Part, Rows, check_columns, check_input};
 use crate::error::Result;
 use crate::output::{Listing, table, threads_of};
 
@@ -27,6 +27,7 @@ impl Inputs {
     /// [`gm_data::Error`] with the data and the fault, [`crate::error::Error::Units`] when the number of units differs.
     pub(crate) fn load(rows: &Rows, part: Part, (kind, units): (VisibleKind, usize), path: &Path) -> Result<Self> {
         let (source, mut split) = rows.split(part, kind, units)?;
+        check_columns(path, &source, &split)?;
         if let VisibleKind::Softmax { .. } = kind {
             let groups = split.rows_for(kind, Binarise::None)?.bits().clone();
             split = Split::new(Values::Bits(groups), split.labels().map(<[u16]>::to_vec))?;

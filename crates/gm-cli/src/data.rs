@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::commands::utf8;
 use crate::error::{Error, Result};
+use crate::model;
 use crate::picture::Shape;
 use crate::tables::Tables;
 
@@ -230,12 +231,14 @@ impl Rows {
     ///
     /// # Errors
     ///
-    /// The errors of [`split`](Self::split), and [`Error::Units`] when the number of visible units differs.
+    /// The errors of [`split`](Self::split), [`Error::Units`] when the number of visible units differs, and
+    /// [`Error::Columns`] when names of columns do.
     pub(crate) fn load_for(&self, model: &Model, path: &Path, part: Part) -> Result<Examples> {
         let kind = model.visible_kind();
         let (source, split) = self.split(part, kind, model.visible())?;
         let examples = Examples::new(split, (source, part.to_string()), kind, self.binarise)?;
         check_units(model, path, &examples.about.source, examples.rows.units())?;
+        check_columns(path, &examples.about.source, &examples.split)?;
         Ok(examples)
     }
 }
@@ -273,6 +276,24 @@ impl Examples {
 /// [`Error::Units`] when the number of visible units differs.
 pub(crate) fn check_units(model: &Model, path: &Path, source: &str, units: usize) -> Result<()> {
     check_input(model.visible(), path, source, units)
+}
+
+/// Refuses data whose columns are named otherwise than those that the model was trained on, where both have names.
+///
+/// # Errors
+///
+/// [`Error::Columns`].
+pub(crate) fn check_columns(path: &Path, source: &str, split: &Split) -> Result<()> {
+    let Some(names) = split.column_names() else { return Ok(()) };
+    let Some(expected) = model::beside(path).and_then(|data| data.columns()) else { return Ok(()) };
+    let differ = names.iter().zip(&expected).position(|(found, expected)| found != expected);
+    match differ.filter(|_| names.len() == expected.len()) {
+        None => Ok(()),
+        Some(i) => {
+            let (found, expected) = (names[i].clone(), expected[i].clone());
+            Err(Error::Columns { path: path.into(), data: source.into(), number: i + 1, found, expected })
+        }
+    }
 }
 
 /// Refuses data whose number of units is not the number that the file's model takes.

@@ -101,6 +101,23 @@ pub(crate) enum Error {
         /// Number of their units.
         units: usize,
     },
+    /// The columns of data have other names than those that the model was trained on.
+    #[error(
+        "column {number} of the data {data} is `{found}`, and the model {} was trained with `{expected}` there; put the \
+         columns into the order of the model (`dgm inspect --json` lists it)", path.display()
+    )]
+    Columns {
+        /// The model file.
+        path: PathBuf,
+        /// The data.
+        data: String,
+        /// The first column that differs, counted from 1 among those of values.
+        number: usize,
+        /// Its name.
+        found: String,
+        /// The name in the model.
+        expected: String,
+    },
     /// A server did not give a file.
     #[error("{address}: {detail}")]
     Download {

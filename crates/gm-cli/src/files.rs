@@ -89,8 +89,20 @@ impl Target {
     ///
     /// [`Error::Io`] or [`gm_data::Error::Io`] when writing fails.
     pub(crate) fn write_values(&self, values: &Matrix) -> Result<()> {
+        self.write_columns(values, None)
+    }
+
+    /// [`write_values`](Self::write_values) with a first line of text that names the columns, where there is a name for each.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_values`](Self::write_values).
+    pub(crate) fn write_columns(&self, values: &Matrix, names: Option<&[String]>) -> Result<()> {
         let bytes = match self.kind {
-            Kind::Csv => csv(values).into_bytes(),
+            Kind::Csv => {
+                let names = names.filter(|names| names.len() == values.nrows());
+                (header(names.unwrap_or_default())? + &csv(values)).into_bytes()
+            }
             _ => npy(values).map_err(Error::io("encoding", &self.path))?,
         };
         save(&self.path, &bytes)
@@ -214,6 +226,17 @@ pub(crate) fn png(picture: &RgbImage) -> Result<Vec<u8>> {
     let mut bytes = Cursor::new(Vec::new());
     picture.write_to(&mut bytes, ImageFormat::Png).map_err(|error| Error::Picture { detail: error.to_string() })?;
     Ok(bytes.into_inner())
+}
+
+/// The first line of a table with these names of columns; nothing without names.
+pub(crate) fn header(names: &[String]) -> Result<String> {
+    if names.is_empty() {
+        return Ok(String::new());
+    }
+    let mut writer = csv::Writer::from_writer(vec![]);
+    writer.write_record(names).map_err(Error::content("csv"))?;
+    let bytes = writer.into_inner().map_err(Error::content("csv"))?;
+    String::from_utf8(bytes).map_err(Error::content("csv"))
 }
 
 fn csv(values: &Matrix) -> String {

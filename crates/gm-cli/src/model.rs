@@ -52,6 +52,12 @@ pub(crate) fn load_data(path: &Path) -> Result<ModelData> {
     Ok(gm_data::load_model(file_of(path)?)?)
 }
 
+/// The content of a model file for what is beside the model, such as names of columns; none of a pipe, which is read once.
+pub(crate) fn beside(path: &Path) -> Option<ModelData> {
+    let file = file_of(path).ok()?;
+    if file.is_file() { load_data(&file).ok() } else { None }
+}
+
 /// Loads a generative model of any kind.
 ///
 /// # Errors

@@ -15,6 +15,9 @@ use crate::visible::{Standardise, VisibleUnits};
 
 const OP: &str = "ModelData::new";
 
+/// The key of the metadata that holds the names of columns, as a JSON list of texts.
+const COLUMNS: &str = "columns";
+
 /// Metadata keys with a meaning of their own in files.
 const RESERVED: [&str; 3] = ["format", "model", "visible"];
 
@@ -115,6 +118,50 @@ impl ModelData {
         self.labels = labels;
         self.check()?;
         Ok(self)
+    }
+
+    /// The same model with the names of the columns of its data, in order; without names the model stays as it is.
+    #[must_use]
+    pub fn with_columns(mut self, names: Option<&[String]>) -> Self {
+        if let Some(text) = names.and_then(|names| serde_json::to_string(names).ok()) {
+            self.metadata.insert(COLUMNS.into(), text);
+        }
+        self
+    }
+
+    /// The names of the columns of the data that the model was trained on, where they are known.
+    #[must_use]
+    pub fn columns(&self) -> Option<Vec<String>> {
+        serde_json::from_str(self.metadata.get(COLUMNS)?).ok()
+    }
+
+    /// The names of the visible units, where those of the columns are known. A column of categories has a unit `name=K`
+    /// for each, and the units of labels are called `label=K`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{ModelData, ModelKind, Stack, VisibleKind};
+    ///
+    /// let names = ["colour".to_string(), "size".to_string()];
+    /// let data = ModelData::from_stack(ModelKind::Rbm, Stack::zeros(&[6, 4])?)?.with_columns(Some(&names));
+    /// let data = ModelData { visible: VisibleKind::Softmax { categories: 3 }, ..data };
+    /// assert_eq!(data.unit_names().expect("names")[2..4], ["colour=2", "size=0"]);
+    /// assert_eq!(ModelData { visible: VisibleKind::Bernoulli, ..data }.unit_names(), None);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn unit_names(&self) -> Option<Vec<String>> {
+        let (names, units) = (self.columns()?, self.stack.bias(0).len());
+        let each = |name: &str, count: usize| (0..count).map(|k| format!("{name}={k}")).collect::<Vec<_>>();
+        let found = match self.visible {
+            VisibleKind::Softmax { categories } if names.len() < units => {
+                names.iter().flat_map(|name| each(name, categories)).collect()
+            }
+            VisibleKind::Labelled { classes } => names.into_iter().chain(each("label", classes)).collect(),
+            _ => names,
+        };
+        (found.len() == units).then_some(found)
     }
 
     /// The visible units as the models use them.

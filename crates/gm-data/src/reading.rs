@@ -190,6 +190,13 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// The names of the columns of values.
+    pub(super) fn value_names(&self) -> Vec<String> {
+        let other = |number: usize| self.labels.iter().chain(&self.left_out).any(|column| column.number == number);
+        let named = self.names.iter().enumerate().filter(|(i, _)| !other(i + 1));
+        named.map(|(_, name)| name.clone()).collect()
+    }
+
     /// The column of a number from 1.
     pub(super) fn column(&self, number: usize) -> Column {
         let name = self.names.get(number - 1).filter(|name| !name.is_empty());

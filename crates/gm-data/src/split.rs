@@ -266,6 +266,28 @@ impl Split {
         &self.readings
     }
 
+    /// The names of the columns of values, in order, where a header has a name for each.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_data::{DataSpec, LoadOptions, load_rows};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("baskets.csv");
+    /// std::fs::write(&path, "id,milk,label,bread\n1,0,2,1\n2,1,0,1\n")?;
+    /// let rows = load_rows(&DataSpec::Path(path), &LoadOptions::default())?;
+    /// assert_eq!(rows.column_names().expect("a header"), ["milk", "bread"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn column_names(&self) -> Option<Vec<String>> {
+        let names = self.readings.first()?.value_names();
+        let one_header = self.readings.iter().all(|reading| reading.value_names() == names);
+        let fits = names.len() == self.units() && names.iter().all(|name| !name.is_empty());
+        (one_header && fits).then_some(names)
+    }
+
     /// Keeps the threshold that made bits of numbers.
     pub(super) fn with_threshold(mut self, threshold: Option<f32>) -> Self {
         self.threshold = threshold;

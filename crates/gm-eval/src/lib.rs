@@ -60,9 +60,9 @@ pub use completion::{Completion, CompletionQuality, CompletionSettings, complete
 pub use error::{Error, Result};
 pub use explaining::{ExplainingAway, PairBelief, explaining_away};
 pub use figures::{
-    LayerActivity, SampleFigureSettings, SampleFigures, Spectrum, TensorStatistics, UnitStatistics, active_units,
-    first_layer_filters, hidden_activity, histogram, parameter_count, sample_figures, strongest_units,
-    tensor_statistics, unit_statistics, weights_to_visible,
+    LayerActivity, NamedWeights, SampleFigureSettings, SampleFigures, Spectrum, TensorStatistics, UnitStatistics,
+    active_units, first_layer_filters, hidden_activity, histogram, named_weights, parameter_count, sample_figures,
+    strongest_units, tensor_statistics, unit_statistics, weights_to_visible,
 };
 pub use likelihood::{evaluate, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm, evaluate_sbn};
 pub use model::{Model, convert_model};

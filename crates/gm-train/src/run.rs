@@ -270,6 +270,7 @@ impl Run {
             folder: self.folder.clone(),
             config: self.config.binding(),
             data: DataMark::of(self.learnt()),
+            columns: self.data.train.column_names(),
             every: self.config.checkpoint_every,
         })
     }
@@ -389,7 +390,15 @@ struct Folder {
     metrics: Metrics,
     config: String,
     data: DataMark,
+    /// The names of the columns of the data, which go into model files.
+    columns: Option<Vec<String>>,
     every: u64,
+}
+
+impl Folder {
+    fn save(&self, path: &Path, model: &ModelData) -> Result<()> {
+        Ok(save_model(path, &model.clone().with_columns(self.columns.as_deref()))?)
+    }
 }
 
 impl Journal for Folder {
@@ -408,13 +417,13 @@ impl Journal for Folder {
     }
 
     fn model(&mut self, model: &ModelData) -> Result<()> {
-        Ok(save_model(self.folder.join(MODEL), model)?)
+        self.save(&self.folder.join(MODEL), model)
     }
 
     fn layer(&mut self, model: &ModelData) -> Result<()> {
         let folder = self.folder.join(LAYERS);
         make(&folder)?;
-        Ok(save_model(folder.join(format!("{}.gm", model.stack.depth())), model)?)
+        self.save(&folder.join(format!("{}.gm", model.stack.depth())), model)
     }
 
     fn lasts(&self) -> bool {

@@ -100,7 +100,10 @@ impl Complete {
             watched("completing", |watch| Ok(complete(&model, &examples.rows, &missing, &settings, &streams, watch)?))?;
         match target.kind {
             Kind::Png => target.write_picture(&picture_of((kind, &examples), &missing, &found.means, shape))?,
-            _ => target.write_values(&found.means)?,
+            _ => {
+                let names = model::beside(&self.model).and_then(|data| data.unit_names());
+                target.write_columns(&found.means, names.as_deref())?;
+            }
         }
         self.report(&model, examples, missing.ones(), &found, context)
     }

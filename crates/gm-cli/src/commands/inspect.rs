@@ -6,8 +6,8 @@ use clap::Args;
 use gm_core::{ModelData, ModelKind};
 use gm_data::{Binarise, SplitName};
 use gm_eval::{
-    ExplainingAway, Spectrum, TensorStatistics, UnitStatistics, active_units, explaining_away, first_layer_filters,
-    parameter_count, tensor_statistics, unit_statistics,
+    ExplainingAway, NamedWeights, Spectrum, TensorStatistics, UnitStatistics, active_units, explaining_away,
+    first_layer_filters, named_weights, parameter_count, tensor_statistics, unit_statistics,
 };
 use gm_sbn::Sbn;
 use serde::Serialize;
@@ -65,6 +65,11 @@ pub(crate) struct Inspect {
     force: bool,
 }
 
+/// The weights of a hidden unit that are named.
+const NAMED: usize = 5;
+/// The hidden units that are listed for people.
+const LISTED: usize = 20;
+
 #[derive(Serialize)]
 struct Document {
     schema: &'static str,
@@ -79,6 +84,12 @@ struct Document {
     active: Option<Active>,
     #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     metadata: std::collections::BTreeMap<String, String>,
+    /// The names of the columns of the data, if they had names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    columns: Option<Vec<String>>,
+    /// The largest weights of each unit of the first hidden layer, by the names of visible units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    named_weights: Option<Vec<NamedWeights>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     filters: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,7 +156,9 @@ impl Inspect {
             spectra: (0..data.stack.depth()).map(|l| Spectrum::new(l, data.stack.weights(l))).collect(),
             units: unit_statistics(&data),
             active,
-            metadata: data.metadata.clone(),
+            metadata: data.metadata.clone().into_iter().filter(|(key, _)| key != "columns").collect(),
+            columns: data.columns(),
+            named_weights: named_weights(&data, NAMED),
             filters: self.filters.as_deref().map(shown),
             posterior,
         };
@@ -207,7 +220,18 @@ impl Document {
             }
         }
         let units = if self.units.is_empty() { String::new() } else { self.unit_table() + "\n" };
-        head.text() + "\n" + &self.tensor_table() + "\n" + &units + &self.spectrum_lines()
+        head.text() + "\n" + &self.tensor_table() + "\n" + &units + &self.spectrum_lines() + &self.named_lines()
+    }
+
+    /// The visible units to which the strongest hidden units are tied.
+    fn named_lines(&self) -> String {
+        let Some(units) = &self.named_weights else { return String::new() };
+        let mut rows = vec![["hidden unit", "largest weights"].map(String::from).to_vec()];
+        rows.extend(units.iter().take(LISTED).map(|unit| {
+            let weights = unit.weights.iter().map(|(name, weight)| format!("{name} {weight:+.2}"));
+            vec![unit.hidden.to_string(), weights.collect::<Vec<_>>().join(", ")]
+        }));
+        format!("\n{}", table(&rows))
     }
 
     fn tensor_table(&self) -> String {

@@ -9,7 +9,7 @@ use gm_train::Config;
 use serde_json::Value;
 
 use super::Evaluation;
-use crate::data::{Examples, RowList, check_units};
+use crate::data::{Examples, RowList, check_columns, check_units};
 use crate::error::{Error, Result};
 use crate::hints::CommandLine;
 use crate::training::history;
@@ -75,6 +75,7 @@ impl Folder {
     pub(crate) fn with(mut self, held_out: Option<HeldOut>) -> Result<Self> {
         if let Some(HeldOut(examples)) = &held_out {
             check_units(&self.model, &self.model_path(), &examples.about.source, examples.rows.units())?;
+            check_columns(&self.model_path(), &examples.about.source, &examples.split)?;
         }
         self.held_out = held_out;
         Ok(self)

@@ -94,6 +94,9 @@ fn sections(folder: &Folder, streams: &Streams) -> Result<Vec<Section>> {
         sections.push(("completions", "Reconstructions and completions", rows::completions(model, held_out, streams)?));
         sections.push(("activities", "Hidden activities", rows::activities(model, held_out, streams)?));
     }
+    if let Some(named) = weights::named(&folder.data) {
+        sections.push(("columns", "What hidden units stand for", named));
+    }
     sections.push(("weights", "Weights", weights::statistics(&folder.data)?));
     if let Some(diagnostics) = sampled.diagnostics {
         sections.push(("chains", "Chain diagnostics", diagnostics));
@@ -167,7 +170,7 @@ fn about(folder: &Folder) -> Markup {
         p { (words) }
         div.wide { table {
             @for (name, value) in &lines { tr { td { (name) } td { (value) } } }
-            @for (name, value) in &folder.data.metadata { tr { td { (name) } td { (value) } } }
+            @for (name, value) in folder.data.metadata.iter().filter(|(name, _)| *name != "columns") { tr { td { (name) } td { (value) } } }
         } }
     }
 }

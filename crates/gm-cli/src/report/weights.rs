@@ -2,8 +2,8 @@
 
 use gm_core::ModelData;
 use gm_eval::{
-    Spectrum, TensorStatistics, first_layer_filters, strongest_units, tensor_statistics, unit_statistics,
-    weights_to_visible,
+    Spectrum, TensorStatistics, first_layer_filters, named_weights, strongest_units, tensor_statistics,
+    unit_statistics, weights_to_visible,
 };
 use maud::{Markup, html};
 
@@ -15,6 +15,8 @@ use crate::units::filter_shape;
 
 /// Number of filters drawn for a layer.
 const FILTERS: usize = 100;
+/// Number of weights of a hidden unit that are named.
+const NAMED: usize = 5;
 /// Number of bins of a histogram.
 const BINS: usize = 60;
 /// The number of multiplications above which a spectrum takes too long for a report.
@@ -49,6 +51,25 @@ pub(super) fn filter_pictures(data: &ModelData, shape: Shape) -> Result<Markup> 
     });
     let deeper = deeper.collect::<Result<Vec<_>>>()?;
     Ok(html! { div.figures { (picture) @for picture in &deeper { (picture) } } })
+}
+
+/// The visible units to which the strongest hidden units are tied, by name; of a model that knows no names there is nothing.
+pub(super) fn named(data: &ModelData) -> Option<Markup> {
+    let units = named_weights(data, NAMED)?;
+    let listed = units.len().min(FILTERS);
+    Some(html! {
+        p.lead { "The " (NAMED) " largest weights of " @if listed < units.len() { "the " (listed) " strongest of " }
+            (units.len()) " units of the first hidden layer. A positive weight makes both units likely together." }
+        div.wide { table {
+            tr { th.number { "hidden unit" } @for place in 1..=NAMED { th { "weight " (place) } } }
+            @for unit in units.iter().take(listed) {
+                tr {
+                    td.number { (unit.hidden) }
+                    @for (name, weight) in &unit.weights { td { (name) " " (format!("{weight:+.2}")) } }
+                }
+            }
+        } }
+    })
 }
 
 /// Singular values, histograms and ranges.

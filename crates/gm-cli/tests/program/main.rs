@@ -6,6 +6,7 @@
 mod common;
 
 mod cluster;
+mod columns;
 mod commands;
 mod counts;
 mod crash;

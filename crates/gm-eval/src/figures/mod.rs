@@ -14,4 +14,4 @@ pub use parameters::{
     TensorStatistics, UnitStatistics, histogram, parameter_count, tensor_statistics, unit_statistics,
 };
 pub use samples::{SampleFigureSettings, SampleFigures, sample_figures};
-pub use weights::{Spectrum, first_layer_filters, strongest_units, weights_to_visible};
+pub use weights::{NamedWeights, Spectrum, first_layer_filters, named_weights, strongest_units, weights_to_visible};

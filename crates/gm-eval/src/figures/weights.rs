@@ -25,6 +25,55 @@ pub fn first_layer_filters(data: &ModelData) -> Matrix {
     weights.rows(0, weights.nrows() - joined).into_owned()
 }
 
+/// The visible units to which a hidden unit of the first layer is tied most.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Matrix, ModelData, ModelKind, Stack, Vector};
+/// use gm_eval::named_weights;
+///
+/// let weights = Matrix::from_row_slice(3, 1, &[0.5, -2.0, 1.0]);
+/// let stack = Stack::new(vec![weights], vec![Vector::zeros(3), Vector::zeros(1)])?;
+/// let names = ["milk", "bread", "tea"].map(String::from);
+/// let data = ModelData::from_stack(ModelKind::Rbm, stack)?.with_columns(Some(&names));
+/// let found = named_weights(&data, 2).expect("named columns");
+/// assert_eq!(found[0].weights, [("bread".to_string(), -2.0), ("tea".to_string(), 1.0)]);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NamedWeights {
+    /// The hidden unit, counted from 0.
+    pub hidden: usize,
+    /// Names of visible units with their weights, the largest weight first, whatever its sign.
+    pub weights: Vec<(String, f32)>,
+}
+
+/// The `most` largest weights of each unit of the first hidden layer by the names of visible units, the unit with the
+/// largest weights first; `None` for a model that does not know the names of its columns.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{ModelData, ModelKind, Stack};
+///
+/// let data = ModelData::from_stack(ModelKind::Sbn, Stack::zeros(&[4, 3])?)?;
+/// assert_eq!(gm_eval::named_weights(&data, 2), None);
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+#[must_use]
+pub fn named_weights(data: &ModelData, most: usize) -> Option<Vec<NamedWeights>> {
+    let (names, weights) = (data.unit_names()?, data.stack.weights(0));
+    let of_unit = |hidden: usize| {
+        let column = weights.column(hidden);
+        let mut order: Vec<usize> = (0..names.len()).collect();
+        order.sort_by(|&a, &b| column[b].abs().total_cmp(&column[a].abs()).then(a.cmp(&b)));
+        let weights = order.into_iter().take(most).map(|unit| (names[unit].clone(), column[unit])).collect();
+        NamedWeights { hidden, weights }
+    };
+    Some(strongest_units(weights, weights.ncols()).into_iter().map(of_unit).collect())
+}
+
 /// W_0 W_1 ... W_l, `[visible, units of layer l + 1]`: a linear view of what the units of a deep layer respond to.
 ///
 /// # Panics

@@ -21,7 +21,7 @@ use serde::Serialize;
 use super::{Context, merge, refuse_given};
 use crate::classes::{self, Inputs};
 use crate::console::watched;
-use crate::data::{Apart, DATA, Folders, INVERT, Part, Rows, TEST_SPLIT, check_units};
+use crate::data::{Apart, DATA, Folders, INVERT, Part, Rows, TEST_SPLIT, check_columns, check_units};
 use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
 use crate::model::{self, Either, MODEL};
@@ -498,6 +498,7 @@ pub(crate) fn examples(rows: &Rows, split: Option<Part>, model: &Model, path: &P
         let data = rows.dataset(kind, Some(model.visible()))?;
         let found = EvalData::for_kind(kind, &data, name, rows.binarise)?;
         check_units(model, path, data.source_of(name), found.rows.units())?;
+        check_columns(path, data.source_of(name), data.split(name))?;
         return Ok(found);
     }
     let chosen = rows.load_for(model, path, Part::All)?;
