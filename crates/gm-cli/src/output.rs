@@ -32,8 +32,8 @@ impl Report {
     }
 
     /// The outcome of a process whose part another one reports.
-    pub(crate) fn elsewhere() -> Self {
-        Self { text: String::new(), document: String::new(), interrupted: false, failure: None, printed: true }
+    pub(crate) fn elsewhere(interrupted: bool) -> Self {
+        Self { text: String::new(), document: String::new(), interrupted, failure: None, printed: true }
     }
 
     /// The JSON document.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use gm_core::{Matrix, ModelKind, Streams, VisibleKind};
-use gm_data::{Binarise, Reading};
+use gm_data::{Binarise, Dataset, Reading};
 use gm_eval::{
     ChainSettings, Model, SampleSource, chains_of, first_layer_filters, independent_samples, strongest_units,
 };
@@ -164,6 +164,18 @@ struct DataDocument {
     readings: Vec<Reading>,
 }
 
+impl DataDocument {
+    fn of(data: &Dataset, config: &DataConfig) -> Self {
+        Self {
+            source: data.source.clone(),
+            rows: data.train.len(),
+            binarise: config.binarise.map(|how| data.train.binarisation(how).to_string()).unwrap_or_default(),
+            options: data_options(config),
+            readings: data.train.readings().to_vec(),
+        }
+    }
+}
+
 /// Prepares a run, trains it to its end and draws its pictures. Writes a report if `report` is set. Of several processes
 /// the first one draws, writes and reports.
 ///
@@ -184,13 +196,7 @@ pub(crate) fn run(prepare: impl FnOnce() -> Result<Run>, report: bool, context: 
         _ => data.units(),
     };
     let image = data.train.image();
-    let about = DataDocument {
-        source: data.source.clone(),
-        rows: data.train.len(),
-        binarise: config.data.binarise.map(|how| data.train.binarisation(how).to_string()).unwrap_or_default(),
-        options: data_options(&config.data),
-        readings: data.train.readings().to_vec(),
-    };
+    let about = DataDocument::of(data, &config.data);
     let settings = config.model.settings();
     let (kind, layers) = (settings.kind(), run.layers());
     // Only a generative model has a report.
@@ -200,9 +206,7 @@ pub(crate) fn run(prepare: impl FnOnce() -> Result<Run>, report: bool, context: 
     let mut watcher = Watcher::new(kind, &layers);
     let outcome = run.train(&mut watcher).map_err(|error| exploded(error, &config, about.rows))?;
     if !context.leads() {
-        let mut report = Report::elsewhere();
-        report.interrupted = matches!(outcome, Outcome::Interrupted { .. });
-        return Ok(report);
+        return Ok(Report::elsewhere(matches!(outcome, Outcome::Interrupted { .. })));
     }
     let shape = picture::shape_of(visible, image);
     let history = history(&folder.join("metrics.jsonl"))?;

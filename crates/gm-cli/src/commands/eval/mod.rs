@@ -276,7 +276,7 @@ impl Eval {
         if let Some(processes) = context.processes() {
             return match divided(model, &data, &settings, processes)? {
                 Some(report) => self.kept.report(&report, files),
-                None => Ok(Report::elsewhere()),
+                None => Ok(Report::elsewhere(false)),
             };
         }
         let report = watched(label(model), |watch| Ok(evaluate(model, &data, &settings, watch)?))?;

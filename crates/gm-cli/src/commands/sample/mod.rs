@@ -135,7 +135,7 @@ impl Sample {
         let mut drawing = Drawing { sampling, processes: context.processes() };
         if !context.leads() {
             drawing.draw(&mut |_| Ok(()))?;
-            return Ok(Report::elsewhere());
+            return Ok(Report::elsewhere(false));
         }
         let (kind, units) = (model.visible_kind(), model.visible());
         let columns = if self.means { units } else { sites(kind, units) };
