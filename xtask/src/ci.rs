@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::browser;
+use crate::mpi;
 use crate::page;
 use crate::process::{Step, cargo, nightly, root, target};
 
@@ -46,6 +47,7 @@ pub(crate) fn run(long: bool) -> Result<()> {
     let mut stages: Vec<Stage> = quick()?.into_iter().map(Stage::Run).collect();
     stages.push(deny());
     stages.push(scripts(&root())?);
+    stages.extend(over_mpi(long));
     if long {
         stages.extend([Stage::Run(ignored()), Stage::Run(crash()), miri(), sanitizer(), fuzz(), browser(), page()]);
     }
@@ -173,6 +175,17 @@ fn deny() -> Stage {
         true => Stage::Run(cargo(NAME, ["deny", "--offline", "check", "bans", "licenses", "sources"])),
         false => Stage::Skip { name: NAME, why: "cargo-deny is not installed".into() },
     }
+}
+
+/// Jobs of several processes, and the lints of what only they compile.
+fn over_mpi(long: bool) -> Vec<Stage> {
+    const NAME: &str = "several processes over MPI";
+    if let Some(why) = mpi::missing() {
+        return vec![Stage::Skip { name: NAME, why }];
+    }
+    let lints = ["clippy", "--workspace", "--features", "gm-mpi/mpi", "--all-targets", "--", "-D", "warnings"];
+    let kills = if long { "20" } else { "3" };
+    vec![Stage::Run(cargo("clippy over MPI", lints)), Stage::Run(cargo(NAME, ["xtask", "mpi", "--kills", kills]))]
 }
 
 /// The shell scripts: those of the checks themselves, and those for clusters.

@@ -5,6 +5,7 @@ mod browser;
 mod calibrate;
 mod ci;
 mod fuzz;
+mod mpi;
 mod mutants;
 mod page;
 mod process;
@@ -87,6 +88,8 @@ enum Command {
     Fuzz(fuzz::Fuzz),
     /// Builds, installs and tests the Python package.
     Python(python::Python),
+    /// Trains and measures models with several processes over MPI, and compares their bits with those of one process.
+    Mpi(mpi::Mpi),
     /// Counts how many small changes of the code its tests find.
     Mutants(mutants::Mutants),
     /// Drives the page of `dgm serve` in a browser and writes pictures of its views into the folder.
@@ -118,6 +121,7 @@ fn run(command: Command) -> Result<()> {
         Command::Soak(soak) => soak.run(),
         Command::Fuzz(fuzz) => fuzz.run(),
         Command::Python(python) => python.run(),
+        Command::Mpi(mpi) => mpi.run(),
         Command::Mutants(mutants) => mutants.run(),
         Command::Page(page) => page.run(),
         Command::Tidy => tidy::run(),

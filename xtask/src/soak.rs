@@ -53,7 +53,7 @@ impl Soak {
 }
 
 /// Pictures of 28 x 28 pixels, an eighth of them white.
-fn pictures(rows: u32) -> Vec<u8> {
+pub(crate) fn pictures(rows: u32) -> Vec<u8> {
     let mut state = 1_u32;
     let pixels = std::iter::repeat_with(|| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

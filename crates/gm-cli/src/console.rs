@@ -1,16 +1,16 @@
 //! Log lines and progress bars on standard error, and interruption by signals.
 
+use std::ffi::c_int;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use gm_core::{Progress as Done, Watch};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use std::sync::Arc;
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -21,6 +21,8 @@ use crate::error::Result;
 /// The amount of text on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verbosity {
+    /// Errors only.
+    Silent,
     /// Warnings and errors only.
     Quiet,
     /// Progress as well.
@@ -32,6 +34,7 @@ pub(crate) enum Verbosity {
 impl Verbosity {
     fn level(self) -> Level {
         match self {
+            Self::Silent => Level::ERROR,
             Self::Quiet => Level::WARN,
             Self::Normal => Level::INFO,
             Self::Verbose => Level::DEBUG,
@@ -157,25 +160,37 @@ impl Drop for Progress {
     }
 }
 
-/// A flag that the first SIGINT or SIGTERM sets. The second signal ends the program at once.
+/// A flag that the first SIGINT or SIGTERM sets.
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
-static INTERRUPT: LazyLock<Interrupt> = LazyLock::new(Interrupt::register);
+static INTERRUPT: OnceLock<Interrupt> = OnceLock::new();
 
 impl Interrupt {
-    /// Listens from the first call on. Before it, a signal ends the program.
+    /// Listens from the first call on. Before it, a signal ends the program. The second signal ends it at once.
     pub(crate) fn listen() -> Self {
-        INTERRUPT.clone()
+        let register = |signal, flag: &Arc<AtomicBool>| {
+            // Order matters: the conditional shutdown must see the flag as the earlier signal left it.
+            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(flag))
+                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(flag)))
+        };
+        INTERRUPT.get_or_init(|| Self::register(&[SIGINT, SIGTERM], register)).clone()
     }
 
-    fn register() -> Self {
+    /// Listens as one of several processes that end together. Launchers pass signals on, so that the same one may come
+    /// twice; only they end the program at once. They also pass SIGUSR1 on, which therefore interrupts as well.
+    pub(crate) fn listen_as_one_of_many() {
+        let register = |signal, flag: &Arc<AtomicBool>| signal_hook::flag::register(signal, Arc::clone(flag));
+        INTERRUPT.get_or_init(|| Self::register(&[SIGINT, SIGTERM, SIGUSR1], register));
+    }
+
+    fn register(
+        signals: &[c_int],
+        register: impl Fn(c_int, &Arc<AtomicBool>) -> io::Result<signal_hook::SigId>,
+    ) -> Self {
         let flag = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // Order matters: the conditional shutdown must see the flag as the earlier signal left it.
-            let heard = signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))
-                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&flag)));
-            if let Err(error) = heard {
+        for &signal in signals {
+            if let Err(error) = register(signal, &flag) {
                 tracing::warn!("signal {signal} will end the program without a checkpoint: {error}");
             }
         }

@@ -132,6 +132,12 @@ pub(crate) enum Error {
     /// A job would take more memory than is free.
     #[error(transparent)]
     Memory(Shortage),
+    /// A message between processes did not come through.
+    #[error("exchange with the other processes: {source}")]
+    Lost {
+        /// The answer of the connection.
+        source: io::Error,
+    },
     /// Parameters exploded in training.
     #[error("{error}")]
     Diverged {

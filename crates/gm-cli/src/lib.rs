@@ -1,6 +1,7 @@
 //! dgm: trains, measures, samples and inspects deep generative models of binary data.
 //!
-//! The library is the program: [`run`] takes its words and returns its exit status. [`memory`] says which jobs do not fit
+//! The library is the program: [`run`] takes its words and returns its exit status, and [`run_over`] does so as one of
+//! several processes that work on the same model. [`memory`] says which jobs do not fit
 //! into the memory of this machine, for other programs that start such jobs.
 
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub mod memory;
 mod model;
 mod needs;
 mod output;
+mod over;
 mod picture;
 mod report;
 mod tables;
@@ -29,14 +31,18 @@ mod verdict;
 mod walk;
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use gm_ascent::Exchange;
 
 use crate::commands::{Command, Context};
 use crate::console::Verbosity;
 use crate::error::{Error, Result};
 use crate::hints::CommandLine;
 use crate::output::Report;
+
+pub use over::run_over;
 
 /// Trains deep generative models of binary data, measures them in nats, samples, infers, completes and inspects
 ///
@@ -88,13 +94,21 @@ impl Common {
 }
 
 impl Program {
-    /// Runs the command, which these words gave, and prints its report.
-    fn run(&self, words: Vec<OsString>) -> Result<Report> {
+    /// The program that words describe, and the options of its command.
+    fn parse(command: &mut clap::Command, words: &[OsString]) -> std::result::Result<(Self, CommandLine), clap::Error> {
+        let matches = command.try_get_matches_from_mut(words)?;
+        let program = Self::from_arg_matches(&matches).map_err(|error| error.format(command))?;
+        Ok((program, CommandLine::of(command, &matches)))
+    }
+
+    /// Runs the command, which these words gave, and prints its report. Several processes share the work of some
+    /// commands.
+    fn run(&self, words: Vec<OsString>, exchange: Option<Arc<dyn Exchange>>) -> Result<Report> {
         let threads = usize::from(self.common.threads.unwrap_or(0));
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Error::content("--threads"))?;
         // The command runs within the pool, so that its many parallel operations need not wake the pool each time.
         let Common { seed, threads, json, .. } = self.common;
-        let context = Context { seed, threads: threads.is_some(), json, words };
+        let context = Context { seed, threads: threads.is_some(), json, words, exchange };
         let report = rayon::scope(|_| self.command.run(&context))?;
         report.print(self.common.json)?;
         Ok(report)
@@ -105,6 +119,8 @@ impl Program {
 const SUCCESS: u8 = 0;
 /// The exit status of a command that has failed.
 const FAILURE: u8 = 1;
+/// The exit status of wrong usage.
+const USAGE: u8 = 2;
 /// The exit status of a command that a signal interrupted.
 const INTERRUPTED: u8 = 130;
 
@@ -120,24 +136,26 @@ const INTERRUPTED: u8 = 130;
 #[must_use]
 pub fn run(words: impl IntoIterator<Item: Into<OsString> + Clone>) -> u8 {
     let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
-    let mut command = Program::command();
-    let matches = command.try_get_matches_from_mut(&words).unwrap_or_else(|error| error.exit());
-    let program = Program::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
-    let command = CommandLine::of(&command, &matches);
+    let (program, command) = Program::parse(&mut Program::command(), &words).unwrap_or_else(|error| error.exit());
     console::start(program.common.verbosity());
-    match program.run(words) {
+    status("dgm", &program.run(words, None), &command)
+}
+
+/// The exit status of a command, whose failure is told.
+fn status(name: &str, outcome: &Result<Report>, command: &CommandLine) -> u8 {
+    match outcome {
         Ok(report) if report.interrupted => INTERRUPTED,
         Ok(Report { failure: Some(reason), .. }) => {
-            console::say(&format!("dgm: error: {reason}"));
+            console::say(&format!("{name}: error: {reason}"));
             FAILURE
         }
         Ok(_) => SUCCESS,
         Err(error) if error.is_interruption() => {
-            console::say(&format!("dgm: {}", error.line(&command)));
+            console::say(&format!("{name}: {}", error.line(command)));
             INTERRUPTED
         }
         Err(error) => {
-            console::say(&format!("dgm: error: {}", error.line(&command)));
+            console::say(&format!("{name}: error: {}", error.line(command)));
             FAILURE
         }
     }

@@ -31,6 +31,11 @@ impl Report {
         Ok(Self { text: text.into(), document, interrupted: false, failure: None, printed: false })
     }
 
+    /// The outcome of a process whose part another one reports.
+    pub(crate) fn elsewhere(interrupted: bool) -> Self {
+        Self { text: String::new(), document: String::new(), interrupted, failure: None, printed: true }
+    }
+
     /// The JSON document.
     pub(crate) fn document(&self) -> &str {
         &self.document

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use gm_core::{Matrix, ModelKind, Streams, VisibleKind};
-use gm_data::{Binarise, Reading};
+use gm_data::{Binarise, Dataset, Reading};
 use gm_eval::{
     ChainSettings, Model, SampleSource, chains_of, first_layer_filters, independent_samples, strongest_units,
 };
@@ -15,6 +15,7 @@ use image::RgbImage;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::commands::Context;
 use crate::console::{Interrupt, Progress};
 use crate::error::{Error, Result};
 use crate::files::save_picture;
@@ -163,13 +164,26 @@ struct DataDocument {
     readings: Vec<Reading>,
 }
 
-/// Prepares a run, trains it to its end and draws its pictures. Writes a report if `report` is set.
+impl DataDocument {
+    fn of(data: &Dataset, config: &DataConfig) -> Self {
+        Self {
+            source: data.source.clone(),
+            rows: data.train.len(),
+            binarise: config.binarise.map(|how| data.train.binarisation(how).to_string()).unwrap_or_default(),
+            options: data_options(config),
+            readings: data.train.readings().to_vec(),
+        }
+    }
+}
+
+/// Prepares a run, trains it to its end and draws its pictures. Writes a report if `report` is set. Of several processes
+/// the first one draws, writes and reports.
 ///
 /// # Errors
 ///
 /// [`Error::Memory`] before training begins, the errors of `prepare` and of [`Run::train`], and [`gm_data::Error::Io`]
 /// when a picture cannot be written.
-pub(crate) fn run(prepare: impl FnOnce() -> Result<Run>, report: bool) -> Result<Report> {
+pub(crate) fn run(prepare: impl FnOnce() -> Result<Run>, report: bool, context: &Context) -> Result<Report> {
     // A run may write its first checkpoint while it is prepared. A signal from then on ends it as one of an update does.
     Interrupt::listen();
     let run = prepare()?;
@@ -182,21 +196,18 @@ pub(crate) fn run(prepare: impl FnOnce() -> Result<Run>, report: bool) -> Result
         _ => data.units(),
     };
     let image = data.train.image();
-    let about = DataDocument {
-        source: data.source.clone(),
-        rows: data.train.len(),
-        binarise: config.data.binarise.map(|how| data.train.binarisation(how).to_string()).unwrap_or_default(),
-        options: data_options(&config.data),
-        readings: data.train.readings().to_vec(),
-    };
+    let about = DataDocument::of(data, &config.data);
     let settings = config.model.settings();
     let (kind, layers) = (settings.kind(), run.layers());
     // Only a generative model has a report.
-    let report = report && kind != ModelKind::Classifier;
+    let report = report && kind != ModelKind::Classifier && context.leads();
     let held_out = if report { HeldOut::of(data, &config)? } else { None };
     data.label_warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let mut watcher = Watcher::new(kind, &layers);
     let outcome = run.train(&mut watcher).map_err(|error| exploded(error, &config, about.rows))?;
+    if !context.leads() {
+        return Ok(Report::elsewhere(matches!(outcome, Outcome::Interrupted { .. })));
+    }
     let shape = picture::shape_of(visible, image);
     let history = history(&folder.join("metrics.jsonl"))?;
     let mut files = match outcome {

@@ -96,7 +96,10 @@ fn refusal(program: &Command, words: &[String], folder: &Path) -> Option<String>
         Err(error) => return Some(error.to_string()),
     };
     let parsed = Program::from_arg_matches(&matches).unwrap();
-    let error = parsed.command.run(&Context { seed: None, threads: false, json: false, words: vec![] }).err()?;
+    let error = parsed
+        .command
+        .run(&Context { seed: None, threads: false, json: false, words: vec![], exchange: None })
+        .err()?;
     Some(error.line(&CommandLine::of(program, &matches)))
 }
 

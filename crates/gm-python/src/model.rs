@@ -237,8 +237,15 @@ impl Model {
     ) -> PyResult<(Bound<'py, PyArray2<f32>>, Bound<'py, PyDict>)> {
         let model = self.generative("sample")?;
         let used = chains.unwrap_or(count).min(count);
-        let settings =
-            SampleSettings { count, means, chains, steps, thin, start: options.settings(model, used, py, threads)? };
+        let settings = SampleSettings {
+            count,
+            means,
+            chains,
+            steps,
+            thin,
+            shards: 1,
+            start: options.settings(model, used, py, threads)?,
+        };
         gm_cli::memory::check_sampling(model, &settings).map_err(refused)?;
         let streams = Streams::new(seed);
         let found = compute(py, threads, &Callbacks { progress, event: None }, |job| {

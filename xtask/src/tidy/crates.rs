@@ -59,10 +59,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "gm-cli",
         &[
-            "gm-core", "gm-rbm", "gm-sbn", "gm-dbm", "gm-dbn", "gm-net", "gm-data", "gm-eval", "gm-train", "gm-sweep",
+            "gm-core",
+            "gm-ascent",
+            "gm-rbm",
+            "gm-sbn",
+            "gm-dbm",
+            "gm-dbn",
+            "gm-net",
+            "gm-data",
+            "gm-eval",
+            "gm-train",
+            "gm-sweep",
             "gm-serve",
         ],
     ),
+    ("gm-mpi", &["gm-ascent", "gm-cli"]),
     (
         "gm-benches",
         &[

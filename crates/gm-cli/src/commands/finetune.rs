@@ -147,7 +147,7 @@ impl Finetune {
             }
             let usual = || train::default_folder("", &path.display().to_string());
             let folder = shared.out.clone().unwrap_or_else(usual);
-            return training::run(|| train::create(folder, &config), false);
+            return training::run(|| train::create(folder, &config, context), false, context);
         }
         self.check_random()?;
         self.model.as_deref().map_or(Ok(()), check_start)?;

@@ -80,7 +80,7 @@ impl Merge {
         let Command::Eval(eval) = &program.command else {
             return Err(refused("its command is not `dgm eval`".into()));
         };
-        let context = Context { seed: program.common.seed, threads: false, json: false, words: vec![] };
+        let context = Context { seed: program.common.seed, threads: false, json: false, words: vec![], exchange: None };
         let (model, data, settings) = eval.inputs(&context)?;
         let parts: Vec<EvalPart> = documents.into_iter().map(|document| document.part).collect();
         let report = watched("merging", |watch| Ok(merge_parts(&model, &data, &settings, &parts, watch)?))?;

@@ -20,9 +20,11 @@ mod train;
 use std::ffi::OsString;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use clap::Subcommand;
 use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
+use gm_ascent::Exchange;
 
 pub(crate) use complete::{picture_of, side_by_side};
 pub(crate) use eval::{examples, label};
@@ -65,12 +67,24 @@ pub(crate) struct Context {
     pub(crate) words: Vec<OsString>,
     /// Whether standard output is one JSON document.
     pub(crate) json: bool,
+    /// The processes that share the work, of `dgm-mpi`.
+    pub(crate) exchange: Option<Arc<dyn Exchange>>,
 }
 
 impl Context {
     /// The given seed; 0 if none is given.
     pub(crate) fn seed(&self) -> u64 {
         self.seed.unwrap_or(0)
+    }
+
+    /// The processes among which work is divided, if there are several.
+    pub(crate) fn processes(&self) -> Option<&dyn Exchange> {
+        self.exchange.as_deref().filter(|exchange| exchange.ranks() > 1)
+    }
+
+    /// Whether this process writes files and reports.
+    pub(crate) fn leads(&self) -> bool {
+        self.exchange.as_ref().is_none_or(|exchange| exchange.rank() == 0)
     }
 
     /// All random numbers of a command.

@@ -55,6 +55,9 @@ mod slurm {
 
     use super::{Workshop, docs, fs};
 
+    /// The line of shell with which a stand-in for `srun` leaves out options.
+    const OPTIONS: &str = "while [ \"${1#--}\" != \"$1\" ]; do shift; done";
+
     /// The program, and stand-ins for commands of Slurm: `srun` runs a command, `scontrol` keeps its arguments.
     fn with_slurm(srun: &str) -> Workshop {
         let workshop = Workshop::new();
@@ -63,9 +66,12 @@ mod slurm {
             workshop.write(name, format!("#!/bin/sh\n{text}\n"));
             fs::set_permissions(workshop.path(name), fs::Permissions::from_mode(0o755)).expect("a program");
         };
-        stand_in("bin/srun", &format!("shift\n{srun}"));
+        stand_in("bin/srun", &format!("{OPTIONS}\n{srun}"));
         stand_in("bin/scontrol", "echo \"$@\" >> scontrol.txt");
-        symlink(env!("CARGO_BIN_EXE_dgm"), workshop.path("bin/dgm")).expect("a link");
+        // One process of dgm-mpi does what dgm does.
+        for name in ["bin/dgm", "bin/dgm-mpi"] {
+            symlink(env!("CARGO_BIN_EXE_dgm"), workshop.path(name)).expect("a link");
+        }
         workshop
     }
 
@@ -88,17 +94,26 @@ mod slurm {
 
     #[test]
     fn stable_a_job_that_is_stopped_goes_back_into_the_queue_and_goes_on() {
+        stopped_and_resumed("train.sh", RUN);
+    }
+
+    #[test]
+    fn stable_a_job_of_several_nodes_goes_back_into_the_queue_and_goes_on() {
+        stopped_and_resumed("mpi.sh", &format!("shards = 4\n{RUN}"));
+    }
+
+    fn stopped_and_resumed(name: &str, config: &str) {
         // The stand-in sends SIGTERM once there is a checkpoint, as Slurm does before the time limit.
         let workshop = with_slurm(
             "\"$@\" & child=$!\nuntil ls run/checkpoints/*.gmck >/dev/null 2>&1; do sleep 0.01; done\nkill -TERM $child\nwait $child",
         );
-        workshop.write("config.toml", RUN);
-        let output = script(&workshop, "train.sh", &["config.toml", "run"], ["1", "1"]);
+        workshop.write("config.toml", config);
+        let output = script(&workshop, name, &["config.toml", "run"], ["1", "1"]);
         assert_eq!(output.status.code(), Some(130), "{output:?}");
         assert_eq!(workshop.text("scontrol.txt"), "requeue 17\n");
         assert!(!workshop.path("run/model.gm").exists());
-        workshop.write("bin/srun", "#!/bin/sh\nshift\nexec \"$@\"\n");
-        let output = script(&workshop, "train.sh", &["config.toml", "run"], ["1", "1"]);
+        workshop.write("bin/srun", format!("#!/bin/sh\n{OPTIONS}\nexec \"$@\"\n"));
+        let output = script(&workshop, name, &["config.toml", "run"], ["1", "1"]);
         assert!(output.status.success(), "{output:?}");
         assert_eq!(workshop.text("scontrol.txt"), "requeue 17\n", "a finished job is not sent again");
         workshop.json(&["train", "--config", "config.toml", "--out", "whole", "--no-report"]);
@@ -144,7 +159,7 @@ mod slurm {
     #[test]
     fn rejects_jobs_without_arguments() {
         let workshop = with_slurm("exec \"$@\"");
-        for name in ["train.sh", "sweep.sh", "eval.sh"] {
+        for name in ["train.sh", "sweep.sh", "eval.sh", "mpi.sh"] {
             let output = script(&workshop, name, &["one"], ["1", "1"]);
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(output.status.code() == Some(1) && said.contains(&format!("usage: sbatch {name} ")), "{output:?}");

@@ -76,6 +76,20 @@ fn table_both_sides_of_log_z() {
 }
 
 #[test]
+fn stable_samples_depend_on_shards_and_not_on_threads() {
+    let workshop = Workshop::with_model();
+    let drawn = |options: &str| workshop.json(&words(&format!("sample model.gm -n 9 --steps 40 {options}")));
+    let shards = drawn("--shards 4 --threads 1");
+    assert_eq!(shards, drawn("--shards 4 --threads 3"));
+    assert_eq!((&shards["shards"], &shards["diagnostics"]["chains"]), (&4.into(), &9.into()));
+    let one = drawn("--threads 2");
+    assert!(one["shards"].is_null() && one == drawn("--shards 1") && one["values"] != shards["values"]);
+    let refused = workshop.refuses(&words("sample model.gm -n 3 --shards 4"));
+    let allowed = "1 to 3, so that each part has shards and each shard has chains";
+    assert!(refused.contains(&format!("--shards: 4, allowed: {allowed}")), "{refused}");
+}
+
+#[test]
 fn table_samples_by_tempering_and_at_a_temperature() {
     let workshop = Workshop::with_model();
     let tempered =

@@ -71,6 +71,42 @@ impl Diagnostics {
     pub fn mixed(&self) -> bool {
         self.split_r_hat <= Self::MIXED
     }
+
+    /// What groups of chains say together that were watched apart, in the order of their chains. There is nothing to say
+    /// without groups.
+    ///
+    /// # Errors
+    ///
+    /// [`gm_core::Error::NonFinite`] for traces with numbers that are not finite.
+    pub fn joined(mut groups: Vec<Self>) -> Result<Option<Self>> {
+        if groups.len() < 2 {
+            return Ok(groups.pop());
+        }
+        let chains: usize = groups.iter().map(|group| group.chains).sum();
+        let mean = |of: &dyn Fn(&Self) -> f64| {
+            groups.iter().map(|group| of(group) * group.chains as f64).sum::<f64>() / chains as f64
+        };
+        let (autocorrelation_time, flips) = (mean(&|group| group.autocorrelation_time), mean(&|group| group.flips));
+        let Self { quantity, compared, sweeps, interval, swap_acceptance, .. } = groups[0];
+        let swap_acceptance = swap_acceptance.map(|_| mean(&|group| group.swap_acceptance.unwrap_or_default()));
+        let lowest_swap_acceptance = groups.iter().filter_map(|group| group.lowest_swap_acceptance).reduce(f64::min);
+        let traces: Vec<Vec<f64>> = groups.into_iter().flat_map(|group| group.traces).collect();
+        let (ess, split_r_hat) = if compared { together(&traces)? } else { apart(&traces)? };
+        Ok(Some(Self {
+            quantity,
+            chains,
+            compared,
+            sweeps,
+            autocorrelation_time,
+            ess,
+            split_r_hat,
+            flips,
+            swap_acceptance,
+            lowest_swap_acceptance,
+            interval,
+            traces,
+        }))
+    }
 }
 
 const OP: &str = "ModelChains::advance_watched";
@@ -175,5 +211,47 @@ impl fmt::Display for Diagnostics {
             write!(f, "; {mean:.0} % of swaps between temperatures made, {lowest:.0} % at least")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Chains whose traces go up and down around a level.
+    fn around(level: f64, chains: usize, lowest: f64) -> Diagnostics {
+        let trace = |chain: usize| (0..40).map(|i| level + ((i * 7 + chain * 3) % 11) as f64).collect();
+        let traces: Vec<Vec<f64>> = (0..chains).map(trace).collect();
+        let (ess, split_r_hat) = together(&traces).unwrap();
+        Diagnostics {
+            quantity: "free energy",
+            chains,
+            compared: true,
+            sweeps: 40,
+            autocorrelation_time: chains as f64,
+            ess,
+            split_r_hat,
+            flips: lowest,
+            swap_acceptance: Some(lowest),
+            lowest_swap_acceptance: Some(lowest),
+            interval: 1,
+            traces,
+        }
+    }
+
+    #[test]
+    fn table_groups_that_mix_apart_may_not_have_mixed_together() {
+        let (low, high) = (around(0.0, 2, 0.25), around(50.0, 6, 0.5));
+        assert!(low.mixed() && high.mixed());
+        let found = Diagnostics::joined(vec![low.clone(), high.clone()]).unwrap().unwrap();
+        assert!(!found.mixed(), "{found}");
+        assert_eq!((found.chains, &found.traces[2..]), (8, &high.traces[..]));
+        assert_eq!((found.flips, found.swap_acceptance), (0.4375, Some(0.4375)));
+        assert_eq!((found.lowest_swap_acceptance, found.autocorrelation_time), (Some(0.25), 5.0));
+        let apart = |group: Diagnostics| Diagnostics { compared: false, ..group };
+        let each = Diagnostics::joined(vec![apart(low.clone()), apart(high)]).unwrap().unwrap();
+        assert!(each.mixed(), "each chain by itself: {each}");
+        assert_eq!(Diagnostics::joined(vec![low.clone()]).unwrap(), Some(low));
+        assert_eq!(Diagnostics::joined(vec![]).unwrap(), None);
     }
 }

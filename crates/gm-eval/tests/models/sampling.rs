@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use crate::common::{VISIBLE, all, small};
 use gm_core::{BitMatrix, Clamp, Labels, Matrix, ModelData, ModelKind, Stack, Streams, Vector, unwatched};
 use gm_eval::{
-    ChainMethod, ChainSettings, Model, ModelChains, RbmChains, SampleFigureSettings, SampleFigures, SampleSettings,
-    SampleSource, Samples, Sampling, chains_of, sample, sample_figures,
+    ChainMethod, ChainSettings, Diagnostics, Model, ModelChains, RbmChains, SampleFigureSettings, SampleFigures,
+    SampleSettings, SampleSource, Samples, Sampling, Share, chains_of, sample, sample_figures,
 };
 
 fn samples(model: &Model, settings: &SampleSettings) -> Samples {
@@ -108,6 +108,88 @@ fn stable_samples_do_not_depend_on_how_they_are_handed_over() {
         assert_eq!(whole.values.as_slice(), parts);
         assert_eq!(&whole.report, sampling.report());
     }
+}
+
+/// The samples of each part, and the diagnostics of all parts.
+fn in_parts(model: &Model, settings: &SampleSettings, of: usize) -> (Vec<f32>, Option<Diagnostics>) {
+    let parts = (1..=of).map(|part| {
+        let mut sampling = Sampling::part(model, settings, Share { part, of }, &Streams::new(7)).unwrap();
+        sampling.burn_in(&mut unwatched).unwrap();
+        let mut rounds = vec![];
+        let mut each = |values: &Matrix| {
+            rounds.push(values.as_slice().to_vec());
+            Ok::<(), gm_eval::Error>(())
+        };
+        sampling.draw(&mut unwatched, &mut each).unwrap();
+        (rounds, sampling)
+    });
+    let (rounds, mut samplings): (Vec<_>, Vec<_>) = parts.unzip();
+    let found = samplings.iter().flat_map(|sampling| sampling.watched().to_vec()).collect();
+    samplings[0].diagnose(found).unwrap();
+    let in_order = (0..rounds[0].len()).flat_map(|round| rounds.iter().flat_map(move |part| part[round].clone()));
+    (in_order.collect(), samplings.remove(0).into_report().diagnostics)
+}
+
+#[test]
+fn stable_shards_have_the_same_samples_in_any_number_of_parts() {
+    for small in all() {
+        let independent = small.model.kind() == ModelKind::Sbn;
+        let clamped = ChainSettings {
+            clamp: Some(Clamp {
+                mask: BitMatrix::from_fn(4, 11, |i, j| i == j % 3),
+                values: BitMatrix::zeros(4, 11).into(),
+            }),
+            ..Default::default()
+        };
+        for start in [ChainSettings::default(), clamped] {
+            let chains = (!independent || start.clamp.is_some()).then_some(11);
+            let steps = chains.map(|_| 50);
+            let settings = SampleSettings { count: 22, chains, steps, shards: 4, start, ..Default::default() };
+            let whole = samples(&small.model, &settings);
+            assert_eq!(whole.values.ncols(), 22);
+            for of in [1, 2, 3, 4] {
+                let (found, diagnostics) = in_parts(&small.model, &settings, of);
+                assert_eq!(whole.values.as_slice(), found, "{} in {of} parts", small.model.kind());
+                assert_eq!(whole.report.diagnostics, diagnostics);
+            }
+            let one = samples(&small.model, &SampleSettings { shards: 1, ..settings });
+            assert_ne!(one.values, whole.values);
+        }
+    }
+}
+
+#[test]
+fn stat_mean_shards_have_the_means_of_the_model() {
+    for small in all() {
+        let chains = (small.model.kind() != ModelKind::Sbn).then_some(1_000);
+        let (steps, thin) = (chains.map(|_| 100), chains.map(|_| 20));
+        let settings = SampleSettings { count: 6_000, chains, steps, thin, shards: 7, ..SampleSettings::default() };
+        // Six standard errors of 6,000 draws are 0.04.
+        let error = furthest(&samples(&small.model, &settings).values, &small.joint.marginals()[0]);
+        assert!(error < 0.04, "{}: {error}", small.model.kind());
+    }
+}
+
+#[test]
+fn rejects_shards_without_chains_and_parts_without_shards() {
+    let refused = |settings: &SampleSettings, of| {
+        let share = Share { part: 1, of };
+        Sampling::part(&two_modes(), settings, share, &Streams::new(7)).unwrap_err().to_string()
+    };
+    let range = |of: usize| format!("{of} to 3, so that each part has shards and each shard has chains");
+    let settings = SampleSettings { count: 3, shards: 4, ..Default::default() };
+    assert_eq!(refused(&settings, 1), format!("sample: `shards` is 4, allowed: {}", range(1)));
+    assert!(refused(&SampleSettings { shards: 0, ..settings.clone() }, 1).starts_with("sample: `shards` is 0"));
+    assert_eq!(
+        refused(&SampleSettings { shards: 2, ..settings.clone() }, 3),
+        format!("sample: `shards` is 2, allowed: {}", range(3))
+    );
+    let clamp = Clamp { mask: BitMatrix::zeros(4, 2), values: BitMatrix::zeros(4, 2).into() };
+    let start = ChainSettings { clamp: Some(clamp), ..Default::default() };
+    assert_eq!(
+        refused(&SampleSettings { shards: 2, start, ..settings }, 1),
+        "sample: `clamp` is 2 samples with 2 masks, allowed: 3, one for each chain"
+    );
 }
 
 /// An RBM with two modes that block Gibbs sampling does not leave.

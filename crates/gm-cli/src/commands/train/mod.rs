@@ -8,6 +8,7 @@ mod rbm;
 mod sbn;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{ArgGroup, Args, Subcommand};
 use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, load};
@@ -196,7 +197,7 @@ impl Train {
         if let Some(path) = &self.config {
             let folder = self.out.clone().unwrap_or_else(|| default_folder("", &path.display().to_string()));
             let config = configured(path, &self.folders, context)?;
-            return training::run(|| create(folder, &config), !self.no_report);
+            return training::run(|| create(folder, &config, context), !self.no_report, context);
         }
         match &self.model {
             Some(Model::Rbm(options)) => start(options.as_ref(), context),
@@ -232,15 +233,27 @@ pub(super) fn resume(folder: &Path, folders: &Folders, report: bool, context: &C
     if let Ok(config) = Config::read(folder.join("config.toml")) {
         needs::run(&config, 1, 0).check()?;
     }
-    training::run(|| Ok(Run::resume(folder)?), report)
+    let resumed = || match &context.exchange {
+        Some(exchange) => Ok(Run::resume_over(folder, Arc::clone(exchange))?),
+        None => Ok(Run::resume(folder)?),
+    };
+    training::run(resumed, report, context)
 }
 
 /// Prepares a new run of a configuration.
-pub(super) fn create(folder: PathBuf, config: &Config) -> Result<Run> {
+pub(super) fn create(folder: PathBuf, config: &Config, context: &Context) -> Result<Run> {
     config.check()?;
     let data = config.load_data()?;
     needs::run(config, data.units(), data.train.len()).check()?;
-    Ok(Run::create_with(folder, config, data)?)
+    create_with(folder, config, data, context)
+}
+
+/// Prepares a new run with these data, alone or with the other processes.
+fn create_with(folder: PathBuf, config: &Config, data: Dataset, context: &Context) -> Result<Run> {
+    Ok(match &context.exchange {
+        Some(exchange) => Run::create_over(folder, config, data, Arc::clone(exchange))?,
+        None => Run::create_with(folder, config, data)?,
+    })
 }
 
 /// The configuration in a file, with the seed and the folders of data of the command line.
@@ -312,7 +325,7 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
         table: load_options.table,
         ..config.data
     };
-    training::run(|| Ok(Run::create_with(folder, &config, data)?), !shared.no_report)
+    training::run(|| create_with(folder, &config, data, context), !shared.no_report, context)
 }
 
 impl Shared {

@@ -1,25 +1,29 @@
 //! `dgm sample`: draws from a model.
 
+mod divided;
+
 use std::path::PathBuf;
 
 use clap::Args;
+use gm_ascent::Exchange;
 use gm_core::{Clamp, Matrix, VisibleKind};
 use gm_eval::{
-    ChainMethod, ChainSettings, Diagnostics, Model, SampleReport, SampleSettings, Sampling, mask_of_units, sites,
-    values_of_sites,
+    ChainMethod, ChainSettings, Diagnostics, Model, SampleReport, SampleSettings, Sampling, Share, mask_of_units,
+    sites, values_of_sites,
 };
 use serde::Serialize;
 
 use super::{Context, words};
-use crate::console::watched;
 use crate::error::Result;
 use crate::files::{FORCE, Kind, Rows, Target};
 use crate::mask::{self, Mask, given};
 use crate::model::{self, MODEL};
 use crate::needs::{self, Kept};
 use crate::output::{Report, shown};
+use crate::over::share_of;
 use crate::picture;
 use crate::units::levels;
+use divided::Drawing;
 
 /// Draws samples from a model
 ///
@@ -78,6 +82,10 @@ pub(crate) struct Sample {
     /// Draw pictures of these classes in turn, such as 3 or 0,1,2, with a model that has label units
     #[arg(long, value_name = "CLASS,...", value_delimiter = ',')]
     label: Option<Vec<usize>>,
+    /// Number of shards: chains are divided among them, and each has random numbers of its own, so that samples depend on
+    /// it [default: 1, or the number of processes of dgm-mpi]
+    #[arg(long, value_name = "N", value_parser = super::at_least_one)]
+    shards: Option<usize>,
     #[arg(long, help = FORCE)]
     force: bool,
 }
@@ -96,6 +104,8 @@ struct Document {
     steps: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thin: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shards: Option<usize>,
     seed: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     diagnostics: Option<Diagnostics>,
@@ -109,7 +119,9 @@ struct Document {
 impl Sample {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
         let kinds = [Kind::Png, Kind::Npy, Kind::Csv];
-        let target = self.out.as_ref().map(|path| Target::new(("--out", path), &kinds, self.force)).transpose()?;
+        // One of several processes writes for all of them.
+        let out = self.out.as_ref().filter(|_| context.leads());
+        let target = out.map(|path| Target::new(("--out", path), &kinds, self.force)).transpose()?;
         let model = model::load(&self.model)?;
         let settings = self.settings(&model, context)?;
         let kept = match target.as_ref().map(|target| target.kind) {
@@ -118,20 +130,26 @@ impl Sample {
             None => Kept::Text,
         };
         needs::sampling(&model, &settings, kept).check()?;
-        let mut sampling = Sampling::new(&model, &settings, &context.streams())?;
+        let share = context.processes().map_or(Share::WHOLE, share_of);
+        let sampling = Sampling::part(&model, &settings, share, &context.streams())?;
+        let mut drawing = Drawing { sampling, processes: context.processes() };
+        if !context.leads() {
+            drawing.draw(&mut |_| Ok(()))?;
+            return Ok(Report::elsewhere(false));
+        }
         let (kind, units) = (model.visible_kind(), model.visible());
         let columns = if self.means { units } else { sites(kind, units) };
         let in_file = |values: &Matrix| if self.means { values.clone() } else { values_of_sites(kind, values.clone()) };
         let (mut text, values) = match &target {
             Some(target) if target.kind != Kind::Png => {
                 let binary = !self.means && matches!(kind, VisibleKind::Bernoulli | VisibleKind::Labelled { .. });
-                let fill = |rows: &mut Rows<'_>| draw(&mut sampling, &mut |values| rows(&in_file(values)));
+                let fill = |rows: &mut Rows<'_>| drawing.draw(&mut |values| rows(&in_file(values)));
                 target.write_rows([self.count, columns], binary, fill)?;
                 (said(target, self.count, columns), None)
             }
             _ => {
                 let mut all = Vec::with_capacity(units * self.count);
-                draw(&mut sampling, &mut |values| {
+                drawing.draw(&mut |values| {
                     all.extend_from_slice(values.as_slice());
                     Ok(())
                 })?;
@@ -147,7 +165,7 @@ impl Sample {
                 (text, target.is_none().then(|| in_file(&values)))
             }
         };
-        let drawn = sampling.into_report();
+        let drawn = drawing.sampling.into_report();
         text += &drawn.diagnostics.as_ref().map(|found| format!("{found}\n")).unwrap_or_default();
         self.report(text, &model, drawn, values, context)
     }
@@ -160,6 +178,7 @@ impl Sample {
         values: Option<Matrix>,
         context: &Context,
     ) -> Result<Report> {
+        let shards = self.shards(context);
         let rows = |values: Matrix| values.column_iter().map(|sample| sample.iter().copied().collect()).collect();
         Report::new(
             text,
@@ -172,6 +191,7 @@ impl Sample {
                 chains: drawn.chains,
                 steps: drawn.steps,
                 thin: drawn.thin,
+                shards: Some(shards).filter(|&shards| shards > 1),
                 seed: context.seed(),
                 values: values.map(rows),
                 diagnostics: drawn.diagnostics,
@@ -186,11 +206,16 @@ impl Sample {
         let (method, classes) = (self.method, self.label.clone());
         let start = ChainSettings { method, classes, beta: self.beta, temperatures: self.temperatures, ..start };
         let (chains, steps, thin) = (self.chains, self.steps, self.thin);
-        let settings = SampleSettings { count: self.count, means: self.means, chains, steps, thin, start };
+        let shards = self.shards(context);
+        let settings = SampleSettings { count: self.count, means: self.means, chains, steps, thin, shards, start };
         // Given values take a row for each chain.
         needs::sampling(model, &settings, Kept::None).check()?;
         let clamp = self.clamp(model, settings.chain_count(), context)?;
         Ok(SampleSettings { start: ChainSettings { clamp, ..settings.start }, ..settings })
+    }
+
+    fn shards(&self, context: &Context) -> usize {
+        self.shards.unwrap_or(context.processes().map_or(1, Exchange::ranks))
     }
 
     fn clamp(&self, model: &Model, chains: usize, context: &Context) -> Result<Option<Clamp>> {
@@ -200,16 +225,6 @@ impl Sample {
         let free = mask.missing_some(sites, chains, picture::shape_of(sites, None), &context.streams())?;
         Ok(Some(Clamp { mask: mask_of_units(kind, &free.flipped()), values }))
     }
-}
-
-/// Makes the sweeps before the first samples, and hands samples over as they are drawn.
-fn draw(sampling: &mut Sampling<'_>, rows: &mut Rows<'_>) -> Result<()> {
-    watched("sampling", |watch| Ok(sampling.burn_in(watch)?))?;
-    if sampling.report().diagnostics.as_ref().is_some_and(|found| found.compared && !found.mixed()) {
-        let limit = Diagnostics::MIXED;
-        tracing::warn!("the chains still differ from each other (split R-hat above {limit}); raise --steps");
-    }
-    watched("drawing", |watch| sampling.draw(watch, rows))
 }
 
 /// A line about the file.

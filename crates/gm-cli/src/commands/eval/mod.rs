@@ -1,15 +1,18 @@
 //! `dgm eval`: the likelihood of data under a model, with its interval.
 
+mod divided;
+mod summary;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
+use gm_ascent::Exchange;
 use gm_core::{AisSettings, ModelKind, Schedule, VisibleKind, even_temperatures};
 use gm_data::SplitName;
 use gm_eval::{
-    ClassData, ClassReport, EvalData, EvalReport, EvalSettings, Exact, ImportanceReport, Model, PartitionReport,
-    PosteriorAnnealing, ReverseReport, Share, TemperingSettings, classify, evaluate, evaluate_classifier,
-    evaluate_part, evaluate_partition,
+    ClassData, ClassReport, EvalData, EvalReport, EvalSettings, Exact, Model, PartitionReport, PosteriorAnnealing,
+    Share, TemperingSettings, classify, evaluate, evaluate_classifier, evaluate_part, evaluate_partition,
 };
 use gm_net::Classifier;
 use gm_sbn::BoundSettings;
@@ -23,8 +26,10 @@ use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
 use crate::model::{self, Either, MODEL};
 use crate::needs;
-use crate::output::{Listing, Report, threads_of};
+use crate::output::{Listing, Report};
 use crate::tables::Tables;
+use divided::divided;
+use summary::{add_partition, summary};
 
 /// Measures the mean log-likelihood of data, in nats, or the errors of a classifier
 ///
@@ -122,7 +127,7 @@ pub(crate) struct Eval {
     #[arg(conflicts_with_all = ["exact", "ais_runs", "ais_temperatures", "ais_schedule", "raise_walks", "reverse_runs", "reverse_sweeps", "reverse_temperatures", "samples", "repeats", "posterior_runs", "gap_rows", "shards"])]
     classify: bool,
     /// Number of shards: runs and rows are divided among them, and each has random numbers of its own, so that results
-    /// depend on it [default: 1, or N with --part I/N]
+    /// depend on it [default: 1, N with --part I/N, or the number of processes of dgm-mpi]
     #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     shards: Option<usize>,
     /// Measure the runs and rows of part I of N alone, counted from 1, and keep their log-weights in --out; `dgm merge`
@@ -151,6 +156,7 @@ pub(super) struct Kept {
 }
 
 /// The files of an evaluation, which have been checked.
+#[derive(Default)]
 pub(super) struct KeptFiles {
     rows: Option<Target>,
     document: Option<Target>,
@@ -235,8 +241,13 @@ impl Eval {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
         let per_example = self.kept.per_example.as_ref().map(|path| path.display());
         Error::needs("--per-example", per_example, self.data.is_some(), "--data")?;
-        let files = self.kept.files()?;
-        let report = match model::load_either(&self.model)? {
+        // One of several processes writes for all of them.
+        let files = if context.leads() { self.kept.files()? } else { KeptFiles::default() };
+        let found = model::load_either(&self.model)?;
+        if let Some(processes) = context.processes() {
+            self.check_divisible(&found, processes.ranks())?;
+        }
+        let report = match found {
             Either::Classifier(net) => self.evaluate_classifier(&net, files.rows.as_ref())?,
             Either::Model(model) if self.classify => self.classify_by(&model, files.rows.as_ref())?,
             Either::Model(model) => {
@@ -262,8 +273,34 @@ impl Eval {
             let part = watched(label(model), |watch| Ok(evaluate_part(model, &data, &settings, share, watch)?))?;
             return Report::new(merge::summary(&part), &merge::PartDocument { part, command });
         }
+        if let Some(processes) = context.processes() {
+            return match divided(model, &data, &settings, processes)? {
+                Some(report) => self.kept.report(&report, files),
+                None => Ok(Report::elsewhere(false)),
+            };
+        }
         let report = watched(label(model), |watch| Ok(evaluate(model, &data, &settings, watch)?))?;
         self.kept.report(&report, files)
+    }
+
+    /// Refuses an evaluation that several processes cannot divide.
+    fn check_divisible(&self, model: &Either, processes: usize) -> Result<()> {
+        let refused = |option, value: &str| {
+            let value = format!("{value} with {processes} processes");
+            Err(Error::Option { option, value, allowed: "one process, or `dgm eval`".into() })
+        };
+        match (model, self.part, self.shards) {
+            _ if self.exact => refused("--exact", "given"),
+            _ if self.classify => refused("--classify", "given"),
+            _ if self.data.is_none() => refused("--data", "none"),
+            (Either::Classifier(_), ..) => refused("eval", "a classifier"),
+            (_, Some(part), _) => refused("--part", &part.to_string()),
+            (_, None, Some(shards)) if shards < processes => {
+                let allowed = format!("{processes} or more, one for each process");
+                Err(Error::Option { option: "--shards", value: shards.to_string(), allowed })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The model, the rows and the settings of an evaluation whose parts are merged.
@@ -416,7 +453,7 @@ impl Eval {
             rows: self.posterior_rows.unwrap_or(usual.posterior.rows),
         };
         let seed = context.seed();
-        let shards = self.shards.unwrap_or(usual.shards);
+        let shards = self.shards.unwrap_or(context.processes().map_or(usual.shards, Exchange::ranks));
         EvalSettings { exact, ais, raise_walks, reverse_runs, tempering, bound, posterior, gap_rows, shards, seed }
     }
 
@@ -474,99 +511,5 @@ pub(crate) fn label(model: &Model) -> &'static str {
     match model.kind() {
         ModelKind::Sbn => "drawing from the recognition net",
         _ => "annealing",
-    }
-}
-
-/// A report for people.
-pub(super) fn summary(report: &EvalReport) -> String {
-    let (p, units) = (&report.mean_log_prob, report.layers[0]);
-    let mut listing = Listing::default();
-    let data = &report.data;
-    listing.add("model", format!("{} {:?}", report.model, report.layers));
-    report.visible.iter().for_each(|kind| listing.add("visible units", kind));
-    listing
-        .add("data", format!("{}, {} split, {} rows, binarise {}", data.source, data.split, data.rows, data.binarise));
-    listing.add(
-        "mean log p",
-        match p.side {
-            "exact" => format!("{:.4} nats, exact", p.value),
-            "lower" => format!("{:.4} nats, {:.4} or more (lower; the upper end is open)", p.value, p.low),
-            side => format!("{:.4} nats, {:.4} to {:.4} ({side})", p.value, p.low, p.high),
-        },
-    );
-    if report.visible.is_none() {
-        let bits = -p.value / units as f64 / std::f64::consts::LN_2;
-        listing.add("", format!("{bits:.4} bits per dimension"));
-    }
-    if let Some(lower) = &report.lower_bound {
-        let (value, error, walks) = (lower.value, lower.std_error, lower.walks);
-        listing.add("raise", format!("{value:.4} +- {error:.4} nats, {walks} runs of reverse AIS from the data"));
-        listing.add("", "a lower bound for the annealed model");
-    }
-    if let Some(bound) = &report.importance_weighted {
-        add_bound(&mut listing, bound);
-    }
-    if let Some(found) = &report.annealed_posterior {
-        let (value, error) = (found.value, found.std_error);
-        listing.add("annealed bound", format!("{value:.4} +- {error:.4} nats, annealing to the posterior (lower)"));
-        let (runs, temperatures, rows, ess) = (found.runs, found.temperatures, found.rows, found.ess);
-        listing.add(
-            "",
-            format!("{runs} runs of {temperatures} temperatures on {rows} rows, effective sample size {ess:.1}"),
-        );
-    }
-    if let Some(gap) = &report.gap {
-        let (mean, most) = (gap.mean, gap.percentile_95);
-        listing.add("gap of the bound", format!("{mean:.4} nats, at most {most:.4} for 95 % of the rows"));
-        listing.add("", format!("{} rows drawn from the model ({})", gap.rows, gap.states));
-    }
-    if let Some(elbo) = report.elbo {
-        listing.add("elbo", format!("{elbo:.4} nats"));
-    }
-    if let Some(z) = &report.log_partition {
-        add_partition(&mut listing, z);
-    }
-    if let Some(reverse) = &report.reverse_log_partition {
-        add_reverse(&mut listing, reverse);
-    }
-    if let Some(pseudo) = &report.log_pseudo_likelihood {
-        listing.add("pseudo log p", format!("{:.4} +- {:.4} nats ({})", pseudo.value, pseudo.std_error, pseudo.method));
-    }
-    if let Some(gap) = report.free_energy_gap {
-        listing.add("free energy gap", format!("{gap:.4} nats above training rows"));
-    }
-    listing.add("time", format!("{:.1} s, {}, seed {}", report.seconds, threads_of(report.threads), report.seed));
-    listing.text()
-}
-
-fn add_bound(listing: &mut Listing, bound: &ImportanceReport) {
-    let (value, error, samples) = (bound.value, bound.std_error, bound.samples);
-    listing.add("bound", format!("{value:.4} +- {error:.4} nats, importance-weighted, {samples} draws a row (lower)"));
-    if let Some(spread) = bound.spread {
-        listing.add("", format!("standard deviation {spread:.4} over {} repeats", bound.repeats));
-    }
-    listing.add("", format!("effective sample size {:.1}, below {:.2} for 5 % of the rows", bound.ess, bound.low_ess));
-}
-
-fn add_reverse(listing: &mut Listing, z: &ReverseReport) {
-    listing.add("from above", format!("{:.4}, {:.4} to {:.4} ({})", z.value, z.low, z.high, z.method));
-    let samples = format!("{} samples after {} sweeps of parallel tempering", z.runs, z.sweeps);
-    let (mean, lowest) = (100.0 * z.swap_acceptance, 100.0 * z.lowest_swap_acceptance);
-    listing.add(
-        "",
-        format!("{samples}, {mean:.0} % of swaps accepted, at least {lowest:.0} %; effective sample size {:.1}", z.ess),
-    );
-}
-
-fn add_partition(listing: &mut Listing, z: &PartitionReport) {
-    listing.add(
-        "log Z",
-        match z.method {
-            "exact" => format!("{:.4}, exact", z.value),
-            method => format!("{:.4}, {:.4} to {:.4} ({method})", z.value, z.low, z.high),
-        },
-    );
-    if let (Some(runs), Some(temperatures), Some(ess)) = (z.runs, z.temperatures, z.ess) {
-        listing.add("", format!("{runs} runs of {temperatures} temperatures, effective sample size {ess:.1}"));
     }
 }
