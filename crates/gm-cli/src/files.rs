@@ -109,7 +109,7 @@ impl Target {
     }
 
     /// Writes rows while they are computed, as an array or as text. An array has bytes if all values are 0 or 1, else
-    /// numbers of single precision.
+    /// numbers of single precision. The first line of a text has the names, if there are any.
     ///
     /// # Shapes
     ///
@@ -123,6 +123,7 @@ impl Target {
         &self,
         [rows, columns]: [usize; 2],
         binary: bool,
+        names: &[String],
         fill: impl FnOnce(&mut Rows<'_>) -> Result<T>,
     ) -> Result<T> {
         // A signal from now on ends the work, which removes the unfinished file.
@@ -131,7 +132,10 @@ impl Target {
         let fail = || Error::io("writing", &self.path);
         let shape = [rows as u64, columns as u64];
         let done = match (self.kind, binary) {
-            (Kind::Csv, _) => fill(&mut |values| file.write_all(csv(values).as_bytes()).map_err(fail()))?,
+            (Kind::Csv, _) => {
+                file.write_all(header(names)?.as_bytes()).map_err(fail())?;
+                fill(&mut |values| file.write_all(csv(values).as_bytes()).map_err(fail()))?
+            }
             (_, true) => fill_array((&mut file, &self.path), &shape, |x| x as u8, fill)?,
             (_, false) => fill_array((&mut file, &self.path), &shape, |x| x, fill)?,
         };
@@ -303,11 +307,11 @@ mod tests {
         for (name, whole) in [("a.csv", csv(&values).into_bytes()), ("a.npy", npy(&values).unwrap())] {
             let path = folder.path().join(name);
             let target = Target::new(("--out", &path), &[Kind::Csv, Kind::Npy], false).unwrap();
-            target.write_rows([3, 2], false, |rows| parts.iter().try_for_each(rows)).unwrap();
+            target.write_rows([3, 2], false, &[], |rows| parts.iter().try_for_each(rows)).unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), whole, "{name}");
         }
         let target = Target::new(("--out", &folder.path().join("b.npy")), &[Kind::Npy], false).unwrap();
-        target.write_rows([2, 2], true, |rows| rows(&parts[0])).unwrap();
+        target.write_rows([2, 2], true, &[], |rows| rows(&parts[0])).unwrap();
         assert_eq!(std::fs::read(target.path()).unwrap(), npy(&parts[0]).unwrap());
     }
 
@@ -315,12 +319,12 @@ mod tests {
     fn rejects_rows_that_fail_without_leaving_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let target = Target::new(("--out", &folder.path().join("a.npy")), &[Kind::Npy], false).unwrap();
-        let failed = target.write_rows([3, 1], true, |rows| {
+        let failed = target.write_rows([3, 1], true, &[], |rows| {
             rows(&Matrix::zeros(1, 1))?;
             Err::<(), _>(Error::Picture { detail: "on purpose".into() })
         });
         assert!(failed.unwrap_err().line(&CommandLine::with(&[("--force", None)])).contains("on purpose"));
-        assert!(target.write_rows([3, 1], true, |rows| rows(&Matrix::zeros(1, 2))).is_err(), "a row is missing");
+        assert!(target.write_rows([3, 1], true, &[], |rows| rows(&Matrix::zeros(1, 2))).is_err(), "a row is missing");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 

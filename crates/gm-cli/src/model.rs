@@ -58,6 +58,12 @@ pub(crate) fn beside(path: &Path) -> Option<ModelData> {
     if file.is_file() { load_data(&file).ok() } else { None }
 }
 
+/// The names of so many columns of values of a model: of the columns of its data, or of its visible units.
+pub(crate) fn names(path: &Path, count: usize) -> Option<Vec<String>> {
+    let data = beside(path)?;
+    [data.columns(), data.unit_names()].into_iter().flatten().find(|names| names.len() == count)
+}
+
 /// Loads a generative model of any kind.
 ///
 /// # Errors

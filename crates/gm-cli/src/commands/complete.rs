@@ -101,7 +101,7 @@ impl Complete {
         match target.kind {
             Kind::Png => target.write_picture(&picture_of((kind, &examples), &missing, &found.means, shape))?,
             _ => {
-                let names = model::beside(&self.model).and_then(|data| data.unit_names());
+                let names = model::names(&self.model, found.means.nrows());
                 target.write_columns(&found.means, names.as_deref())?;
             }
         }

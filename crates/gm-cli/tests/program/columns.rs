@@ -60,11 +60,16 @@ fn law_completed_tables_have_the_names_and_are_read_back() {
     workshop.says(&words("train rbm --data baskets.csv --hidden 2 --epochs 2 --no-report --out run"));
     workshop.says(&words("complete run --data baskets.csv --mask right --out whole.csv"));
     assert!(workshop.text("whole.csv").starts_with("milk,bread,tea,lemon\n"));
+    workshop.says(&words("sample run -n 12 --steps 5 --out drawn.csv"));
+    assert!(workshop.text("drawn.csv").starts_with("milk,bread,tea,lemon\n"));
+    workshop.says(&words("eval run --data drawn.csv"));
     workshop.says(&words("eval run --data whole.csv --binarise threshold --split all"));
     workshop
         .says(&words("train rbm --data answers.csv --visible softmax --hidden 2 --epochs 2 --no-report --out choices"));
     workshop.says(&words("complete choices --data answers.csv --mask right --out choices.csv"));
     assert!(workshop.text("choices.csv").starts_with("colour=0,colour=1,colour=2,size=0,size=1,size=2\n"));
+    workshop.says(&words("sample choices -n 2 --steps 5 --out drawn-choices.csv"));
+    assert!(workshop.text("drawn-choices.csv").starts_with("colour,size\n"));
     // Without a header there are no names.
     let plain: String =
         baskets([0, 1, 2, 3]).lines().skip(1).map(|line| format!("{}\n", &line[line.len() - 7..])).collect();

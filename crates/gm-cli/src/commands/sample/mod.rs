@@ -144,7 +144,8 @@ impl Sample {
             Some(target) if target.kind != Kind::Png => {
                 let binary = !self.means && matches!(kind, VisibleKind::Bernoulli | VisibleKind::Labelled { .. });
                 let fill = |rows: &mut Rows<'_>| drawing.draw(&mut |values| rows(&in_file(values)));
-                target.write_rows([self.count, columns], binary, fill)?;
+                let names = model::names(&self.model, columns).unwrap_or_default();
+                target.write_rows([self.count, columns], binary, &names, fill)?;
                 (said(target, self.count, columns), None)
             }
             _ => {
