@@ -319,7 +319,7 @@ mod tests {
         assert_eq!(history(folder.path()).unwrap().len(), 2);
         fs::write(&path, "{\"epoch\":1}\n{\"epo\n").unwrap();
         assert!(history(folder.path()).unwrap_err().to_string().contains("metrics.jsonl: line 2: EOF"));
-        assert_eq!(history(&folder.path().join("none")).unwrap().len(), 0);
+        assert_eq!(history(folder.path().join("none")).unwrap().len(), 0);
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn law_chains_of_a_trained_machine_begin_where_the_machine_is() {
             let chains = learner.chains().unwrap();
             assert_eq!((chains.sweeps, chains.count()), (500, 40 / shards), "{algorithm}");
             let ones = chains.v().bits().ones_per_sample();
-            let alike = ones.iter().filter(|&&on| on < 3 || on > 9).count();
+            let alike = ones.iter().filter(|on| !(3..=9).contains(*on)).count();
             assert!(alike * 10 > 8 * ones.len(), "{algorithm} {ones:?}");
         }
     }
