@@ -240,9 +240,12 @@ fn table_every_form_of_a_table_trains_the_same_model() {
         workshop.json(&words(&format!("train rbm --data {file} --hidden 2 --epochs 2 --no-report --out {file}.run")));
         workshop.read(&format!("{file}.run/model.gm"))
     };
-    let expected = train("plain.csv");
-    for file in ["windows.csv", "words.tsv", "zipped.csv.gz"] {
-        assert_eq!(train(file), expected, "{file}");
+    workshop.write("named.csv", &named);
+    let tensors = |file: &str| workshop.json(&["inspect", &format!("{file}.run")])["tensors"].clone();
+    let (plain, named) = (train("plain.csv"), train("named.csv"));
+    assert_eq!(tensors("named.csv"), tensors("plain.csv"), "a header adds the names alone");
+    for (file, expected) in [("windows.csv", &named), ("words.tsv", &plain), ("zipped.csv.gz", &named)] {
+        assert_eq!(train(file), *expected, "{file}");
     }
 }
 
