@@ -9,7 +9,7 @@ use super::bits::hash;
 use super::job::{Ended, How, PATIENCE, Programs, Running, kill};
 use crate::Result;
 
-/// A run that takes some seconds, since mpirun waits for one before it passes SIGTERM on.
+/// A run that takes some seconds on a fast machine too, since mpirun waits for one before it passes SIGTERM on.
 const RUN: &[&str] = &[
     "train",
     "rbm",
@@ -20,15 +20,15 @@ const RUN: &[&str] = &[
     "--chains",
     "100",
     "--epochs",
-    "400",
+    "1200",
     "--shards",
     "4",
     "--seed",
     "5",
     "--checkpoint-every",
-    "100",
+    "300",
     "--look-every",
-    "40",
+    "120",
     "--no-report",
     "--quiet",
     "--out",
