@@ -53,7 +53,7 @@ function alarm() {
 function gibbs() {
   const told = element("p", { id: "mixing", class: "figure", "aria-live": "polite" });
   const curves = chart(() => "Distance from the model against the number of sweeps");
-  const scale = slider("Size of the weights", { min: 0, max: 2, step: 0.1, value: 0.6 }, () => show());
+  const scale = slider("Size of the weights", { min: 0, max: 2, step: 0.1, value: 1.4 }, () => show());
   function show() {
     return trying(async () => {
       const found = await ask("/api/chapter/gibbs", { scale: Number(scale.input.value) });
