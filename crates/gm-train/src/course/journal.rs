@@ -8,22 +8,32 @@ use crate::course::checkpoint::Checkpoint;
 use crate::course::metrics::EpochRecord;
 use crate::error::Result;
 
-/// Where training leaves its results.
+/// Where training leaves its results. What a journal does not say otherwise is dropped.
 pub(crate) trait Journal {
     /// Keeps the figures of an epoch.
-    fn record(&mut self, record: &EpochRecord) -> Result<()>;
+    fn record(&mut self, _: &EpochRecord) -> Result<()> {
+        Ok(())
+    }
 
     /// Whether a checkpoint is due after this many updates.
-    fn is_due(&self, step: u64) -> bool;
+    fn is_due(&self, _: u64) -> bool {
+        false
+    }
 
     /// Writes a checkpoint, completed by what only the journal knows.
-    fn checkpoint(&mut self, checkpoint: Checkpoint) -> Result<Option<PathBuf>>;
+    fn checkpoint(&mut self, _: Checkpoint) -> Result<Option<PathBuf>> {
+        Ok(None)
+    }
 
     /// Keeps the model: the final one, or the best so far.
-    fn model(&mut self, model: &ModelData) -> Result<()>;
+    fn model(&mut self, _: &ModelData) -> Result<()> {
+        Ok(())
+    }
 
     /// Keeps the model with the layers that it has so far.
-    fn layer(&mut self, model: &ModelData) -> Result<()>;
+    fn layer(&mut self, _: &ModelData) -> Result<()> {
+        Ok(())
+    }
 
     /// Whether anything at all lasts, so that states have to be made.
     fn lasts(&self) -> bool;
@@ -37,24 +47,8 @@ pub(crate) struct Silent {
 }
 
 impl Journal for Silent {
-    fn record(&mut self, _: &EpochRecord) -> Result<()> {
-        Ok(())
-    }
-
     fn is_due(&self, step: u64) -> bool {
         is_due(self.every, step)
-    }
-
-    fn checkpoint(&mut self, _: Checkpoint) -> Result<Option<PathBuf>> {
-        Ok(None)
-    }
-
-    fn model(&mut self, _: &ModelData) -> Result<()> {
-        Ok(())
-    }
-
-    fn layer(&mut self, _: &ModelData) -> Result<()> {
-        Ok(())
     }
 
     fn lasts(&self) -> bool {
@@ -74,22 +68,6 @@ pub(crate) struct History(pub(crate) Vec<EpochRecord>);
 impl Journal for History {
     fn record(&mut self, record: &EpochRecord) -> Result<()> {
         self.0.push(record.clone());
-        Ok(())
-    }
-
-    fn is_due(&self, _: u64) -> bool {
-        false
-    }
-
-    fn checkpoint(&mut self, _: Checkpoint) -> Result<Option<PathBuf>> {
-        Ok(None)
-    }
-
-    fn model(&mut self, _: &ModelData) -> Result<()> {
-        Ok(())
-    }
-
-    fn layer(&mut self, _: &ModelData) -> Result<()> {
         Ok(())
     }
 
