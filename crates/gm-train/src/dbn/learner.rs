@@ -12,7 +12,7 @@ use gm_rbm::{Rbm, free_energy_gap};
 use gm_sbn::BoundSettings;
 
 use crate::dbn::labels::{joined, joined_in_turn, labelled};
-use crate::dbn::settings::{DbnSettings, LayerInputs};
+use crate::dbn::settings::{Backfit, DbnSettings, LayerInputs};
 use crate::dbn::together::Together;
 use crate::error::Result;
 use crate::learner::{
@@ -383,8 +383,10 @@ impl Learner for DbnLearner {
     }
 
     fn divide(&mut self, team: Team, _: &Streams) -> Result<()> {
-        // Chains of every stage are divided alike.
-        team.each("chains", self.settings.layer.chains)?;
+        // Chains of every stage are divided alike, where one has some.
+        if self.settings.layer.algorithm.persists() || self.settings.backfit == Backfit::Rws {
+            team.each("chains", self.settings.layer.chains)?;
+        }
         self.team = team;
         Ok(())
     }

@@ -47,7 +47,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Whether chains go on from update to update.
-    pub(super) fn persists(self) -> bool {
+    pub(crate) fn persists(self) -> bool {
         matches!(self, Self::Pcd | Self::Pt)
     }
 }

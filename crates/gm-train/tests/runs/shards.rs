@@ -239,6 +239,15 @@ fn rejects_shards_that_do_not_fit() {
     assert_eq!(error, "training: `shards` is 3, allowed: a power of two up to 1024");
     let error = refused(&|config| config.shards = 8);
     assert_eq!(error, "training: `chains` is 20 for 8 shards, allowed: a multiple of the shards");
+    // Contrastive divergence has no chains to divide.
+    let network = |rest: &str| {
+        let settings = config(&format!("kind = 'dbn'\nhidden = [8, 5]\nepochs = [1]\nchains = 30\n{rest}"));
+        Run::create(folder().path(), &settings).map(drop).map_err(|error| error.to_string())
+    };
+    let error = "training: `chains` is 30 for 4 shards, allowed: a multiple of the shards";
+    assert_eq!(network("algorithm = 'pcd'"), Err(error.into()));
+    assert_eq!(network("algorithm = 'cd'\nbackfit = 'rws'\nbackfit_epochs = 1"), Err(error.into()));
+    assert_eq!(network("algorithm = 'cd'"), Ok(()));
     let error = refused(&|config| config.shards = 128);
     assert_eq!(error, "training: `rows of a batch` is 99 for 128 shards, allowed: at least a row for each shard");
     let net = "kind = 'classifier'\nhidden = [5]\nclasses = 10\nepochs = 1";
