@@ -43,6 +43,8 @@ pub(crate) fn training(model: &ModelConfig, units: usize, rows: usize) -> Need {
         ModelConfig::Sbn(sbn) => of_sbn(need, sbn, &layers, batch),
         ModelConfig::Dbm(dbm) => of_dbm(need, dbm, &layers),
         ModelConfig::Dbn(dbn) => of_dbn(need, dbn, &layers, batch),
+        // States of any kind are numbers.
+        ModelConfig::Harmonium(model) => need.and(&[("chains", model.chains)], floats(&layers).saturating_mul(6)),
         _ => need,
     }
 }

@@ -36,6 +36,7 @@ mod estimate;
 mod files;
 mod kernels;
 mod labels;
+pub mod layer;
 mod model_data;
 mod moments;
 mod numerics;
@@ -76,7 +77,7 @@ pub use numerics::{
     LogSum, log_mean_exp, log_sum_exp, logistic, logistic_f64, logit, mean, rms, softplus, softplus_sum, widened,
 };
 pub use recognition::Recognition;
-pub use stack::{Matrix, Stack, Vector};
+pub use stack::{Matrix, Stack, Vector, normal_matrix};
 pub use streams::{Purpose, Stream, Streams};
 pub use tempering::{check_temperatures, even_temperatures};
 pub use units::{ModelKind, VisibleKind};

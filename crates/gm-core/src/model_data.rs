@@ -9,7 +9,8 @@ use crate::error::{Error, FileError, Result, check_len};
 use crate::files::{self, Format, Parts};
 use crate::labels::Labels;
 use crate::recognition::Recognition;
-use crate::stack::{Stack, Vector};
+use crate::layer::Layer;
+use crate::stack::{Matrix, Stack, Vector};
 use crate::units::{ModelKind, VisibleKind};
 use crate::visible::{Standardise, VisibleUnits};
 
@@ -19,7 +20,10 @@ const OP: &str = "ModelData::new";
 const COLUMNS: &str = "columns";
 
 /// Metadata keys with a meaning of their own in files.
-const RESERVED: [&str; 3] = ["format", "model", "visible"];
+const RESERVED: [&str; 4] = ["format", "model", "visible", HIDDEN];
+
+/// The key of the metadata that names the kinds of the hidden units of a harmonium.
+pub(crate) const HIDDEN: &str = "hidden";
 
 /// A stack of layers with its kind of model and the parts that belong to it.
 ///
@@ -57,6 +61,9 @@ pub struct ModelData {
     pub standardise: Option<Standardise>,
     /// The label units of a deep belief network, if it has them.
     pub labels: Option<Labels>,
+    /// The layers of a harmonium, visible first, of which the stack has the biases; `None` for other models. Their kinds stand
+    /// in the place of `visible`, which is Bernoulli.
+    pub units: Option<[Layer; 2]>,
     /// Free text by key, such as the origin of a model.
     pub metadata: BTreeMap<String, String>,
 }
@@ -80,9 +87,9 @@ impl ModelData {
         visible_variance: Option<Vector>,
         metadata: BTreeMap<String, String>,
     ) -> Result<Self> {
-        let (features, standardise, labels) = (None, None, None);
+        let (features, standardise, labels, units) = (None, None, None, None);
         let model =
-            Self { kind, visible, stack, recognition, visible_variance, features, standardise, labels, metadata };
+            Self { kind, visible, stack, recognition, visible_variance, features, standardise, labels, units, metadata };
         model.check()?;
         Ok(model)
     }
@@ -118,6 +125,38 @@ impl ModelData {
         self.labels = labels;
         self.check()?;
         Ok(self)
+    }
+
+    /// The content of a harmonium's file.
+    ///
+    /// # Shapes
+    ///
+    /// `weights` is W, `[visible, hidden]`.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`check`](Self::check).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::layer::LayerSpec;
+    /// use gm_core::{Matrix, ModelData};
+    ///
+    /// let layer = |text: &str, units| text.parse::<LayerSpec>()?.layer(units);
+    /// let data = ModelData::harmonium(Matrix::zeros(4, 2), [layer("spin", 4)?, layer("drelu", 2)?])?;
+    /// let mut file = vec![];
+    /// data.write(&mut file)?;
+    /// assert_eq!(ModelData::read(&file[..])?, data);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn harmonium(weights: Matrix, layers: [Layer; 2]) -> Result<Self> {
+        let bias = |layer: &Layer| Vector::from_vec(layer.biases());
+        let stack = Stack::new(vec![weights], layers.iter().map(bias).collect())?;
+        let mut model = Self::new(ModelKind::Harmonium, VisibleKind::Bernoulli, stack, None, None, BTreeMap::new())?;
+        model.units = Some(layers);
+        model.check()?;
+        Ok(model)
     }
 
     /// The same model with the names of the columns of its data, in order; without names the model stays as it is.
@@ -195,7 +234,7 @@ impl ModelData {
     /// [`Error::Shape`] when shapes disagree, [`Error::Param`] when a part does not belong to such a model,
     /// [`Error::NonFinite`] for NaN or an infinity anywhere.
     pub fn check(&self) -> Result<()> {
-        if self.kind == ModelKind::Rbm {
+        if matches!(self.kind, ModelKind::Rbm | ModelKind::Harmonium) {
             check_len(OP, "stack", "depth", self.stack.depth(), 1)?;
         }
         self.stack.check_finite()?;
@@ -203,9 +242,10 @@ impl ModelData {
         self.check_input()?;
         self.check_visible()?;
         self.check_labels()?;
+        self.check_units()?;
         match self.metadata.keys().find(|key| RESERVED.contains(&key.as_str())) {
             None => Ok(()),
-            Some(key) => Err(param("metadata", key, "keys other than format, model and visible")),
+            Some(key) => Err(param("metadata", key, "keys other than format, model, visible and hidden")),
         }
     }
 
@@ -288,7 +328,7 @@ impl ModelData {
             return Ok(());
         };
         let directed = match self.kind {
-            ModelKind::Rbm | ModelKind::Dbm => {
+            ModelKind::Rbm | ModelKind::Dbm | ModelKind::Harmonium => {
                 return Err(param("recognition", "present", "only in a directed model"));
             }
             ModelKind::Classifier => return Err(param("recognition", "present", "only in a directed model")),
@@ -303,6 +343,21 @@ impl ModelData {
             check_len(OP, format!("recognition layer {l}"), "units", found, expected)?;
         }
         net.check_finite()
+    }
+
+    /// Checks the layers of a harmonium: their biases are those of the stack.
+    fn check_units(&self) -> Result<()> {
+        let Some(layers) = &self.units else { return Ok(()) };
+        if self.kind != ModelKind::Harmonium {
+            return Err(param("units", "present", "only in a harmonium"));
+        }
+        for (l, layer) in layers.iter().enumerate() {
+            check_len(OP, format!("bias.{l}"), "length", self.stack.bias(l).len(), layer.units())?;
+            if layer.biases() != self.stack.bias(l).as_slice() {
+                return Err(param("units", "other biases", "those of the stack"));
+            }
+        }
+        Ok(())
     }
 
     fn check_labels(&self) -> Result<()> {

@@ -1,8 +1,10 @@
 //! The parameters that all four models share: layers, biases and weights.
 
 use nalgebra::{DMatrix, DVector};
+use rand_distr::{Distribution, Normal};
 
 use crate::error::{Error, Result, check_finite, check_len};
+use crate::streams::Stream;
 
 /// A column-major matrix of `f32`; a batch has shape `[units, samples]`, a column is a sample.
 ///
@@ -205,6 +207,39 @@ impl Stack {
         }
         Ok(())
     }
+}
+
+/// A matrix of normal draws with mean 0 and standard deviation `scale`: weights to start training from.
+///
+/// # Randomness
+///
+/// One normal draw for each element, column by column.
+///
+/// # Errors
+///
+/// [`Error::Param`] for a scale that is negative or not finite.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::{Streams, normal_matrix};
+///
+/// let weights = normal_matrix("example", (3, 2), 0.0, &mut Streams::new(1).stream(0))?;
+/// assert_eq!(weights.as_slice(), [0.0; 6]);
+/// let error = normal_matrix("example", (3, 2), -0.1, &mut Streams::new(1).stream(0)).unwrap_err();
+/// assert_eq!(error.to_string(), "example: `scale` is -0.1, allowed: a finite number, 0 or more");
+/// # Ok::<(), gm_core::Error>(())
+/// ```
+pub fn normal_matrix(
+    op: &'static str,
+    (rows, columns): (usize, usize),
+    scale: f32,
+    stream: &mut Stream,
+) -> Result<Matrix> {
+    let refuse = || Error::Param { op, arg: "scale", value: scale.to_string(), allowed: "a finite number, 0 or more" };
+    // The distribution itself takes negative scales.
+    let normal = Normal::new(0.0, scale).ok().filter(|_| scale >= 0.0).ok_or_else(refuse)?;
+    Ok(Matrix::from_fn(rows, columns, |_, _| normal.sample(stream)))
 }
 
 #[cfg(test)]

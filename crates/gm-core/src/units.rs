@@ -30,14 +30,16 @@ pub enum ModelKind {
     Dbn,
     /// Feed-forward net whose last layer gives the probabilities of classes.
     Classifier,
+    /// Restricted Boltzmann machine between two layers of any kinds of units.
+    Harmonium,
 }
 
 impl ModelKind {
     /// The names that [`from_str`](str::parse) understands.
-    pub const ALLOWED: &'static str = "rbm, sbn, dbm, dbn or classifier";
+    pub const ALLOWED: &'static str = "rbm, sbn, dbm, dbn, classifier or harmonium";
 
     /// All kinds of models.
-    pub const ALL: [Self; 5] = [Self::Rbm, Self::Sbn, Self::Dbm, Self::Dbn, Self::Classifier];
+    pub const ALL: [Self; 6] = [Self::Rbm, Self::Sbn, Self::Dbm, Self::Dbn, Self::Classifier, Self::Harmonium];
 
     /// The name in files and commands.
     #[must_use]
@@ -48,6 +50,7 @@ impl ModelKind {
             Self::Dbm => "dbm",
             Self::Dbn => "dbn",
             Self::Classifier => "classifier",
+            Self::Harmonium => "harmonium",
         }
     }
 
@@ -60,10 +63,11 @@ impl ModelKind {
             Self::Dbm => "a dbm",
             Self::Dbn => "a dbn",
             Self::Classifier => "a classifier",
+            Self::Harmonium => "a harmonium",
         }
     }
 
-    /// The number of the model in the header of a file, 1 to 5.
+    /// The number of the model in the header of a file, 1 to 6.
     #[must_use]
     pub fn code(self) -> u32 {
         match self {
@@ -72,6 +76,7 @@ impl ModelKind {
             Self::Dbm => 3,
             Self::Dbn => 4,
             Self::Classifier => 5,
+            Self::Harmonium => 6,
         }
     }
 
@@ -211,7 +216,7 @@ mod tests {
             assert_eq!(ModelKind::from_code(kind.code()), Some(kind));
         }
         assert_eq!(ModelKind::from_code(0), None);
-        assert_eq!(ModelKind::from_code(6), None);
+        assert_eq!(ModelKind::from_code(7), None);
         for text in ["bernoulli", "gaussian", "softmax:2", "softmax:31", "bernoulli+softmax:10"] {
             assert_eq!(text.parse::<VisibleKind>().unwrap().to_string(), text);
         }
@@ -221,7 +226,7 @@ mod tests {
     fn rejects_unknown_names_with_the_list() {
         assert_eq!(
             "rmb".parse::<ModelKind>().unwrap_err().to_string(),
-            "ModelKind::from_str: `model` is rmb, allowed: rbm, sbn, dbm, dbn or classifier"
+            "ModelKind::from_str: `model` is rmb, allowed: rbm, sbn, dbm, dbn, classifier or harmonium"
         );
         for text in ["", "Gaussian", "softmax", "softmax:1", "softmax:-2", "softmax:2x", "bernoulli+softmax:1"] {
             assert_eq!(

@@ -6,10 +6,9 @@ use std::ops::Range;
 
 use gm_core::{
     Activations, Batch, BatchRef, BitMatrix, Error, FileError, Gaussian, Matrix, ModelData, ModelKind, Purpose, Result,
-    Stack, Streams, Vector, VisibleKind, VisibleUnits, check_finite, widened,
+    Stack, Streams, Vector, VisibleKind, VisibleUnits, check_finite, normal_matrix, widened,
 };
 use gm_rbm::Rbm;
-use rand_distr::{Distribution, Normal};
 
 /// A deep Boltzmann machine with binary hidden units and visible units that are binary, Gaussian or softmax.
 ///
@@ -106,21 +105,14 @@ impl Dbm {
         scale: f32,
         streams: &Streams,
     ) -> Result<Self> {
-        let refuse = |_| Error::Param {
-            op: "Dbm::initial",
-            arg: "scale",
-            value: scale.to_string(),
-            allowed: "a finite number, 0 or more",
-        };
-        let normal = Normal::new(0.0, scale).map_err(refuse)?;
         units.fit("Dbm::initial", visible_means.len())?;
         check_finite("Dbm::initial", "visible_means", visible_means)?;
         let layers: Vec<usize> = std::iter::once(visible_means.len()).chain(hidden.iter().copied()).collect();
         let weights = |(l, pair): (usize, &[usize])| {
             let mut stream = streams.fork(Purpose::Initialise, l as u64).stream(0);
-            Matrix::from_fn(pair[0], pair[1], |_, _| normal.sample(&mut stream))
+            normal_matrix("Dbm::initial", (pair[0], pair[1]), scale, &mut stream)
         };
-        let weights = layers.windows(2).enumerate().map(weights).collect();
+        let weights = layers.windows(2).enumerate().map(weights).collect::<Result<_>>()?;
         let visible = Vector::from_vec(units.bias_of_means(visible_means));
         let biases = std::iter::once(visible).chain(hidden.iter().map(|&n| Vector::zeros(n))).collect();
         Self::from_stack(Stack::new(weights, biases)?)?.with_units(units)

@@ -1,8 +1,7 @@
 //! How networks grow from restricted Boltzmann machines, layer by layer.
 
-use gm_core::{Error, Labels, Matrix, Purpose, Recognition, Result, Stack, Streams, Vector, VisibleUnits, check_len};
+use gm_core::{Error, Labels, Purpose, Recognition, Result, Stack, Streams, Vector, VisibleUnits, check_len, normal_matrix};
 use gm_rbm::Rbm;
-use rand_distr::{Distribution, Normal};
 
 use crate::model::Dbn;
 
@@ -170,10 +169,8 @@ impl Dbn {
         if growth == Growth::Unrolled && units < below {
             return Err(refuse("units", units.to_string(), "as many units as two layers below, or more"));
         }
-        let normal =
-            Normal::new(0.0, scale).map_err(|_| refuse("scale", scale.to_string(), "a finite number, 0 or more"))?;
         let mut stream = streams.fork(Purpose::Initialise, self.depth() as u64).stream(0);
-        let mut weights = Matrix::from_fn(self.top_units(), units, |_, _| normal.sample(&mut stream));
+        let mut weights = normal_matrix(OP, (self.top_units(), units), scale, &mut stream)?;
         let mut bias = Vector::zeros(units);
         let (mut all_weights, mut all_biases) = self.stack().clone().into_parts();
         let lower = &mut all_biases[self.depth()];

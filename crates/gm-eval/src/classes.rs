@@ -365,7 +365,7 @@ pub fn classify(model: &Model, data: &ClassData) -> Result<ClassReport> {
             gm_core::check_len("Dbn::log_class_probs", "data", "units", rows.nrows(), dbn.visible())?;
             Ok(dbn.log_class_probs(&dbn.standardised(&rows))?)
         }
-        Model::Sbn(_) | Model::Dbm(_) => {
+        Model::Sbn(_) | Model::Dbm(_) | Model::Harmonium(_) => {
             let (arg, value) = ("model", model.kind().noun().into());
             Err(CoreError::Param { op: "classify", arg, value, allowed: "a model with label units" }.into())
         }

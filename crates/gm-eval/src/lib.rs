@@ -52,8 +52,8 @@ mod share;
 mod sites;
 
 pub use chains::{
-    ChainMethod, ChainSettings, DbmChains, DbnChains, DbnPosteriorChains, Diagnostics, ModelChains, RbmChains,
-    SampleSource, SbnChains, SbnKernel, TemperedChains, chains_of, independent_samples, samples_below_tops,
+    ChainMethod, ChainSettings, DbmChains, DbnChains, DbnPosteriorChains, Diagnostics, HarmoniumChains, ModelChains, RbmChains,
+    SampleSource, SbnChains, SbnKernel, TemperedChains, TemperedHarmoniumChains, chains_of, independent_samples, samples_below_tops,
 };
 
 pub use classes::{ClassData, ClassReport, CrossEntropy, ErrorRate, classify, evaluate_classifier};
@@ -65,7 +65,9 @@ pub use figures::{
     active_units, first_layer_filters, hidden_activity, histogram, named_weights, parameter_count, sample_figures,
     strongest_units, tensor_statistics, unit_statistics, weights_to_visible,
 };
-pub use likelihood::{evaluate, evaluate_dbm, evaluate_dbn, evaluate_partition, evaluate_rbm, evaluate_sbn};
+pub use likelihood::{
+    evaluate, evaluate_dbm, evaluate_dbn, evaluate_harmonium, evaluate_partition, evaluate_rbm, evaluate_sbn,
+};
 pub use mixing::{Mixing, mixing};
 pub use model::{Model, convert_model};
 pub use part::{EvalPart, evaluate_part, merge_parts};

@@ -1,8 +1,9 @@
 //! A model of any kind, for programs that learn from a file which one it is.
 
-use gm_core::{Batch, Error as CoreError, FileError, ModelData, ModelKind, Recognition, Stack, VisibleKind, check_len};
+use gm_core::{Batch, Error as CoreError, FileError, ModelData, ModelKind, Recognition, VisibleKind, check_len};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
+use gm_harmonium::Harmonium;
 use gm_rbm::Rbm;
 use gm_sbn::Sbn;
 
@@ -33,11 +34,14 @@ pub enum Model {
     Dbm(Dbm),
     /// A deep belief network (DBN).
     Dbn(Dbn),
+    /// A harmonium: a restricted Boltzmann machine between any kinds of units.
+    Harmonium(Harmonium),
 }
 
 /// A model as another kind, where the parameters allow it.
 ///
 /// - An RBM, and a DBM or DBN of one hidden layer, are the same distribution.
+/// - An RBM is a harmonium of Bernoulli hidden units, unless its data are standardised.
 /// - A DBN becomes a DBM from which joint training can start: see [`Dbm::compose`].
 /// - A DBN becomes an SBN with the same directed layers. The RBM on top turns into the last layer of the recognition net, and
 ///   the top units become independent, with the same biases. This is a start for training, not the same distribution.
@@ -67,6 +71,10 @@ pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
     if from == to {
         return Ok(data);
     }
+    if (from, to) == (ModelKind::Rbm, ModelKind::Harmonium) && data.standardise.is_none() {
+        let (units, columns) = (data.visible_units()?, data.columns());
+        return Ok(Harmonium::from_stack(&data.stack, &units)?.to_data()?.with_columns(columns.as_deref()));
+    }
     refuse_labels(&data, to)?;
     let data = match (data.visible, &data.labels) {
         (VisibleKind::Labelled { .. }, _) => Dbn::from_rbm(&Rbm::from_data(data)?)?.to_data()?,
@@ -91,7 +99,8 @@ pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
         op: "convert_model",
         arg: "to",
         value: format!("{to} for {} of {depth} hidden layer{plural} and {} visible units", from.noun(), data.visible),
-        allowed: "rbm, dbm and dbn for each other with one hidden layer, dbm for a dbn, and sbn for a dbn with bernoulli units",
+        allowed: "rbm, dbm and dbn for each other with one hidden layer, dbm for a dbn, sbn for a dbn with bernoulli units, and \
+                  harmonium for an rbm",
     }
     .into())
 }
@@ -135,8 +144,9 @@ impl Model {
             ModelKind::Dbm => Self::Dbm(Dbm::from_data(data)?),
             ModelKind::Dbn => Self::Dbn(Dbn::from_data(data)?),
             ModelKind::Rbm => Self::Rbm(Rbm::from_data(data)?),
+            ModelKind::Harmonium => Self::Harmonium(Harmonium::from_data(data)?),
             ModelKind::Classifier => {
-                let expected = "generative model (rbm, sbn, dbm or dbn)".into();
+                let expected = "generative model (rbm, sbn, dbm, dbn or harmonium)".into();
                 return Err(CoreError::from(FileError::WrongKind { expected, found: data.kind.to_string() }).into());
             }
         })
@@ -153,6 +163,7 @@ impl Model {
             Self::Sbn(sbn) => sbn.to_data()?,
             Self::Dbm(dbm) => dbm.to_data()?,
             Self::Dbn(dbn) => dbn.to_data()?,
+            Self::Harmonium(model) => model.to_data()?,
         })
     }
 
@@ -164,24 +175,20 @@ impl Model {
             Self::Sbn(_) => ModelKind::Sbn,
             Self::Dbm(_) => ModelKind::Dbm,
             Self::Dbn(_) => ModelKind::Dbn,
-        }
-    }
-
-    /// The parameters, without those of a recognition net.
-    #[must_use]
-    pub fn stack(&self) -> &Stack {
-        match self {
-            Self::Rbm(rbm) => rbm.stack(),
-            Self::Sbn(sbn) => sbn.stack(),
-            Self::Dbm(dbm) => dbm.stack(),
-            Self::Dbn(dbn) => dbn.stack(),
+            Self::Harmonium(_) => ModelKind::Harmonium,
         }
     }
 
     /// Units of each layer, visible first.
     #[must_use]
     pub fn layers(&self) -> Vec<usize> {
-        self.stack().layers()
+        match self {
+            Self::Rbm(rbm) => rbm.layers(),
+            Self::Sbn(sbn) => sbn.layers(),
+            Self::Dbm(dbm) => dbm.layers(),
+            Self::Dbn(dbn) => dbn.layers(),
+            Self::Harmonium(model) => model.layers(),
+        }
     }
 
     /// Units of a row of data: visible ones but for those of a label.
@@ -189,7 +196,7 @@ impl Model {
     pub fn visible(&self) -> usize {
         match self {
             Self::Rbm(rbm) => rbm.row_units(),
-            other => other.stack().bias(0).len(),
+            other => other.layers()[0],
         }
     }
 
@@ -199,7 +206,7 @@ impl Model {
         match self {
             Self::Rbm(rbm) => rbm.classes(),
             Self::Dbn(dbn) => dbn.classes(),
-            Self::Sbn(_) | Self::Dbm(_) => 0,
+            Self::Sbn(_) | Self::Dbm(_) | Self::Harmonium(_) => 0,
         }
     }
 
@@ -212,7 +219,8 @@ impl Model {
         check_values(op, "rows", self.visible_kind(), rows)
     }
 
-    /// The kind of the visible units. An SBN has Bernoulli units.
+    /// The kind of the visible units. An SBN has Bernoulli units. Of a harmonium it is the kind of the rows of data:
+    /// Bernoulli for spins, Gaussian for all units that take numbers as they are.
     #[must_use]
     pub fn visible_kind(&self) -> VisibleKind {
         match self {
@@ -220,6 +228,7 @@ impl Model {
             Self::Dbm(dbm) => dbm.units().kind(),
             Self::Dbn(dbn) => dbn.units().kind(),
             Self::Sbn(_) => VisibleKind::Bernoulli,
+            Self::Harmonium(model) => model.visible().data_kind(),
         }
     }
 }

@@ -76,7 +76,7 @@ impl PosteriorMethod {
     #[must_use]
     pub fn usual(model: &Model) -> Self {
         match model {
-            Model::Rbm(_) => Self::Exact,
+            Model::Rbm(_) | Model::Harmonium(_) => Self::Exact,
             Model::Dbm(_) => Self::MeanField,
             Model::Dbn(_) => Self::Recognition,
             Model::Sbn(sbn) if sbn.hidden() <= ENUMERATED => Self::Exact,
@@ -105,9 +105,12 @@ impl PosteriorMethod {
     pub fn check(self, model: &Model) -> Result<()> {
         let refused = |value: &str, allowed| Err(Error::setting("posterior_means", "method", value, allowed));
         match (model, self) {
-            (Model::Rbm(_), Self::Exact) => Ok(()),
+            (Model::Rbm(_) | Model::Harmonium(_), Self::Exact) => Ok(()),
             (Model::Rbm(_), _) => {
                 refused(self.as_str(), "exact for an rbm, whose hidden units are independent given the data")
+            }
+            (Model::Harmonium(_), _) => {
+                refused(self.as_str(), "exact for a harmonium, whose hidden units are independent given the data")
             }
             (Model::Dbm(_), Self::Recognition | Self::Importance) => {
                 refused("one that needs a recognition net", "mean-field, gibbs or exact for a dbm")
@@ -265,6 +268,9 @@ pub fn posterior_means(
         Model::Dbm(dbm) => (run.of_dbm(dbm, &dbm.states_of_rows(rows)?, watch)?, None),
         Model::Dbn(dbn) => (run.of_dbn(dbn, &dbn.states_of_rows(rows)?, watch)?, None),
         Model::Sbn(sbn) => run.of_sbn(sbn, rows.bits(), watch)?,
+        Model::Harmonium(model) => {
+            (model.mean_h_from_v(model.visible().states_of_rows(OP, rows.view())?.view()), None)
+        }
     };
     Ok(Posterior { means, bound, method })
 }

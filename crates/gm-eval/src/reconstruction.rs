@@ -53,6 +53,11 @@ pub fn reconstruct(model: &Model, rows: &Batch, streams: &Streams) -> Result<Mat
             let means = sampler.mean_v_from_chains(&chains, streams).to_matrix();
             Ok(dbn.rows_of_states(&means.rows(0, dbn.visible()).into_owned()))
         }
+        Model::Harmonium(model) => {
+            let v = model.visible().states_of_rows("reconstruct", rows.view())?;
+            let h = model.sample_h_from_v(v.view(), streams);
+            Ok(model.visible().rows_of_states(&model.mean_v_from_h(h.view())))
+        }
         Model::Sbn(sbn) => {
             let mut chains = sbn.posterior_chains(rows.bits().clone(), streams)?;
             match SbnKernel::usual(sbn) {

@@ -55,6 +55,7 @@ impl Model {
             Kept::Generative(gm::eval::Model::Sbn(sbn)) => sbn.to_data(),
             Kept::Generative(gm::eval::Model::Dbm(dbm)) => dbm.to_data(),
             Kept::Generative(gm::eval::Model::Dbn(dbn)) => dbn.to_data(),
+            Kept::Generative(gm::eval::Model::Harmonium(model)) => model.to_data(),
         };
         let mut data = data.map_err(core)?;
         for (name, value) in &self.metadata {

@@ -5,10 +5,9 @@ use std::io::{Read, Write};
 use std::collections::BTreeMap;
 
 use gm_core::{
-    BatchRef, BitMatrix, Error, Matrix, ModelData, ModelKind, Purpose, Result, Stack, Streams, Vector, VisibleUnits,
-    check_finite, widened,
+    BatchRef, BitMatrix, Matrix, ModelData, ModelKind, Purpose, Result, Stack, Streams, Vector, VisibleUnits,
+    check_finite, normal_matrix, widened,
 };
-use rand_distr::{Distribution, Normal};
 
 /// A restricted Boltzmann machine with binary hidden units and visible units of any kind.
 ///
@@ -117,17 +116,10 @@ impl Rbm {
         scale: f32,
         streams: &Streams,
     ) -> Result<Self> {
-        let refuse = |_| Error::Param {
-            op: "Rbm::initial",
-            arg: "scale",
-            value: scale.to_string(),
-            allowed: "a finite number, 0 or more",
-        };
-        let normal = Normal::new(0.0, scale).map_err(refuse)?;
         let mut stream = streams.fork(Purpose::Initialise, 0).stream(0);
         units.fit("Rbm::initial", visible_means.len())?;
         check_finite("Rbm::initial", "visible_means", visible_means)?;
-        let weights = Matrix::from_fn(visible_means.len(), hidden, |_, _| normal.sample(&mut stream));
+        let weights = normal_matrix("Rbm::initial", (visible_means.len(), hidden), scale, &mut stream)?;
         let bias = Vector::from_vec(units.bias_of_means(visible_means));
         Self::from_stack(Stack::new(vec![weights], vec![bias, Vector::zeros(hidden)])?)?.with_units(units)
     }
@@ -332,6 +324,8 @@ mod tests {
         assert_eq!(deep.to_string(), "Rbm::from_stack: `weights` has length 2, expected 1");
         let scale = Rbm::initial(&[0.5], 1, f32::NAN, &Streams::new(0)).unwrap_err();
         assert_eq!(scale.to_string(), "Rbm::initial: `scale` is NaN, allowed: a finite number, 0 or more");
+        let scale = Rbm::initial(&[0.5], 1, -0.5, &Streams::new(0)).unwrap_err();
+        assert_eq!(scale.to_string(), "Rbm::initial: `scale` is -0.5, allowed: a finite number, 0 or more");
         let none = Rbm::initial(&[0.5], 0, 0.1, &Streams::new(0)).unwrap_err();
         assert!(none.to_string().contains("1 or more units in each layer"));
         let dbm = ModelData::from_stack(ModelKind::Dbm, Stack::zeros(&[2, 2]).unwrap()).unwrap();

@@ -4,9 +4,8 @@ use std::io::{Read, Write};
 
 use gm_core::{
     BatchRef, Error, FileError, Matrix, ModelData, ModelKind, Purpose, Recognition, Result, Stack, Streams,
-    VisibleKind, VisibleUnits, check_finite, check_len, logit,
+    VisibleKind, VisibleUnits, check_finite, check_len, logit, normal_matrix,
 };
-use rand_distr::{Distribution, Normal};
 
 use crate::conditional::Passes;
 use crate::gradient::Generated;
@@ -305,15 +304,8 @@ pub(crate) fn add(sums: &mut [f64], terms: &[f64]) {
 }
 
 fn random_weights(like: &Matrix, scale: f32, inputs: usize, family: &Streams, stream: u64) -> Result<Matrix> {
-    let refuse = |_| Error::Param {
-        op: "Sbn::initial",
-        arg: "scale",
-        value: scale.to_string(),
-        allowed: "a finite number, 0 or more",
-    };
-    let normal = Normal::new(0.0, scale / (inputs as f32).sqrt()).map_err(refuse)?;
-    let mut stream = family.stream(stream);
-    Ok(Matrix::from_fn(like.nrows(), like.ncols(), |_, _| normal.sample(&mut stream)))
+    let scale = scale / (inputs as f32).sqrt();
+    normal_matrix("Sbn::initial", like.shape(), scale, &mut family.stream(stream))
 }
 
 /// The parameters in double precision, W_l as the columns that flips of units above add and take away.

@@ -20,13 +20,22 @@ pub(crate) enum Engine {
 
 impl Engine {
     /// The sampler of a model.
-    pub(crate) fn of(model: &Model) -> Self {
-        match model {
+    ///
+    /// # Errors
+    ///
+    /// A refusal of a harmonium, whose hidden states may be of any kind.
+    pub(crate) fn of(model: &Model) -> Answer<Self> {
+        Ok(match model {
             Model::Rbm(rbm) => Self::Rbm(rbm.sampler()),
             Model::Dbm(dbm) => Self::Dbm(dbm.sampler()),
             Model::Dbn(dbn) => Self::Dbn(Box::new(dbn.sampler())),
             Model::Sbn(sbn) => Self::Sbn(Box::new(sbn.sampler())),
-        }
+            Model::Harmonium(_) => {
+                return Err(Refusal::unfit(
+                    "the page shows rbm, sbn, dbm and dbn; `dgm sample`, `dgm infer` and `dgm complete` know a harmonium",
+                ));
+            }
+        })
     }
 }
 
@@ -128,6 +137,9 @@ impl Loaded {
             Model::Dbm(dbm) => (dbm.states_of_rows(&rows).map_err(Refusal::unfit)?, 0),
             Model::Dbn(dbn) => (dbn.states_of_rows(&rows).map_err(Refusal::unfit)?, 0),
             Model::Sbn(_) => (rows, 0),
+            Model::Harmonium(model) => {
+                (model.visible().states_of_rows("chains", rows.view()).map_err(Refusal::unfit)?, 0)
+            }
         };
         Ok(Some(Clamp { mask: mask.widened(free).select(&copies), values: values.select(&copies) }))
     }
@@ -163,7 +175,7 @@ impl Loaded {
         drive: &Drive,
         streams: &Streams,
     ) -> Answer<Vec<Vec<usize>>> {
-        let (depth, sweeps, cool) = (self.model.stack().depth(), drive.sweeps, drive.beta == 1.0);
+        let (depth, sweeps, cool) = (self.model.layers().len() - 1, drive.sweeps, drive.beta == 1.0);
         let even_and_odd = || [0, 1].map(|first| (first..=depth).step_by(2).collect()).to_vec();
         let downwards = || (0..=depth).rev().map(|l| vec![l]).collect();
         if !cool && !matches!(self.engine, Engine::Rbm(_) | Engine::Dbm(_)) {
@@ -225,6 +237,7 @@ impl Loaded {
             Model::Dbm(dbm) => dbm.rows_of_states(v),
             Model::Dbn(dbn) => dbn.rows_of_states(&v.rows(0, dbn.visible()).into_owned()),
             Model::Sbn(_) => v.clone(),
+            Model::Harmonium(model) => model.visible().rows_of_states(v),
         }
     }
 
@@ -268,7 +281,7 @@ fn check(drive: &Drive) -> Answer<()> {
 
 fn method(model: &Model, clamped: bool) -> &'static str {
     match (model, clamped) {
-        (Model::Rbm(_) | Model::Dbm(_), _) => "block Gibbs sampling",
+        (Model::Rbm(_) | Model::Dbm(_) | Model::Harmonium(_), _) => "block Gibbs sampling",
         (Model::Dbn(_), false) => "block Gibbs sampling of the two top layers, and a pass down",
         (Model::Dbn(_), true) => "Gibbs sampling of all layers",
         (Model::Sbn(_), false) => "ancestral sampling: each sweep is a new, independent sample",
@@ -329,7 +342,7 @@ mod tests {
     fn loaded(kind: ModelKind) -> Loaded {
         let layers: &[usize] = if kind == ModelKind::Rbm { &[4, 3] } else { &[4, 3, 2] };
         let model = Model::from_data(ModelData::from_stack(kind, Stack::zeros(layers).unwrap()).unwrap()).unwrap();
-        Loaded::new(model)
+        Loaded::new(model).unwrap()
     }
 
     fn drive(given: bool, sweeps: usize) -> Drive {
@@ -347,8 +360,8 @@ mod tests {
             assert_eq!((rest.state.sweeps, &rest.state.layers), (4, &whole.state.layers), "{kind} {given}");
             assert_eq!((&rest.visible, &rest.hidden), (&whole.visible, &whole.hidden), "{kind} {given}");
             let drawn: Vec<usize> = whole.order.concat();
-            assert!((0..=loaded.model.stack().depth()).all(|l| drawn.contains(&l)), "{kind}: {drawn:?}");
-            assert_eq!(whole.hidden.len(), loaded.model.stack().depth(), "{kind}");
+            assert!((0..loaded.model.layers().len()).all(|l| drawn.contains(&l)), "{kind}: {drawn:?}");
+            assert_eq!(whole.hidden.len() + 1, loaded.model.layers().len(), "{kind}");
         }
     }
 

@@ -175,6 +175,10 @@ impl Loaded {
             (Model::Sbn(sbn), _) => sbn.bounds(rows.bits(), &bound, streams, watch).map(|found| lower(found.rows()[0])),
             (_, None) => return Ok(None),
             (Model::Rbm(rbm), Some(log_z)) => rbm.free_energy_of_rows(rows).map(|f| of_log_z(-f[0], &log_z, true)),
+            (Model::Harmonium(model), Some(log_z)) => model
+                .visible()
+                .states_of_rows("look", rows.view())
+                .map(|v| of_log_z(-model.free_energy(v.view())[0], &log_z, true)),
             (Model::Dbm(dbm), Some(log_z)) => dbm.states_of_rows(rows).and_then(|v| {
                 if dbm.depth() == 1 || dbm.enumerable_hidden_units() <= ENUMERATED {
                     return Ok(of_log_z(dbm.log_prob(&v, dbm.log_volume())?[0], &log_z, true));
@@ -222,7 +226,7 @@ mod tests {
 
     fn loaded(kind: ModelKind, layers: &[usize]) -> Loaded {
         let model = Model::from_data(ModelData::from_stack(kind, Stack::zeros(layers).unwrap()).unwrap()).unwrap();
-        Loaded::new(model)
+        Loaded::new(model).unwrap()
     }
 
     #[test]

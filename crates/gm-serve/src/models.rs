@@ -52,7 +52,7 @@ pub(crate) struct About {
     /// Categories of a site, for softmax units.
     categories: Option<usize>,
     classes: usize,
-    /// Whether rows can be drawn, which a classifier cannot do.
+    /// Whether the page draws rows of the model, which a classifier cannot do.
     generative: bool,
 }
 
@@ -102,11 +102,11 @@ impl Models {
     ///
     /// # Errors
     ///
-    /// A refusal of a classifier, and of files with a fault.
+    /// A refusal of a classifier and of a harmonium, and of files with a fault.
     pub(crate) fn get(&self, shelf: &Shelf, path: &Path) -> Answer<Arc<Loaded>> {
         let load = || {
             let model = Model::from_data((*shelf.model_data(path)?).clone()).map_err(Refusal::unfit)?;
-            Ok(Loaded::new(model))
+            Loaded::new(model)
         };
         self.0.get(path, load)
     }
@@ -114,7 +114,7 @@ impl Models {
 
 /// Describes the model of a file.
 pub(crate) fn about(data: &ModelData, name: String) -> Answer<About> {
-    let generative = data.kind != ModelKind::Classifier;
+    let generative = !matches!(data.kind, ModelKind::Classifier | ModelKind::Harmonium);
     let model = generative.then(|| Model::from_data(data.clone())).transpose().map_err(Refusal::unfit)?;
     let visible = model.as_ref().map_or(data.stack.bias(0).len(), Model::visible);
     let categories = match data.visible {
@@ -136,8 +136,11 @@ pub(crate) fn about(data: &ModelData, name: String) -> Answer<About> {
 }
 
 impl Loaded {
-    pub(crate) fn new(model: Model) -> Self {
-        Self { engine: Engine::of(&model), model, log_z: Mutex::new(LogZ::Unknown) }
+    /// # Errors
+    ///
+    /// As [`Engine::of`].
+    pub(crate) fn new(model: Model) -> Answer<Self> {
+        Ok(Self { engine: Engine::of(&model)?, model, log_z: Mutex::new(LogZ::Unknown) })
     }
 
     /// What is known of ln Z, and whether this question is the first.

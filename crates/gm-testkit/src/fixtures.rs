@@ -21,6 +21,8 @@ const FIXTURES: [(&str, &str); 11] = [
 ];
 
 const PUBLISHED: &str = include_str!("../fixtures/published.json");
+const LAYERS: &str = include_str!("../fixtures/layers.json");
+const PEERS: &str = include_str!("../fixtures/peers.json");
 
 /// A small model with exact answers.
 ///
@@ -226,6 +228,30 @@ impl Fixture {
     fn rows(&self, value: &Value, what: &str) -> Vec<Vec<f64>> {
         self.list(value, what).iter().map(|row| self.row(row, what)).collect()
     }
+}
+
+/// Kinds of units and small models of pairs of kinds, with their exact answers.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(gm_testkit::layers()["models"].as_array().map(Vec::len), Some(13));
+/// ```
+#[must_use]
+pub fn layers() -> Value {
+    parsed("layers", LAYERS)
+}
+
+/// Facts from the public test suites of peer projects.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(gm_testkit::peers()["bimodal_hopfield"]["w"], 0.8);
+/// ```
+#[must_use]
+pub fn peers() -> Value {
+    parsed("peers", PEERS)
 }
 
 /// Facts from other projects and papers, by entry.

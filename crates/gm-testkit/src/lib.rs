@@ -41,7 +41,7 @@ pub use book::{check_part, markdown_table};
 pub use checks::{check_conditional, check_joint_draws, check_joint_invariance, check_sweep, check_visible_draws};
 pub use chi_squared::{TestResult, binomial_test, chi_squared_test, mean_test, two_sample_test};
 pub use differences::{assert_all_close, assert_close, central_difference};
-pub use fixtures::{Fixture, published};
+pub use fixtures::{Fixture, layers, peers, published};
 pub use joint::{Joint, Model};
 pub use parameters::Parameters;
 pub use planted::{Bug, Gibbs};

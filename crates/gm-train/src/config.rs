@@ -11,6 +11,7 @@ use crate::dbm::DbmSettings;
 use crate::dbn::DbnSettings;
 use crate::error::{Error, Result};
 use crate::fit::usual_binarise;
+use crate::harmonium::HarmoniumSettings;
 use crate::learner::{ModelSettings, Origin};
 use crate::rbm::RbmSettings;
 use crate::sbn::SbnSettings;
@@ -146,6 +147,8 @@ pub enum ModelConfig {
     Dbn(DbnSettings),
     /// A feed-forward net that classifies.
     Classifier(ClassifierSettings),
+    /// A restricted Boltzmann machine between any kinds of units.
+    Harmonium(HarmoniumSettings),
 }
 
 impl ModelConfig {
@@ -158,6 +161,7 @@ impl ModelConfig {
             Self::Dbm(settings) => settings,
             Self::Dbn(settings) => settings,
             Self::Classifier(settings) => settings,
+            Self::Harmonium(settings) => settings,
         }
     }
 
@@ -168,6 +172,7 @@ impl ModelConfig {
             Self::Dbm(settings) => settings,
             Self::Dbn(settings) => settings,
             Self::Classifier(settings) => settings,
+            Self::Harmonium(settings) => settings,
         }
     }
 }

@@ -5,6 +5,7 @@ use gm_core::{ModelData, Streams};
 use gm_data::{Binarise, Dataset, load_model};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
+use gm_harmonium::Harmonium;
 use gm_net::Classifier;
 use gm_rbm::Rbm;
 use gm_sbn::Sbn;
@@ -16,6 +17,7 @@ use crate::course::{
 use crate::dbm::DbmSettings;
 use crate::dbn::DbnSettings;
 use crate::error::Result;
+use crate::harmonium::HarmoniumSettings;
 use crate::learner::{Learner, ModelSettings, Origin};
 use crate::rbm::RbmSettings;
 use crate::sbn::SbnSettings;
@@ -256,6 +258,36 @@ pub fn fit_classifier(
     fit(data, settings, options, streams, observer)
 }
 
+/// Trains a harmonium in memory.
+///
+/// Its random numbers are those of [`fit`] and of [`HarmoniumLearner`](crate::HarmoniumLearner).
+///
+/// # Errors
+///
+/// As [`fit`].
+///
+/// # Examples
+///
+/// ```
+/// use gm_train::{FitOptions, HarmoniumSettings, Unobserved, fit_harmonium};
+///
+/// let (bars, streams) = (gm_data::Dataset::builtin("bars-and-stripes:2")?, gm_core::Streams::new(1));
+/// let (hidden_units, visible) = ("drelu".parse()?, "spin".parse()?);
+/// let settings = HarmoniumSettings { hidden: 3, visible, hidden_units, epochs: 20, ..Default::default() };
+/// let fit = fit_harmonium(&bars, &settings, &FitOptions::default(), &streams, &mut Unobserved)?;
+/// assert_eq!((fit.model.visible().name(), fit.model.hidden().name()), ("spin".into(), "drelu".into()));
+/// # Ok::<(), gm_train::Error>(())
+/// ```
+pub fn fit_harmonium(
+    data: &Dataset,
+    settings: &HarmoniumSettings,
+    options: &FitOptions,
+    streams: &Streams,
+    observer: &mut dyn Observer,
+) -> Result<Fit<Harmonium>> {
+    fit(data, settings, options, streams, observer)
+}
+
 /// A model that can be trained, with the settings of its training.
 ///
 /// # Examples
@@ -309,7 +341,14 @@ macro_rules! trained {
     )*};
 }
 
-trained!(Rbm: RbmSettings, Sbn: SbnSettings, Dbm: DbmSettings, Dbn: DbnSettings, Classifier: ClassifierSettings);
+trained!(
+    Rbm: RbmSettings,
+    Sbn: SbnSettings,
+    Dbm: DbmSettings,
+    Dbn: DbnSettings,
+    Classifier: ClassifierSettings,
+    Harmonium: HarmoniumSettings
+);
 
 /// Trains a model of any kind in memory; the functions named after the models say what is particular to each.
 ///

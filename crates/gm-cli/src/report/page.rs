@@ -111,6 +111,7 @@ fn name(model: &Model) -> &'static str {
         Model::Sbn(_) => "Sigmoid belief net",
         Model::Dbm(_) => "Deep Boltzmann machine",
         Model::Dbn(_) => "Deep belief network",
+        Model::Harmonium(_) => "Harmonium: a restricted Boltzmann machine between any kinds of units",
     }
 }
 
@@ -134,6 +135,12 @@ fn joint(model: &Model) -> (Markup, &'static str) {
             "Undirected, one hidden layer. Hidden units are independent given the data, so that inference is exact and block Gibbs \
              sampling draws a whole layer at once. The likelihood needs the partition function Z.",
         ),
+        Model::Harmonium(_) => (
+            html! { "p(v, h) = exp(v\u{2032}W h \u{2212} " (indexed("E", "v")) "(v) \u{2212} " (indexed("E", "h")) "(h)) / Z" },
+            "Undirected, one hidden layer, with kinds of units that are chosen for each layer. Hidden units are independent given the \
+             data, so that inference is exact and block Gibbs sampling draws a whole layer at once. The likelihood needs the \
+             partition function Z.",
+        ),
         Model::Sbn(_) => (
             html! { "p(x) = Ber(" (x("L")) "; \u{3c3}(" (b("L")) ")) " (product("l<L")) },
             "Directed, from the top layer down. Samples are drawn in one pass; inference is hard, since causes explain each other away. \
@@ -152,6 +159,14 @@ fn joint(model: &Model) -> (Markup, &'static str) {
     }
 }
 
+/// The kinds of the visible units, and of the hidden ones where these may differ.
+fn kinds(model: &Model) -> String {
+    match model {
+        Model::Harmonium(model) => format!("{}, with hidden units {}", model.visible().name(), model.hidden().name()),
+        _ => model.visible_kind().to_string(),
+    }
+}
+
 fn about(folder: &Folder) -> Markup {
     let (formula, words) = joint(&folder.model);
     let (config, layers) = (&folder.config, folder.model.layers());
@@ -159,8 +174,8 @@ fn about(folder: &Folder) -> Markup {
     let settings = config.model.settings();
     let lines = [
         ("layers", format!("{} units, visible first", dashed(&layers))),
-        ("visible units", folder.model.visible_kind().to_string()),
-        ("parameters", folder.data.stack.parameters().to_string()),
+        ("visible units", kinds(&folder.model)),
+        ("parameters", gm_eval::parameter_count(&folder.data).to_string()),
         ("data", format!("{}, binarise {binarise}", config.data.spec)),
         ("training", format!("{} epochs at most, {} rows an update", settings.epochs(), settings.batch_size())),
         ("seed", config.seed.to_string()),

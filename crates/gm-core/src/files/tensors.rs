@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, FileError, Result};
+use crate::error::{Error, FileError, Result, check_len};
 use crate::labels::Labels;
-use crate::model_data::ModelData;
+use crate::layer::{Layer, LayerSpec};
+use crate::model_data::{HIDDEN, ModelData};
 use crate::recognition::Recognition;
 use crate::stack::{Matrix, Stack, Vector};
 use crate::units::{ModelKind, VisibleKind};
 use crate::visible::Standardise;
 
 const KNOWN: &str = "weights.L, bias.L, recognition.weights.L, recognition.bias.L, recognition.within.L, \
-                     label.weights, label.bias, features.weights.L, features.bias.L, visible_variance, visible_shift or visible_scale";
+                     label.weights, label.bias, features.weights.L, features.bias.L, visible_variance, visible_shift, visible_scale or units.L.NAME";
 
 /// Numbers in row-major order, as in NumPy: the last index varies fastest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,13 +80,23 @@ impl From<&ModelData> for Parts {
             add("label.weights".into(), Tensor::from_matrix(labels.weights()));
             add("label.bias".into(), Tensor::from_vector(labels.bias()));
         }
-        Self {
-            model: Some(model.kind.to_string()),
-            visible: Some(model.visible.to_string()),
-            metadata: model.metadata.clone(),
-            tensors,
+        let (mut visible, mut metadata) = (model.visible.to_string(), model.metadata.clone());
+        if let Some(layers) = &model.units {
+            for (l, layer) in layers.iter().enumerate() {
+                for (name, values) in layer.tensors().into_iter().filter(|(name, _)| !is_bias(layer, name)) {
+                    tensors.insert(format!("units.{l}.{name}"), Tensor::from_slice(&values));
+                }
+            }
+            visible = layers[0].name();
+            metadata.insert(HIDDEN.into(), layers[1].name());
         }
+        Self { model: Some(model.kind.to_string()), visible: Some(visible), metadata, tensors }
     }
+}
+
+/// Whether a tensor of a layer stands among the biases of the stack.
+fn is_bias(layer: &Layer, name: &str) -> bool {
+    layer.bias_names().iter().any(|bias| bias == name)
 }
 
 /// Adds the tensors of a stack, with the biases of layers from `first_bias` on.
@@ -115,8 +126,11 @@ impl TryFrom<Parts> for ModelData {
 impl Parts {
     /// Checks names, shapes and numbers. `format` is used in error texts.
     pub(crate) fn into_model(self, format: &'static str) -> Result<ModelData> {
-        let model = self.model.ok_or_else(|| FileError::Missing { format, name: "model".into() })?;
+        let model = self.model.clone().ok_or_else(|| FileError::Missing { format, name: "model".into() })?;
         let kind = model.parse().map_err(|_| field(format, "model", model, ModelKind::ALLOWED))?;
+        if kind == ModelKind::Harmonium {
+            return self.into_harmonium(format);
+        }
         let visible = match self.visible {
             Some(text) => text.parse().map_err(|_| field(format, "visible", text, VisibleKind::ALLOWED))?,
             None => VisibleKind::Bernoulli,
@@ -133,6 +147,36 @@ impl Parts {
             .with_features(features)?
             .with_standardise(standardise)?
             .with_labels(labels)
+    }
+}
+
+impl Parts {
+    fn into_harmonium(mut self, format: &'static str) -> Result<ModelData> {
+        let mut shelf = Shelf { format, tensors: self.tensors };
+        let stack = shelf.take_stack("", true)?;
+        check_len("ModelData::read", "stack", "depth", stack.depth(), 1)?;
+        let mut layer = |l: usize, name: &str, text: Option<String>| {
+            let text = text.unwrap_or_else(|| "bernoulli".into());
+            let spec = text.parse::<LayerSpec>().map_err(|_| field(format, name, text, LayerSpec::ALLOWED))?;
+            let bias = stack.bias(l).as_slice();
+            let blank = spec.layer(bias.len())?;
+            let (names, mut first) = (blank.bias_names(), 0);
+            let sizes: BTreeMap<_, _> = blank.tensors().into_iter().map(|(name, values)| (name, values.len())).collect();
+            blank.with_tensors(|name| {
+                if !names.iter().any(|bias| bias == name) {
+                    return Ok(shelf.take_vector(&format!("units.{l}.{name}"))?.as_slice().to_vec());
+                }
+                let of_part = first..first + sizes[name];
+                first = of_part.end;
+                Ok(bias[of_part].to_vec())
+            })
+        };
+        let layers = [layer(0, "visible", self.visible)?, layer(1, "hidden", self.metadata.remove(HIDDEN))?];
+        shelf.refuse_rest()?;
+        let mut model = ModelData::harmonium(stack.weights(0).clone(), layers)?;
+        model.metadata = self.metadata;
+        model.check()?;
+        Ok(model)
     }
 }
 

@@ -6,11 +6,15 @@ use std::str::FromStr;
 use gm_core::{Clamp, Error as CoreError, Streams};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
+use gm_harmonium::Harmonium;
 use gm_rbm::Rbm;
 use gm_sbn::Sbn;
 
 use super::rbm::check_known;
-use super::{DbmChains, DbnChains, DbnPosteriorChains, ModelChains, RbmChains, SbnChains, SbnKernel, TemperedChains};
+use super::{
+    DbmChains, DbnChains, DbnPosteriorChains, HarmoniumChains, ModelChains, RbmChains, SbnChains, SbnKernel, TemperedChains,
+    TemperedHarmoniumChains,
+};
 use crate::error::{Error, Result};
 use crate::model::Model;
 
@@ -175,6 +179,7 @@ pub fn chains_of<'a>(
         (Model::Rbm(rbm), _) => of_rbm(rbm, count, settings, streams)?,
         (Model::Dbm(dbm), _) => Box::new(of_dbm(dbm, count, settings, streams)?),
         (Model::Dbn(dbn), _) => of_dbn(dbn, count, settings, streams)?,
+        (Model::Harmonium(model), _) => of_harmonium(model, count, settings, streams)?,
         (Model::Sbn(sbn), None) => return Ok(SampleSource::Independent(sbn)),
         (Model::Sbn(sbn), Some(clamp)) => {
             let kernel = match settings.method {
@@ -221,6 +226,22 @@ fn of_dbn(dbn: &Dbn, count: usize, settings: &ChainSettings, streams: &Streams) 
         (Some(clamp), _) => Box::new(DbnPosteriorChains::new(dbn, clamp.clone(), streams)?),
         (None, Some(classes)) => Box::new(DbnChains::new(dbn, count, streams).of_classes(&classes)?),
         (None, None) => Box::new(DbnChains::new(dbn, count, streams)),
+    })
+}
+
+fn of_harmonium(
+    model: &Harmonium,
+    count: usize,
+    settings: &ChainSettings,
+    streams: &Streams,
+) -> Result<Box<dyn ModelChains>> {
+    Ok(match (settings.method, settings.clamp.clone()) {
+        (Some(ChainMethod::Tempering), _) => {
+            let temperatures = settings.temperatures.unwrap_or(TEMPERATURES);
+            Box::new(TemperedHarmoniumChains::new(model, count, temperatures, streams)?)
+        }
+        (_, Some(clamp)) => Box::new(HarmoniumChains::new(model, count, streams).clamped(clamp)?),
+        (_, None) => Box::new(HarmoniumChains::new(model, count, streams)),
     })
 }
 
@@ -279,6 +300,10 @@ impl ChainSettings {
             (Model::Rbm(_), _) => (&[ChainMethod::Gibbs, ChainMethod::Tempering], "gibbs or tempering for an rbm"),
             (Model::Dbm(_), _) => (&[ChainMethod::Gibbs], "gibbs for a dbm"),
             (Model::Dbn(_), _) => (&[ChainMethod::Gibbs], "gibbs for a dbn"),
+            (Model::Harmonium(_), None) => {
+                (&[ChainMethod::Gibbs, ChainMethod::Tempering], "gibbs or tempering for a harmonium")
+            }
+            (Model::Harmonium(_), Some(_)) => (&[ChainMethod::Gibbs], "gibbs for a harmonium with `clamp`"),
             (Model::Sbn(_), None) => (&[], "none for an sbn without `clamp`, whose samples are independent"),
             (Model::Sbn(_), Some(_)) => {
                 (&[ChainMethod::Gibbs, ChainMethod::Importance], "gibbs or importance for an sbn")

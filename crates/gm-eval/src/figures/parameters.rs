@@ -169,7 +169,8 @@ impl UnitStatistics {
 /// ```
 #[must_use]
 pub fn unit_statistics(data: &ModelData) -> Vec<UnitStatistics> {
-    let reals = data.kind == ModelKind::Classifier || data.visible == VisibleKind::Gaussian;
+    let binary = matches!(data.kind, ModelKind::Rbm | ModelKind::Sbn | ModelKind::Dbm | ModelKind::Dbn);
+    let reals = !binary || data.visible == VisibleKind::Gaussian;
     let layers = if reals { 0 } else { data.stack.depth() + 1 };
     (0..layers).map(|l| UnitStatistics::new(data, l)).collect()
 }
@@ -177,7 +178,7 @@ pub fn unit_statistics(data: &ModelData) -> Vec<UnitStatistics> {
 /// Whether a layer is undirected towards an undirected neighbour.
 fn is_undirected(data: &ModelData, layer: usize) -> bool {
     match data.kind {
-        ModelKind::Rbm | ModelKind::Dbm => true,
+        ModelKind::Rbm | ModelKind::Dbm | ModelKind::Harmonium => true,
         ModelKind::Dbn => layer + 1 >= data.stack.depth(),
         ModelKind::Sbn | ModelKind::Classifier => false,
     }

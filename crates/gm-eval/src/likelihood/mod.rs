@@ -7,6 +7,7 @@ mod dbm;
 mod dbn;
 mod doubt;
 mod gap;
+mod harmonium;
 mod interval;
 mod log_z;
 mod posterior;
@@ -29,6 +30,7 @@ pub(crate) use shards::{Numbers, Shards};
 
 pub use dbm::evaluate_dbm;
 pub use dbn::evaluate_dbn;
+pub use harmonium::evaluate_harmonium;
 pub use rbm::evaluate_rbm;
 pub use sbn::evaluate_sbn;
 
@@ -36,7 +38,7 @@ pub use sbn::evaluate_sbn;
 ///
 /// # Errors
 ///
-/// The errors of [`evaluate_rbm`], [`evaluate_sbn`], [`evaluate_dbm`] and [`evaluate_dbn`].
+/// The errors of [`evaluate_rbm`], [`evaluate_sbn`], [`evaluate_dbm`], [`evaluate_dbn`] and [`evaluate_harmonium`].
 ///
 /// # Examples
 ///
@@ -70,6 +72,7 @@ pub(crate) fn measure(
         Model::Sbn(sbn) => sbn::measure(sbn, data, settings, shards, watch),
         Model::Dbm(dbm) => dbm::measure(dbm, data, settings, shards, watch),
         Model::Dbn(dbn) => dbn::measure(dbn, data, settings, shards, watch),
+        Model::Harmonium(model) => harmonium::measure(model, data, settings, shards, watch),
     }
 }
 
@@ -117,5 +120,8 @@ pub fn evaluate_partition(model: &Model, settings: &EvalSettings, watch: Watch<'
         Model::Rbm(rbm) => Some(partition(&rbm::Annealable { rbm, base: None }, settings, shards, watch)?),
         Model::Dbm(dbm) => Some(partition(&dbm::Annealable { dbm, base: None }, settings, shards, watch)?),
         Model::Dbn(dbn) => Some(partition(&dbn::Annealable { dbn, base: None }, settings, shards, watch)?),
+        Model::Harmonium(model) => {
+            Some(partition(&harmonium::Annealable { model, base: None }, settings, shards, watch)?)
+        }
     })
 }

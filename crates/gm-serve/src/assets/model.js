@@ -22,7 +22,9 @@ export async function openModel(main, [id]) {
   if (!about.generative) {
     const units = new UnitsPanel(chosen.id, about);
     main.append(element("section", {}, element("p", { class: "note" },
-      "A classifier models classes given rows, and not the rows: it has no posterior, no chains and no fantasies to show. Its units can be looked at.")), units.element);
+      about.kind === "classifier"
+        ? "A classifier models classes given rows, and not the rows: it has no posterior, no chains and no fantasies to show. Its units can be looked at."
+        : "This page has no chains for units of any kind: dgm sample, dgm infer and dgm complete draw, infer and fill in. The units can be looked at.")), units.element);
     return null;
   }
   const view = new ModelView(chosen.id, about);

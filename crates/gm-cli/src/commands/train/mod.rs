@@ -3,6 +3,7 @@
 mod course;
 mod dbm;
 mod dbn;
+mod harmonium;
 mod learning;
 mod rbm;
 mod sbn;
@@ -65,6 +66,7 @@ enum Model {
     Sbn(Box<sbn::SbnOptions>),
     Dbm(Box<dbm::DbmOptions>),
     Dbn(Box<dbn::DbnOptions>),
+    Harmonium(Box<harmonium::HarmoniumOptions>),
 }
 
 /// The options of a model, turned into settings.
@@ -204,10 +206,11 @@ impl Train {
             Some(Model::Sbn(options)) => start(options.as_ref(), context),
             Some(Model::Dbm(options)) => start(options.as_ref(), context),
             Some(Model::Dbn(options)) => start(options.as_ref(), context),
+            Some(Model::Harmonium(options)) => start(options.as_ref(), context),
             None => Err(Error::Option {
                 option: "train",
                 value: "nothing".into(),
-                allowed: "rbm, sbn, dbm, dbn, --config or --resume".into(),
+                allowed: "rbm, sbn, dbm, dbn, harmonium, --config or --resume".into(),
             }),
         }
     }
