@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::Result;
+use crate::book;
 use crate::browser;
 use crate::mpi;
 use crate::page;
@@ -49,7 +50,16 @@ pub(crate) fn run(long: bool) -> Result<()> {
     stages.push(scripts(&root())?);
     stages.extend(over_mpi(long));
     if long {
-        stages.extend([Stage::Run(ignored()), Stage::Run(crash()), miri(), sanitizer(), fuzz(), browser(), page()]);
+        stages.extend([
+            Stage::Run(ignored()),
+            Stage::Run(crash()),
+            miri(),
+            sanitizer(),
+            fuzz(),
+            browser(),
+            page(),
+            pages(),
+        ]);
     }
     let mut lines = vec![];
     let outcome = stages.iter().try_for_each(|stage| timed(stage, &mut lines));
@@ -88,6 +98,7 @@ fn quick() -> Result<Vec<Step>> {
         cargo("clippy", ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
         cargo("doc", ["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
         cargo("tidy", ["xtask", "tidy"]),
+        cargo("pages of the book", ["xtask", "book", "--pages", "--out"]).args([format!("{SCRATCH}/book")]),
     ];
     steps.extend(examples(&root().join("crates"))?.into_iter().map(|(krate, name)| example(&krate, &name)));
     steps.extend(DGM.iter().map(|line| dgm(line)));
@@ -222,6 +233,14 @@ fn page() -> Stage {
     const NAME: &str = "the local page in a browser";
     match browser::find() {
         Some(_) => Stage::Check { name: NAME, check: || page::check(&program(), &root().join(SCRATCH)) },
+        None => Stage::Skip { name: NAME, why: "no chromium is installed".into() },
+    }
+}
+
+fn pages() -> Stage {
+    const NAME: &str = "the book in a browser";
+    match browser::find() {
+        Some(_) => Stage::Check { name: NAME, check: || book::check(&root().join(SCRATCH).join("book")) },
         None => Stage::Skip { name: NAME, why: "no chromium is installed".into() },
     }
 }

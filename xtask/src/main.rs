@@ -1,6 +1,7 @@
 //! The workspace's own commands, run as `cargo xtask COMMAND`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool reports on its standard streams")]
 
+mod book;
 mod browser;
 mod calibrate;
 mod ci;
@@ -69,9 +70,9 @@ enum Command {
     },
     /// Counts how often the intervals of likelihoods hold, on models whose likelihood is known exactly.
     Calibrate(calibrate::Calibrate),
-    /// Writes the generated parts of the book: the chapter of commands, the pictures of the chapter's story, and the
-    /// tables of damage and faults.
-    Book,
+    /// Writes the generated parts of the book (the chapter of commands, the pictures of the chapter's story, and the
+    /// tables of damage and faults), and makes web pages of all chapters.
+    Book(book::Book),
     /// Trains the recipes, measures them on the full test set and writes docs/src/results.md. Finished runs and
     /// measurements are kept, so that the same command continues an interrupted reproduction.
     Reproduce(reproduce::Reproduce),
@@ -115,7 +116,7 @@ fn run(command: Command) -> Result<()> {
         Command::Demo { arguments } => demo(arguments).run(),
         Command::Bench { peers, model, growth, filter } => bench(peers, model, growth, filter),
         Command::Calibrate(calibrate) => calibrate.run(),
-        Command::Book => book().iter().try_for_each(Step::run),
+        Command::Book(book) => book.run(),
         Command::Reproduce(reproduce) => reproduce.run(),
         Command::Crash { kills } => crash(kills).run(),
         Command::Soak(soak) => soak.run(),
@@ -134,16 +135,6 @@ fn test(cases: Option<u32>) -> Step {
         Some(cases) => step.env("PROPTEST_CASES", cases.to_string()),
         None => step,
     }
-}
-
-/// The tests that write parts of the book here, and compare these parts in every other run.
-fn book() -> [Step; 3] {
-    let write = |args: &[&str]| cargo("book", args.iter().copied()).env("DGM_WRITE_BOOK", "1");
-    [
-        write(&["test", "-p", "gm-cli", "--lib", "book::"]),
-        write(&["test", "-p", "gm-cli", "--test", "program", "golden_the_table_of_faults"]),
-        write(&["test", "-p", "gm-train", "--test", "hostile", "golden_the_table_of_damage"]),
-    ]
 }
 
 fn crash(kills: u32) -> Step {

@@ -18,7 +18,7 @@ use crate::browser;
 use crate::process::target;
 
 /// Width and darkness of the screens.
-const SCREENS: [(u32, bool); 4] = [(1280, false), (1280, true), (390, false), (390, true)];
+pub(crate) const SCREENS: [(u32, bool); 4] = [(1280, false), (1280, true), (390, false), (390, true)];
 /// What each view shows once it is whole: the name in the address, and an expression that is true then.
 const VIEWS: [(&str, &str); 3] = [
     (
@@ -109,7 +109,7 @@ impl Drop for Server {
 }
 
 /// A page in a browser, which ends with the value.
-struct Tab {
+pub(crate) struct Tab {
     child: Child,
     to: File,
     from: BufReader<File>,
@@ -127,7 +127,7 @@ impl Drop for Tab {
 
 impl Tab {
     /// Starts the browser with pipes in a folder, and opens an empty page.
-    fn open(folder: &Path) -> Result<Self> {
+    pub(crate) fn open(folder: &Path) -> Result<Self> {
         let browser = browser::find().ok_or("no browser is installed")?;
         let pipes: [PathBuf; 2] = ["to-browser", "from-browser"].map(|name| folder.join(name));
         let _ = pipes.iter().try_for_each(fs::remove_file);
@@ -152,7 +152,7 @@ impl Tab {
     }
 
     /// Sends a message and waits for its answer. Errors that the page reports in between are kept.
-    fn call(&mut self, method: &str, params: Value) -> Result<Value> {
+    pub(crate) fn call(&mut self, method: &str, params: Value) -> Result<Value> {
         self.sent += 1;
         let mut message = json!({"id": self.sent, "method": method, "params": params});
         if let Some(session) = &self.session {
@@ -179,7 +179,7 @@ impl Tab {
     }
 
     /// The value of an expression in the page.
-    fn ask(&mut self, expression: &str) -> Result<Value> {
+    pub(crate) fn ask(&mut self, expression: &str) -> Result<Value> {
         let answer = self.call("Runtime.evaluate", json!({"expression": expression, "returnByValue": true}))?;
         match answer.get("exceptionDetails") {
             Some(details) => Err(format!("{expression}: {details}").into()),
@@ -188,7 +188,7 @@ impl Tab {
     }
 
     /// Waits until an expression is true.
-    fn until(&mut self, expression: &str) -> Result<()> {
+    pub(crate) fn until(&mut self, expression: &str) -> Result<()> {
         let begun = Instant::now();
         while self.ask(expression)? != true {
             if begun.elapsed() > PATIENCE {
@@ -202,7 +202,7 @@ impl Tab {
         Ok(())
     }
 
-    fn screen(&mut self, width: u32, dark: bool) -> Result<()> {
+    pub(crate) fn screen(&mut self, width: u32, dark: bool) -> Result<()> {
         let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500});
         self.call("Emulation.setDeviceMetricsOverride", size)?;
         let scheme = if dark { "dark" } else { "light" };
@@ -214,7 +214,7 @@ impl Tab {
     }
 
     /// Fails for errors in the console and for faults of the page.
-    fn without_faults(&mut self, what: &str) -> Result<()> {
+    pub(crate) fn without_faults(&mut self, what: &str) -> Result<()> {
         let found = self.ask(include_str!("page.js"))?;
         let found = found.as_array().into_iter().flatten().filter_map(Value::as_str).map(String::from);
         let faults: Vec<String> = self.faults.drain(..).chain(found).collect();

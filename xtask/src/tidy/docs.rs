@@ -1,12 +1,10 @@
 //! Rules on the documentation: the list of crates, the table of contents and the cited references.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use super::tree::Tree;
 use super::{Source, Violation};
 use crate::Result;
-use crate::process::root;
 
 const ARCHITECTURE: &str = "docs/src/architecture.md";
 const SUMMARY: &str = "docs/src/SUMMARY.md";
@@ -19,10 +17,6 @@ pub(crate) fn check(tree: &Tree) -> Result<Vec<Violation>> {
     let mut found = crate_list(tree.file(ARCHITECTURE)?, &members);
     let chapters = tree.files.iter().filter_map(|file| chapter(&file.path)).collect();
     found.extend(contents(tree.file(SUMMARY)?, &chapters));
-    let texts: BTreeMap<&str, &str> = tree.files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
-    let chapters = || tree.files.iter().filter(|file| chapter(&file.path).is_some());
-    found.extend(chapters().flat_map(|file| inside(file, &texts)));
-    found.extend(chapters().flat_map(|file| pictures(file, &root().join("docs/src"))));
     let keys = keys(&tree.file(BIBLIOGRAPHY)?.text);
     found.extend(reference_list(tree.file(REFERENCES)?, &keys));
     found.extend(tree.files.iter().filter(|file| file.is("rs")).flat_map(|file| sources(file, &keys)));
@@ -92,39 +86,6 @@ fn reference_list(file: &Source, keys: &BTreeSet<&str>) -> Vec<Violation> {
         found.push(file.violation(1, "references", format!("`{key}` is missing")));
     }
     found
-}
-
-/// The targets of links between chapters exist, and so does every file that a chapter includes, or its part between
-/// `ANCHOR: part` and `ANCHOR_END: part`.
-fn inside(file: &Source, texts: &BTreeMap<&str, &str>) -> Vec<Violation> {
-    let chapters = targets(&file.text).filter_map(|(n, to)| Some((n, to.split('#').next()?)));
-    let chapters = chapters.filter(|(_, to)| to.ends_with(".md") && !to.contains(':'));
-    let chapters = chapters.map(|(n, to)| (n, format!("docs/src/{}", to.trim_start_matches("./")), None));
-    let lines = file.text.lines().enumerate();
-    let included =
-        lines.filter_map(|(i, line)| Some((i + 1, line.strip_prefix("{{#include ../../")?.strip_suffix("}}")?)));
-    let included = included.map(|(n, path)| match path.split_once(':') {
-        Some((path, part)) => (n, path.to_owned(), Some(part)),
-        None => (n, path.to_owned(), None),
-    });
-    let marked = |text: &str, part: &str| {
-        ["ANCHOR", "ANCHOR_END"].iter().all(|mark| text.contains(&format!("// {mark}: {part}\n")))
-    };
-    let absent = |(n, path, part): (usize, String, Option<&str>)| match (texts.get(path.as_str()), part) {
-        (None, _) => Some(file.violation(n, "links", format!("{path} does not exist"))),
-        (Some(text), Some(part)) if !marked(text, part) => {
-            Some(file.violation(n, "links", format!("{path} has no part {part}")))
-        }
-        _ => None,
-    };
-    chapters.chain(included).filter_map(absent).collect()
-}
-
-/// The pictures that a chapter shows exist.
-fn pictures(file: &Source, folder: &Path) -> Vec<Violation> {
-    let shown = targets(&file.text).filter(|(_, to)| to.ends_with(".png") && !to.contains(':'));
-    let absent = shown.filter(|(_, to)| !folder.join(to).is_file());
-    absent.map(|(n, to)| file.violation(n, "links", format!("{to} does not exist"))).collect()
 }
 
 /// A link to `references.md#key` needs an entry.
@@ -217,22 +178,6 @@ mod tests {
                 "docs/src/SUMMARY.md:1: contents: b.md is missing"
             ]
         );
-    }
-
-    #[test]
-    fn rejects_links_that_lead_nowhere() {
-        let text = "[a](rbm.md#x) [b](http://b.md)\n[c](absent.md)\n{{#include ../../crates/a.rs:part}}\n{{#include ../../crates/a.rs:other}}\n{{#include ../../crates/b.rs}}\n";
-        let code = "// ANCHOR: part\nfn f() {}\n// ANCHOR_END: part\n";
-        let texts_of = BTreeMap::from([("docs/src/rbm.md", ""), ("crates/a.rs", code)]);
-        let expected = [
-            "docs/src/a.md:2: links: docs/src/absent.md does not exist",
-            "docs/src/a.md:4: links: crates/a.rs has no part other",
-            "docs/src/a.md:5: links: crates/b.rs does not exist",
-        ];
-        assert_eq!(texts(&inside(&source("docs/src/a.md", text), &texts_of)), expected);
-        let shown = source("docs/src/a.md", "![x](images/absent.png)\n![y](http://a.b/c.png)\n");
-        let found = texts(&pictures(&shown, Path::new("no-folder")));
-        assert_eq!(found, ["docs/src/a.md:1: links: images/absent.png does not exist"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod docs;
 mod examples;
 mod house;
 mod limits;
+mod links;
 mod sheet;
 mod source;
 mod text;
@@ -73,6 +74,7 @@ fn violations(tree: &Tree) -> Result<Vec<Violation>> {
     found.extend(house::check(tree));
     found.extend(crates::check(tree)?);
     found.extend(docs::check(tree)?);
+    found.extend(links::check(tree));
     found.extend(sheet::check(tree)?);
     found.extend(limits::check(tree)?);
     Ok(found)
