@@ -31,6 +31,18 @@ impl Harmonium {
         }
     }
 
+    /// The number of zeros and ones that have as many states as an exact log Z adds up over: 0 where there is a formula, and
+    /// `usize::MAX` where there is no exact answer.
+    #[must_use]
+    pub fn enumerable_units(&self) -> usize {
+        let (visible, hidden) = (self.visible().name(), self.hidden().name());
+        if self.weights().iter().all(|&w| w == 0.0) || (visible == "gaussian" && hidden == "gaussian") {
+            return 0;
+        }
+        let states = self.enumerable_states().filter(|&states| states <= STATES_LIMIT);
+        states.map_or(usize::MAX, |states| states.next_power_of_two().ilog2() as usize)
+    }
+
     fn over(&self, op: &'static str) -> Result<Over> {
         let over = match (self.visible().state_count(), self.hidden().state_count()) {
             (Some(v), h) if h.is_none_or(|h| v < h) => Over::Visible(v),

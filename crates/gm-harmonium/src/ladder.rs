@@ -149,9 +149,8 @@ impl Ladder {
     fn log_weights(&self, states: &Batch, beta: f32) -> Vec<f64> {
         let model = self.sampler.model();
         let hidden = model.hidden().cumulants(&(self.sampler.inputs_h(states.view()) * beta));
-        let (own, base) = (model.visible().log_weights(states.view()), self.base.log_weights(states.view()));
-        let beta = f64::from(beta);
-        (0..hidden.len()).map(|s| hidden[s] + beta * own[s] + (1.0 - beta) * base[s]).collect()
+        let visible = model.visible().between(&self.base, f64::from(beta)).log_weights(states.view());
+        hidden.iter().zip(visible).map(|(hidden, visible)| hidden + visible).collect()
     }
 
     /// The chains at the model's own temperature, with hidden states given the visible ones.

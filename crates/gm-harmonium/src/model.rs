@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use gm_core::layer::{Layer, LayerSpec};
+use gm_core::layer::{Layer, LayerSpec, Measure};
 use gm_core::{
     Batch, BatchRef, Coupling, LayerUpdate, Matrix, ModelData, ModelKind, Purpose, Result, Stack, Streams, VisibleKind, VisibleUnits,
     check_finite, check_len, dense_inputs_down, dense_inputs_up, normal_matrix,
@@ -218,6 +218,24 @@ impl Harmonium {
         if let Some(largest) = singular_value_above_one(&self.visible, &self.hidden, &self.weights) {
             self.weights *= (KEPT / largest) as f32;
         }
+    }
+
+    /// The same p(v) with hidden states scale h in the place of h, as far as the kinds of hidden units have units of measure.
+    /// Other units keep their states, whatever the scale.
+    ///
+    /// # Shapes
+    ///
+    /// `scale` is `[hidden]`; the result has the scales that were taken.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`](gm_core::Error::Shape) for another length, and those of [`Layer::with_parameters`].
+    pub fn rescale_hidden(&mut self, scale: &[f32]) -> Result<Vec<f32>> {
+        let taken: Vec<f32> =
+            scale.iter().zip(self.hidden.measures()).map(|(s, m)| if m == Measure::Fixed { 1.0 } else { *s }).collect();
+        self.hidden = self.hidden.rescaled(&vec![0.0; taken.len()], &taken)?;
+        self.weights.column_iter_mut().zip(&taken).for_each(|(mut column, scale)| column /= *scale);
+        Ok(taken)
     }
 
     /// The model of x = shift + scale z, from this one of visible states z. Densities of x are those of z, divided by the

@@ -31,6 +31,10 @@ impl UnitKind for Bernoulli {
         true
     }
 
+    fn is_bernoulli(&self) -> bool {
+        true
+    }
+
     fn contains(&self, state: &[f64]) -> bool {
         state[0] == 0.0 || state[0] == 1.0
     }

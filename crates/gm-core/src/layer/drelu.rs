@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 
-use super::half::Half;
+use super::half::{Half, Moments};
 use super::kind::{Measure, UnitKind, UnitParameter};
 use crate::numerics::{logistic_f64, softplus};
 use crate::streams::Stream;
@@ -42,8 +42,20 @@ impl Sides {
         Self { up: logistic_f64(upper.log_integral() - lower.log_integral()), upper, lower }
     }
 
-    fn mean(&self) -> f64 {
-        self.up * self.upper.mean() - (1.0 - self.up) * self.lower.mean()
+}
+
+/// The moments of both sides, and the probability of the upper one.
+struct Both {
+    upper: Moments,
+    lower: Moments,
+    up: f64,
+}
+
+impl Both {
+    fn new(parameters: &[f64], input: &[f64]) -> Self {
+        let upper = Half::new(parameters[0] + input[0], parameters[2]).moments();
+        let lower = Half::new(-(parameters[1] + input[0]), parameters[3]).moments();
+        Self { up: logistic_f64(upper.log_integral - lower.log_integral), upper, lower }
     }
 }
 
@@ -79,13 +91,14 @@ impl UnitKind for DoubleRelu {
     }
 
     fn mean(&self, parameters: &[f64], input: &[f64], mean: &mut [f64]) {
-        mean[0] = Sides::new(parameters, input).mean();
+        let Both { upper, lower, up } = Both::new(parameters, input);
+        mean[0] = up * upper.mean - (1.0 - up) * lower.mean;
     }
 
     fn variance(&self, parameters: &[f64], input: &[f64], variance: &mut [f64]) {
-        let sides = Sides::new(parameters, input);
-        let between = sides.up * (1.0 - sides.up) * (sides.upper.mean() + sides.lower.mean()).powi(2);
-        variance[0] = sides.up * sides.upper.variance() + (1.0 - sides.up) * sides.lower.variance() + between;
+        let Both { upper, lower, up } = Both::new(parameters, input);
+        let between = up * (1.0 - up) * (upper.mean + lower.mean).powi(2);
+        variance[0] = up * upper.variance + (1.0 - up) * lower.variance + between;
     }
 
     fn mode(&self, parameters: &[f64], input: &[f64], mode: &mut [f64]) {
@@ -99,11 +112,11 @@ impl UnitKind for DoubleRelu {
     }
 
     fn mean_statistics(&self, parameters: &[f64], input: &[f64], statistics: &mut [f64]) {
-        let Sides { upper, lower, up } = Sides::new(parameters, input);
+        let Both { upper, lower, up } = Both::new(parameters, input);
         let down = 1.0 - up;
         statistics.copy_from_slice(&[
-            up * upper.mean(),
-            -down * lower.mean(),
+            up * upper.mean,
+            -down * lower.mean,
             -0.5 * up * upper.mean_square(),
             -0.5 * down * lower.mean_square(),
         ]);

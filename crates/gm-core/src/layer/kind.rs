@@ -102,6 +102,12 @@ pub trait UnitKind: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether a site is one Bernoulli unit with the parameter theta, so that a layer of such sites may take the kernels for
+    /// zeros and ones.
+    fn is_bernoulli(&self) -> bool {
+        false
+    }
+
     /// Whether a site can be in this state.
     fn contains(&self, state: &[f64]) -> bool;
 

@@ -63,6 +63,8 @@ pub struct Layer {
     parts: Vec<Part>,
     parameters: Vec<f32>,
     units: usize,
+    /// Whether all units are Bernoulli units.
+    bernoulli: bool,
 }
 
 /// Sites of one kind beside each other.
@@ -104,7 +106,8 @@ impl Layer {
         let width = kind.width();
         let of_site = kind.parameters().iter().flat_map(|parameter| std::iter::repeat_n(parameter.start, width));
         let parameters = of_site.collect::<Vec<_>>().repeat(sites);
-        Ok(Self { units: sites * width, parts: vec![Part { kind, sites }], parameters })
+        let bernoulli = kind.is_bernoulli();
+        Ok(Self { units: sites * width, parts: vec![Part { kind, sites }], parameters, bernoulli })
     }
 
     /// Layers beside each other as one.
@@ -131,6 +134,7 @@ impl Layer {
             all.parts.extend(layer.parts);
             all.parameters.extend(layer.parameters);
             all.units += layer.units;
+            all.bernoulli &= layer.bernoulli;
         }
         Ok(all)
     }
@@ -270,8 +274,8 @@ impl Layer {
         self.with_parameters(parameters)
     }
 
-    /// Moves the parameters to new values, as a step of training does. A parameter that must be above 0 stays there, and
-    /// loses at most half of itself.
+    /// Moves the parameters to new values, as a step of training does. A parameter that must be above 0 stays there: it
+    /// changes by at most a tenth of itself.
     ///
     /// # Panics
     ///
@@ -282,14 +286,14 @@ impl Layer {
     /// ```
     /// let mut layer = "gaussian".parse::<gm_core::layer::LayerSpec>()?.layer(1)?;
     /// layer.move_to(&[3.0, -5.0]);
-    /// assert_eq!(layer.parameters(), [3.0, 0.5]);
+    /// assert_eq!(layer.parameters(), [3.0, 0.9]);
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn move_to(&mut self, values: &[f32]) {
         assert_eq!(values.len(), self.parameters.len(), "a value for each parameter");
         let positive: Vec<bool> = self.positive().map(|name| name.is_some()).collect();
         for ((value, &next), positive) in self.parameters.iter_mut().zip(values).zip(positive) {
-            *value = if positive { next.max(0.5 * *value).max(LEAST) } else { next };
+            *value = if positive { next.clamp(0.9 * *value, 1.1 * *value).max(LEAST) } else { next };
         }
     }
 
@@ -302,6 +306,14 @@ impl Layer {
         assert_eq!(steps.len(), self.parameters.len(), "a step for each parameter");
         let next: Vec<f32> = self.parameters.iter().zip(steps).map(|(value, step)| value + step).collect();
         self.move_to(&next);
+    }
+
+    /// The changes of the units of measure that each unit allows, `[units]`.
+    #[must_use]
+    pub fn measures(&self) -> Vec<Measure> {
+        let mut measures = vec![];
+        self.each_site(|kind, units, _| measures.extend(std::iter::repeat_n(kind.measure(), units.len())));
+        measures
     }
 
     /// The shift and the scale of each unit, `[units]` each, that standardise data as far as the kinds of units allow: to

@@ -61,8 +61,8 @@ impl UnitKind for Relu {
     }
 
     fn mean_statistics(&self, parameters: &[f64], input: &[f64], statistics: &mut [f64]) {
-        let half = half(parameters, input);
-        statistics[0] = half.mean();
+        let half = half(parameters, input).moments();
+        statistics[0] = half.mean;
         statistics[1] = -0.5 * half.mean_square();
     }
 

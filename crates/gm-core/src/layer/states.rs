@@ -6,6 +6,7 @@ use super::Layer;
 use super::kind::UnitKind;
 use crate::batch::{Batch, BatchRef};
 use crate::bits::BitMatrix;
+use crate::engine::Activations;
 use crate::error::{Error, Result, check_len};
 use crate::numerics::widened;
 use crate::stack::Matrix;
@@ -33,7 +34,32 @@ impl Layer {
     /// ```
     #[must_use]
     pub fn cumulants(&self, inputs: &Matrix) -> Vec<f64> {
-        self.sums(inputs, |kind, parameters, input| kind.cumulant(parameters, input))
+        self.sums(inputs, |kind, parameters, input, _| kind.cumulant(parameters, input))
+    }
+
+    /// The change of the cumulant of each sample from one multiple of its inputs to another, `[samples]`.
+    ///
+    /// # Panics
+    ///
+    /// When inputs are not those of the units.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::Matrix;
+    ///
+    /// let layer = "gaussian".parse::<gm_core::layer::LayerSpec>()?.layer(1)?;
+    /// let gains = layer.cumulant_gains(&Matrix::from_element(1, 1, 2.0), (0.0, 0.5));
+    /// assert!((gains[0] - 0.5).abs() < 1e-12); // (0.5 x 2)^2 / 2
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn cumulant_gains(&self, inputs: &Matrix, (from, to): (f64, f64)) -> Vec<f64> {
+        if let Some(inputs) = self.bernoulli_inputs(inputs) {
+            return inputs.softplus_gains(&self.parameters, from, to);
+        }
+        let at = |beta: f64| self.cumulants(&(inputs * beta as f32));
+        at(to).iter().zip(at(from)).map(|(to, from)| to - from).collect()
     }
 
     /// -E(x) of each sample, `[samples]`, with base measures.
@@ -53,10 +79,31 @@ impl Layer {
     /// ```
     #[must_use]
     pub fn log_weights(&self, states: BatchRef<'_>) -> Vec<f64> {
-        self.sums(&states.to_matrix(), |kind, parameters, state| {
-            let mut statistics = vec![0.0; parameters.len()];
-            kind.statistics(state, &mut statistics);
+        if self.bernoulli {
+            return states.weighted_sums(&widened(&self.parameters));
+        }
+        self.sums(&states.to_matrix(), |kind, parameters, state, statistics| {
+            kind.statistics(state, statistics);
             kind.log_measure(state) + statistics.iter().zip(parameters).map(|(t, w)| t * w).sum::<f64>()
+        })
+    }
+
+    /// -E(x) minus that of another layer of the same kinds, of each sample, `[samples]`. Base measures cancel.
+    ///
+    /// # Panics
+    ///
+    /// When states are not those of the units, or the other layer has other kinds.
+    #[must_use]
+    pub fn tilts(&self, other: &Self, states: BatchRef<'_>) -> Vec<f64> {
+        assert_eq!(self.parameters.len(), other.parameters.len(), "layers of the same kinds");
+        let pairs = self.parameters.iter().zip(&other.parameters);
+        let difference: Vec<f64> = pairs.map(|(a, b)| f64::from(*a) - f64::from(*b)).collect();
+        if self.bernoulli {
+            return states.weighted_sums(&difference);
+        }
+        self.sums_with(&difference, &states.to_matrix(), |kind, difference, state, statistics| {
+            kind.statistics(state, statistics);
+            statistics.iter().zip(difference).map(|(t, w)| t * w).sum::<f64>()
         })
     }
 
@@ -67,6 +114,10 @@ impl Layer {
     /// When inputs are not those of the units.
     #[must_use]
     pub fn means(&self, inputs: &Matrix) -> Matrix {
+        if let Some(mut inputs) = self.bernoulli_inputs(inputs) {
+            inputs.logistic();
+            return inputs.to_matrix();
+        }
         self.each_unit(inputs, |kind, parameters, input, out, _| kind.mean(parameters, input, out))
     }
 
@@ -94,7 +145,8 @@ impl Layer {
     ///
     /// # Randomness
     ///
-    /// Units in turn, sample by sample. Block b of 64 samples uses stream b.
+    /// Units in turn, sample by sample. Block b of 64 samples uses stream b. A layer of Bernoulli units alone is drawn as by
+    /// [`Activations::sample_into`].
     ///
     /// # Panics
     ///
@@ -112,6 +164,12 @@ impl Layer {
     /// ```
     #[must_use]
     pub fn sample(&self, inputs: &Matrix, streams: &Streams) -> Batch {
+        if let Some(mut means) = self.bernoulli_inputs(inputs) {
+            let mut drawn = BitMatrix::zeros(means.units(), means.samples());
+            means.logistic();
+            means.sample_into(&mut drawn, streams);
+            return drawn.into();
+        }
         let drawn = self.each_unit_with(inputs, Some(streams), |kind, parameters, input, out, stream| {
             if let Some(stream) = stream {
                 kind.sample(parameters, input, stream, out);
@@ -145,6 +203,9 @@ impl Layer {
     /// When shapes disagree.
     #[must_use]
     pub fn statistics(&self, states: BatchRef<'_>, weights: &[f32]) -> Vec<f64> {
+        if self.bernoulli {
+            return self.weighted_total(&states.to_matrix(), weights);
+        }
         self.total(&states.to_matrix(), weights, |kind, _, state, out| kind.statistics(state, out))
     }
 
@@ -155,6 +216,9 @@ impl Layer {
     /// When shapes disagree.
     #[must_use]
     pub fn mean_statistics(&self, inputs: &Matrix, weights: &[f32]) -> Vec<f64> {
+        if self.bernoulli {
+            return self.weighted_total(&self.means(inputs), weights);
+        }
         self.total(inputs, weights, |kind, parameters, input, out| kind.mean_statistics(parameters, input, out))
     }
 
@@ -261,17 +325,17 @@ impl Layer {
     /// ```
     pub fn states_of_rows(&self, op: &'static str, rows: BatchRef<'_>) -> Result<Batch> {
         check_len(op, "data", "units", rows.units(), self.units)?;
+        let two_states = self.data_kind() == VisibleKind::Bernoulli;
+        if let (true, BatchRef::Bits(bits)) = (self.bernoulli, rows) {
+            return Ok(Batch::Bits(bits.clone()));
+        }
         let mut states = rows.to_matrix();
-        if let BatchRef::Bits(bits) = rows
-            && self.data_kind() == VisibleKind::Bernoulli
-        {
-            self.each_site(|kind, units, _| {
-                for unit in units {
-                    for sample in 0..bits.samples() {
-                        states[(unit, sample)] = kind.of_bit(bits.get(unit, sample)) as f32;
-                    }
-                }
-            });
+        if let (true, BatchRef::Bits(_)) = (two_states, rows) {
+            let [off, on] = [0.0, 1.0].map(|bit| self.bit_states(bit));
+            for column in states.as_mut_slice().chunks_mut(self.units) {
+                column.iter_mut().zip(off.iter().zip(&on)).for_each(|(x, (off, on))| *x = if *x > 0.5 { *on } else { *off });
+            }
+            return Ok(self.batch(states));
         }
         self.check(op, "data", (&states).into())?;
         Ok(self.batch(states))
@@ -306,13 +370,40 @@ impl Layer {
         Ok(())
     }
 
+    /// Inputs with the parameters added, for a layer of Bernoulli units alone.
+    fn bernoulli_inputs(&self, inputs: &Matrix) -> Option<Activations> {
+        self.bernoulli.then(|| {
+            assert_eq!(inputs.nrows(), self.units, "an input for each unit");
+            let mut sums = inputs.clone();
+            sums.as_mut_slice().par_chunks_mut(self.units).for_each(|column| {
+                column.iter_mut().zip(&self.parameters).for_each(|(x, theta)| *x += theta);
+            });
+            Activations::from_matrix(&sums)
+        })
+    }
+
     /// A number of each sample, a sum over sites, from columns of numbers, `[units, samples]`.
-    fn sums(&self, columns: &Matrix, of_site: impl Fn(&dyn UnitKind, &[f64], &[f64]) -> f64 + Sync) -> Vec<f64> {
+    /// `of_site` may write statistics of a site over its last argument.
+    fn sums(
+        &self,
+        columns: &Matrix,
+        of_site: impl Fn(&dyn UnitKind, &[f64], &[f64], &mut [f64]) -> f64 + Sync,
+    ) -> Vec<f64> {
+        self.sums_with(&widened(&self.parameters), columns, of_site)
+    }
+
+    fn sums_with(
+        &self,
+        parameters: &[f64],
+        columns: &Matrix,
+        of_site: impl Fn(&dyn UnitKind, &[f64], &[f64], &mut [f64]) -> f64 + Sync,
+    ) -> Vec<f64> {
         assert_eq!(columns.nrows(), self.units, "a number for each unit");
-        let parameters = widened(&self.parameters);
         let of_column = |column: &[f32]| {
-            let (column, mut sum) = (widened(column), 0.0);
-            self.each_site(|kind, units, at| sum += of_site(kind, &parameters[at], &column[units]));
+            let (column, mut scratch, mut sum) = (widened(column), vec![0.0; parameters.len()], 0.0);
+            self.each_site(|kind, units, at| {
+                sum += of_site(kind, &parameters[at.clone()], &column[units], &mut scratch[at]);
+            });
             sum
         };
         columns.as_slice().par_chunks(self.units).map(of_column).collect()
@@ -347,6 +438,18 @@ impl Layer {
             }
         });
         found
+    }
+
+    /// The weighted sum over samples of the states of Bernoulli units.
+    fn weighted_total(&self, columns: &Matrix, weights: &[f32]) -> Vec<f64> {
+        assert_eq!(columns.nrows(), self.units, "a number for each unit");
+        assert!(weights.is_empty() || weights.len() == columns.ncols(), "a weight for each sample");
+        let mut sums = vec![0.0; self.units];
+        for (at, column) in columns.as_slice().chunks(self.units).enumerate() {
+            let weight = weights.get(at).map_or(1.0, |&weight| f64::from(weight));
+            sums.iter_mut().zip(column).for_each(|(sum, &x)| *sum += weight * f64::from(x));
+        }
+        sums
     }
 
     /// The weighted sum over samples of numbers for each parameter.

@@ -6,7 +6,7 @@ use gm_core::layer::Layer;
 use gm_core::{
     AisSettings, Annealed, Batch, ModelKind, Streams, TemperingInfo, VisibleKind, Watch, even_temperatures, mean,
 };
-use gm_harmonium::{Harmonium, Ladder, STATES_LIMIT};
+use gm_harmonium::{Harmonium, Ladder};
 
 use super::interval::{estimate, exact};
 use super::log_z::{LogZ, Undirected};
@@ -120,13 +120,8 @@ pub(super) struct Annealable<'a> {
 impl Undirected for Annealable<'_> {
     type States = Batch;
 
-    /// As many zeros and ones have as many states.
     fn enumerable_units(&self) -> usize {
-        if self.model.weights().iter().all(|&w| w == 0.0) {
-            return 0;
-        }
-        let states = self.model.enumerable_states().filter(|&states| states <= STATES_LIMIT);
-        states.map_or(usize::MAX, |states| states.next_power_of_two().ilog2() as usize)
+        self.model.enumerable_units()
     }
 
     fn exact(&self) -> Result<f64> {

@@ -3,13 +3,13 @@
 use std::ops::ControlFlow;
 
 use gm_ascent::{Ascending, Ascent, ChainsState, Clock, Figures, LearnerState, ParametersState, Slope};
-use gm_core::layer::Layer;
+use gm_core::layer::{Layer, Measure};
 use gm_core::{
     AisSettings, Batch, BatchRef, Error as CoreError, Matrix, ModelData, Purpose, Schedule, Stack, Streams, Vector, check_len,
     mean, rms, widened,
 };
 use gm_data::{Dataset, Values};
-use gm_harmonium::{Chains, Gradient, Harmonium, STATES_LIMIT, Sampler};
+use gm_harmonium::{Chains, Gradient, Harmonium, Sampler};
 
 use crate::error::Result;
 use crate::harmonium::settings::HarmoniumSettings;
@@ -21,6 +21,9 @@ const EXACT_GRADIENT_LIMIT: u64 = 1 << 16;
 
 /// Runs of the annealing at a look.
 const RUNS: usize = 20;
+
+/// The most by which the scale of a hidden unit changes in an update.
+const MOST_SCALE: f64 = 1.1;
 
 /// The names of what a checkpoint keeps beside weights and biases.
 const HIDDEN_CHAINS: &str = "chains.hidden";
@@ -252,6 +255,35 @@ impl HarmoniumLearner {
         Ok((found, Figures::new([("chain_flips", flips)])))
     }
 
+    /// Brings the hidden units that have a scale nearer to variance 1 over the rows: p(v) does not know their scale, but
+    /// steps of training do.
+    fn normalise_hidden(&mut self, rows: &Batch) -> Result<()> {
+        let model = self.sampler.model();
+        if model.hidden().measures().iter().all(|&measure| measure == Measure::Fixed) {
+            return Ok(());
+        }
+        let inputs = self.sampler.inputs_h(rows.view());
+        let (means, variances) = (model.hidden().means(&inputs), model.hidden().variances(&inputs));
+        let samples = rows.samples().max(1) as f64;
+        let scale = |unit: usize| {
+            let wide = |of: &Matrix| of.row(unit).iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+            let (means, within) = (wide(&means), wide(&variances).iter().sum::<f64>() / samples);
+            let middle = means.iter().sum::<f64>() / samples;
+            let between = means.iter().map(|m| (m - middle).powi(2)).sum::<f64>() / samples;
+            let scale = 1.0 / (within + between).sqrt();
+            if scale.is_finite() { scale.clamp(1.0 / MOST_SCALE, MOST_SCALE) as f32 } else { 1.0 }
+        };
+        let scales: Vec<f32> = (0..model.hidden().units()).map(scale).collect();
+        let mut taken = Ok(vec![]);
+        self.sampler.update(|model| taken = model.rescale_hidden(&scales));
+        let taken = taken?;
+        self.offsets[1].iter_mut().zip(&taken).for_each(|(offset, scale)| *offset *= scale);
+        if let Some(Chains { h: Batch::Reals(h), .. }) = &mut self.chains {
+            h.row_iter_mut().zip(&taken).for_each(|(mut row, scale)| row *= *scale);
+        }
+        Ok(())
+    }
+
     /// Adds the slope of -l1b / (2 n) sum_j (sum_i |W_ij|)^2 over hidden units j and n visible units.
     fn add_block_penalty(&self, gradient: &mut Gradient) {
         let (weights, units) = (self.sampler.model().weights(), self.sampler.model().visible().units() as f32);
@@ -358,6 +390,7 @@ impl Learner for HarmoniumLearner {
         self.sampler.update(|model| {
             model.move_to(moving.stack.weights(0).as_slice(), &moving.layers[0], &moving.layers[1]);
         });
+        self.normalise_hidden(&states)?;
         // Limits that the model keeps are those of the numbers that move.
         self.moving = Moving::of(self.sampler.model())?;
         Ok(StepReport { learning_rate, figures })
@@ -399,9 +432,7 @@ impl Learner for HarmoniumLearner {
     }
 
     fn enumerable_units(&self) -> usize {
-        // As many zeros and ones have as many states.
-        let states = self.sampler.model().enumerable_states().filter(|&states| states <= STATES_LIMIT);
-        states.map_or(usize::MAX, |states| states.next_power_of_two().ilog2() as usize)
+        self.sampler.model().enumerable_units()
     }
 
     fn judged_by(&self) -> &'static [&'static str] {

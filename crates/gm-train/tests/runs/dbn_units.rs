@@ -343,3 +343,21 @@ fn rejects_labels_on_one_layer_and_fallback_is_no_error() {
     assert_eq!(unrolled.stack().weights(1), random.stack().weights(1));
     assert_ne!(unrolled.stack().weights(2), random.stack().weights(2));
 }
+
+#[test]
+fn table_units_that_an_exact_likelihood_enumerates() {
+    // A machine of zeros and ones is enumerated over its smaller layer, one of real numbers over its hidden layer, and directed
+    // layers over all of their units.
+    for (visible, hidden, expected) in [
+        (Visible::Bernoulli, vec![8], 3),
+        (Visible::Gaussian, vec![8], 8),
+        (Visible::Bernoulli, vec![2], 2),
+        (Visible::Bernoulli, vec![4, 6], 4),
+        (Visible::Gaussian, vec![7, 9, 2], 16),
+    ] {
+        let layer = RbmSettings { visible, chains: 2, ..Default::default() };
+        let settings = DbnSettings { hidden: hidden.clone(), layer, ..Default::default() };
+        let learner = gm_train::DbnLearner::new(&[0.5; 3], &settings, &Streams::new(0)).unwrap();
+        assert_eq!(gm_train::Learner::enumerable_units(&learner), expected, "{visible} {hidden:?}");
+    }
+}

@@ -14,6 +14,7 @@ mod dbn_units;
 mod evaluation;
 mod extremes;
 mod faults;
+mod harmonium;
 mod learners;
 mod resume;
 mod sbn_gradients;
