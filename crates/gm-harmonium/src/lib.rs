@@ -40,3 +40,8 @@ pub use gibbs::{Chains, Sampler};
 pub use gradient::Gradient;
 pub use ladder::Ladder;
 pub use model::Harmonium;
+
+/// The example of the crate's description runs with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadMe;

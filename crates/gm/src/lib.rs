@@ -6,7 +6,7 @@
 //! | to do this | begin with |
 //! |---|---|
 //! | get data | [`Dataset::builtin`](gm_data::Dataset::builtin), [`load`](gm_data::load), [`Split`](gm_data::Split) |
-//! | train a model in memory | [`fit_rbm`](gm_train::fit_rbm), [`fit_sbn`](gm_train::fit_sbn), [`fit_dbm`](gm_train::fit_dbm), [`fit_dbn`](gm_train::fit_dbn), [`fit_classifier`](gm_train::fit_classifier) |
+//! | train a model in memory | [`fit_rbm`](gm_train::fit_rbm), [`fit_sbn`](gm_train::fit_sbn), [`fit_dbm`](gm_train::fit_dbm), [`fit_dbn`](gm_train::fit_dbn), [`fit_harmonium`](gm_train::fit_harmonium), [`fit_classifier`](gm_train::fit_classifier) |
 //! | train in a folder, with checkpoints | [`Config`](gm_train::Config), [`Run`](gm_train::Run) |
 //! | try settings in many runs, and compare runs | [`Sweep`](gm_sweep::Sweep), [`Search`](gm_sweep::Search), [`Comparison`](gm_sweep::Comparison) |
 //! | measure a likelihood with its sides | [`evaluate`](gm_eval::evaluate), [`EvalSettings`](gm_eval::EvalSettings) |
@@ -15,7 +15,7 @@
 //! | draw samples, with diagnostics | [`sample`](gm_eval::sample), [`chains_of`](gm_eval::chains_of) |
 //! | have the figures of a report | [`sample_figures`](gm_eval::sample_figures), [`hidden_activity`](gm_eval::hidden_activity), [`active_units`](gm_eval::active_units), [`tensor_statistics`](gm_eval::tensor_statistics) |
 //! | keep and load models | [`save_model`](gm_data::save_model), [`load_model`](gm_data::load_model), [`Model`](gm_eval::Model) |
-//! | work with one model | [`rbm`], [`sbn`], [`dbm`], [`dbn`] |
+//! | work with one model | [`rbm`], [`sbn`], [`dbm`], [`dbn`], [`harmonium`] |
 //!
 //! # From data to a likelihood
 //!
@@ -52,6 +52,7 @@ pub use gm_data as data;
 pub use gm_dbm as dbm;
 pub use gm_dbn as dbn;
 pub use gm_eval as eval;
+pub use gm_harmonium as harmonium;
 pub use gm_net as net;
 pub use gm_rbm as rbm;
 pub use gm_sbn as sbn;
@@ -77,15 +78,16 @@ pub mod prelude {
         ChainSettings, ClassData, Completion, CompletionSettings, Diagnostics, EvalData, EvalReport, EvalSettings,
         Exact, Model, Posterior, PosteriorMethod, PosteriorSettings, SampleFigureSettings, SampleFigures,
         SampleSettings, Samples, classify, complete, convert_model, evaluate, evaluate_classifier, evaluate_dbm,
-        evaluate_dbn, evaluate_rbm, evaluate_sbn, hidden_activity, posterior_means, reconstruct, sample,
+        evaluate_dbn, evaluate_harmonium, evaluate_rbm, evaluate_sbn, hidden_activity, posterior_means, reconstruct, sample,
         sample_figures, tensor_statistics,
     };
+    pub use gm_harmonium::Harmonium;
     pub use gm_net::Classifier;
     pub use gm_rbm::Rbm;
     pub use gm_sbn::Sbn;
     pub use gm_train::{
-        ClassifierSettings, Config, DbmSettings, DbnSettings, Event, Fit, FitOptions, MonitorSettings, Observer,
-        Outcome, RbmSettings, Run, SbnSettings, StopOn, Unobserved, fit_classifier, fit_dbm, fit_dbn, fit_rbm,
+        ClassifierSettings, Config, DbmSettings, DbnSettings, Event, Fit, FitOptions, HarmoniumSettings, MonitorSettings, Observer,
+        Outcome, RbmSettings, Run, SbnSettings, StopOn, Unobserved, fit_classifier, fit_dbm, fit_dbn, fit_harmonium, fit_rbm,
         fit_rbm_with, fit_sbn,
     };
 }

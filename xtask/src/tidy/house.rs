@@ -12,7 +12,7 @@ const LEVELS: &[&[&str]] = &[
     &["settings"],
     &["learner"],
     &["start"],
-    &["rbm", "sbn", "course"],
+    &["rbm", "sbn", "harmonium", "course"],
     &["dbm", "dbn", "classifier"],
     &["fit"],
     &["config"],
@@ -23,7 +23,7 @@ const LEVELS: &[&[&str]] = &[
 const TRAIN: &str = "crates/gm-train/src/";
 
 /// Folders of gm-train whose code works on what it is given.
-const WITHOUT_FILES: &[&str] = &["settings", "learner", "rbm", "sbn", "dbm", "dbn", "classifier"];
+const WITHOUT_FILES: &[&str] = &["settings", "learner", "rbm", "sbn", "dbm", "dbn", "classifier", "harmonium"];
 
 /// Words by which code opens a file.
 const FILE_ACCESS: &[&str] = &[

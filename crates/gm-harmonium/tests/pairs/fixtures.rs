@@ -1,9 +1,8 @@
 //! The models of independent code, and facts from the tests of peers.
 
+use gm_core::Matrix;
 use gm_core::layer::LayerSpec;
-use gm_core::{Matrix, Stack, Streams, VisibleKind, VisibleUnits};
 use gm_harmonium::Harmonium;
-use gm_rbm::Rbm;
 use gm_testkit::{assert_all_close, assert_close, layers, peers};
 use serde_json::Value;
 
@@ -79,26 +78,4 @@ fn the_bimodal_hopfield_model_has_the_log_z_of_its_peer() {
     let log_p = model.log_prob(&states, number("log_partition_enum")).expect("spins");
     let share: f64 = states.column_iter().zip(log_p).filter(|(s, _)| s.sum() > 0.0).map(|(_, p)| p.exp()).sum();
     assert_close(share, number("probability_of_positive_magnetisation_enum"), 0.0, 1e-5, "share");
-}
-
-#[test]
-fn machines_with_binary_hidden_units_are_special_cases() {
-    let weights = Matrix::from_fn(6, 3, |i, j| 0.4 * (i as f32 - 2.0) * (j as f32 - 1.0) + 0.1);
-    let bias = |n: usize| gm_core::Vector::from_fn(n, |i, _| 0.2 * i as f32 - 0.3);
-    let stack = Stack::new(vec![weights], vec![bias(6), bias(3)]).expect("a stack");
-    let variance = [0.5, 1.0, 2.0, 0.7, 1.3, 0.9];
-    for (kind, variance) in [
-        (VisibleKind::Bernoulli, None),
-        (VisibleKind::Softmax { categories: 3 }, None),
-        (VisibleKind::Labelled { classes: 2 }, None),
-        (VisibleKind::Gaussian, Some(&variance[..])),
-    ] {
-        let units = VisibleUnits::new(kind, 6, variance).expect("units");
-        let rbm = Rbm::from_stack(stack.clone()).and_then(|rbm| rbm.with_units(units.clone())).expect("a machine");
-        let model = Harmonium::from_stack(&stack, &units).expect("a model");
-        let v = rbm.exact_samples(20, &Streams::new(2)).expect("small").into_v();
-        let expected = rbm.log_prob(&v, rbm.log_partition().expect("small")).expect("rows");
-        let found = model.log_prob(v.view(), model.log_partition().expect("small")).expect("rows");
-        assert_all_close(&found, &expected, 1e-5, 1e-5, &kind.to_string());
-    }
 }

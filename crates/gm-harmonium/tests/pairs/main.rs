@@ -264,3 +264,17 @@ fn files_say_what_is_wrong_with_them() {
     let rbm = ModelData::from_stack(gm_core::ModelKind::Rbm, gm_core::Stack::zeros(&[2, 1]).unwrap()).unwrap();
     assert_eq!(Harmonium::from_data(rbm).unwrap_err().to_string(), "the file holds an rbm, expected a harmonium");
 }
+
+#[test]
+fn planted_mean_annealing_to_another_model_is_found() {
+    // Weights of another size, and so another log Z.
+    let settings = AisSettings { runs: 400, schedule: Schedule::Linear(60) };
+    for (visible, hidden) in [("spin", "gaussian"), ("softmax:3", "drelu"), ("binomial:3", "bernoulli")] {
+        let right = model(visible, hidden);
+        let weights = right.weights() * 1.5;
+        let wrong = Harmonium::new(right.visible().clone(), right.hidden().clone(), weights).unwrap();
+        let found = wrong.log_partition_ais(&settings, None, &Streams::new(6), &mut unwatched).unwrap().log_partition;
+        let log_z = right.log_partition().unwrap();
+        assert!((found.value - log_z).abs() > 5.0 * found.std_error + 1e-3, "{visible} and {hidden}: {found} for {log_z}");
+    }
+}

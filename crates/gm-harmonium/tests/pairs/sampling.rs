@@ -46,8 +46,17 @@ fn stat_joint_chains_from_exact_starts_stay_where_the_model_is() {
         model.sampler().run(&mut chains, 4, &streams);
         let p = p_value(&chains, &model);
         assert!(p > 1e-6, "{name}: p = {p:e} after 4 sweeps, seed {SEED}");
+    }
+}
 
-        // The planted twin: hidden units drawn from the visible states before the sweep.
+#[test]
+fn planted_joint_hidden_units_drawn_from_old_visible_states_are_found() {
+    const SEED: u64 = 21;
+    for (visible, hidden) in pairs().into_iter().filter(|pair| enumerable(*pair)) {
+        let (model, streams) = (model(visible, hidden), Streams::new(SEED));
+        let name = format!("{visible} and {hidden}");
+        let (v, h) = model.exact_samples(CHAINS, &streams).unwrap();
+        let chains = Chains { v, h, sweeps: 0 };
         let old = chains.v.clone();
         let v = model.sample_v_from_h(chains.h.view(), &streams.fork(Purpose::Test, 0));
         let h = model.sample_h_from_v(old.view(), &streams.fork(Purpose::Test, 1));

@@ -4,10 +4,14 @@ use std::ops::ControlFlow;
 
 use crate::common::{SHORT, break_at, results};
 use gm_core::layer::LayerSpec;
-use gm_core::{AisSettings, BitMatrix, Matrix, Purpose, Schedule, Streams, mean, unwatched};
+use gm_core::{
+    AisSettings, BitMatrix, Matrix, Purpose, Schedule, Stack, Streams, Vector, VisibleKind, VisibleUnits, mean, unwatched,
+};
 use gm_data::{Dataset, Split, Values};
 use gm_eval::{EvalData, EvalSettings, Exact, evaluate_harmonium};
 use gm_harmonium::Harmonium;
+use gm_rbm::Rbm;
+use gm_testkit::assert_all_close;
 use gm_train::{
     Algorithm, Config, Event, Fit, FitOptions, HarmoniumSettings, ModelConfig, OptimiserSettings, Outcome, Rate, Run,
     Unobserved, fit_harmonium,
@@ -239,4 +243,26 @@ fn rejects_settings_and_data_that_do_not_go_together() {
     let mut watch = |_: &Event<'_>| ControlFlow::Continue(());
     let fine = fit_harmonium(&bits, &settings("spin", "spin"), &FitOptions::default(), &Streams::new(1), &mut watch);
     assert!(fine.is_ok());
+}
+
+#[test]
+fn machines_with_binary_hidden_units_are_special_cases() {
+    let weights = Matrix::from_fn(6, 3, |i, j| 0.4 * (i as f32 - 2.0) * (j as f32 - 1.0) + 0.1);
+    let bias = |n: usize| Vector::from_fn(n, |i, _| 0.2 * i as f32 - 0.3);
+    let stack = Stack::new(vec![weights], vec![bias(6), bias(3)]).expect("a stack");
+    let variance = [0.5, 1.0, 2.0, 0.7, 1.3, 0.9];
+    for (kind, variance) in [
+        (VisibleKind::Bernoulli, None),
+        (VisibleKind::Softmax { categories: 3 }, None),
+        (VisibleKind::Labelled { classes: 2 }, None),
+        (VisibleKind::Gaussian, Some(&variance[..])),
+    ] {
+        let units = VisibleUnits::new(kind, 6, variance).expect("units");
+        let rbm = Rbm::from_stack(stack.clone()).and_then(|rbm| rbm.with_units(units.clone())).expect("a machine");
+        let model = Harmonium::from_stack(&stack, &units).expect("a model");
+        let v = rbm.exact_samples(20, &Streams::new(2)).expect("small").into_v();
+        let expected = rbm.log_prob(&v, rbm.log_partition().expect("small")).expect("rows");
+        let found = model.log_prob(v.view(), model.log_partition().expect("small")).expect("rows");
+        assert_all_close(&found, &expected, 1e-5, 1e-5, &kind.to_string());
+    }
 }

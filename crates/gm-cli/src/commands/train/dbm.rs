@@ -6,7 +6,7 @@ use clap::Args;
 use gm_core::VisibleKind;
 use gm_train::{DbmSettings, ModelConfig, ModelSettings, Pretrain, StopOn, Visible};
 
-use super::learning::{Ascent, Units};
+use super::learning::{Ascent, SWEEPS, Units};
 use super::{Divided, EXACT, Options, Shared};
 use crate::error::{Error, Result};
 use crate::model;
@@ -51,8 +51,7 @@ pub(super) struct DbmOptions {
     /// The first learning rate with all layers together [default: 0.1; 0.01 for gaussian units]
     #[arg(long, value_name = "X")]
     learning_rate: Option<f64>,
-    /// Number of sweeps for each update [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help = SWEEPS)]
     k: Option<usize>,
     /// Number of persistent chains, with --temperatures at each temperature [default: 500]
     #[arg(long, value_name = "N")]
@@ -114,12 +113,12 @@ impl Options for DbmOptions {
             steps: self.k.unwrap_or(usual.steps),
             mean_field_iterations: self.mean_field_iterations.unwrap_or(usual.mean_field_iterations),
             mean_field_tolerance: self.mean_field_tolerance.unwrap_or(usual.mean_field_tolerance),
-            centred: !ascent.no_centring,
+            centred: !ascent.climb.no_centring,
             learning_rate: self.learning_rate.unwrap_or(usual.learning_rate / slower),
             schedule: shared.rate_schedule.unwrap_or(usual.schedule),
             warm_up: shared.warm_up.unwrap_or(usual.warm_up),
-            optimiser: ascent.optimiser.unwrap_or(usual.optimiser),
-            init_scale: ascent.init_scale.unwrap_or(usual.init_scale),
+            optimiser: ascent.climb.optimiser.unwrap_or(usual.optimiser),
+            init_scale: ascent.climb.init_scale.unwrap_or(usual.init_scale),
             sparsity: ascent.sparsity,
             sparsity_cost: ascent.sparsity_cost.unwrap_or(usual.sparsity_cost),
             regularise: shared.regularise(),

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use gm_core::VisibleKind;
 use gm_core::layer::LayerSpec;
-use gm_train::{Algorithm, HarmoniumSettings, ModelConfig, ModelSettings, OptimiserSettings, StopOn};
+use gm_train::{Algorithm, HarmoniumSettings, ModelConfig, ModelSettings, StopOn};
 
+use super::learning::{Climb, SWEEPS};
 use super::{EXACT, Options, Shared};
 use crate::error::Result;
 
@@ -39,8 +40,7 @@ pub(super) struct HarmoniumOptions {
     /// of a layer of up to 65536 states) [default: pcd]
     #[arg(long, value_name = "HOW")]
     algorithm: Option<Algorithm>,
-    /// Number of sweeps for each update [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help = SWEEPS)]
     k: Option<usize>,
     /// Number of persistent chains [default: 500]
     #[arg(long, value_name = "N")]
@@ -48,15 +48,8 @@ pub(super) struct HarmoniumOptions {
     /// The first learning rate [default: 0.05; 0.01 with real-valued units]
     #[arg(long, value_name = "X")]
     learning_rate: Option<f64>,
-    /// Use the plain gradient instead of the centred one
-    #[arg(long)]
-    no_centring: bool,
-    /// The optimiser: `sgd`, `momentum:M`, `nesterov:M` or `adam[:B1,B2]` [default: sgd]
-    #[arg(long, value_name = "HOW")]
-    optimiser: Option<OptimiserSettings>,
-    /// The standard deviation of the first weights [default: 0.01]
-    #[arg(long, value_name = "X")]
-    init_scale: Option<f32>,
+    #[command(flatten)]
+    climb: Climb,
     /// The penalty on the square of the summed absolute weights of each hidden unit, which favours hidden units of few
     /// weights [default: 0]
     #[arg(long, value_name = "X")]
@@ -89,14 +82,14 @@ impl Options for HarmoniumOptions {
             algorithm: self.algorithm.unwrap_or(usual.algorithm),
             steps: self.k.unwrap_or(usual.steps),
             chains: self.chains.unwrap_or(usual.chains),
-            centred: !self.no_centring,
+            centred: !self.climb.no_centring,
             epochs: self.shared.epochs(rows),
             batch_size: self.shared.batch_size(),
             learning_rate: self.learning_rate.unwrap_or(if real { 0.01 } else { usual.learning_rate }),
             schedule: self.shared.rate_schedule.unwrap_or(usual.schedule),
             warm_up: self.shared.warm_up.unwrap_or(usual.warm_up),
-            optimiser: self.optimiser.unwrap_or(usual.optimiser),
-            init_scale: self.init_scale.unwrap_or(usual.init_scale),
+            optimiser: self.climb.optimiser.unwrap_or(usual.optimiser),
+            init_scale: self.climb.init_scale.unwrap_or(usual.init_scale),
             l1b: self.l1b.unwrap_or(usual.l1b),
             annealing: self.annealing.unwrap_or(usual.annealing),
             regularise: self.shared.regularise(),

@@ -6,6 +6,9 @@ use gm_train::{Algorithm, OptimiserSettings, RbmSettings, Visible};
 use super::{Course, Shared};
 use crate::error::{Error, Result};
 
+/// The help of an option that several models have.
+pub(super) const SWEEPS: &str = "Number of sweeps for each update [default: 1]";
+
 /// Options of the visible units.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Units {
@@ -27,9 +30,9 @@ impl Units {
     }
 }
 
-/// Options of gradient ascent that Boltzmann machines and the layers of deep belief networks share.
+/// Options of the first steps of gradient ascent that all Boltzmann machines share.
 #[derive(Args, Clone, Debug)]
-pub(super) struct Ascent {
+pub(super) struct Climb {
     /// Use the plain gradient instead of the centred one
     #[arg(long)]
     pub(super) no_centring: bool,
@@ -39,6 +42,13 @@ pub(super) struct Ascent {
     /// The standard deviation of the first weights [default: 0.01]
     #[arg(long, value_name = "X")]
     pub(super) init_scale: Option<f32>,
+}
+
+/// Options of gradient ascent that Boltzmann machines and the layers of deep belief networks share.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Ascent {
+    #[command(flatten)]
+    pub(super) climb: Climb,
     /// The share of rows for which a hidden unit should be on [default: no such target]
     #[arg(long, value_name = "SHARE")]
     pub(super) sparsity: Option<f32>,
@@ -100,13 +110,13 @@ impl Learning {
             later_steps: k.later,
             chains: self.chains.unwrap_or(usual.chains),
             temperatures: self.temperatures.unwrap_or(usual.temperatures),
-            centred: !ascent.no_centring,
+            centred: !ascent.climb.no_centring,
             batch_size: shared.batch_size(),
             schedule: shared.rate_schedule.unwrap_or(usual.schedule),
             warm_up: shared.warm_up.unwrap_or(usual.warm_up),
             optimiser: self.optimiser()?,
             later_momentum: self.momentum.clone().map(|momentum| momentum.later).unwrap_or_default(),
-            init_scale: ascent.init_scale.unwrap_or(usual.init_scale),
+            init_scale: ascent.climb.init_scale.unwrap_or(usual.init_scale),
             sparsity: ascent.sparsity,
             sparsity_cost: ascent.sparsity_cost.unwrap_or(usual.sparsity_cost),
             regularise: shared.regularise(),
@@ -116,7 +126,7 @@ impl Learning {
 
     fn optimiser(&self) -> Result<OptimiserSettings> {
         let plain = OptimiserSettings::default();
-        let given = self.ascent.optimiser.unwrap_or(plain);
+        let given = self.ascent.climb.optimiser.unwrap_or(plain);
         let momentum = self.momentum.as_ref().map(|momentum| momentum.first);
         Error::needs("--momentum", momentum, given == plain, "--optimiser sgd")?;
         Ok(momentum.map_or(given, |momentum| OptimiserSettings::Sgd { momentum, nesterov: self.nesterov }))
