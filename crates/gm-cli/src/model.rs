@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use gm_core::{ModelData, ModelKind};
+use gm_core::{ModelData, ModelKind, VisibleKind};
+use gm_data::Alphabet;
 use gm_eval::Model;
 use gm_net::Classifier;
 
@@ -62,6 +63,20 @@ pub(crate) fn beside(path: &Path) -> Option<ModelData> {
 pub(crate) fn names(path: &Path, count: usize) -> Option<Vec<String>> {
     let data = beside(path)?;
     [data.columns(), data.unit_names()].into_iter().flatten().find(|names| names.len() == count)
+}
+
+/// The alphabet of the sequences that a model was trained on, where its file names one.
+pub(crate) fn alphabet(path: &Path) -> Option<Alphabet> {
+    Alphabet::of_letters(beside(path)?.alphabet()?)
+}
+
+/// The letters of the categories of a model: those that its file names, or those of proteins for 21 categories without
+/// letters.
+pub(crate) fn letters(path: &Path, kind: VisibleKind) -> Option<String> {
+    let VisibleKind::Softmax { categories } = kind else { return None };
+    let named = beside(path).and_then(|data| data.alphabet().map(str::to_owned));
+    let letters = named.unwrap_or_else(|| Alphabet::Protein.letters().into());
+    (letters.chars().count() == categories).then_some(letters)
 }
 
 /// Loads a generative model of any kind.

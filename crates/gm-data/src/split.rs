@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Likely, Result};
 use crate::reading::Reading;
+use crate::sequences::Alphabet;
 
 /// Grey levels of one byte, where level / scale is the probability that the unit is 1.
 ///
@@ -190,6 +191,8 @@ pub struct Split {
     origin: u64,
     /// The weight of each example, 1 on average.
     weights: Option<Vec<f32>>,
+    /// The sum of weights that are 1 for a row without similar ones.
+    effective: Option<f64>,
     /// What readers made of the files.
     readings: Vec<Reading>,
     /// The threshold that made bits of numbers when they were loaded.
@@ -228,7 +231,8 @@ impl Split {
             Values::Bits(_) | Values::Levels(_) => {}
         }
         let readings = Vec::new();
-        Ok(Self { values, labels, image: None, origin: 0, weights: None, readings, threshold: None })
+        let (weights, effective) = (None, None);
+        Ok(Self { values, labels, image: None, origin: 0, weights, effective, readings, threshold: None })
     }
 
     /// Says that units are the pixels of a picture, row by row.
@@ -286,6 +290,25 @@ impl Split {
         let one_header = self.readings.iter().all(|reading| reading.value_names() == names);
         let fits = names.len() == self.units() && names.iter().all(|name| !name.is_empty());
         (one_header && fits).then_some(names)
+    }
+
+    /// The alphabet of aligned sequences, whose letters the values are the categories of.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_data::{Alphabet, DataSpec, LoadOptions, load_rows};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("family.fasta");
+    /// std::fs::write(&path, ">one\nAC-Y\n")?;
+    /// let rows = load_rows(&DataSpec::Path(path), &LoadOptions { numbers: true, ..Default::default() })?;
+    /// assert_eq!((rows.alphabet(), rows.to_matrix(&[0]).as_slice()), (Some(Alphabet::Protein), &[1.0, 2.0, 0.0, 20.0][..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn alphabet(&self) -> Option<Alphabet> {
+        Some(self.readings.first()?.sequences.as_ref()?.alphabet)
     }
 
     /// Keeps the threshold that made bits of numbers.
@@ -360,7 +383,21 @@ impl Split {
             return Err(refuse("0 in every row".into(), "at least one above 0").into());
         }
         self.weights = Some(weights.into_iter().map(|weight| (f64::from(weight) / mean) as f32).collect());
+        self.effective = None;
         Ok(self)
+    }
+
+    /// Keeps the effective number of rows that weights stand for.
+    pub(super) fn with_effective_rows(mut self, effective: Option<f64>) -> Self {
+        self.effective = effective;
+        self
+    }
+
+    /// The sum of the weights of [`with_identity_weights`](Self::with_identity_weights) before they are scaled: the number
+    /// of rows that the similar ones amount to. Other weights have no such number.
+    #[must_use]
+    pub fn effective_rows(&self) -> Option<f64> {
+        self.effective
     }
 
     /// The weight of each example, 1 on average, if they differ.

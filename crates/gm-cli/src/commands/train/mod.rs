@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{ArgGroup, Args, Subcommand};
-use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, load};
+use gm_data::{Alphabet, Binarise, DataSpec, Dataset, LoadOptions, RowWeights, load};
 use gm_train::{Config, DataConfig, ModelConfig, ModelSettings, MonitorSettings, Rate, Regularise, Run, StopOn};
 
 use super::{Context, plain, utf8};
@@ -82,8 +82,8 @@ pub(super) trait Options {
         Ok(())
     }
 
-    /// A file with a weight for each training row, of models that take one.
-    fn weights(&self) -> Option<&PathBuf> {
+    /// The weights of training rows, of models that take them.
+    fn weights(&self) -> Option<&RowWeights> {
         None
     }
 
@@ -293,7 +293,8 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
     let load_options = LoadOptions { weights, numbers, invert, ..load_options };
     // A model that cannot be read is refused later, with a better reason.
     let start = options.start().and_then(|path| model::load_data(&path).ok());
-    let load_options = shared.tables.apply(start.as_ref().map(data_units), load_options);
+    let alphabet = start.as_ref().and_then(|data| Alphabet::of_letters(data.alphabet()?));
+    let load_options = shared.tables.apply(start.as_ref().map(data_units), LoadOptions { alphabet, ..load_options });
     let parsed = DataSpec::parse(spec)?;
     let mut data = load(&parsed, &load_options)?;
     shared.tables.check(&data.train)?;

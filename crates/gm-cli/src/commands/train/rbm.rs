@@ -1,8 +1,7 @@
 //! `dgm train rbm`: the options of restricted Boltzmann machines.
 
-use std::path::PathBuf;
-
 use clap::Args;
+use gm_data::RowWeights;
 use gm_train::{Algorithm, ModelConfig, ModelSettings, RbmSettings, StopOn, Visible};
 
 use super::learning::Learning;
@@ -18,15 +17,18 @@ use crate::error::Result;
     dgm train rbm --data digits --algorithm cd --k 1,5@100,10@200 --momentum 0.5,0.9@5\n  \
     dgm train rbm --data digits --labels --class-weight 10 --out runs/classes\n  \
     dgm train rbm --data measurements.csv --visible gaussian --hidden 32\n  \
-    dgm train rbm --data answers.csv --visible softmax:5 --hidden 50")]
+    dgm train rbm --data answers.csv --visible softmax:5 --hidden 50\n  \
+    dgm train rbm --data family.fasta --visible softmax --weights identity:0.8 --hidden 100")]
 pub(super) struct RbmOptions {
     #[command(flatten)]
     shared: Shared,
     #[command(flatten)]
     divided: Divided,
-    /// A file with the weight of each training row, one number a row, in .csv, .npy or another format of data
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    /// A file with the weight of each training row, one number a row, in .csv, .npy or another format of data; or
+    /// `identity[:X]`, by which a row counts 1 / (number of training rows that equal it in at least a share X of the
+    /// positions, itself included) [default: equal weights; X is 0.8]
+    #[arg(long, value_name = "FILE|identity[:X]", value_parser = crate::data::weights())]
+    weights: Option<RowWeights>,
     /// Number of hidden units [default: a tenth of the training rows, from 16 to 500]
     #[arg(long, value_name = "N")]
     hidden: Option<usize>,
@@ -59,7 +61,7 @@ impl Options for RbmOptions {
         self.divided.shards.unwrap_or(1)
     }
 
-    fn weights(&self) -> Option<&PathBuf> {
+    fn weights(&self) -> Option<&RowWeights> {
         self.weights.as_ref()
     }
 
