@@ -10,6 +10,7 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use crate::error::{Error, Result};
 use crate::reading::{Reading, TableOptions};
+use crate::split::Split;
 use crate::table::{Cells, Table};
 
 /// The letters of aligned sequences. The gap is category 0, and the category of a letter is its place.
@@ -233,6 +234,28 @@ pub struct SequenceReading {
     pub lower_case: usize,
     /// Whether sequences that were read as proteins have only letters of nucleotides.
     pub nucleotides: bool,
+}
+
+impl Split {
+    /// The alphabet of aligned sequences, whose letters the values are the categories of.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_data::{Alphabet, DataSpec, LoadOptions, load_rows};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("family.fasta");
+    /// std::fs::write(&path, ">one\nAC-Y\n")?;
+    /// let rows = load_rows(&DataSpec::Path(path), &LoadOptions { numbers: true, ..Default::default() })?;
+    /// assert_eq!(rows.alphabet(), Some(Alphabet::Protein));
+    /// assert_eq!(rows.to_matrix(&[0]).as_slice(), [1.0, 2.0, 0.0, 20.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn alphabet(&self) -> Option<Alphabet> {
+        Some(self.readings().first()?.sequences.as_ref()?.alphabet)
+    }
 }
 
 /// A sequence of a file.

@@ -6,7 +6,6 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Likely, Result};
 use crate::reading::Reading;
-use crate::sequences::Alphabet;
 
 /// Grey levels of one byte, where level / scale is the probability that the unit is 1.
 ///
@@ -290,25 +289,6 @@ impl Split {
         let one_header = self.readings.iter().all(|reading| reading.value_names() == names);
         let fits = names.len() == self.units() && names.iter().all(|name| !name.is_empty());
         (one_header && fits).then_some(names)
-    }
-
-    /// The alphabet of aligned sequences, whose letters the values are the categories of.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use gm_data::{Alphabet, DataSpec, LoadOptions, load_rows};
-    ///
-    /// let folder = tempfile::tempdir()?;
-    /// let path = folder.path().join("family.fasta");
-    /// std::fs::write(&path, ">one\nAC-Y\n")?;
-    /// let rows = load_rows(&DataSpec::Path(path), &LoadOptions { numbers: true, ..Default::default() })?;
-    /// assert_eq!((rows.alphabet(), rows.to_matrix(&[0]).as_slice()), (Some(Alphabet::Protein), &[1.0, 2.0, 0.0, 20.0][..]));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn alphabet(&self) -> Option<Alphabet> {
-        Some(self.readings.first()?.sequences.as_ref()?.alphabet)
     }
 
     /// Keeps the threshold that made bits of numbers.
