@@ -116,6 +116,11 @@ fn law_the_alphabet_of_a_model_is_that_of_its_data() {
     workshop.write("free.csv", "0,0,1,0,0\n");
     workshop.says(&words("sample run -n 5 --steps 9 --clamp given.fasta --mask free.csv --out drawn.fasta"));
     assert!(sequences(&workshop.text("drawn.fasta")).iter().all(|sequence| sequence.starts_with("UU")));
+    // A run that extends the model reads them so as well, and resumes without it.
+    let more =
+        "train dbm --data family.sto --extend run --visible softmax --hidden 2,2 --epochs 2 --no-report --out more";
+    workshop.says(&words(more));
+    assert!(workshop.text("more/config.toml").contains("alphabet = \"rna\""));
     let error = workshop.refuses(&words("eval run --data family.sto --alphabet protein"));
     assert!(error.contains("is no category"), "{error}");
     // Nothing but the letters tells that the sequences are no proteins.

@@ -1,6 +1,6 @@
 //! Configurations of runs: what `config.toml` may hold, and what it is refused for.
 
-use gm_data::Dataset;
+use gm_data::{Dataset, RowWeights};
 use gm_train::{Config, DbnSettings, ModelConfig, MonitorSettings, RbmSettings, Regularise, StopOn};
 
 #[test]
@@ -31,7 +31,7 @@ fn rejects_values_and_fields_out_of_range() {
     let error = config.check().unwrap_err().to_string();
     assert!(error.contains("`learn_validation` is true, allowed: false with early stopping"), "{error}");
     config.data.learn_validation = false;
-    config.data.weights = Some("weights.csv".into());
+    config.data.weights = Some(RowWeights::File("weights.csv".into()));
     config.model = ModelConfig::Rbm(RbmSettings { labels: true, class_weight: 1.0, ..Default::default() });
     let error = config.check().unwrap_err().to_string();
     assert!(error.contains("`weights` is weights.csv, allowed: none with a class weight"), "{error}");

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{ArgGroup, Args, Subcommand};
-use gm_data::{Alphabet, Binarise, DataSpec, Dataset, LoadOptions, RowWeights, load};
+use gm_data::{Alphabet, Binarise, DataSpec, Dataset, LoadOptions, RowWeights, TableOptions, load};
 use gm_train::{Config, DataConfig, ModelConfig, ModelSettings, MonitorSettings, Rate, Regularise, Run, StopOn};
 
 use super::{Context, plain, utf8};
@@ -313,6 +313,9 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
     needs::run(&config, data.units(), data.train.len()).check()?;
     config.monitor = shared.monitor(settings.epochs(), options.stop_on(settings, data.units()));
     config.monitor.rows = options.watched().unwrap_or(config.monitor.rows);
+    // The run is resumed without the model that it starts from, whose alphabet may have been taken.
+    let taken = data.train.alphabet().filter(|alphabet| *alphabet != Alphabet::default());
+    let alphabet = load_options.table.alphabet.or(taken);
     config.data = DataConfig {
         valid: load_options.valid,
         test: load_options.test,
@@ -323,7 +326,7 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
         weights: load_options.weights,
         invert: shared.invert,
         units: load_options.units,
-        table: load_options.table,
+        table: TableOptions { alphabet, ..load_options.table },
         ..config.data
     };
     training::run(|| create_with(folder, &config, data, context), !shared.no_report, context)
