@@ -146,7 +146,7 @@ impl Target {
         Ok(done)
     }
 
-    /// Writes sequences while they are computed. They are called `sample1`, `sample2` and so on.
+    /// Writes sequences while they are computed. They are called by a word and a number from 1, such as `sample1`.
     ///
     /// # Shapes
     ///
@@ -155,7 +155,11 @@ impl Target {
     /// # Errors
     ///
     /// As [`write_rows`](Self::write_rows).
-    pub(crate) fn write_sequences<T>(&self, letters: &str, fill: impl FnOnce(&mut Rows<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn write_sequences<T>(
+        &self,
+        (word, letters): (&str, &str),
+        fill: impl FnOnce(&mut Rows<'_>) -> Result<T>,
+    ) -> Result<T> {
         Interrupt::listen();
         let (mut file, letters) = (NewFile::create(&self.path)?, letters.chars().collect::<Vec<_>>());
         let mut written = 0;
@@ -163,7 +167,7 @@ impl Target {
             for sample in values.column_iter() {
                 written += 1;
                 let text: String = sample.iter().map(|&category| letters[category as usize]).collect();
-                writeln!(file, ">sample{written}\n{text}").map_err(Error::io("writing", &self.path))?;
+                writeln!(file, ">{word}{written}\n{text}").map_err(Error::io("writing", &self.path))?;
             }
             Ok(())
         })?;

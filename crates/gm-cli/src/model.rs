@@ -71,12 +71,21 @@ pub(crate) fn alphabet(path: &Path) -> Option<Alphabet> {
 }
 
 /// The letters of the categories of a model: those that its file names, or those of proteins for 21 categories without
-/// letters.
-pub(crate) fn letters(path: &Path, kind: VisibleKind) -> Option<String> {
-    let VisibleKind::Softmax { categories } = kind else { return None };
+/// letters. The option and its path are those of a file of sequences.
+///
+/// # Errors
+///
+/// [`Error::Option`] for other models.
+pub(crate) fn letters((option, out): (&'static str, &Path), path: &Path, kind: VisibleKind) -> Result<String> {
     let named = beside(path).and_then(|data| data.alphabet().map(str::to_owned));
     let letters = named.unwrap_or_else(|| Alphabet::Protein.letters().into());
-    (letters.chars().count() == categories).then_some(letters)
+    match kind {
+        VisibleKind::Softmax { categories } if letters.chars().count() == categories => Ok(letters),
+        _ => {
+            let allowed = "a .fasta file for a model whose visible units are softmax units with an alphabet".into();
+            Err(Error::Option { option, value: out.display().to_string(), allowed })
+        }
+    }
 }
 
 /// Loads a generative model of any kind.

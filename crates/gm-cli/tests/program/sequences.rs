@@ -65,6 +65,13 @@ fn law_sequences_travel_from_a_file_through_a_model_into_a_file() {
     // Shards divide the same work.
     workshop.says(&words("sample run -n 9 --shards 2 --steps 20 --out parts.fasta"));
     assert_eq!(sequences(&workshop.text("parts.fasta")).len(), 9);
+    workshop.says(&words("complete run --data family.fasta --rows 0-3 --mask random:0.4 --out whole.fasta"));
+    let text = workshop.text("whole.fasta");
+    assert!(text.starts_with(">row1\n") && text.lines().count() == 8, "{text}");
+    workshop.write("last.csv", "0,0,0,1,1\n");
+    workshop.says(&words("complete run --data family.fasta --rows 0-3 --mask last.csv --out last.fasta"));
+    let completed = workshop.text("last.fasta");
+    assert!(completed.lines().skip(1).step_by(2).all(|text| text[..2] == text[3..]), "{completed}");
     workshop.says(&words("complete run --data family.fasta --mask random:0.4 --out whole.csv"));
     assert!(workshop.text("whole.csv").starts_with("p1=-,p1=A,"));
 }
@@ -208,13 +215,10 @@ fn rejects_what_does_not_go_with_sequences() {
         ("data info rows.csv --inserts keep", "leave out --inserts"),
         ("data info family.fasta --header no", "leave out --header"),
         ("data info digits --weights identity:0.8", "for digits, which has grey levels"),
-        (
-            "sample model.gm --out drawn.fasta",
-            "samples of a model whose visible units are softmax units with an alphabet",
-        ),
-        ("sample three --out drawn.fasta", "samples of a model whose visible units are softmax units with an alphabet"),
-        ("sample run --means --out drawn.fasta", "states, without --means, in a .fasta file"),
-        ("complete run --data family.fasta --mask random:0.5 --out drawn.fasta", "allowed: .png, .npy, .csv"),
+        ("sample model.gm --out drawn.fasta", "allowed: a .fasta file for a model whose visible units"),
+        ("sample three --out drawn.fasta", "allowed: a .fasta file for a model whose visible units"),
+        ("sample run --means --out drawn.fasta", "allowed: a .fasta file of states, without --means"),
+        ("complete model.gm --data digits --mask bottom --out drawn.fasta", "allowed: a .fasta file for a model"),
         (
             "train rbm --data family.fasta --visible softmax --weights family.fasta --out a",
             "it holds sequences, expected a number a row",

@@ -149,7 +149,7 @@ impl Sample {
                 let binary = !self.means && matches!(kind, VisibleKind::Bernoulli | VisibleKind::Labelled { .. });
                 let fill = |rows: &mut Rows<'_>| drawing.draw(&mut |values| rows(&in_file(values)));
                 match &letters {
-                    Some(letters) => target.write_sequences(letters, fill)?,
+                    Some(letters) => target.write_sequences(("sample", letters), fill)?,
                     None => {
                         let names = model::names(&self.model, columns).unwrap_or_default();
                         target.write_rows([self.count, columns], binary, &names, fill)?;
@@ -212,15 +212,11 @@ impl Sample {
 
     /// The letters of sequences that are written.
     fn letters(&self, model: &Model, target: &Target) -> Result<String> {
-        let refuse = |allowed: &str| {
-            let value = target.path().display().to_string();
-            Error::Option { option: "--out", value, allowed: format!("{allowed} in a .fasta file") }
-        };
         if self.means {
-            return Err(refuse("states, without --means,"));
+            let (value, allowed) = (shown(target.path()), "a .fasta file of states, without --means".into());
+            return Err(Error::Option { option: "--out", value, allowed });
         }
-        let found = model::letters(&self.model, model.visible_kind());
-        found.ok_or_else(|| refuse("samples of a model whose visible units are softmax units with an alphabet"))
+        model::letters(("--out", target.path()), &self.model, model.visible_kind())
     }
 
     /// The options as settings, with the given values read.
