@@ -246,11 +246,11 @@ fn data(error: &Data) -> Option<&'static str> {
         }
         Data::Cell { line: 1, .. } => Some("if the first line names the columns, pass --header yes"),
         Data::Weights { .. } => Some("the file is that of --weights"),
-        Data::Sequences { .. } => Some("train an rbm, dbm or dbn with --visible softmax"),
+        Data::Sequences { .. } => Some("softmax units take them, as in `dgm train rbm --visible softmax`"),
         Data::Unaligned { .. } => {
             Some("align the sequences first; if lower-case letters and points are insertions, pass --inserts drop")
         }
-        Data::Letter { .. } => Some("name the letters with --alphabet, or pass --unknown-letters gap"),
+        Data::Letter { .. } => Some("name the alphabet with --alphabet"),
         Data::GreyLevels { .. } => Some("set it with --binarise"),
         Data::File { source: FileError::WrongKind { found, .. }, .. } if found == "classifier" => {
             Some("use a classifier with `dgm eval`, `dgm infer`, `dgm inspect` and `dgm convert`")

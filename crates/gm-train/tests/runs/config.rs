@@ -41,6 +41,21 @@ fn rejects_values_and_fields_out_of_range() {
 }
 
 #[test]
+fn table_weights_of_rows_are_a_path_or_an_identity() {
+    let with = |weights: &str| {
+        Config::parse(&format!("[data]\nspec = 'digits'\nweights = '{weights}'\n[model]\nkind = 'rbm'\n"))
+    };
+    let weights = |text: &str| with(text).unwrap().data.weights;
+    assert_eq!(weights("w.csv"), Some(RowWeights::File("w.csv".into())));
+    assert_eq!(weights("identity"), Some(RowWeights::Identity(0.8)));
+    let config = with("identity:0.7").unwrap();
+    assert!(config.to_toml().contains("weights = \"identity:0.7\""));
+    assert_eq!(Config::parse(&config.to_toml()).unwrap(), config);
+    let error = with("identity:2").unwrap_err().to_string();
+    assert!(error.contains("a share above 0 and at most 1"), "{error}");
+}
+
+#[test]
 fn table_layers_of_a_network_have_the_keys_of_an_rbm() {
     let text = "[data]\nspec = 'digits'\n[model]\nkind = 'dbn'\nhidden = [9, 5]\nepochs = 3\nsparsity = 0.1\n\
                 later_steps = [[2, 5]]\nlater_momentum = [[1, 0.5]]\nlearning_rate = [0.1, 0.05]\n[model.regularise]\nl2 = 0.5\n";
