@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use gm_core::{Format, ModelData};
-use gm_data::{DataSpec, LoadOptions, load_rows};
+use gm_core::{Format, ModelData, VisibleKind};
+use gm_data::{Binarise, DataSpec, Inserts, LoadOptions, Split, TableOptions, load_rows};
 use sha2::{Digest, Sha256};
 
 /// Bytes of the envelope before and after the payload.
@@ -35,12 +35,28 @@ pub fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// Reads a table of data from a file with the given extension; an accepted table can be summarised.
 pub fn table(extension: &str, bytes: &[u8]) {
+    let _ = rows(extension, bytes, &LoadOptions::default());
+}
+
+/// Reads aligned sequences by every rule for insert columns; the letters of accepted ones are categories of proteins.
+pub fn sequences(extension: &str, bytes: &[u8]) {
+    for inserts in [Inserts::Auto, Inserts::Drop, Inserts::Keep] {
+        let table = TableOptions { inserts, ..TableOptions::default() };
+        let options = LoadOptions { numbers: true, table, ..LoadOptions::default() };
+        let Some(rows) = rows(extension, bytes, &options) else { continue };
+        let groups = rows.rows_for(VisibleKind::Softmax { categories: 21 }, Binarise::None).expect("categories");
+        assert_eq!(groups.units(), 21 * rows.units());
+        assert!(rows.column_names().is_some_and(|names| names.len() == rows.units()));
+    }
+}
+
+fn rows(extension: &str, bytes: &[u8], options: &LoadOptions) -> Option<Split> {
     let path = scratch(&format!("data.{extension}"));
     fs::write(&path, bytes).expect("the folder of temporary files can be written");
-    if let Ok(rows) = load_rows(&DataSpec::Path(path), &LoadOptions::default()) {
-        assert!(rows.len() > 0 && rows.units() > 0);
-        let _ = rows.info();
-    }
+    let rows = load_rows(&DataSpec::Path(path), options).ok()?;
+    assert!(rows.len() > 0 && rows.units() > 0);
+    let _ = rows.info();
+    Some(rows)
 }
 
 /// A file or folder for this process alone.

@@ -152,6 +152,7 @@ mod tests {
             "amat",
             "checkpoint",
             "csv",
+            "fasta",
             "idx",
             "json",
             "libsvm",
@@ -159,6 +160,7 @@ mod tests {
             "npy",
             "npz",
             "safetensors",
+            "stockholm",
             "sweep",
             "toml",
         ];

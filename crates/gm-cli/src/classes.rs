@@ -26,7 +26,7 @@ impl Inputs {
     ///
     /// [`gm_data::Error`] with the data and the fault, [`crate::error::Error::Units`] when the number of units differs.
     pub(crate) fn load(rows: &Rows, part: Part, (kind, units): (VisibleKind, usize), path: &Path) -> Result<Self> {
-        let (source, mut split) = rows.split(part, kind, units)?;
+        let (source, mut split) = rows.of_model(path).split(part, kind, units)?;
         check_columns(path, &source, &split)?;
         if let VisibleKind::Softmax { .. } = kind {
             let groups = split.rows_for(kind, Binarise::None)?.bits().clone();

@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use gm_core::{Batch, VisibleKind};
-use gm_data::{Binarisation, Binarise, DataSpec, Dataset, LoadOptions, Split, SplitName, load, load_rows};
+use gm_data::{
+    Alphabet, Binarisation, Binarise, DataSpec, Dataset, LoadOptions, RowWeights, Split, SplitName, load, load_rows,
+};
 use gm_eval::{Model, sites};
 use serde::Serialize;
 
@@ -73,6 +76,11 @@ impl Apart {
     }
 }
 
+/// Reads weights of rows. A path may have any bytes.
+pub(crate) fn weights() -> impl TypedValueParser<Value = RowWeights> {
+    OsStringValueParser::new().try_map(|word| RowWeights::of(&word))
+}
+
 /// The user's cache of data sets.
 fn cache() -> Option<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -132,6 +140,16 @@ pub(crate) struct Rows {
     pub(crate) invert: bool,
     #[command(flatten)]
     pub(crate) tables: Tables,
+    /// What a command adds to the options of loading.
+    #[arg(skip)]
+    pub(crate) beside: Beside,
+}
+
+/// What is beside the options of rows: the weights of training rows, and the alphabet of a model.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    pub(crate) weights: Option<RowWeights>,
+    pub(crate) alphabet: Option<Alphabet>,
 }
 
 /// Rows in the form that a model takes, with their description for reports.
@@ -174,7 +192,9 @@ impl Rows {
             }
             binarise => {
                 let options = self.apart.with(self.folders.options(binarise));
+                let Beside { weights, alphabet } = self.beside.clone();
                 let options = LoadOptions { numbers: kind.takes_numbers(), invert: self.invert, ..options };
+                let options = LoadOptions { weights, alphabet, ..options };
                 Ok(self.tables.apply(units, options))
             }
         }
@@ -227,6 +247,12 @@ impl Rows {
         Ok(data)
     }
 
+    /// These rows, whose sequences have the alphabet of the model in a file unless an option names another.
+    pub(crate) fn of_model(&self, path: &Path) -> Self {
+        let beside = Beside { alphabet: model::alphabet(path), ..self.beside.clone() };
+        Self { beside, ..self.clone() }
+    }
+
     /// Loads the chosen rows for a model.
     ///
     /// # Errors
@@ -235,7 +261,7 @@ impl Rows {
     /// [`Error::Columns`] when names of columns do.
     pub(crate) fn load_for(&self, model: &Model, path: &Path, part: Part) -> Result<Examples> {
         let kind = model.visible_kind();
-        let (source, split) = self.split(part, kind, model.visible())?;
+        let (source, split) = self.of_model(path).split(part, kind, model.visible())?;
         let examples = Examples::new(split, (source, part.to_string()), kind, self.binarise)?;
         check_units(model, path, &examples.about.source, examples.rows.units())?;
         check_columns(path, &examples.about.source, &examples.split)?;
@@ -305,6 +331,14 @@ pub(crate) fn check_input(model: usize, path: &Path, source: &str, units: usize)
     match model == units {
         true => Ok(()),
         false => Err(Error::Units { path: path.into(), model, data: source.into(), units }),
+    }
+}
+
+/// What is said of the weights of training rows.
+pub(crate) fn weights_line(weights: &str, effective: Option<f64>, rows: usize) -> String {
+    match effective {
+        Some(effective) => format!("{weights}: {effective:.1} effective rows of {rows} training rows"),
+        None => format!("those of {weights}"),
     }
 }
 

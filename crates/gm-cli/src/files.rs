@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Npy,
     /// Text with a line of numbers for each sample.
     Csv,
+    /// Sequences of letters.
+    Fasta,
     /// A JSON document.
     Json,
     /// An HTML page.
@@ -35,6 +37,7 @@ impl Kind {
             Self::Png => "png",
             Self::Npy => "npy",
             Self::Csv => "csv",
+            Self::Fasta => "fasta",
             Self::Json => "json",
             Self::Html => "html",
         }
@@ -139,6 +142,35 @@ impl Target {
             (_, true) => fill_array((&mut file, &self.path), &shape, |x| x as u8, fill)?,
             (_, false) => fill_array((&mut file, &self.path), &shape, |x| x, fill)?,
         };
+        file.keep()?;
+        Ok(done)
+    }
+
+    /// Writes sequences while they are computed. They are called by a word and a number from 1, such as `sample1`.
+    ///
+    /// # Shapes
+    ///
+    /// `fill` hands over parts of shape [columns, some rows], whose values are numbers of `letters`.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_rows`](Self::write_rows).
+    pub(crate) fn write_sequences<T>(
+        &self,
+        (word, letters): (&str, &str),
+        fill: impl FnOnce(&mut Rows<'_>) -> Result<T>,
+    ) -> Result<T> {
+        Interrupt::listen();
+        let (mut file, letters) = (NewFile::create(&self.path)?, letters.chars().collect::<Vec<_>>());
+        let mut written = 0;
+        let done = fill(&mut |values| {
+            for sample in values.column_iter() {
+                written += 1;
+                let text: String = sample.iter().map(|&category| letters[category as usize]).collect();
+                writeln!(file, ">{word}{written}\n{text}").map_err(Error::io("writing", &self.path))?;
+            }
+            Ok(())
+        })?;
         file.keep()?;
         Ok(done)
     }

@@ -83,13 +83,14 @@ impl CommandLine {
 }
 
 /// Parameters of the libraries, and options that set them under other names.
-const OTHER_NAMES: [(&str, &[&str]); 21] = [
+const OTHER_NAMES: [(&str, &[&str]); 22] = [
     ("beta1", &["--optimiser"]),
     ("beta2", &["--optimiser"]),
     ("classes", &["--label", "--labels"]),
     ("epochs", &["--layer-epochs"]),
     ("epsilon", &["--optimiser"]),
     ("every", &["--look-every"]),
+    ("identity", &["--weights"]),
     ("iterations", &["--mean-field-iterations"]),
     ("later_momentum", &["--momentum"]),
     ("later_samples", &["--samples"]),
@@ -181,7 +182,7 @@ fn core(error: &gm_core::Error, command: &CommandLine) -> Option<String> {
 
 /// Whether a parameter says how tables are read, which other formats do not need.
 fn is_of_tables(arg: &str) -> bool {
-    ["header", "label_column", "drop"].contains(&arg)
+    ["header", "label_column", "drop", "alphabet", "inserts", "unknown_letters"].contains(&arg)
 }
 
 /// The way around the enumeration that an option asked for.
@@ -245,6 +246,11 @@ fn data(error: &Data) -> Option<&'static str> {
         }
         Data::Cell { line: 1, .. } => Some("if the first line names the columns, pass --header yes"),
         Data::Weights { .. } => Some("the file is that of --weights"),
+        Data::Sequences { .. } => Some("softmax units take them, as in `dgm train rbm --visible softmax`"),
+        Data::Unaligned { .. } => {
+            Some("align the sequences first; if lower-case letters and points are insertions, pass --inserts drop")
+        }
+        Data::Letter { .. } => Some("name the alphabet with --alphabet"),
         Data::GreyLevels { .. } => Some("set it with --binarise"),
         Data::File { source: FileError::WrongKind { found, .. }, .. } if found == "classifier" => {
             Some("use a classifier with `dgm eval`, `dgm infer`, `dgm inspect` and `dgm convert`")

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use gm_core::{Batch, BitMatrix, Matrix, Purpose, Streams, VisibleKind};
-use gm_data::{DataSpec, Levels, LoadOptions, Split, Values, load_rows};
+use gm_data::{Alphabet, DataSpec, Levels, LoadOptions, Split, Values, load_rows};
 use gm_eval::sites;
 use rand::RngExt;
 
@@ -120,7 +120,7 @@ impl Mask {
                 Ok(BitMatrix::from_fn(units, rows, |unit, row| drawn[row][unit]))
             }
             Self::File(path) => {
-                let found = given("--mask", path.clone(), (VisibleKind::Bernoulli, units), rows)?;
+                let found = given("--mask", path.clone(), (VisibleKind::Bernoulli, units), rows, None)?;
                 Ok(found.bits().clone())
             }
         }
@@ -128,7 +128,7 @@ impl Mask {
 }
 
 /// Values from a file for visible units of a kind, [units, rows]. The file has one row for all examples, or one row for
-/// each.
+/// each. Sequences have the letters of the alphabet, if one is given.
 ///
 /// # Errors
 ///
@@ -138,12 +138,14 @@ pub(crate) fn given(
     path: PathBuf,
     (kind, units): (VisibleKind, usize),
     rows: usize,
+    alphabet: Option<Alphabet>,
 ) -> Result<Batch> {
     let name = path.display().to_string();
     let refuse = |source| Error::Side { option, source: in_file(source, &name).into() };
     let spec = DataSpec::Path(path);
     // Numbers of any size are read, so that an error can say what the option takes.
-    let options = LoadOptions { numbers: true, vectors: true, units: Some(sites(kind, units)), ..Default::default() };
+    let units_of_file = Some(sites(kind, units));
+    let options = LoadOptions { numbers: true, vectors: true, units: units_of_file, alphabet, ..Default::default() };
     let split = load_rows(&spec, &options).map_err(refuse)?;
     let is_vector = units > 1 && split.units() == 1 && [units, sites(kind, units)].contains(&split.len());
     let split = if is_vector { as_row(&split).map_err(refuse)? } else { split };

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use gm_core::{ModelData, ModelKind};
+use gm_core::{ModelData, ModelKind, VisibleKind};
+use gm_data::Alphabet;
 use gm_eval::Model;
 use gm_net::Classifier;
 
@@ -62,6 +63,29 @@ pub(crate) fn beside(path: &Path) -> Option<ModelData> {
 pub(crate) fn names(path: &Path, count: usize) -> Option<Vec<String>> {
     let data = beside(path)?;
     [data.columns(), data.unit_names()].into_iter().flatten().find(|names| names.len() == count)
+}
+
+/// The alphabet of the sequences that a model was trained on, where its file names one.
+pub(crate) fn alphabet(path: &Path) -> Option<Alphabet> {
+    Alphabet::of_letters(beside(path)?.alphabet()?)
+}
+
+/// The letters of the categories of a model: those that its file names, or those of proteins for 21 categories without
+/// letters. The option and its path are those of a file of sequences.
+///
+/// # Errors
+///
+/// [`Error::Option`] for other models.
+pub(crate) fn letters((option, out): (&'static str, &Path), path: &Path, kind: VisibleKind) -> Result<String> {
+    let named = beside(path).and_then(|data| data.alphabet().map(str::to_owned));
+    let letters = named.unwrap_or_else(|| Alphabet::Protein.letters().into());
+    match kind {
+        VisibleKind::Softmax { categories } if letters.chars().count() == categories => Ok(letters),
+        _ => {
+            let allowed = "a .fasta file for a model whose visible units are softmax units with an alphabet".into();
+            Err(Error::Option { option, value: out.display().to_string(), allowed })
+        }
+    }
 }
 
 /// Loads a generative model of any kind.

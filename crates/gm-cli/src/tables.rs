@@ -2,7 +2,7 @@
 
 use clap::Args;
 use gm_core::{ModelData, VisibleKind};
-use gm_data::{Header, LoadOptions, Reading, Split, TableOptions};
+use gm_data::{Alphabet, Header, Inserts, LoadOptions, Reading, SequenceReading, Split, TableOptions, UnknownLetters};
 use gm_eval::sites;
 
 use crate::error::{Error, Result};
@@ -25,6 +25,17 @@ pub(crate) struct Tables {
     /// Number of units of a libsvm file [default: that of the model, else the highest index]
     #[arg(long, value_name = "N", requires = "data", value_parser = crate::commands::at_least_one)]
     sparse_units: Option<usize>,
+    /// The alphabet of sequences: `protein`, `rna` or `dna` [default: that of the model, else protein]
+    #[arg(long, value_name = "WHICH", requires = "data")]
+    alphabet: Option<Alphabet>,
+    /// Insert columns of sequences: `drop`, `keep` or `auto` (drop those of .a2m and .a3m files, and those of Stockholm files
+    /// with a line #=GC RF) [default: auto]
+    #[arg(long, value_name = "HOW", requires = "data")]
+    inserts: Option<Inserts>,
+    /// Letters of sequences that stand for no letter of the alphabet, such as X: `gap` (read them as gaps), `drop` (leave
+    /// the sequence out) or `refuse` [default: gap]
+    #[arg(long, value_name = "HOW", requires = "data")]
+    unknown_letters: Option<UnknownLetters>,
 }
 
 impl Tables {
@@ -35,7 +46,14 @@ impl Tables {
 
     fn options(&self) -> TableOptions {
         let header = self.header.unwrap_or_default();
-        TableOptions { header, label: self.label_column.clone(), drop: self.drop.clone() }
+        TableOptions {
+            header,
+            label: self.label_column.clone(),
+            drop: self.drop.clone(),
+            alphabet: self.alphabet,
+            inserts: self.inserts.unwrap_or_default(),
+            unknown_letters: self.unknown_letters.unwrap_or_default(),
+        }
     }
 
     /// The numbers of units that a file may have, for a model of `visible` units of a kind: one for each site or, in
@@ -78,7 +96,14 @@ impl Tables {
                  --drop {number}, or pass --drop none to take it"
             )
         });
-        first.into_iter().chain(rising).collect()
+        let nucleotides = reading.sequences.as_ref().filter(|found| found.nucleotides && self.alphabet.is_none());
+        let nucleotides = nucleotides.map(|_| {
+            format!(
+                "{file}: the sequences have only letters of nucleotides and are read as proteins; pass --alphabet rna or \
+                 --alphabet dna, or --alphabet protein if they are proteins"
+            )
+        });
+        first.into_iter().chain(rising).chain(nucleotides).collect()
     }
 }
 
@@ -103,6 +128,9 @@ pub(crate) fn lines(readings: &[Reading]) -> Vec<(&'static str, String)> {
                 false => ("header", format!("{place}none, the first line is an example: {line}")),
             });
         }
+        lines.extend(
+            reading.sequences.iter().flat_map(of_sequences).map(|(name, text)| (name, format!("{place}{text}"))),
+        );
         lines.extend(reading.labels.iter().map(|column| ("labels", format!("{place}{column}"))));
         lines.extend(reading.left_out.iter().map(|column| ("left out", format!("{place}{column}"))));
         lines.extend(reading.rising.iter().map(|column| {
@@ -113,11 +141,39 @@ pub(crate) fn lines(readings: &[Reading]) -> Vec<(&'static str, String)> {
     readings.iter().flat_map(of).collect()
 }
 
+/// What is said of sequences.
+fn of_sequences(found: &SequenceReading) -> Vec<(&'static str, String)> {
+    let SequenceReading { alphabet, columns, rows, .. } = *found;
+    let share = 100.0 * found.gaps as f64 / (rows * columns).max(1) as f64;
+    let mut lines = vec![(
+        "sequences",
+        format!("{rows} of {columns} columns, {alphabet} {}, {share:.1} % gaps", alphabet.letters()),
+    )];
+    if found.unknown > 0 {
+        let of = format!("{} in {} sequences", found.unknown, found.unknown_rows);
+        lines.push(match found.unknown_letters {
+            UnknownLetters::Drop => ("unknown letters", format!("{of}, which are left out")),
+            _ => ("unknown letters", format!("{of}, read as gaps")),
+        });
+    }
+    if found.inserts > 0 {
+        lines.push(("insert columns", format!("left out, with {} letters", found.inserts)));
+    }
+    if found.lower_case > 0 {
+        lines.push(("lower case", format!("{} letters, read as upper-case ones", found.lower_case)));
+    }
+    lines
+}
+
 /// The options with which a table is read again as by `options` and `units`.
 pub(crate) fn words(options: &TableOptions, units: Option<usize>) -> Vec<(&'static str, String)> {
     let header = (options.header != Header::Auto).then(|| ("--header", options.header.to_string()));
     let label = options.label.clone().map(|column| ("--label-column", column));
     let drop = options.drop.as_ref().map(|columns| ("--drop", columns.join(",")));
     let units = units.map(|units| ("--sparse-units", units.to_string()));
-    [header, label, drop, units].into_iter().flatten().collect()
+    let alphabet = options.alphabet.map(|alphabet| ("--alphabet", alphabet.to_string()));
+    let inserts = (options.inserts != Inserts::Auto).then(|| ("--inserts", options.inserts.to_string()));
+    let unknown = options.unknown_letters;
+    let unknown = (unknown != UnknownLetters::Gap).then(|| ("--unknown-letters", unknown.to_string()));
+    [header, label, drop, units, alphabet, inserts, unknown].into_iter().flatten().collect()
 }

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use crate::commands::Context;
 use crate::console::{Interrupt, Progress};
+use crate::data::weights_line;
 use crate::error::{Error, Result};
 use crate::files::save_picture;
 use crate::model;
@@ -162,6 +163,12 @@ struct DataDocument {
     /// What was made of the lines and columns of files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     readings: Vec<Reading>,
+    /// The weights of training rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weights: Option<String>,
+    /// The number of rows that similar ones amount to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective_rows: Option<f64>,
 }
 
 impl DataDocument {
@@ -172,6 +179,8 @@ impl DataDocument {
             binarise: config.binarise.map(|how| data.train.binarisation(how).to_string()).unwrap_or_default(),
             options: data_options(config),
             readings: data.train.readings().to_vec(),
+            weights: config.weights.as_ref().map(ToString::to_string),
+            effective_rows: data.train.effective_rows(),
         }
     }
 }
@@ -284,6 +293,9 @@ impl Document {
         listing.add("run", run);
         listing.add("model", format!("{} {:?}", self.model, self.layers));
         tables::lines(&self.data.readings).into_iter().for_each(|(name, text)| listing.add(name, text));
+        if let Some(weights) = &self.data.weights {
+            listing.add("weights", weights_line(weights, self.data.effective_rows, self.data.rows));
+        }
         let (outcome, step) = (self.outcome.replace('_', " "), self.step);
         match self.epochs {
             Some(epochs) => listing.add("outcome", format!("{outcome} after {epochs} epochs, {step} updates")),

@@ -19,6 +19,9 @@ const OP: &str = "ModelData::new";
 /// The key of the metadata that holds the names of columns, as a JSON list of texts.
 const COLUMNS: &str = "columns";
 
+/// The key of the metadata that holds the letters of categories, as a text.
+const ALPHABET: &str = "alphabet";
+
 /// Metadata keys with a meaning of their own in files.
 const RESERVED: [&str; 4] = ["format", "model", "visible", HIDDEN];
 
@@ -61,8 +64,8 @@ pub struct ModelData {
     pub standardise: Option<Standardise>,
     /// The label units of a deep belief network, if it has them.
     pub labels: Option<Labels>,
-    /// The layers of a harmonium, visible first, of which the stack has the biases; `None` for other models. Their kinds stand
-    /// in the place of `visible`, which is Bernoulli.
+    /// The layers of a harmonium, visible first, of which the stack has the biases; `None` for other models. `visible` says how
+    /// rows of data are read for the first one.
     pub units: Option<[Layer; 2]>,
     /// Free text by key, such as the origin of a model.
     pub metadata: BTreeMap<String, String>,
@@ -153,7 +156,8 @@ impl ModelData {
     pub fn harmonium(weights: Matrix, layers: [Layer; 2]) -> Result<Self> {
         let bias = |layer: &Layer| Vector::from_vec(layer.biases());
         let stack = Stack::new(vec![weights], layers.iter().map(bias).collect())?;
-        let mut model = Self::new(ModelKind::Harmonium, VisibleKind::Bernoulli, stack, None, None, BTreeMap::new())?;
+        let (kind, visible) = (ModelKind::Harmonium, layers[0].data_kind());
+        let mut model = Self::new(kind, visible, stack, None, None, BTreeMap::new())?;
         model.units = Some(layers);
         model.check()?;
         Ok(model)
@@ -174,8 +178,36 @@ impl ModelData {
         serde_json::from_str(self.metadata.get(COLUMNS)?).ok()
     }
 
+    /// The same model with a letter for each category of its data, in order; without letters the model stays as it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{ModelData, ModelKind, Stack, VisibleKind};
+    ///
+    /// let names = ["p1".to_string(), "p2".to_string()];
+    /// let data = ModelData::from_stack(ModelKind::Rbm, Stack::zeros(&[6, 4])?)?.with_columns(Some(&names));
+    /// let data = ModelData { visible: VisibleKind::Softmax { categories: 3 }, ..data }.with_alphabet(Some("-AC"));
+    /// assert_eq!(data.alphabet(), Some("-AC"));
+    /// assert_eq!(data.unit_names().expect("names")[2..4], ["p1=C", "p2=-"]);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_alphabet(mut self, letters: Option<&str>) -> Self {
+        if let Some(letters) = letters {
+            self.metadata.insert(ALPHABET.into(), letters.into());
+        }
+        self
+    }
+
+    /// The letters of the categories of the data that the model was trained on, where they are known.
+    #[must_use]
+    pub fn alphabet(&self) -> Option<&str> {
+        self.metadata.get(ALPHABET).map(String::as_str)
+    }
+
     /// The names of the visible units, where those of the columns are known. A column of categories has a unit `name=K`
-    /// for each, and the units of labels are called `label=K`.
+    /// for each category K, or `name=LETTER` where categories have letters. The units of labels are called `label=K`.
     ///
     /// # Examples
     ///
@@ -193,7 +225,11 @@ impl ModelData {
     pub fn unit_names(&self) -> Option<Vec<String>> {
         let (names, units) = (self.columns()?, self.stack.bias(0).len());
         let each = |name: &str, count: usize| (0..count).map(|k| format!("{name}={k}")).collect::<Vec<_>>();
+        let letters: Vec<char> = self.alphabet().unwrap_or_default().chars().collect();
         let found = match self.visible {
+            VisibleKind::Softmax { categories } if names.len() < units && letters.len() == categories => {
+                names.iter().flat_map(|name| letters.iter().map(move |letter| format!("{name}={letter}"))).collect()
+            }
             VisibleKind::Softmax { categories } if names.len() < units => {
                 names.iter().flat_map(|name| each(name, categories)).collect()
             }
@@ -388,6 +424,9 @@ impl ModelData {
     }
 
     fn check_visible(&self) -> Result<()> {
+        if self.kind == ModelKind::Harmonium {
+            return Ok(());
+        }
         if self.visible == VisibleKind::Gaussian && self.visible_variance.is_none() {
             return Err(param("visible_variance", "absent", "a variance for each visible unit"));
         }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use gm_core::FileError;
 
+use crate::sequences::Alphabet;
+
 /// The result of a fallible operation of this crate.
 ///
 /// # Examples
@@ -199,6 +201,58 @@ pub enum Error {
         column: String,
         /// The columns of the table.
         known: String,
+    },
+    /// A sequence has another number of columns than the others.
+    #[error("{}: sequence `{sequence}` (line {line}) has {found} columns, expected {expected} as {like}", path.display())]
+    Unaligned {
+        /// The file.
+        path: PathBuf,
+        /// The name of the sequence.
+        sequence: String,
+        /// The line on which it begins, counted from 1.
+        line: u64,
+        /// Number of its columns.
+        found: usize,
+        /// Number of columns expected.
+        expected: usize,
+        /// What has this number of columns.
+        like: &'static str,
+    },
+    /// A sequence has a character that its alphabet lacks.
+    #[error(
+        "{}: sequence `{sequence}` (line {line}) has `{letter}` at position {position}, which the alphabet {alphabet} \
+         lacks",
+        path.display()
+    )]
+    Letter {
+        /// The file.
+        path: PathBuf,
+        /// The name of the sequence.
+        sequence: String,
+        /// The line on which it begins, counted from 1.
+        line: u64,
+        /// The place of the character in the sequence, counted from 1.
+        position: usize,
+        /// The character.
+        letter: char,
+        /// The alphabet.
+        alphabet: Alphabet,
+    },
+    /// A line of a file of aligned sequences cannot be read.
+    #[error("{}: line {line}: {reason}", path.display())]
+    Alignment {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// The reason.
+        reason: &'static str,
+    },
+    /// Sequences are to be read for visible units that are not softmax units.
+    #[error("{name}: holds sequences, whose letters are categories and no numbers")]
+    Sequences {
+        /// The file.
+        name: String,
     },
     /// A sparse file names a unit that the dense data cannot have.
     #[error("{}: line {line}: index {index} is not allowed: {reason}", path.display())]

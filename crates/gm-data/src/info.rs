@@ -39,6 +39,9 @@ pub struct SplitInfo {
     pub duplicates: usize,
     /// Number of examples of each label; empty if the split has no labels.
     pub labels: BTreeMap<u16, usize>,
+    /// The number of examples that similar ones amount to, with weights from the similarity of rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effective_rows: Option<f64>,
 }
 
 impl Split {
@@ -69,6 +72,7 @@ impl Split {
             constant_units: self.constant_units(),
             duplicates: self.len() - self.distinct(),
             labels,
+            effective_rows: self.effective_rows(),
         }
     }
 

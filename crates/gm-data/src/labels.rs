@@ -192,7 +192,7 @@ impl Split {
         let joined = Self::new(values, self.labels().map(<[u16]>::to_vec))?;
         let joined = joined.with_readings(self.readings().to_vec()).with_threshold(self.threshold());
         match self.weights() {
-            Some(weights) => joined.with_weights(weights.to_vec()),
+            Some(weights) => Ok(joined.with_weights(weights.to_vec())?.with_effective_rows(self.effective_rows())),
             None => Ok(joined),
         }
     }

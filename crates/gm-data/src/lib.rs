@@ -21,6 +21,7 @@ mod dataset;
 mod delimited;
 mod division;
 mod error;
+mod fasta;
 mod faults;
 mod files;
 mod folder;
@@ -33,9 +34,12 @@ mod limit;
 mod npy;
 mod reading;
 mod rows;
+mod sequences;
+mod similar;
 mod source;
 mod spec;
 mod split;
+mod stockholm;
 mod table;
 mod text;
 mod weights;
@@ -49,8 +53,10 @@ pub use files::{AppendFile, NewFile, UNFINISHED, load_model, load_model_with_dig
 pub use info::SplitInfo;
 pub use known::{DatasetInfo, FileInfo, SourceInfo, datasets};
 pub use reading::{Column, Header, Reading, TableOptions};
+pub use sequences::{Alphabet, Inserts, SequenceReading, UnknownLetters};
 pub use spec::{DataSpec, LoadOptions, load, load_rows};
 pub use split::{Levels, Split, Values, epoch_order};
+pub use weights::RowWeights;
 
 /// The example of the crate's description runs with the tests.
 #[cfg(doctest)]

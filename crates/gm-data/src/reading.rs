@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use crate::error::Error;
+use crate::sequences::{Alphabet, Inserts, SequenceReading, UnknownLetters};
 
 /// Whether the first line of a table of text names the columns.
 ///
@@ -55,7 +56,7 @@ impl FromStr for Header {
     }
 }
 
-/// How tables of text are read.
+/// How tables of text and sequences are read.
 ///
 /// A column is given by its name in the header, or by its number from 1.
 ///
@@ -86,6 +87,19 @@ pub struct TableOptions {
     /// `index`, `idx`, `row`, `row_id`, `Unnamed: 0`, or a first column without a name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drop: Option<Vec<String>>,
+    /// The alphabet of sequences. By default it is that of the options of loading, else that of proteins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alphabet: Option<Alphabet>,
+    /// What becomes of the insert columns of sequences.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub inserts: Inserts,
+    /// What becomes of unknown letters of sequences.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub unknown_letters: UnknownLetters,
+}
+
+fn is_usual<T: Default + PartialEq>(option: &T) -> bool {
+    *option == T::default()
 }
 
 impl TableOptions {
@@ -184,6 +198,9 @@ pub struct Reading {
     /// The units whose values are whole numbers that rise from row to row, as those of an index do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rising: Vec<Column>,
+    /// What was made of the letters of aligned sequences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequences: Option<SequenceReading>,
     /// The names of all columns, if there is a header.
     #[serde(skip)]
     pub(super) names: Vec<String>,
@@ -192,6 +209,9 @@ pub struct Reading {
 impl Reading {
     /// The names of the columns of values.
     pub(super) fn value_names(&self) -> Vec<String> {
+        if let Some(sequences) = &self.sequences {
+            return (1..=sequences.columns).map(|number| format!("p{number}")).collect();
+        }
         let other = |number: usize| self.labels.iter().chain(&self.left_out).any(|column| column.number == number);
         let named = self.names.iter().enumerate().filter(|(i, _)| !other(i + 1));
         named.map(|(_, name)| name.clone()).collect()

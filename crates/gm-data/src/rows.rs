@@ -5,6 +5,7 @@ use gm_core::{Batch, BitMatrix, Matrix, VisibleKind};
 use crate::binarise::Binarise;
 use crate::dataset::Dataset;
 use crate::error::{Error, Likely, Result};
+use crate::sequences::Alphabet;
 use crate::split::{Levels, Split, Values, check_range, first};
 
 impl Split {
@@ -76,6 +77,14 @@ impl Split {
         }))
     }
 
+    /// The size of the groups of units of which exactly one is on in every row.
+    pub(super) fn one_hot_group(&self) -> Option<usize> {
+        let Values::Bits(bits) = self.values() else { return None };
+        let ones = (0..bits.units()).filter(|&unit| bits.get(unit, 0)).count();
+        let size = (ones > 0 && bits.units().is_multiple_of(ones)).then(|| bits.units() / ones)?;
+        (size > 1 && is_one_hot(bits, size)).then_some(size)
+    }
+
     /// The same rows with every value v replaced by 1 - v.
     pub(super) fn inverted(&self) -> Result<Self> {
         let values = match self.values() {
@@ -98,7 +107,7 @@ impl Split {
         let split = Self::new(values, self.labels().map(<[u16]>::to_vec))?.with_origin(self.origin());
         let mut split = split.with_readings(self.readings().to_vec()).with_threshold(self.threshold());
         if let Some(weights) = self.weights() {
-            split = split.with_weights(weights.to_vec())?;
+            split = split.with_weights(weights.to_vec())?.with_effective_rows(self.effective_rows());
         }
         match self.image() {
             Some((height, width)) if same => split.with_image(height, width),
@@ -108,14 +117,15 @@ impl Split {
 }
 
 impl Dataset {
-    /// The number of categories of softmax units for these data: the size of the groups of one-hot data, else the highest
-    /// category in training and validation rows plus 1, and at least 2.
+    /// The number of categories of softmax units for these data: that of the alphabet of sequences, else the size of the
+    /// groups of one-hot data, else the highest category in training and validation rows plus 1, and at least 2.
     ///
     /// # Errors
     ///
     /// [`Error::Category`] for a value that is not a category.
     pub fn categories(&self) -> Result<usize> {
-        if let Some(categories) = self.one_hot_categories() {
+        let alphabet = self.train.alphabet().map(Alphabet::categories);
+        if let Some(categories) = alphabet.or_else(|| self.one_hot_categories()) {
             return Ok(categories);
         }
         Ok(self.train.highest(&self.source)?.max(self.valid.highest(&self.source)?).max(2))
@@ -138,11 +148,9 @@ impl Dataset {
     /// ```
     #[must_use]
     pub fn one_hot_categories(&self) -> Option<usize> {
-        let Values::Bits(first) = self.train.values() else { return None };
-        let ones = (0..first.units()).filter(|&unit| first.get(unit, 0)).count();
-        let categories = (ones > 0 && first.units().is_multiple_of(ones)).then(|| first.units() / ones)?;
+        let categories = self.train.one_hot_group()?;
         let holds = |split: &Split| matches!(split.values(), Values::Bits(bits) if is_one_hot(bits, categories));
-        (categories > 1 && [&self.train, &self.valid, &self.test].into_iter().all(holds)).then_some(categories)
+        [&self.valid, &self.test].into_iter().all(holds).then_some(categories)
     }
 
     /// The data with a group of units for each value, in which the unit of its category is on. Data that have this form

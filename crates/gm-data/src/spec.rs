@@ -12,12 +12,13 @@ use crate::division::Division;
 use crate::error::{Error, Result};
 use crate::known;
 use crate::reading::{Header, TableOptions};
+use crate::sequences::{Alphabet, Inserts, UnknownLetters};
 use crate::source::Source;
 use crate::split::Split;
 use crate::table::{Beyond, Parts, Table, pack_all};
 use crate::text::Cell;
-use crate::weights::weighted;
-use crate::{builtin, delimited, folder, idx, libsvm, npy};
+use crate::weights::{RowWeights, weighted};
+use crate::{builtin, delimited, fasta, folder, idx, libsvm, npy, stockholm};
 
 /// The specification of standard input.
 const STANDARD_INPUT: &str = "-";
@@ -143,8 +144,9 @@ pub struct LoadOptions {
     pub binarise: Option<Binarise>,
     /// Number of units of a libsvm file. `None` takes the highest index.
     pub units: Option<usize>,
-    /// A file of the weights that training rows have in training, one number a row.
-    pub weights: Option<PathBuf>,
+    /// The weights that training rows have in training: those of a file with one number a row, or those of the similarity
+    /// of rows.
+    pub weights: Option<RowWeights>,
     /// A file of validation rows, for data that have none.
     pub valid: Option<PathBuf>,
     /// A file of test rows, for data that have none.
@@ -155,6 +157,8 @@ pub struct LoadOptions {
     pub invert: bool,
     /// How tables of text are read.
     pub table: TableOptions,
+    /// The alphabet of sequences if `table` names none, such as that of a model. `None` takes that of proteins.
+    pub alphabet: Option<Alphabet>,
     /// Whether an array of one dimension is taken, as one row.
     pub vectors: bool,
 }
@@ -166,6 +170,11 @@ impl LoadOptions {
             _ if self.numbers => Beyond::Kept,
             _ => Beyond::Refused,
         }
+    }
+
+    /// The alphabet of sequences.
+    fn letters(&self) -> Alphabet {
+        self.table.alphabet.or(self.alphabet).unwrap_or_default()
     }
 
     /// The files of validation and test rows, with the names of these splits.
@@ -186,7 +195,8 @@ impl LoadOptions {
 
 /// Loads a data set with its splits.
 ///
-/// **Files** are IDX, npy, npz, csv, tsv, amat (also `.txt`) and libsvm (`.libsvm`, `.svm`, `.svmlight`), each plain or
+/// **Files** are IDX, npy, npz, csv, tsv, amat (also `.txt`), libsvm (`.libsvm`, `.svm`, `.svmlight`), FASTA (`.fasta`,
+/// `.fa`, `.fas`, `.faa`, `.afa`, and `.a2m` and `.a3m`) and Stockholm (`.sto`, `.stk`, `.stockholm`), each plain or
 /// compressed by gzip (`.csv.gz` and so on). The extension tells the format; if it does not, the first bytes do. Arrays
 /// are [samples, units] or [samples, height, width]. If only the number of units is known and is the square of a number of 4 or more, the
 /// examples count as square pictures.
@@ -200,6 +210,10 @@ impl LoadOptions {
 /// **Tables of text** have cells that a semicolon, a comma, a tab or spaces separate; the first line tells which.
 /// Numbers, `True` and `False` are values, and missing values are refused. [`TableOptions`] says when the first line is a
 /// header, and which columns hold labels or are left out; [`Split::readings`] tells what was done.
+///
+/// **Sequences** (FASTA and Stockholm) are aligned: all have the same number of columns. The letters are categories in the
+/// order of [`Alphabet::letters`](crate::Alphabet::letters), which only `options.numbers` takes. [`TableOptions`] has
+/// the alphabet and says what becomes of insert columns and of unknown letters.
 ///
 /// **Splits** that the data lack come from the files `options.valid` and `options.test`, or else from the training rows.
 /// A split takes a sixth of these, rounded down. Rows of a path are drawn with seed 0, and stay in the order of the
@@ -243,7 +257,7 @@ pub fn load(spec: &DataSpec, options: &LoadOptions) -> Result<Dataset> {
         }
     };
     let data = match &options.weights {
-        Some(path) => weighted(data, path, rows, &kept)?,
+        Some(weights) => weighted(data, weights, (rows, &kept), options.numbers)?,
         None => data,
     };
     if options.invert { data.inverted() } else { Ok(data) }
@@ -256,6 +270,7 @@ fn files(spec: &DataSpec, options: &LoadOptions) -> Result<Option<Parts<Split>>>
         DataSpec::Path(path) => path.clone(),
         _ => {
             refuse_table(&options.table, spec, true)?;
+            refuse_sequences(&options.table, spec)?;
             let apart = options.apart().into_iter().find_map(|(split, path)| path.map(|path| (split, path)));
             return apart.map_or(Ok(None), |(split, path)| Err(own_rows(spec, split, path)));
         }
@@ -322,10 +337,15 @@ pub fn load_rows(spec: &DataSpec, options: &LoadOptions) -> Result<Split> {
 pub(super) fn read(path: &Path, options: &LoadOptions) -> Result<Parts<Table>> {
     if path.is_dir() {
         refuse_table(&options.table, path.display(), true)?;
+        refuse_sequences(&options.table, path.display())?;
         return folder::read(path);
     }
     let source = Source::open(path)?;
     let format = format(&source)?;
+    let table = &options.table;
+    if !matches!(format, Format::Fasta { .. } | Format::Stockholm) {
+        refuse_sequences(table, path.display())?;
+    }
     match format {
         Format::Csv | Format::Amat => {}
         _ => refuse_table(&options.table, path.display(), !matches!(format, Format::Npy | Format::Npz))?,
@@ -340,6 +360,8 @@ pub(super) fn read(path: &Path, options: &LoadOptions) -> Result<Parts<Table>> {
         Format::Amat => delimited::read(source, delimited::AMAT, &options.table),
         Format::Libsvm => libsvm::read(source, options.units),
         Format::Idx => idx::read_images(source, options.vectors),
+        Format::Fasta { by_case } => fasta::read(source, by_case, options.letters(), table),
+        Format::Stockholm => stockholm::read(source, options.letters(), table),
     };
     Ok(Parts { train: single?, valid: None, test: None })
 }
@@ -359,6 +381,22 @@ fn refuse_table(options: &TableOptions, data: impl fmt::Display, columns: bool) 
     }
 }
 
+/// Refuses options of sequences for other data.
+fn refuse_sequences(options: &TableOptions, data: impl fmt::Display) -> Result<()> {
+    let refuse = |arg, value: String| {
+        let allowed = "nothing, except for sequences (.fasta, .a2m, .sto and their relatives)";
+        Err(CoreError::Param { op: "LoadOptions", arg, value: format!("{value} for {data}"), allowed }.into())
+    };
+    match options {
+        TableOptions { alphabet: Some(alphabet), .. } => refuse("alphabet", alphabet.to_string()),
+        TableOptions { inserts, .. } if *inserts != Inserts::Auto => refuse("inserts", inserts.to_string()),
+        TableOptions { unknown_letters, .. } if *unknown_letters != UnknownLetters::Gap => {
+            refuse("unknown_letters", unknown_letters.to_string())
+        }
+        _ => Ok(()),
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Idx,
@@ -367,6 +405,11 @@ enum Format {
     Csv,
     Amat,
     Libsvm,
+    /// With `by_case`, lower-case letters and points are insertions.
+    Fasta {
+        by_case: bool,
+    },
+    Stockholm,
 }
 
 /// The format that the extension tells; if it does not, the first bytes do. An extension `.gz` comes after another one.
@@ -384,6 +427,9 @@ fn format(source: &Source<'_>) -> Result<Format> {
         "amat" | "txt" => return Ok(Format::Amat),
         "libsvm" | "svm" | "svmlight" => return Ok(Format::Libsvm),
         "idx" => return Ok(Format::Idx),
+        "fasta" | "fa" | "fas" | "faa" | "afa" => return Ok(Format::Fasta { by_case: false }),
+        "a2m" | "a3m" => return Ok(Format::Fasta { by_case: true }),
+        "sto" | "stk" | "stockholm" => return Ok(Format::Stockholm),
         _ => {}
     }
     match source.start.as_slice() {
@@ -396,13 +442,13 @@ fn format(source: &Source<'_>) -> Result<Format> {
             None => Err(Error::Format {
                 path: source.path.into(),
                 known: "IDX (.idx or as in train-images-idx3-ubyte), .npy, .npz, .csv, .tsv, .amat, .txt, .libsvm, \
-                        .svm, each also with .gz",
+                        .svm, .fasta, .fa, .a2m, .a3m, .sto, each also with .gz",
             }),
         },
     }
 }
 
-/// The format of a text of numbers, told by its last whole line.
+/// The format of a text: of sequences, told by its first characters, or of numbers, told by its last whole line.
 fn text_format(start: &[u8]) -> Option<Format> {
     let text = match str::from_utf8(start) {
         Ok(text) => text,
@@ -410,6 +456,13 @@ fn text_format(start: &[u8]) -> Option<Format> {
         Err(error) if error.error_len().is_none() => str::from_utf8(&start[..error.valid_up_to()]).ok()?,
         Err(_) => return None,
     };
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    if text.starts_with('>') {
+        return Some(Format::Fasta { by_case: false });
+    }
+    if text.starts_with("# STOCKHOLM") {
+        return Some(Format::Stockholm);
+    }
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let line = *lines.get(lines.len().saturating_sub(2))?;
     let is_entry = |word: &str| word.split_once(':').is_some_and(|(index, _)| index.parse::<u32>().is_ok());

@@ -190,6 +190,8 @@ pub struct Split {
     origin: u64,
     /// The weight of each example, 1 on average.
     weights: Option<Vec<f32>>,
+    /// The sum of weights that are 1 for a row without similar ones.
+    effective: Option<f64>,
     /// What readers made of the files.
     readings: Vec<Reading>,
     /// The threshold that made bits of numbers when they were loaded.
@@ -228,7 +230,8 @@ impl Split {
             Values::Bits(_) | Values::Levels(_) => {}
         }
         let readings = Vec::new();
-        Ok(Self { values, labels, image: None, origin: 0, weights: None, readings, threshold: None })
+        let (weights, effective) = (None, None);
+        Ok(Self { values, labels, image: None, origin: 0, weights, effective, readings, threshold: None })
     }
 
     /// Says that units are the pixels of a picture, row by row.
@@ -360,7 +363,21 @@ impl Split {
             return Err(refuse("0 in every row".into(), "at least one above 0").into());
         }
         self.weights = Some(weights.into_iter().map(|weight| (f64::from(weight) / mean) as f32).collect());
+        self.effective = None;
         Ok(self)
+    }
+
+    /// Keeps the effective number of rows that weights stand for.
+    pub(super) fn with_effective_rows(mut self, effective: Option<f64>) -> Self {
+        self.effective = effective;
+        self
+    }
+
+    /// The sum of the weights of [`with_identity_weights`](Self::with_identity_weights) before they are scaled: the number
+    /// of rows that the similar ones amount to. Other weights have no such number.
+    #[must_use]
+    pub fn effective_rows(&self) -> Option<f64> {
+        self.effective
     }
 
     /// The weight of each example, 1 on average, if they differ.

@@ -63,6 +63,11 @@ impl Table {
         Self { name, units, samples, image: None, cells, labels: None, sparse: false, columns: None, reading: None }
     }
 
+    /// Whether the values are the letters of sequences.
+    pub(super) fn holds_sequences(&self) -> bool {
+        self.reading.as_ref().is_some_and(|reading| reading.sequences.is_some())
+    }
+
     fn cell(&self, row: usize, unit: usize) -> f32 {
         match &self.cells {
             Cells::Bytes(cells) => f32::from(cells[row * self.units + unit]),
@@ -79,7 +84,11 @@ impl Table {
                 && ((self.samples >= CONSECUTIVE && steps(unit).all(|step| step == 1.0))
                     || (self.samples >= RISING && steps(unit).all(|step| step >= 1.0 && whole(step))))
         };
-        if self.image.is_some() { Vec::new() } else { (0..self.units).filter(|&unit| rises(unit)).collect() }
+        if self.image.is_some() || self.holds_sequences() {
+            Vec::new()
+        } else {
+            (0..self.units).filter(|&unit| rises(unit)).collect()
+        }
     }
 
     /// The column of a unit.
@@ -187,14 +196,25 @@ impl Table {
             let shape = format!("{} x 0", self.samples);
             return Err(Error::Dimensions { name: self.name, shape, expected: "1 unit or more" });
         }
-        let image = self.image.or_else(|| square(self.units));
+        let sequences = self.holds_sequences();
+        if sequences && !matches!(beyond, Beyond::Kept) {
+            return Err(Error::Sequences { name: self.name });
+        }
+        let image = self.image.or_else(|| square(self.units).filter(|_| !sequences));
         let threshold = match (&self.cells, beyond) {
             (Cells::Floats(_), Beyond::Threshold(threshold)) if !binary => Some(threshold),
             _ => None,
         };
         let odd_first = self.odd_first_line();
         let (reading, columns) = (self.reading(), self.columns.take());
-        let values = pack_cells(self.cells, self.units, self.samples, binary, beyond)?;
+        let values = match self.cells {
+            // Letters stay categories, whichever of them occur.
+            Cells::Bytes(codes) if sequences => {
+                let codes = codes.into_iter().map(f32::from);
+                Values::Numbers(Matrix::from_iterator(self.units, self.samples, codes))
+            }
+            cells => pack_cells(cells, self.units, self.samples, binary, beyond)?,
+        };
         let split = Split::named(&self.name, values, self.labels);
         let split = split.map_err(|error| in_the_file(error, columns.as_deref(), reading.as_ref(), odd_first))?;
         let split = split.with_readings(reading.into_iter().collect()).with_threshold(threshold);

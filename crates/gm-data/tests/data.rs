@@ -9,7 +9,8 @@ use flate2::write::GzEncoder;
 use gm_core::{BitMatrix, Matrix, Purpose, Streams};
 use gm_data::Error;
 use gm_data::{
-    Binarise, DataSpec, Dataset, Levels, LoadOptions, Split, SplitName, Values, datasets, epoch_order, load, load_rows,
+    Binarise, DataSpec, Dataset, Levels, LoadOptions, RowWeights, Split, SplitName, Values, datasets, epoch_order,
+    load, load_rows,
 };
 use npyz::WriterBuilder;
 use proptest::prelude::*;
@@ -369,7 +370,7 @@ fn table_weights_of_all_rows_go_to_the_rows_that_are_drawn_for_training() {
     let (folder, path) = file("a.csv", &numbered(0..30, |row| row));
     let weights = folder.path().join("w.csv");
     fs::write(&weights, (1..=30).map(|w| format!("{w}\n")).collect::<String>()).unwrap();
-    let options = LoadOptions { weights: Some(weights), ..LoadOptions::default() };
+    let options = LoadOptions { weights: Some(RowWeights::File(weights)), ..LoadOptions::default() };
     let train = load(&DataSpec::Path(path), &options).unwrap().train;
     let (rows, found) = (numbers(&train), train.weights().unwrap().to_vec());
     let mean = rows.iter().map(|row| f64::from(row + 1)).sum::<f64>() / 20.0;

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use gm_core::BitMatrix;
-use gm_data::{DataSpec, Dataset, Error, Header, LoadOptions, Reading, Split, TableOptions, Values, load, load_rows};
+use gm_data::{
+    DataSpec, Dataset, Error, Header, LoadOptions, Reading, RowWeights, Split, TableOptions, Values, load, load_rows,
+};
 use tempfile::TempDir;
 
 fn file(name: &str, content: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
@@ -34,7 +36,10 @@ fn numbers() -> LoadOptions {
 
 fn table(header: Header, label: Option<&str>, drop: Option<&[&str]>) -> LoadOptions {
     let drop = drop.map(|columns| columns.iter().map(ToString::to_string).collect());
-    LoadOptions { table: TableOptions { header, label: label.map(Into::into), drop }, ..numbers() }
+    LoadOptions {
+        table: TableOptions { header, label: label.map(Into::into), drop, ..TableOptions::default() },
+        ..numbers()
+    }
 }
 
 fn values(rows: &Split) -> Vec<f32> {
@@ -330,7 +335,7 @@ fn table_weights_are_one_number_a_row_in_any_shape() {
     let weighted = |name: &str, content: &[u8]| {
         let weights = folder.path().join(name);
         fs::write(&weights, content).expect("a temporary folder can be written");
-        let options = LoadOptions { weights: Some(weights), ..LoadOptions::default() };
+        let options = LoadOptions { weights: Some(RowWeights::File(weights)), ..LoadOptions::default() };
         load(&DataSpec::Path(path.clone()), &options)
     };
     let eight = doubles(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);

@@ -16,7 +16,7 @@ use crate::learner::{ModelSettings, Origin};
 use crate::rbm::RbmSettings;
 use crate::sbn::SbnSettings;
 use crate::start::StartModel;
-use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, TableOptions, load};
+use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, RowWeights, TableOptions, load};
 
 /// All that determines a run.
 ///
@@ -115,9 +115,10 @@ pub struct DataConfig {
     /// Whether the validation rows are learnt from as well.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub learn_validation: bool,
-    /// A file of numbers, one a training row, that say how much the row counts.
+    /// The path of a file of numbers, one a training row, that say how much the row counts; or `identity:X`, by which a row
+    /// counts the less, the more rows share at least X of its values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub weights: Option<PathBuf>,
+    pub weights: Option<RowWeights>,
 }
 
 /// What learns.
@@ -240,10 +241,11 @@ impl Config {
         ];
         let data = &self.data;
         let weighs_classes = matches!(&self.model, ModelConfig::Rbm(settings) if settings.class_weight > 0.0);
-        let weights = data.weights.as_deref().filter(|_| weighs_classes);
+        let weights = data.weights.as_ref().filter(|_| weighs_classes);
         let folders = [("data_dir", &data.data_dir), ("cache_dir", &data.cache_dir)];
-        let files = [("weights", &data.weights), ("valid", &data.valid), ("test", &data.test)];
+        let files = [("valid", &data.valid), ("test", &data.test)];
         let paths = folders.into_iter().chain(files).filter_map(|(arg, path)| Some((arg, path.as_deref()?)));
+        let paths = paths.chain(data.weights.as_ref().and_then(RowWeights::file).map(|path| ("weights", path)));
         Ranges::of("Config")
             .in_toml(counts.into_iter().chain(self.model.settings().counts()))
             .in_utf8(paths.chain(self.model.settings().start().0.map(|path| ("start", path))))
@@ -256,7 +258,7 @@ impl Config {
             .require(
                 weights.is_none(),
                 "weights",
-                weights.unwrap_or(Path::new("")).display(),
+                weights.map(RowWeights::to_string).unwrap_or_default(),
                 "none with a class weight, whose gradient weighs all rows alike",
             )
             .check()?;
@@ -300,7 +302,13 @@ impl Config {
         {
             *spec = path.into();
         }
-        for path in [valid, test, data_dir, cache_dir, weights].into_iter().flatten() {
+        let weights = match weights {
+            Some(RowWeights::File(path)) => Some(path),
+            _ => None,
+        };
+        for path in
+            [valid.as_mut(), test.as_mut(), data_dir.as_mut(), cache_dir.as_mut(), weights].into_iter().flatten()
+        {
             *path = absolute(path)?;
         }
         config.data.binarise = Some(self.binarise(data));

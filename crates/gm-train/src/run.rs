@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::fit::Training;
 use crate::learner::{Learner, Origin};
 use crate::start::StartModel;
-use gm_data::Dataset;
+use gm_data::{Alphabet, Dataset};
 use gm_data::{save_model, write_atomically};
 
 const CONFIG: &str = "config.toml";
@@ -271,6 +271,7 @@ impl Run {
             config: self.config.binding(),
             data: DataMark::of(self.learnt()),
             columns: self.data.train.column_names(),
+            letters: self.data.train.alphabet().map(Alphabet::letters),
             every: self.config.checkpoint_every,
         })
     }
@@ -392,12 +393,14 @@ struct Folder {
     data: DataMark,
     /// The names of the columns of the data, which go into model files.
     columns: Option<Vec<String>>,
+    /// The letters of the categories of the data, which go there too.
+    letters: Option<&'static str>,
     every: u64,
 }
 
 impl Folder {
     fn save(&self, path: &Path, model: &ModelData) -> Result<()> {
-        Ok(save_model(path, &model.clone().with_columns(self.columns.as_deref()))?)
+        Ok(save_model(path, &model.clone().with_columns(self.columns.as_deref()).with_alphabet(self.letters))?)
     }
 }
 

@@ -49,11 +49,13 @@ enum Reader {
     Csv,
     Amat,
     Libsvm,
+    Fasta,
+    Stockholm,
     Toml,
 }
 
 impl Reader {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 15] = [
         Self::Model,
         Self::Checkpoint,
         Self::Safetensors,
@@ -66,6 +68,8 @@ impl Reader {
         Self::Csv,
         Self::Amat,
         Self::Libsvm,
+        Self::Fasta,
+        Self::Stockholm,
         Self::Toml,
     ];
 
@@ -84,6 +88,8 @@ impl Reader {
             Self::Csv => ("data as csv", "csv", "labels", "csv"),
             Self::Amat => ("data as amat", "amat", "reals", "amat"),
             Self::Libsvm => ("data as libsvm", "libsvm", "reals", "svm"),
+            Self::Fasta => ("sequences as FASTA", "fasta", "protein", "fasta"),
+            Self::Stockholm => ("sequences as Stockholm", "stockholm", "family", "sto"),
             Self::Toml => ("configuration (TOML)", "toml", "rbm.toml", "toml"),
         }
     }
@@ -119,7 +125,12 @@ impl Reader {
         fs::write(&path, bytes).expect("a temporary folder can be written");
         let outcome = match self {
             Self::Toml => Config::read(&path).map(drop),
-            _ => load_rows(&DataSpec::Path(path), &LoadOptions::default()).map(drop).map_err(Error::from),
+            _ => {
+                // Letters are categories, which only this option takes.
+                let numbers = matches!(self, Self::Fasta | Self::Stockholm);
+                let options = LoadOptions { numbers, ..LoadOptions::default() };
+                load_rows(&DataSpec::Path(path), &options).map(drop).map_err(Error::from)
+            }
         };
         assert_eq!(entries(&folder), 1, "a reader has written something");
         outcome.map_err(|error: Error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))
@@ -340,6 +351,7 @@ fn law_memory_stays_within_the_stated_multiple_in_the_worst_cases() {
     let integers = npy("|i1", "(1000, 1000)", &vec![1; 1_000_000]);
     let header = format!("{{{}", " ".repeat(399_999));
     let tables: String = (0..20_000).map(|i| format!("[a{i}]\n")).collect();
+    let short_sequences: String = (0..60_000).map(|i| format!("{i:x} A\n")).collect();
     let worst: Vec<(Reader, Vec<u8>)> = vec![
         (Reader::Json, json.into()),
         (Reader::Json, lists.into()),
@@ -355,6 +367,13 @@ fn law_memory_stays_within_the_stated_multiple_in_the_worst_cases() {
         (Reader::Amat, cells.replace(',', " ").into()),
         (Reader::Amat, columns.into()),
         (Reader::Npy, integers),
+        (Reader::Fasta, ">\nA\n".repeat(100_000).into()),
+        (Reader::Fasta, format!(">a\n{}\n", "A".repeat(300_000)).into()),
+        (Reader::Fasta, format!(">a\n{}\n", "A\n".repeat(150_000)).into()),
+        (Reader::Fasta, ">\n".repeat(150_000).into()),
+        (Reader::Stockholm, format!("# STOCKHOLM 1.0\n{}//\n", short_sequences).into()),
+        (Reader::Stockholm, format!("# STOCKHOLM 1.0\n{}//\n", "a A\n".repeat(100_000)).into()),
+        (Reader::Stockholm, format!("# STOCKHOLM 1.0\n{}//\n", "#=GC RF x\n".repeat(50_000)).into()),
         (Reader::Toml, tables.into()),
         (Reader::Toml, "[".repeat(300_000).into()),
         (Reader::Toml, format!("a = {}", "[".repeat(300_000)).into()),
@@ -430,6 +449,7 @@ fn special(reader: Reader) -> Vec<Damaged> {
         Reader::Model | Reader::Checkpoint => damaged_envelope(reader),
         Reader::Safetensors | Reader::Npz | Reader::Json => damaged_model(reader),
         Reader::Csv | Reader::Amat | Reader::Libsvm => damaged_text(reader),
+        Reader::Fasta | Reader::Stockholm => damaged_sequences(reader),
         Reader::Toml => damaged_configuration(reader),
         _ => damaged_arrays(reader),
     };
@@ -530,6 +550,24 @@ fn damaged_text(reader: Reader) -> Vec<Damaged> {
             ("an index of 0", with(reader, "1:", "0:")),
         ],
     });
+    cases
+}
+
+fn damaged_sequences(reader: Reader) -> Vec<Damaged> {
+    let (letters, header) = match reader {
+        Reader::Fasta => ("AC-DEY", ">>one"),
+        _ => ("AC-gD", "# STOCKHOLM"),
+    };
+    let mut cases = vec![
+        ("a column more in one sequence", with(reader, letters, &format!("{letters}W"))),
+        ("a digit among the letters", with(reader, letters, &letters.replacen('C', "7", 1))),
+        ("no header", with(reader, header, "one")),
+    ];
+    if reader == Reader::Stockholm {
+        cases.push(("a name without letters", with(reader, "two AC.-Y", "two")));
+        cases.push(("a line `#=GC RF` that is too short", with(reader, "xxx.x", "xxx.")));
+        cases.push(("two alignments", reader.sound().repeat(2)));
+    }
     cases
 }
 

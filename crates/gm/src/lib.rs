@@ -69,8 +69,8 @@ pub mod prelude {
         Watch, unwatched,
     };
     pub use gm_data::{
-        Binarisation, Binarise, DataSpec, Dataset, Header, LoadOptions, Split, SplitName, TableOptions, Values, load,
-        load_model, load_rows, save_model, write_atomically,
+        Alphabet, Binarisation, Binarise, DataSpec, Dataset, Header, LoadOptions, RowWeights, Split, SplitName,
+        TableOptions, Values, load, load_model, load_rows, save_model, write_atomically,
     };
     pub use gm_dbm::Dbm;
     pub use gm_dbn::Dbn;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gm_core::{BitMatrix, Matrix, VisibleKind};
-use gm_eval::{Completion, CompletionQuality, CompletionSettings, Model, SbnKernel, complete, sites};
+use gm_eval::{Completion, CompletionQuality, CompletionSettings, Model, SbnKernel, complete, sites, values_of_sites};
 use serde::Serialize;
 
 use super::{Context, words};
@@ -25,7 +25,8 @@ use crate::units::levels;
 /// layers, and a sigmoid belief net the --method.
 ///
 /// A picture shows, for each row, the original, the original with its missing units erased, and the mean of the
-/// completions. Arrays hold the means, [rows, units], which are probabilities for categories.
+/// completions. Arrays hold the means, [rows, units], which are probabilities for categories. Sequences in a .fasta file
+/// have the most probable letter in each column.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm complete model.gm --data digits --mask bottom --out completed.png\n  \
     dgm complete model.gm --data digits --rows 0,5,9 --mask random:0.3 --steps 2000 --out completed.npy")]
@@ -53,7 +54,7 @@ pub(crate) struct Complete {
     /// gibbs]
     #[arg(long, value_name = "HOW", value_parser = words::<SbnKernel, 2>(SbnKernel::ALL.map(|how| (how.as_str(), how.about()))))]
     method: Option<SbnKernel>,
-    /// The file to write: .png, .npy or .csv
+    /// The file to write: .png, .npy, .csv or, for models of sequences, .fasta
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     #[arg(long, help = FORCE)]
@@ -85,8 +86,11 @@ const FIRST: usize = 10;
 
 impl Complete {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
-        let target = Target::new(("--out", &self.out), &[Kind::Png, Kind::Npy, Kind::Csv], self.force)?;
+        let target = Target::new(("--out", &self.out), &[Kind::Png, Kind::Npy, Kind::Csv, Kind::Fasta], self.force)?;
         let model = model::load(&self.model)?;
+        let letters = (target.kind == Kind::Fasta)
+            .then(|| model::letters(("--out", &self.out), &self.model, model.visible_kind()))
+            .transpose()?;
         let loaded = self.data.load_for(&model, &self.model, self.split)?;
         let first = || RowList((0..loaded.rows.samples().min(FIRST)).collect());
         let examples = self.rows.clone().unwrap_or_else(first).choose(&loaded)?;
@@ -98,8 +102,11 @@ impl Complete {
         needs::completion(&model, &settings, rows).check()?;
         let found =
             watched("completing", |watch| Ok(complete(&model, &examples.rows, &missing, &settings, &streams, watch)?))?;
-        match target.kind {
-            Kind::Png => target.write_picture(&picture_of((kind, &examples), &missing, &found.means, shape))?,
+        match (target.kind, letters) {
+            (Kind::Fasta, Some(letters)) => {
+                target.write_sequences(("row", &letters), |rows| rows(&values_of_sites(kind, found.means.clone())))?
+            }
+            (Kind::Png, _) => target.write_picture(&picture_of((kind, &examples), &missing, &found.means, shape))?,
             _ => {
                 let names = model::names(&self.model, found.means.nrows());
                 target.write_columns(&found.means, names.as_deref())?;

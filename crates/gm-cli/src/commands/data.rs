@@ -4,11 +4,11 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 use gm_core::VisibleKind;
-use gm_data::{Dataset, DatasetInfo, FileInfo, Reading, SplitInfo, SplitName, Values, datasets};
+use gm_data::{Dataset, DatasetInfo, FileInfo, Reading, RowWeights, SplitInfo, SplitName, Values, datasets};
 use serde::Serialize;
 
 use crate::console::Progress;
-use crate::data::{Apart, Folders, Rows};
+use crate::data::{Apart, Beside, Folders, Rows, weights_line};
 use crate::download::{Download, Found, Wanted};
 use crate::error::{Error, Result};
 use crate::output::{Listing, Report, shown, table};
@@ -88,7 +88,7 @@ impl Listed {
 /// Describes a data set: its rows, units, mean, constant units, duplicates and labels
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Examples:\n  dgm data info digits\n  dgm data info mnist --data-dir ~/data\n  dgm data info rows.csv --json"
+    after_help = "Examples:\n  dgm data info digits\n  dgm data info mnist --data-dir ~/data\n  dgm data info rows.csv --json\n  dgm data info family.fasta --weights identity:0.8"
 )]
 pub(crate) struct Info {
     /// A built-in name (`digits`), a known set (`mnist`) or the path of a file or folder
@@ -100,6 +100,10 @@ pub(crate) struct Info {
     folders: Folders,
     #[command(flatten)]
     tables: Tables,
+    /// Count training rows by these weights: those of a file, or `identity[:X]`, by which a row counts 1 / (number of
+    /// training rows that equal it in at least a share X of the positions, itself included) [default: none; X is 0.8]
+    #[arg(long, value_name = "FILE|identity[:X]", value_parser = crate::data::weights())]
+    weights: Option<RowWeights>,
 }
 
 #[derive(Serialize)]
@@ -111,6 +115,9 @@ struct InfoDocument {
     readings: Vec<Reading>,
     /// The kind of values, and what training needs for them.
     values: String,
+    /// The weights of training rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weights: Option<String>,
     train: SplitInfo,
     valid: SplitInfo,
     test: SplitInfo,
@@ -121,12 +128,14 @@ struct InfoDocument {
 impl Info {
     fn run(&self) -> Result<Report> {
         let (apart, folders, tables) = (self.apart.clone(), self.folders.clone(), self.tables.clone());
-        let rows = Rows { data: self.data.clone(), apart, folders, binarise: None, invert: false, tables };
+        let beside = Beside { weights: self.weights.clone(), alphabet: None };
+        let rows = Rows { data: self.data.clone(), apart, folders, binarise: None, invert: false, tables, beside };
         let data = rows.dataset(VisibleKind::Gaussian, None)?;
         let [train, valid, test] = SplitName::ALL.map(|name| data.split(name).info());
         let (readings, values) = (data.train.readings().to_vec(), values(&data, [&train, &valid, &test]));
         let (schema, warnings, source) = ("gm-data-info/1", data.label_warnings(), data.source);
-        let document = InfoDocument { schema, source, readings, values, train, valid, test, warnings };
+        let weights = self.weights.as_ref().map(ToString::to_string);
+        let document = InfoDocument { schema, source, readings, values, weights, train, valid, test, warnings };
         Report::new(document.text(), &document)
     }
 }
@@ -137,6 +146,10 @@ const CATEGORIES: usize = 32;
 /// The kind of values, and what training needs for them.
 fn values(data: &Dataset, infos: [&SplitInfo; 3]) -> String {
     let all = SplitName::ALL.map(|name| data.split(name).values());
+    if let Some(alphabet) = data.train.alphabet() {
+        let highest = alphabet.categories() - 1;
+        return format!("letters of sequences, as categories from 0 to {highest}; needs --visible softmax");
+    }
     let drawn = "drawn as 0 and 1 anew in every batch of training";
     if all.iter().any(|values| matches!(values, Values::Numbers(_))) {
         let low = infos.iter().map(|info| info.lowest).fold(f32::INFINITY, f32::min);
@@ -170,6 +183,9 @@ impl InfoDocument {
         }
         head.add("values", &self.values);
         tables::lines(&self.readings).into_iter().for_each(|(name, text)| head.add(name, text));
+        if let Some(weights) = &self.weights {
+            head.add("weights", weights_line(weights, self.train.effective_rows, self.train.rows));
+        }
         for warning in &self.warnings {
             head.add("warning", warning);
         }

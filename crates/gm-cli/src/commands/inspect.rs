@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::console::watched;
-use crate::data::{About, Apart, BINARISE, Folders, INVERT, Part, Rows, TEST_SPLIT};
+use crate::data::{About, Apart, BINARISE, Beside, Folders, INVERT, Part, Rows, TEST_SPLIT};
 use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
 use crate::model::{self, MODEL};
@@ -174,7 +174,15 @@ impl Inspect {
         }
         let model = model::of_data(data.clone(), &self.model)?;
         let (apart, folders, tables) = (self.apart.clone(), self.folders.clone(), self.tables.clone());
-        let rows = Rows { data: spec.into(), apart, folders, binarise: self.binarise, invert: self.invert, tables };
+        let rows = Rows {
+            data: spec.into(),
+            apart,
+            folders,
+            binarise: self.binarise,
+            invert: self.invert,
+            tables,
+            beside: Beside::default(),
+        };
         let part = self.split.unwrap_or(Part::Split(SplitName::Test));
         let examples = rows.load_for(&model, &self.model, part)?;
         if examples.rows.samples() < 2 {

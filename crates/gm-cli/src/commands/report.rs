@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Context, examples, label};
 use crate::console::watched;
-use crate::data::{Apart, BINARISE, Folders, INVERT, Part, Rows, TEST_SPLIT};
+use crate::data::{Apart, BINARISE, Beside, Folders, INVERT, Part, Rows, TEST_SPLIT};
 use crate::error::Result;
 use crate::files::{Kind, Target, save};
 use crate::output::{Report, shown};
@@ -98,7 +98,15 @@ impl ReportPage {
     /// Measures the likelihood of rows and keeps the figures in the run folder.
     fn measure(&self, spec: &str, folder: &Folder, context: &Context) -> Result<()> {
         let (apart, folders, tables) = (self.apart.clone(), self.folders.clone(), self.tables.clone());
-        let rows = Rows { data: spec.into(), apart, folders, binarise: self.binarise, invert: self.invert, tables };
+        let rows = Rows {
+            data: spec.into(),
+            apart,
+            folders,
+            binarise: self.binarise,
+            invert: self.invert,
+            tables,
+            beside: Beside::default(),
+        };
         let data = examples(&rows, self.split, &folder.model, &folder.model_path())?;
         let settings = EvalSettings { seed: context.seed(), ..EvalSettings::default() };
         let found = watched(label(&folder.model), |watch| Ok(evaluate(&folder.model, &data, &settings, watch)?))?;

@@ -24,6 +24,7 @@ mod report;
 mod runs;
 mod same_bits;
 mod sbn;
+mod sequences;
 mod serve;
 mod shell;
 mod splits;

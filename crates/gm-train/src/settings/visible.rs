@@ -91,6 +91,9 @@ impl Visible {
         }
         match self {
             Self::Bernoulli => Ok(None),
+            Self::Gaussian if data.train.alphabet().is_some() => {
+                Err(gm_data::Error::Sequences { name: data.source.clone() }.into())
+            }
             Self::Gaussian => Ok(Some(data.with_numbers()?)),
             Self::Softmax(categories) => Ok(Some(data.with_categories(categories)?)),
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::common::{break_at, builtin, config, mean, results, train};
 use gm_core::{Batch, BitMatrix, Streams};
-use gm_data::{DataSpec, Dataset, LoadOptions, Split, Values, load, load_model};
+use gm_data::{DataSpec, Dataset, LoadOptions, RowWeights, Split, Values, load, load_model};
 use gm_rbm::Rbm;
 use gm_train::{
     Algorithm, Clock, Error, Event, Fit, FitOptions, Learner, ModelConfig, MonitorSettings, OptimiserSettings, Outcome,
@@ -332,7 +332,7 @@ fn stable_weights_from_a_file_survive_a_resumption_and_are_watched() {
     let settings = RbmSettings { epochs: 2, ..small(Algorithm::Pcd) };
     let with = |weights: Option<&Path>| {
         let mut config = config("digits", settings.clone());
-        config.data.weights = weights.map(Path::to_path_buf);
+        config.data.weights = weights.map(|path| RowWeights::File(path.into()));
         config
     };
     let run = |name: &str, weights: Option<&Path>| {
@@ -367,7 +367,7 @@ fn rejects_weights_that_do_not_suit_a_table_or_a_model() {
     let spec = DataSpec::parse(&data.display().to_string()).unwrap();
     let weights = |numbers: &[f32]| {
         std::fs::write(&path, numbers.iter().map(|x| format!("{x}\n")).collect::<String>()).unwrap();
-        let options = LoadOptions { weights: Some(path.clone()), ..Default::default() };
+        let options = LoadOptions { weights: Some(RowWeights::File(path.clone())), ..Default::default() };
         load(&spec, &options).map(|data| data.train.weights().map(<[f32]>::to_vec))
     };
     // Weights of all rows will do too; those of the training rows count.
@@ -395,7 +395,7 @@ fn rejects_weights_that_do_not_suit_a_table_or_a_model() {
     std::fs::write(&path, "1\n".repeat(1_199)).unwrap();
     let mut net =
         gm_train::Config::new("digits", ModelConfig::Sbn(SbnSettings { hidden: vec![3], ..Default::default() }));
-    net.data.weights = Some(path.clone());
+    net.data.weights = Some(RowWeights::File(path.clone()));
     let error = Run::create(folder.path().join("run"), &net).unwrap_err().to_string();
     assert_eq!(error, "training: `weights` is given, allowed: none but for restricted Boltzmann machines");
 }

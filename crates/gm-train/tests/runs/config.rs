@@ -1,6 +1,6 @@
 //! Configurations of runs: what `config.toml` may hold, and what it is refused for.
 
-use gm_data::Dataset;
+use gm_data::{Dataset, RowWeights};
 use gm_train::{Config, DbnSettings, ModelConfig, MonitorSettings, RbmSettings, Regularise, StopOn};
 
 #[test]
@@ -31,13 +31,28 @@ fn rejects_values_and_fields_out_of_range() {
     let error = config.check().unwrap_err().to_string();
     assert!(error.contains("`learn_validation` is true, allowed: false with early stopping"), "{error}");
     config.data.learn_validation = false;
-    config.data.weights = Some("weights.csv".into());
+    config.data.weights = Some(RowWeights::File("weights.csv".into()));
     config.model = ModelConfig::Rbm(RbmSettings { labels: true, class_weight: 1.0, ..Default::default() });
     let error = config.check().unwrap_err().to_string();
     assert!(error.contains("`weights` is weights.csv, allowed: none with a class weight"), "{error}");
     config.data.weights = None;
     config.model = ModelConfig::Rbm(RbmSettings { batch_size: usize::MAX, ..Default::default() });
     assert!(config.check().unwrap_err().to_string().starts_with("Config: `batch_size` is 18446744073709551615"));
+}
+
+#[test]
+fn table_weights_of_rows_are_a_path_or_an_identity() {
+    let with = |weights: &str| {
+        Config::parse(&format!("[data]\nspec = 'digits'\nweights = '{weights}'\n[model]\nkind = 'rbm'\n"))
+    };
+    let weights = |text: &str| with(text).unwrap().data.weights;
+    assert_eq!(weights("w.csv"), Some(RowWeights::File("w.csv".into())));
+    assert_eq!(weights("identity"), Some(RowWeights::Identity(0.8)));
+    let config = with("identity:0.7").unwrap();
+    assert!(config.to_toml().contains("weights = \"identity:0.7\""));
+    assert_eq!(Config::parse(&config.to_toml()).unwrap(), config);
+    let error = with("identity:2").unwrap_err().to_string();
+    assert!(error.contains("a share above 0 and at most 1"), "{error}");
 }
 
 #[test]

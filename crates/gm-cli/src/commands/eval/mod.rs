@@ -21,7 +21,7 @@ use serde::Serialize;
 use super::{Context, merge, refuse_given};
 use crate::classes::{self, Inputs};
 use crate::console::watched;
-use crate::data::{Apart, DATA, Folders, INVERT, Part, Rows, TEST_SPLIT, check_columns, check_units};
+use crate::data::{Apart, Beside, DATA, Folders, INVERT, Part, Rows, TEST_SPLIT, check_columns, check_units};
 use crate::error::{Error, Result};
 use crate::files::{Kind, Target};
 use crate::model::{self, Either, MODEL};
@@ -364,7 +364,15 @@ impl Eval {
 
     fn rows(&self, spec: &str) -> Rows {
         let (apart, folders, tables) = (self.apart.clone(), self.folders.clone(), self.tables.clone());
-        Rows { data: spec.into(), apart, folders, binarise: self.binarise, invert: self.invert, tables }
+        Rows {
+            data: spec.into(),
+            apart,
+            folders,
+            binarise: self.binarise,
+            invert: self.invert,
+            tables,
+            beside: Beside::default(),
+        }
     }
 
     fn part(&self) -> Part {
@@ -495,7 +503,7 @@ impl Eval {
 pub(crate) fn examples(rows: &Rows, split: Option<Part>, model: &Model, path: &Path) -> Result<EvalData> {
     if let Part::Split(name) = split.unwrap_or(Part::Split(SplitName::Test)) {
         let kind = model.visible_kind();
-        let data = rows.dataset(kind, Some(model.visible()))?;
+        let data = rows.of_model(path).dataset(kind, Some(model.visible()))?;
         let found = EvalData::for_kind(kind, &data, name, rows.binarise)?;
         check_units(model, path, data.source_of(name), found.rows.units())?;
         check_columns(path, data.source_of(name), data.split(name))?;

@@ -14,7 +14,7 @@ use gm_eval::{
 use serde::Serialize;
 
 use super::{Context, words};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::{FORCE, Kind, Rows, Target};
 use crate::mask::{self, Mask, given};
 use crate::model::{self, MODEL};
@@ -38,7 +38,8 @@ use divided::Drawing;
 #[command(after_help = "Examples:\n  dgm sample model.gm -n 100 --out samples.png\n  \
     dgm sample model.gm -n 5000 --chains 100 --thin 50 --out samples.npy\n  \
     dgm sample model.gm -n 100 --method tempering --temperatures 20 --out samples.png\n  \
-    dgm sample model.gm -n 20 --clamp given.npy --mask bottom --means --out completed.png")]
+    dgm sample model.gm -n 20 --clamp given.npy --mask bottom --means --out completed.png\n  \
+    dgm sample family/model.gm -n 500 --beta 1.5 --out family.fasta")]
 pub(crate) struct Sample {
     #[arg(help = MODEL)]
     model: PathBuf,
@@ -55,14 +56,14 @@ pub(crate) struct Sample {
     /// Number of sweeps between further samples of a chain [default: 100]
     #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     thin: Option<usize>,
-    /// The file to write: .png, .npy or .csv [default: draw the first few on the terminal]
+    /// The file to write: .png, .npy, .csv or, for models of sequences, .fasta [default: draw the first few on the terminal]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Give means of the visible units given the layer above, instead of states; for categories these are probabilities
     #[arg(long)]
     means: bool,
-    /// Keep given units at the values in this file, which are zeros and ones unless the model has other units; it has
-    /// one row, or one row for each sample
+    /// Keep given units at the values in this file, which are zeros and ones unless the model has other units, and may be
+    /// sequences; it has one row, or one row for each sample
     #[arg(long, value_name = "FILE", requires = "mask")]
     clamp: Option<PathBuf>,
     /// The units that are not kept: left, right, top, bottom, random:P or a file of ones where units are free
@@ -118,11 +119,14 @@ struct Document {
 
 impl Sample {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
-        let kinds = [Kind::Png, Kind::Npy, Kind::Csv];
+        let kinds = [Kind::Png, Kind::Npy, Kind::Csv, Kind::Fasta];
         // One of several processes writes for all of them.
         let out = self.out.as_ref().filter(|_| context.leads());
         let target = out.map(|path| Target::new(("--out", path), &kinds, self.force)).transpose()?;
         let model = model::load(&self.model)?;
+        let letters =
+            target.as_ref().filter(|target| target.kind == Kind::Fasta).map(|target| self.letters(&model, target));
+        let letters = letters.transpose()?;
         let settings = self.settings(&model, context)?;
         let kept = match target.as_ref().map(|target| target.kind) {
             Some(Kind::Png) => Kept::Picture,
@@ -144,8 +148,13 @@ impl Sample {
             Some(target) if target.kind != Kind::Png => {
                 let binary = !self.means && matches!(kind, VisibleKind::Bernoulli | VisibleKind::Labelled { .. });
                 let fill = |rows: &mut Rows<'_>| drawing.draw(&mut |values| rows(&in_file(values)));
-                let names = model::names(&self.model, columns).unwrap_or_default();
-                target.write_rows([self.count, columns], binary, &names, fill)?;
+                match &letters {
+                    Some(letters) => target.write_sequences(("sample", letters), fill)?,
+                    None => {
+                        let names = model::names(&self.model, columns).unwrap_or_default();
+                        target.write_rows([self.count, columns], binary, &names, fill)?;
+                    }
+                }
                 (said(target, self.count, columns), None)
             }
             _ => {
@@ -201,6 +210,15 @@ impl Sample {
         )
     }
 
+    /// The letters of sequences that are written.
+    fn letters(&self, model: &Model, target: &Target) -> Result<String> {
+        if self.means {
+            let (value, allowed) = (shown(target.path()), "a .fasta file of states, without --means".into());
+            return Err(Error::Option { option: "--out", value, allowed });
+        }
+        model::letters(("--out", target.path()), &self.model, model.visible_kind())
+    }
+
     /// The options as settings, with the given values read.
     fn settings(&self, model: &Model, context: &Context) -> Result<SampleSettings> {
         let SampleSettings { start, .. } = SampleSettings::default();
@@ -222,7 +240,9 @@ impl Sample {
     fn clamp(&self, model: &Model, chains: usize, context: &Context) -> Result<Option<Clamp>> {
         let (Some(values), Some(mask)) = (&self.clamp, &self.mask) else { return Ok(None) };
         let (kind, visible) = (model.visible_kind(), model.visible());
-        let (values, sites) = (given("--clamp", values.clone(), (kind, visible), chains)?, sites(kind, visible));
+        let alphabet = model::alphabet(&self.model);
+        let (values, sites) =
+            (given("--clamp", values.clone(), (kind, visible), chains, alphabet)?, sites(kind, visible));
         let free = mask.missing_some(sites, chains, picture::shape_of(sites, None), &context.streams())?;
         Ok(Some(Clamp { mask: mask_of_units(kind, &free.flipped()), values }))
     }

@@ -1,14 +1,13 @@
 //! `dgm train harmonium`: the options of restricted Boltzmann machines between any kinds of units.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use gm_core::VisibleKind;
 use gm_core::layer::LayerSpec;
+use gm_data::RowWeights;
 use gm_train::{Algorithm, HarmoniumSettings, ModelConfig, ModelSettings, StopOn};
 
 use super::learning::{Climb, SWEEPS};
-use super::{EXACT, Options, Shared};
+use super::{EXACT, Options, Shared, Weighing};
 use crate::error::Result;
 
 /// Trains a harmonium: a restricted Boltzmann machine between any kinds of units
@@ -18,14 +17,14 @@ use crate::error::Result;
     Examples:\n  dgm train harmonium --data digits --hidden-units drelu --hidden 32\n  \
     dgm train harmonium --data digits --visible spin --hidden-units gaussian --hidden 20\n  \
     dgm train harmonium --data answers.csv --visible softmax:5 --hidden-units relu --hidden 50\n  \
+    dgm train harmonium --data family.fasta --visible softmax:21 --hidden-units drelu --weights identity:0.8\n  \
     dgm train harmonium --data measurements.csv --visible gaussian --hidden-units spin --hidden 16\n  \
     dgm train harmonium --data mixed.csv --visible 'gaussian*3+binomial:10*2+bernoulli' --hidden 10")]
 pub(super) struct HarmoniumOptions {
     #[command(flatten)]
     shared: Shared,
-    /// A file with the weight of each training row, one number a row, in .csv, .npy or another format of data
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    #[command(flatten)]
+    weighing: Weighing,
     /// The kinds of the visible units, in the order of the columns. Data of bernoulli and spin units are zeros and ones,
     /// those of softmax:K are categories from 0 to K - 1 or groups of K units, all others are numbers [default: bernoulli]
     #[arg(long, value_name = "KINDS")]
@@ -64,8 +63,8 @@ impl Options for HarmoniumOptions {
         &self.shared
     }
 
-    fn weights(&self) -> Option<&PathBuf> {
-        self.weights.as_ref()
+    fn weights(&self) -> Option<&RowWeights> {
+        self.weighing.weights.as_ref()
     }
 
     fn takes_numbers(&self) -> bool {

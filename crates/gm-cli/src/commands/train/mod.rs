@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{ArgGroup, Args, Subcommand};
-use gm_data::{Binarise, DataSpec, Dataset, LoadOptions, load};
+use gm_data::{Alphabet, Binarise, DataSpec, Dataset, LoadOptions, RowWeights, TableOptions, load};
 use gm_train::{Config, DataConfig, ModelConfig, ModelSettings, MonitorSettings, Rate, Regularise, Run, StopOn};
 
 use super::{Context, plain, utf8};
@@ -84,8 +84,8 @@ pub(super) trait Options {
         Ok(())
     }
 
-    /// A file with a weight for each training row, of models that take one.
-    fn weights(&self) -> Option<&PathBuf> {
+    /// The weights of training rows, of models that take them.
+    fn weights(&self) -> Option<&RowWeights> {
         None
     }
 
@@ -182,6 +182,16 @@ pub(super) struct Divided {
     /// the result depends on it, and not on the number of processes [default: 1]
     #[arg(long, value_name = "N")]
     shards: Option<usize>,
+}
+
+/// The option that weighs rows, of models that take weights.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Weighing {
+    /// A file with the weight of each training row, one number a row, in .csv, .npy or another format of data; or
+    /// `identity[:X]`, by which a row counts 1 / (number of training rows that equal it in at least a share X of the
+    /// positions, itself included) [default: equal weights; X is 0.8]
+    #[arg(long, value_name = "FILE|identity[:X]", value_parser = crate::data::weights())]
+    weights: Option<RowWeights>,
 }
 
 /// The number of updates that the default number of epochs aims at.
@@ -296,7 +306,8 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
     let load_options = LoadOptions { weights, numbers, invert, ..load_options };
     // A model that cannot be read is refused later, with a better reason.
     let start = options.start().and_then(|path| model::load_data(&path).ok());
-    let load_options = shared.tables.apply(start.as_ref().map(data_units), load_options);
+    let alphabet = start.as_ref().and_then(|data| Alphabet::of_letters(data.alphabet()?));
+    let load_options = shared.tables.apply(start.as_ref().map(data_units), LoadOptions { alphabet, ..load_options });
     let parsed = DataSpec::parse(spec)?;
     let mut data = load(&parsed, &load_options)?;
     shared.tables.check(&data.train)?;
@@ -315,6 +326,9 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
     needs::run(&config, data.units(), data.train.len()).check()?;
     config.monitor = shared.monitor(settings.epochs(), options.stop_on(settings, data.units()));
     config.monitor.rows = options.watched().unwrap_or(config.monitor.rows);
+    // The run is resumed without the model that it starts from, whose alphabet may have been taken.
+    let taken = data.train.alphabet().filter(|alphabet| *alphabet != Alphabet::default());
+    let alphabet = load_options.table.alphabet.or(taken);
     config.data = DataConfig {
         valid: load_options.valid,
         test: load_options.test,
@@ -325,7 +339,7 @@ pub(super) fn start(options: &dyn Options, context: &Context) -> Result<Report> 
         weights: load_options.weights,
         invert: shared.invert,
         units: load_options.units,
-        table: load_options.table,
+        table: TableOptions { alphabet, ..load_options.table },
         ..config.data
     };
     training::run(|| create_with(folder, &config, data, context), !shared.no_report, context)

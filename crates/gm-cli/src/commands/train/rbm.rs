@@ -1,12 +1,11 @@
 //! `dgm train rbm`: the options of restricted Boltzmann machines.
 
-use std::path::PathBuf;
-
 use clap::Args;
+use gm_data::RowWeights;
 use gm_train::{Algorithm, ModelConfig, ModelSettings, RbmSettings, StopOn, Visible};
 
 use super::learning::Learning;
-use super::{Divided, EXACT, Options, Shared};
+use super::{Divided, EXACT, Options, Shared, Weighing};
 use crate::error::Result;
 
 /// Trains a restricted Boltzmann machine
@@ -18,15 +17,15 @@ use crate::error::Result;
     dgm train rbm --data digits --algorithm cd --k 1,5@100,10@200 --momentum 0.5,0.9@5\n  \
     dgm train rbm --data digits --labels --class-weight 10 --out runs/classes\n  \
     dgm train rbm --data measurements.csv --visible gaussian --hidden 32\n  \
-    dgm train rbm --data answers.csv --visible softmax:5 --hidden 50")]
+    dgm train rbm --data answers.csv --visible softmax:5 --hidden 50\n  \
+    dgm train rbm --data family.fasta --visible softmax --weights identity:0.8 --hidden 100")]
 pub(super) struct RbmOptions {
     #[command(flatten)]
     shared: Shared,
     #[command(flatten)]
     divided: Divided,
-    /// A file with the weight of each training row, one number a row, in .csv, .npy or another format of data
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    #[command(flatten)]
+    weighing: Weighing,
     /// Number of hidden units [default: a tenth of the training rows, from 16 to 500]
     #[arg(long, value_name = "N")]
     hidden: Option<usize>,
@@ -59,8 +58,8 @@ impl Options for RbmOptions {
         self.divided.shards.unwrap_or(1)
     }
 
-    fn weights(&self) -> Option<&PathBuf> {
-        self.weights.as_ref()
+    fn weights(&self) -> Option<&RowWeights> {
+        self.weighing.weights.as_ref()
     }
 
     fn takes_numbers(&self) -> bool {
