@@ -163,6 +163,30 @@ impl ModelData {
         Ok(model)
     }
 
+    /// The tensors of a harmonium's layers that are neither weights nor biases, by the names that files give them:
+    /// `units.L.NAME`.
+    #[must_use]
+    pub fn unit_tensors(&self) -> Vec<(String, Vec<f32>)> {
+        let of_layer = |(l, layer): (usize, &Layer)| {
+            let biases = layer.bias_names();
+            let others = layer.tensors().into_iter().filter(move |(name, _)| !biases.contains(name));
+            others.map(move |(name, values)| (format!("units.{l}.{name}"), values)).collect::<Vec<_>>()
+        };
+        self.units.iter().flatten().enumerate().flat_map(of_layer).collect()
+    }
+
+    /// The kinds of the visible units, as files name them.
+    #[must_use]
+    pub fn visible_name(&self) -> String {
+        self.units.as_ref().map_or_else(|| self.visible.to_string(), |[visible, _]| visible.name())
+    }
+
+    /// The kinds of the hidden units of a harmonium, as files name them; `None` for other models, which have Bernoulli units.
+    #[must_use]
+    pub fn hidden_name(&self) -> Option<String> {
+        self.units.as_ref().map(|[_, hidden]| hidden.name())
+    }
+
     /// The same model with the names of the columns of its data, in order; without names the model stays as it is.
     #[must_use]
     pub fn with_columns(mut self, names: Option<&[String]>) -> Self {

@@ -297,7 +297,7 @@ fn fill(weights: &mut Matrix, layer: usize, scale: f32, streams: &Streams) {
 
 /// Refuses models whose weights cannot start a classifier.
 fn refuse_unfit(data: &ModelData) -> Result<()> {
-    if data.kind == ModelKind::Classifier {
+    if matches!(data.kind, ModelKind::Classifier | ModelKind::Harmonium) {
         let expected = "model to start from (rbm, sbn, dbm or dbn)".into();
         return Err(Error::from(FileError::WrongKind { expected, found: data.kind.to_string() }));
     }

@@ -125,7 +125,7 @@ pub(crate) fn about(data: &ModelData, name: String) -> Answer<About> {
         name,
         kind: data.kind.as_str(),
         noun: data.kind.noun(),
-        visible: data.visible.to_string(),
+        visible: data.visible_name(),
         layers: data.stack.layers(),
         parameters: parameter_count(data),
         sites: sites(data.visible, visible),

@@ -75,6 +75,9 @@ struct Document {
     schema: &'static str,
     model: String,
     visible: String,
+    /// The kinds of the hidden units of a harmonium.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hidden_units: Option<String>,
     layers: Vec<usize>,
     parameters: usize,
     tensors: Vec<TensorStatistics>,
@@ -149,7 +152,8 @@ impl Inspect {
         let document = Document {
             schema: "gm-inspect/1",
             model: data.kind.to_string(),
-            visible: data.visible.to_string(),
+            visible: data.visible_name(),
+            hidden_units: data.hidden_name(),
             layers: data.stack.layers(),
             parameters: parameter_count(&data),
             tensors: tensor_statistics(&data),
@@ -208,6 +212,9 @@ impl Document {
         let mut head = Listing::default();
         head.add("model", &self.model);
         head.add("visible units", &self.visible);
+        if let Some(hidden) = &self.hidden_units {
+            head.add("hidden units", hidden);
+        }
         head.add("layers", format!("{:?}", self.layers));
         head.add("parameters", self.parameters);
         for (key, value) in &self.metadata {

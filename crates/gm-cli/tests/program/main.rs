@@ -14,6 +14,7 @@ mod dbn;
 mod demo;
 mod faults;
 mod finetune;
+mod harmonium;
 mod hints;
 mod kept;
 mod parts;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, FileError, Result, check_len};
 use crate::labels::Labels;
-use crate::layer::{Layer, LayerSpec};
+use crate::layer::LayerSpec;
 use crate::model_data::{HIDDEN, ModelData};
 use crate::recognition::Recognition;
 use crate::stack::{Matrix, Stack, Vector};
@@ -80,23 +80,13 @@ impl From<&ModelData> for Parts {
             add("label.weights".into(), Tensor::from_matrix(labels.weights()));
             add("label.bias".into(), Tensor::from_vector(labels.bias()));
         }
-        let (mut visible, mut metadata) = (model.visible.to_string(), model.metadata.clone());
-        if let Some(layers) = &model.units {
-            for (l, layer) in layers.iter().enumerate() {
-                for (name, values) in layer.tensors().into_iter().filter(|(name, _)| !is_bias(layer, name)) {
-                    tensors.insert(format!("units.{l}.{name}"), Tensor::from_slice(&values));
-                }
-            }
-            visible = layers[0].name();
-            metadata.insert(HIDDEN.into(), layers[1].name());
+        for (name, values) in model.unit_tensors() {
+            tensors.insert(name, Tensor::from_slice(&values));
         }
-        Self { model: Some(model.kind.to_string()), visible: Some(visible), metadata, tensors }
+        let mut metadata = model.metadata.clone();
+        metadata.extend(model.hidden_name().map(|name| (HIDDEN.to_string(), name)));
+        Self { model: Some(model.kind.to_string()), visible: Some(model.visible_name()), metadata, tensors }
     }
-}
-
-/// Whether a tensor of a layer stands among the biases of the stack.
-fn is_bias(layer: &Layer, name: &str) -> bool {
-    layer.bias_names().iter().any(|bias| bias == name)
 }
 
 /// Adds the tensors of a stack, with the biases of layers from `first_bias` on.

@@ -85,7 +85,9 @@ pub fn tensor_statistics(data: &ModelData) -> Vec<TensorStatistics> {
     ];
     let others = others.into_iter().filter_map(|(name, values)| Some((name.to_owned(), values?)));
     let statistics = |(name, values): (String, &[f32])| TensorStatistics::new(shape(&name, values.len()), name, values);
-    named.chain(of_net).chain(others).map(statistics).collect()
+    let of_units = data.unit_tensors().into_iter();
+    let of_units = of_units.map(|(name, values)| TensorStatistics::new(vec![values.len()], name, &values));
+    named.chain(of_net).chain(others).map(statistics).chain(of_units).collect()
 }
 
 /// The number of parameters that training changes.
