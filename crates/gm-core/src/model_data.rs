@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, FileError, Result, check_len};
 use crate::files::{self, Format, Parts};
 use crate::labels::Labels;
-use crate::recognition::Recognition;
 use crate::layer::Layer;
+use crate::recognition::Recognition;
 use crate::stack::{Matrix, Stack, Vector};
 use crate::units::{ModelKind, VisibleKind};
 use crate::visible::{Standardise, VisibleUnits};
@@ -91,8 +91,18 @@ impl ModelData {
         metadata: BTreeMap<String, String>,
     ) -> Result<Self> {
         let (features, standardise, labels, units) = (None, None, None, None);
-        let model =
-            Self { kind, visible, stack, recognition, visible_variance, features, standardise, labels, units, metadata };
+        let model = Self {
+            kind,
+            visible,
+            stack,
+            recognition,
+            visible_variance,
+            features,
+            standardise,
+            labels,
+            units,
+            metadata,
+        };
         model.check()?;
         Ok(model)
     }

@@ -192,7 +192,8 @@ fn statistics_of_parameters_that_add_to_the_input_add_up_to_the_state() {
         for state in draws(&case, &input(kind.as_ref(), 0.3), 100, 2) {
             let statistics = filled(parameters.len(), |out| kind.statistics(&state, out));
             let adding = statistics.chunks(kind.width()).zip(kind.parameters()).filter(|(_, parameter)| parameter.adds);
-            let sum = adding.fold(vec![0.0; kind.width()], |sum, (t, _)| sum.iter().zip(t).map(|(a, b)| a + b).collect());
+            let sum =
+                adding.fold(vec![0.0; kind.width()], |sum, (t, _)| sum.iter().zip(t).map(|(a, b)| a + b).collect());
             assert_eq!(sum, state, "{}", kind.name());
             assert!(kind.parameters()[0].adds);
         }
@@ -228,8 +229,7 @@ fn p_value(draws: &[Vec<f64>], case: &Case, input: &[f64]) -> f64 {
     let (kind, parameters) = case;
     if let Some(states) = kind.states() {
         let z = total(case, input, |_| 1.0);
-        let probabilities: Vec<f64> =
-            states.iter().map(|x| weight(kind.as_ref(), parameters, input, x) / z).collect();
+        let probabilities: Vec<f64> = states.iter().map(|x| weight(kind.as_ref(), parameters, input, x) / z).collect();
         let count = |x: &Vec<f64>| draws.iter().filter(|draw| *draw == x).count() as u64;
         return chi_squared_test(&states.iter().map(count).collect::<Vec<_>>(), &probabilities).p_value;
     }
@@ -319,14 +319,16 @@ fn a_layer_of_many_kinds_adds_up_what_its_sites_say() {
     let (layer, inputs) = mixed();
     let states = layer.sample(&inputs, &Streams::new(3));
     layer.check("test", "states", states.view()).unwrap();
-    let (weights, cumulants, means) = (layer.log_weights(states.view()), layer.cumulants(&inputs), layer.means(&inputs));
+    let (weights, cumulants, means) =
+        (layer.log_weights(states.view()), layer.cumulants(&inputs), layer.means(&inputs));
     let (mut from, mut place) = (0, 0);
     let (mut expected_weights, mut expected_cumulants) = (vec![0.0; 150], vec![0.0; 150]);
     for kind in layer.kinds() {
         let length = kind.parameters().len() * kind.width();
         let parameters: Vec<f64> = layer.parameters()[place..place + length].iter().map(|&x| f64::from(x)).collect();
         for sample in 0..150 {
-            let part = |of: &Matrix| (from..from + kind.width()).map(|unit| f64::from(of[(unit, sample)])).collect::<Vec<_>>();
+            let part =
+                |of: &Matrix| (from..from + kind.width()).map(|unit| f64::from(of[(unit, sample)])).collect::<Vec<_>>();
             let state = part(&states.to_matrix());
             let zero = vec![0.0; kind.width()];
             expected_weights[sample] += weight(kind.as_ref(), &parameters, &zero, &state).ln();
@@ -376,7 +378,9 @@ fn draws_of_a_layer_do_not_depend_on_threads() {
 fn a_layer_refuses_states_and_parameters_that_it_cannot_have() {
     let (layer, inputs) = mixed();
     let good = layer.sample(&inputs, &Streams::new(3)).to_matrix();
-    for (unit, wrong) in [(0, 0.5), (2, 1.0), (3, 0.25), (8, 0.0), (9, f32::NAN), (10, -0.1), (11, f32::INFINITY), (12, 5.0)] {
+    for (unit, wrong) in
+        [(0, 0.5), (2, 1.0), (3, 0.25), (8, 0.0), (9, f32::NAN), (10, -0.1), (11, f32::INFINITY), (12, 5.0)]
+    {
         let mut states = good.columns(0, 2).into_owned();
         if unit == 2 {
             states.fill(1.0);

@@ -1,6 +1,8 @@
 //! How networks grow from restricted Boltzmann machines, layer by layer.
 
-use gm_core::{Error, Labels, Purpose, Recognition, Result, Stack, Streams, Vector, VisibleUnits, check_len, normal_matrix};
+use gm_core::{
+    Error, Labels, Purpose, Recognition, Result, Stack, Streams, Vector, VisibleUnits, check_len, normal_matrix,
+};
 use gm_rbm::Rbm;
 
 use crate::model::Dbn;

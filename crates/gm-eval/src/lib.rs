@@ -52,8 +52,9 @@ mod share;
 mod sites;
 
 pub use chains::{
-    ChainMethod, ChainSettings, DbmChains, DbnChains, DbnPosteriorChains, Diagnostics, HarmoniumChains, ModelChains, RbmChains,
-    SampleSource, SbnChains, SbnKernel, TemperedChains, TemperedHarmoniumChains, chains_of, independent_samples, samples_below_tops,
+    ChainMethod, ChainSettings, DbmChains, DbnChains, DbnPosteriorChains, Diagnostics, HarmoniumChains, ModelChains,
+    RbmChains, SampleSource, SbnChains, SbnKernel, TemperedChains, TemperedHarmoniumChains, chains_of,
+    independent_samples, samples_below_tops,
 };
 
 pub use classes::{ClassData, ClassReport, CrossEntropy, ErrorRate, classify, evaluate_classifier};

@@ -268,9 +268,7 @@ pub fn posterior_means(
         Model::Dbm(dbm) => (run.of_dbm(dbm, &dbm.states_of_rows(rows)?, watch)?, None),
         Model::Dbn(dbn) => (run.of_dbn(dbn, &dbn.states_of_rows(rows)?, watch)?, None),
         Model::Sbn(sbn) => run.of_sbn(sbn, rows.bits(), watch)?,
-        Model::Harmonium(model) => {
-            (model.mean_h_from_v(model.visible().states_of_rows(OP, rows.view())?.view()), None)
-        }
+        Model::Harmonium(model) => (model.mean_h_from_v(model.visible().states_of_rows(OP, rows.view())?.view()), None),
     };
     Ok(Posterior { means, bound, method })
 }

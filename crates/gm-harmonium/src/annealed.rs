@@ -145,7 +145,9 @@ impl Harmonium {
 
     fn path(&self, op: &'static str, base: Option<&Layer>, streams: &Streams) -> Result<Path> {
         let base = match base {
-            Some(base) if base.name() == self.visible().name() && base.units() == self.visible().units() => base.clone(),
+            Some(base) if base.name() == self.visible().name() && base.units() == self.visible().units() => {
+                base.clone()
+            }
             Some(base) => {
                 let allowed = "a layer of the kinds and units of the visible layer";
                 return Err(Error::Param { op, arg: "base", value: base.name(), allowed });

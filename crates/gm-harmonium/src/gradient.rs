@@ -64,7 +64,12 @@ impl Gradient {
     pub(crate) fn given_v(model: &Harmonium, v: BatchRef<'_>, weights: &[f32]) -> Self {
         let inputs = model.inputs_h_from_v(v);
         let mut found = Self::zeros(model);
-        dense_coactivations_into(&v.to_matrix(), &scaled(model.hidden().means(&inputs), weights), 1.0, &mut found.weights);
+        dense_coactivations_into(
+            &v.to_matrix(),
+            &scaled(model.hidden().means(&inputs), weights),
+            1.0,
+            &mut found.weights,
+        );
         found.visible = narrow(model.visible().statistics(v, weights));
         found.hidden = narrow(model.hidden().mean_statistics(&inputs, weights));
         found
@@ -74,7 +79,12 @@ impl Gradient {
     pub(crate) fn given_h(model: &Harmonium, h: BatchRef<'_>, weights: &[f32]) -> Self {
         let inputs = model.inputs_v_from_h(h);
         let mut found = Self::zeros(model);
-        dense_coactivations_into(&scaled(model.visible().means(&inputs), weights), &h.to_matrix(), 1.0, &mut found.weights);
+        dense_coactivations_into(
+            &scaled(model.visible().means(&inputs), weights),
+            &h.to_matrix(),
+            1.0,
+            &mut found.weights,
+        );
         found.visible = narrow(model.visible().mean_statistics(&inputs, weights));
         found.hidden = narrow(model.hidden().statistics(h, weights));
         found
@@ -127,7 +137,9 @@ impl Gradient {
     pub fn centre(&mut self, model: &Harmonium, mu: &[f32], lambda: &[f32]) {
         // The differences of the mean states between data and model.
         let (of_v, of_h) = (model.visible().field_sums(&self.visible), model.hidden().field_sums(&self.hidden));
-        for ((i, j), g) in (0..lambda.len()).flat_map(|j| (0..mu.len()).map(move |i| (i, j))).zip(self.weights.iter_mut()) {
+        for ((i, j), g) in
+            (0..lambda.len()).flat_map(|j| (0..mu.len()).map(move |i| (i, j))).zip(self.weights.iter_mut())
+        {
             *g -= mu[i] * of_h[j] + of_v[i] * lambda[j];
         }
         let of_visible: Vec<f32> = self.weights.row_iter().map(|row| dot(row.iter(), lambda)).collect();

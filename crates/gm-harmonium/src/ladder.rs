@@ -50,13 +50,7 @@ impl Ladder {
     /// # Errors
     ///
     /// [`Error::Param`] for temperatures that do not fall from 1, and for a base of other kinds than the visible layer.
-    pub fn new(
-        model: &Harmonium,
-        base: &Layer,
-        count: usize,
-        temperatures: &[f32],
-        streams: &Streams,
-    ) -> Result<Self> {
+    pub fn new(model: &Harmonium, base: &Layer, count: usize, temperatures: &[f32], streams: &Streams) -> Result<Self> {
         const OP: &str = "Ladder::new";
         check_temperatures(OP, temperatures)?;
         if base.name() != model.visible().name() || base.units() != model.visible().units() {

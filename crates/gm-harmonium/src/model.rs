@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 
 use gm_core::layer::{Layer, LayerSpec, Measure};
 use gm_core::{
-    Batch, BatchRef, Coupling, LayerUpdate, Matrix, ModelData, ModelKind, Purpose, Result, Stack, Streams, VisibleKind, VisibleUnits,
-    check_finite, check_len, dense_inputs_down, dense_inputs_up, normal_matrix,
+    Batch, BatchRef, Coupling, LayerUpdate, Matrix, ModelData, ModelKind, Purpose, Result, Stack, Streams, VisibleKind,
+    VisibleUnits, check_finite, check_len, dense_inputs_down, dense_inputs_up, normal_matrix,
 };
 
 use crate::normalisable::{check_normalisable, singular_value_above_one};
@@ -254,7 +254,9 @@ impl Harmonium {
         weights.row_iter_mut().zip(scale).for_each(|(mut row, scale)| row /= *scale);
         let away: Vec<f32> = weights
             .column_iter()
-            .map(|column| column.iter().zip(shift).map(|(w, shift)| f64::from(*w) * f64::from(*shift)).sum::<f64>() as f32)
+            .map(|column| {
+                column.iter().zip(shift).map(|(w, shift)| f64::from(*w) * f64::from(*shift)).sum::<f64>() as f32
+            })
             .collect();
         let fields = self.hidden.fields(&away);
         let hidden = self.hidden.parameters().iter().zip(fields).map(|(value, field)| value - field).collect();
@@ -270,9 +272,7 @@ impl Harmonium {
     pub fn inputs_h_from_v<'v>(&self, v: impl Into<BatchRef<'v>>) -> Matrix {
         let none = vec![0.0; self.hidden.units()];
         match v.into() {
-            BatchRef::Bits(v) => {
-                LayerUpdate::new(&none).given(&Coupling::up(&self.weights), v).inputs().to_matrix()
-            }
+            BatchRef::Bits(v) => LayerUpdate::new(&none).given(&Coupling::up(&self.weights), v).inputs().to_matrix(),
             BatchRef::Reals(v) => dense_inputs_up(&self.weights, v, &none),
         }
     }
@@ -286,9 +286,7 @@ impl Harmonium {
     pub fn inputs_v_from_h<'h>(&self, h: impl Into<BatchRef<'h>>) -> Matrix {
         let none = vec![0.0; self.visible.units()];
         match h.into() {
-            BatchRef::Bits(h) => {
-                LayerUpdate::new(&none).given(&Coupling::down(&self.weights), h).inputs().to_matrix()
-            }
+            BatchRef::Bits(h) => LayerUpdate::new(&none).given(&Coupling::down(&self.weights), h).inputs().to_matrix(),
             BatchRef::Reals(h) => dense_inputs_down(&self.weights, h, &none),
         }
     }

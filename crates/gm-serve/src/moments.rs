@@ -106,7 +106,9 @@ fn of_checkpoint(runs: &Runs, folder: &Path, path: &Path) -> Answer<(ModelData, 
     let config = Config::read(folder.join("config.toml")).map_err(Refusal::unfit)?;
     let (kind, visible) = (config.model.settings().kind(), config.model.settings().visible_kind());
     let parameters = runs.checkpoint(path)?.parameters.clone();
-    let told = kind != ModelKind::Harmonium && visible == VisibleKind::Bernoulli && !parameters.tensors.contains_key("label.weights");
+    let told = kind != ModelKind::Harmonium
+        && visible == VisibleKind::Bernoulli
+        && !parameters.tensors.contains_key("label.weights");
     let (stack, _) = parameters.into_parts().map_err(Refusal::unfit)?;
     let data = ModelData::from_stack(kind, stack).map_err(Refusal::unfit)?;
     Ok((ModelData { visible, ..data }, told))

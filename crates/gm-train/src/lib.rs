@@ -24,8 +24,8 @@ mod dbm;
 mod dbn;
 mod error;
 mod fit;
-mod learner;
 mod harmonium;
+mod learner;
 mod rbm;
 mod run;
 mod sbn;
@@ -38,13 +38,15 @@ pub use course::{CheckpointInfo, EpochRecord, Event, MonitorSettings, Observer, 
 pub use dbm::{DbmLearner, DbmSettings, Pretrain};
 pub use dbn::{Backfit, DbnLearner, DbnSettings, LayerInputs, LayerStart};
 pub use error::{Error, Result};
-pub use fit::{Fit, FitOptions, Trained, fit, fit_classifier, fit_dbm, fit_dbn, fit_harmonium, fit_rbm, fit_rbm_with, fit_sbn};
+pub use fit::{
+    Fit, FitOptions, Trained, fit, fit_classifier, fit_dbm, fit_dbn, fit_harmonium, fit_rbm, fit_rbm_with, fit_sbn,
+};
 pub use gm_ascent::{
     BitsState, ChainsState, Clock, Figures, LayerState, LearnerState, Optimiser, OptimiserSettings, OptimiserState,
     ParametersState, Rate, Regularise, warm_up,
 };
-pub use learner::{Learner, ModelSettings, Origin, Probe, Staged, StepReport, Weighted};
 pub use harmonium::{HarmoniumLearner, HarmoniumSettings};
+pub use learner::{Learner, ModelSettings, Origin, Probe, Staged, StepReport, Weighted};
 pub use rbm::{Algorithm, RbmLearner, RbmSettings};
 pub use run::Run;
 pub use sbn::{SbnLearner, SbnRule, SbnSettings};

@@ -78,17 +78,17 @@ pub mod prelude {
         ChainSettings, ClassData, Completion, CompletionSettings, Diagnostics, EvalData, EvalReport, EvalSettings,
         Exact, Model, Posterior, PosteriorMethod, PosteriorSettings, SampleFigureSettings, SampleFigures,
         SampleSettings, Samples, classify, complete, convert_model, evaluate, evaluate_classifier, evaluate_dbm,
-        evaluate_dbn, evaluate_harmonium, evaluate_rbm, evaluate_sbn, hidden_activity, posterior_means, reconstruct, sample,
-        sample_figures, tensor_statistics,
+        evaluate_dbn, evaluate_harmonium, evaluate_rbm, evaluate_sbn, hidden_activity, posterior_means, reconstruct,
+        sample, sample_figures, tensor_statistics,
     };
     pub use gm_harmonium::Harmonium;
     pub use gm_net::Classifier;
     pub use gm_rbm::Rbm;
     pub use gm_sbn::Sbn;
     pub use gm_train::{
-        ClassifierSettings, Config, DbmSettings, DbnSettings, Event, Fit, FitOptions, HarmoniumSettings, MonitorSettings, Observer,
-        Outcome, RbmSettings, Run, SbnSettings, StopOn, Unobserved, fit_classifier, fit_dbm, fit_dbn, fit_harmonium, fit_rbm,
-        fit_rbm_with, fit_sbn,
+        ClassifierSettings, Config, DbmSettings, DbnSettings, Event, Fit, FitOptions, HarmoniumSettings,
+        MonitorSettings, Observer, Outcome, RbmSettings, Run, SbnSettings, StopOn, Unobserved, fit_classifier, fit_dbm,
+        fit_dbn, fit_harmonium, fit_rbm, fit_rbm_with, fit_sbn,
     };
 }
 

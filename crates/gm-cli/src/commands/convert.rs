@@ -27,7 +27,7 @@ pub(crate) struct Convert {
     /// The file to write
     #[arg(value_name = "OUT")]
     to: PathBuf,
-    /// The kind of model to make: rbm, sbn, dbm or dbn [default: the kind of IN]
+    /// The kind of model to make: rbm, sbn, dbm, dbn or harmonium [default: the kind of IN]
     #[arg(long = "to", value_name = "KIND")]
     kind: Option<ModelKind>,
     /// Replace OUT if it exists

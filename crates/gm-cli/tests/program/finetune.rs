@@ -212,7 +212,7 @@ fn rejects_options_that_do_not_go_together() {
     for (line, expected) in [
         (
             "sample run/model.gm",
-            "run/model.gm: the file holds a classifier, expected a generative model (rbm, sbn, dbm or dbn); use a classifier",
+            "run/model.gm: the file holds a classifier, expected a generative model (rbm, sbn, dbm, dbn or harmonium); use a classifier",
         ),
         ("complete run/model.gm --data digits --mask left --out c.npy", "the file holds a classifier"),
         ("report run", "the file holds a classifier"),

@@ -151,7 +151,8 @@ impl Parts {
             let bias = stack.bias(l).as_slice();
             let blank = spec.layer(bias.len())?;
             let (names, mut first) = (blank.bias_names(), 0);
-            let sizes: BTreeMap<_, _> = blank.tensors().into_iter().map(|(name, values)| (name, values.len())).collect();
+            let sizes: BTreeMap<_, _> =
+                blank.tensors().into_iter().map(|(name, values)| (name, values.len())).collect();
             blank.with_tensors(|name| {
                 if !names.iter().any(|bias| bias == name) {
                     return Ok(shelf.take_vector(&format!("units.{l}.{name}"))?.as_slice().to_vec());

@@ -41,7 +41,6 @@ impl Sides {
         let lower = Half::new(-(parameters[1] + input[0]), parameters[3]);
         Self { up: logistic_f64(upper.log_integral() - lower.log_integral()), upper, lower }
     }
-
 }
 
 /// The moments of both sides, and the probability of the upper one.

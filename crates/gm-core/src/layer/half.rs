@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn moments_are_those_of_quadrature_from_the_bulk_to_the_far_tail() {
-        for (slope, gamma) in [(3.0, 0.7), (0.0, 1.0), (-0.4, 2.0), (-7.0, 1.3), (-30.0, 0.9), (-80.0, 1.0), (-500.0, 2.0)]
+        for (slope, gamma) in
+            [(3.0, 0.7), (0.0, 1.0), (-0.4, 2.0), (-7.0, 1.3), (-30.0, 0.9), (-80.0, 1.0), (-500.0, 2.0)]
         {
             let half = Half::new(slope, gamma);
             let [integral, _, square] = quadrature(slope, gamma, half.mean());

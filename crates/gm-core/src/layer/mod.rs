@@ -199,9 +199,8 @@ impl Layer {
     fn positive(&self) -> impl Iterator<Item = Option<&'static str>> {
         self.parts.iter().flat_map(|part| {
             let width = part.kind.width();
-            let of = |parameter: &UnitParameter| {
-                std::iter::repeat_n(parameter.positive.then_some(parameter.name), width)
-            };
+            let of =
+                |parameter: &UnitParameter| std::iter::repeat_n(parameter.positive.then_some(parameter.name), width);
             part.kind.parameters().iter().flat_map(of).collect::<Vec<_>>().repeat(part.sites)
         })
     }

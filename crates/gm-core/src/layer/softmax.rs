@@ -101,7 +101,8 @@ impl UnitKind for Softmax {
     }
 
     fn sample(&self, parameters: &[f64], input: &[f64], stream: &mut Stream, state: &mut [f64]) {
-        let highest = parameters.iter().zip(input).map(|(theta, input)| theta + input).fold(f64::NEG_INFINITY, f64::max);
+        let highest =
+            parameters.iter().zip(input).map(|(theta, input)| theta + input).fold(f64::NEG_INFINITY, f64::max);
         let mut total = 0.0;
         for (x, (theta, input)) in state.iter_mut().zip(parameters.iter().zip(input)) {
             total += (theta + input - highest).exp();

@@ -72,7 +72,11 @@ impl LayerSpec {
         let add = |sum: usize, part: &Part| sum.checked_add(size(part)?).filter(|&sum| sum <= units);
         let too_many = || refuse("the number that the kinds of units add up to");
         let of_others = parts.iter().skip(1).try_fold(0, add).ok_or_else(too_many)?;
-        parts.first().filter(|part| part.1.is_some()).map_or(Some(0), |part| add(of_others, part)).ok_or_else(too_many)?;
+        parts
+            .first()
+            .filter(|part| part.1.is_some())
+            .map_or(Some(0), |part| add(of_others, part))
+            .ok_or_else(too_many)?;
         let mut layers = vec![];
         for (at, (kind, count)) in parts.into_iter().enumerate() {
             let sites = match (at, count) {
@@ -187,14 +191,24 @@ mod tests {
 
     #[test]
     fn rejects_names_and_numbers_that_do_not_fit() {
-        for text in ["", "spins", "spin:2", "softmax", "softmax:1", "softmax:x", "binomial:0", "spin*0", "spin+", "spin*-1"] {
+        for text in
+            ["", "spins", "spin:2", "softmax", "softmax:1", "softmax:x", "binomial:0", "spin*0", "spin+", "spin*-1"]
+        {
             let error = text.parse::<LayerSpec>().unwrap_err().to_string();
-            assert!(error.contains(&format!("`units` is {text}, allowed: bernoulli, spin, softmax:K")), "{text}: {error}");
+            assert!(
+                error.contains(&format!("`units` is {text}, allowed: bernoulli, spin, softmax:K")),
+                "{text}: {error}"
+            );
         }
         let huge = format!("spin*{}+softmax:3*{}", usize::MAX, usize::MAX);
-        for (text, units) in
-            [("softmax:3", 7), ("spin*2", 3), ("bernoulli+softmax:10", 10), ("spin", 0), (&huge, 3), ("spin*999999999999", 3)]
-        {
+        for (text, units) in [
+            ("softmax:3", 7),
+            ("spin*2", 3),
+            ("bernoulli+softmax:10", 10),
+            ("spin", 0),
+            (&huge, 3),
+            ("spin*999999999999", 3),
+        ] {
             assert!(text.parse::<LayerSpec>().unwrap().layer(units).is_err(), "{text} with {units} units");
         }
     }

@@ -225,7 +225,8 @@ impl Layer {
     /// The number of states of the layer; `None` if it is not finite, or too large for a number.
     #[must_use]
     pub fn state_count(&self) -> Option<u64> {
-        let of_part = |part: &super::Part| (part.kind.states()?.len() as u64).checked_pow(u32::try_from(part.sites).ok()?);
+        let of_part =
+            |part: &super::Part| (part.kind.states()?.len() as u64).checked_pow(u32::try_from(part.sites).ok()?);
         self.parts.iter().map(of_part).try_fold(1_u64, |all, count| all.checked_mul(count?))
     }
 
@@ -268,9 +269,8 @@ impl Layer {
     /// size, and numbers as they are for all others.
     #[must_use]
     pub fn data_kind(&self) -> VisibleKind {
-        let two_states = |part: &super::Part| {
-            part.kind.width() == 1 && part.kind.states().is_some_and(|states| states.len() == 2)
-        };
+        let two_states =
+            |part: &super::Part| part.kind.width() == 1 && part.kind.states().is_some_and(|states| states.len() == 2);
         match self.parts.as_slice() {
             parts if parts.iter().all(two_states) => VisibleKind::Bernoulli,
             [part] if part.kind.is_binary() => VisibleKind::Softmax { categories: part.kind.width() },
@@ -333,7 +333,10 @@ impl Layer {
         if let (true, BatchRef::Bits(_)) = (two_states, rows) {
             let [off, on] = [0.0, 1.0].map(|bit| self.bit_states(bit));
             for column in states.as_mut_slice().chunks_mut(self.units) {
-                column.iter_mut().zip(off.iter().zip(&on)).for_each(|(x, (off, on))| *x = if *x > 0.5 { *on } else { *off });
+                column
+                    .iter_mut()
+                    .zip(off.iter().zip(&on))
+                    .for_each(|(x, (off, on))| *x = if *x > 0.5 { *on } else { *off });
             }
             return Ok(self.batch(states));
         }

@@ -12,8 +12,8 @@ use gm_sbn::Sbn;
 
 use super::rbm::check_known;
 use super::{
-    DbmChains, DbnChains, DbnPosteriorChains, HarmoniumChains, ModelChains, RbmChains, SbnChains, SbnKernel, TemperedChains,
-    TemperedHarmoniumChains,
+    DbmChains, DbnChains, DbnPosteriorChains, HarmoniumChains, ModelChains, RbmChains, SbnChains, SbnKernel,
+    TemperedChains, TemperedHarmoniumChains,
 };
 use crate::error::{Error, Result};
 use crate::model::Model;

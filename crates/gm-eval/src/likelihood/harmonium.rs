@@ -102,7 +102,8 @@ fn base(model: &Harmonium, data: &EvalData) -> Result<Option<Layer>> {
         let states = model.visible().states_of_rows("evaluate_harmonium", rows.view())?;
         return Ok(if states.samples() > 1 { Some(model.base_of(states.view())?) } else { None });
     }
-    let Some(means) = data.train_means.as_ref().filter(|_| model.visible().data_kind() == VisibleKind::Bernoulli) else {
+    let Some(means) = data.train_means.as_ref().filter(|_| model.visible().data_kind() == VisibleKind::Bernoulli)
+    else {
         return Ok(None);
     };
     let [off, on] = [0.0, 1.0].map(|bit| model.visible().bit_states(bit));

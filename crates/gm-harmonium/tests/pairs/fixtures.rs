@@ -55,8 +55,7 @@ fn pairs_have_the_answers_of_independent_code() {
         close(&model.mean_h_from_v(&rows), &means, "means");
         let statistics = model.exact_statistics().expect("enumerable");
         close(&statistics.weights, &matrix(&expected["mean_vh"]), "pairs");
-        let mean_v: Vec<f64> =
-            model.visible().field_sums(&statistics.visible).iter().map(|&x| f64::from(x)).collect();
+        let mean_v: Vec<f64> = model.visible().field_sums(&statistics.visible).iter().map(|&x| f64::from(x)).collect();
         assert_all_close(&mean_v, &numbers(&expected["mean_v"]), 1e-6, 1e-6, &name);
     }
 }

@@ -169,7 +169,9 @@ fn stat_mean_annealing_of_real_valued_pairs_agrees_with_quadrature() {
         let sides: &[f64] = if visible == "relu" { &[1.0] } else { &[-1.0, 1.0] };
         let mut z = 0.0;
         for side in sides {
-            let v = Matrix::from_fn(1, points as usize + 1, |_, k| (side * k as f64 * step).max(if visible == "relu" { 0.0 } else { -1e9 }) as f32);
+            let v = Matrix::from_fn(1, points as usize + 1, |_, k| {
+                (side * k as f64 * step).max(if visible == "relu" { 0.0 } else { -1e9 }) as f32
+            });
             let terms = model.free_energy(&v);
             let ends = 0.5 * ((-terms[0]).exp() + (-terms[points as usize]).exp());
             z += step * (terms.iter().map(|f| (-f).exp()).sum::<f64>() - ends);
@@ -215,13 +217,8 @@ fn layers_without_weights_have_the_sum_of_their_cumulants() {
 fn the_start_of_training_has_the_moments_of_the_data() {
     let model = model("gaussian", "spin");
     let (means, variances) = ([0.5, -1.0, 2.0], [0.25, 1.0, 4.0]);
-    let start = Harmonium::initial(
-        (model.visible(), model.hidden()),
-        (&means, &variances),
-        0.0,
-        &Streams::new(1),
-    )
-    .unwrap();
+    let start =
+        Harmonium::initial((model.visible(), model.hidden()), (&means, &variances), 0.0, &Streams::new(1)).unwrap();
     let none = Matrix::zeros(2, 1);
     let found = start.mean_v_from_h(&none);
     assert_all_close(&mean(&found), &means.map(f64::from), 1e-6, 0.0, "means");
@@ -275,6 +272,9 @@ fn planted_mean_annealing_to_another_model_is_found() {
         let wrong = Harmonium::new(right.visible().clone(), right.hidden().clone(), weights).unwrap();
         let found = wrong.log_partition_ais(&settings, None, &Streams::new(6), &mut unwatched).unwrap().log_partition;
         let log_z = right.log_partition().unwrap();
-        assert!((found.value - log_z).abs() > 5.0 * found.std_error + 1e-3, "{visible} and {hidden}: {found} for {log_z}");
+        assert!(
+            (found.value - log_z).abs() > 5.0 * found.std_error + 1e-3,
+            "{visible} and {hidden}: {found} for {log_z}"
+        );
     }
 }

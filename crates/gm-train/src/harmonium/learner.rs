@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use gm_ascent::{Ascending, Ascent, ChainsState, Clock, Figures, LearnerState, ParametersState, Slope};
 use gm_core::layer::{Layer, Measure};
 use gm_core::{
-    AisSettings, Batch, BatchRef, Error as CoreError, Matrix, ModelData, Purpose, Schedule, Stack, Streams, Vector, check_len,
-    mean, rms, widened,
+    AisSettings, Batch, BatchRef, Error as CoreError, Matrix, ModelData, Purpose, Schedule, Stack, Streams, Vector,
+    check_len, mean, rms, widened,
 };
 use gm_data::{Dataset, Values};
 use gm_harmonium::{Chains, Gradient, Harmonium, Sampler};
@@ -126,12 +126,8 @@ impl HarmoniumLearner {
         let visible = settings.visible.layer(data.units())?;
         let start = Start::of(&visible, data, visible_means)?;
         let hidden = settings.hidden_units.layer(settings.hidden)?;
-        let model = Harmonium::initial(
-            (&visible, &hidden),
-            (&start.means, &start.variances),
-            settings.init_scale,
-            streams,
-        )?;
+        let model =
+            Harmonium::initial((&visible, &hidden), (&start.means, &start.variances), settings.init_scale, streams)?;
         Self::start(model, start, settings, streams)
     }
 
@@ -182,12 +178,7 @@ impl HarmoniumLearner {
         let persists = settings.algorithm == Algorithm::Pcd;
         Ok(Self {
             chains: persists.then(|| model.chains(settings.chains, streams)),
-            ascent: Ascent::new(
-                settings.pace(),
-                settings.optimiser,
-                settings.regularise,
-                moving.named().into_iter(),
-            ),
+            ascent: Ascent::new(settings.pace(), settings.optimiser, settings.regularise, moving.named().into_iter()),
             offsets: [start.means, hidden.as_slice().to_vec()],
             standards: (start.shift, start.scale),
             settings: settings.clone(),
@@ -245,7 +236,8 @@ impl HarmoniumLearner {
         };
         let persistent = chains.is_some();
         // One of the two is there.
-        let moved = chains.as_mut().or(own.as_mut()).ok_or(CoreError::Empty { op: "HarmoniumLearner", arg: "chains" })?;
+        let moved =
+            chains.as_mut().or(own.as_mut()).ok_or(CoreError::Empty { op: "HarmoniumLearner", arg: "chains" })?;
         let before = moved.v.to_matrix();
         sampler.run(moved, settings.steps, if persistent { streams } else { &family });
         let after = moved.v.to_matrix();
@@ -290,7 +282,11 @@ impl HarmoniumLearner {
         if self.settings.l1b > 0.0 {
             for (mut slope, column) in gradient.weights.column_iter_mut().zip(weights.column_iter()) {
                 let pull = self.settings.l1b * column.iter().map(|w| w.abs()).sum::<f32>() / units;
-                slope.iter_mut().zip(column.iter()).filter(|(_, w)| **w != 0.0).for_each(|(g, w)| *g -= pull * w.signum());
+                slope
+                    .iter_mut()
+                    .zip(column.iter())
+                    .filter(|(_, w)| **w != 0.0)
+                    .for_each(|(g, w)| *g -= pull * w.signum());
             }
         }
     }

@@ -167,8 +167,11 @@ impl ModelSettings for HarmoniumSettings {
     fn prepare(&self, data: &Dataset, binarise: Binarise, _: Origin<'_>) -> Result<Option<Dataset>> {
         let kind = self.visible_kind();
         if kind != VisibleKind::Bernoulli && binarise != Binarise::None {
-            let (op, arg, value) = ("HarmoniumSettings", "binarise", format!("{binarise} with visible {}", self.visible));
-            return Err(CoreError::Param { op, arg, value, allowed: "none unless visible units have two states" }.into());
+            let (op, arg, value) =
+                ("HarmoniumSettings", "binarise", format!("{binarise} with visible {}", self.visible));
+            return Err(
+                CoreError::Param { op, arg, value, allowed: "none unless visible units have two states" }.into()
+            );
         }
         match kind {
             VisibleKind::Bernoulli => Ok(None),

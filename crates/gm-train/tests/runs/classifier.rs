@@ -155,5 +155,5 @@ fn rejects_data_and_models_that_do_not_go_together() {
     assert!(!folder.path().join("run").exists());
     let net = Classifier::random(&[64, 3, 10], HiddenUnits::Relu, None, &Streams::new(1)).unwrap();
     let error = gm_eval::Model::from_data(net.to_data().unwrap()).unwrap_err().to_string();
-    assert_eq!(error, "the file holds a classifier, expected a generative model (rbm, sbn, dbm or dbn)");
+    assert_eq!(error, "the file holds a classifier, expected a generative model (rbm, sbn, dbm, dbn or harmonium)");
 }

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use crate::common::{SHORT, break_at, results};
 use gm_core::layer::LayerSpec;
 use gm_core::{
-    AisSettings, BitMatrix, Matrix, Purpose, Schedule, Stack, Streams, Vector, VisibleKind, VisibleUnits, mean, unwatched,
+    AisSettings, BitMatrix, Matrix, Purpose, Schedule, Stack, Streams, Vector, VisibleKind, VisibleUnits, mean,
+    unwatched,
 };
 use gm_data::{Dataset, Split, Values};
 use gm_eval::{EvalData, EvalSettings, Exact, evaluate_harmonium};
@@ -130,7 +131,8 @@ fn stat_mean_exact_training_reaches_the_entropy_of_few_rows() {
 
 #[test]
 fn figures_are_those_of_the_model_in_the_units_of_measure_of_the_data() {
-    for (visible, hidden) in [("gaussian", "spin"), ("relu", "bernoulli"), ("drelu", "softmax:2"), ("spin", "gaussian")] {
+    for (visible, hidden) in [("gaussian", "spin"), ("relu", "bernoulli"), ("drelu", "softmax:2"), ("spin", "gaussian")]
+    {
         let data = rows(visible, 200);
         let found = fit(&data, &HarmoniumSettings { epochs: 20, ..settings(visible, hidden) });
         let figure = found.history.last().and_then(|last| last.figures.get("log_likelihood")).expect("few states");
@@ -143,7 +145,11 @@ fn figures_are_those_of_the_model_in_the_units_of_measure_of_the_data() {
         let report = evaluate_harmonium(&found.model, &eval, &EvalSettings::default(), &mut unwatched).unwrap();
         let measured = report.mean_log_prob;
         assert_eq!(measured.side, "exact");
-        assert!((measured.value - figure).abs() < 2e-3, "{visible} and {hidden}: {figure}, measured {}", measured.value);
+        assert!(
+            (measured.value - figure).abs() < 2e-3,
+            "{visible} and {hidden}: {figure}, measured {}",
+            measured.value
+        );
         // Annealing from both sides encloses it.
         let ais = AisSettings { runs: 100, schedule: Schedule::Linear(300) };
         let annealed = EvalSettings { exact: Exact::No, ais, tempering: SHORT, ..EvalSettings::default() };

@@ -415,7 +415,9 @@ impl Eval {
             ModelKind::Sbn => (&annealing[..], "none for an sbn, which has no partition function"),
             ModelKind::Dbm => (&drawing[3..], "none for a dbm"),
             ModelKind::Dbn => (&[][..], ""),
-            ModelKind::Rbm | ModelKind::Classifier | ModelKind::Harmonium => (&drawing[..], "none for a model without recognition net"),
+            ModelKind::Rbm | ModelKind::Classifier | ModelKind::Harmonium => {
+                (&drawing[..], "none for a model without recognition net")
+            }
         };
         if model.kind() == ModelKind::Sbn {
             refuse_given(self.reverse().iter(), allowed)?;

@@ -12,14 +12,16 @@ use crate::error::Result;
 
 /// Trains a harmonium: a restricted Boltzmann machine between any kinds of units
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Kinds of units: bernoulli, spin, softmax:K, gaussian, relu, drelu, binomial:N; several with + \
+#[command(
+    after_help = "Kinds of units: bernoulli, spin, softmax:K, gaussian, relu, drelu, binomial:N; several with + \
     between them, each with *COUNT behind it.\n\n\
     Examples:\n  dgm train harmonium --data digits --hidden-units drelu --hidden 32\n  \
     dgm train harmonium --data digits --visible spin --hidden-units gaussian --hidden 20\n  \
     dgm train harmonium --data answers.csv --visible softmax:5 --hidden-units relu --hidden 50\n  \
     dgm train harmonium --data family.fasta --visible softmax:21 --hidden-units drelu --weights identity:0.8\n  \
     dgm train harmonium --data measurements.csv --visible gaussian --hidden-units spin --hidden 16\n  \
-    dgm train harmonium --data mixed.csv --visible 'gaussian*3+binomial:10*2+bernoulli' --hidden 10")]
+    dgm train harmonium --data mixed.csv --visible 'gaussian*3+binomial:10*2+bernoulli' --hidden 10"
+)]
 pub(super) struct HarmoniumOptions {
     #[command(flatten)]
     shared: Shared,
