@@ -391,10 +391,10 @@ mod tests {
                     format: "json",
                     name: "model".into(),
                     found: "cnn".into(),
-                    expected: "rbm, sbn, dbm, dbn or classifier",
+                    expected: "rbm, sbn, dbm, dbn, classifier or harmonium",
                 }
                 .into(),
-                "json file: `model` is cnn, expected rbm, sbn, dbm, dbn or classifier",
+                "json file: `model` is cnn, expected rbm, sbn, dbm, dbn, classifier or harmonium",
             ),
             (
                 FileError::Decode { format: "json", detail: "line 1".into() }.into(),

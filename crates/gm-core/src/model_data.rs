@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, FileError, Result, check_len};
 use crate::files::{self, Format, Parts};
 use crate::labels::Labels;
-use crate::layer::Layer;
+use crate::layer::{Bernoulli, Layer};
 use crate::recognition::Recognition;
 use crate::stack::{Matrix, Stack, Vector};
 use crate::units::{ModelKind, VisibleKind};
@@ -90,7 +91,15 @@ impl ModelData {
         visible_variance: Option<Vector>,
         metadata: BTreeMap<String, String>,
     ) -> Result<Self> {
-        let (features, standardise, labels, units) = (None, None, None, None);
+        let (features, standardise, labels) = (None, None, None);
+        // Without more words a harmonium has Bernoulli units.
+        let bernoulli = |l: usize| {
+            Layer::new(Arc::new(Bernoulli), stack.bias(l).len())?.with_parameters(stack.bias(l).as_slice().to_vec())
+        };
+        let units = match kind {
+            ModelKind::Harmonium => Some([bernoulli(0)?, bernoulli(1)?]),
+            _ => None,
+        };
         let model = Self {
             kind,
             visible,
@@ -166,8 +175,8 @@ impl ModelData {
     pub fn harmonium(weights: Matrix, layers: [Layer; 2]) -> Result<Self> {
         let bias = |layer: &Layer| Vector::from_vec(layer.biases());
         let stack = Stack::new(vec![weights], layers.iter().map(bias).collect())?;
-        let (kind, visible) = (ModelKind::Harmonium, layers[0].data_kind());
-        let mut model = Self::new(kind, visible, stack, None, None, BTreeMap::new())?;
+        let mut model = Self::new(ModelKind::Harmonium, VisibleKind::Bernoulli, stack, None, None, BTreeMap::new())?;
+        model.visible = layers[0].data_kind();
         model.units = Some(layers);
         model.check()?;
         Ok(model)
@@ -420,6 +429,9 @@ impl ModelData {
         let Some(layers) = &self.units else { return Ok(()) };
         if self.kind != ModelKind::Harmonium {
             return Err(param("units", "present", "only in a harmonium"));
+        }
+        if self.visible != layers[0].data_kind() {
+            return Err(param("visible", self.visible.to_string(), "the kind of data of the visible units"));
         }
         for (l, layer) in layers.iter().enumerate() {
             check_len(OP, format!("bias.{l}"), "length", self.stack.bias(l).len(), layer.units())?;

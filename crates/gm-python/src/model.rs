@@ -153,7 +153,7 @@ impl Model {
         Ok(PyBytes::new(py, &content))
     }
 
-    /// rbm, sbn, dbm, dbn or classifier.
+    /// rbm, sbn, dbm, dbn, classifier or harmonium.
     #[getter]
     fn kind(&self) -> String {
         match &self.kept {
