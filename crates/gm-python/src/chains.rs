@@ -213,11 +213,18 @@ pub(crate) fn gibbs(
             let layers = sampler.sample_layers_from_chains(&chains, streams);
             Ok(dbn.rows_of_states(&layers[0].to_matrix()))
         }
+        Kind::Harmonium(model) => {
+            let v = model.visible().states_of_rows("gibbs", rows.view())?;
+            let h = model.sample_h_from_v(v.view(), &streams.fork(gm::core::Purpose::Start, 1));
+            let (sampler, mut chains) = (model.sampler(), gm::harmonium::Chains { v, h, sweeps: 0 });
+            each(&mut || sampler.run(&mut chains, 1, streams))?;
+            Ok(model.visible().rows_of_states(&chains.v.to_matrix()))
+        }
         Kind::Sbn(_) => Err(gm::core::Error::Param {
             op: "gibbs",
             arg: "model",
             value: "an SBN".into(),
-            allowed: "an RBM, a DBM or a DBN; draws of an SBN are independent",
+            allowed: "an RBM, a DBM, a DBN or a harmonium; draws of an SBN are independent",
         }
         .into()),
     }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use gm::ascent::Figures;
 use gm::core::Streams;
 use gm::data::{Binarise, Dataset, Split};
-use gm::prelude::{Classifier, Dbm, Dbn, Event, Fit, FitOptions, MonitorSettings, Outcome, Rbm, Sbn};
+use gm::prelude::{Classifier, Dbm, Dbn, Event, Fit, FitOptions, Harmonium, MonitorSettings, Outcome, Rbm, Sbn};
 use gm::train::{EpochRecord, ModelConfig, Trained, fit};
 use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
@@ -137,6 +137,7 @@ fn train_config(config: &ModelConfig, plan: &Plan, job: &mut Job<'_>) -> gm::Res
         ModelConfig::Dbm(settings) => train_model::<Dbm>(settings, plan, job),
         ModelConfig::Dbn(settings) => train_model::<Dbn>(settings, plan, job),
         ModelConfig::Classifier(settings) => train_model::<Classifier>(settings, plan, job),
+        ModelConfig::Harmonium(settings) => train_model::<Harmonium>(settings, plan, job),
         _ => Err(gm::core::Error::Empty { op: "fit", arg: "kind" }.into()),
     }
 }

@@ -1,5 +1,7 @@
 //! A trained model of any kind.
 
+use std::borrow::Cow;
+
 use gm::core::{Format, ModelData};
 use gm::data::Binarise;
 use gm::eval::{evaluate_partition, sites, values_of_sites};
@@ -197,7 +199,7 @@ impl Model {
 
     /// Weights `[units of layer l + 1, units of layer l]`.
     fn weights<'py>(&self, py: Python<'py>, l: usize) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let stack = self.stack();
+        let stack = self.stack()?;
         if l >= stack.depth() {
             return Err(refused(format!("l is {l}, allowed: 0 to {}", stack.depth() - 1)));
         }
@@ -206,7 +208,7 @@ impl Model {
 
     /// Biases of layer l.
     fn bias<'py>(&self, py: Python<'py>, l: usize) -> PyResult<Bound<'py, PyArray1<f32>>> {
-        let stack = self.stack();
+        let stack = self.stack()?;
         if l > stack.depth() {
             return Err(refused(format!("l is {l}, allowed: 0 to {}", stack.depth())));
         }
@@ -496,10 +498,17 @@ impl Model {
 }
 
 impl Model {
-    fn stack(&self) -> &gm::core::Stack {
-        match &self.kept {
-            Kept::Generative(model) => model.stack(),
+    /// Weights and biases, without those of a recognition net.
+    fn stack(&self) -> PyResult<Cow<'_, gm::core::Stack>> {
+        Ok(Cow::Borrowed(match &self.kept {
+            Kept::Generative(gm::eval::Model::Rbm(rbm)) => rbm.stack(),
+            Kept::Generative(gm::eval::Model::Sbn(sbn)) => sbn.stack(),
+            Kept::Generative(gm::eval::Model::Dbm(dbm)) => dbm.stack(),
+            Kept::Generative(gm::eval::Model::Dbn(dbn)) => dbn.stack(),
+            Kept::Generative(gm::eval::Model::Harmonium(model)) => {
+                return Ok(Cow::Owned(model.to_data().map_err(core)?.stack));
+            }
             Kept::Classifier(net) => net.stack(),
-        }
+        }))
     }
 }

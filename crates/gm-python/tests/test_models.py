@@ -337,3 +337,33 @@ def test_law_diagnostics_are_those_of_their_formulas() -> None:
     expected = np.sqrt((199 / 200 * within + between / 200) / within)
     assert abs(dgm._native.split_r_hat(traces.tolist()) - expected) < 1e-12
     assert 0.5 < dgm._native.effective_sample_size(traces.tolist()) / traces.size < 2
+
+
+def test_a_harmonium_of_spins_and_gaussian_units_against_enumeration(tmp_path: Path) -> None:
+    rows = dgm.bars_and_stripes(2)
+    settings = {"hidden": 2, "epochs": 40, "batch_size": 6, "learning_rate": 0.05, "seed": 1}
+    model = dgm.Harmonium.fit(rows, visible="spin", hidden_units="gaussian", **settings)
+    assert (model.kind, model.layers) == ("harmonium", [4, 2])
+    model.save(tmp_path / "model.npz")
+    arrays = np.load(tmp_path / "model.npz")
+    spins = 2.0 * states(4) - 1.0
+    # ln p(s) + ln Z with the Gaussian units integrated out.
+    inputs = spins @ arrays["weights.0"] + arrays["bias.1"]
+    gamma = arrays["units.1.gamma"]
+    scores = spins @ arrays["bias.0"] + (inputs**2 / gamma + np.log(2 * np.pi / gamma)).sum(axis=1) / 2
+    expected = scores - log_sum_exp(scores, axis=0)
+    np.testing.assert_allclose(model.log_prob(states(4)), expected, atol=1e-4)
+    assert model.evaluate(rows).side == "exact"
+
+    assert set(np.unique(model.sample(50, seed=1))) <= {0.0, 1.0}
+    assert set(np.unique(model.gibbs(rows, 3, seed=1))) <= {0.0, 1.0}
+    means = model.posterior_mean(rows)
+    np.testing.assert_allclose(means[0], ((2.0 * rows - 1.0) @ arrays["weights.0"] + arrays["bias.1"]) / gamma, atol=1e-4)
+    gaps = rows.astype(float)
+    gaps[0, 0] = np.nan
+    assert model.complete(gaps, steps=50).shape == rows.shape
+    again = dgm.load(tmp_path / "model.npz")
+    assert isinstance(again, dgm.Harmonium)
+    np.testing.assert_array_equal(again.log_prob(states(4)), model.log_prob(states(4)))
+    with pytest.raises(ValueError, match="hidden_units|units"):
+        dgm.Harmonium.fit(rows, hidden_units="relus", hidden=2)

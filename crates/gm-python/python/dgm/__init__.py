@@ -27,7 +27,7 @@ from typing import Any as _Any
 from . import _native
 from ._native import DivergedError, ModelFileError
 from .data import bars_and_stripes, load_digits
-from .models import DBM, DBN, RBM, SBN, Classifier, Model, fit, load
+from .models import DBM, DBN, RBM, SBN, Classifier, Harmonium, Model, fit, load
 from .results import Diagnostics, Estimate, History, Report
 
 if _TYPE_CHECKING:
@@ -44,6 +44,7 @@ __all__ = [
     "Diagnostics",
     "DivergedError",
     "Estimate",
+    "Harmonium",
     "History",
     "Model",
     "ModelFileError",

@@ -35,7 +35,7 @@ def load(path: str | os.PathLike[str]) -> Model:
 
     Returns
     -------
-    RBM, SBN, DBM, DBN or Classifier
+    RBM, SBN, DBM, DBN, Classifier or Harmonium
 
     Raises
     ------
@@ -48,7 +48,7 @@ def load(path: str | os.PathLike[str]) -> Model:
 
 
 def fit(kind: str, X: Rows, y: Any = None, **arguments: Any) -> Model:
-    """Train a model of a kind: ``rbm``, ``sbn``, ``dbm``, ``dbn`` or ``classifier``; see `Model.fit`."""
+    """Train a model of a kind: ``rbm``, ``sbn``, ``dbm``, ``dbn``, ``classifier`` or ``harmonium``; see `Model.fit`."""
     if kind not in _KINDS:
         raise ValueError(f"kind is {kind!r}, allowed: {', '.join(_KINDS)}")
     return _KINDS[kind].fit(X, y, **arguments)
@@ -61,7 +61,7 @@ def _wrapped(native: NativeModel, history: History | None = None) -> Model:
 class Model:
     """A trained model. It never changes: every method returns something new.
 
-    Use the classes of the models: `RBM`, `SBN`, `DBM`, `DBN`, `Classifier`.
+    Use the classes of the models: `RBM`, `SBN`, `DBM`, `DBN`, `Classifier`, `Harmonium`.
 
     Attributes
     ----------
@@ -722,6 +722,24 @@ class DBN(_Undirected):
         return self._native.log_class_probs(native_rows(X), threads=check_threads(n_threads))
 
 
+class Harmonium(_Undirected):
+    """A restricted Boltzmann machine between two layers of any kinds of units.
+
+    ``visible`` and ``hidden_units`` name the kinds: ``bernoulli``, ``spin``, ``softmax:K``, ``gaussian``, ``relu``, ``drelu``,
+    ``binomial:N``, several with ``+`` between them. See `Model.fit` for training.
+
+    Examples
+    --------
+    >>> import dgm
+    >>> X = dgm.bars_and_stripes(2)
+    >>> model = dgm.Harmonium.fit(X, visible="spin", hidden_units="drelu", hidden=3, epochs=20, seed=1)
+    >>> model.evaluate(X).side
+    'exact'
+    """
+
+    kind = "harmonium"
+
+
 class Classifier(Model):
     """A feed-forward net that classifies, from random weights or fine-tuned from a generative model (``start``)."""
 
@@ -776,7 +794,7 @@ class Chains:
         return self._native.swaps
 
 
-_KINDS: dict[str, type[Model]] = {model.kind: model for model in (RBM, SBN, DBM, DBN, Classifier)}
+_KINDS: dict[str, type[Model]] = {model.kind: model for model in (RBM, SBN, DBM, DBN, Classifier, Harmonium)}
 
 
 class _Told:
