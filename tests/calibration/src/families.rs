@@ -1,11 +1,12 @@
-//! The families of models: random, strong, bimodal and trained ones of all four kinds, with every kind of visible units.
+//! The families of models: random, strong, bimodal and trained ones of all kinds, with every kind of visible units.
 
 use gm::Result;
 use gm::core::VisibleUnits;
+use gm::core::layer::{Layer, LayerSpec};
 use gm::prelude::{
-    Batch, BitMatrix, Dataset, Dbm, DbmSettings, Dbn, DbnSettings, EvalData, FitOptions, Model, ModelKind, Rbm,
-    RbmSettings, Sbn, SbnSettings, SplitName, Stack, Streams, Unobserved, VisibleKind, fit_dbm, fit_dbn, fit_rbm,
-    fit_sbn,
+    Batch, BitMatrix, Dataset, Dbm, DbmSettings, Dbn, DbnSettings, EvalData, FitOptions, Harmonium, Matrix, Model,
+    ModelKind, Rbm, RbmSettings, Sbn, SbnSettings, SplitName, Stack, Streams, Unobserved, VisibleKind, fit_dbm,
+    fit_dbn, fit_rbm, fit_sbn,
 };
 use gm::train::Algorithm;
 use rand::{Rng, RngExt};
@@ -42,6 +43,8 @@ enum Make {
     Trained(Algorithm),
     /// Another model trained on bars and stripes.
     TrainedDeep(ModelKind),
+    /// A harmonium with random parameters, in turn with these kinds of visible and of hidden units.
+    Harmonium([&'static str; 3], [&'static str; 3]),
 }
 
 const SOFTMAX: VisibleKind = VisibleKind::Softmax { categories: 3 };
@@ -72,6 +75,14 @@ pub const FAMILIES: &[Family] = &[
     Family { name: "SBN, random", make: Make::Random(ModelKind::Sbn, VisibleKind::Bernoulli, WEAK) },
     Family { name: "SBN, strong weights", make: Make::Random(ModelKind::Sbn, VisibleKind::Bernoulli, STRONG) },
     Family { name: "SBN, trained", make: Make::TrainedDeep(ModelKind::Sbn) },
+    Family {
+        name: "harmonium, units of few states",
+        make: Make::Harmonium(["spin", "softmax:3", "binomial:3"], ["spin", "binomial:2", "softmax:2"]),
+    },
+    Family {
+        name: "harmonium, real-valued hidden units",
+        make: Make::Harmonium(["bernoulli", "spin", "softmax:3"], ["gaussian", "relu", "drelu"]),
+    },
 ];
 
 /// Rows of each case.
@@ -94,6 +105,11 @@ impl Family {
                 let stack = stack(&layers, scale, rng)?;
                 random_case(with_units(kind, stack, visible, rng)?, index, &streams)
             }
+            Make::Harmonium(visible, hidden) => {
+                let [v, h] =
+                    [(visible, rng.random_range(0..3)), (hidden, rng.random_range(0..3))].map(|(kinds, k)| kinds[k]);
+                random_case(Model::Harmonium(harmonium(v, h, rng)?), index, &streams)
+            }
             Make::Bimodal => {
                 let (layers, strength) =
                     (layers(ModelKind::Rbm, VisibleKind::Bernoulli, rng), rng.random_range(0.3..1.0));
@@ -104,6 +120,22 @@ impl Family {
             Make::TrainedDeep(kind) => trained_case(trained(kind, index, &streams)?, index, &streams),
         }
     }
+}
+
+/// A harmonium with random parameters whose visible layer can be enumerated.
+fn harmonium(visible: &str, hidden: &str, rng: &mut impl Rng) -> Result<Harmonium> {
+    let mut layer = |text: &str, sites: usize| -> Result<Layer> {
+        let width = if text.starts_with("softmax:3") { 3 } else { 1 + usize::from(text.starts_with("softmax")) };
+        let mut layer = text.parse::<LayerSpec>()?.layer(width * sites)?;
+        let steps: Vec<f32> = layer.parameters().iter().map(|_| rng.random_range(-1.0..1.0)).collect();
+        layer.step(&steps);
+        Ok(layer)
+    };
+    let sites = if visible == "bernoulli" || visible == "spin" { 10 } else { 5 };
+    let (v, h) = (layer(visible, sites)?, layer(hidden, 6)?);
+    let scale = rng.random_range(0.2..1.0_f32);
+    let weights = Matrix::from_fn(v.units(), h.units(), |_, _| scale * rng.random_range(-1.0..1.0_f32));
+    Ok(Harmonium::new(v, h, weights)?)
 }
 
 /// Random layers that can be enumerated.
@@ -177,6 +209,13 @@ fn rows_of(model: &Model, streams: &Streams) -> Result<Batch> {
         Model::Dbm(dbm) => dbm.exact_samples(ROWS, streams)?.into_v(),
         Model::Dbn(dbn) => dbn.exact_samples(ROWS, streams)?.swap_remove(0),
         Model::Sbn(sbn) => sbn.sampler().sample(ROWS, streams).swap_remove(0).into(),
+        Model::Harmonium(model) => {
+            let rows = model.visible().rows_of_states(&model.exact_samples(ROWS, streams)?.0.to_matrix());
+            match model.visible().data_kind() {
+                VisibleKind::Gaussian => rows.into(),
+                _ => BitMatrix::from_matrix(&rows)?.into(),
+            }
+        }
     })
 }
 
@@ -188,6 +227,11 @@ fn blank(model: &Model) -> Result<Model> {
         Model::Dbm(dbm) => Model::Dbm(Dbm::from_stack(stack)?.with_units(dbm.units().clone())?),
         Model::Dbn(dbn) => Model::Dbn(Dbn::from_stack(stack)?.with_units(dbn.units().clone())?),
         Model::Sbn(_) => Model::Sbn(Sbn::from_stack(stack)?),
+        Model::Harmonium(model) => {
+            let parts = [model.visible(), model.hidden()].map(|layer| LayerSpec::of(layer).layer(layer.units()));
+            let [visible, hidden] = parts;
+            Model::Harmonium(Harmonium::new(visible?, hidden?, Matrix::zeros(stack.layers()[0], stack.layers()[1]))?)
+        }
     })
 }
 
