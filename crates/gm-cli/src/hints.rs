@@ -97,14 +97,14 @@ const OTHER_NAMES: [(&str, &[&str]); 22] = [
     ("later_steps", &["--k"]),
     ("momentum", &["--optimiser"]),
     ("patience", &["--early-stopping"]),
-    ("runs", &["--ais-runs", "--reverse-runs"]),
+    ("runs", &["--ais-runs", "--reverse-runs", "--posterior-runs"]),
     ("samples", &["--backfit-samples"]),
     ("schedule", &["--rate-schedule"]),
     ("seen", &["--posterior"]),
     ("start", &["--extend"]),
     ("steps", &["--k"]),
     ("sweeps", &["--reverse-sweeps"]),
-    ("temperatures", &["--ais-temperatures", "--reverse-temperatures"]),
+    ("temperatures", &["--ais-temperatures", "--reverse-temperatures", "--posterior-temperatures"]),
     ("tolerance", &["--mean-field-tolerance"]),
 ];
 

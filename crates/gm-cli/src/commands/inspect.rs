@@ -9,7 +9,7 @@ use gm_eval::{
     ExplainingAway, NamedWeights, Spectrum, TensorStatistics, UnitStatistics, active_units, explaining_away,
     first_layer_filters, named_weights, parameter_count, tensor_statistics, unit_statistics,
 };
-use gm_sbn::Sbn;
+use gm_sbn::{POSTERIOR_LIMIT, Sbn};
 use serde::Serialize;
 
 use super::Context;
@@ -200,6 +200,14 @@ impl Inspect {
     fn explain(&self, data: &ModelData, seen: &Seen) -> Result<ExplainingAway> {
         if data.kind != ModelKind::Sbn {
             let (value, allowed) = (data.kind.noun().into(), "an sbn, whose causes compete".into());
+            return Err(Error::Option { option: "--posterior", value, allowed });
+        }
+        let hidden: usize = data.stack.layers()[1..].iter().sum();
+        if hidden > POSTERIOR_LIMIT {
+            let (value, allowed) = (
+                format!("an sbn of {hidden} hidden units"),
+                format!("one of at most {POSTERIOR_LIMIT}, whose joint posterior is enumerated"),
+            );
             return Err(Error::Option { option: "--posterior", value, allowed });
         }
         let causes = self.causes.map(|Pair(causes)| causes);

@@ -22,7 +22,7 @@ use crate::tables::Tables;
 /// held-out rows, hidden activities, weights, chain diagnostics and the configuration. It needs no network and no other
 /// file, and the same run gives the same page. `dgm train` writes it at the end of a run.
 ///
-/// With --data the likelihood is measured first, from both sides, as `dgm eval` does by default. The figures are kept
+/// With --data the likelihood is measured first, as `dgm eval` does by default. The figures are kept
 /// in the run folder as eval-NAME-SPLIT.json. The page shows every document of `dgm eval --out` in the folder.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm report runs/rbm-digits\n  dgm report runs/rbm-digits --data digits\n  \

@@ -50,7 +50,7 @@ fn unmeasured(folder: &Folder) -> Markup {
     html! {
         p {
             "Not measured yet. The learning curves show the estimates of training. This command measures the \
-             likelihood of the test rows from both sides, and the interval is drawn here:"
+             likelihood of the test rows, and its interval is drawn here:"
         }
         pre { (command) }
     }

@@ -82,7 +82,13 @@ fn rejects_enumeration_by_the_option_that_asked_for_it() {
     }
     let posterior = format!("inspect s --posterior {}", "0".repeat(16));
     let error = refused(&workshop, &posterior);
-    assert!(error.contains("40 units must be enumerated") && !error.contains("--"), "{error}");
+    assert_eq!(
+        error,
+        "--posterior: an sbn of 40 hidden units, allowed: one of at most 24, whose joint posterior is enumerated"
+    );
+    let annealed = "eval s --data bars-and-stripes:4 --samples 5 --posterior-runs 3 --posterior-temperatures 1";
+    let error = refused(&workshop, annealed);
+    assert!(error.ends_with("set it with --posterior-temperatures"), "{error}");
 }
 
 #[test]

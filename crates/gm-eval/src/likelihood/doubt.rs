@@ -94,7 +94,7 @@ fn of_reverse(z: &PartitionReport, reverse: &ReverseReport, found: &mut Vec<Stri
         ));
     } else if reverse.high < z.low {
         found.push(format!(
-            "the two sides of log Z cross: reverse AIS ends at {:.2}, and AIS begins at {:.2}; the samples of the model \
+            "the two ends of log Z cross: reverse AIS ends at {:.2}, and AIS begins at {:.2}; the samples of the model \
              are not in equilibrium: raise --reverse-sweeps",
             reverse.high, z.low
         ));
@@ -106,9 +106,7 @@ fn of_raise(report: &EvalReport, raise: &LowerBound, found: &mut Vec<String>) {
     let p = &report.mean_log_prob;
     let (gap, error) = (p.value - raise.value, 3.0 * raise.std_error);
     if gap.is_nan() || gap > FAR_APART {
-        found.push(format!(
-            "the two sides of mean log p are {gap:.1} nats apart, more than 2: anneal over more temperatures"
-        ));
+        found.push(format!("RAISE lies {gap:.1} nats below mean log p, more than 2: anneal over more temperatures"));
     } else if p.side == "estimate" && -gap > error.max(0.05) {
         found.push(format!(
             "RAISE lies {:.2} nats above mean log p: it bounds log p of the annealed model, which gives these rows more \
