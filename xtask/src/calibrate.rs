@@ -34,7 +34,7 @@ const PAGE: &str = "docs/src/calibration.md";
 const HEAD: &str = "\
 # How often the intervals hold
 
-`cargo xtask calibrate --write` writes this page. Models of 22 families are small enough to enumerate. Each is evaluated
+`cargo xtask calibrate --write` writes this page. Models of many families are small enough to enumerate. Each is evaluated
 twice: exactly, and at the default settings of `dgm eval` as if it were too large for that. Half of the models of each
 family are evaluated on rows that are typical of them (their own draws, or test rows of the data that they were trained
 on), the other half on uniform rows. Trained models have learnt `bars-and-stripes:4` for 3 to 1,500 epochs.

@@ -380,7 +380,8 @@ fn rejects_tensors_that_do_not_belong() {
         })
     };
     let known = "weights.L, bias.L, recognition.weights.L, recognition.bias.L, recognition.within.L, label.weights, \
-                 label.bias, features.weights.L, features.bias.L, visible_variance, visible_shift or visible_scale";
+                 label.bias, features.weights.L, features.bias.L, visible_variance, visible_shift, visible_scale or \
+                 units.L.NAME";
     assert_eq!(with("wieghts.1"), format!("model file: `wieghts.1` is not a tensor of such a model, expected {known}"));
     assert_eq!(with("bias.00"), format!("model file: `bias.00` is not a tensor of such a model, expected {known}"));
     assert_eq!(with("bias.2"), "model file lacks `weights.1`");

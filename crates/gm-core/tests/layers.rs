@@ -84,8 +84,8 @@ type Case = (Arc<dyn UnitKind>, Vec<f64>);
 
 /// Every kind, each at easy and at hard parameters.
 fn cases() -> Vec<Case> {
-    let softmax = Softmax::new(3).unwrap();
-    let binomial = |n| Arc::new(Binomial::new(n).unwrap());
+    let softmax = Softmax::new(3).expect("3 categories");
+    let binomial = |n| Arc::new(Binomial::new(n).expect("a few trials"));
     vec![
         (Arc::new(Bernoulli), vec![0.4]),
         (Arc::new(Spin), vec![-0.7]),
@@ -305,8 +305,8 @@ fn units_have_the_answers_of_independent_code() {
 
 /// A layer of every kind beside each other, and some states of it.
 fn mixed() -> (Layer, Matrix) {
-    let spec: LayerSpec = "bernoulli*2+softmax:3*2+spin+gaussian+relu+drelu+binomial:4".parse().unwrap();
-    let layer = spec.layer(13).unwrap();
+    let spec: LayerSpec = "bernoulli*2+softmax:3*2+spin+gaussian+relu+drelu+binomial:4".parse().expect("known kinds");
+    let layer = spec.layer(13).expect("13 units");
     let steps: Vec<f32> = (0..layer.parameters().len()).map(|k| 0.07 * (k as f32 - 9.0)).collect();
     let mut layer = layer;
     layer.step(&steps);
@@ -350,9 +350,9 @@ fn sums_over_samples_and_tensors_go_there_and_back() {
     let pick = |sample: usize| states.select(&[sample]);
     let mut expected = vec![0.0; layer.parameters().len()];
     let weights: Vec<f32> = (0..150).map(|sample| (sample % 4) as f32).collect();
-    for sample in 0..150 {
+    for (sample, &weight) in weights.iter().enumerate() {
         let of_sample = layer.statistics(pick(sample).view(), &[]);
-        expected.iter_mut().zip(of_sample).for_each(|(sum, x)| *sum += f64::from(weights[sample]) * x);
+        expected.iter_mut().zip(of_sample).for_each(|(sum, x)| *sum += f64::from(weight) * x);
     }
     assert_all_close(&layer.statistics(states.view(), &weights), &expected, 1e-9, 1e-9, "statistics");
 

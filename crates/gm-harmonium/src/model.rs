@@ -350,8 +350,8 @@ impl Harmonium {
         let (inputs, states) = (self.inputs_h_from_v(v), h.to_matrix());
         let own = self.visible.log_weights(v).into_iter().zip(self.hidden.log_weights(h));
         let pair = |s: usize| -> f64 {
-            let both = inputs.column(s).into_iter().zip(states.column(s).into_iter());
-            both.map(|(&x, &h)| f64::from(x) * f64::from(h)).sum()
+            let (inputs, states) = (inputs.column(s), states.column(s));
+            inputs.iter().zip(states.iter()).map(|(&x, &h)| f64::from(x) * f64::from(h)).sum()
         };
         own.enumerate().map(|(s, (v, h))| -v - h - pair(s)).collect()
     }

@@ -60,10 +60,10 @@ fn free_energies_follow_from_energies() {
 /// The gradient of the mean ln p(v) by its parameters, by central differences.
 fn differences(model: &Harmonium, v: gm_core::BatchRef<'_>, weights: &[f32]) -> Gradient {
     let mean_log_p = |weights_: &Matrix, visible: &[f32], hidden: &[f32]| {
-        let visible = model.visible().clone().with_parameters(visible.to_vec()).unwrap();
-        let hidden = model.hidden().clone().with_parameters(hidden.to_vec()).unwrap();
-        let other = Harmonium::new(visible, hidden, weights_.clone()).unwrap();
-        let log_p = other.log_prob(v, other.log_partition().unwrap()).unwrap();
+        let visible = model.visible().clone().with_parameters(visible.to_vec()).expect("finite parameters");
+        let hidden = model.hidden().clone().with_parameters(hidden.to_vec()).expect("finite parameters");
+        let other = Harmonium::new(visible, hidden, weights_.clone()).expect("finite probabilities");
+        let log_p = other.log_partition().and_then(|log_z| other.log_prob(v, log_z)).expect("few states");
         let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();
         log_p.iter().zip(weights).map(|(p, &w)| p * f64::from(w)).sum::<f64>() / total
     };

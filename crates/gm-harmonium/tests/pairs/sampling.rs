@@ -10,7 +10,7 @@ const CHAINS: usize = 20_000;
 
 /// The smallest p-value of the means of all states and products against the exact ones.
 fn p_value(found: &Chains, model: &Harmonium) -> f64 {
-    let exact = model.exact_statistics().unwrap();
+    let exact = model.exact_statistics().expect("few states");
     let (mean_v, mean_h) = (model.visible().field_sums(&exact.visible), model.hidden().field_sums(&exact.hidden));
     let (v, h) = (found.v.to_matrix(), found.h.to_matrix());
     let mut p = 1.0_f64;
@@ -27,8 +27,8 @@ fn p_value(found: &Chains, model: &Harmonium) -> f64 {
             test(products, exact.weights[(i, j)]);
         }
     }
-    for j in 0..h.nrows() {
-        test(h.row(j).iter().map(|&x| f64::from(x)).collect(), mean_h[j]);
+    for (row, &mean) in h.row_iter().zip(&mean_h) {
+        test(row.iter().map(|&x| f64::from(x)).collect(), mean);
     }
     p
 }

@@ -299,8 +299,8 @@ impl HarmoniumLearner {
         let (states, own) = (v.to_matrix(), model.visible().log_weights(v.view()));
         let cumulants = model.visible().cumulants(&inputs);
         let pair = |s: usize| -> f64 {
-            let both = states.column(s).into_iter().zip(inputs.column(s).into_iter());
-            both.map(|(&v, &x)| f64::from(v) * f64::from(x)).sum()
+            let (states, inputs) = (states.column(s), inputs.column(s));
+            states.iter().zip(inputs.iter()).map(|(&v, &x)| f64::from(v) * f64::from(x)).sum()
         };
         mean(&(0..v.samples()).map(|s| cumulants[s] - own[s] - pair(s)).collect::<Vec<_>>())
     }
@@ -487,7 +487,7 @@ impl Learner for HarmoniumLearner {
         let offsets = state.take_layers(OP, "offset", &units)?;
         self.offsets = offsets.try_into().map_err(|_| CoreError::Empty { op: OP, arg: "offset" })?;
         if let Some(chains) = &mut self.chains {
-            let mut take = |name, units| Ok::<_, CoreError>(state.take_chains(OP, name, &[units])?);
+            let mut take = |name, units| state.take_chains(OP, name, &[units]);
             let (v, h) = (take(CHAINS, units[0])?, take(HIDDEN_CHAINS, units[1])?);
             check_len(OP, "chains", "samples", h.count(), v.count())?;
             let sweeps = v.sweeps;

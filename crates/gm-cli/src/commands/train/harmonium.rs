@@ -20,7 +20,7 @@ use crate::error::Result;
     dgm train harmonium --data answers.csv --visible softmax:5 --hidden-units relu --hidden 50\n  \
     dgm train harmonium --data family.fasta --visible softmax:21 --hidden-units drelu --weights identity:0.8\n  \
     dgm train harmonium --data measurements.csv --visible gaussian --hidden-units spin --hidden 16\n  \
-    dgm train harmonium --data mixed.csv --visible 'gaussian*3+binomial:10*2+bernoulli' --hidden 10"
+    dgm train harmonium --data mixed.csv --visible gaussian+binomial:10+bernoulli --hidden 10"
 )]
 pub(super) struct HarmoniumOptions {
     #[command(flatten)]
