@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 
+#[cfg(doc)]
+use gm_core::Error;
 use gm_core::layer::{Layer, LayerSpec, Measure};
 use gm_core::{
     Batch, BatchRef, Coupling, LayerUpdate, Matrix, ModelData, ModelKind, Purpose, Result, Stack, Streams, VisibleKind,
@@ -141,7 +143,7 @@ impl Harmonium {
     ///
     /// # Errors
     ///
-    /// [`Error::NonFinite`](gm_core::Error::NonFinite) when an update has made a parameter NaN or infinite.
+    /// [`Error::NonFinite`] when an update has made a parameter NaN or infinite.
     pub fn to_data(&self) -> Result<ModelData> {
         ModelData::harmonium(self.weights.clone(), [self.visible.clone(), self.hidden.clone()])
     }
@@ -229,7 +231,7 @@ impl Harmonium {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`](gm_core::Error::Shape) for another length, and those of [`Layer::with_parameters`].
+    /// [`Error::Shape`] for another length, and those of [`Layer::with_parameters`].
     pub fn rescale_hidden(&mut self, scale: &[f32]) -> Result<Vec<f32>> {
         let taken: Vec<f32> =
             scale.iter().zip(self.hidden.measures()).map(|(s, m)| if m == Measure::Fixed { 1.0 } else { *s }).collect();
@@ -247,7 +249,7 @@ impl Harmonium {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`](gm_core::Error::Shape) for other lengths, and those of [`new`](Self::new).
+    /// [`Error::Shape`] for other lengths, and those of [`new`](Self::new).
     pub fn rescaled(&self, shift: &[f32], scale: &[f32]) -> Result<Self> {
         let visible = self.visible.rescaled(shift, scale)?;
         let mut weights = self.weights.clone();

@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 
 use std::collections::BTreeMap;
 
+#[cfg(doc)]
+use gm_core::Error;
 use gm_core::{
     BatchRef, BitMatrix, Matrix, ModelData, ModelKind, Purpose, Result, Stack, Streams, Vector, VisibleUnits,
     check_finite, normal_matrix, widened,

@@ -27,7 +27,7 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    /// E[x^2].
+    /// `E[x^2]`.
     pub(super) fn mean_square(&self) -> f64 {
         self.variance + self.mean * self.mean
     }
@@ -64,7 +64,7 @@ impl Half {
         Moments { log_integral: self.of_tail(tail), mean, variance }
     }
 
-    /// E[x].
+    /// `E[x]`.
     pub(super) fn mean(self) -> f64 {
         self.moments().mean
     }

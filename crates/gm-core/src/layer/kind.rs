@@ -127,7 +127,7 @@ pub trait UnitKind: fmt::Debug + Send + Sync {
     /// The logarithm of the sum or integral of exp(-e(x) + I' x) over the states.
     fn cumulant(&self, parameters: &[f64], input: &[f64]) -> f64;
 
-    /// E[x], the derivative of the cumulant by the input.
+    /// `E[x]`, the derivative of the cumulant by the input.
     fn mean(&self, parameters: &[f64], input: &[f64], mean: &mut [f64]);
 
     /// The variance of each component, the second derivative of the cumulant by its input.
@@ -136,7 +136,7 @@ pub trait UnitKind: fmt::Debug + Send + Sync {
     /// The most probable state.
     fn mode(&self, parameters: &[f64], input: &[f64], mode: &mut [f64]);
 
-    /// E[T], the derivative of the cumulant by the parameters.
+    /// `E[T]`, the derivative of the cumulant by the parameters.
     fn mean_statistics(&self, parameters: &[f64], input: &[f64], statistics: &mut [f64]);
 
     /// A draw.

@@ -107,7 +107,7 @@ impl Layer {
         })
     }
 
-    /// E[x] given inputs, `[units, samples]`.
+    /// `E[x]` given inputs, `[units, samples]`.
     ///
     /// # Panics
     ///
