@@ -23,6 +23,9 @@ Callback = Callable[[dict[str, Any]], Any]
 """Called after each evaluation with its figures; a true return value ends training."""
 
 
+_ONE_LAYER = ("rbm", "harmonium")
+"""Kinds of models of one hidden layer, whose size is a number."""
+
 NEVER = 2**62
 """Epochs between evaluations when only the end of training is to be evaluated."""
 
@@ -254,11 +257,11 @@ class Model:
             start is not None
             and start.kind == cls.kind
             and "hidden" not in settings
-            and cls.kind in ("rbm", "sbn", "dbm")
+            and cls.kind in ("rbm", "sbn", "dbm", "harmonium")
         ):
-            settings["hidden"] = start.layers[1] if cls.kind == "rbm" else start.layers[1:]
+            settings["hidden"] = start.layers[1] if cls.kind in _ONE_LAYER else start.layers[1:]
         hidden = settings.get("hidden")
-        if cls.kind != "rbm" and isinstance(hidden, (int, np.integer)) and not isinstance(hidden, bool):
+        if cls.kind not in _ONE_LAYER and isinstance(hidden, (int, np.integer)) and not isinstance(hidden, bool):
             settings["hidden"] = [hidden]
         return settings
 
