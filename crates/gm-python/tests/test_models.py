@@ -357,8 +357,8 @@ def test_a_harmonium_of_spins_and_gaussian_units_against_enumeration(tmp_path: P
 
     assert set(np.unique(model.sample(50, seed=1))) <= {0.0, 1.0}
     assert set(np.unique(model.gibbs(rows, 3, seed=1))) <= {0.0, 1.0}
-    means = model.posterior_mean(rows)
-    np.testing.assert_allclose(means[0], ((2.0 * rows - 1.0) @ arrays["weights.0"] + arrays["bias.1"]) / gamma, atol=1e-4)
+    expected = ((2.0 * rows - 1.0) @ arrays["weights.0"] + arrays["bias.1"]) / gamma
+    np.testing.assert_allclose(model.posterior_mean(rows)[0], expected, atol=1e-4)
     gaps = rows.astype(float)
     gaps[0, 0] = np.nan
     assert model.complete(gaps, steps=50).shape == rows.shape

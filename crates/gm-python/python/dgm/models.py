@@ -728,8 +728,8 @@ class DBN(_Undirected):
 class Harmonium(_Undirected):
     """A restricted Boltzmann machine between two layers of any kinds of units.
 
-    ``visible`` and ``hidden_units`` name the kinds: ``bernoulli``, ``spin``, ``softmax:K``, ``gaussian``, ``relu``, ``drelu``,
-    ``binomial:N``, several with ``+`` between them. See `Model.fit` for training.
+    ``visible`` and ``hidden_units`` name the kinds: ``bernoulli``, ``spin``, ``softmax:K``, ``gaussian``, ``relu``,
+    ``drelu``, ``binomial:N``, several with ``+`` between them. See `Model.fit` for training.
 
     Examples
     --------
