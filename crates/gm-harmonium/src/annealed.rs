@@ -101,7 +101,7 @@ impl Harmonium {
         let states = states.into();
         self.check_data(OP, states)?;
         let path = self.path(OP, base, streams)?;
-        anneal_back(&path, (path.chains_at(states.to_batch()), states.samples()), schedule, streams, watch)
+        anneal_back(&path, (states.to_batch(), states.samples()), schedule, streams, watch)
     }
 
     /// A lower bound in expectation on ln p(v) of each sample, `[samples]`: RAISE. It holds for the distribution at which
@@ -194,23 +194,15 @@ struct Path {
     base: Layer,
 }
 
-/// Visible states, and the inputs W' v of the hidden units.
-struct AnnealedChains {
-    v: Batch,
-}
-
 impl Path {
-    fn chains_at(&self, v: Batch) -> AnnealedChains {
-        AnnealedChains { v }
-    }
-
     fn model(&self) -> &Harmonium {
         self.sampler.model()
     }
 }
 
 impl AnnealedPath for Path {
-    type Chains = AnnealedChains;
+    /// Visible states.
+    type Chains = Batch;
 
     fn log_base_partition(&self) -> f64 {
         let none = |units| Matrix::zeros(units, 1);
@@ -218,24 +210,24 @@ impl AnnealedPath for Path {
         visible.cumulants(&none(visible.units()))[0] + hidden.cumulants(&none(hidden.units()))[0]
     }
 
-    fn start(&self, runs: usize, streams: &Streams) -> AnnealedChains {
+    fn start(&self, runs: usize, streams: &Streams) -> Batch {
         let none = Matrix::zeros(self.base.units(), runs);
-        self.chains_at(self.base.sample(&none, &streams.fork(Purpose::Layer, 0)))
+        self.base.sample(&none, &streams.fork(Purpose::Layer, 0))
     }
 
-    fn advance(&self, chains: &mut AnnealedChains, from: f64, to: f64, streams: &Streams, log_weights: &mut [f64]) {
+    fn advance(&self, v: &mut Batch, from: f64, to: f64, streams: &Streams, log_weights: &mut [f64]) {
         let model = self.model();
-        let inputs = self.sampler.inputs_h(chains.v.view());
+        let inputs = self.sampler.inputs_h(v.view());
         let at = |beta: f64| &inputs * beta as f32;
         if from != to {
             let gains = model.hidden().cumulant_gains(&inputs, (from, to));
-            let tilt = model.visible().tilts(&self.base, chains.v.view());
+            let tilt = model.visible().tilts(&self.base, v.view());
             for (s, weight) in log_weights.iter_mut().enumerate() {
                 *weight += gains[s] + (to - from) * tilt[s];
             }
         }
         let h = model.hidden().sample(&at(to), &streams.fork(Purpose::Layer, 1));
         let inputs = self.sampler.inputs_v(h.view()) * to as f32;
-        chains.v = model.visible().between(&self.base, to).sample(&inputs, &streams.fork(Purpose::Layer, 0));
+        *v = model.visible().between(&self.base, to).sample(&inputs, &streams.fork(Purpose::Layer, 0));
     }
 }

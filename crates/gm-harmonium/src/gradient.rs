@@ -2,6 +2,7 @@
 
 use gm_core::{BatchRef, Matrix, dense_coactivations_into};
 
+use crate::gibbs::Sampler;
 use crate::model::Harmonium;
 
 /// Numbers for all parameters: sums of statistics, or their difference between data and model, which is the gradient of the
@@ -52,26 +53,44 @@ impl Gradient {
     #[must_use]
     pub fn of_data<'v>(model: &Harmonium, v: impl Into<BatchRef<'v>>, weights: &[f32]) -> Self {
         let v = v.into();
+        Self::given_inputs(model, v, &model.inputs_h_from_v(v), &Self::shares(v.samples(), weights))
+    }
+
+    /// [`of_data`](Self::of_data) with the weights as a sampler has arranged them.
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree.
+    #[must_use]
+    pub fn of_states<'v>(sampler: &Sampler, v: impl Into<BatchRef<'v>>, weights: &[f32]) -> Self {
+        let v = v.into();
+        Self::given_inputs(sampler.model(), v, &sampler.inputs_h(v), &Self::shares(v.samples(), weights))
+    }
+
+    /// The share of each sample in a mean.
+    fn shares(samples: usize, weights: &[f32]) -> Vec<f32> {
         let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();
-        let each: Vec<f32> = match weights {
-            [] => vec![1.0 / v.samples().max(1) as f32; v.samples()],
+        match weights {
+            [] => vec![1.0 / samples.max(1) as f32; samples],
             weights => weights.iter().map(|&w| (f64::from(w) / total.max(f64::MIN_POSITIVE)) as f32).collect(),
-        };
-        Self::given_v(model, v, &each)
+        }
     }
 
     /// The weighted sums of statistics of visible states and of the hidden units given them.
     pub(crate) fn given_v(model: &Harmonium, v: BatchRef<'_>, weights: &[f32]) -> Self {
-        let inputs = model.inputs_h_from_v(v);
+        Self::given_inputs(model, v, &model.inputs_h_from_v(v), weights)
+    }
+
+    fn given_inputs(model: &Harmonium, v: BatchRef<'_>, inputs: &Matrix, weights: &[f32]) -> Self {
         let mut found = Self::zeros(model);
         dense_coactivations_into(
             &v.to_matrix(),
-            &scaled(model.hidden().means(&inputs), weights),
+            &scaled(model.hidden().means(inputs), weights),
             1.0,
             &mut found.weights,
         );
         found.visible = narrow(model.visible().statistics(v, weights));
-        found.hidden = narrow(model.hidden().mean_statistics(&inputs, weights));
+        found.hidden = narrow(model.hidden().mean_statistics(inputs, weights));
         found
     }
 

@@ -25,6 +25,10 @@ pub(crate) fn singular_value_above_one(visible: &Layer, hidden: &Layer, weights:
     let scaled = nalgebra::DMatrix::from_fn(weights.nrows(), weights.ncols(), |i, j| {
         of_visible[i] * f64::from(weights[(i, j)]) * of_hidden[j]
     });
+    // Eigenvalues of numbers that are none have no end; checks for them come elsewhere.
+    if scaled.iter().any(|x| !x.is_finite()) {
+        return None;
+    }
     // The Gram matrix of the smaller side has the squares of the singular values.
     let gram = if scaled.nrows() < scaled.ncols() { &scaled * scaled.transpose() } else { scaled.tr_mul(&scaled) };
     let identity = nalgebra::DMatrix::identity(gram.nrows(), gram.nrows());

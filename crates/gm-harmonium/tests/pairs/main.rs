@@ -202,6 +202,18 @@ fn pairs_without_finite_probabilities_are_refused_with_the_singular_value() {
 }
 
 #[test]
+fn a_step_to_numbers_that_are_none_comes_to_an_end() {
+    for wrong in [f32::NAN, f32::INFINITY] {
+        let mut model = model("gaussian", "gaussian");
+        let layers = [model.visible(), model.hidden()].map(|layer| layer.parameters().to_vec());
+        let weights = vec![wrong; model.weights().len()];
+        model.move_to(&weights, &layers[0], &layers[1]);
+        assert!(model.check().unwrap_err().to_string().contains("`weights` is"));
+        assert_eq!(Gradient::of_states(&model.sampler(), &Matrix::zeros(3, 2), &[]).visible.len(), 6);
+    }
+}
+
+#[test]
 fn layers_without_weights_have_the_sum_of_their_cumulants() {
     for (visible, hidden) in pairs() {
         let (v, h) = (layer(visible, 3, 1), layer(hidden, 2, 2));

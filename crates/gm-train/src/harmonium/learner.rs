@@ -243,7 +243,7 @@ impl HarmoniumLearner {
         let after = moved.v.to_matrix();
         let flips = before.iter().zip(after.iter()).filter(|(a, b)| a != b).count() as f64 / before.len().max(1) as f64;
         let weights = if persistent { &[] } else { weights };
-        let found = Gradient::of_data(sampler.model(), moved.v.view(), weights);
+        let found = Gradient::of_states(sampler, moved.v.view(), weights);
         Ok((found, Figures::new([("chain_flips", flips)])))
     }
 
@@ -268,7 +268,8 @@ impl HarmoniumLearner {
         let scales: Vec<f32> = (0..model.hidden().units()).map(scale).collect();
         let mut taken = Ok(vec![]);
         self.sampler.update(|model| taken = model.rescale_hidden(&scales));
-        let taken = taken?;
+        // The watch over divergence names the tensor of numbers that are none.
+        let Ok(taken) = taken else { return Ok(()) };
         self.offsets[1].iter_mut().zip(&taken).for_each(|(offset, scale)| *offset *= scale);
         if let Some(Chains { h: Batch::Reals(h), .. }) = &mut self.chains {
             h.row_iter_mut().zip(&taken).for_each(|(mut row, scale)| row *= *scale);
@@ -365,7 +366,7 @@ impl Learner for HarmoniumLearner {
         // Statistics take weights as shares of the batch, and a batch of heavy rows counts for more than one of light rows.
         let share = if weights.is_empty() { 1.0 } else { mean(&widened(&weights)) as f32 };
         let weights = if share > 0.0 { weights } else { vec![] };
-        let data = Gradient::of_data(self.sampler.model(), states.view(), &weights);
+        let data = Gradient::of_states(&self.sampler, states.view(), &weights);
         let hidden_means = self.sampler.model().hidden().field_sums(&data.hidden);
         let (model, figures) = self.of_model(&states, &weights, clock.step, streams)?;
         let mut gradient = data.minus(&model);
