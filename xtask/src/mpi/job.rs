@@ -80,6 +80,10 @@ impl Programs {
         let mut command = network.map_or_else(|| Command::new("mpirun"), |network| network.mpirun(*ranks));
         // Hosts that are namespaces would all bind their process to the same core.
         command.args(["-n", &ranks.to_string(), "--oversubscribe", "--bind-to", "none"]);
+        // Processes that wait leave their core to those that compute.
+        if std::thread::available_parallelism().is_ok_and(|cores| *ranks > cores.get()) {
+            command.args(["--mca", "mpi_yield_when_idle", "1"]);
+        }
         command.arg(self.debug.join("dgm-mpi"));
         command.envs([("OMPI_ALLOW_RUN_AS_ROOT", "1"), ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")]);
         command

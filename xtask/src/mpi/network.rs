@@ -1,9 +1,10 @@
 //! Hosts that are network namespaces of this computer, each with a connection of its own to a switch.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::Result;
 
@@ -13,11 +14,22 @@ const PREFIX: &str = "dgm-mpi-";
 /// The addresses of all hosts.
 const SUBNET: &str = "10.77.0";
 
+/// The program that joins network devices of slow connections.
+const DELAY: &str = include_str!("delay.py");
+
+/// What [`Network::slow`] makes of connections.
+pub(super) const SLOW: &str = "1 Gbit/s, 0.2 ms";
+
+/// The time in seconds that a message from a host to the switch takes at least, if connections are slow.
+pub(super) const LATENCY: f64 = 0.2e-3;
+
 /// Hosts, which are removed with the value.
 pub(super) struct Network {
     hosts: usize,
     /// The program with which `mpirun` starts its helper on another host.
     agent: PathBuf,
+    /// The process that passes the messages of slow connections on.
+    delay: Option<Child>,
 }
 
 impl Network {
@@ -26,6 +38,30 @@ impl Network {
         if !cfg!(target_os = "linux") {
             return Ok(Err("network namespaces need Linux".into()));
         }
+        let network = Self::empty(hosts, place)?;
+        let wired = |host: usize| {
+            let (name, port) = (namespace(host), format!("port{host}"));
+            let switch = namespace(0);
+            ip(&["-n", &name, "link", "add", "wire", "type", "veth", "peer", "name", &port, "netns", &switch])
+        };
+        Ok(network.made(wired).map(|()| network))
+    }
+
+    /// Makes hosts whose connections carry at most 1 Gbit/s in each direction, and take [`LATENCY`] to the switch.
+    pub(super) fn slow(hosts: usize, place: &Path) -> Result<Self> {
+        let mut network = Self::empty(hosts, place)?;
+        network.delay = Some(delay(hosts, place)?);
+        network.made(|host| {
+            let (name, port) = (namespace(host), format!("port{host}"));
+            ip(&["link", "set", &end(host, "a"), "netns", &name, "name", "wire"])?;
+            ip(&["link", "set", &end(host, "b"), "netns", &namespace(0), "name", &port])?;
+            limit(&name, "wire")?;
+            limit(&namespace(0), &port)
+        })?;
+        Ok(network)
+    }
+
+    fn empty(hosts: usize, place: &Path) -> Result<Self> {
         remove_stale();
         let agent = place.join("agent.sh");
         let host = format!("$(echo \"$1\" | sed 's/{SUBNET}.//')");
@@ -33,11 +69,11 @@ impl Network {
         let script = format!("#!/bin/sh\nexport host={name}\nshift\n{}\n", inside("$host", "sh -c \"$*\""));
         fs::write(&agent, script)?;
         fs::set_permissions(&agent, fs::Permissions::from_mode(0o755))?;
-        let network = Self { hosts, agent };
-        Ok(network.made().map(|()| network))
+        Ok(Self { hosts, agent, delay: None })
     }
 
-    fn made(&self) -> std::result::Result<(), String> {
+    /// Makes namespaces; `wired` makes the device `wire` of a host and its port of the switch.
+    fn made(&self, wired: impl Fn(usize) -> Outcome) -> Outcome {
         let switch = namespace(0);
         ip(&["netns", "add", &switch])?;
         ip(&["-n", &switch, "link", "add", "switch", "type", "bridge"])?;
@@ -45,7 +81,7 @@ impl Network {
         for host in 1..=self.hosts {
             let (name, port, address) = (namespace(host), format!("port{host}"), format!("{SUBNET}.{host}/24"));
             ip(&["netns", "add", &name])?;
-            ip(&["-n", &name, "link", "add", "wire", "type", "veth", "peer", "name", &port, "netns", &switch])?;
+            wired(host)?;
             ip(&["-n", &name, "address", "add", &address, "dev", "wire"])?;
             ip(&["-n", &switch, "link", "set", &port, "master", "switch"])?;
             ip(&["-n", &switch, "link", "set", &port, "up"])?;
@@ -53,17 +89,6 @@ impl Network {
             ip(&["-n", &name, "link", "set", "lo", "up"])?;
         }
         Ok(())
-    }
-
-    /// Limits each connection to a rate in both directions, and delays messages where the kernel can. The answer says
-    /// what holds.
-    pub(super) fn limited(&self) -> Result<&'static str> {
-        let mut delayed = true;
-        for host in 1..=self.hosts {
-            delayed &= limit(&namespace(host), "wire", true)?;
-            limit(&namespace(0), &format!("port{host}"), false)?;
-        }
-        Ok(if delayed { "1 Gbit/s, 0.2 ms" } else { "1 Gbit/s, no added delay (this kernel has no netem)" })
     }
 
     /// `mpirun` on the first host, for ranks that are spread over all hosts.
@@ -82,6 +107,10 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
+        if let Some(delay) = &mut self.delay {
+            let _ = delay.kill();
+            let _ = delay.wait();
+        }
         for host in 0..=self.hosts {
             let _ = ip(&["netns", "delete", &namespace(host)]);
         }
@@ -110,20 +139,44 @@ fn remove_stale() {
     }
 }
 
-fn ip(words: &[&str]) -> std::result::Result<(), String> {
+/// One end of the connection of a host, before it goes to its namespace.
+fn end(host: usize, side: &str) -> String {
+    format!("d{}-{host}{side}", std::process::id())
+}
+
+/// Starts the process that passes messages on, and waits for its devices.
+fn delay(hosts: usize, place: &Path) -> Result<Child> {
+    let script = place.join("delay.py");
+    fs::write(&script, DELAY)?;
+    let mut command = Command::new("python3");
+    command.arg(&script).arg(LATENCY.to_string()).args((1..=hosts).map(|host| end(host, "")));
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut child = child.map_err(|error| format!("python3 could not start: {error}"))?;
+    let mut line = String::new();
+    if let Some(out) = child.stdout.take() {
+        BufReader::new(out).read_line(&mut line)?;
+    }
+    match line.trim() {
+        "ready" => Ok(child),
+        _ => Err(format!("{} could not make its devices: {}", script.display(), child.wait()?).into()),
+    }
+}
+
+/// What a program did; a failure is its text.
+type Outcome = std::result::Result<(), String>;
+
+fn ip(words: &[&str]) -> Outcome {
     said("ip", words)
 }
 
-/// Limits what a device sends. The answer is whether it is delayed as well.
-fn limit(namespace: &str, device: &str, delay: bool) -> Result<bool> {
-    let add = |words: &[&str]| said("tc", &[&["-n", namespace, "qdisc", "add", "dev", device], words].concat());
-    let rate = ["root", "handle", "1:", "tbf", "rate", "1gbit", "burst", "128kb", "latency", "50ms"];
-    add(&rate)?;
-    Ok(delay && add(&["parent", "1:1", "handle", "2:", "netem", "delay", "0.2ms", "limit", "100000"]).is_ok())
+/// Limits what a device sends to 1 Gbit/s.
+fn limit(namespace: &str, device: &str) -> Outcome {
+    let rate = ["root", "tbf", "rate", "1gbit", "burst", "128kb", "latency", "50ms"];
+    said("tc", &[&["-n", namespace, "qdisc", "add", "dev", device], &rate[..]].concat())
 }
 
 /// Runs a program; a failure is its text.
-fn said(program: &str, words: &[&str]) -> std::result::Result<(), String> {
+fn said(program: &str, words: &[&str]) -> Outcome {
     let output = Command::new(program).args(words).output();
     let output = output.map_err(|error| format!("{program} could not start: {error}"))?;
     match output.status.success() {

@@ -2,6 +2,7 @@
 //! them.
 
 mod commands;
+mod cost;
 mod examples;
 mod starts;
 mod story;
