@@ -19,6 +19,8 @@ pub(crate) const FORCE: &str = "Replace the file if it exists";
 pub(crate) enum Kind {
     /// A picture.
     Png,
+    /// A drawing.
+    Svg,
     /// A NumPy array of shape [samples, units].
     Npy,
     /// Text with a line of numbers for each sample.
@@ -35,6 +37,7 @@ impl Kind {
     fn extension(self) -> &'static str {
         match self {
             Self::Png => "png",
+            Self::Svg => "svg",
             Self::Npy => "npy",
             Self::Csv => "csv",
             Self::Fasta => "fasta",

@@ -62,15 +62,15 @@ pub use completion::{Completion, CompletionQuality, CompletionSettings, complete
 pub use error::{Error, Result};
 pub use explaining::{ExplainingAway, PairBelief, explaining_away};
 pub use figures::{
-    LayerActivity, NamedWeights, SampleFigureSettings, SampleFigures, Spectrum, TensorStatistics, UnitStatistics,
-    active_units, first_layer_filters, hidden_activity, histogram, named_weights, parameter_count, sample_figures,
-    strongest_units, tensor_statistics, unit_statistics, weights_to_visible,
+    Contacts, LayerActivity, NamedWeights, SampleFigureSettings, SampleFigures, Spectrum, TensorStatistics,
+    UnitStatistics, active_units, first_layer_filters, hidden_activity, histogram, named_weights, parameter_count,
+    sample_figures, strongest_units, tensor_statistics, unit_statistics, weights_to_visible,
 };
 pub use likelihood::{
     evaluate, evaluate_dbm, evaluate_dbn, evaluate_harmonium, evaluate_partition, evaluate_rbm, evaluate_sbn,
 };
 pub use mixing::{Mixing, mixing};
-pub use model::{Model, convert_model};
+pub use model::{Model, convert_model, gauge_model};
 pub use part::{EvalPart, evaluate_part, merge_parts};
 pub use posterior::{Posterior, PosteriorMethod, PosteriorSettings, posterior_means};
 pub use reconstruction::reconstruct;

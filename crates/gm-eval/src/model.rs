@@ -1,5 +1,6 @@
 //! A model of any kind, for programs that learn from a file which one it is.
 
+use gm_core::layer::Gauge;
 use gm_core::{Batch, Error as CoreError, FileError, ModelData, ModelKind, Recognition, VisibleKind, check_len};
 use gm_dbm::Dbm;
 use gm_dbn::Dbn;
@@ -103,6 +104,54 @@ pub fn convert_model(data: ModelData, to: ModelKind) -> Result<ModelData> {
                   harmonium for an rbm",
     }
     .into())
+}
+
+/// A model with softmax visible units in a gauge: the same distribution with other weights and biases, as a file holds it.
+///
+/// # Errors
+///
+/// [`gm_core::Error::Param`] for a model without softmax visible units or of a kind other than `rbm`, `dbm` and `harmonium`, and
+/// for a reference that some group does not have.
+///
+/// # Examples
+///
+/// ```
+/// use gm_core::layer::Gauge;
+/// use gm_core::{Matrix, ModelData, ModelKind, Stack, Vector, VisibleKind};
+/// use gm_eval::gauge_model;
+///
+/// let stack = Stack::new(vec![Matrix::from_row_slice(2, 1, &[1.0, 3.0])], vec![Vector::zeros(2), Vector::zeros(1)])?;
+/// let rbm = ModelData::from_stack(ModelKind::Rbm, stack)?;
+/// assert!(gauge_model(rbm.clone(), Gauge::ZeroSum).is_err());
+/// let potts = ModelData { visible: VisibleKind::Softmax { categories: 2 }, ..rbm };
+/// let gauged = gauge_model(potts, Gauge::ZeroSum)?;
+/// assert_eq!((gauged.stack.weights(0).as_slice(), gauged.stack.bias(1)[0]), ([-1.0, 1.0].as_slice(), 2.0));
+/// # Ok::<(), gm_eval::Error>(())
+/// ```
+pub fn gauge_model(mut data: ModelData, gauge: Gauge) -> Result<ModelData> {
+    match (data.kind, data.visible) {
+        (ModelKind::Harmonium, _) if data.visible_name().contains("softmax") => {
+            let metadata = data.metadata.clone();
+            let gauged = Harmonium::from_data(data)?.gauged(gauge)?.to_data()?;
+            Ok(ModelData { metadata: metadata.into_iter().chain(gauged.metadata.clone()).collect(), ..gauged })
+        }
+        (ModelKind::Rbm | ModelKind::Dbm, VisibleKind::Softmax { categories }) => {
+            let units = data.stack.bias(0).len();
+            let groups: Vec<_> = (0..units).step_by(categories).map(|first| first..first + categories).collect();
+            let mut lost = Ok(vec![]);
+            data.stack.update_weights(0, |weights| lost = gauge.fix(&groups, weights));
+            data.stack.bias_mut(1).iter_mut().zip(lost?).for_each(|(bias, lost)| *bias += lost);
+            gauge.fix_biases(&groups, data.stack.bias_mut(0))?;
+            Ok(data)
+        }
+        _ => Err(CoreError::Param {
+            op: "gauge_model",
+            arg: "gauge",
+            value: format!("{gauge} for {} with {} visible units", data.kind.noun(), data.visible_name()),
+            allowed: "an rbm, dbm or harmonium with softmax visible units",
+        }
+        .into()),
+    }
 }
 
 /// Refuses a model with label units for a kind that cannot have them.

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 #[cfg(doc)]
 use gm_core::Error;
-use gm_core::layer::{Layer, LayerSpec, Measure};
+use gm_core::layer::{Gauge, Layer, LayerSpec, Measure};
 use gm_core::{
     Batch, BatchRef, Coupling, LayerUpdate, Matrix, ModelData, ModelKind, Purpose, Result, Stack, Streams, VisibleKind,
     VisibleUnits, check_finite, check_len, dense_inputs_down, dense_inputs_up, normal_matrix,
@@ -222,6 +222,35 @@ impl Harmonium {
         }
     }
 
+    /// The same distribution in a gauge: what is the same for all units of a softmax group moves from weights to the other
+    /// layer. Models without softmax units stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] for a reference that some group does not have.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::Matrix;
+    /// use gm_core::layer::{Gauge, LayerSpec};
+    /// use gm_harmonium::Harmonium;
+    ///
+    /// let layer = |text: &str, units| text.parse::<LayerSpec>()?.layer(units);
+    /// let model = Harmonium::new(layer("softmax:2", 2)?, layer("drelu", 1)?, Matrix::from_row_slice(2, 1, &[1.0, 3.0]))?;
+    /// let gauged = model.gauged(Gauge::ZeroSum)?;
+    /// assert_eq!((gauged.weights().as_slice(), gauged.hidden().biases()), ([-1.0, 1.0].as_slice(), vec![2.0]));
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn gauged(&self, gauge: Gauge) -> Result<Self> {
+        let mut weights = self.weights.clone();
+        let to_hidden = gauge.fix(&self.visible.groups(), &mut weights)?;
+        let mut turned = weights.transpose();
+        let to_visible = gauge.fix(&self.hidden.groups(), &mut turned)?;
+        let visible = raised(&self.visible, &to_visible)?.gauged(gauge)?;
+        Self::new(visible, raised(&self.hidden, &to_hidden)?.gauged(gauge)?, turned.transpose())
+    }
+
     /// The same p(v) with hidden states scale h in the place of h, as far as the kinds of hidden units have units of measure.
     /// Other units keep their states, whatever the scale.
     ///
@@ -260,9 +289,8 @@ impl Harmonium {
                 column.iter().zip(shift).map(|(w, shift)| f64::from(*w) * f64::from(*shift)).sum::<f64>() as f32
             })
             .collect();
-        let fields = self.hidden.fields(&away);
-        let hidden = self.hidden.parameters().iter().zip(fields).map(|(value, field)| value - field).collect();
-        Self::new(visible, self.hidden.clone().with_parameters(hidden)?, weights)
+        let away: Vec<f32> = away.into_iter().map(std::ops::Neg::neg).collect();
+        Self::new(visible, raised(&self.hidden, &away)?, weights)
     }
 
     /// W' v, `[hidden, samples]`: the inputs of the hidden units.
@@ -389,4 +417,10 @@ impl Harmonium {
     pub fn check_data<'v>(&self, op: &'static str, v: impl Into<BatchRef<'v>>) -> Result<()> {
         self.visible.check(op, "data", v.into())
     }
+}
+
+/// A layer whose units have these numbers in addition to their inputs.
+fn raised(layer: &Layer, by: &[f32]) -> Result<Layer> {
+    let values = layer.parameters().iter().zip(layer.fields(by)).map(|(value, field)| value + field);
+    layer.clone().with_parameters(values.collect())
 }

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
+use gm::core::layer::Gauge;
 use gm::core::{Format, ModelData};
 use gm::data::Binarise;
-use gm::eval::{evaluate_partition, sites, values_of_sites};
+use gm::eval::{Contacts, evaluate_partition, sites, values_of_sites};
 use gm::prelude::{
     Classifier, CompletionSettings, EvalData, ModelKind, PosteriorSettings, SampleSettings, Streams, complete,
-    convert_model, evaluate, load_model, posterior_means, reconstruct, sample, save_model,
+    convert_model, evaluate, gauge_model, load_model, posterior_means, reconstruct, sample, save_model,
 };
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
@@ -219,6 +220,26 @@ impl Model {
     fn convert(&self, py: Python<'_>, to: &str) -> PyResult<Self> {
         let (data, to): (_, ModelKind) = (self.data()?, to.parse().map_err(core)?);
         Self::from_data(inside(py, None, || convert_model(data, to))?.map_err(|e| to_python(e.into()))?)
+    }
+
+    /// The same distribution with the weights of softmax units in a gauge.
+    fn gauged(&self, py: Python<'_>, gauge: &str) -> PyResult<Self> {
+        let (data, gauge): (_, Gauge) = (self.data()?, gauge.parse().map_err(core)?);
+        Self::from_data(inside(py, None, || gauge_model(data, gauge))?.map_err(|e| to_python(e.into()))?)
+    }
+
+    /// Scores of contacts between groups of softmax units, `[groups, groups]`, in the mean over rows.
+    #[pyo3(signature = (rows, ignored=None, threads=None))]
+    fn contacts<'py>(
+        &self,
+        py: Python<'py>,
+        rows: Rows<'py>,
+        ignored: Option<usize>,
+        threads: Option<i64>,
+    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let batch = self.batch(&rows, None, "contacts", Conversion { py, name: "X", threads })?;
+        let model = self.generative("contacts")?;
+        array(py, compute(py, threads, &Callbacks::default(), |_| Ok(Contacts::new(model, &batch, ignored)?.scores))?)
     }
 
     /// Draws `[count, features]`, with what the chains tell.

@@ -78,8 +78,8 @@ pub mod prelude {
         ChainSettings, ClassData, Completion, CompletionSettings, Diagnostics, EvalData, EvalReport, EvalSettings,
         Exact, Model, Posterior, PosteriorMethod, PosteriorSettings, SampleFigureSettings, SampleFigures,
         SampleSettings, Samples, classify, complete, convert_model, evaluate, evaluate_classifier, evaluate_dbm,
-        evaluate_dbn, evaluate_harmonium, evaluate_rbm, evaluate_sbn, hidden_activity, posterior_means, reconstruct,
-        sample, sample_figures, tensor_statistics,
+        evaluate_dbn, evaluate_harmonium, evaluate_rbm, evaluate_sbn, gauge_model, hidden_activity, posterior_means,
+        reconstruct, sample, sample_figures, tensor_statistics,
     };
     pub use gm_harmonium::Harmonium;
     pub use gm_net::Classifier;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use gm_core::layer::Gauge;
 use gm_core::{Format, ModelKind};
 use serde::Serialize;
 
@@ -18,7 +19,8 @@ use crate::{files, model};
 /// becomes an rbm or a dbn only, since the others cannot have label units.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Examples:\n  dgm convert model.gm model.safetensors\n  dgm convert fixture.json model.gm --force\n  dgm convert dbn.gm dbm.gm --to dbm"
+    after_help = "Examples:\n  dgm convert model.gm model.safetensors\n  dgm convert fixture.json model.gm --force\n  dgm convert dbn.gm dbm.gm --to dbm\n  \
+    dgm convert runs/ww ww.json --gauge zero-sum"
 )]
 pub(crate) struct Convert {
     /// The model to read, a file or the folder of a run
@@ -30,6 +32,10 @@ pub(crate) struct Convert {
     /// The kind of model to make: rbm, sbn, dbm, dbn or harmonium [default: the kind of IN]
     #[arg(long = "to", value_name = "KIND")]
     kind: Option<ModelKind>,
+    /// Bring the weights of softmax units into a gauge, which changes no probability: `zero-sum`, or `reference:K` for
+    /// weights of 0 to category K of each group, counted from 0
+    #[arg(long, value_name = "GAUGE")]
+    gauge: Option<Gauge>,
     /// Replace OUT if it exists
     #[arg(long)]
     force: bool,
@@ -58,6 +64,10 @@ impl Convert {
         let data = model::load_data(&self.from)?;
         let data = match self.kind {
             Some(kind) => gm_eval::convert_model(data, kind)?,
+            None => data,
+        };
+        let data = match self.gauge {
+            Some(gauge) => gm_eval::gauge_model(data, gauge)?,
             None => data,
         };
         gm_data::save_model(&self.to, &data)?;

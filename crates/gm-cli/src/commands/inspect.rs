@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use gm_core::{ModelData, ModelKind};
 use gm_data::{Binarise, SplitName};
 use gm_eval::{
-    ExplainingAway, NamedWeights, Spectrum, TensorStatistics, UnitStatistics, active_units, explaining_away,
+    Contacts, ExplainingAway, NamedWeights, Spectrum, TensorStatistics, UnitStatistics, active_units, explaining_away,
     first_layer_filters, named_weights, parameter_count, tensor_statistics, unit_statistics,
 };
 use gm_sbn::{POSTERIOR_LIMIT, Sbn};
@@ -27,9 +27,14 @@ use crate::units::filter_shape;
 ///
 /// With --data it also counts the active units of each hidden layer: units whose posterior means vary over the rows by
 /// more than draws alone explain (a variance above 0.01).
+///
+/// Models of sequences also have sequence logos of weights (--logos) and scores of contacts between columns (--contacts).
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm inspect model.gm\n  dgm inspect model.gm --filters filters.png\n  \
-    dgm inspect model.gm --data digits")]
+    dgm inspect model.gm --data digits\n  \
+    dgm inspect runs/ww --logos logos.svg\n  \
+    dgm inspect runs/ww --data ww.fasta --split all --contacts contacts.csv",
+    group = ArgGroup::new("written").args(["filters", "logos", "contacts"]).multiple(true))]
 pub(crate) struct Inspect {
     #[arg(help = MODEL)]
     model: PathBuf,
@@ -52,6 +57,14 @@ pub(crate) struct Inspect {
     /// Draw the weights of each unit of the first hidden layer into this .png file
     #[arg(long, value_name = "FILE")]
     filters: Option<PathBuf>,
+    /// Draw the weights of the strongest hidden units of a model of sequences into this .svg file, as sequence logos in the
+    /// zero-sum gauge
+    #[arg(long, value_name = "FILE")]
+    logos: Option<PathBuf>,
+    /// Write how strongly the columns of a model of sequences depend on each other into this .csv file, the strongest pair
+    /// first, in the mean over the rows of --data and without gaps
+    #[arg(long, value_name = "FILE", requires = "data")]
+    contacts: Option<PathBuf>,
     /// Show the effect of these visible units, such as 0110, on the beliefs in two hidden units of a small sigmoid
     /// belief net
     #[arg(long, value_name = "ROW")]
@@ -60,11 +73,13 @@ pub(crate) struct Inspect {
     /// changes most]
     #[arg(long, value_name = "I,J", requires = "posterior")]
     causes: Option<Pair>,
-    /// Replace the picture if it exists
-    #[arg(long, requires = "filters")]
+    /// Replace the files if they exist
+    #[arg(long, requires = "written")]
     force: bool,
 }
 
+/// The hidden units of which logos are drawn.
+const LOGOS: usize = 20;
 /// The weights of a hidden unit that are named.
 const NAMED: usize = 5;
 /// The hidden units that are listed for people.
@@ -95,6 +110,10 @@ struct Document {
     named_weights: Option<Vec<NamedWeights>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     filters: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logos: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contacts: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     posterior: Option<ExplainingAway>,
 }
@@ -139,16 +158,27 @@ impl std::str::FromStr for Pair {
 
 impl Inspect {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
-        let target =
-            self.filters.as_ref().map(|path| Target::new(("--filters", path), &[Kind::Png], self.force)).transpose()?;
+        let target = |option, path: &Option<PathBuf>, kind| {
+            path.as_ref().map(|path| Target::new((option, path), &[kind], self.force)).transpose()
+        };
+        let filters = target("--filters", &self.filters, Kind::Png)?;
+        let drawn = target("--logos", &self.logos, Kind::Svg)?;
+        let contacts = target("--contacts", &self.contacts, Kind::Csv)?;
         let data = model::load_data(&self.model)?;
-        if let Some(target) = target {
+        if let Some(target) = filters {
             let weights = first_layer_filters(&data);
             let shape = filter_shape(data.visible, picture::shape_of(weights.nrows(), None), weights.nrows());
             target.write_picture(&picture::filters(&weights, shape, None))?;
         }
+        if let Some(target) = drawn {
+            let logos = picture::logos(&data, LOGOS).ok_or_else(|| of_sequences("--logos", &data))?;
+            target.write_text(&picture::logo_file(&logos))?;
+        }
         let posterior = self.posterior.as_ref().map(|seen| self.explain(&data, seen)).transpose()?;
-        let active = self.data.as_ref().map(|spec| self.active(spec, &data, context)).transpose()?;
+        let active = match &self.data {
+            Some(spec) => Some(self.over_rows(spec, &data, (contacts, context))?),
+            None => None,
+        };
         let document = Document {
             schema: "gm-inspect/1",
             model: data.kind.to_string(),
@@ -164,13 +194,20 @@ impl Inspect {
             columns: data.columns(),
             named_weights: named_weights(&data, NAMED),
             filters: self.filters.as_deref().map(shown),
+            logos: self.logos.as_deref().map(shown),
+            contacts: self.contacts.as_deref().map(shown),
             posterior,
         };
         Report::new(document.text(), &document)
     }
 
-    /// Counts the active units of each hidden layer over rows of data.
-    fn active(&self, spec: &str, data: &ModelData, context: &Context) -> Result<Active> {
+    /// Counts the active units of each hidden layer over rows of data, and writes contacts.
+    fn over_rows(
+        &self,
+        spec: &str,
+        data: &ModelData,
+        (contacts, context): (Option<Target>, &Context),
+    ) -> Result<Active> {
         if data.kind == ModelKind::Classifier {
             let (value, allowed) =
                 (data.kind.noun().into(), "a generative model, whose hidden units have a posterior".into());
@@ -192,6 +229,11 @@ impl Inspect {
         if examples.rows.samples() < 2 {
             let (value, allowed) = ("one row".into(), "two rows or more, between which units can vary".into());
             return Err(Error::Option { option: "--data", value, allowed });
+        }
+        if let Some(target) = contacts {
+            let gap = data.alphabet().and_then(|letters| letters.find('-'));
+            let found = Contacts::new(&model, &examples.rows, gap).map_err(|_| of_sequences("--contacts", data))?;
+            target.write_text(&listed(&found))?;
         }
         let units = watched("sampling", |watch| Ok(active_units(&model, &examples.rows, &context.streams(), watch)?))?;
         Ok(Active { data: examples.about, units })
@@ -215,6 +257,27 @@ impl Inspect {
     }
 }
 
+/// Refuses an option for a model that does not know sequences.
+fn of_sequences(option: &'static str, data: &ModelData) -> Error {
+    let value = format!("{} with {} visible units", data.kind.noun(), data.visible_name());
+    let allowed = match option {
+        "--logos" => "an rbm, dbm or harmonium with softmax visible units that was trained on sequences",
+        _ => "an rbm or harmonium with softmax visible units",
+    };
+    Error::Option { option, value, allowed: allowed.into() }
+}
+
+/// The pairs of columns, counted from 1, with the highest score first.
+fn listed(contacts: &Contacts) -> String {
+    let columns = contacts.scores.nrows();
+    let mut pairs: Vec<_> = (0..columns).flat_map(|i| (i + 1..columns).map(move |j| (i, j))).collect();
+    pairs.sort_by(|&a, &b| contacts.scores[b].total_cmp(&contacts.scores[a]));
+    let line = |&(i, j): &(usize, usize)| {
+        format!("{},{},{},{}\n", i + 1, j + 1, contacts.scores[(i, j)], contacts.norms[(i, j)])
+    };
+    "first,second,score,norm\n".to_string() + &pairs.iter().map(line).collect::<String>()
+}
+
 impl Document {
     fn text(&self) -> String {
         let mut head = Listing::default();
@@ -231,8 +294,10 @@ impl Document {
         if let Some(Active { data, .. }) = &self.active {
             head.add("active over", format!("{} rows of the {} split of {}", data.rows, data.split, data.source));
         }
-        if let Some(path) = &self.filters {
-            head.add("filters", path);
+        for (name, path) in [("filters", &self.filters), ("logos", &self.logos), ("contacts", &self.contacts)] {
+            if let Some(path) = path {
+                head.add(name, path);
+            }
         }
         if let Some(explained) = &self.posterior {
             let [i, j] = explained.causes;

@@ -9,12 +9,14 @@ use maud::{Markup, html};
 
 use super::figure;
 use crate::error::Result;
-use crate::picture::{Chart, Curve, Shape, filters};
+use crate::picture::{Chart, Curve, Shape, filters, logos};
 use crate::training::draw_filters;
 use crate::units::filter_shape;
 
 /// Number of filters drawn for a layer.
 const FILTERS: usize = 100;
+/// Number of sequence logos.
+const LOGOS: usize = 24;
 /// Number of weights of a hidden unit that are named.
 const NAMED: usize = 5;
 /// Number of bins of a histogram.
@@ -28,6 +30,15 @@ const SPECTRUM: usize = 1_200_000_000;
 ///
 /// [`crate::error::Error::Picture`].
 pub(super) fn filter_pictures(data: &ModelData, shape: Shape) -> Result<Markup> {
+    if let Some(logos) = logos(data, LOGOS) {
+        let text =
+            "The height of a letter is its weight in the zero-sum gauge: letters above the axis switch the unit on.";
+        return Ok(html! { div.figures {
+            @for logo in &logos {
+                (figure::figure(&format!("Hidden unit {}", logo.hidden), text, &html! { div.wide { (logo.picture()) } }))
+            }
+        } });
+    }
     let (stack, first) = (&data.stack, first_layer_filters(data));
     let shape = filter_shape(data.visible, shape, first.nrows());
     let shown = |units: usize| match units > FILTERS {

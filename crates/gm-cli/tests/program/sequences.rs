@@ -255,3 +255,72 @@ fn table_the_ww_family_takes_the_whole_road() {
     let info = workshop.json(&words("data info drawn.fasta"));
     assert_eq!(info["readings"][0]["sequences"]["columns"], 31);
 }
+
+#[test]
+fn law_gauges_logos_and_contacts_describe_a_family() {
+    let workshop = Workshop::new();
+    workshop.write("family.fasta", family(["W", "Y"]));
+    workshop.says(&words(
+        "train rbm --data family.fasta --visible softmax --hidden 3 --epochs 1500 --learning-rate 0.2 --out run",
+    ));
+    let page = workshop.text("run/report.html");
+    assert_eq!(page.matches("Sequence logo of the weights of hidden unit").count(), 3);
+    // The gauge changes weights and no score.
+    workshop.says(&words("convert run flat.gm --gauge zero-sum"));
+    workshop.says(&words("convert run first.json --gauge reference:0"));
+    let rows = |model: &str| {
+        workshop.says(&[
+            "eval",
+            model,
+            "--data",
+            "family.fasta",
+            "--split",
+            "all",
+            "--per-example",
+            "rows.csv",
+            "--force",
+        ]);
+        workshop.text("rows.csv").lines().map(|x| x.parse::<f64>().expect("a number")).collect::<Vec<_>>()
+    };
+    let (own, flat, first) = (rows("run"), rows("flat.gm"), rows("first.json"));
+    for (a, (b, c)) in own.iter().zip(flat.iter().zip(&first)) {
+        assert!((a - b).abs() < 1e-4 && (a - c).abs() < 1e-4, "{a} {b} {c}");
+    }
+    let tensors = |model: &str| workshop.json(&["inspect", model])["tensors"].clone();
+    assert_ne!(tensors("run"), tensors("flat.gm"));
+    assert!(number(&tensors("flat.gm"), "/0/mean").abs() < 1e-6, "{}", tensors("flat.gm"));
+    let said =
+        workshop.json(&words("inspect run --logos logos.svg --data family.fasta --split all --contacts pairs.csv"));
+    assert_eq!((&said["logos"], &said["contacts"]), (&json!("logos.svg"), &json!("pairs.csv")));
+    let drawn = workshop.text("logos.svg");
+    assert!(
+        drawn.starts_with("<svg xmlns=") && drawn.contains(">W</text>") && drawn.contains("hidden unit 2"),
+        "{drawn}"
+    );
+    let pairs = workshop.text("pairs.csv");
+    let lines: Vec<Vec<&str>> = pairs.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!((lines[0].as_slice(), lines.len()), (["first", "second", "score", "norm"].as_slice(), 11));
+    // The third column depends on none of the others.
+    let weak: Vec<&str> = {
+        let norm = |line: &Vec<&str>| line[3].parse::<f64>().expect("a norm");
+        let mut order: Vec<_> = lines[1..].iter().collect();
+        order.sort_by(|a, b| norm(a).total_cmp(&norm(b)));
+        order[..4].iter().map(|line| if line[0] == "3" { line[0] } else { line[1] }).collect()
+    };
+    assert_eq!(weak, ["3"; 4], "{pairs}");
+    // Again only with --force, and only for models that have groups and letters.
+    let again = workshop.refuses(&words("inspect run --logos logos.svg"));
+    assert!(again.contains("logos.svg") && again.contains("--force"), "{again}");
+    workshop.says(&words("inspect run --logos logos.svg --force"));
+    workshop.says(&words("train rbm --data digits --hidden 4 --epochs 1 --no-report --out bits"));
+    for line in [
+        "inspect bits --logos bits.svg",
+        "inspect bits --data digits --contacts bits.csv",
+        "convert bits bits.json --gauge zero-sum",
+        "convert run out.json --gauge reference:21",
+    ] {
+        let option = line.split_whitespace().find(|word| ["--logos", "--contacts", "--gauge"].contains(word));
+        let said = workshop.refuses(&words(line));
+        assert!(said.contains(option.expect("an option")) && said.contains("allowed"), "{line}: {said}");
+    }
+}

@@ -108,6 +108,12 @@ pub trait UnitKind: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether exactly one component of a site is 1 and all others are 0, so that adding the same number to all inputs changes
+    /// nothing.
+    fn is_one_hot(&self) -> bool {
+        false
+    }
+
     /// Whether a site can be in this state.
     fn contains(&self, state: &[f64]) -> bool;
 

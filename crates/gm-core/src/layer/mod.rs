@@ -7,6 +7,7 @@
 mod bernoulli;
 mod binomial;
 mod drelu;
+mod gauge;
 mod gaussian;
 mod half;
 mod kind;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 pub use bernoulli::Bernoulli;
 pub use binomial::Binomial;
 pub use drelu::DoubleRelu;
+pub use gauge::Gauge;
 pub use gaussian::Gaussian;
 pub use kind::{Measure, UnitKind, UnitParameter};
 pub use relu::Relu;

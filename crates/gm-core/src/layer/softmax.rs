@@ -57,6 +57,10 @@ impl UnitKind for Softmax {
         const { &[UnitParameter::field("theta")] }
     }
 
+    fn is_one_hot(&self) -> bool {
+        true
+    }
+
     fn is_binary(&self) -> bool {
         true
     }

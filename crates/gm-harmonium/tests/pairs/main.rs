@@ -4,6 +4,7 @@ mod common;
 mod fixtures;
 mod sampling;
 
+use gm_core::layer::Gauge;
 use gm_core::{AisSettings, Format, Matrix, ModelData, Schedule, Streams, unwatched};
 use gm_harmonium::{Gradient, Harmonium};
 use gm_testkit::{assert_all_close, assert_close};
@@ -38,6 +39,41 @@ fn probabilities_of_discrete_units_add_up_to_one() {
         let total: f64 = model.log_prob(&states, log_z).unwrap().iter().map(|p| p.exp()).sum();
         assert_close(total, 1.0, 1e-5, 0.0, &format!("{visible} and {hidden}"));
     }
+}
+
+#[test]
+fn gauges_change_no_probability() {
+    for (visible, hidden) in pairs() {
+        let (model, name) = (model(visible, hidden), format!("{visible} and {hidden}"));
+        let groups = [model.visible().groups(), model.hidden().groups()];
+        assert_eq!(groups.iter().all(Vec::is_empty), !name.contains("softmax"), "{name}");
+        for gauge in [Gauge::ZeroSum, Gauge::Reference(2)] {
+            let gauged = model.gauged(gauge).unwrap();
+            let v = model.chains(20, &Streams::new(4)).v;
+            let energies = |model: &Harmonium| -> Vec<f64> {
+                let all = model.free_energy(v.view());
+                all.iter().map(|energy| energy - all[0]).collect()
+            };
+            assert_all_close(&energies(&gauged), &energies(&model), 1e-5, 1e-5, &name);
+            let means =
+                |model: &Harmonium| model.mean_h_from_v(v.view()).iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
+            assert_all_close(&means(&gauged), &means(&model), 1e-5, 1e-5, &name);
+            let fixed = |numbers: &[f32]| match gauge {
+                Gauge::ZeroSum => numbers.iter().sum::<f32>().abs() < 1e-6,
+                Gauge::Reference(unit) => numbers[unit] == 0.0,
+            };
+            for group in &groups[0] {
+                assert!(fixed(&gauged.visible().biases()[group.clone()]), "{name}");
+                gauged.weights().column_iter().for_each(|w| assert!(fixed(&w.as_slice()[group.clone()]), "{name}"));
+            }
+            for group in &groups[1] {
+                let turned = gauged.weights().transpose();
+                turned.column_iter().for_each(|w| assert!(fixed(&w.as_slice()[group.clone()]), "{name}"));
+            }
+        }
+    }
+    let model = model("softmax:3", "drelu");
+    assert!(model.gauged(Gauge::Reference(3)).unwrap_err().to_string().contains("`gauge` is reference:3"));
 }
 
 #[test]

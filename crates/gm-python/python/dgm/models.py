@@ -657,6 +657,39 @@ class GenerativeModel(Model):
         """Return the same distribution as a model of another kind, where there is one."""
         return _wrapped(self._native.convert(kind))
 
+    def gauged(self, gauge: str = "zero-sum") -> Model:
+        """Return the same distribution with the weights of softmax units in a gauge.
+
+        Parameters
+        ----------
+        gauge : str
+            ``"zero-sum"``, or ``"reference:K"`` for weights of 0 to category K of each group.
+
+        Returns
+        -------
+        Model
+            A model of the same class and probabilities.
+        """
+        return _wrapped(self._native.gauged(gauge))
+
+    def contacts(self, X: Rows, *, ignored: int | None = None, n_threads: int | None = None) -> np.ndarray:
+        """Return how strongly groups of softmax units depend on each other, such as the columns of an alignment.
+
+        Parameters
+        ----------
+        X : array of shape [samples, groups]
+            Rows over which couplings are averaged.
+        ignored : int, optional
+            A category that norms leave out, such as the gap of an alignment.
+
+        Returns
+        -------
+        array of shape [groups, groups]
+            Norms of effective couplings in the zero-sum gauge with the average product correction.
+        """
+        kept = None if ignored is None else check_count(ignored, "ignored")
+        return self._native.contacts(self._states(X), ignored=kept, threads=check_threads(n_threads))
+
 
 class _Undirected(GenerativeModel):
     def gibbs(self, v: Rows, steps: int = 1, *, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
