@@ -170,6 +170,9 @@ fn table_autoregressive_recognition_goes_through_every_command() {
     let found = workshop.json(&words(eval));
     let [exact, bound] = ["/mean_log_prob/value", "/importance_weighted/value"].map(|at| number(&found, at));
     assert!(bound < exact + 0.1 && exact - bound < 0.5, "{bound} {exact}, {document:#}");
+    // Annealing is done where it was asked for, beside the exact value too.
+    let annealed = number(&found, "/annealed_posterior/value");
+    assert!((annealed - exact).abs() < 0.2 && number(&found, "/annealed_posterior/runs") == 20.0, "{annealed} {exact}");
     for method in ["gibbs", "importance", "mean-field", "recognition"] {
         workshop.json(&words(&format!(
             "infer run/model.gm --data bars-and-stripes:3 --method {method} --out h.npy --force"

@@ -76,14 +76,13 @@ pub(super) fn measure(
             })
         })
         .transpose()?;
-    let annealed = match (&log_probs, &bounds) {
-        (None, Some(bounds)) => {
-            tightened((&bounds.rows(), bounds.mean().std_error), 0.0, settings, shards, |rows, ais, streams| {
-                Ok(sbn.log_prob_ais(&data.rows.bits().select(rows), ais, streams, watch)?)
-            })?
-        }
-        _ => None,
+    let weighted = match (&bounds, &log_probs) {
+        (Some(bounds), _) => (bounds.rows(), bounds.mean().std_error),
+        (None, exact) => (exact.clone().unwrap_or_default(), 0.0),
     };
+    let annealed = tightened((&weighted.0, weighted.1), 0.0, settings, shards, |rows, ais, streams| {
+        Ok(sbn.log_prob_ais(&data.rows.bits().select(rows), ais, streams, watch)?)
+    })?;
     let mean_log_prob = match (&log_probs, &bounds) {
         (None, Some(bounds)) => {
             let found = bounds.mean();
