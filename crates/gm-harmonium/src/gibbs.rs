@@ -1,8 +1,8 @@
 //! Block Gibbs sampling.
 
 use gm_core::{
-    Activations, Batch, BatchRef, BitMatrix, Coupling, LayerUpdate, Matrix, Purpose, Streams, dense_inputs_down,
-    dense_inputs_up,
+    Activations, Batch, BatchRef, BitMatrix, Coupling, LayerUpdate, Matrix, Purpose, StepInfo, Streams,
+    dense_inputs_down, dense_inputs_up,
 };
 
 use crate::model::Harmonium;
@@ -122,7 +122,7 @@ impl Sampler {
         }
     }
 
-    /// Makes block Gibbs sweeps: v given h, then h given v.
+    /// Makes block Gibbs sweeps: v given h, then h given v. The record has the share of visible units that changed.
     ///
     /// # Randomness
     ///
@@ -131,8 +131,8 @@ impl Sampler {
     /// # Panics
     ///
     /// When the chains are not of this model.
-    pub fn run(&self, chains: &mut Chains, sweeps: usize, streams: &Streams) {
-        self.run_clamped(chains, None, sweeps, streams);
+    pub fn run(&self, chains: &mut Chains, sweeps: usize, streams: &Streams) -> StepInfo {
+        self.run_clamped(chains, None, sweeps, streams)
     }
 
     /// [`run`](Self::run) with visible units that keep the given values wherever `mask` is on.
@@ -146,19 +146,33 @@ impl Sampler {
         clamp: Option<(&BitMatrix, &Batch)>,
         sweeps: usize,
         streams: &Streams,
-    ) {
+    ) -> StepInfo {
+        let mut flips = 0.0;
         for _ in 0..sweeps {
             let sweep = streams.fork(Purpose::Chains, chains.sweeps);
             let inputs = self.inputs_v(chains.h.view());
-            chains.v = self.model.visible().sample(&inputs, &sweep.fork(Purpose::Layer, 0));
+            let drawn = self.model.visible().sample(&inputs, &sweep.fork(Purpose::Layer, 0));
+            let before = std::mem::replace(&mut chains.v, drawn);
             if let Some((mask, values)) = clamp {
                 chains.v.replace_where(mask, values);
             }
+            flips += share_of_changes(&before, &chains.v);
             let inputs = self.inputs_h(chains.v.view());
             chains.h = self.model.hidden().sample(&inputs, &sweep.fork(Purpose::Layer, 1));
             chains.sweeps += 1;
         }
+        StepInfo { sweeps, flips: flips / sweeps.max(1) as f64 }
     }
+}
+
+/// The share of numbers that differ.
+pub(crate) fn share_of_changes(before: &Batch, after: &Batch) -> f64 {
+    let count = (before.units() * before.samples()).max(1);
+    let changed = match (before, after) {
+        (Batch::Bits(before), Batch::Bits(after)) => before.differences(after),
+        _ => before.to_matrix().iter().zip(after.to_matrix().iter()).filter(|(a, b)| a != b).count() as u64,
+    };
+    changed as f64 / count as f64
 }
 
 fn from_bits(coupling: &Coupling, states: &BitMatrix, none: &[f32]) -> Matrix {

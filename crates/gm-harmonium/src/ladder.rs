@@ -4,7 +4,7 @@ use gm_core::layer::Layer;
 use gm_core::{Batch, Error, Purpose, Result, Streams, TemperingInfo, check_temperatures};
 use rand::RngExt;
 
-use crate::gibbs::{Chains, Sampler};
+use crate::gibbs::{Chains, Sampler, share_of_changes};
 use crate::model::Harmonium;
 
 /// Chains at several inverse temperatures that exchange their states.
@@ -112,9 +112,7 @@ impl Ladder {
         let inputs = self.sampler.inputs_v(h.view()) * beta;
         let layer = model.visible().between(&self.base, f64::from(beta));
         let before = std::mem::replace(&mut self.rungs[t], layer.sample(&inputs, &streams.fork(Purpose::Layer, 0)));
-        let (before, after) = (before.to_matrix(), self.rungs[t].to_matrix());
-        let changed = before.iter().zip(after.iter()).filter(|(a, b)| a != b).count();
-        changed as f64 / before.len().max(1) as f64
+        share_of_changes(&before, &self.rungs[t])
     }
 
     /// Swaps states of temperatures t and t + 1; the number of chains that did.

@@ -66,14 +66,8 @@ impl HarmoniumChains {
 
 impl ModelChains for HarmoniumChains {
     fn advance(&mut self, sweeps: usize) -> StepInfo {
-        let mut flips = 0.0;
-        for _ in 0..sweeps {
-            let before = self.chains.v.to_matrix();
-            let clamp = self.clamp.as_ref().map(|clamp| (&clamp.mask, &clamp.values));
-            self.sampler.run_clamped(&mut self.chains, clamp, 1, &self.streams);
-            flips += share_of_changes(&before, &self.chains.v.to_matrix());
-        }
-        StepInfo { sweeps, flips: flips / sweeps.max(1) as f64 }
+        let clamp = self.clamp.as_ref().map(|clamp| (&clamp.mask, &clamp.values));
+        self.sampler.run_clamped(&mut self.chains, clamp, sweeps, &self.streams)
     }
 
     fn states(&self) -> Matrix {
@@ -104,11 +98,6 @@ impl ModelChains for HarmoniumChains {
     fn alike(&self) -> bool {
         self.clamp.is_none()
     }
-}
-
-/// The share of numbers that differ.
-fn share_of_changes(before: &Matrix, after: &Matrix) -> f64 {
-    before.iter().zip(after.iter()).filter(|(a, b)| a != b).count() as f64 / before.len().max(1) as f64
 }
 
 /// Chains of a harmonium by parallel tempering.

@@ -238,10 +238,7 @@ impl HarmoniumLearner {
         // One of the two is there.
         let moved =
             chains.as_mut().or(own.as_mut()).ok_or(CoreError::Empty { op: "HarmoniumLearner", arg: "chains" })?;
-        let before = moved.v.to_matrix();
-        sampler.run(moved, settings.steps, if persistent { streams } else { &family });
-        let after = moved.v.to_matrix();
-        let flips = before.iter().zip(after.iter()).filter(|(a, b)| a != b).count() as f64 / before.len().max(1) as f64;
+        let flips = sampler.run(moved, settings.steps, if persistent { streams } else { &family }).flips;
         let weights = if persistent { &[] } else { weights };
         let found = Gradient::of_states(sampler, moved.v.view(), weights);
         Ok((found, Figures::new([("chain_flips", flips)])))
