@@ -242,6 +242,12 @@ impl Config {
         let data = &self.data;
         let weighs_classes = matches!(&self.model, ModelConfig::Rbm(settings) if settings.class_weight > 0.0);
         let weights = data.weights.as_ref().filter(|_| weighs_classes);
+        let nameless = match &self.model {
+            ModelConfig::Harmonium(settings) => {
+                [&settings.visible, &settings.hidden_units].into_iter().find(|units| !units.is_named())
+            }
+            _ => None,
+        };
         let folders = [("data_dir", &data.data_dir), ("cache_dir", &data.cache_dir)];
         let files = [("valid", &data.valid), ("test", &data.test)];
         let paths = folders.into_iter().chain(files).filter_map(|(arg, path)| Some((arg, path.as_deref()?)));
@@ -254,6 +260,12 @@ impl Config {
                 "learn_validation",
                 true,
                 "false with early stopping, which needs rows that are not learnt from",
+            )
+            .require(
+                nameless.is_none(),
+                "units",
+                nameless.map(ToString::to_string).unwrap_or_default(),
+                "kinds of units that files can name; a kind of one's own trains without a run folder",
             )
             .require(
                 weights.is_none(),

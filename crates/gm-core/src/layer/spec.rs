@@ -45,11 +45,21 @@ fn plain(number: Option<usize>, kind: impl UnitKind + 'static) -> Option<Arc<dyn
 /// assert!("relus".parse::<LayerSpec>().unwrap_err().to_string().contains("allowed: bernoulli, spin"));
 /// # Ok::<(), gm_core::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct LayerSpec {
     text: String,
+    /// A kind without a name in files, of which all units are.
+    own: Option<Arc<dyn UnitKind>>,
 }
+
+impl PartialEq for LayerSpec {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.text, self.own.is_some()) == (&other.text, other.own.is_some())
+    }
+}
+
+impl Eq for LayerSpec {}
 
 /// A kind and its number of sites, if that is said.
 type Part = (Arc<dyn UnitKind>, Option<usize>);
@@ -59,13 +69,42 @@ impl LayerSpec {
     pub const ALLOWED: &'static str = "bernoulli, spin, softmax:K, gaussian, relu, drelu or binomial:N, each with *COUNT \
                                        behind it if need be, and several with + between them";
 
+    /// Units of a kind of one's own, which this crate has no name for. Such a layer is trained and sampled as any other, but no
+    /// configuration and no run folder can hold it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use gm_core::layer::{LayerSpec, Spin};
+    ///
+    /// assert_eq!(LayerSpec::of_kind(Arc::new(Spin)).layer(3)?.name(), "spin");
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn of_kind(kind: Arc<dyn UnitKind>) -> Self {
+        Self { text: kind.name(), own: Some(kind) }
+    }
+
+    /// Whether the kinds have names that [`from_str`](str::parse) understands, so that files can hold them.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.own.is_none()
+    }
+
+    /// The kinds with their numbers of sites.
+    fn parts(&self) -> Result<Vec<Part>> {
+        self.own.as_ref().map_or_else(|| parts(&self.text), |kind| Ok(vec![(kind.clone(), None)]))
+    }
+
     /// A new layer of so many units, with the parameters that its kinds start with.
     ///
     /// # Errors
     ///
     /// [`Error::Param`] when the units do not fit the groups and numbers.
     pub fn layer(&self, units: usize) -> Result<Layer> {
-        let parts = parts(&self.text)?;
+        let parts = self.parts()?;
         let refuse = |allowed| Error::Param { op: "LayerSpec::layer", arg: "units", value: units.to_string(), allowed };
         // Nothing is built before the numbers add up: a file may ask for any of them.
         let size = |(kind, count): &Part| kind.width().checked_mul(count.unwrap_or(1));
@@ -100,7 +139,7 @@ impl LayerSpec {
     #[must_use]
     pub fn data_kind(&self) -> VisibleKind {
         // One site of each kind tells, and a parsed text has known kinds.
-        let sites = parts(&self.text).unwrap_or_default().into_iter().map(|(kind, _)| Layer::new(kind, 1));
+        let sites = self.parts().unwrap_or_default().into_iter().map(|(kind, _)| Layer::new(kind, 1));
         let layer = sites.collect::<Result<Vec<_>>>().and_then(Layer::beside);
         layer.map_or(VisibleKind::Bernoulli, |layer| layer.data_kind())
     }
@@ -108,13 +147,13 @@ impl LayerSpec {
     /// Whether some of the units take values without a bound.
     #[must_use]
     pub fn is_unbounded(&self) -> bool {
-        parts(&self.text).is_ok_and(|parts| parts.iter().any(|(kind, _)| kind.states().is_none()))
+        self.parts().is_ok_and(|parts| parts.iter().any(|(kind, _)| kind.states().is_none()))
     }
 
     /// The specification of a layer, with every number.
     #[must_use]
     pub fn of(layer: &Layer) -> Self {
-        Self { text: layer.name() }
+        Self { text: layer.name(), own: None }
     }
 }
 
@@ -129,7 +168,7 @@ impl FromStr for LayerSpec {
 
     fn from_str(text: &str) -> Result<Self> {
         parts(text)?;
-        Ok(Self { text: text.into() })
+        Ok(Self { text: text.into(), own: None })
     }
 }
 

@@ -1,11 +1,16 @@
 //! Harmoniums: training of every pair of kinds, in the units of measure of the data, with weights, and to the same bits.
 
-use std::ops::ControlFlow;
+#[path = "../../../gm-core/tests/common/cut_poisson.rs"]
+mod cut_poisson;
 
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use self::cut_poisson::CutPoisson;
 use crate::common::{SHORT, break_at, results};
 use gm_core::layer::LayerSpec;
 use gm_core::{
-    AisSettings, BitMatrix, Matrix, Purpose, Schedule, Stack, Streams, Vector, VisibleKind, VisibleUnits, mean,
+    AisSettings, Batch, BitMatrix, Matrix, Purpose, Schedule, Stack, Streams, Vector, VisibleKind, VisibleUnits, mean,
     unwatched,
 };
 use gm_data::{Dataset, Split, Values};
@@ -271,4 +276,54 @@ fn machines_with_binary_hidden_units_are_special_cases() {
         let found = model.log_prob(v.view(), model.log_partition().expect("small")).expect("rows");
         assert_all_close(&found, &expected, 1e-5, 1e-5, &kind.to_string());
     }
+}
+
+#[test]
+fn a_kind_of_unit_from_outside_trains_on_either_side() {
+    let mut stream = Streams::new(6).fork(Purpose::Test, 0).stream(0);
+    // Counts of which the first two rise together; the third has nothing to do with them.
+    let mut row = || {
+        let often = stream.random::<f32>() > 0.5;
+        let mut count = |most: f32| (most * stream.random::<f32>()).floor();
+        if often { [8.0 + count(5.0), 9.0 + count(4.0), count(3.0)] } else { [count(3.0), count(2.0), count(3.0)] }
+    };
+    let counts: Vec<f32> = (0..400).flat_map(|_| row()).collect();
+    let counts = Matrix::from_vec(3, 400, counts);
+    let own = LayerSpec::of_kind(Arc::new(CutPoisson));
+    let settings = |visible: &LayerSpec, hidden_units: &LayerSpec, hidden, init_scale| HarmoniumSettings {
+        visible: visible.clone(),
+        hidden_units: hidden_units.clone(),
+        hidden,
+        init_scale,
+        // Without weights and with hardly a step units stay independent.
+        epochs: if init_scale > 0.0 { 300 } else { 1 },
+        learning_rate: if init_scale > 0.0 { 0.01 } else { 1e-9 },
+        ..HarmoniumSettings::default()
+    };
+    let score = |data: &Dataset, settings: &HarmoniumSettings| {
+        let model = fit(data, settings).model;
+        let rows = match data.train.values() {
+            Values::Bits(bits) => Batch::from(bits.clone()),
+            _ => Batch::from(data.train.to_matrix(&(0..400).collect::<Vec<_>>())),
+        };
+        let rows = model.visible().states_of_rows("test", rows.view()).expect("states");
+        mean(&model.log_prob(rows.view(), model.log_partition().expect("few states")).expect("states"))
+    };
+    let data = dataset(Values::Numbers(counts.clone()));
+    let gain = score(&data, &settings(&own, &spec("bernoulli"), 2, 0.1))
+        - score(&data, &settings(&own, &spec("bernoulli"), 2, 0.0));
+    assert!(gain > 3.0, "gained {gain}");
+    let bits = dataset(Values::Bits(BitMatrix::from_fn(3, 400, |unit, sample| counts[(unit, sample)] > 4.0)));
+    // One bit goes with another one, which is worth ln 2. Chains of spins that go together would hardly move.
+    let exact = HarmoniumSettings {
+        algorithm: Algorithm::Exact,
+        learning_rate: 0.1,
+        epochs: 100,
+        ..settings(&spec("spin"), &own, 2, 0.1)
+    };
+    let gain = score(&bits, &exact) - score(&bits, &settings(&spec("spin"), &own, 2, 0.0));
+    assert!(gain > 0.6 && gain < 2.0_f64.ln(), "gained {gain}");
+    // No file can name the kind.
+    let config = Config::new("digits", ModelConfig::Harmonium(settings(&own, &own, 1, 0.1)));
+    assert!(config.check().expect_err("a kind without a name").to_string().contains("`units` is cut-poisson"));
 }
