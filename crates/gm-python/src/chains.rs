@@ -217,7 +217,9 @@ pub(crate) fn gibbs(
             let v = model.visible().states_of_rows("gibbs", rows.view())?;
             let h = model.sample_h_from_v(v.view(), &streams.fork(gm::core::Purpose::Start, 1));
             let (sampler, mut chains) = (model.sampler(), gm::harmonium::Chains { v, h, sweeps: 0 });
-            each(&mut || sampler.run(&mut chains, 1, streams))?;
+            each(&mut || {
+                sampler.run(&mut chains, 1, streams);
+            })?;
             Ok(model.visible().rows_of_states(&chains.v.to_matrix()))
         }
         Kind::Sbn(_) => Err(gm::core::Error::Param {

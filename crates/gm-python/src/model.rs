@@ -239,7 +239,8 @@ impl Model {
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let batch = self.batch(&rows, None, "contacts", Conversion { py, name: "X", threads })?;
         let model = self.generative("contacts")?;
-        array(py, compute(py, threads, &Callbacks::default(), |_| Ok(Contacts::new(model, &batch, ignored)?.scores))?)
+        let found = compute(py, threads, &Callbacks::default(), |_| Contacts::new(model, &batch, ignored))?;
+        array(py, found.scores)
     }
 
     /// Draws `[count, features]`, with what the chains tell.

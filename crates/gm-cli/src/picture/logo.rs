@@ -62,7 +62,9 @@ impl Logo {
     pub(crate) fn picture(&self) -> Markup {
         let size = format!("0 0 {} {}", self.width(), Self::height());
         let name = format!("Sequence logo of the weights of hidden unit {}", self.hidden);
-        html! { svg viewBox=(size) role="img" aria-label=(name) fill="currentColor" { (self.drawn()) } }
+        // Columns keep their width on a narrow screen, where the picture is moved sideways.
+        let least = format!("min-width: {}px", self.width());
+        html! { svg viewBox=(size) style=(least) role="img" aria-label=(name) fill="currentColor" { (self.drawn()) } }
     }
 
     fn width(&self) -> f64 {

@@ -308,10 +308,18 @@ fn law_gauges_logos_and_contacts_describe_a_family() {
         order[..4].iter().map(|line| if line[0] == "3" { line[0] } else { line[1] }).collect()
     };
     assert_eq!(weak, ["3"; 4], "{pairs}");
-    // Again only with --force, and only for models that have groups and letters.
+    // Again only with --force.
     let again = workshop.refuses(&words("inspect run --logos logos.svg"));
     assert!(again.contains("logos.svg") && again.contains("--force"), "{again}");
     workshop.says(&words("inspect run --logos logos.svg --force"));
+}
+
+#[test]
+fn rejects_gauges_logos_and_contacts_of_models_without_groups() {
+    let workshop = Workshop::new();
+    workshop.write("family.fasta", family(["W", "Y"]));
+    workshop
+        .says(&words("train rbm --data family.fasta --visible softmax --hidden 2 --epochs 1 --no-report --out run"));
     workshop.says(&words("train rbm --data digits --hidden 4 --epochs 1 --no-report --out bits"));
     for line in [
         "inspect bits --logos bits.svg",
