@@ -49,17 +49,9 @@ pub(crate) fn run(long: bool) -> Result<()> {
     stages.push(deny());
     stages.push(scripts(&root())?);
     stages.extend(over_mpi(long));
+    stages.extend([browser(), page(), pages()]);
     if long {
-        stages.extend([
-            Stage::Run(ignored()),
-            Stage::Run(crash()),
-            miri(),
-            sanitizer(),
-            fuzz(),
-            browser(),
-            page(),
-            pages(),
-        ]);
+        stages.extend([Stage::Run(ignored()), Stage::Run(crash()), miri(), sanitizer(), fuzz()]);
     }
     let mut lines = vec![];
     let outcome = stages.iter().try_for_each(|stage| timed(stage, &mut lines));

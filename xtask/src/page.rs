@@ -69,6 +69,7 @@ pub(crate) fn check(program: &str, folder: &Path) -> Result<()> {
             page.picture(&folder.join(format!("{view}-{width}-{shade}.png")))?;
         }
         page.draw()?;
+        page.rows()?;
         page.by_keyboard()?;
     }
     page.call("Page.navigate", json!({"url": format!("{}#runs", server.address)}))?;
@@ -246,6 +247,17 @@ impl Tab {
         }
         self.until(&format!("({state}) !== {before}"))?;
         self.without_faults("a stroke")
+    }
+
+    /// Asks for the training rows that excite a hidden unit, and puts one of them on the board.
+    fn rows(&mut self) -> Result<()> {
+        let state = "[...document.querySelectorAll('.bench canvas')].map((c) => c.toDataURL()).join()";
+        self.ask("[...document.querySelectorAll('button')].find((b) => b.textContent.startsWith('Show the training rows')).click()")?;
+        self.until("document.querySelectorAll('[aria-label^=\"Put training row\"]').length >= 10")?;
+        let before = self.ask(state)?.to_string();
+        self.ask("document.querySelector('[aria-label^=\"Put training row\"]').click()")?;
+        self.until(&format!("({state}) !== {before}"))?;
+        self.without_faults("training rows")
     }
 
     /// Goes through the page by the Tab key, which has to reach every control.

@@ -22,6 +22,7 @@ mod assets;
 mod chains;
 mod chapter;
 mod error;
+mod excited;
 mod guard;
 mod live;
 mod look;

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::chains::{Drive, Driven};
 use crate::chapter::{self, Alarm, Beliefs, Interval, Learnt, Strength, Tied};
 use crate::error::{Answer, Refusal};
+use crate::excited::Excited;
 use crate::look::{Drawn, Look};
 use crate::models::{self, Fantasies, Loaded, LogZ, Unit, Wish};
 use crate::moments::{Moment, Pictures, moments, pictures};
@@ -37,6 +38,7 @@ pub(crate) fn all(desk: Arc<Desk>) -> Router {
         .route("/api/models/{id}", get(model))
         .route("/api/models/{id}/partition", get(partition))
         .route("/api/models/{id}/units/{layer}/{unit}", get(unit))
+        .route("/api/models/{id}/units/{layer}/{unit}/rows", get(excited))
         .route("/api/models/{id}/look", post(look))
         .route("/api/models/{id}/fantasies", post(fantasies))
         .route("/api/models/{id}/chains", post(chains))
@@ -143,6 +145,14 @@ async fn model(State(desk): AtDesk, Path(id): Path<usize>) -> Answer<Json<models
 async fn unit(State(desk): AtDesk, Path((id, layer, unit)): Path<(usize, usize, usize)>) -> Answer<Json<Unit>> {
     let work = move |desk: &Desk| models::unit(&*desk.shelf.model_data(&desk.shelf.model_path(id)?)?, layer, unit);
     desk.compute(move |desk, _| work(desk).map(Json)).await
+}
+
+/// The rows that excite a unit most.
+async fn excited(State(desk): AtDesk, Path((id, layer, unit)): Path<(usize, usize, usize)>) -> Answer<Json<Excited>> {
+    let work = move |desk: &Desk, watch: gm_core::Watch<'_>| {
+        desk.activities.rows((&desk.shelf, &desk.models), id, (layer, unit), watch).map(Json)
+    };
+    desk.compute(work).await
 }
 
 /// Asks the generative model of a run.

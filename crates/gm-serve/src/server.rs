@@ -23,6 +23,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::error::{Answer, Error, Refusal, Result};
+use crate::excited::Activities;
 use crate::guard::{Guard, watch_over};
 use crate::models::{Loaded, Models};
 use crate::routes;
@@ -130,6 +131,7 @@ impl Server {
                 shelf,
                 runs: Runs::new(),
                 models: Models::new(),
+                activities: Activities::new(),
                 pool,
                 slots,
                 measuring: Arc::new(Semaphore::new(1)),
@@ -211,6 +213,7 @@ pub(crate) struct Desk {
     pub(crate) shelf: Shelf,
     pub(crate) runs: Runs,
     pub(crate) models: Models,
+    pub(crate) activities: Activities,
     pool: rayon::ThreadPool,
     slots: Arc<Semaphore>,
     /// One ln Z is measured at a time.

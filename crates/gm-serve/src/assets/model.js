@@ -39,7 +39,7 @@ class ModelView {
     this.id = id;
     this.about = about;
     this.board = new Board(about, () => this.lookSoon());
-    this.units = new UnitsPanel(id, about, () => this.board.width);
+    this.units = new UnitsPanel(id, about, () => this.board.width, (row) => this.board.load(row));
     this.chains = new ChainsPanel(id, about, this.board);
     this.drawing = element("section", {}, element("h2", {}, "Draw"), this.board.element);
     this.makeAnswer();
@@ -169,18 +169,22 @@ export function wide(units) {
   return Math.max(1, Math.min(units, Math.ceil(Math.sqrt(units * 2))));
 }
 
-/** A hidden unit: its filter and its neighbours. */
+/** A hidden unit: its filter, its neighbours, and the rows of the training data that excite it most. */
 class UnitsPanel {
-  constructor(id, about, width = () => 0) {
-    Object.assign(this, { id, about, width });
+  /** `load` puts a row on the board; without it there are no rows to show. */
+  constructor(id, about, width = () => 0, load = null) {
+    Object.assign(this, { id, about, width, load, wanted: false, asked: 0 });
     const layers = about.layers.slice(1).map((units, l) => element("option", { value: l + 1 }, `${l + 1} (${units} units)`));
     this.layer = element("select", { onchange: () => this.ask() }, ...layers);
     this.unit = element("input", { type: "number", min: 0, value: 0, onchange: () => this.ask() });
     this.filter = element("canvas", { role: "img", "aria-label": "Weights from the visible units" });
     this.facts = element("div");
+    // The data of a run are read only once the reader wants to see them.
+    this.excited = element("div", {}, load ? element("button", { type: "button", onclick: () => { this.wanted = true; this.ask(); } },
+      "Show the training rows that excite it most") : "");
     this.element = element("section", {}, element("h2", {}, "A hidden unit"),
       element("div", { class: "controls" }, labelled("Hidden layer", this.layer), labelled("Unit, from 0", this.unit)),
-      element("div", { class: "pair" }, this.filter, this.facts));
+      element("div", { class: "pair" }, this.filter, this.facts), this.excited);
     this.ask();
   }
 
@@ -219,6 +223,30 @@ class UnitsPanel {
       this.facts.replaceChildren(
         element("p", {}, `Bias ${short(bias)}. Red is above zero, blue below; the greatest weight is ${short(filter.high)}. ${note}`),
         neighbours("Neighbours above", above, layer + 1) || "", neighbours("Neighbours below", below, layer - 1) || "");
+      if (this.wanted) await this.askForRows(layer, Number(this.unit.value));
     });
+  }
+
+  /** Shows the rows with the greatest posterior means of the unit, or why there are none. */
+  async askForRows(layer, unit) {
+    this.asked += 1;
+    const question = this.asked;
+    const show = (...children) => {
+      if (question === this.asked) this.excited.replaceChildren(element("h3", {}, "Rows that excite it most"), ...children);
+    };
+    try {
+      const { picture, rows, numbers, means, looked_at: looked, of, method } = await ask(`/api/models/${this.id}/units/${layer}/${unit}/rows`);
+      const tiles = picture.tiles.map((tile, i) => {
+        const canvas = element("canvas");
+        paint(canvas, { scale: picture.scale, tiles: [tile] }, { width: this.width(), columns: 1, zoom: zoomFor(tile.length, 64) });
+        return element("button", { type: "button", class: "tile", title: `row ${numbers[i]}, mean ${short(means[i])}`,
+          "aria-label": `Put training row ${numbers[i]} on the board, whose mean is ${short(means[i])}`, onclick: () => this.load(rows[i]) }, canvas);
+      });
+      const which = looked < of ? `${looked} of ${of} training rows, evenly spread, were looked at` : `all ${of} training rows were looked at`;
+      show(element("div", { class: "tiles" }, ...tiles), element("p", { class: "note" },
+        `Posterior means from ${short(means[0])} down to ${short(means[means.length - 1])} (${method}); ${which}. A row that you choose goes to the board.`));
+    } catch (error) {
+      show(element("p", { class: "note" }, `There are no rows to show: ${error.message}.`));
+    }
   }
 }
