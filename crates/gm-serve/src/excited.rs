@@ -123,15 +123,16 @@ impl Activity {
 #[cfg(test)]
 mod tests {
     use gm_core::unwatched;
-    use gm_train::{DbnSettings, ModelConfig, RbmSettings, Run, SbnSettings, Unobserved};
+    use gm_train::{DbmSettings, DbnSettings, ModelConfig, RbmSettings, Run, SbnSettings, Unobserved};
 
     use super::*;
 
-    fn settings() -> [ModelConfig; 3] {
+    fn settings() -> [ModelConfig; 4] {
         let rbm = RbmSettings { hidden: 3, epochs: 2, ..RbmSettings::default() };
         let sbn = SbnSettings { hidden: vec![3, 2], epochs: 2, ..SbnSettings::default() };
         let dbn = DbnSettings { hidden: vec![3, 2], epochs: vec![2], ..DbnSettings::default() };
-        [ModelConfig::Rbm(rbm), ModelConfig::Sbn(sbn), ModelConfig::Dbn(dbn)]
+        let dbm = DbmSettings { hidden: vec![3, 2], epochs: 2, ..DbmSettings::default() };
+        [ModelConfig::Rbm(rbm), ModelConfig::Sbn(sbn), ModelConfig::Dbn(dbn), ModelConfig::Dbm(dbm)]
     }
 
     #[test]

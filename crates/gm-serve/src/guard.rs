@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
 use crate::error::{Answer, Error, Refusal, Result};
+use crate::places::Visitor;
 
 /// Bytes of a token.
 const TOKEN: usize = 32;
@@ -106,6 +107,9 @@ const HEADERS: [(HeaderName, &str); 7] = [
 /// Lets requests of the page pass, and gives every answer its headers.
 pub(crate) async fn watch_over(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let admitted = guard.admit(request.method(), request.uri(), request.headers());
+    if let (Ok(_), Some(visitor)) = (&admitted, request.extensions().get::<Visitor>()) {
+        visitor.becomes_known();
+    }
     let mut response = match &admitted {
         Ok(_) => next.run(request).await,
         Err(refusal) => refusal.clone().into_response(),

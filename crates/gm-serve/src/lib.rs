@@ -28,6 +28,7 @@ mod live;
 mod look;
 mod models;
 mod moments;
+mod places;
 mod routes;
 mod runs;
 mod server;

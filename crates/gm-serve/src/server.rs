@@ -13,7 +13,9 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use gm_core::{Progress, Watch};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::ops::ControlFlow;
@@ -26,11 +28,12 @@ use crate::error::{Answer, Error, Refusal, Result};
 use crate::excited::Activities;
 use crate::guard::{Guard, watch_over};
 use crate::models::{Loaded, Models};
+use crate::places::{Places, Visitor};
 use crate::routes;
 use crate::runs::Runs;
 use crate::shelf::Shelf;
 
-/// Connections at a time; further ones are closed.
+/// Connections at a time; for further ones the oldest one without the token is closed.
 const CONNECTIONS: usize = 64;
 /// Computations at a time; further ones wait.
 const COMPUTATIONS: usize = 2;
@@ -163,10 +166,10 @@ impl Server {
         let router = router(&self.desk, &self.guard);
         let outcome = runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(self.listener).map_err(failed)?;
-            let slots = Arc::new(Semaphore::new(CONNECTIONS));
+            let mut places = Places::new(CONNECTIONS);
             while !stop() {
                 match timeout(PAUSE, listener.accept()).await {
-                    Ok(Ok((stream, _))) => take(stream, &slots, &router),
+                    Ok(Ok((stream, _))) => take(stream, &mut places, &router),
                     // Out of files or memory: the connections that there are go on.
                     Ok(Err(_)) => tokio::time::sleep(PAUSE).await,
                     Err(_) => {}
@@ -180,18 +183,23 @@ impl Server {
     }
 }
 
-/// Answers the requests of a connection, or closes it if there are too many.
-fn take(stream: TcpStream, slots: &Arc<Semaphore>, router: &Router) {
-    let Ok(slot) = Arc::clone(slots).try_acquire_owned() else { return };
-    let service = TowerToHyperService::new(router.clone());
+/// Answers the requests of a connection, or closes it if there is no place.
+fn take(stream: TcpStream, places: &mut Places, router: &Router) {
+    if !places.make_room() {
+        return;
+    }
+    let (visitor, answering) = (Visitor::default(), TowerToHyperService::new(router.clone()));
+    let own = visitor.clone();
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(own.clone());
+        answering.call(request)
+    });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD);
     let connection = http.serve_connection(TokioIo::new(stream), service);
-    tokio::spawn(async move {
-        // A connection that breaks concerns only the browser.
-        let _ = connection.await;
-        drop(slot);
-    });
+    // A connection that breaks concerns only the browser.
+    let task = tokio::spawn(async move { connection.await.ok() });
+    places.give(visitor, task.abort_handle());
 }
 
 /// All routes behind the guard and within the limits.
