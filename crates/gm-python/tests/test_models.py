@@ -242,7 +242,7 @@ def test_law_gaussian_and_softmax_units_take_their_numbers() -> None:
     assert set(filled.ravel()) <= {0, 1, 2} and (filled[:, [0, 2, 3]] == holes[:, [0, 2, 3]]).all()
     assert potts.gibbs(categories, 2).shape == (100, 4) and potts.chains(3).states.shape == (3, 4)
     gauged = potts.gauged("zero-sum")
-    np.testing.assert_allclose(gauged.weights(0).reshape(4, 3, 3).sum(axis=1), 0, atol=1e-6)
+    np.testing.assert_allclose(gauged.weights(0).T.reshape(4, 3, 3).sum(axis=1), 0, atol=1e-6)
     np.testing.assert_allclose(gauged.log_prob(categories), potts.log_prob(categories), atol=1e-5)
     contacts = potts.contacts(categories, ignored=0)
     assert contacts.shape == (4, 4) and (contacts == contacts.T).all() and (np.diag(contacts) == 0).all()
