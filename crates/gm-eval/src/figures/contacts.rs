@@ -23,9 +23,10 @@ use crate::model::Model;
 /// let stack = Stack::new(vec![weights], vec![Vector::zeros(6), Vector::zeros(1)])?;
 /// let data = ModelData::from_stack(ModelKind::Rbm, stack)?;
 /// let model = Model::from_data(ModelData { visible: VisibleKind::Softmax { categories: 2 }, ..data })?;
-/// let rows = BitMatrix::from_fn(6, 1, |unit, _| unit % 2 == 0);
+/// // At this row the hidden unit has the input 0, the variance 1/4, and the four couplings are 1 or -1.
+/// let rows = BitMatrix::from_fn(6, 1, |unit, _| [0, 3, 4].contains(&unit));
 /// let contacts = Contacts::new(&model, &rows.into(), None)?;
-/// assert!(contacts.norms[(0, 1)] > 1.0 && contacts.norms[(0, 2)] == 0.0);
+/// assert!((contacts.norms[(0, 1)] - 2.0).abs() < 1e-6 && contacts.norms[(0, 2)] == 0.0);
 /// # Ok::<(), gm_eval::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
