@@ -1,6 +1,7 @@
 //! The workspace's own commands, run as `cargo xtask COMMAND`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool reports on its standard streams")]
 
+mod axe;
 mod book;
 mod browser;
 mod calibrate;
@@ -93,7 +94,7 @@ enum Command {
     Mpi(mpi::Mpi),
     /// Counts how many small changes of the code its tests find.
     Mutants(mutants::Mutants),
-    /// Drives the page of `dgm serve` in a browser and writes pictures of its views into the folder.
+    /// Drives the reports of a folder of runs, and the page of `dgm serve` on it, in a browser, and writes pictures of all.
     Page(page::Page),
     /// Checks the rules of the repository.
     Tidy,

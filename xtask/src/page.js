@@ -33,7 +33,9 @@
     const [a, b] = [light(style[node.closest("svg") ? "fill" : "color"]), light(ground(node))];
     const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     if (contrast < 4.5) faults.push(`contrast ${contrast.toFixed(2)}: ${texts.currentNode.data.trim().slice(0, 40)}`);
-    if (parseFloat(style.fontSize) < 11 && !node.closest("math")) faults.push(`small text: ${texts.currentNode.data.trim().slice(0, 40)}`);
+    const svg = node.closest("svg");
+    const zoom = svg?.viewBox.baseVal?.width ? svg.getBoundingClientRect().width / svg.viewBox.baseVal.width : 1;
+    if (parseFloat(style.fontSize) * zoom < 11 && !node.closest("math")) faults.push(`small text: ${texts.currentNode.data.trim().slice(0, 40)}`);
   }
   const said = document.getElementById("status")?.textContent;
   if (said) faults.push(`the page says: ${said}`);

@@ -14,6 +14,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::Result;
+use crate::axe::Axe;
 use crate::browser;
 use crate::process::target;
 
@@ -50,6 +51,7 @@ pub(crate) struct Page {
 impl Page {
     pub(crate) fn run(&self) -> Result<()> {
         let built = || target().join("debug/dgm").display().to_string();
+        browser::check(&self.folder)?;
         check(&self.program.clone().unwrap_or_else(built), &self.folder)
     }
 }
@@ -58,18 +60,21 @@ impl Page {
 pub(crate) fn check(program: &str, folder: &Path) -> Result<()> {
     let folder = folder.canonicalize()?;
     let server = Server::start(program, &folder)?;
-    let mut page = Tab::open(&folder)?;
+    let (mut page, axe) = (Tab::open(&folder)?, Axe::find());
     for (width, dark) in SCREENS {
         for (view, whole) in VIEWS {
             page.screen(width, dark)?;
             page.call("Page.navigate", json!({"url": format!("{}#{view}", server.address)}))?;
             page.until(whole)?;
-            page.without_faults(&format!("{view} at {width} px"))?;
+            let what = format!("{view} at {width} px");
+            page.without_faults(&what)?;
+            axe.check(&mut page, &what)?;
             let shade = if dark { "dark" } else { "light" };
             page.picture(&folder.join(format!("{view}-{width}-{shade}.png")))?;
         }
         page.draw()?;
         page.rows()?;
+        axe.check(&mut page, &format!("a drawn row at {width} px"))?;
         page.by_keyboard()?;
     }
     page.call("Page.navigate", json!({"url": format!("{}#runs", server.address)}))?;
@@ -181,7 +186,17 @@ impl Tab {
 
     /// The value of an expression in the page.
     pub(crate) fn ask(&mut self, expression: &str) -> Result<Value> {
-        let answer = self.call("Runtime.evaluate", json!({"expression": expression, "returnByValue": true}))?;
+        self.evaluate(json!({"expression": expression, "returnByValue": true}))
+    }
+
+    /// The value that an expression promises.
+    pub(crate) fn wait_for(&mut self, expression: &str) -> Result<Value> {
+        self.evaluate(json!({"expression": expression, "returnByValue": true, "awaitPromise": true}))
+    }
+
+    fn evaluate(&mut self, question: Value) -> Result<Value> {
+        let expression: String = question["expression"].as_str().unwrap_or_default().chars().take(200).collect();
+        let answer = self.call("Runtime.evaluate", question)?;
         match answer.get("exceptionDetails") {
             Some(details) => Err(format!("{expression}: {details}").into()),
             None => Ok(answer["result"]["value"].clone()),
@@ -222,7 +237,19 @@ impl Tab {
         if faults.is_empty() { Ok(()) } else { Err(format!("{what}: {}", faults.join("; ")).into()) }
     }
 
-    fn picture(&mut self, path: &Path) -> Result<()> {
+    /// Moves the pointer to a place, given as shares of the width and height of an element.
+    pub(crate) fn point_at(&mut self, element: &str, (across, down): (f64, f64)) -> Result<()> {
+        self.ask(&format!("document.querySelector('{element}').scrollIntoView({{block: 'center'}})"))?;
+        let place = self.ask(&format!(
+            "(() => {{ const box = document.querySelector('{element}').getBoundingClientRect(); return [box.left, box.top, box.width, box.height]; }})()"
+        ))?;
+        let [left, top, width, height] = [0, 1, 2, 3].map(|i| place[i].as_f64().unwrap_or(0.0));
+        let (x, y) = (left + width * across, top + height * down);
+        self.call("Input.dispatchMouseEvent", json!({"type": "mouseMoved", "x": x, "y": y}))?;
+        Ok(())
+    }
+
+    pub(crate) fn picture(&mut self, path: &Path) -> Result<()> {
         let height = self.ask("document.documentElement.scrollHeight")?;
         let clip = json!({"x": 0, "y": 0, "width": self.ask("innerWidth")?, "height": height, "scale": 1});
         let shot = self.call("Page.captureScreenshot", json!({"captureBeyondViewport": true, "clip": clip}))?;

@@ -506,7 +506,7 @@ pub(crate) fn draw_curves(history: &[Value]) -> Result<RgbImage> {
     };
     let chart = |title: &str, up: &str, curves| {
         let (title, across, up) = (title.into(), "epoch".into(), up.into());
-        Chart { title, across, up, curves, rising: true }
+        Chart { title, across, up, curves, dots: false }
     };
     let nats = "nats per example";
     let left = chart(title, nats, curves).draw(660, 460)?;

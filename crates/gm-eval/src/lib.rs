@@ -62,7 +62,7 @@ pub use completion::{Completion, CompletionQuality, CompletionSettings, complete
 pub use error::{Error, Result};
 pub use explaining::{ExplainingAway, PairBelief, explaining_away};
 pub use figures::{
-    Contacts, LayerActivity, NamedWeights, SampleFigureSettings, SampleFigures, Spectrum, TensorStatistics,
+    Contacts, LayerActivity, Moments, NamedWeights, SampleFigureSettings, SampleFigures, Spectrum, TensorStatistics,
     UnitStatistics, active_units, first_layer_filters, hidden_activity, histogram, named_weights, parameter_count,
     sample_figures, strongest_units, tensor_statistics, unit_statistics, weights_to_visible,
 };

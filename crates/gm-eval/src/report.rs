@@ -48,6 +48,14 @@ pub struct EvalReport {
     pub reverse_log_partition: Option<ReverseReport>,
     /// Mean log p over the rows.
     pub mean_log_prob: LogProbReport,
+    /// The standard error of the mean over the rows, which are a sample of all that could be. The interval of
+    /// [`mean_log_prob`](Self::mean_log_prob) has the error of measurement on these rows alone. `None` for a single row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows_std_error: Option<f64>,
+    /// Mean log p of the rows if each unit is independent of the others, with the moments of the training rows. `None` without
+    /// training rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub independent_units: Option<f64>,
     /// Mean log p by reverse AIS from rows of the data, if log Z is annealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lower_bound: Option<LowerBound>,
@@ -104,6 +112,8 @@ impl EvalReport {
             log_partition: None,
             reverse_log_partition: None,
             mean_log_prob,
+            rows_std_error: None,
+            independent_units: None,
             lower_bound: None,
             elbo: None,
             importance_weighted: None,

@@ -28,8 +28,7 @@ impl Harmonium {
         if v.samples() == 0 {
             return Err(Error::Empty { op: "Harmonium::base_of", arg: "data" });
         }
-        let (means, variances) = moments(&v.to_matrix());
-        self.visible().independent(&means, &variances)
+        self.visible().independent_of(v)
     }
 
     /// log Z by annealing from independent visible units to this model.
@@ -171,21 +170,8 @@ impl Harmonium {
         let family = streams.fork(Purpose::Anneal, u64::MAX);
         let (mut chains, sampler) = (self.chains(count, &family), self.sampler());
         sampler.run(&mut chains, sweeps, &family);
-        let (means, variances) = moments(&chains.v.to_matrix());
-        self.visible().independent(&means, &variances)
+        self.visible().independent_of(chains.v.view())
     }
-}
-
-/// The mean and the variance of each unit.
-fn moments(states: &Matrix) -> (Vec<f32>, Vec<f32>) {
-    let samples = states.ncols() as f64;
-    let of_unit = |row: usize| {
-        let wide = || states.row(row).into_iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
-        let mean = wide().iter().sum::<f64>() / samples;
-        let variance = wide().iter().map(|x| (x - mean).powi(2)).sum::<f64>() / samples;
-        (mean as f32, variance as f32)
-    };
-    (0..states.nrows()).map(of_unit).unzip()
 }
 
 /// The path from independent visible units to the model.

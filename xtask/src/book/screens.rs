@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::Result;
+use crate::axe::Axe;
 use crate::page::{SCREENS, Tab};
 
 /// Faults that only pages with formulas and pictures have, as sentences.
@@ -26,12 +27,12 @@ pub(super) fn check(folder: &Path) -> Result<()> {
     names.sort();
     let scratch = std::env::temp_dir().join(format!("book-browser-{}", std::process::id()));
     fs::create_dir_all(&scratch)?;
-    let outcome = look(&folder, &names, &mut Tab::open(&scratch)?);
+    let outcome = look(&folder, &names, &mut Tab::open(&scratch)?, &Axe::find());
     fs::remove_dir_all(&scratch)?;
     outcome.inspect(|()| println!("{} pages are right on {} screens", names.len(), SCREENS.len()))
 }
 
-fn look(folder: &Path, names: &[String], tab: &mut Tab) -> Result<()> {
+fn look(folder: &Path, names: &[String], tab: &mut Tab, axe: &Axe) -> Result<()> {
     for (width, dark) in SCREENS {
         tab.screen(width, dark)?;
         for name in names {
@@ -40,6 +41,7 @@ fn look(folder: &Path, names: &[String], tab: &mut Tab) -> Result<()> {
             tab.until(&format!("location.pathname.endsWith('/{name}') && document.readyState === 'complete'"))?;
             let what = format!("{name} at {width} px");
             tab.without_faults(&what)?;
+            axe.check(tab, &what)?;
             let (written, shown) = (
                 fs::read_to_string(&page)?.matches("<math").count(),
                 tab.ask("document.querySelectorAll('math').length")?,

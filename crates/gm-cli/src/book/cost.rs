@@ -41,8 +41,8 @@ fn curves(costs: &[Cost], ranks: usize) -> Vec<Curve> {
 fn golden_picture_of_the_cost_of_processes() {
     let costs = costs();
     let axes = ("megabytes of parameters", "milliseconds an update");
-    let left = chart("Two processes on two cores", axes, curves(&costs, 2), true);
-    let right = chart("Eight processes on two cores", axes, curves(&costs, 8), true);
+    let left = chart("Two processes on two cores", axes, curves(&costs, 2));
+    let right = chart("Eight processes on two cores", axes, curves(&costs, 8));
     let mut both = Canvas::new(left.width() + right.width(), left.height(), PAPER);
     both.paste(&left, 0, 0);
     both.paste(&right, left.width(), 0);

@@ -48,14 +48,14 @@ fn slow_golden_picture_of_two_starts() {
     assert!(last(1, "importance_weighted") > last(0, "importance_weighted") + 2.0, "the start is worth nats");
     let bounds = histories.each_ref().map(|(name, history)| curve(name, figure(history, "importance_weighted", 0)));
     let epochs = "passes over the training rows";
-    let left = chart("A bound of ln p(v), validation rows", (epochs, "nats a row"), bounds.to_vec(), true);
+    let left = chart("A bound of ln p(v), validation rows", (epochs, "nats a row"), bounds.to_vec());
     let active = histories.iter().flat_map(|(name, history)| {
         [2, 3].map(|l| {
             let bias = name.rsplit(' ').next().unwrap_or_default();
             curve(&format!("layer {l}, from {bias}"), figure(history, &format!("active_units_{l}"), 0))
         })
     });
-    let right = chart("Active units of 200", (epochs, "units"), active.collect(), false);
+    let right = chart("Active units of 200", (epochs, "units"), active.collect());
     let mut both = Canvas::new(left.width() + right.width(), left.height(), PAPER);
     both.paste(&left, 0, 0);
     both.paste(&right, left.width(), 0);

@@ -51,8 +51,8 @@ pub(super) fn curve(name: &str, points: impl IntoIterator<Item = (f64, f64)>) ->
     Curve { name: name.into(), points: points.into_iter().collect() }
 }
 
-pub(super) fn chart(title: &str, (across, up): (&str, &str), curves: Vec<Curve>, rising: bool) -> RgbImage {
-    let chart = Chart { title: title.into(), across: across.into(), up: up.into(), curves, rising };
+pub(super) fn chart(title: &str, (across, up): (&str, &str), curves: Vec<Curve>) -> RgbImage {
+    let chart = Chart { title: title.into(), across: across.into(), up: up.into(), curves, dots: false };
     chart.draw(SIZE.0, SIZE.1).expect("a chart of a few lines")
 }
 
@@ -105,7 +105,7 @@ fn golden_picture_of_explaining_away() {
         curve("before the alarm", prior),
     ];
     let axes = ("probability of an earthquake before the alarm", "probability of a burglar");
-    check("explaining-away.png", &chart("One cause explains the other away", axes, curves, false));
+    check("explaining-away.png", &chart("One cause explains the other away", axes, curves));
 }
 
 /// An RBM of 64 visible and `hidden` hidden units, trained by PCD.
@@ -164,7 +164,7 @@ fn golden_picture_of_the_complementary_prior() {
     assert!(gaps[20].abs() < 1e-4, "{gaps:?}");
     let curves = vec![curve("ln p(v), exact", exact), curve("bound, posterior taken to be factorial", bounds)];
     let axes = ("weights of the machine on top, as a multiple of the tied ones", "nats a row");
-    check("complementary-prior.png", &chart("Where causes are independent given the data", axes, curves, true));
+    check("complementary-prior.png", &chart("Where causes are independent given the data", axes, curves));
 }
 
 // ANCHOR: greedy
@@ -208,7 +208,7 @@ fn golden_pictures_of_greedy_learning_and_backfitting() {
     let greedy_end = last.1;
     let curves = vec![curve("ln p(v), exact", exact), curve("bound", bound)];
     let axes = ("epochs: the first layer to 150, then the second", "nats a row");
-    check("greedy.png", &chart("A second layer", axes, curves, true));
+    check("greedy.png", &chart("A second layer", axes, curves));
 
     let mut curves = vec![];
     for (name, backfit) in [("up-down algorithm", Backfit::UpDown), ("reweighted wake-sleep", Backfit::Rws)] {
@@ -218,7 +218,7 @@ fn golden_pictures_of_greedy_learning_and_backfitting() {
         curves.push(curve(name, points));
     }
     let axes = ("epochs with all layers together", "ln p(v), nats a row");
-    check("backfitting.png", &chart("All layers together", axes, curves, true));
+    check("backfitting.png", &chart("All layers together", axes, curves));
 }
 
 // ANCHOR: field
@@ -252,5 +252,5 @@ fn golden_picture_of_mean_field() {
         curves.iter_mut().zip(gaps).for_each(|(curve, gap)| curve.points.push((scale, gap)));
     }
     let axes = ("weights between the hidden layers, as a multiple of those below", "nats below ln p(v)");
-    check("mean-field.png", &chart("What mean field loses", axes, curves.to_vec(), false));
+    check("mean-field.png", &chart("What mean field loses", axes, curves.to_vec()));
 }

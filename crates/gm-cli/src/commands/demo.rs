@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use gm_core::{AisSettings, Matrix, ModelData, ModelKind, Schedule, Streams, Vector, VisibleKind};
+use gm_core::{AisSettings, ModelData, ModelKind, Schedule, Streams, VisibleKind};
 use gm_data::{Binarise, Dataset, SplitName, save_model};
 use gm_dbn::Dbn;
 use gm_eval::{CompletionSettings, EvalData, EvalReport, EvalSettings, Exact, Model, evaluate};
-use gm_rbm::{Rbm, base_rate_bias};
+use gm_rbm::Rbm;
 use gm_sbn::BoundSettings;
 use gm_train::{
     DbmSettings, DbnSettings, Fit, FitOptions, MonitorSettings, Outcome, RbmSettings, SbnSettings, fit_dbm, fit_dbn,
@@ -98,13 +98,14 @@ impl Demo {
             return interrupted();
         };
         let (rbm, small) = (Model::Rbm(rbm), Model::Rbm(small));
+        let of_rbm = measure(&rbm, &test, Exact::No, context)?;
         let document = Document {
             schema: "gm-demo/1",
-            rbm: measure(&rbm, &test, Exact::No, context)?,
+            independent_pixels: of_rbm.independent_units.unwrap_or(f64::NAN),
+            rbm: of_rbm,
             sbn: measure(&sbn, &test, Exact::No, context)?,
             dbm: measure(&dbm, &test, Exact::No, context)?,
             dbn: measure(&dbn, &test, Exact::No, context)?,
-            independent_pixels: independent_pixels(&test)?,
             small: measure(&small, &test, Exact::Yes, context)?,
             small_annealed: measure(&small, &test, Exact::No, context)?,
             files: gallery.files.iter().map(output::shown).collect(),
@@ -230,15 +231,6 @@ fn measure(model: &Model, test: &EvalData, exact: Exact, context: &Context) -> R
     };
     let settings = EvalSettings { exact, ais, bound, seed: context.seed(), ..EvalSettings::default() };
     watched(eval::label(model), |watch| Ok(evaluate(model, test, &settings, watch)?))
-}
-
-/// Mean log p of the rows if each pixel is on with its training frequency, independently of the others.
-fn independent_pixels(test: &EvalData) -> Result<f64> {
-    let means = test.train_means.as_deref().unwrap_or_default();
-    let bias = base_rate_bias(means);
-    let rbm = Rbm::new(Matrix::zeros(bias.len(), 1), Vector::from_vec(bias), Vector::zeros(1))?;
-    let log_probs = rbm.log_prob(&test.rows, rbm.log_partition()?)?;
-    Ok(log_probs.iter().sum::<f64>() / log_probs.len() as f64)
 }
 
 /// The pictures of a demonstration, each in a file and together in one.

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use gm_data::Binarise;
 use gm_eval::{EvalSettings, evaluate};
+use gm_sweep::{Comparison, RunRecord};
 use serde::Serialize;
 
 use super::{Context, examples, label};
 use crate::console::watched;
 use crate::data::{Apart, BINARISE, Beside, Folders, INVERT, Part, Rows, TEST_SPLIT};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::{Kind, Target, save};
 use crate::output::{Report, shown};
 use crate::report::{self, Folder};
@@ -24,12 +25,16 @@ use crate::tables::Tables;
 ///
 /// With --data the likelihood is measured first, as `dgm eval` does by default. The figures are kept
 /// in the run folder as eval-NAME-SPLIT.json. The page shows every document of `dgm eval --out` in the folder.
+///
+/// Several runs are compared on one page, that of --out: their settings, learning curves and intervals, as by `dgm compare`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dgm report runs/rbm-digits\n  dgm report runs/rbm-digits --data digits\n  \
-    dgm report runs/mnist --data binarized_mnist --data-dir ~/data")]
+    dgm report runs/mnist --data binarized_mnist --data-dir ~/data\n  \
+    dgm report runs/rbm-digits runs/rbm-digits-2 --data digits --out both.html")]
 pub(crate) struct ReportPage {
-    /// The folder of a run
-    run: PathBuf,
+    /// The folder of a run, or the folders of several
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
     /// Measure the likelihood of these data first: a built-in name (`digits`), a known set (`mnist`) or the path of a
     /// file or folder
     #[arg(long, value_name = "SPEC", value_parser = super::utf8())]
@@ -46,7 +51,8 @@ pub(crate) struct ReportPage {
     tables: Tables,
     #[arg(long, requires = "data", help = TEST_SPLIT)]
     split: Option<Part>,
-    /// The page to write, a .html file [default: report.html in the run folder, where it replaces an older page]
+    /// The page to write, a .html file; several runs need it [default: report.html in the run folder, where it replaces an
+    /// older page]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Replace the file of --out if it exists
@@ -69,23 +75,30 @@ struct Document {
 
 impl ReportPage {
     pub(super) fn run(&self, context: &Context) -> Result<Report> {
-        let usual = self.run.join("report.html");
+        match &self.runs[..] {
+            [run] => self.of_one(run, context),
+            runs => self.of_several(runs, context),
+        }
+    }
+
+    fn of_one(&self, run: &Path, context: &Context) -> Result<Report> {
+        let usual = run.join("report.html");
         let out = self.out.as_deref().unwrap_or(&usual);
         let option = if self.out.is_some() { "--out" } else { "RUN" };
         let target = Target::new((option, out), &[Kind::Html], self.force || self.out.is_none())?;
-        let mut folder = Folder::read(&self.run)?;
+        let mut folder = Folder::read(run)?;
         if let Some(spec) = &self.data {
             self.measure(spec, &folder, context)?;
-            folder = Folder::read(&self.run)?;
+            folder = Folder::read(run)?;
         }
         let folder = folder.with_own_rows(self.folders.given())?;
         folder.notes.iter().for_each(|note| tracing::warn!("{note}"));
         report::write(&folder, target.path())?;
         Report::new(
-            format!("{}: the report of {}", out.display(), self.run.display()),
+            format!("{}: the report of {}", out.display(), run.display()),
             &Document {
                 schema: "gm-report/1",
-                run: shown(&self.run),
+                run: shown(run),
                 model: folder.model.kind().to_string(),
                 layers: folder.model.layers(),
                 evaluations: folder.evaluations.into_iter().map(|(name, _)| name).collect(),
@@ -93,6 +106,23 @@ impl ReportPage {
                 out: shown(out),
             },
         )
+    }
+
+    /// The page of a comparison.
+    fn of_several(&self, runs: &[PathBuf], context: &Context) -> Result<Report> {
+        let Some(out) = &self.out else {
+            let (value, needs) = (format!("given {} times", runs.len()), "--out FILE.html".into());
+            return Err(Error::Needs { option: "RUN", value, needs });
+        };
+        let target = Target::new(("--out", out), &[Kind::Html], self.force)?;
+        if let Some(spec) = &self.data {
+            for run in runs {
+                self.measure(spec, &Folder::read(run)?, context)?;
+            }
+        }
+        let comparison = Comparison::of(RunRecord::all(runs)?, None)?;
+        target.write_text(&report::comparison_page(&comparison)?)?;
+        Report::new(format!("{}: {} runs side by side", out.display(), runs.len()), &comparison)
     }
 
     /// Measures the likelihood of rows and keeps the figures in the run folder.
@@ -111,7 +141,7 @@ impl ReportPage {
         let settings = EvalSettings { seed: context.seed(), ..EvalSettings::default() };
         let found = watched(label(&folder.model), |watch| Ok(evaluate(&folder.model, &data, &settings, watch)?))?;
         let document = Report::new("", &found)?;
-        save(&self.run.join(file_name(spec, &found.data.split)), document.document().as_bytes())
+        save(&folder.path.join(file_name(spec, &found.data.split)), document.document().as_bytes())
     }
 }
 

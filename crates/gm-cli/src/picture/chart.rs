@@ -26,8 +26,19 @@ pub(crate) struct Chart {
     pub(crate) up: String,
     /// The lines.
     pub(crate) curves: Vec<Curve>,
-    /// Whether the lines end high, so that the legend must stand below.
-    pub(crate) rising: bool,
+    /// Whether points stand alone, around the line on which both coordinates are equal.
+    pub(crate) dots: bool,
+}
+
+/// A chart as an SVG element, with the place of its plot.
+#[derive(Clone, Debug)]
+pub(crate) struct Svg {
+    pub(crate) text: String,
+    /// Left, right, top and bottom of the plot, in the units of the element.
+    pub(crate) plot: [i32; 4],
+    /// The numbers at these ends of both axes.
+    pub(crate) across: [f64; 2],
+    pub(crate) up: [f64; 2],
 }
 
 const COLOURS: [RGBColor; 5] = [
@@ -69,12 +80,16 @@ struct Layout {
     left: i32,
     /// The greatest number of labels along each axis.
     numbers: (usize, usize),
+    /// Whether the names of curves are drawn.
+    legend: bool,
 }
 
 /// The layout of a chart in a file of its own.
-const PICTURE: Layout = Layout { caption: Some(22), text: 17, margin: 18, below: 46, left: 74, numbers: (9, 8) };
-/// The layout of a chart on a page that shows the title.
-const INLINE: Layout = Layout { caption: None, text: 14, margin: 6, below: 38, left: 60, numbers: (5, 6) };
+const PICTURE: Layout =
+    Layout { caption: Some(22), text: 17, margin: 18, below: 46, left: 74, numbers: (9, 8), legend: true };
+/// The layout of a chart on a page that shows the title and the names.
+const INLINE: Layout =
+    Layout { caption: None, text: 16, margin: 6, below: 42, left: 66, numbers: (5, 6), legend: false };
 
 impl Chart {
     /// Draws the chart; values that are not finite are left out.
@@ -88,18 +103,20 @@ impl Chart {
         Ok(canvas.into_image())
     }
 
-    /// The chart as an SVG element without its title, in the colours that [`colour_rules`] replaces.
+    /// The chart as an SVG element without title and legend, in the colours that [`colour_rules`] replaces.
     ///
     /// # Errors
     ///
     /// [`Error::Picture`] when the chart cannot be laid out.
-    pub(crate) fn svg(&self, width: u32, height: u32) -> Result<String> {
+    pub(crate) fn svg(&self, width: u32, height: u32) -> Result<Svg> {
         let mut text = String::new();
-        self.draw_on(SVGBackend::with_string(&mut text, (width, height)), &INLINE).map_err(failed)?;
-        Ok(text)
+        let plot = self.draw_on(SVGBackend::with_string(&mut text, (width, height)), &INLINE).map_err(failed)?;
+        let (across, up) = self.ranges();
+        Ok(Svg { text, plot, across: [across.start, across.end], up: [up.start, up.end] })
     }
 
-    fn draw_on<B: DrawingBackend>(&self, backend: B, layout: &Layout) -> std::result::Result<(), Failure>
+    /// Draws all parts; the answer is the place of the plot.
+    fn draw_on<B: DrawingBackend>(&self, backend: B, layout: &Layout) -> std::result::Result<[i32; 4], Failure>
     where
         B::ErrorType: 'static,
     {
@@ -129,11 +146,19 @@ impl Chart {
             .x_label_formatter(&|x| short(*x, apart.0))
             .y_label_formatter(&|y| short(*y, apart.1))
             .draw()?;
+        if self.dots {
+            let (across, up) = self.ranges();
+            let (low, high) = (across.start.max(up.start), across.end.min(up.end));
+            chart.draw_series(LineSeries::new([(low, low), (high, high)], INK.mix(0.4)))?;
+        }
         for (curve, colour) in self.curves.iter().zip(COLOURS.iter().cycle()) {
             let points: Vec<(f64, f64)> = curve.points.iter().copied().filter(|(_, y)| y.is_finite()).collect();
-            if let [point] = points[..] {
-                // A line of one point would be invisible.
-                chart.draw_series([Circle::new(point, 3, colour.filled())])?;
+            // A line of one point would be invisible.
+            if self.dots || points.len() == 1 {
+                chart.draw_series(points.iter().map(|&point| Circle::new(point, 3, colour.filled())))?;
+                if self.dots {
+                    continue;
+                }
             }
             let drawn = chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
             if !curve.name.is_empty() {
@@ -141,10 +166,10 @@ impl Chart {
                 drawn.label(curve.name.as_str()).legend(sample);
             }
         }
-        if self.curves.iter().any(|curve| !curve.name.is_empty()) {
+        if layout.legend && self.curves.iter().any(|curve| !curve.name.is_empty()) {
             chart
                 .configure_series_labels()
-                .position(if self.rising { SeriesLabelPosition::LowerRight } else { SeriesLabelPosition::UpperRight })
+                .position(self.free_corner())
                 .margin(layout.margin)
                 .legend_area_size(30)
                 .background_style(WHITE.mix(0.85))
@@ -152,9 +177,39 @@ impl Chart {
                 .label_font(text(layout.text))
                 .draw()?;
         }
+        let (across, up) = chart.plotting_area().get_pixel_range();
         drop(chart);
         area.present()?;
-        Ok(())
+        Ok([across.start, across.end, up.start, up.end])
+    }
+
+    /// The corner in which a legend hides the least of the curves.
+    fn free_corner(&self) -> SeriesLabelPosition {
+        use SeriesLabelPosition::{LowerLeft, LowerRight, UpperLeft, UpperRight};
+        let (across, up) = self.ranges();
+        let named = self.curves.iter().filter(|curve| !curve.name.is_empty()).count() as f64;
+        let (wide, high) = (0.5, 0.1 + 0.09 * named);
+        let share = |x: f64, range: &std::ops::Range<f64>| (x - range.start) / (range.end - range.start);
+        let places = self.curves.iter().flat_map(|curve| {
+            let points = curve.points.iter().filter(|(_, y)| y.is_finite());
+            points
+                .map(|&(x, y)| (share(x, &across), share(y, &up)))
+                .collect::<Vec<_>>()
+                .windows(2)
+                .flat_map(between)
+                .collect::<Vec<_>>()
+        });
+        let places: Vec<(f64, f64)> = places.collect();
+        let hidden = |right: bool, upper: bool| {
+            let inside = |&&(x, y): &&(f64, f64)| {
+                (if right { x > 1.0 - wide } else { x < wide }) && if upper { y > 1.0 - high } else { y < high }
+            };
+            places.iter().filter(inside).count()
+        };
+        let corners =
+            [(UpperRight, true, true), (LowerRight, true, false), (UpperLeft, false, true), (LowerLeft, false, false)];
+        let best = corners.into_iter().min_by_key(|&(_, right, upper)| hidden(right, upper));
+        best.map_or(UpperRight, |(corner, ..)| corner)
     }
 
     /// The ranges of both axes, with a margin above and below.
@@ -175,6 +230,13 @@ impl Chart {
         let up = if high >= low { low - margin..high + margin } else { 0.0..1.0 };
         (across, up)
     }
+}
+
+/// Places on the line from one point to the next, close to each other.
+fn between(ends: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let [(x0, y0), (x1, y1)] = [ends[0], ends[1]];
+    let steps = ((x1 - x0).hypot(y1 - y0) * 100.0).ceil().clamp(1.0, 200.0);
+    (0..=steps as usize).map(|i| i as f64 / steps).map(|t| (x0 + t * (x1 - x0), y0 + t * (y1 - y0))).collect()
 }
 
 /// A number for an axis on which neighbours are at least `apart` from each other. It has the decimals that tell
@@ -208,7 +270,7 @@ mod tests {
         let range = |y: f64| {
             let curves = vec![Curve { name: String::new(), points: vec![(0.0, y), (1.0, y)] }];
             let (title, across, up) = (String::new(), String::new(), String::new());
-            Chart { title, across, up, curves, rising: true }.ranges().1
+            Chart { title, across, up, curves, dots: false }.ranges().1
         };
         assert!((range(0.006).end - 0.0066).abs() < 1e-12 && (range(-20.0).start + 22.0).abs() < 1e-12);
         assert_eq!(range(0.0), -0.5..0.5);
@@ -219,9 +281,9 @@ mod tests {
         for points in [vec![], vec![(1.0, 2.0)], vec![(0.0, f64::NAN), (1.0, 3.0), (2.0, 3.0)]] {
             let curves = vec![Curve { name: "train".into(), points }];
             let (title, across, up) = ("Learning".into(), "epoch".into(), "nats".into());
-            let chart = Chart { title, across, up, curves, rising: true };
+            let chart = Chart { title, across, up, curves, dots: false };
             assert_eq!(chart.draw(400, 300).unwrap().dimensions(), (400, 300));
-            assert!(chart.svg(400, 300).unwrap().trim_end().ends_with("</svg>"));
+            assert!(chart.svg(400, 300).unwrap().text.trim_end().ends_with("</svg>"));
         }
     }
 
@@ -229,14 +291,39 @@ mod tests {
     fn table_an_inline_chart_has_no_colour_that_a_page_cannot_replace() {
         let curve = |i: usize| Curve { name: format!("<{i}>"), points: vec![(0.0, 0.0), (1.0, i as f64)] };
         let (title, across, up) = ("Learning".into(), "epoch".into(), "nats & bits".into());
-        let chart = Chart { title, across, up, curves: (0..6).map(curve).collect(), rising: false };
-        let (text, rules) = (chart.svg(400, 300).unwrap(), colour_rules());
+        let chart = Chart { title, across, up, curves: (0..6).map(curve).collect(), dots: false };
+        let (text, rules) = (chart.svg(400, 300).unwrap().text, colour_rules());
         for part in ["stroke=\"#", "fill=\"#"] {
             for (at, _) in text.match_indices(part) {
                 let attribute = &text[at..at + part.len() + 7];
                 assert!(rules.contains(&format!("svg [{attribute}]")), "{attribute}");
             }
         }
-        assert!(text.contains("&lt;5&gt;") && text.contains("nats &amp; bits"));
+        assert!(text.contains("nats &amp; bits"));
+    }
+
+    #[test]
+    fn table_a_legend_stands_where_no_curve_is() {
+        let corner = |points: &[(f64, f64)]| {
+            let curves = vec![Curve { name: "a".into(), points: points.to_vec() }];
+            let (title, across, up) = (String::new(), String::new(), String::new());
+            format!("{:?}", Chart { title, across, up, curves, dots: false }.free_corner())
+        };
+        assert_eq!(corner(&[(0.0, 0.0), (1.0, 1.0)]), "LowerRight");
+        assert_eq!(corner(&[(0.0, 1.0), (1.0, 0.0)]), "UpperRight");
+        // Down, along the bottom, and up again at the right end.
+        assert_eq!(corner(&[(0.0, 0.0), (0.9, 0.0), (0.95, 1.0), (1.0, 1.0)]), "UpperLeft");
+    }
+
+    #[test]
+    fn table_the_place_of_the_plot_is_that_of_its_numbers() {
+        let curves = vec![Curve { name: String::new(), points: vec![(1.0, -3.0), (3.0, -2.0)] }];
+        let (title, across, up) = (String::new(), "data".into(), "model".into());
+        let svg = Chart { title, across, up, curves, dots: true }.svg(400, 300).unwrap();
+        let [left, right, top, bottom] = svg.plot;
+        assert!(0 < left && left < right && right < 400 && 0 <= top && top < bottom && bottom < 300, "{:?}", svg.plot);
+        assert_eq!((svg.across, svg.text.matches("<circle").count()), ([1.0, 3.0], 2));
+        // A point at the least place across stands at the left end of the plot.
+        assert!(svg.text.contains(&format!("<circle cx=\"{left}\"")), "{}", svg.text);
     }
 }

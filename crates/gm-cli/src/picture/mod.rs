@@ -9,4 +9,4 @@ mod tiles;
 pub(crate) use canvas::Canvas;
 pub(crate) use chart::{Chart, Curve, colour_rules};
 pub(crate) use logo::{file as logo_file, logos};
-pub(crate) use tiles::{PAPER, Shape, blocks, filters, grey, grid, samples, scale_for, shape_of};
+pub(crate) use tiles::{PAPER, Shape, blocks, filters, grey, grid, samples, scale_for, shape_of, weight_range};

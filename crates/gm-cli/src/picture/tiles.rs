@@ -86,6 +86,14 @@ pub(crate) fn samples(values: &Matrix, shape: Shape, columns: Option<usize>) -> 
     grid(&tiles, shape, columns.unwrap_or(columns_for(tiles.len())), scale_for(shape))
 }
 
+/// The size of weights at which their colours end. It leaves out the largest few weights of a thousand, since they would leave
+/// the others pale.
+pub(crate) fn weight_range(weights: &Matrix) -> f32 {
+    let mut sizes: Vec<f32> = weights.iter().map(|w| w.abs()).collect();
+    sizes.sort_by(f32::total_cmp);
+    sizes.get(sizes.len().saturating_sub(1) * 997 / 1000).copied().unwrap_or(0.0)
+}
+
 /// The weights into each unit of a layer as small pictures, red above and blue below zero, in `columns` columns. `None`
 /// takes a number that looks well.
 ///
@@ -93,10 +101,7 @@ pub(crate) fn samples(values: &Matrix, shape: Shape, columns: Option<usize>) -> 
 ///
 /// `weights` is [pixels, units].
 pub(crate) fn filters(weights: &Matrix, shape: Shape, columns: Option<usize>) -> RgbImage {
-    let mut sizes: Vec<f32> = weights.iter().map(|w| w.abs()).collect();
-    sizes.sort_by(f32::total_cmp);
-    // The range leaves out the largest few weights of a thousand, since they would leave the others pale.
-    let range = sizes.get(sizes.len().saturating_sub(1) * 997 / 1000).copied().unwrap_or(0.0);
+    let range = weight_range(weights);
     let tile = |unit: DVectorView<'_, f32>| unit.iter().map(|&w| diverging(w, range)).collect();
     let tiles: Vec<Vec<[u8; 3]>> = weights.column_iter().map(|unit| tile(unit.as_view())).collect();
     grid(&tiles, shape, columns.unwrap_or(columns_for(tiles.len())), scale_for(shape))

@@ -4,7 +4,7 @@ use gm_core::{Matrix, Streams, VisibleKind};
 use gm_eval::{Diagnostics, Model, SampleFigureSettings, SampleFigures, sample_figures};
 use maud::{Markup, html};
 
-use super::figure;
+use super::figure::{self, Scale, levels_of};
 use crate::console::shown;
 use crate::error::Result;
 use crate::picture::{self, Chart, Curve, Shape};
@@ -50,8 +50,8 @@ fn from_chains(frames: &[(usize, Matrix)], (kind, shape): (VisibleKind, Shape)) 
     );
     let text_of_end = format!("Means of the visible units of {} chains after {last} sweeps.", end.ncols());
     Ok(html! { div.figures {
-        (figure::pixels("Samples over chain time", &text, &film)?)
-        (figure::pixels("Samples at the end", &text_of_end, &picture::samples(&levels(kind, end), shape, Some(10)))?)
+        (figure::pixels("Samples over chain time", &text, &film, &levels_of(kind))?)
+        (figure::pixels("Samples at the end", &text_of_end, &picture::samples(&levels(kind, end), shape, Some(10)), &levels_of(kind))?)
     } })
 }
 
@@ -70,8 +70,8 @@ fn independent((below_tops, draws): (&Matrix, usize), samples: &Matrix, shape: S
     Ok(html! {
         p { "A belief net is sampled from the top layer down. Its samples are independent and need no chain." }
         div.figures {
-            (figure::pixels("Below the same top", &text, &film)?)
-            (figure::pixels("Samples", "Probabilities of the visible units.", &picture::samples(samples, shape, Some(10)))?)
+            (figure::pixels("Below the same top", &text, &film, &Scale::Levels("0", "1"))?)
+            (figure::pixels("Samples", "Probabilities of the visible units.", &picture::samples(samples, shape, Some(10)), &Scale::Levels("0", "1"))?)
         }
     })
 }
@@ -99,7 +99,7 @@ fn diagnostics(found: &Diagnostics) -> Result<Markup> {
                     all results computed from them may show only a part of what the model has learnt."
             }
         }
-        div.wide { table {
+        div.wide tabindex="0" { table {
             @for (name, value, meaning) in &lines { tr { td { (name) } td.number { (value) } td { (meaning) } } }
         } }
         (figure::chart(&traces(found), "Chains whose lines stay apart do not mix.")?)
@@ -112,5 +112,5 @@ fn traces(found: &Diagnostics) -> Chart {
     let curves =
         found.traces.iter().take(5).map(|trace| Curve { name: String::new(), points: points(trace) }).collect();
     let (title, across) = (format!("The {} of five chains", found.quantity), "sweep".into());
-    Chart { title, across, up: "nats".into(), curves, rising: false }
+    Chart { title, across, up: "nats".into(), curves, dots: false }
 }

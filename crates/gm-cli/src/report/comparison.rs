@@ -34,7 +34,7 @@ pub(crate) fn page(comparison: &Comparison) -> Result<String> {
     let said = reasons(comparison);
     let notes: Vec<String> = comparison.notes.iter().chain(&said).map(|note| note.replace('`', "")).collect();
     let notes: Vec<&String> = notes.iter().collect();
-    Ok(frame("Training runs side by side", &lead, &notes, &sections, "The same runs give the same page."))
+    Ok(frame(("Training runs side by side", &lead, &html! {}), &notes, &sections, "The same runs give the same page."))
 }
 
 /// The table of a group, and its learning curves.
@@ -43,7 +43,7 @@ fn section(comparison: &Comparison, group: &Group) -> Result<Markup> {
     let (heading, body) = rows.split_first().map_or((&[][..], &[][..]), |(first, rest)| (&first[..], rest));
     let charts = charts(group).iter().map(|chart| figure::chart(chart, about(group))).collect::<Result<Vec<_>>>()?;
     Ok(html! {
-        div.wide { table {
+        div.wide tabindex="0" { table {
             tr { @for cell in heading { th { (cell) } } }
             @for row in body { tr { @for cell in row { td { (cell) } } } }
         } }
@@ -70,7 +70,7 @@ fn charts(group: &Group) -> Vec<Chart> {
     let chart = |words: &str, curves: Vec<Curve>| {
         let up = if figure == Figure::ErrorRate { "share of rows" } else { curves::NATS };
         let (title, across, up) = (format!("{figure}, {words}"), "epoch".into(), up.into());
-        Chart { title, across, up, curves, rising: figure.score(1.0) > 0.0 }
+        Chart { title, across, up, curves, dots: false }
     };
     let name = |at: usize| group.rows[at].record.name.chars().take(LEGEND).collect();
     let named = (0..group.rows.len().min(NAMED)).map(|at| curve(name(at), at)).collect();

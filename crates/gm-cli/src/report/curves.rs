@@ -160,6 +160,19 @@ const GROUPS: &[Group] = &[
     },
 ];
 
+/// The charts that say how good a model is, and whether it overfits. The others say how training went.
+const FIRST: [&str; 9] = [
+    "Log-likelihood",
+    "Log-likelihood, estimated",
+    "Bounds on the log-likelihood",
+    "Pseudo-log-likelihood",
+    "Free energy gap",
+    "Classification",
+    "Cross-entropy of the labels",
+    "Error of prediction from the hidden units",
+    "Active units",
+];
+
 /// Fields that count and do not measure.
 const COUNTERS: [&str; 3] = ["epoch", "step", "layers"];
 
@@ -172,13 +185,21 @@ pub(super) fn section(history: &[Value]) -> Result<Markup> {
     let Some(last) = history.last() else {
         return Ok(html! { p { "Nothing was measured during training." } });
     };
-    let charts = charts(history).into_iter().map(|(chart, about)| figure::chart(&chart, about));
-    let charts = charts.collect::<Result<Vec<_>>>()?;
+    let (first, others): (Vec<_>, Vec<_>) =
+        charts(history).into_iter().partition(|(chart, _)| FIRST.contains(&chart.title.as_str()));
+    let drawn = |charts: Vec<(Chart, &str)>| {
+        charts.into_iter().map(|(chart, about)| figure::chart(&chart, about)).collect::<Result<Vec<_>>>()
+    };
+    let (first, others) = (drawn(first)?, drawn(others)?);
     Ok(html! {
         p { "Every evaluation uses the same random subsets of training and validation rows." }
-        div.figures { @for chart in &charts { (chart) } }
+        div.figures { @for chart in &first { (chart) } }
+        @if !others.is_empty() {
+            details { summary { "How training went: " (others.len()) " more charts" }
+                div.figures { @for chart in &others { (chart) } } }
+        }
         h3 { "The last figures" }
-        div.wide { table {
+        div.wide tabindex="0" { table {
             tr { th { "field of metrics.jsonl" } th.number { "value" } th { "unit" } }
             @for (name, value) in in_order(last) {
                 tr { td { code { (name) } } td.number { (number(value)) } td { (unit(name)) } }
@@ -196,7 +217,7 @@ fn charts(history: &[Value]) -> Vec<(Chart, &'static str)> {
     others.dedup();
     let chart = |title: &str, unit: &str, curves: Vec<Curve>| {
         let (title, across, up) = (title.into(), "epoch".into(), unit.into());
-        Chart { title, across, up, curves, rising: unit == NATS }
+        Chart { title, across, up, curves, dots: false }
     };
     let grouped = GROUPS.iter().map(|group| {
         let curves = group.fields.iter().map(|(field, name)| curve(history, field, name));
@@ -258,6 +279,7 @@ mod tests {
                 "log_likelihood": -20.0, "train_log_likelihood": -19.5, "never_seen_before": 3.0, "elbo": null,
                 "estimated_log_likelihood": -20.1, "log_partition_error": 0.3, "swap_acceptance": 0.4})
         };
+        assert!(FIRST.iter().all(|title| GROUPS.iter().any(|group| group.title == *title)));
         let history = [line(1), line(2)];
         let titles: Vec<String> = charts(&history).into_iter().map(|(chart, _)| chart.title).collect();
         let expected = [

@@ -17,6 +17,8 @@ pub(crate) struct Evaluation {
     pub(super) data: Data,
     pub(super) log_partition: Option<Partition>,
     pub(super) mean_log_prob: LogProb,
+    pub(super) rows_std_error: Option<f64>,
+    pub(super) independent_units: Option<f64>,
     pub(super) lower_bound: Option<Lower>,
     pub(super) elbo: Option<f64>,
     pub(super) importance_weighted: Option<Weighted>,

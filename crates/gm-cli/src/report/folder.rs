@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use gm_core::ModelData;
+use gm_core::{Batch, ModelData};
 use gm_data::{Binarise, Dataset, SplitName};
-use gm_eval::Model;
+use gm_eval::{EvalData, Model, sites};
 use gm_train::Config;
 use serde_json::Value;
 
@@ -73,7 +73,7 @@ impl Folder {
     ///
     /// [`Error::Units`] when the model has other visible units.
     pub(crate) fn with(mut self, held_out: Option<HeldOut>) -> Result<Self> {
-        if let Some(HeldOut(examples)) = &held_out {
+        if let Some(HeldOut(examples, _)) = &held_out {
             check_units(&self.model, &self.model_path(), &examples.about.source, examples.rows.units())?;
             check_columns(&self.model_path(), &examples.about.source, &examples.split)?;
         }
@@ -121,9 +121,10 @@ fn check_same(file: &Path, config: &Config, model: &Model) -> Result<()> {
     Err(Error::Content { path: file.into(), detail })
 }
 
-/// Rows that the model has not seen, ordered by their labels.
+/// Rows that the model has not seen, ordered by their labels; and training rows, if the data form no pictures, in which moments
+/// are seen at once.
 #[derive(Clone, Debug)]
-pub(crate) struct HeldOut(pub(crate) Examples);
+pub(crate) struct HeldOut(pub(crate) Examples, pub(crate) Option<Batch>);
 
 /// Number of rows taken from the data.
 const ROWS: usize = 100;
@@ -149,7 +150,12 @@ impl HeldOut {
         let binarise = config.data.binarise.filter(|how| !matches!(how, Binarise::None | Binarise::Dynamic));
         let (names, kind) =
             ((data.source_of(name).to_owned(), name.to_string()), config.model.settings().visible_kind());
-        Ok(Some(Self(Examples::new(split, names, kind, binarise)?)))
+        let pictures = split.image().is_some() || is_square(sites(kind, split.units()));
+        let train = match pictures {
+            true => None,
+            false => EvalData::for_kind(kind, data, name, binarise)?.train_rows,
+        };
+        Ok(Some(Self(Examples::new(split, names, kind, binarise)?, train)))
     }
 
     /// The few rows whose reconstructions and completions are shown.
@@ -173,6 +179,10 @@ impl HeldOut {
         firsts.sort_unstable();
         firsts
     }
+}
+
+fn is_square(units: usize) -> bool {
+    units.isqrt().pow(2) == units
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use super::figure;
+use super::headline::decimals;
 use super::{Evaluation, Folder};
 use crate::output::threads_of;
-use crate::training::{data_options, quoted};
 
 /// One line of the picture, in nats.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,11 +20,13 @@ pub(super) struct Mark {
 impl Mark {
     /// The value and the bound that it gives. A bound has an error of its own, so that only its lower end holds.
     fn words(&self) -> String {
-        let value = self.value;
+        let (value, low) = (self.value, self.low);
+        let digits = decimals(self.high.unwrap_or(value) - low);
         match self.high {
-            Some(_) => format!("{value:.2}"),
-            None if self.low < value => format!("{value:.2}, {:.2} or more", self.low),
-            None => format!("{value:.2} or more"),
+            Some(high) if low < high => format!("{value:.digits$}, from {low:.digits$} to {high:.digits$}"),
+            Some(_) => format!("{value:.digits$}"),
+            None if low < value => format!("{value:.digits$}, {low:.digits$} or more"),
+            None => format!("{value:.digits$} or more"),
         }
     }
 }
@@ -32,7 +34,7 @@ impl Mark {
 /// All evaluations of a run.
 pub(super) fn section(folder: &Folder) -> Markup {
     if folder.evaluations.is_empty() {
-        return unmeasured(folder);
+        return html! { p { "Not measured yet. The learning curves show the estimates of training." } };
     }
     html! {
         p {
@@ -41,18 +43,6 @@ pub(super) fn section(folder: &Folder) -> Markup {
              above there. The gap of a bound shows how far it lies from the truth on rows that the model itself drew."
         }
         @for (name, evaluation) in &folder.evaluations { (one(name, evaluation)) }
-    }
-}
-
-fn unmeasured(folder: &Folder) -> Markup {
-    let command =
-        format!("dgm report {} {}", quoted(&folder.path.display().to_string()), data_options(&folder.config.data));
-    html! {
-        p {
-            "Not measured yet. The learning curves show the estimates of training. This command measures the \
-             likelihood of the test rows, and its interval is drawn here:"
-        }
-        pre { (command) }
     }
 }
 
@@ -100,9 +90,10 @@ fn marks(evaluation: &Evaluation) -> Vec<Mark> {
     marks
 }
 
-const WIDTH: f64 = 440.0;
+/// No wider than the screen of a phone, so that texts can be read there.
+const WIDTH: f64 = 340.0;
 const MARGIN: f64 = 14.0;
-const ROW: f64 = 44.0;
+const ROW: f64 = 64.0;
 
 /// The marks, one below the other, over a common scale.
 pub(super) fn picture(marks: &[Mark]) -> Markup {
@@ -126,11 +117,12 @@ fn row(mark: &Mark, scale: &Scale, i: usize) -> Markup {
     let (top, colour) = (i as f64 * ROW, format!("var(--curve-{})", i % 5));
     let (value, low) = (scale.x(mark.value), scale.x(mark.low));
     let high = mark.high.map_or(WIDTH - MARGIN, |high| scale.x(high));
-    let middle = top + 31.0;
+    let middle = top + 51.0;
     // The range above a lower bound is open, so it is drawn faintly.
     let opacity = if mark.high.is_some() { "0.45" } else { "0.16" };
     html! {
-        text x=(MARGIN) y=(top + 17.0) { (mark.name) ": " (mark.words()) }
+        text x=(MARGIN) y=(top + 17.0) { (mark.name) }
+        text x=(MARGIN) y=(top + 35.0) font-weight="600" { (mark.words()) }
         rect x=(coordinate(low)) y=(middle - 5.0) width=(coordinate((high - low).max(2.0))) height="10" rx="3" fill=(colour) opacity=(opacity) {}
         @if mark.high.is_none() && mark.value > mark.low {
             rect x=(coordinate(low)) y=(middle - 5.0) width=(coordinate((value - low).max(2.0))) height="10" rx="3" fill=(colour) opacity="0.45" {}
@@ -190,7 +182,7 @@ fn table(evaluation: &Evaluation, marks: &[Mark]) -> Markup {
         value.zip(error).map_or(String::new(), |(value, error)| format!("{:.3}", value + 3.0 * side * error))
     };
     html! {
-        div.wide { table {
+        div.wide tabindex="0" { table {
             tr { th { "nats" } th.number { "value" } th.number { "from" } th.number { "to" } }
             @for mark in marks {
                 (row(&mark.name, Some(mark.value), number(Some(mark.low)), mark.high.map_or("open".into(), |x| number(Some(x)))))
@@ -257,7 +249,7 @@ mod tests {
         assert!(
             text.contains("a&lt;b")
                 && text.contains("-2.50, -2.80 or more")
-                && text.contains("interval (ais and raise): -2.00")
+                && text.contains("-2.00, from -2.80 to -1.90")
         );
         let bound = evaluation(
             json!({"value": -2.0, "low": -2.1, "high": -1.9, "side": "lower", "method": "importance-weighted"}),

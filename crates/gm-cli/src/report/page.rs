@@ -1,11 +1,15 @@
 //! The page around the sections.
 
-use gm_core::Streams;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gm_core::{Purpose, Streams};
 use gm_eval::{Model, sites};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
 
 use super::folder::Folder;
-use super::{chains, curves, interval, rows, weights};
+use super::headline::headline;
+use super::{chains, curves, interval, moments, rows, weights};
 use crate::error::Result;
 use crate::picture::{colour_rules, shape_of};
 use crate::training::{dashed, data_options, quoted};
@@ -23,17 +27,33 @@ pub(super) fn render(folder: &Folder, streams: &Streams) -> Result<String> {
     let doubts = doubts(&folder.config, &folder.data, &folder.history);
     let notes: Vec<&String> = folder.notes.iter().chain(&doubts).collect();
     let footer = "The same run gives the same page.";
-    Ok(frame(&title(folder), &lead(folder), &notes, &sections(folder, streams)?, footer))
+    let first = headline(folder);
+    Ok(frame((&title(folder), &lead(folder), &first), &notes, &sections(folder, streams)?, footer))
 }
 
-/// A whole page: its title, a line about it, what a reader should know, and its sections.
-pub(super) fn frame(title: &str, lead: &str, notes: &[&String], sections: &[Section], footer: &str) -> String {
+/// The script of every page, which shows the values of charts.
+const SCRIPT: &str = include_str!("report.js");
+
+/// What a browser lets a page do: show its own pictures and styles, and run this script alone.
+fn policy() -> String {
+    let hash = STANDARD.encode(Sha256::digest(SCRIPT));
+    format!("default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{hash}'")
+}
+
+/// A whole page: its title, a line about it and what comes first, what a reader should know, and its sections.
+pub(super) fn frame(
+    (title, lead, first): (&str, &str, &Markup),
+    notes: &[&String],
+    sections: &[Section],
+    footer: &str,
+) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(policy());
                 meta name="generator" content=(concat!("dgm ", env!("CARGO_PKG_VERSION")));
                 title { (title) }
                 style { (PreEscaped(include_str!("style.css"))) (PreEscaped(colour_rules())) }
@@ -45,10 +65,12 @@ pub(super) fn frame(title: &str, lead: &str, notes: &[&String], sections: &[Sect
                     nav { @for (anchor, title, _) in sections { a href={ "#" (anchor) } { (title) } } }
                 }
                 main {
+                    (first)
                     @for note in notes { p.note { (note) } }
                     @for (anchor, title, body) in sections { section id=(anchor) { h2 { (title) } (body) } }
                 }
                 footer { "Written by dgm " (env!("CARGO_PKG_VERSION")) ". " (footer) }
+                script { (PreEscaped(SCRIPT)) }
             }
         }
     };
@@ -96,6 +118,10 @@ fn sections(folder: &Folder, streams: &Streams) -> Result<Vec<Section>> {
     }
     if let Some(named) = weights::named(&folder.data) {
         sections.push(("columns", "What hidden units stand for", named));
+    }
+    if let Some(train) = folder.held_out.as_ref().and_then(|held_out| held_out.1.as_ref()) {
+        let moments = moments::section((model, &folder.data), train, &streams.fork(Purpose::Choose, 13))?;
+        sections.push(("moments", "Means and correlations", moments));
     }
     sections.push(("weights", "Weights", weights::statistics(&folder.data)?));
     if let Some(diagnostics) = sampled.diagnostics {
@@ -183,7 +209,7 @@ fn about(folder: &Folder) -> Markup {
     html! {
         p.formula { (formula) }
         p { (words) }
-        div.wide { table {
+        div.wide tabindex="0" { table {
             @for (name, value) in &lines { tr { td { (name) } td { (value) } } }
             @for (name, value) in folder.data.metadata.iter().filter(|(name, _)| *name != "columns") { tr { td { (name) } td { (value) } } }
         } }
@@ -206,8 +232,7 @@ fn commands(folder: &Folder) -> Markup {
         ("Write this page again", format!("dgm report {}", quoted(&run))),
     ];
     html! {
-        @for (what, command) in &lines { h3 { (what) } pre { (command) } }
-        h3 { "config.toml" }
-        pre { (folder.config_text) }
+        @for (what, command) in &lines { h3 { (what) } pre tabindex="0" { (command) } }
+        details { summary { "config.toml" } pre tabindex="0" { (folder.config_text) } }
     }
 }

@@ -8,7 +8,7 @@ use gm_eval::{
 use image::{Rgb, RgbImage};
 use maud::{Markup, html};
 
-use super::figure;
+use super::figure::{self, Scale, levels_of};
 use super::folder::HeldOut;
 use crate::commands::{picture_of, side_by_side};
 use crate::console::shown;
@@ -39,11 +39,8 @@ pub(super) fn completions(model: &Model, held_out: &HeldOut, streams: &Streams) 
     let rebuilt = reconstruct(model, &shown_rows.rows, &streams.fork(Purpose::Choose, 10))?;
     let both = side_by_side(&shown_rows.rows.to_matrix(), &rebuilt);
     let text = format!("{about}. Below them are the means of the visible units given one draw of the hidden units.");
-    let reconstructed = figure::pixels(
-        "Reconstructions",
-        &text,
-        &picture::samples(&levels(kind, &both), shape, Some(rebuilt.ncols())),
-    )?;
+    let drawn = picture::samples(&levels(kind, &both), shape, Some(rebuilt.ncols()));
+    let reconstructed = figure::pixels("Reconstructions", &text, &drawn, &levels_of(kind))?;
     // Units that form no picture have no lower half.
     let sites = sites(kind, shown_rows.rows.units());
     let mask = if shape.0 * shape.1 == sites && shape.0 > 1 { Mask::Bottom } else { Mask::Random(0.5) };
@@ -77,7 +74,8 @@ fn completion(
         "The same rows without {half}, and the mean of {CHAINS} completions by {method} ({sweeps} sweeps). \
          {right}Mean squared error {squared_error:.4}."
     );
-    figure::pixels("Completions", &text, &picture_of((kind, shown), missing, &found.means, shown.shape(kind)))
+    let drawn = picture_of((kind, shown), missing, &found.means, shown.shape(kind));
+    figure::pixels("Completions", &text, &drawn, &levels_of(kind))
 }
 
 /// Posterior means of the hidden units, layer by layer.
@@ -86,7 +84,7 @@ fn completion(
 ///
 /// The errors of [`completions`].
 pub(super) fn activities(model: &Model, held_out: &HeldOut, streams: &Streams) -> Result<Markup> {
-    let HeldOut(examples) = held_out;
+    let HeldOut(examples, _) = held_out;
     let settings = PosteriorSettings { method: None, samples: DRAWS, steps: DRAWS };
     let streams = streams.fork(Purpose::Choose, 12);
     let found = shown("sampling", |watch| Ok(posterior_means(model, &examples.rows, &settings, &streams, watch)?))?;
@@ -108,7 +106,8 @@ pub(super) fn activities(model: &Model, held_out: &HeldOut, streams: &Streams) -
                 String::new()
             }
         );
-        figure::pixels(&format!("Hidden layer {}: E[x{} | v]", l + 1, l + 1), &text, &heat(layer))
+        let title = format!("Hidden layer {}: E[x{} | v]", l + 1, l + 1);
+        figure::pixels(&title, &text, &heat(layer), &Scale::Levels("0", "1"))
     });
     let pictures = pictures.collect::<Result<Vec<_>>>()?;
     let lines: Vec<(String, Vec<f64>)> =

@@ -1,16 +1,15 @@
 //! The parameters: filters, singular values, histograms and dead units.
 
-use gm_core::ModelData;
+use gm_core::{Matrix, ModelData};
 use gm_eval::{
     Spectrum, TensorStatistics, first_layer_filters, named_weights, strongest_units, tensor_statistics,
     unit_statistics, weights_to_visible,
 };
 use maud::{Markup, html};
 
-use super::figure;
+use super::figure::{self, Scale};
 use crate::error::Result;
-use crate::picture::{Chart, Curve, Shape, filters, logos};
-use crate::training::draw_filters;
+use crate::picture::{Chart, Curve, Shape, filters, logos, weight_range};
 use crate::units::filter_shape;
 
 /// Number of filters drawn for a layer.
@@ -46,7 +45,12 @@ pub(super) fn filter_pictures(data: &ModelData, shape: Shape) -> Result<Markup> 
         false => format!("all {units} units, those with the largest weights first"),
     };
     let text = format!("Weights of {}: red pixels switch a unit on, blue ones off.", shown(stack.weights(0).ncols()));
-    let picture = figure::pixels("First hidden layer", &text, &draw_filters(&first, FILTERS, 10, shape))?;
+    let drawn = |title: &str, text: &str, weights: &Matrix| {
+        let strongest = weights.select_columns(&strongest_units(weights, FILTERS));
+        let picture = filters(&strongest, shape, Some(10));
+        figure::pixels(title, text, &picture, &Scale::Weights(weight_range(&strongest)))
+    };
+    let picture = drawn("First hidden layer", &text, &first)?;
     let deeper = (1..stack.depth()).map(|l| {
         let through = weights_to_visible(stack, l);
         let text = format!(
@@ -54,11 +58,7 @@ pub(super) fn filter_pictures(data: &ModelData, shape: Shape) -> Result<Markup> 
              switch a unit on.",
             shown(through.ncols())
         );
-        figure::pixels(
-            &format!("Hidden layer {}", l + 1),
-            &text,
-            &filters(&through.select_columns(&strongest_units(&through, FILTERS)), shape, Some(10)),
-        )
+        drawn(&format!("Hidden layer {}", l + 1), &text, &through)
     });
     let deeper = deeper.collect::<Result<Vec<_>>>()?;
     Ok(html! { div.figures { (picture) @for picture in &deeper { (picture) } } })
@@ -71,7 +71,7 @@ pub(super) fn named(data: &ModelData) -> Option<Markup> {
     Some(html! {
         p.lead { "The " (NAMED) " largest weights of " @if listed < units.len() { "the " (listed) " strongest of " }
             (units.len()) " units of the first hidden layer. A positive weight makes both units likely together." }
-        div.wide { table {
+        div.wide tabindex="0" { table {
             tr { th.number { "hidden unit" } @for place in 1..=NAMED { th { "weight " (place) } } }
             @for unit in units.iter().take(listed) {
                 tr {
@@ -128,7 +128,7 @@ fn histogram(title: &str, across: &str, tensors: &[(String, &[f32])]) -> Chart {
         points: figure::outline(values, (low, high), BINS),
     };
     let (title, across, up) = (title.into(), across.into(), "share".into());
-    Chart { title, across, up, curves: tensors.iter().map(curve).collect(), rising: false }
+    Chart { title, across, up, curves: tensors.iter().map(curve).collect(), dots: false }
 }
 
 fn ranges(data: &ModelData) -> Markup {
@@ -136,7 +136,7 @@ fn ranges(data: &ModelData) -> Markup {
     let dashed =
         |tensor: &TensorStatistics| tensor.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
     html! {
-        div.wide { table {
+        div.wide tabindex="0" { table {
             tr { th { "tensor" } th { "shape" } th.number { "least" } th.number { "mean" } th.number { "greatest" } th.number { "rms" } }
             @for tensor in tensor_statistics(data) {
                 tr {
@@ -146,7 +146,7 @@ fn ranges(data: &ModelData) -> Markup {
                 }
             }
         } }
-        @if !units.is_empty() { div.wide { table {
+        @if !units.is_empty() { div.wide tabindex="0" { table {
             tr { th { "layer" } th.number { "units" } th.number { "dead" } th.number { "always off" } th.number { "always on" } }
             @for layer in &units {
                 tr {

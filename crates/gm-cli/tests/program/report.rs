@@ -41,8 +41,8 @@ fn elements(page: &str) -> Vec<String> {
             }
         }
         rest = &rest[end + 1..];
-        if names.last().is_some_and(|name| name == "style") && open.last().is_some_and(|name| name == "style") {
-            rest = &rest[rest.find("</style").expect("the style ends")..];
+        if let Some(text @ ("style" | "script")) = open.last().map(String::as_str) {
+            rest = &rest[rest.find(&format!("</{text}")).expect("the text ends")..];
         }
     }
     assert!(open.is_empty(), "{open:?} are not closed");
@@ -52,9 +52,10 @@ fn elements(page: &str) -> Vec<String> {
 /// Checks the rules that hold for every page, and returns the names of its elements.
 fn check(page: &str) -> Vec<String> {
     let names = elements(page);
-    for needle in
-        ["http:", "https:", "//", "<script", "<link", "<iframe", "url(", "@import", "javascript:", "onload", "NaN"]
-    {
+    // The only script is the program's own, and the page forbids all others.
+    assert!(page.matches("<script").count() == 1 && page.contains("<script>/* Values of charts"));
+    assert!(page.contains("default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-"));
+    for needle in ["http:", "https:", "//", "<link", "<iframe", "url(", "@import", "javascript:", "onload", "NaN"] {
         // A path may hold a double slash, and base64 does. Only the addresses in attributes and rules matter.
         let harmless = needle == "//" && !page.contains("=\"//");
         assert!(harmless || !page.contains(needle), "the page contains {needle}");
@@ -87,7 +88,7 @@ fn table_a_run_of_each_kind_ends_with_a_complete_report() {
         assert!(count("img") >= 6, "{kind}: {} pictures", count("img"));
         assert!(count("svg") >= 9, "{kind}: {} charts", count("svg"));
         assert_eq!(count("figure"), count("img") + count("svg"), "{kind}: a picture without its words");
-        assert!(page.contains("aria-label=\"Log-likelihood\"") && page.contains("nats per example"), "{kind}");
+        assert!(page.contains("aria-label=\"Log-likelihood. Left") && page.contains("nats per example"), "{kind}");
         assert!(page.contains("spec = &quot;bars-and-stripes:3&quot;"), "{kind}: the configuration is missing");
         assert!(page.contains(&format!("dgm train --config {kind}/config.toml --out {kind}-again")), "{kind}");
     }
@@ -105,6 +106,53 @@ fn stable_the_report_of_a_run_has_the_same_bytes_each_time() {
     workshop.json(&["report", "dbm", "--out", "elsewhere.html"]);
     assert!(workshop.read("elsewhere.html") == first);
     assert!(workshop.refuses(&["report", "dbm", "--out", "elsewhere.html"]).contains("pass --force"));
+}
+
+#[test]
+fn table_several_runs_stand_on_one_page() {
+    let workshop = trained("rbm");
+    train(&workshop, "sbn", &["--hidden", "5,2"]);
+    let refused = workshop.refuses(&["report", "rbm", "sbn"]);
+    assert!(refused.contains("RUN given 2 times needs --out FILE.html"), "{refused}");
+    let document = workshop.json(&["report", "rbm", "sbn", "--data", "bars-and-stripes:3", "--out", "both.html"]);
+    assert_eq!(document["schema"], "gm-compare/1");
+    let page = workshop.text("both.html");
+    check(&page);
+    assert!(page.contains("2 runs, which differ in") && page.contains("<section id=\"measured\">"));
+    assert!(workshop.refuses(&["report", "rbm", "sbn", "--out", "both.html"]).contains("pass --force"));
+    assert!(workshop.refuses(&["report", "rbm", "absent", "--out", "more.html"]).contains("absent"));
+}
+
+#[test]
+fn table_the_first_lines_tell_the_likelihood_its_errors_and_what_it_is_worth() {
+    let workshop = trained("rbm");
+    assert!(workshop.text("rbm/report.html").contains("This command measures it and writes it here"));
+    let document = workshop.json(&["eval", "rbm", "--data", "bars-and-stripes:3", "--out", "rbm/eval.json"]);
+    workshop.json(&["report", "rbm"]);
+    let page = workshop.text("rbm/report.html");
+    let number = |member: &str| document[member].as_f64().expect("a number");
+    let value = document["mean_log_prob"]["value"].as_f64().expect("a number");
+    assert!(page.contains(&format!("<b>{value:.2}</b> nats")) && page.contains("It is exact."));
+    assert!(page.contains(&format!("over these rows is {:.2} nats", number("rows_std_error"))));
+    let gain = value - number("independent_units");
+    assert!(page.contains(&format!("{:.2} nats {}", gain.abs(), if gain >= 0.0 { "better" } else { "worse" })));
+}
+
+#[test]
+fn table_data_that_are_no_pictures_show_moments_with_names() {
+    let workshop = Workshop::new();
+    let rows: String = (0..60).map(|i| format!("{0},{0},{1}\n", i % 2, i / 7 % 2)).collect();
+    workshop.write("rows.csv", &format!("bread,butter,tea\n{rows}"));
+    workshop.json(&["train", "rbm", "--data", "rows.csv", "--hidden", "2", "--epochs", "5", "--out", "run"]);
+    let page = workshop.text("run/report.html");
+    check(&page);
+    assert!(page.contains("<section id=\"moments\">") && page.contains("All 3 pairs"));
+    assert!(page.contains("bread, butter") && !workshop_of_pictures().contains("<section id=\"moments\">"));
+}
+
+/// The report on rows that form pictures.
+fn workshop_of_pictures() -> String {
+    trained("rbm").text("rbm/report.html")
 }
 
 #[test]

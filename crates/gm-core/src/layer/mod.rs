@@ -31,6 +31,7 @@ pub use softmax::Softmax;
 pub use spec::LayerSpec;
 pub use spin::Spin;
 
+use crate::batch::BatchRef;
 use crate::error::{Error, Result, check_finite, check_len};
 use crate::numerics::widened;
 use crate::stack::Matrix;
@@ -415,6 +416,40 @@ impl Layer {
             parameters.extend(found.into_iter().map(|x| x as f32));
         });
         self.clone().with_parameters(parameters)
+    }
+
+    /// A layer of the same kinds whose units, without input, have about the means and variances of these states.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] for states of other units, [`Error::Empty`] without samples, and those of
+    /// [`independent`](Self::independent).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::Matrix;
+    ///
+    /// let layer = "gaussian".parse::<gm_core::layer::LayerSpec>()?.layer(1)?;
+    /// let states = Matrix::from_row_slice(1, 2, &[0.0, 4.0]);
+    /// let none = Matrix::zeros(1, 1);
+    /// assert_eq!(layer.independent_of((&states).into())?.variances(&none)[0], 4.0);
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn independent_of(&self, states: BatchRef<'_>) -> Result<Self> {
+        check_len("Layer::independent_of", "states", "units", states.units(), self.units)?;
+        if states.samples() == 0 {
+            return Err(Error::Empty { op: "Layer::independent_of", arg: "states" });
+        }
+        let (states, samples) = (states.to_matrix(), states.samples() as f64);
+        let of_unit = |row: usize| {
+            let wide = || states.row(row).into_iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+            let mean = wide().iter().sum::<f64>() / samples;
+            let variance = wide().iter().map(|x| (x - mean).powi(2)).sum::<f64>() / samples;
+            (mean as f32, variance as f32)
+        };
+        let (means, variances): (Vec<f32>, Vec<f32>) = (0..self.units).map(of_unit).unzip();
+        self.independent(&means, &variances)
     }
 
     /// A number for each parameter from one for each unit, `[units]`: that of the unit for parameters that add to the input,

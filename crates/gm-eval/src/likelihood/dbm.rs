@@ -9,6 +9,7 @@ use gm_core::{
 use gm_dbm::{Dbm, MeanField, MeanFieldSettings};
 
 use super::gap::{of_annealing, of_states, of_weights};
+use super::independent::layer_of_rows;
 use super::interval::{bound_with_log_z, estimate, exact, higher};
 use super::log_z::{LogZ, Undirected};
 use super::posterior::{tightened, weighted_rows};
@@ -103,7 +104,8 @@ pub(super) fn measure(
         )?,
     };
     let report = EvalReport::new(ModelKind::Dbm, dbm.layers(), data, mean_log_prob, settings);
-    Ok(EvalReport {
+    let layer = layer_of_rows(dbm.units().kind(), data.rows.units())?;
+    EvalReport {
         elbo: Some(mean(&bounds)),
         importance_weighted: (!hidden_exact).then_some(importance),
         annealed_posterior: annealed,
@@ -114,7 +116,7 @@ pub(super) fn measure(
         visible: Some(dbm.units().kind()).filter(|&kind| kind != VisibleKind::Bernoulli).map(String::from),
         ..report
     }
-    .finished(Some(log_z), &data.rows, began))
+    .finished(Some(log_z), &layer, data, began)
 }
 
 /// A DBM with the base from which its annealing starts.

@@ -11,6 +11,7 @@ use gm_dbn::Dbn;
 use gm_sbn::{BoundSettings, Bounds};
 
 use super::gap::{of_annealing, of_states, of_weights};
+use super::independent::layer_of_rows;
 use super::interval::{bound_with_log_z, estimate, exact, higher};
 use super::log_z::{LogZ, Undirected};
 use super::posterior::tightened;
@@ -115,7 +116,8 @@ pub(super) fn measure(
         )?,
     };
     let report = EvalReport::new(ModelKind::Dbn, dbn.layers(), data, mean_log_prob, settings);
-    Ok(EvalReport {
+    let layer = layer_of_rows(dbn.units().kind(), data.rows.units())?;
+    EvalReport {
         elbo: Some(mean(&bounds.elbo)),
         importance_weighted: (!hidden_exact).then(|| importance(&bounds)),
         annealed_posterior: annealed,
@@ -125,7 +127,7 @@ pub(super) fn measure(
         visible: Some(dbn.units().kind()).filter(|&kind| kind != VisibleKind::Bernoulli).map(String::from),
         ..report
     }
-    .finished(Some(log_z), &data.rows, began))
+    .finished(Some(log_z), &layer, data, began)
 }
 
 /// States of a DBN.

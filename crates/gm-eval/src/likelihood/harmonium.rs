@@ -8,6 +8,7 @@ use gm_core::{
 };
 use gm_harmonium::{Harmonium, Ladder};
 
+use super::independent::of_bit_means;
 use super::interval::{estimate, exact};
 use super::log_z::{LogZ, Undirected};
 use super::shards::Shards;
@@ -86,14 +87,14 @@ pub(super) fn measure(
     let mean_log_prob = if log_z.is_exact() { exact(value) } else { estimate(value, &log_z) };
     let report = EvalReport::new(ModelKind::Harmonium, model.layers(), data, mean_log_prob, settings);
     let kind = model.visible().data_kind();
-    Ok(EvalReport {
+    EvalReport {
         free_energy_gap: gap,
         lower_bound: log_z.raise.as_ref().map(|log_z| LowerBound::new(-mean(&free_energy), log_z)),
         log_probs,
         visible: Some(kind).filter(|&kind| kind != VisibleKind::Bernoulli).map(|_| model.visible().name()),
         ..report
     }
-    .finished(Some(log_z), &data.rows, began))
+    .finished(Some(log_z), model.visible(), data, began)
 }
 
 /// A visible layer of independent units with the moments of the training rows; of zeros and ones their means tell.
@@ -106,10 +107,7 @@ fn base(model: &Harmonium, data: &EvalData) -> Result<Option<Layer>> {
     else {
         return Ok(None);
     };
-    let [off, on] = [0.0, 1.0].map(|bit| model.visible().bit_states(bit));
-    let of = |unit: usize| off[unit] + means[unit] * (on[unit] - off[unit]);
-    let means: Vec<f32> = (0..means.len()).map(of).collect();
-    Ok(Some(model.visible().independent(&means, &vec![1.0; means.len()])?))
+    Ok(Some(of_bit_means(model.visible(), means)?))
 }
 
 /// A harmonium with the base from which its annealing starts.

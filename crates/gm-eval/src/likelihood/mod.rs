@@ -8,6 +8,7 @@ mod dbn;
 mod doubt;
 mod gap;
 mod harmonium;
+mod independent;
 mod interval;
 mod log_z;
 mod posterior;
@@ -17,7 +18,8 @@ mod shards;
 
 use std::time::Instant;
 
-use gm_core::{Batch, Watch};
+use gm_core::Watch;
+use gm_core::layer::Layer;
 
 use crate::error::Result;
 use crate::model::Model;
@@ -77,14 +79,16 @@ pub(crate) fn measure(
 }
 
 impl EvalReport {
-    /// Fills in log Z, the warnings and the time.
-    fn finished(mut self, log_z: Option<LogZ>, rows: &Batch, began: Instant) -> Self {
-        self.warnings = doubt::doubts(&self, log_z.as_ref(), rows);
+    /// Fills in log Z, the figures to compare with, the warnings and the time. `layer` has the kinds of units of a row.
+    fn finished(mut self, log_z: Option<LogZ>, layer: &Layer, data: &EvalData, began: Instant) -> Result<Self> {
+        self.rows_std_error = independent::error_over_rows(&self.log_probs);
+        self.independent_units = independent::log_prob_of_independent(layer, data)?;
+        self.warnings = doubt::doubts(&self, log_z.as_ref(), &data.rows);
         if let Some(log_z) = log_z {
             (self.log_partition, self.reverse_log_partition) = (Some(log_z.partition), log_z.reverse);
         }
         self.seconds = began.elapsed().as_secs_f64();
-        self
+        Ok(self)
     }
 }
 

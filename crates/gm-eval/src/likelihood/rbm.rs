@@ -8,6 +8,7 @@ use gm_core::{
 };
 use gm_rbm::Rbm;
 
+use super::independent::layer_of_rows;
 use super::interval::{estimate, exact};
 use super::log_z::{LogZ, Undirected};
 use super::shards::Shards;
@@ -79,7 +80,8 @@ pub(super) fn measure(
     let value = mean(&log_probs);
     let mean_log_prob = if log_z.is_exact() { exact(value) } else { estimate(value, &log_z) };
     let report = EvalReport::new(ModelKind::Rbm, rbm.stack().layers(), data, mean_log_prob, settings);
-    Ok(EvalReport {
+    let layer = layer_of_rows(rbm.units().kind(), data.rows.units())?;
+    EvalReport {
         log_pseudo_likelihood: pseudo_likelihood(rbm, &data.rows, &shards.streams().fork(Purpose::Evaluate, 1)),
         free_energy_gap: gap(rbm, &free_energy, data.train_rows.as_ref())?,
         lower_bound: log_z.raise.as_ref().map(|log_z| LowerBound::new(-mean(&free_energy), log_z)),
@@ -87,7 +89,7 @@ pub(super) fn measure(
         visible: Some(rbm.units().kind()).filter(|&kind| kind != VisibleKind::Bernoulli).map(String::from),
         ..report
     }
-    .finished(Some(log_z), &data.rows, began))
+    .finished(Some(log_z), &layer, data, began)
 }
 
 /// An RBM with the base from which its annealing starts.

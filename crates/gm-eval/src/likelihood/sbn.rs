@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use gm_core::{Batch, Chains, ModelKind, Purpose, Streams, Watch, mean};
+use gm_core::{Batch, Chains, ModelKind, Purpose, Streams, VisibleKind, Watch, mean};
 use gm_sbn::{BoundSettings, Bounds, Sbn};
 
 use super::gap::{measured, of_annealing, of_weights};
+use super::independent::layer_of_rows;
 use super::interval::{bound, exact as exact_value, higher};
 use super::posterior::tightened;
 use super::shards::Shards;
@@ -93,7 +94,8 @@ pub(super) fn measure(
     let gap = (!exact).then(|| gap(sbn, settings, shards, watch)).transpose()?.flatten();
     let importance_weighted = bounds.as_ref().map(importance);
     let report = EvalReport::new(ModelKind::Sbn, sbn.layers(), data, mean_log_prob, settings);
-    Ok(EvalReport {
+    let layer = layer_of_rows(VisibleKind::Bernoulli, data.rows.units())?;
+    EvalReport {
         elbo: bounds.as_ref().map(|bounds| mean(&bounds.elbo)),
         importance_weighted,
         annealed_posterior: annealed,
@@ -101,7 +103,7 @@ pub(super) fn measure(
         log_probs: log_probs.or(bounds.map(|bounds| bounds.rows())).unwrap_or_default(),
         ..report
     }
-    .finished(None, &data.rows, began))
+    .finished(None, &layer, data, began)
 }
 
 /// The gap of the importance-weighted bound on exact draws of the net, whose hidden layers are known.

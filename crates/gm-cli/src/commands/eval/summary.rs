@@ -25,6 +25,12 @@ pub(super) fn summary(report: &EvalReport) -> String {
         let bits = -p.value / units as f64 / std::f64::consts::LN_2;
         listing.add("", format!("{bits:.4} bits per dimension"));
     }
+    if let Some(error) = report.rows_std_error {
+        listing.add("over rows", format!("+- {error:.4} nats, the standard error of the mean over {} rows", data.rows));
+    }
+    if let Some(value) = report.independent_units {
+        listing.add("independent units", format!("{value:.4} nats, each unit with its moments of the training rows"));
+    }
     if let Some(lower) = &report.lower_bound {
         let (value, error, walks) = (lower.value, lower.std_error, lower.walks);
         listing.add("raise", format!("{value:.4} +- {error:.4} nats, {walks} runs of reverse AIS from the data"));
