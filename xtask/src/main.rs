@@ -10,6 +10,7 @@ mod fuzz;
 mod mpi;
 mod mutants;
 mod page;
+mod page_cost;
 mod process;
 mod python;
 mod reproduce;

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::Result;
 use crate::axe::Axe;
 use crate::browser;
+use crate::page_cost;
 use crate::process::target;
 
 /// Width and darkness of the screens.
@@ -33,6 +34,29 @@ const VIEWS: [(&str, &str); 3] = [
     ),
     ("model", "document.querySelectorAll('.figure b').length > 0 && document.querySelectorAll('section').length > 5"),
 ];
+/// Promises what differs between the figures of the exhibits and the answers of the library, as sentences.
+const EXHIBITS: &str = "(async () => {
+    const ask = async (name, body) => (await fetch(`/api/chapter/${name}`, body === undefined ? {} : { method: 'POST',
+        headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) })).json();
+    const shown = (selector) => [...document.querySelectorAll(selector)].map((node) => node.textContent);
+    const [alarm, gibbs, prior, greedy, interval] = [await ask('alarm', { burglary: 0.1, earthquake: 0.1, rings: true, quaked: null }),
+        await ask('gibbs', { scale: 1.4 }), await ask('prior'), await ask('greedy'), await ask('interval')];
+    const tied = prior.find((one) => Math.abs(one.scale - 1) < 1e-6);
+    const last = (layers) => greedy.findLast((one) => one.layers === layers);
+    const chart = [...document.querySelectorAll('section')].pop();
+    chart.querySelector('svg').dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true }));
+    const number = (x) => String(Number(x.toPrecision(5)));
+    const figures = [...document.querySelectorAll('section')].map((section) => [...section.querySelectorAll('.figure b')].map((b) => b.textContent));
+    const expected = [
+        ['explaining away', figures[0], [alarm.burglary.toFixed(4), alarm.earthquake.toFixed(4)]],
+        ['block Gibbs', figures[1], [gibbs.block[10].toFixed(4), gibbs.single[10].toFixed(4)]],
+        ['complementary prior', figures[2], [tied.log_prob.toFixed(4), tied.bound.toFixed(4)]],
+        ['greedy learning', figures[3], [1, 2, 3].flatMap((n) => [last(n).log_prob.toFixed(3), last(n).bound.toFixed(3)])],
+        ['two sides', [...chart.querySelectorAll('.legend b')].map((b) => b.textContent.trim()).filter(Boolean),
+            [interval[0].high, interval[0].exact, interval[0].low].map(number)],
+    ];
+    return [alarm.burglary, expected.filter(([, found, right]) => String(found) !== String(right)).map((fault) => fault.join(': '))];
+})()";
 /// The time within which something has to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The least number of bytes of a picture of a view.
@@ -46,13 +70,21 @@ pub(crate) struct Page {
     /// The program; by default the one that the tests have built.
     #[arg(long)]
     program: Option<String>,
+    /// Measures what an open page costs in their place: the time until a stroke is answered, and that of a training run
+    /// beside it.
+    #[arg(long)]
+    cost: bool,
 }
 
 impl Page {
     pub(crate) fn run(&self) -> Result<()> {
         let built = || target().join("debug/dgm").display().to_string();
+        let program = self.program.clone().unwrap_or_else(built);
+        if self.cost {
+            return page_cost::measure(&program, &self.folder);
+        }
         browser::check(&self.folder)?;
-        check(&self.program.clone().unwrap_or_else(built), &self.folder)
+        check(&program, &self.folder)
     }
 }
 
@@ -69,6 +101,9 @@ pub(crate) fn check(program: &str, folder: &Path) -> Result<()> {
             let what = format!("{view} at {width} px");
             page.without_faults(&what)?;
             axe.check(&mut page, &what)?;
+            if view == "chapter" {
+                page.exhibits()?;
+            }
             let shade = if dark { "dark" } else { "light" };
             page.picture(&folder.join(format!("{view}-{width}-{shade}.png")))?;
         }
@@ -92,18 +127,29 @@ pub(crate) fn check(program: &str, folder: &Path) -> Result<()> {
 }
 
 /// A server that ends with the value.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Server {
-    fn start(program: &str, folder: &Path) -> Result<Self> {
+    pub(crate) fn start(program: &str, folder: &Path) -> Result<Self> {
         let mut child = Command::new(program).arg("serve").arg(folder).arg("-q").stdout(Stdio::piped()).spawn()?;
         let out = child.stdout.take().ok_or("the server has no output")?;
         let mut address = String::new();
         BufReader::new(out).read_line(&mut address)?;
         Ok(Self { child, address: address.trim().to_owned() })
+    }
+}
+
+impl Server {
+    /// The processor time of the server so far; 0 where the system does not tell.
+    pub(crate) fn processor_seconds(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        // The fields after the name of the program, which stands in brackets; a tick is a hundredth of a second.
+        let fields: Vec<f64> =
+            stat.rsplit(')').next().unwrap_or_default().split(' ').map(|x| x.parse().unwrap_or(0.0)).collect();
+        fields.get(12..14).map_or(0.0, |ticks| ticks.iter().sum::<f64>() / 100.0)
     }
 }
 
@@ -274,6 +320,23 @@ impl Tab {
         }
         self.until(&format!("({state}) !== {before}"))?;
         self.without_faults("a stroke")
+    }
+
+    /// Compares the figures of the exhibits with those of the library, and the first one with Bayes' theorem.
+    fn exhibits(&mut self) -> Result<()> {
+        let found = self.wait_for(EXHIBITS)?;
+        let rings = |burglary: f64, earthquake: f64| {
+            let prior = |on: f64| if on > 0.0 { 0.1 } else { 0.9 };
+            prior(burglary) * prior(earthquake) / (1.0 + (5.0 - 7.0 * burglary - 5.0 * earthquake).exp())
+        };
+        let of_burglary = rings(1.0, 0.0) + rings(1.0, 1.0);
+        let expected = of_burglary / (of_burglary + rings(0.0, 0.0) + rings(0.0, 1.0));
+        let off = (found[0].as_f64().unwrap_or(f64::NAN) - expected).abs();
+        match (off < 1e-6, found[1] == json!([])) {
+            (true, true) => Ok(()),
+            (true, false) => Err(format!("exhibits differ from the library: {}", found[1]).into()),
+            _ => Err(format!("p(burglary) is {}, by Bayes' theorem {expected}", found[0]).into()),
+        }
     }
 
     /// Asks for the training rows that excite a hidden unit, and puts one of them on the board.
