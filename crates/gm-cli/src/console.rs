@@ -127,6 +127,17 @@ impl Progress {
         Self { label: label.to_owned(), total, first, bar, started: now, spoken: now }
     }
 
+    /// Begins anew with a phase that counts its own steps. The time that is left is then that of this phase.
+    fn begin(&mut self, label: &str, total: u64) {
+        (self.label, self.total, self.first, self.started) = (label.to_owned(), total, 0, Instant::now());
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(label.to_owned());
+            bar.set_length(total);
+            bar.set_position(0);
+            bar.reset_eta();
+        }
+    }
+
     /// Shows the steps made and a few figures.
     pub(crate) fn set(&mut self, done: u64, figures: &str) {
         match &self.bar {
@@ -234,9 +245,13 @@ pub(crate) fn watched<T>(label: &str, work: impl FnOnce(Watch<'_>) -> Result<T>)
 ///
 /// The error of the computation.
 pub(crate) fn shown<T>(label: &str, work: impl FnOnce(Watch<'_>) -> Result<T>) -> Result<T> {
-    let mut bar = None;
+    let (mut bar, mut phase) = (None, Phase::default());
     work(&mut |done: Done| {
+        let begins = phase.begins(done);
         let bar = bar.get_or_insert_with(|| Progress::new(label, done.total as u64));
+        if begins {
+            bar.begin(&phase.name(label), done.total as u64);
+        }
         if done.done.is_multiple_of(done.total / SHOWN + 1) {
             bar.set(done.done as u64, "");
         }
@@ -244,7 +259,49 @@ pub(crate) fn shown<T>(label: &str, work: impl FnOnce(Watch<'_>) -> Result<T>) -
     })
 }
 
+/// The phases of a computation, each of which counts its own steps: annealing there, tempering, and annealing back.
+#[derive(Debug, Default)]
+struct Phase {
+    number: usize,
+    last: Option<Done>,
+}
+
+impl Phase {
+    /// Whether this step is the first of a phase that is seen.
+    fn begins(&mut self, now: Done) -> bool {
+        let goes_on = self.last.is_some_and(|last| last.total == now.total && last.done <= now.done);
+        self.number += usize::from(!goes_on);
+        self.last = Some(now);
+        !goes_on
+    }
+
+    fn name(&self, label: &str) -> String {
+        if self.number > 1 { format!("{label}, part {}", self.number) } else { label.to_owned() }
+    }
+}
+
 /// Writes a line to standard error at any verbosity.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(BesideBars, "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_each_phase_of_a_computation_is_counted_and_timed_by_itself() {
+        let (mut phase, mut begun) = (Phase::default(), vec![]);
+        for (done, total) in [(1, 100), (50, 100), (100, 100), (10, 30), (30, 30), (2, 100), (2, 100), (1, 100)] {
+            begun.push((phase.begins(Done { done, total }), phase.name("annealing")));
+        }
+        let starts: Vec<bool> = begun.iter().map(|(begins, _)| *begins).collect();
+        assert_eq!(starts, [true, false, false, true, false, true, false, true]);
+        assert_eq!((begun[2].1.as_str(), begun[4].1.as_str()), ("annealing", "annealing, part 2"));
+        let mut progress = Progress::resumed("annealing", 90, 100);
+        progress.started = Instant::now().checked_sub(Duration::from_secs(50)).unwrap();
+        progress.begin("annealing, part 2", 30);
+        progress.started = progress.started.checked_sub(Duration::from_secs(2)).unwrap();
+        assert_eq!(progress.left(10), "5.0/s, 4 s left");
+    }
 }
