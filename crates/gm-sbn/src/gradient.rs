@@ -8,7 +8,7 @@ use gm_core::{
     coactivations_down_into, coactivations_into, log_sum_exp,
 };
 
-use crate::conditional::Passes;
+use crate::conditional::{Passes, copies, repeated, score_within};
 use crate::enumeration::check_limit;
 use crate::limits::GRADIENT_LIMIT;
 use crate::model::{Sbn, add};
@@ -412,23 +412,6 @@ impl Dreams {
         let within = Within::of(passes, &layers[1..]);
         Self { log_q, recognised: Recognised { below, scores, sums: vec![], within } }
     }
-}
-
-/// The number of each column `times` times, equal numbers side by side.
-pub(crate) fn copies(columns: usize, times: usize) -> Vec<usize> {
-    (0..columns).flat_map(|column| std::iter::repeat_n(column, times)).collect()
-}
-
-/// Inputs that several neighbouring states share, given to each of them.
-fn repeated(inputs: Activations, times: usize) -> Activations {
-    if times == 1 { inputs } else { inputs.select(&copies(inputs.samples(), times)) }
-}
-
-/// Scores and log q of states of a layer whose units depend on the units before them.
-fn score_within(mut inputs: Activations, within: &WithinLayer, x: &BitMatrix) -> (Activations, Vec<f64>) {
-    inputs.add_within(within, x);
-    let log_q = inputs.score(x);
-    (inputs, log_q)
 }
 
 fn to_single(from: &[f64], to: &mut [f32]) {
