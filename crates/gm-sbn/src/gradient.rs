@@ -124,7 +124,7 @@ impl Generated {
         let score = |(l, x): (usize, &BitMatrix)| {
             let (scores, terms) = match layers.get(l + 1) {
                 Some(above) => net.passes().from_above(l, above).score(x),
-                None => Activations::repeated(net.passes().top(), 1).score_shared(x),
+                None => Activations::repeated(net.passes().top(), x.samples().min(1)).score_shared(x),
             };
             add(&mut log_p, &terms);
             scores
