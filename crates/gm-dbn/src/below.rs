@@ -126,8 +126,7 @@ impl Generated {
     /// gradient of a RBM is; the rest of `gradient` stays.
     pub(crate) fn gradient_into(&self, weights: &[f32], gradient: &mut Stack) {
         let mut scores = Activations::from_matrix(&self.scores);
-        scores.scale_samples(weights);
-        let sums = scores.unit_sums();
+        let sums = scores.scale_samples(weights);
         gradient.bias_mut(0).iter_mut().zip(sums).for_each(|(to, sum)| *to = sum as f32);
         let term = Coactivation { transposed: &self.x.transposed(), y: &scores, scale: 1.0 };
         gradient.update_weights(0, |w| coactivations_down_into(&[term], w));
@@ -138,8 +137,7 @@ impl Recognised {
     /// Adds sum_s weights_s grad log q(x_s | v_s) with respect to R_0 and r_1, of Gaussian units s_i^2 times that in
     /// R_0.
     pub(crate) fn add_gradient(mut self, weights: &[f32], gradient: &mut Recognition) {
-        self.scores.scale_samples(weights);
-        let (sums, scores) = (self.scores.unit_sums(), self.scores.to_matrix());
+        let (sums, scores) = (self.scores.scale_samples(weights), self.scores.to_matrix());
         gradient.bias_mut(1).iter_mut().zip(sums).for_each(|(to, sum)| *to += sum as f32);
         let mut pairs = Matrix::zeros(self.v.nrows(), scores.nrows());
         dense_coactivations_into(&self.v, &scores, 1.0, &mut pairs);

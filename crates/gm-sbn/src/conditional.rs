@@ -214,6 +214,23 @@ fn of_up<'a>(model: &Directed<'a>, l: usize) -> Option<Parameters<'a>> {
     model.recogniser(l).map(|(weights, bias)| (weights, bias.as_slice(), model.within(l)))
 }
 
+/// The number of each column `times` times, equal numbers side by side.
+pub(crate) fn copies(columns: usize, times: usize) -> Vec<usize> {
+    (0..columns).flat_map(|column| std::iter::repeat_n(column, times)).collect()
+}
+
+/// Inputs that several neighbouring states share, given to each of them.
+pub(crate) fn repeated(inputs: Activations, times: usize) -> Activations {
+    if times == 1 { inputs } else { inputs.select(&copies(inputs.samples(), times)) }
+}
+
+/// Scores and log q of states of a layer whose units depend on the units before them.
+pub(crate) fn score_within(mut inputs: Activations, within: &WithinLayer, x: &BitMatrix) -> (Activations, Vec<f64>) {
+    inputs.add_within(within, x);
+    let log_q = inputs.score(x);
+    (inputs, log_q)
+}
+
 impl Sbn {
     /// Independent draws of all layers by ancestral sampling, `[n_l, samples]` each, visible first.
     ///

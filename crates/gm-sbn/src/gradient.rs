@@ -8,7 +8,7 @@ use gm_core::{
     coactivations_down_into, coactivations_into, log_sum_exp,
 };
 
-use crate::conditional::Passes;
+use crate::conditional::{Passes, copies, repeated, score_within};
 use crate::enumeration::check_limit;
 use crate::limits::GRADIENT_LIMIT;
 use crate::model::{Sbn, add};
@@ -62,6 +62,8 @@ pub struct Recognised {
     below: Vec<BitMatrix>,
     /// x_l - s(R' x_(l-1) + r) for l = 1, ..., L, later multiplied by weights.
     scores: Vec<Activations>,
+    /// The sums over states of `scores` once they were multiplied by weights.
+    sums: Vec<Vec<f64>>,
     /// What the weights within layers of an autoregressive net need in addition.
     within: Option<Within>,
 }
@@ -120,11 +122,11 @@ impl Generated {
         let scored = if prior.is_some() { net.depth() } else { layers.len() };
         let mut log_p = prior.unwrap_or_else(|| vec![0.0; top.samples()]);
         let score = |(l, x): (usize, &BitMatrix)| {
-            let mut scores = match layers.get(l + 1) {
-                Some(above) => net.passes().from_above(l, above).inputs(),
-                None => Activations::repeated(net.passes().top(), x.samples()),
+            let (scores, terms) = match layers.get(l + 1) {
+                Some(above) => net.passes().from_above(l, above).score(x),
+                None => Activations::repeated(net.passes().top(), x.samples().min(1)).score_shared(x),
             };
-            add(&mut log_p, &scores.score(x));
+            add(&mut log_p, &terms);
             scores
         };
         let scores = layers.iter().enumerate().take(scored).map(score).collect();
@@ -145,8 +147,7 @@ impl Generated {
     /// Unless there is one weight for each state, or when the gradient has other layers.
     pub fn gradient_into(mut self, weights: &[f32], gradient: &mut Stack) {
         for (l, scores) in self.scores.iter_mut().enumerate() {
-            scores.scale_samples(weights);
-            to_single(&scores.unit_sums(), gradient.bias_mut(l));
+            to_single(&scores.scale_samples(weights), gradient.bias_mut(l));
             if let Some(above) = self.layers.get(l + 1) {
                 let term = Coactivation { transposed: &above.transposed(), y: scores, scale: 1.0 };
                 gradient.update_weights(l, |w| coactivations_down_into(&[term], w));
@@ -167,14 +168,14 @@ impl Draws {
     /// When there is no recognition net, `per_column` is 0, or `v` has other units than the visible layer.
     #[must_use]
     pub fn recognised<'a>(net: impl Into<Net<'a>>, v: &BitMatrix, per_column: usize, streams: &Streams) -> Self {
-        Self::new(net.into(), v, per_column, |l, inputs, within| {
-            let mut x = BitMatrix::zeros(inputs.units(), inputs.samples());
+        Self::new(net.into(), v, per_column, |l, inputs, (copies, within)| {
             let family = streams.fork(Purpose::Layer, l as u64);
-            match within {
-                Some(within) => inputs.sample_within_into(within, &mut x, &family),
-                None => inputs.sample_tempered_into(1.0, &vec![0.0; inputs.units()], &mut x, &family),
-            }
-            x
+            let Some(within) = within else { return inputs.draw_scored(copies, &family) };
+            let mut inputs = repeated(inputs, copies);
+            let mut x = BitMatrix::zeros(inputs.units(), inputs.samples());
+            inputs.sample_within_into(within, &mut x, &family);
+            let log_q = inputs.score(&x);
+            (x, inputs, log_q)
         })
     }
 
@@ -194,19 +195,23 @@ impl Draws {
         let states = hidden.first().map_or(v.samples(), BitMatrix::samples);
         let per_column = states / v.samples().max(1);
         assert_eq!(per_column * v.samples(), states, "the same number of states for every column");
-        Self::new(net, v, per_column, |l, inputs, within| {
+        Self::new(net, v, per_column, |l, inputs, (copies, within)| {
             let x = &hidden[l - 1];
-            within.iter().for_each(|within| inputs.add_within(within, x));
-            x.clone()
+            let (scores, log_q) = match within {
+                None => inputs.score_shared(x),
+                Some(within) => score_within(repeated(inputs, copies), within, x),
+            };
+            (x.clone(), scores, log_q)
         })
     }
 
-    /// `state` gives the states of a layer, and adds to its inputs what comes from within the layer.
+    /// `state` gives the states of a layer with their scores and log q, from inputs each of which several states share,
+    /// and what comes from within the layer.
     fn new(
         net: Net<'_>,
         v: &BitMatrix,
         per_column: usize,
-        mut state: impl FnMut(usize, &mut Activations, Option<&WithinLayer>) -> BitMatrix,
+        mut state: impl FnMut(usize, Activations, (usize, Option<&WithinLayer>)) -> (BitMatrix, Activations, Vec<f64>),
     ) -> Self {
         assert!(per_column > 0, "a state for each column");
         let copies = copies(v.samples(), per_column);
@@ -214,18 +219,16 @@ impl Draws {
         let mut log_q = vec![0.0; copies.len()];
         for l in 1..=net.depth() {
             // All states of a column share the means of the first hidden layer.
-            let mut inputs = match l {
-                1 => net.passes().from_below(1, v).inputs().select(&copies),
-                _ => net.passes().from_below(l, &layers[l - 1]).inputs(),
-            };
-            let x = state(l, &mut inputs, net.passes().within(l));
-            add(&mut log_q, &inputs.score(&x));
+            let (below, copies) = if l == 1 { (v, per_column) } else { (&layers[l - 1], 1) };
+            let inputs = net.passes().from_below(l, below).inputs();
+            let (x, of_layer, terms) = state(l, inputs, (copies, net.passes().within(l)));
+            add(&mut log_q, &terms);
             layers.push(x);
-            scores.push(inputs);
+            scores.push(of_layer);
         }
         let below = std::iter::once(v).chain(layers.iter().skip(1)).take(net.depth());
         let within = Within::of(net.passes(), &layers[1..]);
-        let recognised = Recognised { below: below.map(BitMatrix::transposed).collect(), scores, within };
+        let recognised = Recognised { below: below.map(BitMatrix::transposed).collect(), scores, sums: vec![], within };
         Self { per_column, generated: Generated::new(net, layers), recognised, log_q }
     }
 
@@ -259,6 +262,34 @@ impl Draws {
         self.log_p().iter().zip(&self.log_q).map(|(p, q)| p - q).collect()
     }
 
+    /// Some of the states, the same number for every column, in ascending order of columns.
+    ///
+    /// # Panics
+    ///
+    /// When a state is out of range, or the numbers of states differ.
+    #[must_use]
+    pub fn select(self, states: &[usize]) -> Self {
+        let columns = self.generated.layers[0].samples() / self.per_column;
+        let pick = |scores: Vec<Activations>| scores.iter().map(|x| x.select(states)).collect::<Vec<_>>();
+        let Generated { layers, scores, log_p } = self.generated;
+        let layers: Vec<BitMatrix> = layers.iter().map(|x| x.select(states)).collect();
+        let Recognised { mut below, scores: of_q, sums, within } = self.recognised;
+        for (below, x) in below.iter_mut().zip(&layers).skip(1) {
+            *below = x.transposed();
+        }
+        let within = within.map(|within| Within {
+            own: layers[1..].iter().map(BitMatrix::transposed).collect(),
+            first: within.first.map(|first| first.select(states)),
+        });
+        let chosen = |logs: &[f64]| states.iter().map(|&s| logs[s]).collect::<Vec<f64>>();
+        Self {
+            per_column: states.len() / columns,
+            log_q: chosen(&self.log_q),
+            generated: Generated { log_p: chosen(&log_p), layers, scores: pick(scores) },
+            recognised: Recognised { below, scores: pick(of_q), sums, within },
+        }
+    }
+
     /// The scores of the two nets, apart.
     #[must_use]
     pub fn into_parts(self) -> (Generated, Recognised) {
@@ -275,14 +306,21 @@ impl Recognised {
     /// Unless there is one weight for each state.
     #[must_use]
     pub fn weighted(mut self, weights: &[f32]) -> Self {
-        for scores in &mut self.scores {
-            scores.scale_samples(weights);
-        }
         let columns = self.below.first().map_or(0, BitMatrix::units);
-        if let Some(per_column) = weights.len().checked_div(columns) {
-            self.within.iter_mut().for_each(|within| within.first = Some(self.scores[0].clone()));
-            self.scores[0] = self.scores[0].sum_neighbours(per_column);
+        let per_column = weights.len().checked_div(columns).unwrap_or(1);
+        if per_column > 1 {
+            let mut first = std::mem::replace(&mut self.scores[0], Activations::zeros(0, 0));
+            self.scores[0] = first.sum_neighbours(weights, per_column);
+            if let Some(within) = &mut self.within {
+                first.scale_samples(weights);
+                within.first = Some(first);
+            }
         }
+        let sums = |(l, scores): (usize, &mut Activations)| match (l, per_column) {
+            (0, 2..) => scores.unit_sums(),
+            _ => scores.scale_samples(weights),
+        };
+        self.sums = self.scores.iter_mut().enumerate().map(sums).collect();
         self
     }
 
@@ -290,14 +328,14 @@ impl Recognised {
     ///
     /// # Panics
     ///
-    /// When the gradient has other layers.
+    /// When the gradient has other layers, or a part has not been [`weighted`](Self::weighted).
     pub fn gradient_into<'a>(parts: &'a [Self], gradient: &mut Recognition) {
         for l in 0..gradient.depth() {
             let term = |part: &'a Self| Coactivation { transposed: &part.below[l], y: &part.scores[l], scale: 1.0 };
             let terms: Vec<Coactivation<'a>> = parts.iter().map(term).collect();
             gradient.update_weights(l, |w| coactivations_into(&terms, w));
             let mut sums = vec![0.0; gradient.bias(l + 1).len()];
-            terms.iter().for_each(|term| add(&mut sums, &term.y.unit_sums()));
+            parts.iter().for_each(|part| add(&mut sums, &part.sums[l]));
             to_single(&sums, gradient.bias_mut(l + 1));
             let term = |part: &'a Self| {
                 let within = part.within.as_ref()?;
@@ -362,20 +400,18 @@ impl Dreams {
         let mut log_q = vec![0.0; layers[0].samples()];
         let mut scores = Vec::new();
         for l in 1..=passes.depth() {
-            let mut inputs = passes.from_below(l, &layers[l - 1]).inputs();
-            passes.within(l).iter().for_each(|within| inputs.add_within(within, &layers[l]));
-            add(&mut log_q, &inputs.score(&layers[l]));
-            scores.push(inputs);
+            let update = passes.from_below(l, &layers[l - 1]);
+            let (of_layer, terms) = match passes.within(l) {
+                None => update.score(&layers[l]),
+                Some(within) => score_within(update.inputs(), within, &layers[l]),
+            };
+            add(&mut log_q, &terms);
+            scores.push(of_layer);
         }
         let below = layers[..passes.depth()].iter().map(BitMatrix::transposed).collect();
         let within = Within::of(passes, &layers[1..]);
-        Self { log_q, recognised: Recognised { below, scores, within } }
+        Self { log_q, recognised: Recognised { below, scores, sums: vec![], within } }
     }
-}
-
-/// The number of each column `times` times, equal numbers side by side.
-pub(crate) fn copies(columns: usize, times: usize) -> Vec<usize> {
-    (0..columns).flat_map(|column| std::iter::repeat_n(column, times)).collect()
 }
 
 fn to_single(from: &[f64], to: &mut [f32]) {

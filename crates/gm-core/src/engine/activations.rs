@@ -34,10 +34,18 @@ impl Activations {
         Self { units, samples, rows: Rows::zeros(units.div_ceil(LANES) * padded(samples)) }
     }
 
+    /// Activations that hold old values, for work that writes those of every sample.
+    pub(super) fn unset(units: usize, samples: usize) -> Self {
+        let (panels, capacity) = (units.div_ceil(LANES), padded(samples));
+        let mut rows = Rows::unset(panels * capacity);
+        rows.chunks_mut(capacity.max(1)).for_each(|rows| rows[samples..].fill(Row::ZERO));
+        Self { units, samples, rows }
+    }
+
     /// Copies the values of a matrix, `[units, samples]`.
     #[must_use]
     pub fn from_matrix(values: &Matrix) -> Self {
-        let mut out = Self::zeros(values.nrows(), values.ncols());
+        let mut out = Self::unset(values.nrows(), values.ncols());
         out.fill_means(|sample, panel, row| *row = panel_row(values.column(sample).as_slice(), panel).0);
         out
     }
@@ -45,7 +53,7 @@ impl Activations {
     /// The same values for every sample, such as the biases of a layer without parents.
     #[must_use]
     pub fn repeated(values: &[f32], samples: usize) -> Self {
-        let mut out = Self::zeros(values.len(), samples);
+        let mut out = Self::unset(values.len(), samples);
         out.fill_means(|_, panel, row| *row = panel_row(values, panel).0);
         out
     }
@@ -57,17 +65,17 @@ impl Activations {
     /// When a sample is out of range.
     #[must_use]
     pub fn select(&self, samples: &[usize]) -> Self {
-        let mut out = Self::zeros(self.units, samples.len());
+        let mut out = Self::unset(self.units, samples.len());
         assert!(samples.iter().all(|&sample| sample < self.samples), "every sample is in range");
         out.fill_means(|sample, panel, row| *row = self.panel(panel)[samples[sample]].0);
         out
     }
 
-    /// The sums over every `count` neighbouring samples.
+    /// The sums over every `count` neighbouring samples of the values times the weights of the samples.
     ///
     /// # Panics
     ///
-    /// When the samples cannot be divided by `count`.
+    /// When the samples cannot be divided by `count`, or the number of weights is not the number of samples.
     ///
     /// # Examples
     ///
@@ -75,32 +83,43 @@ impl Activations {
     /// use gm_core::{Activations, Matrix};
     ///
     /// let values = Activations::from_matrix(&Matrix::from_row_slice(1, 4, &[1.0, 2.0, 3.0, 4.0]));
-    /// assert_eq!(values.sum_neighbours(2).to_matrix().as_slice(), [3.0, 7.0]);
+    /// assert_eq!(values.sum_neighbours(&[1.0, 0.5, 0.0, 2.0], 2).to_matrix().as_slice(), [2.0, 8.0]);
     /// ```
     #[must_use]
-    pub fn sum_neighbours(&self, count: usize) -> Self {
+    pub fn sum_neighbours(&self, weights: &[f32], count: usize) -> Self {
+        assert_eq!(weights.len(), self.samples, "a weight for each sample");
         assert!(count > 0 && self.samples.is_multiple_of(count), "whole groups of samples");
-        let mut out = Self::zeros(self.units, self.samples / count);
-        out.fill_means(|group, panel, row| {
-            for from in &self.panel(panel)[group * count..(group + 1) * count] {
-                row.iter_mut().zip(&from.0).for_each(|(sum, value)| *sum += value);
-            }
+        let mut out = Self::unset(self.units, self.samples / count);
+        let samples = out.samples;
+        out.rows.par_chunks_mut(padded(samples).max(1)).enumerate().for_each(|(panel, sums)| {
+            kernels::weigh_neighbours(&self.panel(panel)[..self.samples], weights, count, &mut sums[..samples]);
         });
         out
     }
 
-    /// Multiplies the values of each sample by its weight.
+    /// Multiplies the values of each sample by its weight. Returns the sums over samples of the products, `[units]`.
     ///
     /// # Panics
     ///
     /// When the number of weights is not the number of samples.
-    pub fn scale_samples(&mut self, weights: &[f32]) {
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Activations, Matrix};
+    ///
+    /// let mut values = Activations::from_matrix(&Matrix::from_row_slice(1, 2, &[1.0, 2.0]));
+    /// assert_eq!(values.scale_samples(&[0.5, 2.0]), [4.5]);
+    /// assert_eq!(values.to_matrix().as_slice(), [0.5, 4.0]);
+    /// ```
+    pub fn scale_samples(&mut self, weights: &[f32]) -> Vec<f64> {
         assert_eq!(weights.len(), self.samples, "a weight for each sample");
-        self.rows.par_chunks_mut(padded(self.samples).max(1)).for_each(|rows| {
-            for (row, &weight) in rows.iter_mut().zip(weights) {
-                row.0.iter_mut().for_each(|x| *x *= weight);
-            }
+        let mut sums = vec![0.0; self.units];
+        let panels = self.rows.par_chunks_mut(padded(self.samples).max(1)).zip(sums.par_chunks_mut(LANES));
+        panels.for_each(|(rows, sums)| {
+            sums.copy_from_slice(&kernels::weigh(rows, weights)[..sums.len()]);
         });
+        sums
     }
 
     /// Replaces each input a by the score x - logistic(a), the derivative of log Ber(x; logistic(a)). Returns the sum
@@ -130,21 +149,9 @@ impl Activations {
     /// ```
     pub fn score(&mut self, states: &BitMatrix) -> Vec<f64> {
         assert_eq!((states.units(), states.samples()), (self.units, self.samples), "shape of the states");
-        let terms: Vec<Vec<f64>> = self
-            .rows
-            .par_chunks_mut(padded(self.samples).max(1))
-            .enumerate()
-            .map(|(panel, rows)| {
-                let mask = states.mask(panel);
-                rows.iter_mut()
-                    .zip(states.word(panel))
-                    .map(|(row, &word)| kernels::score(&mut row.0, word, mask))
-                    .collect()
-            })
-            .collect();
-        let mut sums = vec![0.0; self.samples];
-        terms.iter().for_each(|terms| sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term));
-        sums
+        self.visit_scored(|panel, first, rows, log_probs| {
+            kernels::score(rows, &states.word(panel)[first..][..rows.len()], states.mask(panel), log_probs);
+        })
     }
 
     pub(super) fn resize(&mut self, units: usize, samples: usize) {

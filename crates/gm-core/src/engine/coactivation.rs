@@ -112,17 +112,25 @@ pub fn coactivations_down_into(terms: &[Coactivation<'_>], out: &mut Matrix) {
         assert_eq!((below, above), (y.units, transposed.samples()), "shape of the co-activations");
     }
     let given: Vec<Given<'_>> = terms.iter().map(|term| Given::new(term.transposed, BLOCK)).collect();
-    let mut sums = vec![Row::ZERO; below.div_ceil(LANES) * above];
-    sums.par_chunks_mut(above.max(1)).enumerate().for_each(|(panel, rows)| {
-        for (block, rows) in rows.chunks_mut(BLOCK).enumerate() {
-            for (term, given) in terms.iter().zip(&given) {
-                given.accumulate(block * BLOCK, term.y.as_weights(panel), (term.scale, false), rows);
-            }
-        }
-    });
-    out.as_mut_slice().par_chunks_mut(below.max(1)).enumerate().for_each(|(unit, column)| {
-        for (panel, values) in column.chunks_mut(LANES).enumerate() {
-            values.copy_from_slice(&sums[panel * above + unit].0[..values.len()]);
+    // For each panel the numbers of its units in every column.
+    let mut panels: Vec<Vec<&mut [f32]>> = Vec::new();
+    panels.resize_with(below.div_ceil(LANES), || Vec::with_capacity(above));
+    for column in out.as_mut_slice().chunks_mut(below.max(1)) {
+        panels.iter_mut().zip(column.chunks_mut(LANES)).for_each(|(panel, values)| panel.push(values));
+    }
+    panels.into_par_iter().enumerate().for_each(|(panel, mut columns)| {
+        for (block, columns) in columns.chunks_mut(BLOCK).enumerate() {
+            with_rows(columns.len(), |rows| {
+                if terms.is_empty() {
+                    rows.fill(Row::ZERO);
+                }
+                for (n, (term, given)) in terms.iter().zip(&given).enumerate() {
+                    given.accumulate(block * BLOCK, term.y.as_weights(panel), (term.scale, n == 0), rows);
+                }
+                for (values, row) in columns.iter_mut().zip(rows) {
+                    values.copy_from_slice(&row.0[..values.len()]);
+                }
+            });
         }
     });
 }

@@ -110,14 +110,14 @@ impl<'a> LayerUpdate<'a> {
         self
     }
 
-    fn samples(&self) -> usize {
+    pub(super) fn samples(&self) -> usize {
         self.neighbours[0].map_or(0, |(_, states)| states.samples())
     }
 
     /// The inputs of the layer.
     #[must_use]
     pub fn inputs(&self) -> Activations {
-        let mut out = Activations::zeros(self.bias.len(), self.samples());
+        let mut out = Activations::unset(self.bias.len(), self.samples());
         self.inputs_into(&mut out);
         out
     }
@@ -130,7 +130,7 @@ impl<'a> LayerUpdate<'a> {
     /// The means of the layer.
     #[must_use]
     pub fn means(&self) -> Activations {
-        let mut out = Activations::zeros(self.bias.len(), self.samples());
+        let mut out = Activations::unset(self.bias.len(), self.samples());
         self.means_into(&mut out);
         out
     }
@@ -152,12 +152,12 @@ impl<'a> LayerUpdate<'a> {
         });
     }
 
-    fn given_states(&self) -> [Option<(&'a Coupling, Given<'a>)>; 2] {
+    pub(super) fn given_states(&self) -> [Option<(&'a Coupling, Given<'a>)>; 2] {
         let block = visited(self.bias.len());
         self.neighbours.map(|neighbour| neighbour.map(|(coupling, states)| (coupling, Given::new(states, block))))
     }
 
-    fn inputs_of_block(
+    pub(super) fn inputs_of_block(
         &self,
         given: &[Option<(&Coupling, Given<'_>)>; 2],
         panel: usize,

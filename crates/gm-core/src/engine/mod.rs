@@ -16,6 +16,7 @@ mod given;
 mod layer;
 mod panel;
 mod rows;
+mod scored;
 #[cfg(test)]
 mod tests;
 mod within;

@@ -35,14 +35,27 @@ impl Rows {
         rows
     }
 
+    /// Rows that hold old values, for work that writes all of them.
+    pub(super) fn unset(count: usize) -> Self {
+        let mut rows = Self::kept(count);
+        rows.0.resize(count, Row::ZERO);
+        rows
+    }
+
     /// No rows yet, with room for `count`.
     fn empty(count: usize) -> Self {
+        let mut rows = Self::kept(count);
+        rows.0.clear();
+        rows
+    }
+
+    /// Any number of old rows, with room for `count`.
+    fn kept(count: usize) -> Self {
         let mut spare = spare();
         let fits = spare.iter().rposition(|rows| (count..=2 * count).contains(&rows.capacity()));
         let mut rows = fits.map(|place| spare.swap_remove(place)).unwrap_or_default();
         drop(spare);
-        rows.clear();
-        rows.reserve_exact(count);
+        rows.reserve_exact(count.saturating_sub(rows.len()));
         Self(rows)
     }
 }

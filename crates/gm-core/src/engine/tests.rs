@@ -98,10 +98,12 @@ fn oracle_selecting_repeating_scaling_and_summing_samples() {
     close(&all.select(&[5, 0, 0]).to_matrix(), &values.select_columns(&[5, 0, 0]), 0.0);
     close(&Activations::repeated(values.column(2).as_slice(), 4).to_matrix(), &values.select_columns(&[2; 4]), 0.0);
     let mut scaled = all.clone();
-    scaled.scale_samples(&[0.0, 1.0, 2.0, -1.0, 0.5, 3.0]);
+    let products = scaled.scale_samples(&[0.0, 1.0, 2.0, -1.0, 0.5, 3.0]);
+    assert_eq!(products, scaled.unit_sums());
     close(&scaled.to_matrix().columns(4, 1).into_owned(), &(values.columns(4, 1) * 0.5), 0.0);
     let sums = Matrix::from_fn(70, 2, |u, g| (0..3).map(|s| values[(u, 3 * g + s)]).sum());
-    close(&all.sum_neighbours(3).to_matrix(), &sums, 1e-6);
+    close(&all.sum_neighbours(&[1.0; 6], 3).to_matrix(), &sums, 1e-6);
+    close(&all.sum_neighbours(&[2.0; 6], 3).to_matrix(), &(sums * 2.0), 1e-6);
 }
 
 #[test]

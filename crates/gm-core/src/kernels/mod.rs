@@ -123,8 +123,17 @@ kernel! {
     packed by pack::plainly, pack::with_avx2, pack::with_avx512
 }
 kernel! {
-    /// Replaces inputs by scores and returns the log-probability of the states: see [`body::score`].
-    score, score_on, (inputs: &mut [f32; LANES], states: u64, mask: u64) -> f64
+    /// Replaces inputs by scores and finds the log-probabilities of the states: see [`body::score`].
+    score, score_on, (rows: &mut [Row], states: &[u64], mask: u64, log_probs: &mut [f64])
+}
+kernel! {
+    /// Means with the logarithms that their states share: see [`body::means`].
+    means, means_on, (inputs: &[Row], mask: u64, means: &mut [Row], logs: &mut [f64])
+}
+kernel! {
+    /// Replaces means by scores and finds the log-probabilities of the states: see [`body::score_means`].
+    score_means, score_means_on,
+    (inputs: (&[Row], &[f64]), copies: (usize, usize), states: (&[u64], u64), rows: &mut [Row], log_probs: &mut [f64])
 }
 kernel! {
     /// sum softplus(x).
@@ -141,6 +150,14 @@ kernel! {
 kernel! {
     /// The sums over rows in double precision.
     add_up, add_up_on, (rows: &[Row]) -> [f64; LANES]
+}
+kernel! {
+    /// Multiplies rows by weights and adds up the products: see [`body::weigh`].
+    weigh, weigh_on, (rows: &mut [Row], weights: &[f32]) -> [f64; LANES]
+}
+kernel! {
+    /// The sums over neighbouring rows times weights: see [`body::weigh_neighbours`].
+    weigh_neighbours, weigh_neighbours_on, (rows: &[Row], weights: &[f32], count: usize, out: &mut [Row])
 }
 kernel! {
     /// Centres a column of a gradient: see [`body::centre`].

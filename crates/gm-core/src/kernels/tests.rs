@@ -199,14 +199,22 @@ fn oracle_score_on_every_instruction_set() {
             -crate::numerics::softplus(if states >> lane & 1 == 1 { -a } else { a })
         };
         let expected: f64 = (0..used).map(term).sum();
-        let first = body::score(&mut inputs.clone(), states, mask);
-        assert!((first - expected).abs() < 1e-6 * (1.0 + expected.abs()), "{first} against {expected}");
+        let (rows, words) = (vec![Row(inputs); 11], [states; 11]);
+        let mut first = [0.0];
+        body::score(&mut rows.clone()[..1], &words[..1], mask, &mut first);
+        assert!((first[0] - expected).abs() < 1e-6 * (1.0 + expected.abs()), "{first:?} against {expected}");
         for set in InstructionSet::available() {
-            let mut scores = inputs;
-            assert_eq!(score_on(set, &mut scores, states, mask).to_bits(), first.to_bits(), "{set:?}");
-            for lane in 0..LANES {
-                let state = (states >> lane & 1) as f32;
-                assert_eq!(scores[lane].to_bits(), (state - body::logistic_one(inputs[lane])).to_bits());
+            let (mut scores, mut log_probs) = (rows.clone(), [0.0; 11]);
+            score_on(set, &mut scores, &words, mask, &mut log_probs);
+            let (mut means, mut logs, mut shared) = (rows.clone(), [0.0; 11], [0.0; 11]);
+            means_on(set, &rows, mask, &mut means, &mut logs);
+            score_means_on(set, (&rows, &logs), (2, 3), (&words, mask), &mut means, &mut shared);
+            for (scores, log_probs) in [(scores, log_probs), (means, shared)] {
+                assert!(log_probs.iter().all(|log_prob| log_prob.to_bits() == first[0].to_bits()), "{set:?}");
+                for (lane, score) in scores.iter().flat_map(|row| row.0[..used].iter().enumerate()) {
+                    let state = (states >> lane & 1) as f32;
+                    assert_eq!(score.to_bits(), (state - body::logistic_one(inputs[lane])).to_bits());
+                }
             }
         }
     }

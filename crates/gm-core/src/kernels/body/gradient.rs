@@ -14,6 +14,33 @@ pub(in crate::kernels) fn add_up(rows: &[Row]) -> [f64; LANES] {
     sums
 }
 
+/// Multiplies each row by its weight, and adds up the products in double precision.
+#[inline(always)]
+pub(in crate::kernels) fn weigh(rows: &mut [Row], weights: &[f32]) -> [f64; LANES] {
+    let mut sums = [0.0; LANES];
+    for (row, &weight) in rows.iter_mut().zip(weights) {
+        for (value, sum) in row.0.iter_mut().zip(&mut sums) {
+            *value *= weight;
+            *sum += f64::from(*value);
+        }
+    }
+    sums
+}
+
+/// The sums over `count` neighbouring rows, each times its weight, beginning with +0.
+#[inline(always)]
+pub(in crate::kernels) fn weigh_neighbours(rows: &[Row], weights: &[f32], count: usize, out: &mut [Row]) {
+    for ((rows, weights), out) in rows.chunks(count).zip(weights.chunks(count)).zip(out) {
+        let mut sums = [0.0; LANES];
+        for (row, &weight) in rows.iter().zip(weights) {
+            for lane in 0..LANES {
+                sums[lane] += weight * row.0[lane];
+            }
+        }
+        out.0 = sums;
+    }
+}
+
 /// Centres a column of the gradient with respect to the weights: see [`crate::centre()`]. `lower` holds the gradients
 /// of the biases below and their offsets, `upper` the gradient and the offset of the unit above. Adds the column times
 /// the offset above to `below`, and returns the product of the column and `seen`, the offsets below as the layer above

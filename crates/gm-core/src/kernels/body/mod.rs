@@ -20,11 +20,11 @@ pub(super) use accumulate::{accumulate, accumulate_few, accumulate_steps};
 pub(super) use bits::{count_shared, transpose_square};
 pub(super) use draw::{draw, draw_roughly, reach};
 pub(super) use fixed_point::{magnitudes, round_to_steps, scale_steps};
-pub(super) use gradient::{add_up, centre};
+pub(super) use gradient::{add_up, centre, weigh, weigh_neighbours};
 pub(super) use in_turn::{add_where, draw_in_turn};
 #[cfg(test)]
 pub(super) use logistic::logistic_roughly;
 pub(super) use logistic::{logistic, logistic_one, temper, temper_one};
 pub(super) use one_unit::{add_in_order, add_in_parts};
-pub(super) use score::score;
+pub(super) use score::{means, score, score_means};
 pub(super) use softplus::{softplus_gain, softplus_sum, softplus_sum_f64};
