@@ -315,7 +315,14 @@ impl RbmLearner {
     /// Rows as the model sees them.
     fn states<'a>(&self, op: &'static str, rows: &'a Batch) -> Result<Cow<'a, Batch>> {
         if self.rbm().units().is_binary() {
-            binary(op, rows, self.rbm().visible())?;
+            match rows {
+                Batch::Reals(means) if self.rbm().units().kind() == VisibleKind::Bernoulli => {
+                    check_means(op, means, self.rbm().visible())?;
+                }
+                _ => {
+                    binary(op, rows, self.rbm().visible())?;
+                }
+            }
             return Ok(Cow::Borrowed(rows));
         }
         // Neither kind of units that is not binary draws anything here.
@@ -491,6 +498,18 @@ pub(crate) fn means_seen_by(rbm: &Rbm, means: &[f32], settings: &RbmSettings) ->
         return Ok(means.to_vec());
     }
     Ok(rbm.standardised(&Matrix::from_column_slice(means.len(), 1, means)).as_slice().to_vec())
+}
+
+/// Refuses what cannot be means of so many binary units.
+fn check_means(op: &'static str, means: &Matrix, units: usize) -> Result<()> {
+    check_len(op, "batch", "units", means.nrows(), units)?;
+    match means.iter().find(|mean| !(0.0..=1.0).contains(*mean)) {
+        Some(mean) => {
+            let (value, allowed) = (mean.to_string(), "means of binary units, 0 to 1");
+            Err(CoreError::Param { op, arg: "batch", value, allowed }.into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// Whether log Z of a machine is estimated as training goes on.
