@@ -25,14 +25,14 @@ def ess(traces: Any, method: str = "bulk") -> float:
     traces : array of shape [chains, draws] or [draws]
         One number of each chain over time; 4 draws or more.
     method : str
-        ``"bulk"`` (of ranks, which suits any distribution), ``"tail"`` (the smaller one of the quantiles of 5 % and 95 %)
-        or ``"mean"`` (of the values as they are).
+        ``"bulk"`` (of ranks, which suits any distribution), ``"tail"`` (the smaller one of the quantiles of 5 % and
+        95 %) or ``"mean"`` (of the values as they are).
 
     Returns
     -------
     float
-        NaN for chains of which all draws are equal, which say nothing about how well they mix; ArviZ counts such draws as
-        independent.
+        NaN for chains of which all draws are equal, which say nothing about how well they mix; ArviZ counts such draws
+        as independent.
 
     Raises
     ------
@@ -41,11 +41,11 @@ def ess(traces: Any, method: str = "bulk") -> float:
 
     Notes
     -----
-    The halves of chains are chains. Autocorrelations are summed up to the last positive pair, with pairs that do not grow
-    (Geyer). The result is at most n log10(n) for n draws in all.
+    The halves of chains are chains. Autocorrelations are summed up to the last positive pair, with pairs that do not
+    grow (Geyer). The result is at most n log10(n) for n draws in all.
 
-    Source: Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), Rank-normalization, folding, and localization, sections
-    3.2 and 4.
+    Source: Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), Rank-normalization, folding, and localization,
+    sections 3.2 and 4.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def _halves(values: np.ndarray) -> np.ndarray:
 
 
 def _ranked(values: np.ndarray) -> np.ndarray:
-    """Return quantiles of the normal distribution at the ranks of values; equal values share the mean of their ranks."""
+    """Return quantiles of the normal distribution at the ranks of values; equal values share their mean rank."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks = np.cumsum(counts) - (counts - 1) / 2
     normal = NormalDist()
@@ -168,7 +168,7 @@ def _ess(chains: np.ndarray) -> float:
         time, lag = time + 2 * last, lag + 2
     # The first lag behind these pairs counts once, unless it is negative in a pair that is.
     time += float(correlations[lag]) if pairs[lag] >= 0 else max(float(correlations[lag]), 0.0)
-    return count * draws / max(time, 1 / math.log10(count * draws))
+    return float(count * draws / max(time, 1 / math.log10(count * draws)))
 
 
 def _covariances(chains: np.ndarray) -> np.ndarray:

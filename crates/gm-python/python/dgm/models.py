@@ -146,8 +146,8 @@ class Model:
         n_threads : int, optional
             Threads. They change the speed and no bit. By default DGM_NUM_THREADS, OMP_NUM_THREADS or the cores.
         shards : int
-            Parts of each batch and of the chains, a power of two, as of ``dgm train --shards``. The result depends on it;
-            harmoniums and classifiers have one.
+            Parts of each batch and of the chains, a power of two, as of ``dgm train --shards``. The result depends on
+            it; harmoniums and classifiers have one.
         binarize : float or str, optional
             A threshold above which values become 1; ``"dynamic"`` (draw anew in every batch), ``"fixed:SEED"`` (draw
             once), or for an RBM ``"none"`` (learn from values between 0 and 1 as they are, as means of the units).
