@@ -211,7 +211,7 @@ mod tests {
                 calls += 1;
                 ControlFlow::Break(())
             });
-            assert_eq!((stopped.err(), calls), (Some(Error::Interrupted { op: "test" }), 1));
+            assert!(matches!(stopped, Err(Error::Interrupted { op: "test" })) && calls == 1);
         }
     }
 

@@ -522,6 +522,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn oracle_zeros_and_ones_are_their_own_means() {
+        let (settings, streams) = (RbmSettings { hidden: 3, chains: 8, ..Default::default() }, Streams::new(5));
+        let rows = BitMatrix::from_fn(4, 7, |unit, row| (unit * row) % 3 == 1);
+        let means = Batch::Reals(Batch::from(rows.clone()).to_matrix());
+        let [from_bits, from_means] = [rows.into(), means].map(|batch: Batch| {
+            let mut learner = RbmLearner::new(&[0.4; 4], &settings, &streams).unwrap();
+            learner.step(&batch, &Clock { step: 0, total: 10, per_epoch: 1 }, &streams).unwrap();
+            learner.into_rbm()
+        });
+        assert!((from_bits.weights() - from_means.weights()).amax() < 1e-6);
+    }
+
+    #[test]
+    fn rejects_values_that_are_no_means_of_binary_units() {
+        let settings = RbmSettings { hidden: 3, chains: 8, ..Default::default() };
+        let mut learner = RbmLearner::new(&[0.4; 4], &settings, &Streams::new(5)).unwrap();
+        let clock = Clock { step: 0, total: 10, per_epoch: 1 };
+        for (value, shown) in [(1.5, "1.5"), (-0.5, "-0.5"), (f32::NAN, "NaN")] {
+            let batch = Batch::Reals(Matrix::from_element(4, 2, value));
+            let text = learner.step(&batch, &clock, &Streams::new(5)).unwrap_err().to_string();
+            let expected = format!("RbmLearner::step: `batch` is {shown}, allowed: means of binary units, 0 to 1");
+            assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
     fn oracle_reconstruction_of_a_model_without_weights() {
         let rbm = Rbm::from_stack(Stack::zeros(&[4, 3]).unwrap()).unwrap();
         let settings = RbmSettings { hidden: 3, chains: 2, ..Default::default() };
