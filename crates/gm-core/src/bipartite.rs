@@ -2,11 +2,12 @@
 
 use rand::RngExt;
 
-use crate::enumerate::{GrayWalk, gray_walk};
+use crate::enumerate::{GrayWalk, gray_walk_watched};
 use crate::error::Result;
 use crate::numerics::{LogSum, logistic_f64, softplus_sum};
 use crate::streams::Streams;
 use crate::visible::VisibleUnits;
+use crate::watch::{Watch, unwatched};
 
 /// Two halves of units that have weights between the halves alone: one half is enumerated, the other is summed out.
 ///
@@ -80,8 +81,17 @@ impl Bipartite<'_> {
     ///
     /// [`Error::TooLarge`](crate::Error::TooLarge) for more than [`ENUMERATION_LIMIT`](crate::ENUMERATION_LIMIT) enumerated units.
     pub fn log_partition(&self) -> Result<f64> {
+        self.log_partition_watched(&mut unwatched)
+    }
+
+    /// [`log_partition`](Self::log_partition) that stops when `watch` breaks.
+    ///
+    /// # Errors
+    ///
+    /// As [`log_partition`](Self::log_partition), and [`Error::Interrupted`](crate::Error::Interrupted).
+    pub fn log_partition_watched(&self, watch: Watch<'_>) -> Result<f64> {
         let mut total = LogSum::default();
-        let sums = self.walk(LogSum::default, |sum, state| sum.add(state.log_weight()))?;
+        let sums = self.walk(LogSum::default, |sum, state| sum.add(state.log_weight()), watch)?;
         sums.iter().for_each(|sum| total.merge(sum));
         Ok(total.value())
     }
@@ -93,7 +103,8 @@ impl Bipartite<'_> {
     /// As [`log_partition`](Self::log_partition).
     pub fn moments(&self) -> Result<BipartiteMoments> {
         let log_partition = self.log_partition()?;
-        let walks = self.walk(|| BipartiteMoments::zeros(self), |sums, state| sums.add(state, log_partition))?;
+        let walks =
+            self.walk(|| BipartiteMoments::zeros(self), |sums, state| sums.add(state, log_partition), &mut unwatched)?;
         Ok(walks.into_iter().reduce(|a, b| a.merge(&b)).unwrap_or_else(|| BipartiteMoments::zeros(self)))
     }
 
@@ -107,16 +118,19 @@ impl Bipartite<'_> {
     ///
     /// As [`log_partition`](Self::log_partition).
     pub fn draw(&self, count: usize, streams: &Streams) -> Result<Vec<u64>> {
-        let states = self.walk(Vec::new, |found, state| found.push((state.bits, state.log_weight())))?.concat();
+        let visit = |found: &mut Vec<_>, state: &State<'_>| found.push((state.bits, state.log_weight()));
+        let states = self.walk(Vec::new, visit, &mut unwatched)?.concat();
         Ok(choose(&states, count, streams))
     }
 
-    fn walk<T: Send>(&self, start: impl Fn() -> T + Sync, visit: impl Fn(&mut T, &State<'_>) + Sync) -> Result<Vec<T>> {
-        let walks = gray_walk("exact enumeration", self.bias.len(), |state| Walk {
-            state: State::at(self, state),
-            visit: &visit,
-            found: start(),
-        })?;
+    fn walk<T: Send>(
+        &self,
+        start: impl Fn() -> T + Sync,
+        visit: impl Fn(&mut T, &State<'_>) + Sync,
+        watch: Watch<'_>,
+    ) -> Result<Vec<T>> {
+        let start = |state| Walk { state: State::at(self, state), visit: &visit, found: start() };
+        let walks = gray_walk_watched("exact enumeration", self.bias.len(), start, watch)?;
         Ok(walks.into_iter().map(|walk| walk.found).collect())
     }
 }
@@ -175,6 +189,10 @@ impl<T: Send, V: Fn(&mut T, &State<'_>) + Sync> GrayWalk for Walk<'_, T, V> {
 
     fn visit(&mut self) {
         (self.visit)(&mut self.found, &self.state);
+    }
+
+    fn terms(&self) -> usize {
+        self.state.inputs.len()
     }
 }
 

@@ -1,14 +1,23 @@
 //! Exact sums over all states of a few binary units, in Gray-code order and in parallel.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::watch::{Progress, Watch, unwatched};
 
 /// The greatest number of units that are enumerated: 2^30 states.
 pub const ENUMERATION_LIMIT: usize = 30;
 
 /// The number of high units that stay fixed within one walk. The walks run in parallel, and their results are ordered.
 const FIXED: usize = 8;
+
+/// Terms that are added up between two calls of a watch: some ten milliseconds of one core.
+const TERMS: usize = 1 << 23;
+
+/// The fewest walks that go on together, so that every core has some.
+const TOGETHER: usize = 16;
 
 /// A value that is updated along a walk through binary states, one flip at a time.
 ///
@@ -46,6 +55,11 @@ pub trait GrayWalk: Send {
 
     /// Counts the current state, after all its flips.
     fn visit(&mut self);
+
+    /// About how many terms a flip and a visit add up, by which the states between two calls of a watch are chosen.
+    fn terms(&self) -> usize {
+        1_000
+    }
 }
 
 /// Walks through all 2^units states and returns the walkers in the order of their first states.
@@ -76,24 +90,73 @@ pub trait GrayWalk: Send {
 /// # Ok::<(), gm_core::Error>(())
 /// ```
 pub fn gray_walk<W: GrayWalk>(op: &'static str, units: usize, start: impl Fn(u64) -> W + Sync) -> Result<Vec<W>> {
+    gray_walk_watched(op, units, start, &mut unwatched)
+}
+
+/// [`gray_walk`] that tells `watch` how many states are done, and stops when it breaks.
+///
+/// # Errors
+///
+/// As [`gray_walk`], and [`Error::Interrupted`] when `watch` breaks.
+///
+/// # Examples
+///
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// use gm_core::{GrayWalk, Progress, gray_walk_watched};
+///
+/// struct Count(u64);
+/// impl GrayWalk for Count {
+///     fn flip(&mut self, _: usize) {}
+///     fn visit(&mut self) { self.0 += 1 }
+/// }
+/// let mut stop = |_: Progress| ControlFlow::Break(());
+/// let stopped = gray_walk_watched("count", 30, |_| Count(0), &mut stop);
+/// assert_eq!(stopped.err().map(|error| error.to_string()).as_deref(), Some("count: stopped on request"));
+/// ```
+pub fn gray_walk_watched<W: GrayWalk>(
+    op: &'static str,
+    units: usize,
+    start: impl Fn(u64) -> W + Sync,
+    watch: Watch<'_>,
+) -> Result<Vec<W>> {
     if units > ENUMERATION_LIMIT {
         return Err(Error::TooLarge { op, units, limit: ENUMERATION_LIMIT });
     }
     let free = units.saturating_sub(FIXED).max(units.min(4));
-    let walk = |high: u64| {
-        let mut walker = start(high << free);
-        walker.visit();
-        for step in 1..1_u64 << free {
-            walker.flip(step.trailing_zeros() as usize);
-            walker.visit();
+    let mut walkers: Vec<W> = (0..1_u64 << (units - free)).into_par_iter().map(|high| start(high << free)).collect();
+    let terms = walkers.first().map_or(1, W::terms).max(1);
+    let together = (TERMS / terms).clamp(TOGETHER, walkers.len().max(TOGETHER));
+    let (length, stretch) = (1_usize << free, (TERMS / terms / together).max(1));
+    let (mut done, total) = (0, 1 << units);
+    for first in (0..length).step_by(stretch) {
+        let steps = first..(first + stretch).min(length);
+        for group in walkers.chunks_mut(together) {
+            group.par_iter_mut().for_each(|walker| go_on(walker, steps.clone()));
+            done += group.len() * steps.len();
+            if watch(Progress { done, total }).is_break() {
+                return Err(Error::Interrupted { op });
+            }
         }
-        walker
-    };
-    Ok((0..1_u64 << (units - free)).into_par_iter().map(walk).collect())
+    }
+    Ok(walkers)
+}
+
+/// Makes these steps of a walk, the first of which counts the state where it starts.
+fn go_on(walker: &mut impl GrayWalk, steps: Range<usize>) {
+    for step in steps {
+        if step > 0 {
+            walker.flip(step.trailing_zeros() as usize);
+        }
+        walker.visit();
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use super::*;
 
     struct Visited(u64, Vec<u64>);
@@ -114,6 +177,41 @@ mod tests {
             let mut states: Vec<u64> = walks.into_iter().flat_map(|w| w.1).collect();
             states.sort_unstable();
             assert!(states.iter().copied().eq(0..1 << units), "{units} units");
+        }
+    }
+
+    #[test]
+    fn law_walks_of_any_cost_visit_the_same_states_and_stop_when_told() {
+        struct Costly(Visited, usize);
+        impl GrayWalk for Costly {
+            fn flip(&mut self, unit: usize) {
+                self.0.flip(unit);
+            }
+            fn visit(&mut self) {
+                self.0.visit();
+            }
+            fn terms(&self) -> usize {
+                self.1
+            }
+        }
+        let expected: Vec<u64> =
+            gray_walk("test", 13, |state| Visited(state, vec![])).unwrap().into_iter().flat_map(|w| w.1).collect();
+        for terms in [0, 7, 3_000, 1 << 20, usize::MAX] {
+            let start = |state| Costly(Visited(state, vec![]), terms);
+            let mut told = vec![];
+            let walks = gray_walk_watched("test", 13, start, &mut |at| {
+                told.push(at.done);
+                ControlFlow::Continue(())
+            });
+            let states: Vec<u64> = walks.unwrap().into_iter().flat_map(|w| w.0.1).collect();
+            assert_eq!(states, expected, "{terms} terms");
+            assert!(told.is_sorted() && told.last() == Some(&(1 << 13)), "{terms} terms");
+            let mut calls = 0;
+            let stopped = gray_walk_watched("test", 13, start, &mut |_| {
+                calls += 1;
+                ControlFlow::Break(())
+            });
+            assert!(matches!(stopped, Err(Error::Interrupted { op: "test" })) && calls == 1);
         }
     }
 

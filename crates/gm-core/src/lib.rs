@@ -65,7 +65,7 @@ pub use engine::{
     Activations, Beta, Coactivation, Coupling, LayerUpdate, WithinLayer, add_coactivation_counts,
     coactivations_down_into, coactivations_into,
 };
-pub use enumerate::{ENUMERATION_LIMIT, GrayWalk, gray_walk};
+pub use enumerate::{ENUMERATION_LIMIT, GrayWalk, gray_walk, gray_walk_watched};
 pub use error::{Error, FileError, Result, check_finite, check_len};
 pub use estimate::{Estimate, Side, Weighted, weights_ess};
 pub use files::{EnvelopeKind, Format, read_envelope, write_envelope};

@@ -1,8 +1,8 @@
 //! The exact likelihood, by enumeration of the smaller half of the layers.
 
 use gm_core::{
-    Activations, BatchRef, BitMatrix, Chains, Error, Matrix, Moments, Result, Stack, Streams, Vector, logistic_f64,
-    softplus_sum, widened,
+    Activations, BatchRef, BitMatrix, Chains, Error, Matrix, Moments, Progress, Result, Stack, Streams, Vector, Watch,
+    logistic_f64, softplus_sum, unwatched, widened,
 };
 use gm_rbm::Rbm;
 use rayon::prelude::*;
@@ -10,6 +10,9 @@ use rayon::prelude::*;
 use crate::exact::{self, Halves};
 use crate::limits::{LOG_PARTITION_LIMIT, LOG_PROB_LIMIT, SAMPLES_LIMIT};
 use crate::model::{Dbm, flatten, place};
+
+/// States of hidden units, over all samples, between two calls of a watch.
+const TOGETHER: usize = 1 << 14;
 
 impl Dbm {
     /// The number of units that exact computations of log Z enumerate. They are the units of the even or of the odd
@@ -52,8 +55,20 @@ impl Dbm {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn log_partition(&self) -> Result<f64> {
+        self.log_partition_watched(&mut unwatched)
+    }
+
+    /// [`log_partition`](Self::log_partition) that tells `watch` how many states are done, and stops when it breaks.
+    ///
+    /// # Errors
+    ///
+    /// As [`log_partition`](Self::log_partition), and [`Error::Interrupted`] when `watch` breaks.
+    pub fn log_partition_watched(&self, watch: Watch<'_>) -> Result<f64> {
         check_enumerable("Dbm::log_partition", self.enumerable_units(), LOG_PARTITION_LIMIT)?;
-        if self.has_bits() { flatten(self.stack()).log_partition() } else { exact::halves(self).log_partition() }
+        match self.has_bits() {
+            true => flatten(self.stack()).log_partition_watched(watch),
+            false => exact::halves(self).log_partition_watched(watch),
+        }
     }
 
     /// `E[x_l]` and `E[x_l x_(l+1)']` under the model, exactly, and `E[v^2]` for Gaussian units.
@@ -170,22 +185,54 @@ impl Dbm {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn log_prob<'v>(&self, v: impl Into<BatchRef<'v>>, log_partition: f64) -> Result<Vec<f64>> {
+        self.log_prob_watched(v, log_partition, &mut unwatched)
+    }
+
+    /// [`log_prob`](Self::log_prob) that tells `watch` how many samples are done, and stops when it breaks.
+    ///
+    /// # Errors
+    ///
+    /// As [`log_prob`](Self::log_prob), and [`Error::Interrupted`] when `watch` breaks.
+    pub fn log_prob_watched<'v>(
+        &self,
+        v: impl Into<BatchRef<'v>>,
+        log_partition: f64,
+        watch: Watch<'_>,
+    ) -> Result<Vec<f64>> {
         const OP: &str = "Dbm::log_prob";
         let v = v.into();
         self.check_data(OP, v)?;
         check_enumerable(OP, self.enumerable_hidden_units(), LOG_PROB_LIMIT)?;
         let inputs = self.couplings().given(self, 1, Some(v), None).inputs();
         let mut log_probs = self.units().log_weights(v, &widened(self.bias(0)));
-        log_probs.par_iter_mut().enumerate().try_for_each(|(s, log_prob)| {
-            let inputs = column(&inputs, s);
-            let hidden = match self.posterior(&inputs)? {
-                Some(flat) => flat.log_partition()?,
-                None => softplus_sum(&widened(&inputs)),
-            };
-            *log_prob += hidden - log_partition;
-            Ok::<(), Error>(())
-        })?;
+        // Samples of many states go one by one, each in several threads and under the watch.
+        let together = TOGETHER >> self.enumerable_hidden_units();
+        let total = log_probs.len();
+        for (part, log_probs) in log_probs.chunks_mut(together.max(1)).enumerate() {
+            let first = part * together.max(1);
+            if watch(Progress { done: first, total }).is_break() {
+                return Err(Error::Interrupted { op: OP });
+            }
+            if together > 1 {
+                let of = |(s, log_prob): (usize, &mut f64)| {
+                    *log_prob += self.log_sum_over_hidden(&column(&inputs, first + s), &mut unwatched)? - log_partition;
+                    Ok::<(), Error>(())
+                };
+                log_probs.par_iter_mut().enumerate().try_for_each(of)?;
+            } else {
+                let mut watch = |_| watch(Progress { done: first, total });
+                log_probs[0] += self.log_sum_over_hidden(&column(&inputs, first), &mut watch)? - log_partition;
+            }
+        }
         Ok(log_probs)
+    }
+
+    /// log sum_h exp(-E(h | v)), where `inputs` is b_1 + W_0' v.
+    fn log_sum_over_hidden(&self, inputs: &[f32], watch: Watch<'_>) -> Result<f64> {
+        match self.posterior(inputs)? {
+            Some(flat) => flat.log_partition_watched(watch),
+            None => Ok(softplus_sum(&widened(inputs))),
+        }
     }
 
     /// Independent exact draws of all layers, by enumeration of the smaller half.

@@ -1,11 +1,17 @@
 //! Exact sums over the hidden states of small networks.
 
-use gm_core::{Batch, BatchRef, BitMatrix, Error, LogSum, Result, VisibleUnits, log_sum_exp, softplus_sum, widened};
+use gm_core::{
+    Batch, BatchRef, BitMatrix, Error, LogSum, Progress, Result, VisibleUnits, Watch, log_sum_exp, softplus_sum,
+    unwatched, widened,
+};
 use gm_sbn::{Passes, Posterior};
 use rayon::prelude::*;
 
 use crate::limits::TABLE_LIMIT;
 use crate::model::{Dbn, log_weights};
+
+/// States times samples between two calls of a watch.
+const TOGETHER: usize = 1 << 16;
 
 impl Dbn {
     /// Units that the exact log p(v) enumerates: all hidden layers but the top one, which is summed out analytically.
@@ -37,6 +43,21 @@ impl Dbn {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn log_prob<'v>(&self, v: impl Into<BatchRef<'v>>, log_partition: f64) -> Result<Vec<f64>> {
+        self.log_prob_watched(v, log_partition, &mut unwatched)
+    }
+
+    /// [`log_prob`](Self::log_prob) that tells `watch` how many states of the first hidden layer are done, and stops when it
+    /// breaks.
+    ///
+    /// # Errors
+    ///
+    /// As [`log_prob`](Self::log_prob), and [`Error::Interrupted`] when `watch` breaks.
+    pub fn log_prob_watched<'v>(
+        &self,
+        v: impl Into<BatchRef<'v>>,
+        log_partition: f64,
+        watch: Watch<'_>,
+    ) -> Result<Vec<f64>> {
         const OP: &str = "Dbn::log_prob";
         let v = v.into();
         self.check_data(OP, v)?;
@@ -61,7 +82,15 @@ impl Dbn {
             let shared = log_sum_exp(&log_prior[i * upper..(i + 1) * upper]);
             self.joined((v, &rows), shared, inputs)
         };
-        let terms: Vec<Vec<f64>> = inputs.par_iter().enumerate().map(sums).collect();
+        let (mut terms, total) = (Vec::with_capacity(inputs.len()), inputs.len());
+        while terms.len() < total {
+            if watch(Progress { done: terms.len(), total }).is_break() {
+                return Err(Error::Interrupted { op: OP });
+            }
+            let (done, together) = (terms.len(), (TOGETHER / v.samples().max(1)).clamp(1, total - terms.len()));
+            let part = inputs[done..done + together].par_iter().enumerate();
+            terms.par_extend(part.map(|(i, inputs)| sums((done + i, inputs))));
+        }
         let total = |row: usize| {
             let mut sum = LogSum::default();
             terms.iter().for_each(|terms| sum.add(terms[row]));

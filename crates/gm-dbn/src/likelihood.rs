@@ -35,6 +35,15 @@ impl Dbn {
         self.top().log_partition()
     }
 
+    /// [`log_partition`](Self::log_partition) that tells `watch` how many states are done, and stops when it breaks.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rbm::log_partition_watched`](gm_rbm::Rbm::log_partition_watched).
+    pub fn log_partition_watched(&self, watch: Watch<'_>) -> Result<f64> {
+        self.top().log_partition_watched(watch)
+    }
+
     /// Biases of independent units with the means that the recognition net gives to the lower layer of the RBM on data:
     /// a base for annealing. Label units have a bias of 0.
     ///

@@ -288,7 +288,7 @@ impl Run<'_> {
             PosteriorMethod::Recognition => stacked(&sbn.recognised_means(rows, samples, false, streams)?),
             PosteriorMethod::Importance => stacked(&sbn.recognised_means(rows, samples, true, streams)?),
             PosteriorMethod::Exact => {
-                enumerated((sbn.hidden(), rows.samples()), |row| Ok(sbn.posterior(rows, row)?.means()))?
+                enumerated((sbn.hidden(), rows.samples()), watch, |row| Ok(sbn.posterior(rows, row)?.means()))?
             }
             PosteriorMethod::MeanField => {
                 let found = sbn.mean_field(rows, &MeanFieldSettings { sweeps: steps, ..Default::default() })?;
@@ -315,7 +315,7 @@ impl Run<'_> {
                     stacked(&chains.layers[1..].iter().map(Batch::to_matrix).collect::<Vec<_>>())
                 })
             }
-            PosteriorMethod::Exact => enumerated((dbm.hidden(), v.samples()), |row| {
+            PosteriorMethod::Exact => enumerated((dbm.hidden(), v.samples()), watch, |row| {
                 Ok(dbm.posterior_moments(&v.select(&[row]))?.means[1..].concat())
             }),
             _ => {
@@ -337,7 +337,7 @@ impl Run<'_> {
             }
             PosteriorMethod::Exact => {
                 let hidden = dbn.layers()[1..].iter().sum();
-                enumerated((hidden, v.samples()), |row| Ok(dbn.posterior(v, row)?.means()))
+                enumerated((hidden, v.samples()), watch, |row| Ok(dbn.posterior(v, row)?.means()))
             }
             _ => Ok(stacked(&dbn.means_up_from_v(&v.to_matrix()))),
         }
@@ -370,9 +370,14 @@ fn by_gibbs((steps, watch): (usize, Watch<'_>), mut states: impl FnMut(usize) ->
 }
 
 /// Means of each row by enumeration, `[hidden, rows]`.
-fn enumerated((hidden, rows): (usize, usize), of_row: impl Fn(usize) -> Result<Vec<f64>>) -> Result<Matrix> {
+fn enumerated(
+    (hidden, rows): (usize, usize),
+    watch: Watch<'_>,
+    of_row: impl Fn(usize) -> Result<Vec<f64>>,
+) -> Result<Matrix> {
     let mut means = Matrix::zeros(hidden, rows);
     for row in 0..rows {
+        tell(watch, "posterior_means", (row, rows))?;
         means.column_mut(row).iter_mut().zip(of_row(row)?).for_each(|(to, mean)| *to = mean as f32);
     }
     Ok(means)

@@ -1,7 +1,7 @@
 //! Exact answers: log Z, draws and moments, where one layer has a finite number of states or both are Gaussian.
 
 use gm_core::layer::Layer;
-use gm_core::{Batch, Error, Matrix, Purpose, Result, Streams, log_sum_exp};
+use gm_core::{Batch, Error, Matrix, Progress, Purpose, Result, Streams, Watch, log_sum_exp, unwatched};
 use rand::RngExt;
 
 use crate::gradient::Gradient;
@@ -64,10 +64,13 @@ impl Harmonium {
 
     /// The logarithm of the summed weights of states of one layer, with the other layer summed or integrated out, in the
     /// order of their numbers.
-    fn log_weights_of(&self, over: Over) -> Result<Vec<f64>> {
+    fn log_weights_of(&self, over: Over, watch: Watch<'_>) -> Result<Vec<f64>> {
         let (layer, count) = self.side(over);
         let mut log_weights = vec![];
         for first in (0..count).step_by(TOGETHER as usize) {
+            if watch(Progress { done: first as usize, total: count as usize }).is_break() {
+                return Err(Error::Interrupted { op: "exact enumeration" });
+            }
             let states = layer.states(first..(first + TOGETHER).min(count))?;
             let other = match over {
                 Over::Visible(_) => self.hidden().cumulants(&self.inputs_h_from_v(&states)),
@@ -103,10 +106,19 @@ impl Harmonium {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn log_partition(&self) -> Result<f64> {
+        self.log_partition_watched(&mut unwatched)
+    }
+
+    /// [`log_partition`](Self::log_partition) that tells `watch` how many states are done, and stops when it breaks.
+    ///
+    /// # Errors
+    ///
+    /// As [`log_partition`](Self::log_partition), and [`Error::Interrupted`] when `watch` breaks.
+    pub fn log_partition_watched(&self, watch: Watch<'_>) -> Result<f64> {
         if let Some(log_z) = self.separate_log_partition().or_else(|| self.gaussian_log_partition()) {
             return Ok(log_z);
         }
-        Ok(log_sum_exp(&self.log_weights_of(self.over("Harmonium::log_partition")?)?))
+        Ok(log_sum_exp(&self.log_weights_of(self.over("Harmonium::log_partition")?, watch)?))
     }
 
     /// log Z of two layers that do not see each other.
@@ -151,7 +163,7 @@ impl Harmonium {
     /// As [`log_partition`](Self::log_partition), without two Gaussian layers.
     pub fn exact_samples(&self, count: usize, streams: &Streams) -> Result<(Batch, Batch)> {
         let over = self.over("Harmonium::exact_samples")?;
-        let log_weights = self.log_weights_of(over)?;
+        let log_weights = self.log_weights_of(over, &mut unwatched)?;
         let log_z = log_sum_exp(&log_weights);
         let mut up_to = 0.0;
         let cumulative: Vec<f64> = log_weights
@@ -187,7 +199,7 @@ impl Harmonium {
     /// As [`exact_samples`](Self::exact_samples).
     pub fn exact_statistics(&self) -> Result<Gradient> {
         let over = self.over("Harmonium::exact_statistics")?;
-        let log_weights = self.log_weights_of(over)?;
+        let log_weights = self.log_weights_of(over, &mut unwatched)?;
         let log_z = log_sum_exp(&log_weights);
         let (layer, count) = self.side(over);
         let mut total = Gradient::zeros(self);

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use gm::ascent::Figures;
+use gm::ascent::{Figures, Team};
 use gm::core::Streams;
 use gm::data::{Binarise, Dataset, Split};
 use gm::prelude::{Classifier, Dbm, Dbn, Event, Fit, FitOptions, Harmonium, MonitorSettings, Outcome, Rbm, Sbn};
@@ -27,6 +27,7 @@ struct Plan {
     binarise: Option<Binarise>,
     start: Option<gm::core::ModelData>,
     streams: Streams,
+    team: Team,
     /// Whether events besides warnings are told.
     reports: bool,
 }
@@ -44,7 +45,7 @@ type Fitted<'py> = (Model, Bound<'py, PyDict>, Bound<'py, PyAny>, Option<Py<PyAn
 /// Trains a model of a kind; see `dgm.models.Model.fit`.
 #[pyfunction]
 #[pyo3(signature = (kind, rows, settings, *, labels=None, weights=None, valid=None, valid_labels=None, image=None,
-    binarise=None, monitor=None, start=None, seed=0, threads=None, event=None, reports=true))]
+    binarise=None, monitor=None, start=None, seed=0, shards=1, threads=None, event=None, reports=true))]
 #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
 pub(crate) fn fit_model<'py>(
     py: Python<'py>,
@@ -60,6 +61,7 @@ pub(crate) fn fit_model<'py>(
     monitor: Option<&Bound<'py, PyDict>>,
     start: Option<&Model>,
     seed: u64,
+    shards: usize,
     threads: Option<i64>,
     event: Option<Py<PyAny>>,
     reports: bool,
@@ -92,6 +94,7 @@ pub(crate) fn fit_model<'py>(
         binarise: binarise.map(str::parse).transpose().map_err(|e: gm::data::Error| to_python(e.into()))?,
         start: start.map(Model::data).transpose()?,
         streams: Streams::new(seed),
+        team: Team::new(shards).map_err(|error| to_python(error.into()))?,
         reports,
     };
     drop(rows);
@@ -147,7 +150,7 @@ fn train_model<M: Trained>(settings: &M::Settings, plan: &Plan, job: &mut Job<'_
         binarise: plan.binarise,
         monitor: plan.monitor.clone(),
         start: plan.start.clone(),
-        ..Default::default()
+        team: plan.team.clone(),
     };
     let mut observer = |event: &Event<'_>| match event {
         Event::Warning { .. } => told(event, job),

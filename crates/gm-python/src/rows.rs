@@ -29,6 +29,12 @@ pub(crate) enum Rows<'py> {
 /// Units in a word of a bit matrix.
 const WORD: usize = 64;
 
+/// Values that one thread looks at together.
+const PART: usize = 1 << 14;
+
+/// Moves the lowest bits of eight bytes, the first byte lowest, to the highest byte of the product.
+const GATHER: u64 = 0x0102_0408_1020_4080;
+
 impl Rows<'_> {
     /// Number of units of a row.
     pub(crate) fn units(&self) -> usize {
@@ -117,8 +123,10 @@ impl Conversion<'_> {
 }
 
 fn of_bytes(bytes: &[u8], units: usize, numbers: bool) -> gm::Result<Values> {
-    Ok(match bytes.par_iter().max() {
-        Some(0..=1) | None => Values::Bits(packed(bytes, units, |&byte| byte != 0)?),
+    // Within a part the loop has no branch, so that it runs in wide registers.
+    let any = |part: &[u8]| part.iter().fold(0, |any, &byte| any | byte);
+    Ok(match bytes.par_chunks(PART).map(any).reduce(|| 0, |a, b| a | b) {
+        0..=1 => Values::Bits(packed(bytes, units, |&byte| byte != 0)?),
         _ if numbers => {
             let floats = bytes.iter().map(|&byte| byte.into());
             Values::Numbers(Matrix::from_iterator(units, bytes.len() / units, floats))
@@ -128,7 +136,8 @@ fn of_bytes(bytes: &[u8], units: usize, numbers: bool) -> gm::Result<Values> {
 }
 
 fn of_floats(floats: &[f32], units: usize, numbers: bool) -> gm::Result<Values> {
-    if !numbers && floats.par_iter().all(|&x| x == 0.0 || x == 1.0) {
+    let binary = |part: &[f32]| part.iter().fold(true, |all, &x| all & ((x == 0.0) | (x == 1.0)));
+    if !numbers && floats.par_chunks(PART).all(binary) {
         return Ok(Values::Bits(packed(floats, units, |&x| x == 1.0)?));
     }
     let matrix = Matrix::from_column_slice(units, floats.len() / units, floats);
@@ -159,10 +168,19 @@ fn packed<T: Sync>(values: &[T], units: usize, on: impl Fn(&T) -> bool + Sync) -
     words.par_chunks_mut(count).enumerate().for_each(|(w, column)| {
         let (first, last) = (w * WORD, units.min((w + 1) * WORD));
         for (word, row) in column.iter_mut().zip(values.chunks_exact(units)) {
-            *word = row[first..last].iter().enumerate().fold(0, |bits, (i, value)| bits | u64::from(on(value)) << i);
+            let mut bytes = [0; WORD];
+            bytes.iter_mut().zip(&row[first..last]).for_each(|(byte, value)| *byte = u8::from(on(value)));
+            *word = bits(&bytes);
         }
     });
     Ok(BitMatrix::from_words(units, count, words)?)
+}
+
+/// The bits of bytes that are 0 or 1, the first one lowest.
+fn bits(bytes: &[u8; WORD]) -> u64 {
+    let (eights, _) = bytes.as_chunks::<8>();
+    let byte = |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(GATHER) >> 56;
+    eights.iter().enumerate().fold(0, |bits, (i, eight)| bits | byte(eight) << (8 * i))
 }
 
 /// Packs rows from the places of their ones; `None` for places that do not fit.

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import dgm
 import numpy as np
@@ -138,8 +139,10 @@ def test_stat_samples_have_the_means_of_the_model() -> None:
     assert (clamped[:, 0] == 1).all() and (clamped[:, 4] == 0).all() and clamped[:, 1:4].std() > 0
 
 
-@pytest.mark.parametrize("kind", ["rbm", "sbn", "dbm", "dbn", "classifier"])
-def test_law_training_gives_the_bits_of_the_program(kind: str, bars: np.ndarray, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "shards"), [(kind, 1) for kind in [*HIDDEN, "classifier"]] + [(kind, 2) for kind in HIDDEN]
+)
+def test_law_training_gives_the_bits_of_the_program(kind: str, shards: int, bars: np.ndarray, tmp_path: Path) -> None:
     hidden = {**HIDDEN, "classifier": [4]}[kind]
     labels = (bars.sum(axis=1) > 4).astype(np.uint8)
     named = {"train": bars, "valid": bars[:5], "test": bars[:5]}
@@ -149,7 +152,7 @@ def test_law_training_gives_the_bits_of_the_program(kind: str, bars: np.ndarray,
         lines = [",".join(map(str, line)) for line in [header, *np.hstack([rows, taken]).tolist()]]
         (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n")
     (tmp_path / "config.toml").write_text(
-        f"seed = 11\n[data]\nspec = '{tmp_path}/train.csv'\n"
+        f"seed = 11\nshards = {shards}\n[data]\nspec = '{tmp_path}/train.csv'\n"
         f"valid = '{tmp_path}/valid.csv'\ntest = '{tmp_path}/test.csv'\n"
         f"[model]\nkind = '{kind}'\nhidden = {hidden}\nepochs = 9\nbatch_size = 5\n"
     )
@@ -157,7 +160,7 @@ def test_law_training_gives_the_bits_of_the_program(kind: str, bars: np.ndarray,
     expected = dgm.load(tmp_path / "run" / "model.gm").to_arrays()
     for threads in (1, 2):
         y = labels if kind == "classifier" else None
-        model = dgm.fit(kind, bars, y, hidden=hidden, epochs=9, batch_size=5, seed=11, n_threads=threads)
+        model = dgm.fit(kind, bars, y, hidden=hidden, epochs=9, batch_size=5, seed=11, shards=shards, n_threads=threads)
         found = model.to_arrays()
         assert found.keys() == expected.keys()
         for name, values in expected.items():
@@ -381,3 +384,41 @@ def test_a_harmonium_of_spins_and_gaussian_units_against_enumeration(tmp_path: P
     np.testing.assert_array_equal(again.log_prob(states(4)), model.log_prob(states(4)))
     with pytest.raises(ValueError, match="hidden_units|units"):
         dgm.Harmonium.fit(rows, hidden_units="relus", hidden=2)
+
+
+def test_weights_and_biases_are_copied_once_and_cannot_be_changed(bars: np.ndarray) -> None:
+    rbm = dgm.RBM.fit(bars, hidden=5, epochs=1, seed=1)
+    weights, bias = rbm.weights(), rbm.bias(1)
+    assert rbm.weights() is weights and rbm.bias(1) is bias
+    with pytest.raises(ValueError, match="read-only"):
+        weights[0, 0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        bias += 1
+    expected = weights.copy()
+    del rbm
+    np.testing.assert_array_equal(weights, expected)
+
+
+def test_rejects_shards(bars: np.ndarray) -> None:
+    for shards in (0, 3, 2048, 1.5):
+        with pytest.raises(ValueError, match=f"shards.* is {shards}, allowed"):
+            dgm.RBM.fit(bars, hidden=5, epochs=1, shards=shards)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="shards.* is 2, allowed: 1 for this model"):
+        dgm.Harmonium.fit(bars, hidden=5, epochs=1, shards=2)
+
+
+def test_law_an_rbm_learns_from_means_as_they_are(bars: np.ndarray) -> None:
+    settings: dict[str, Any] = {"hidden": 3, "batch_size": 10, "seed": 1}
+    assert dgm.RBM.fit(bars, binarize="none", epochs=3, **settings) == dgm.RBM.fit(bars, epochs=3, **settings)
+    grey = np.random.default_rng(2).random((40, 9)).astype(np.float32)
+    first = dgm.RBM.from_arrays({"weights.0": np.zeros((9, 3)), "bias.0": np.zeros(9), "bias.1": np.zeros(3)})
+    one: dict[str, Any] = {"start": first, "epochs": 1, "batch_size": 40, "hidden": 3, "seed": 1}
+    one |= {"algorithm": "cd", "centred": False, "schedule": "constant", "learning_rate": 0.5}
+    learnt = dgm.RBM.fit(grey, binarize="none", **one)
+    # An update moves the biases by half of the means of the data less those of 40 chains.
+    chains = grey.mean(axis=0) - 2 * learnt.bias(0)
+    np.testing.assert_allclose(40 * chains, np.round(40 * chains), atol=1e-4)
+    with pytest.raises(ValueError, match="X: value"):
+        dgm.RBM.fit(grey + 1, binarize="none", epochs=1, **settings)
+    with pytest.raises(ValueError):
+        dgm.SBN.fit(grey, binarize="none", hidden=[3], epochs=1)

@@ -73,6 +73,19 @@ class TestArviz:
         theirs = float(self.arviz.ess(traces, method="mean"))
         assert geyer(traces, biased=True, next_term=True, total=True) == pytest.approx(theirs, rel=1e-6)
 
+    @pytest.mark.parametrize("chains", [1, 2, 5])
+    @pytest.mark.parametrize("draws", [8, 9, 11, 16, 101, 500])
+    @pytest.mark.parametrize("memory", [-0.9, 0.0, 0.8, 0.99])
+    @pytest.mark.parametrize("form", [np.asarray, np.round, np.exp, lambda x: x + np.arange(len(x))[:, None]])
+    def test_diagnostics_of_ranks_are_those_of_arviz(self, chains, draws, memory, form):
+        from dgm.diagnostics import ess, r_hat
+
+        traces = form(self.chains(5, chains, draws, memory))
+        for method in ("bulk", "tail", "mean"):
+            assert ess(traces, method) == pytest.approx(float(self.arviz.ess(traces, method=method)), rel=1e-6)
+        for method in ("rank", "split") if chains > 1 else ():
+            assert r_hat(traces, method) == pytest.approx(float(self.arviz.rhat(traces, method=method)), rel=1e-6)
+
     @pytest.mark.parametrize("memory", [-0.5, 0.0, 0.8])
     def test_ess_of_long_chains_is_near_that_of_arviz(self, memory):
         traces = self.chains(4, draws=20_000, memory=memory)
@@ -92,6 +105,8 @@ class TestArviz:
         for kind in ("bulk", "tail"):
             theirs = self.arviz.ess(found.traces, method=kind)
             assert table.loc["free_energy", f"ess_{kind}"] == pytest.approx(float(theirs), rel=1e-9)
+            assert getattr(found, f"ess_{kind}") == pytest.approx(float(theirs), rel=1e-6)
+        assert found.r_hat == pytest.approx(float(self.arviz.rhat(found.traces)), rel=1e-6)
 
     def test_chains_are_run_and_go_on(self, rbm):
         from dgm.arviz import to_inference_data
@@ -145,6 +160,30 @@ class TestArviz:
 
         with pytest.raises(ValueError, match=text):
             to_inference_data(rbm.chains(2) if isinstance(source, str) else source, **arguments)
+
+
+class TestDiagnostics:
+    def test_draws_that_are_equal_say_nothing(self):
+        from dgm.diagnostics import ess, r_hat
+
+        for method in ("bulk", "tail", "mean"):
+            assert math.isnan(ess(np.ones((4, 100)), method))
+        for method in ("rank", "split"):
+            assert math.isnan(r_hat(np.ones((4, 100)), method))
+        assert r_hat(np.arange(4.0)[:, None] + np.zeros(100)) > 1e6
+
+    def test_rejects_traces_and_methods(self):
+        from dgm.diagnostics import ess, r_hat
+
+        for function in (ess, r_hat):
+            with pytest.raises(ValueError, match="traces has shape"):
+                function(np.ones((4, 3)))
+            with pytest.raises(ValueError, match="traces has shape"):
+                function(np.ones((4, 10, 2)))
+            with pytest.raises(ValueError, match="traces has NaN"):
+                function([1.0, np.nan, 2.0, 3.0])
+            with pytest.raises(ValueError, match="method is 'median'"):
+                function(np.eye(4), method="median")
 
 
 def geyer(traces, biased=False, next_term=False, total=False):

@@ -2,7 +2,7 @@
 
 use gm_core::{
     Activations, BatchRef, Bipartite, BipartiteMoments, BitMatrix, Chains, Error, Matrix, Moments, Purpose, Result,
-    Streams, VisibleUnits, widened,
+    Streams, VisibleUnits, Watch, unwatched, widened,
 };
 
 use crate::limits::{LOG_PARTITION_LIMIT, SAMPLES_LIMIT};
@@ -52,8 +52,27 @@ impl Rbm {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn log_partition(&self) -> Result<f64> {
+        self.log_partition_watched(&mut unwatched)
+    }
+
+    /// [`log_partition`](Self::log_partition) that tells `watch` how many states are done, and stops when it breaks.
+    ///
+    /// # Errors
+    ///
+    /// As [`log_partition`](Self::log_partition), and [`Error::Interrupted`] when `watch` breaks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    ///
+    /// let rbm = gm_rbm::Rbm::from_stack(gm_core::Stack::zeros(&[100, 30])?)?;
+    /// assert!(rbm.log_partition_watched(&mut |_| ControlFlow::Break(())).is_err());
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn log_partition_watched(&self, watch: Watch<'_>) -> Result<f64> {
         self.check_enumerable("Rbm::log_partition", LOG_PARTITION_LIMIT)?;
-        self.halves().log_partition()
+        self.halves().log_partition_watched(watch)
     }
 
     fn check_enumerable(&self, op: &'static str, limit: usize) -> Result<()> {

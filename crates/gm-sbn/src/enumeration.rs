@@ -1,6 +1,9 @@
 //! Exact sums over the hidden states of small nets, in double precision and Gray-code order.
 
-use gm_core::{BitMatrix, Error, GrayWalk, LogSum, Result, check_len, gray_walk, log_sum_exp, softplus_sum};
+use gm_core::{
+    BitMatrix, Error, GrayWalk, LogSum, Result, Watch, check_len, gray_walk, gray_walk_watched, log_sum_exp,
+    softplus_sum, unwatched,
+};
 
 use crate::limits::{LOG_PROB_LIMIT, POSTERIOR_LIMIT};
 use crate::model::{Columns, Sbn};
@@ -99,6 +102,13 @@ impl GrayWalk for Evidence<'_> {
     fn visit(&mut self) {
         self.prior.add(self.place.log_prior());
     }
+
+    /// The rows are evaluated once for all states of the layers above the first.
+    fn terms(&self) -> usize {
+        let inputs = &self.place.inputs;
+        let (visible, first) = (inputs[0].len(), inputs.get(1).map_or(0, Vec::len));
+        visible + (self.rows.samples() * visible >> (self.place.map.places.len() - first).min(63))
+    }
 }
 
 /// log p(v, h) of the states of a walk, or log p(h) without a row.
@@ -161,6 +171,15 @@ impl Sbn {
     /// # Ok::<(), gm_core::Error>(())
     /// ```
     pub fn log_prob(&self, v: &BitMatrix) -> Result<Vec<f64>> {
+        self.log_prob_watched(v, &mut unwatched)
+    }
+
+    /// [`log_prob`](Self::log_prob) that tells `watch` how many hidden states are done, and stops when it breaks.
+    ///
+    /// # Errors
+    ///
+    /// As [`log_prob`](Self::log_prob), and [`Error::Interrupted`] when `watch` breaks.
+    pub fn log_prob_watched(&self, v: &BitMatrix, watch: Watch<'_>) -> Result<Vec<f64>> {
         const OP: &str = "Sbn::log_prob";
         self.check_data(OP, v)?;
         check_limit(OP, self.hidden(), LOG_PROB_LIMIT)?;
@@ -171,7 +190,7 @@ impl Sbn {
             prior: LogSum::default(),
             sums: vec![LogSum::default(); v.samples()],
         };
-        let mut walks = gray_walk(OP, self.hidden(), start)?;
+        let mut walks = gray_walk_watched(OP, self.hidden(), start, watch)?;
         walks.iter_mut().for_each(Evidence::settle);
         let total = |row: usize| {
             walks.iter().fold(LogSum::default(), |mut sum, walk| {

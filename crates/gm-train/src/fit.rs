@@ -96,7 +96,8 @@ pub fn fit_rbm(
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FitOptions {
-    /// How grey levels become zeros and ones; what suits the data if absent.
+    /// How grey levels become zeros and ones; what suits the data if absent. With [`Binarise::None`] a restricted Boltzmann
+    /// machine of binary units learns from values between 0 and 1 as they are, as means of its units.
     pub binarise: Option<Binarise>,
     /// What to watch, and when to stop.
     pub monitor: MonitorSettings,
@@ -400,7 +401,7 @@ pub fn fit<M: Trained>(
     let binarise = options.binarise.unwrap_or_else(|| usual_binarise(&settings, data));
     let origin = start.as_ref().map_or(Origin::Random, Origin::Model);
     let prepared = settings.prepare(data, binarise, origin)?;
-    let plan = Plan::of(&settings, binarise, &options.monitor);
+    let plan = Plan { means: settings.takes_means(), ..Plan::of(&settings, binarise, &options.monitor) };
     let (data, team) = (prepared.as_ref().unwrap_or(data), options.team.clone());
     let training = Training { settings: &settings, plan, data, streams, team };
     let mut history = History::default();

@@ -80,7 +80,7 @@ pub(super) fn measure(
     let (importance, weighted) = importance(dbm, (&v, &posterior), settings, total, shards, watch)?;
     // The posterior of a single hidden layer is factorial, and importance weights are exact.
     let hidden_exact = dbm.depth() == 1 || settings.exact.enumerates(dbm.enumerable_hidden_units()) && log_z.is_exact();
-    let log_probs = if hidden_exact && log_z.is_exact() { dbm.log_prob(&v, total)? } else { weighted };
+    let log_probs = if hidden_exact && log_z.is_exact() { dbm.log_prob_watched(&v, total, watch)? } else { weighted };
     let value = mean(&log_probs);
     let annealed = match hidden_exact {
         true => None,
@@ -132,8 +132,8 @@ impl Undirected for Annealable<'_> {
         self.dbm.enumerable_units()
     }
 
-    fn exact(&self) -> Result<f64> {
-        Ok(self.dbm.log_partition()?)
+    fn exact(&self, watch: Watch<'_>) -> Result<f64> {
+        Ok(self.dbm.log_partition_watched(watch)?)
     }
 
     fn ais(&self, settings: &AisSettings, streams: &Streams, watch: Watch<'_>) -> Result<Annealed> {

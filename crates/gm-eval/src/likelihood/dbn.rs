@@ -88,7 +88,7 @@ pub(super) fn measure(
     let directed = dbn.enumerable_hidden_units();
     let hidden_exact = dbn.depth() == 1 || settings.exact.enumerates(directed) && log_z.is_exact();
     let log_probs = if hidden_exact && log_z.is_exact() {
-        dbn.log_prob(&v, log_z.partition.value)?.iter().map(|log_p| log_p - dbn.log_volume()).collect()
+        dbn.log_prob_watched(&v, log_z.partition.value, watch)?.iter().map(|log_p| log_p - dbn.log_volume()).collect()
     } else {
         bounds.rows()
     };
@@ -159,8 +159,8 @@ impl Undirected for Annealable<'_> {
         self.dbn.enumerable_units()
     }
 
-    fn exact(&self) -> Result<f64> {
-        Ok(self.dbn.log_partition()?)
+    fn exact(&self, watch: Watch<'_>) -> Result<f64> {
+        Ok(self.dbn.log_partition_watched(watch)?)
     }
 
     fn ais(&self, settings: &AisSettings, streams: &Streams, watch: Watch<'_>) -> Result<Annealed> {

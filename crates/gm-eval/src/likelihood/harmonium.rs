@@ -123,8 +123,8 @@ impl Undirected for Annealable<'_> {
         self.model.enumerable_units()
     }
 
-    fn exact(&self) -> Result<f64> {
-        Ok(self.model.log_partition()?)
+    fn exact(&self, watch: Watch<'_>) -> Result<f64> {
+        Ok(self.model.log_partition_watched(watch)?)
     }
 
     fn ais(&self, settings: &AisSettings, streams: &Streams, watch: Watch<'_>) -> Result<Annealed> {

@@ -20,7 +20,7 @@ pub(super) trait Undirected {
     fn enumerable_units(&self) -> usize;
 
     /// log Z by enumeration.
-    fn exact(&self) -> Result<f64>;
+    fn exact(&self, watch: Watch<'_>) -> Result<f64>;
 
     /// log Z by annealing from independent units.
     fn ais(&self, settings: &AisSettings, streams: &Streams, watch: Watch<'_>) -> Result<Annealed>;
@@ -120,7 +120,7 @@ pub(super) fn partition<M: Undirected>(
     watch: Watch<'_>,
 ) -> Result<PartitionReport> {
     if settings.exact.enumerates(model.enumerable_units()) {
-        let value = model.exact()?;
+        let value = model.exact(watch)?;
         let (low, high, method) = (value, value, "exact");
         return Ok(PartitionReport {
             value,

@@ -105,8 +105,8 @@ impl Undirected for Annealable<'_> {
         self.rbm.enumerable_units()
     }
 
-    fn exact(&self) -> Result<f64> {
-        Ok(self.rbm.log_partition()?)
+    fn exact(&self, watch: Watch<'_>) -> Result<f64> {
+        Ok(self.rbm.log_partition_watched(watch)?)
     }
 
     fn ais(&self, settings: &AisSettings, streams: &Streams, watch: Watch<'_>) -> Result<Annealed> {

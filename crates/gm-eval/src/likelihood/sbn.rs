@@ -68,7 +68,7 @@ pub(super) fn measure(
     let began = Instant::now();
     data.check_bits("evaluate_sbn", sbn.visible())?;
     let exact = settings.exact.enumerates(sbn.hidden());
-    let log_probs = exact.then(|| sbn.log_prob(data.rows.bits())).transpose()?;
+    let log_probs = exact.then(|| sbn.log_prob_watched(data.rows.bits(), watch)).transpose()?;
     let bounds = (sbn.recognition().is_some() || !exact)
         .then(|| {
             bounds_of_rows(shards, data.rows.samples(), &settings.bound, |range, streams| {

@@ -1,5 +1,8 @@
 //! Likelihoods whose ends are known: RAISE above the truth, samples that do not mix, and bounds by annealing.
 
+use std::ops::ControlFlow;
+
+use crate::common::{all, all_rows};
 use gm_core::{
     AisSettings, Batch, BitMatrix, Labels, Matrix, Recognition, Schedule, Stack, Streams, Vector, unwatched,
 };
@@ -136,5 +139,28 @@ fn law_some_annealed_rows_correct_the_mean_of_all() {
         let (truth, p) = (truth(model, &data), &found.mean_log_prob);
         assert_eq!(found.annealed_posterior.as_ref().map(|found| found.rows), Some(25));
         assert!(p.low < truth && p.high == f64::INFINITY, "{i}: {p:?} around {truth}");
+    }
+}
+
+#[test]
+fn table_a_callback_ends_an_exact_likelihood_wherever_it_breaks() {
+    for small in all() {
+        let data = EvalData::from_rows("all states", all_rows());
+        let settings = EvalSettings { exact: Exact::Yes, ..Default::default() };
+        let until = |last: usize| {
+            let mut calls = 0;
+            let found = evaluate(&small.model, &data, &settings, &mut |_| {
+                calls += 1;
+                if calls == last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            (found, calls)
+        };
+        let (report, calls) = until(usize::MAX);
+        assert!(report.is_ok() && calls > 0, "{}", small.model.kind());
+        for last in 1..=calls {
+            let (stopped, made) = until(last);
+            assert!(stopped.is_err_and(|error| error.is_interruption()), "{} {last}", small.model.kind());
+            assert_eq!(made, last);
+        }
     }
 }

@@ -129,6 +129,7 @@ def fit_model(
     monitor: dict[str, Any] | None = None,
     start: Model | None = None,
     seed: int = 0,
+    shards: int = 1,
     threads: int | None = None,
     event: Callable[[str], bool] | None = None,
     reports: bool = True,

@@ -124,8 +124,8 @@ def summary(source: Traces, *, var_names: Sequence[str] | None = None, **argumen
     - The sum of autocorrelations ends with the last positive pair here. ArviZ adds the next term if it is positive.
     - The autocorrelation time is at least 1 / log10 of the draws of half a chain here, of all draws in ArviZ.
 
-    Chains that never move count as one draw here, and in ArviZ as independent draws. Bulk and tail ESS rank or fold the
-    draws first, and are ArviZ's own.
+    Chains that never move count as one draw here, and in ArviZ as independent draws. `Diagnostics.ess_bulk`,
+    ``ess_tail`` and ``r_hat`` are those of this table up to rounding.
 
     Source: Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), Rank-normalization, folding, and localization.
 

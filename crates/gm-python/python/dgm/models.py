@@ -76,6 +76,7 @@ class Model:
 
     kind: ClassVar[str]
     _native: NativeModel
+    _arrays: dict[tuple[str, int], np.ndarray]
     history: History | None
 
     def __init__(self) -> None:
@@ -87,6 +88,7 @@ class Model:
             raise ValueError(f"this is a model of kind {native.kind}, expected {cls.kind}")
         model = object.__new__(cls)
         model._native = native
+        model._arrays = {}
         model.history = history
         return model
 
@@ -113,6 +115,7 @@ class Model:
         sample_weight: Any = None,
         seed: int = 0,
         n_threads: int | None = None,
+        shards: int = 1,
         binarize: float | str | None = None,
         start: Model | None = None,
         evaluate_every: int | None = None,
@@ -142,9 +145,12 @@ class Model:
             The seed of all random numbers, 0 to 2^63 - 1.
         n_threads : int, optional
             Threads. They change the speed and no bit. By default DGM_NUM_THREADS, OMP_NUM_THREADS or the cores.
+        shards : int
+            Parts of each batch and of the chains, a power of two, as of ``dgm train --shards``. The result depends on
+            it; harmoniums and classifiers have one.
         binarize : float or str, optional
-            A threshold above which values become 1; ``"dynamic"`` (draw anew in every batch) or ``"fixed:SEED"`` (draw
-            once).
+            A threshold above which values become 1; ``"dynamic"`` (draw anew in every batch), ``"fixed:SEED"`` (draw
+            once), or for an RBM ``"none"`` (learn from values between 0 and 1 as they are, as means of the units).
         start : Model, optional
             The model to start from, in the place of small random weights.
         evaluate_every : int, optional
@@ -233,6 +239,7 @@ class Model:
                 monitor=monitor,
                 start=None if start is None else start._native,
                 seed=check_seed(seed),
+                shards=check_count(shards, "shards", 1),
                 threads=check_threads(n_threads),
                 event=told,
                 reports=callback is not None or progress,
@@ -316,17 +323,26 @@ class Model:
     def weights(self, layer: int = 0) -> np.ndarray:
         """Return the weights between a layer and the one above, of shape [units above, units of the layer].
 
-        `to_arrays` has the transpose, as model files have it.
+        The array is read-only, and the same one at each call: the weights are copied once. `to_arrays` has the
+        transpose, as model files have it.
         """
         if check_count(layer, "layer") > len(self.layers) - 2:
             raise ValueError(f"layer is {layer}, allowed: 0 to {len(self.layers) - 2}")
-        return self._native.weights(layer)
+        return self._kept(("weights", layer), lambda: self._native.weights(layer))
 
     def bias(self, layer: int) -> np.ndarray:
-        """Return the biases of a layer; layer 0 is the visible one."""
+        """Return the biases of a layer, read-only as `weights`; layer 0 is the visible one."""
         if check_count(layer, "layer") > len(self.layers) - 1:
             raise ValueError(f"layer is {layer}, allowed: 0 to {len(self.layers) - 1}")
-        return self._native.bias(layer)
+        return self._kept(("bias", layer), lambda: self._native.bias(layer))
+
+    def _kept(self, name: tuple[str, int], copy: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return parameters that are copied at the first call. The model never changes, and so they do not either."""
+        if name not in self._arrays:
+            array = copy()
+            array.flags.writeable = False
+            self._arrays[name] = array
+        return self._arrays[name]
 
     @property
     def layers(self) -> list[int]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from .diagnostics import ess, r_hat
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -179,7 +181,9 @@ class Diagnostics:
     interval : int
         Sweeps from one observation to the next.
     ess : float
-        Effective sample size.
+        Effective sample size of the values as they are.
+    ess_bulk, ess_tail, r_hat : float
+        As Stan and ArviZ define them, from ranks; see `dgm.diagnostics`.
     split_r_hat : float
     autocorrelation_time : float
         In sweeps.
@@ -201,6 +205,21 @@ class Diagnostics:
     mixed: bool
     swap_acceptance: float | None = None
     lowest_swap_acceptance: float | None = None
+
+    @property
+    def ess_bulk(self) -> float:
+        """Effective sample size of ranks."""
+        return ess(self.traces, "bulk")
+
+    @property
+    def ess_tail(self) -> float:
+        """Effective sample size of the quantiles of 5 % and 95 %, the smaller one."""
+        return ess(self.traces, "tail")
+
+    @property
+    def r_hat(self) -> float:
+        """R-hat of ranks, and of ranks of distances from the median, the larger one."""
+        return r_hat(self.traces)
 
     @classmethod
     def of(cls, found: dict[str, Any] | None) -> Diagnostics | None:

@@ -18,6 +18,8 @@ pub(crate) struct Plan {
     pub(crate) binarise: Binarise,
     /// Whether grey levels that nothing binarises are taken as they are.
     pub(crate) reals: bool,
+    /// Whether values between 0 and 1 that nothing binarises are learnt from as means of binary units.
+    pub(crate) means: bool,
     pub(crate) monitor: MonitorSettings,
 }
 
@@ -30,6 +32,7 @@ impl Plan {
             batch_size: settings.batch_size(),
             binarise,
             reals: settings.takes_reals(),
+            means: false,
             monitor: monitor.clone(),
         }
     }
@@ -52,7 +55,7 @@ impl<'a> Examples<'a> {
     pub(crate) fn new(data: &'a Dataset, plan: &Plan, streams: &Streams) -> Result<Self> {
         plan.monitor.check()?;
         let (split, binarise) = (&data.train, plan.binarise);
-        let reals = plan.reals && binarise == Binarise::None && !split.is_binary();
+        let reals = (plan.reals || plan.means) && binarise == Binarise::None && !split.is_binary();
         let drawn_anew = binarise == Binarise::Dynamic && !split.is_binary();
         let fixed = if reals || drawn_anew { None } else { Some(split.to_bits(binarise)?) };
         let means = match &fixed {
@@ -91,9 +94,10 @@ impl<'a> Examples<'a> {
     }
 }
 
-/// A random subset of a split; grey levels that training draws anew are drawn once.
+/// A random subset of a split; values that training draws anew, or takes as means, are drawn once.
 fn watched(split: &Split, plan: &Plan, streams: &Streams) -> Result<Batch> {
-    let binarise = if plan.binarise == Binarise::Dynamic { split.evaluation_binarise() } else { plan.binarise };
+    let anew = plan.binarise == Binarise::Dynamic || (plan.means && plan.binarise == Binarise::None);
+    let binarise = if anew { split.evaluation_binarise() } else { plan.binarise };
     let count = plan.monitor.rows.min(split.len());
     let mut rows: Vec<u32> =
         sample(&mut streams.stream(0), split.len(), count).into_iter().map(|row| row as u32).collect();

@@ -105,6 +105,11 @@ pub trait ModelSettings: Send + Sync {
         self.visible_kind().takes_numbers()
     }
 
+    /// Whether binary units can learn from values between 0 and 1 as they are, as means of the units.
+    fn takes_means(&self) -> bool {
+        false
+    }
+
     /// The prepared training data, such as rows joined with their labels; `None` if the data are used as they are.
     ///
     /// # Errors

@@ -315,7 +315,14 @@ impl RbmLearner {
     /// Rows as the model sees them.
     fn states<'a>(&self, op: &'static str, rows: &'a Batch) -> Result<Cow<'a, Batch>> {
         if self.rbm().units().is_binary() {
-            binary(op, rows, self.rbm().visible())?;
+            match rows {
+                Batch::Reals(means) if self.rbm().units().kind() == VisibleKind::Bernoulli => {
+                    check_means(op, means, self.rbm().visible())?;
+                }
+                _ => {
+                    binary(op, rows, self.rbm().visible())?;
+                }
+            }
             return Ok(Cow::Borrowed(rows));
         }
         // Neither kind of units that is not binary draws anything here.
@@ -493,6 +500,18 @@ pub(crate) fn means_seen_by(rbm: &Rbm, means: &[f32], settings: &RbmSettings) ->
     Ok(rbm.standardised(&Matrix::from_column_slice(means.len(), 1, means)).as_slice().to_vec())
 }
 
+/// Refuses what cannot be means of so many binary units.
+fn check_means(op: &'static str, means: &Matrix, units: usize) -> Result<()> {
+    check_len(op, "batch", "units", means.nrows(), units)?;
+    match means.iter().find(|mean| !(0.0..=1.0).contains(*mean)) {
+        Some(mean) => {
+            let (value, allowed) = (mean.to_string(), "means of binary units, 0 to 1");
+            Err(CoreError::Param { op, arg: "batch", value, allowed }.into())
+        }
+        None => Ok(()),
+    }
+}
+
 /// Whether log Z of a machine is estimated as training goes on.
 fn estimates_log_z(settings: &RbmSettings, rbm: &Rbm) -> bool {
     settings.log_z_chains > 0 && rbm.enumerable_units() > ENUMERATED
@@ -501,6 +520,32 @@ fn estimates_log_z(settings: &RbmSettings, rbm: &Rbm) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn oracle_zeros_and_ones_are_their_own_means() {
+        let (settings, streams) = (RbmSettings { hidden: 3, chains: 8, ..Default::default() }, Streams::new(5));
+        let rows = BitMatrix::from_fn(4, 7, |unit, row| (unit * row) % 3 == 1);
+        let means = Batch::Reals(Batch::from(rows.clone()).to_matrix());
+        let [from_bits, from_means] = [rows.into(), means].map(|batch: Batch| {
+            let mut learner = RbmLearner::new(&[0.4; 4], &settings, &streams).unwrap();
+            learner.step(&batch, &Clock { step: 0, total: 10, per_epoch: 1 }, &streams).unwrap();
+            learner.into_rbm()
+        });
+        assert!((from_bits.weights() - from_means.weights()).amax() < 1e-6);
+    }
+
+    #[test]
+    fn rejects_values_that_are_no_means_of_binary_units() {
+        let settings = RbmSettings { hidden: 3, chains: 8, ..Default::default() };
+        let mut learner = RbmLearner::new(&[0.4; 4], &settings, &Streams::new(5)).unwrap();
+        let clock = Clock { step: 0, total: 10, per_epoch: 1 };
+        for (value, shown) in [(1.5, "1.5"), (-0.5, "-0.5"), (f32::NAN, "NaN")] {
+            let batch = Batch::Reals(Matrix::from_element(4, 2, value));
+            let text = learner.step(&batch, &clock, &Streams::new(5)).unwrap_err().to_string();
+            let expected = format!("RbmLearner::step: `batch` is {shown}, allowed: means of binary units, 0 to 1");
+            assert_eq!(text, expected);
+        }
+    }
 
     #[test]
     fn oracle_reconstruction_of_a_model_without_weights() {

@@ -330,6 +330,10 @@ impl ModelSettings for RbmSettings {
         self.visible.kind(self.classes)
     }
 
+    fn takes_means(&self) -> bool {
+        self.visible_kind() == VisibleKind::Bernoulli
+    }
+
     fn prepare(&self, data: &Dataset, binarise: Binarise, _: Origin<'_>) -> Result<Option<Dataset>> {
         match with_labels(self.labels, self.classes, data)? {
             Some(joined) => Ok(Some(joined)),

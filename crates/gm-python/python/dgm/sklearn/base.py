@@ -80,6 +80,10 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"binarize is {binarize!r}, allowed: None, a threshold, 'dynamic' or 'fixed:SEED'")
         return float(binarize)
 
+    def _binarisation(self) -> str | None:
+        """Return how training makes zeros and ones of values between 0 and 1."""
+        return self.binarize if isinstance(self.binarize, str) else None
+
     def _rows(self, X: Any, *, reset: bool = False, name: str = "X") -> Any:
         """Check rows, and apply the threshold."""
         X = validate_data(self, X, reset=reset, accept_sparse="csr", dtype=DTYPES)
@@ -129,7 +133,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
                 X,
                 y,
                 n_threads=self.n_threads,
-                binarize=self.binarize if isinstance(self.binarize, str) else None,
+                binarize=self._binarisation(),
                 callback=self._callback(),
                 progress=self._shows_bar(),
                 **arguments,

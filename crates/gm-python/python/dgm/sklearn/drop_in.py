@@ -22,10 +22,11 @@ class BernoulliRBM(RbmEstimator):
     """A drop-in for ``sklearn.neural_network.BernoulliRBM``.
 
     It has the parameters, attributes and methods of that class, begins at the same weights, and learns by the same
-    rule: persistent contrastive divergence with ``batch_size`` chains at a constant learning rate. Differences:
-    parameters are float32 while it learns; rows are shuffled in every epoch, and values between 0 and 1 are drawn anew;
-    values outside are cut off at 0 and 1, with a warning; `partial_fit` learns by contrastive divergence and returns
-    the estimator; `score_samples` varies less, and is the same for a row among any other rows.
+    rule: persistent contrastive divergence with ``batch_size`` chains at a constant learning rate, from values between
+    0 and 1 as they are. Differences: parameters are float32 while it learns; rows are shuffled in every epoch; values
+    outside are cut off at 0 and 1, with a warning; `partial_fit` learns by contrastive divergence and returns the
+    estimator; `score_samples` varies less, and is the same for a row among any other rows. ``binarize="dynamic"`` draws
+    zeros and ones anew in every batch, which learns digits better.
 
     Parameters
     ----------
@@ -116,6 +117,9 @@ class BernoulliRBM(RbmEstimator):
     def _shows_bar(self) -> bool:
         super()._shows_bar()
         return False
+
+    def _binarisation(self) -> str | None:
+        return super()._binarisation() or (None if self._takes_numbers else "none")
 
     def _settings(self) -> dict[str, Any]:
         plain = {"centred": False, "schedule": "constant", "log_z_chains": 0}
