@@ -149,7 +149,8 @@ impl Ascent {
         tensors: impl Iterator<Item = (String, &'a [f32])>,
     ) -> Self {
         let tensors: Vec<(String, &[f32])> = tensors.collect();
-        let is_weights = |name: &str| name.starts_with("weights.") || name.starts_with("recognition.weights.");
+        let penalised = ["weights.", "within.", "recognition.weights."];
+        let is_weights = |name: &str| penalised.iter().any(|kind| name.starts_with(kind));
         let penalised = tensors.iter().map(|(name, _)| is_weights(name)).collect();
         let optimiser = Optimiser::of_tensors(optimiser, tensors.into_iter());
         Self { pace, regularise, least_variance: 0.0, optimiser, penalised }

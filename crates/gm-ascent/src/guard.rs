@@ -43,7 +43,11 @@ impl Divergence {
     /// The first tensor that has diverged, if one has.
     pub fn find<'a>(tensors: impl IntoIterator<Item = (String, &'a [f32])>) -> Option<Self> {
         tensors.into_iter().find_map(|(tensor, values)| {
-            let limit = if tensor.contains("weights.") { WEIGHT_LIMIT } else { BIAS_LIMIT };
+            let limit = if ["weights.", "within."].iter().any(|kind| tensor.contains(kind)) {
+                WEIGHT_LIMIT
+            } else {
+                BIAS_LIMIT
+            };
             let rms = (sum_of_squares(values) / values.len() as f64).sqrt();
             (rms.is_nan() || rms > limit).then_some(Self { tensor, rms, limit })
         })

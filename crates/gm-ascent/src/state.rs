@@ -188,7 +188,7 @@ pub(crate) fn count(n: u64) -> usize {
 pub struct ParametersState {
     /// Units of each layer.
     pub layers: Vec<u64>,
-    /// `weights.L`, `bias.L`, and where the model has them `recognition.weights.L`, `recognition.bias.L`,
+    /// `weights.L`, `bias.L`, and where the model has them `within.L`, `recognition.weights.L`, `recognition.bias.L`,
     /// `recognition.within.L`, `label.weights`, `label.bias` and `visible_variance`.
     pub tensors: BTreeMap<String, Vec<f32>>,
 }
@@ -226,7 +226,7 @@ impl ParametersState {
     #[must_use]
     pub fn count(&self) -> usize {
         let within = |n: usize| (n - n.isqrt()) / 2;
-        let count = |(name, values): (&String, &Vec<f32>)| match name.starts_with("recognition.within.") {
+        let count = |(name, values): (&String, &Vec<f32>)| match name.contains("within.") {
             true => within(values.len()),
             false => values.len(),
         };
@@ -270,8 +270,18 @@ impl ParametersState {
     pub fn into_parts(mut self) -> Result<(Stack, Option<Recognition>)> {
         let layers: Vec<usize> = self.layers.iter().map(|&n| count(n)).collect();
         let weights = self.take_weights("", &layers)?;
-        let biases = (0..layers.len()).map(|l| self.take_vector(&format!("bias.{l}"))).collect::<Result<_>>()?;
-        let stack = Stack::new(weights, biases)?;
+        let biases = (0..layers.len()).map(|l| self.take_vector(&format!("bias.{l}")));
+        let mut biases: Vec<Vector> = biases.collect::<Result<_>>()?;
+        let mut stack = match layers.len() {
+            1 => Stack::fully_visible(biases.swap_remove(0), self.take_matrix("within.0", [layers[0]; 2])?)?,
+            _ => Stack::new(weights, biases)?,
+        };
+        for (l, &units) in layers.iter().enumerate() {
+            let name = format!("within.{l}");
+            if self.tensors.contains_key(&name) {
+                stack = stack.with_within(l, self.take_matrix(&name, [units; 2])?)?;
+            }
+        }
         let depth = (0..stack.depth()).take_while(|l| self.tensors.contains_key(&of_net("weights", *l))).count();
         if depth == 0 {
             return Ok((stack, None));

@@ -62,7 +62,7 @@ fn checked(need: &Need) -> std::result::Result<(), String> {
 /// Number of bytes that training keeps for a parameter: the weights, their arrangement for either direction and for
 /// draws, the gradient, the state of the optimiser, and two copies while a checkpoint is written. A run of 784-20000 in
 /// batches of 500 peaks at 51, with the activations of batches and of the evaluations of validation rows.
-const BYTES_A_PARAMETER: u64 = 42;
+pub(crate) const BYTES_A_PARAMETER: u64 = 42;
 
 /// The name under which the parameters of a model take memory.
 const PARAMETERS: &str = "parameters";

@@ -7,7 +7,7 @@ use gm_core::{ModelKind, Schedule, VisibleKind};
 use gm_eval::{CompletionSettings, EvalSettings, Model, SampleSettings};
 use gm_train::{Algorithm, Backfit, Config, DbmSettings, DbnSettings, ModelConfig, RbmSettings, SbnSettings};
 
-use crate::memory::{Need, bits, floats, parameters};
+use crate::memory::{BYTES_A_PARAMETER, Need, bits, floats, parameters};
 use crate::picture::{scale_for, shape_of};
 
 /// Bytes of a chain, a run or a row of a batch, with statistics of its units.
@@ -71,7 +71,15 @@ fn of_rbm(need: Need, rbm: &RbmSettings, layers: &[usize]) -> Need {
 }
 
 fn of_sbn(need: Need, sbn: &SbnSettings, layers: &[usize], batch: usize) -> Need {
-    need.and(&[("samples", sbn.samples)], a_chain(layers).saturating_mul(batch as u64))
+    let depth = layers.len().saturating_sub(1);
+    let of_net = if sbn.autoregressive { 1..depth + 1 } else { 0..0 };
+    let within = of_net.chain(sbn.lateral.layers(depth)).map(|l| (layers[l] as u64).saturating_mul(layers[l] as u64));
+    let within = within.fold(0, u64::saturating_add).saturating_mul(BYTES_A_PARAMETER);
+    need.and(&[("samples", sbn.samples)], a_chain(layers).saturating_mul(batch as u64)).and_all(
+        "hidden",
+        layers.iter().copied().max().unwrap_or(0),
+        within,
+    )
 }
 
 fn of_dbm(need: Need, dbm: &DbmSettings, layers: &[usize]) -> Need {

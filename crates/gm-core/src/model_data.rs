@@ -316,6 +316,12 @@ impl ModelData {
         if matches!(self.kind, ModelKind::Rbm | ModelKind::Harmonium) {
             check_len(OP, "stack", "depth", self.stack.depth(), 1)?;
         }
+        if self.kind != ModelKind::Sbn {
+            self.stack.check_plain(OP)?;
+        }
+        if let Some(features) = &self.features {
+            features.check_plain(OP)?;
+        }
         self.stack.check_finite()?;
         self.check_recognition()?;
         self.check_input()?;
@@ -411,6 +417,9 @@ impl ModelData {
                 return Err(param("recognition", "present", "only in a directed model"));
             }
             ModelKind::Classifier => return Err(param("recognition", "present", "only in a directed model")),
+            ModelKind::Sbn if self.stack.depth() == 0 => {
+                return Err(param("recognition", "present", "only in a model with hidden layers"));
+            }
             ModelKind::Sbn => self.stack.depth(),
             ModelKind::Dbn => self.stack.depth() - 1,
         };

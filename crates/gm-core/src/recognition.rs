@@ -1,7 +1,7 @@
 //! The recognition net of a directed model: separate weights for inference.
 
 use crate::error::{Error, Result, check_finite, check_len};
-use crate::stack::{Matrix, Vector};
+use crate::stack::{Matrix, Vector, check_within};
 
 /// An approximate posterior of the hidden layers, drawn upwards from the visible one.
 ///
@@ -108,13 +108,7 @@ impl Recognition {
             check_len(OP, "within", "length", within.len(), self.depth())?;
         }
         for (l, (a, bias)) in (1..).zip(within.iter().zip(&self.biases)) {
-            for (what, found) in [("rows", a.nrows()), ("columns", a.ncols())] {
-                check_len(OP, format!("recognition.within.{l}"), what, found, bias.len())?;
-            }
-            if (0..a.ncols()).any(|j| a.as_slice()[j * a.nrows() + j..][..a.nrows() - j].iter().any(|&w| w != 0.0)) {
-                let value = format!("other than 0 on or below the diagonal of recognition.within.{l}");
-                return Err(Error::Param { op: OP, arg: "within", value, allowed: "weights to later units alone" });
-            }
+            check_within(OP, &format!("recognition.within.{l}"), a, bias.len())?;
         }
         self.within = within;
         self.check_finite()?;

@@ -379,7 +379,7 @@ fn rejects_tensors_that_do_not_belong() {
             p.tensors.insert(name.into(), vector.clone());
         })
     };
-    let known = "weights.L, bias.L, recognition.weights.L, recognition.bias.L, recognition.within.L, label.weights, \
+    let known = "weights.L, bias.L, within.L, recognition.weights.L, recognition.bias.L, recognition.within.L, label.weights, \
                  label.bias, features.weights.L, features.bias.L, visible_variance, visible_shift, visible_scale or \
                  units.L.NAME";
     assert_eq!(with("wieghts.1"), format!("model file: `wieghts.1` is not a tensor of such a model, expected {known}"));

@@ -39,6 +39,7 @@ impl Dbm {
     ///
     /// [`Error::NonFinite`] when an update has made a parameter NaN or infinite.
     pub fn from_stack(stack: Stack) -> Result<Self> {
+        stack.check_plain("Dbm::from_stack")?;
         stack.check_finite()?;
         Ok(Self { stack, units: VisibleUnits::Bernoulli })
     }

@@ -55,6 +55,7 @@ impl Dbn {
     /// in a network of a single hidden layer.
     pub fn new(stack: Stack, recognition: Option<Recognition>) -> Result<Self> {
         const OP: &str = "Dbn::new";
+        stack.check_plain(OP)?;
         if let Some(net) = &recognition {
             if net.is_autoregressive() {
                 let (value, allowed) =

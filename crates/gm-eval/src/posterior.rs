@@ -118,6 +118,10 @@ impl PosteriorMethod {
             (Model::Dbn(_), Self::Importance | Self::MeanField) => {
                 refused("importance or mean-field", "recognition, gibbs or exact for a dbn")
             }
+            (Model::Sbn(sbn), Self::MeanField) if !sbn.stack().layers_within().is_empty() => refused(
+                "mean-field for an sbn with weights within its layers",
+                "recognition, importance, gibbs or exact",
+            ),
             (Model::Sbn(sbn), Self::Recognition | Self::Importance) if sbn.recognition().is_none() => {
                 refused("a model without recognition net", "gibbs, mean-field or exact")
             }
@@ -262,6 +266,9 @@ pub fn posterior_means(
         }
     }
     model.check_rows(OP, rows)?;
+    if model.layers().len() == 1 {
+        return Err(Error::setting(OP, "model", "without hidden layers", "a model with hidden units to infer"));
+    }
     let run = Run { method, settings, streams };
     let (means, bound) = match model {
         Model::Rbm(rbm) => (rbm.mean_h_of_rows(rows)?, None),

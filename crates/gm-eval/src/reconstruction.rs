@@ -1,9 +1,9 @@
 //! Reconstruction of rows from one draw of the hidden units.
 
-use gm_core::{Batch, Matrix, Streams};
+use gm_core::{Batch, Matrix, Purpose, Streams};
 
 use crate::chains::{PROPOSALS, SbnKernel};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Model;
 
 /// Sweeps over the hidden layers that lead from data to a draw of their posterior.
@@ -12,12 +12,12 @@ const SETTLING: usize = 20;
 /// Means of the visible units given one draw of the hidden units given the rows, `[units, rows]`.
 ///
 /// The draw is exact for an RBM, comes after 20 sweeps over the hidden layers of a DBM or SBN, and from the recognition
-/// net of a DBN.
+/// net of a DBN. In an SBN with weights within its visible layer, each unit has its mean given drawn units before it as well.
 ///
 /// # Errors
 ///
 /// [`gm_core::Error::Shape`] for rows of another width, [`gm_core::Error::Param`] for rows that the visible units
-/// cannot take.
+/// cannot take, and for a model without hidden layers.
 ///
 /// # Examples
 ///
@@ -59,12 +59,22 @@ pub fn reconstruct(model: &Model, rows: &Batch, streams: &Streams) -> Result<Mat
             Ok(model.visible().rows_of_states(&model.mean_v_from_h(h.view())))
         }
         Model::Sbn(sbn) => {
+            if sbn.depth() == 0 {
+                return Err(Error::setting(
+                    "reconstruct",
+                    "model",
+                    "without hidden layers",
+                    "hidden layers, which remember rows",
+                ));
+            }
             let mut chains = sbn.posterior_chains(rows.bits().clone(), streams)?;
             match SbnKernel::usual(sbn) {
                 SbnKernel::Importance => sbn.resample(&mut chains, None, (SETTLING, PROPOSALS), streams)?,
                 SbnKernel::Gibbs => sbn.gibbs(&mut chains, None, SETTLING, streams),
             };
-            Ok(sbn.sampler().mean_v_from_chains(&chains).to_matrix())
+            // Where units depend on those before them, drawn units take the place of those of the row.
+            let family = streams.fork(Purpose::Choose, 0);
+            Ok(sbn.sampler().draw_visible(chains.h(), &family).1.to_matrix())
         }
     }
 }

@@ -107,6 +107,7 @@ impl Harmonium {
     pub fn from_stack(stack: &Stack, units: &VisibleUnits) -> Result<Self> {
         const OP: &str = "Harmonium::from_stack";
         check_len(OP, "weights", "length", stack.depth(), 1)?;
+        stack.check_plain(OP)?;
         units.fit(OP, stack.bias(0).len())?;
         let text = match units.kind() {
             VisibleKind::Gaussian => "gaussian".to_string(),

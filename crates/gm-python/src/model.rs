@@ -202,7 +202,8 @@ impl Model {
     fn weights<'py>(&self, py: Python<'py>, l: usize) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let stack = self.stack()?;
         if l >= stack.depth() {
-            return Err(refused(format!("l is {l}, allowed: 0 to {}", stack.depth() - 1)));
+            let allowed = stack.depth().checked_sub(1).map_or("none".into(), |last| format!("0 to {last}"));
+            return Err(refused(format!("l is {l}, allowed: {allowed}")));
         }
         array(py, stack.weights(l).clone())
     }

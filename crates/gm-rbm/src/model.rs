@@ -54,6 +54,7 @@ impl Rbm {
     /// [`Error::Shape`] for a deeper stack.
     pub fn from_stack(stack: Stack) -> Result<Self> {
         gm_core::check_len("Rbm::from_stack", "weights", "length", stack.depth(), 1)?;
+        stack.check_plain("Rbm::from_stack")?;
         Ok(Self { stack, units: VisibleUnits::Bernoulli })
     }
 

@@ -31,6 +31,8 @@ pub struct Passes {
     up: Vec<Conditional>,
     /// b_d.
     top: Vec<f32>,
+    /// The weights within layer d of the net itself.
+    top_within: Option<WithinLayer>,
 }
 
 /// A layer given a neighbour: the arranged weights between the two, and the biases of the layer.
@@ -57,9 +59,7 @@ impl Conditional {
     fn refresh(&mut self, (weights, bias, within): Parameters<'_>) {
         self.coupling.refresh(weights);
         self.bias.copy_from_slice(bias);
-        if let (Some(arranged), Some(within)) = (&mut self.within, within) {
-            arranged.refresh(within);
-        }
+        refresh_within(&mut self.within, within);
     }
 }
 
@@ -74,6 +74,7 @@ impl Passes {
             down: down.map(|layer| Conditional::new(Coupling::down(layer.0), layer)).collect(),
             up: up.map(|layer| Conditional::new(Coupling::up(layer.0), layer)).collect(),
             top: model.bias(model.depth()).to_vec(),
+            top_within: model.lateral(model.depth()).map(WithinLayer::new),
         }
     }
 
@@ -81,14 +82,19 @@ impl Passes {
     ///
     /// # Panics
     ///
-    /// When the model has other layer sizes, or its recognition net has come to be autoregressive.
+    /// When the model has other layer sizes, or weights within other layers than before.
     pub fn refresh<'a>(&mut self, model: impl Into<Directed<'a>>) {
         let model = model.into();
-        let Self { down, up, top } = self;
+        let Self { down, up, top, top_within } = self;
         let known = |l: &usize| up.get(l - 1).is_none_or(|layer| layer.within.is_some() == model.within(*l).is_some());
         assert!(
             (1..=model.depth()).all(|l| known(&l)),
             "the arranged recognition net has weights within layers or not"
+        );
+        let arranged = down.iter().map(|layer| layer.within.is_some()).chain([top_within.is_some()]);
+        assert!(
+            arranged.enumerate().all(|(l, arranged)| model.lateral(l).is_some() == arranged),
+            "the arranged net has weights within the same layers"
         );
         let down = down.par_iter_mut().enumerate().map(|(l, layer)| (layer, Some(of_down(&model, l))));
         let up = up.par_iter_mut().enumerate().map(|(l, layer)| (layer, of_up(&model, l + 1)));
@@ -98,6 +104,7 @@ impl Passes {
             }
         });
         top.copy_from_slice(model.bias(model.depth()));
+        refresh_within(top_within, model.lateral(model.depth()));
     }
 
     /// d, the number of directed layers.
@@ -112,12 +119,7 @@ impl Passes {
         self.down.iter().map(|layer| layer.bias.len()).chain([self.top.len()]).collect()
     }
 
-    /// b_d.
-    pub(crate) fn top(&self) -> &[f32] {
-        &self.top
-    }
-
-    /// p(x_l | x_(l+1)): layer `l` given the layer above.
+    /// p(x_l | x_(l+1)): layer `l` given the layer above, but for the weights within the layer, where there are any.
     ///
     /// # Panics
     ///
@@ -138,17 +140,77 @@ impl Passes {
         self.up[l - 1].given(below)
     }
 
-    /// Draws of all layers from the top down, `[n_l, samples]` each, visible first, with independent top units.
+    /// The inputs of layer `l` in the states of all layers, visible first, where each of `copies` neighbouring samples has the
+    /// same visible states.
+    pub(crate) fn inputs_of(&self, l: usize, layers: &[BitMatrix], copies: usize) -> Activations {
+        let x = &layers[l];
+        let mut inputs = match layers.get(l + 1) {
+            Some(above) => self.from_above(l, above).inputs(),
+            None => Activations::repeated(&self.top, x.samples()),
+        };
+        match self.lateral(l) {
+            Some(within) if l == 0 && copies > 1 => {
+                let mut shared = Activations::zeros(x.units(), x.samples() / copies);
+                shared.add_within(within, &each_once(x, copies));
+                inputs.add_to_neighbours(&shared, copies);
+            }
+            Some(within) => inputs.add_within(within, x),
+            None => {}
+        }
+        inputs
+    }
+
+    /// The scores of layer `l` in the states of all layers, and log p of it given the layer above. Each of `copies` neighbouring
+    /// samples has the same visible states.
+    pub(crate) fn score_of(&self, l: usize, layers: &[BitMatrix], copies: usize) -> (Activations, Vec<f64>) {
+        let x = &layers[l];
+        if self.lateral(l).is_some() {
+            let mut inputs = self.inputs_of(l, layers, copies);
+            let log_p = inputs.score(x);
+            return (inputs, log_p);
+        }
+        match layers.get(l + 1) {
+            Some(above) => self.from_above(l, above).score(x),
+            None => Activations::repeated(&self.top, x.samples().min(1)).score_shared(x),
+        }
+    }
+
+    /// The mean of each unit of the visible layer given the first hidden layer and, in a visible layer with weights within it,
+    /// the units before it in `v`.
+    ///
+    /// # Panics
+    ///
+    /// When `layers` are not states of all layers, or of the two lowest ones.
+    pub(crate) fn visible_means(&self, layers: &[BitMatrix]) -> Activations {
+        match layers.get(1) {
+            Some(above) if self.lateral(0).is_none() => self.from_above(0, above).means(),
+            _ => {
+                let mut means = self.inputs_of(0, layers, 1);
+                means.logistic();
+                means
+            }
+        }
+    }
+
+    /// Draws of all layers from the top down, `[n_l, samples]` each, visible first. Top units are independent, unless there are
+    /// weights within the top layer.
     ///
     /// # Randomness
     ///
-    /// Layer l from family l of [`Purpose::Layer`], as [`LayerUpdate::sample_into`].
+    /// Layer l from family l of [`Purpose::Layer`], as [`LayerUpdate::sample_into`], or as
+    /// [`Activations::sample_within_into`] in a layer with weights within it.
     #[must_use]
     pub fn sample(&self, samples: usize, streams: &Streams) -> Vec<BitMatrix> {
-        let mut means = Activations::repeated(&self.top, samples);
-        means.logistic();
+        let mut inputs = Activations::repeated(&self.top, samples);
         let mut x = BitMatrix::zeros(self.top.len(), samples);
-        means.sample_into(&mut x, &streams.fork(Purpose::Layer, self.depth() as u64));
+        let family = streams.fork(Purpose::Layer, self.depth() as u64);
+        match &self.top_within {
+            Some(within) => inputs.sample_within_into(within, &mut x, &family),
+            None => {
+                inputs.logistic();
+                inputs.sample_into(&mut x, &family);
+            }
+        }
         self.descend(x, streams)
     }
 
@@ -156,7 +218,7 @@ impl Passes {
     ///
     /// # Randomness
     ///
-    /// Layer l from family l of [`Purpose::Layer`], as [`LayerUpdate::sample_into`].
+    /// As [`sample`](Self::sample).
     ///
     /// # Panics
     ///
@@ -165,13 +227,20 @@ impl Passes {
     pub fn descend(&self, top: BitMatrix, streams: &Streams) -> Vec<BitMatrix> {
         let mut layers = vec![top];
         for l in (0..self.depth()).rev() {
-            let above = &layers[layers.len() - 1];
-            let mut x = BitMatrix::zeros(self.down[l].bias.len(), above.samples());
-            self.from_above(l, above).sample_into(&mut x, &streams.fork(Purpose::Layer, l as u64));
-            layers.push(x);
+            layers.push(self.draw_below(l, &layers[layers.len() - 1], &streams.fork(Purpose::Layer, l as u64)));
         }
         layers.reverse();
         layers
+    }
+
+    /// A draw of layer `l` given the layer above.
+    pub(crate) fn draw_below(&self, l: usize, above: &BitMatrix, family: &Streams) -> BitMatrix {
+        let mut x = BitMatrix::zeros(self.down[l].bias.len(), above.samples());
+        match self.lateral(l) {
+            Some(within) => self.from_above(l, above).inputs().sample_within_into(within, &mut x, family),
+            None => self.from_above(l, above).sample_into(&mut x, family),
+        }
+        x
     }
 
     /// Draws of the hidden layers from the recognition net, joined with the given visible layer, visible first.
@@ -202,11 +271,27 @@ impl Passes {
     pub(crate) fn within(&self, l: usize) -> Option<&WithinLayer> {
         self.up.get(l - 1)?.within.as_ref()
     }
+
+    /// The weights within layer `l` of the net itself.
+    pub(crate) fn lateral(&self, l: usize) -> Option<&WithinLayer> {
+        self.down.get(l).map_or(&self.top_within, |layer| &layer.within).as_ref()
+    }
+}
+
+/// Every `copies`-th sample.
+pub(crate) fn each_once(x: &BitMatrix, copies: usize) -> BitMatrix {
+    x.select(&(0..x.samples()).step_by(copies).collect::<Vec<_>>())
+}
+
+fn refresh_within(arranged: &mut Option<WithinLayer>, within: Option<&Matrix>) {
+    if let (Some(arranged), Some(within)) = (arranged, within) {
+        arranged.refresh(within);
+    }
 }
 
 /// The parameters of layer `l` given the layer above.
 fn of_down<'a>(model: &Directed<'a>, l: usize) -> Parameters<'a> {
-    (model.stack().weights(l), model.bias(l), None)
+    (model.stack().weights(l), model.bias(l), model.lateral(l))
 }
 
 /// The parameters of layer `l` given the layer below; `None` without a recognition net.

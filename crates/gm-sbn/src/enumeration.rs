@@ -55,7 +55,13 @@ impl<'a> Place<'a> {
         let on = !self.states[l][j];
         let sign = if on { 1.0 } else { -1.0 };
         self.states[l][j] = on;
-        self.terms[l] += sign * self.inputs[l][j];
+        match self.map.columns.to_later(l, j) {
+            None => self.terms[l] += sign * self.inputs[l][j],
+            Some(later) => {
+                self.inputs[l][j + 1..].iter_mut().zip(later).for_each(|(input, w)| *input += sign * w);
+                self.terms[l] = self.term(l);
+            }
+        }
         self.inputs[l - 1]
             .iter_mut()
             .zip(&self.map.columns.weights[l - 1][j])
@@ -71,10 +77,44 @@ impl<'a> Place<'a> {
     }
 }
 
+/// Rows of data, with what their units receive from the units before them.
+struct Rows<'a> {
+    rows: &'a BitMatrix,
+    /// For each row, in a visible layer with weights within it.
+    within: Option<Vec<Vec<f64>>>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(columns: &Columns, rows: &'a BitMatrix) -> Self {
+        let of_row = |row: usize| {
+            let states: Vec<bool> = (0..rows.units()).map(|unit| rows.get(unit, row)).collect();
+            let mut inputs = vec![0.0; rows.units()];
+            columns.add_within(0, &states, &mut inputs);
+            inputs
+        };
+        let within = columns.within[0].is_some().then(|| (0..rows.samples()).map(of_row).collect());
+        Self { rows, within }
+    }
+
+    /// log p(x_1) + log p(v | x_1) of each row, from the inputs that all rows have in common.
+    fn log_joints(&self, log_prior: f64, inputs: &[f64]) -> Vec<f64> {
+        let Some(within) = &self.within else {
+            let shared = log_prior - softplus_sum(inputs);
+            return self.rows.weighted_sums(inputs).into_iter().map(|chosen| shared + chosen).collect();
+        };
+        let of_row = |(row, own): (usize, &Vec<f64>)| {
+            let inputs: Vec<f64> = inputs.iter().zip(own).map(|(input, own)| input + own).collect();
+            let on = inputs.iter().enumerate().filter(|(unit, _)| self.rows.get(*unit, row));
+            log_prior + on.map(|(_, input)| input).sum::<f64>() - softplus_sum(&inputs)
+        };
+        within.iter().enumerate().map(of_row).collect()
+    }
+}
+
 /// Sums p(v, h) over h for every row; upper layers are summed out before the rows are evaluated.
 struct Evidence<'a> {
     place: Place<'a>,
-    rows: &'a BitMatrix,
+    rows: &'a Rows<'a>,
     prior: LogSum,
     sums: Vec<LogSum>,
 }
@@ -82,10 +122,9 @@ struct Evidence<'a> {
 impl Evidence<'_> {
     /// Adds p(x_1) p(v | x_1) of the first hidden layer as it is.
     fn settle(&mut self) {
-        let inputs = &self.place.inputs[0];
-        let shared = self.prior.value() - softplus_sum(inputs);
-        for (sum, chosen) in self.sums.iter_mut().zip(self.rows.weighted_sums(inputs)) {
-            sum.add(shared + chosen);
+        let prior = self.prior.value();
+        for (sum, log_joint) in self.sums.iter_mut().zip(self.rows.log_joints(prior, &self.place.inputs[0])) {
+            sum.add(log_joint);
         }
         self.prior = LogSum::default();
     }
@@ -114,7 +153,7 @@ impl GrayWalk for Evidence<'_> {
 /// log p(v, h) of the states of a walk, or log p(h) without a row.
 struct Table<'a> {
     place: Place<'a>,
-    row: Option<&'a BitMatrix>,
+    row: Option<&'a Rows<'a>>,
     state: u64,
     visible: Option<f64>,
     log_joint: Vec<(u64, f64)>,
@@ -131,7 +170,7 @@ impl GrayWalk for Table<'_> {
 
     fn visit(&mut self) {
         let inputs = &self.place.inputs[0];
-        let term = || self.row.map_or(0.0, |row| row.weighted_sums(inputs)[0] - softplus_sum(inputs));
+        let term = || self.row.map_or(0.0, |row| row.log_joints(0.0, inputs)[0]);
         let visible = *self.visible.get_or_insert_with(term);
         self.log_joint.push((self.state, self.place.log_prior() + visible));
     }
@@ -154,7 +193,7 @@ impl Sbn {
     /// # Numerics
     ///
     /// Double precision; the cost is 2^hidden steps through the layers above the first, and 2^n_1 evaluations of all
-    /// samples.
+    /// samples. A net without hidden layers takes one evaluation.
     ///
     /// # Errors
     ///
@@ -184,9 +223,10 @@ impl Sbn {
         self.check_data(OP, v)?;
         check_limit(OP, self.hidden(), LOG_PROB_LIMIT)?;
         let map = Map::new(self);
+        let rows = Rows::new(&map.columns, v);
         let start = |state| Evidence {
             place: Place::new(&map, state),
-            rows: v,
+            rows: &rows,
             prior: LogSum::default(),
             sums: vec![LogSum::default(); v.samples()],
         };
@@ -240,7 +280,14 @@ impl Sbn {
     fn tabulate(&self, op: &'static str, row: Option<&BitMatrix>) -> Result<Posterior> {
         check_limit(op, self.hidden(), POSTERIOR_LIMIT)?;
         let map = Map::new(self);
-        let start = |state| Table { place: Place::new(&map, state), row, state, visible: None, log_joint: Vec::new() };
+        let row = row.map(|row| Rows::new(&map.columns, row));
+        let start = |state| Table {
+            place: Place::new(&map, state),
+            row: row.as_ref(),
+            state,
+            visible: None,
+            log_joint: Vec::new(),
+        };
         let mut log_joint = vec![0.0; 1 << self.hidden()];
         for (state, value) in gray_walk(op, self.hidden(), start)?.into_iter().flat_map(|walk| walk.log_joint) {
             log_joint[state as usize] = value;

@@ -131,7 +131,7 @@ impl Sbn {
         streams: &Streams,
     ) -> Result<StepInfo> {
         self.expect_recognition("Sbn::resample")?;
-        let passes = Passes::new(self);
+        let (passes, ground) = (Passes::new(self), Ground::new(self.into()));
         let mut flips = 0;
         put_given(chains, clamp);
         for _ in 0..sweeps {
@@ -145,10 +145,15 @@ impl Sbn {
                 flips += take(x.bits_mut(), drawn, &chosen);
             }
             if let Some(clamp) = clamp {
-                let mut drawn = BitMatrix::zeros(v.units(), v.samples());
-                let visible = passes.from_above(0, chains.h());
-                visible.sample_into(&mut drawn, &family.fork(Purpose::Layer, 0));
-                drawn.replace_where(&clamp.mask, &v);
+                let family = family.fork(Purpose::Layer, 0);
+                let drawn = match self.stack().within(0) {
+                    None => {
+                        let mut drawn = passes.draw_below(0, chains.h(), &family);
+                        drawn.replace_where(&clamp.mask, &v);
+                        drawn
+                    }
+                    Some(_) => draw_visible(&ground, chains, clamp, &family),
+                };
                 chains.layers[0] = drawn.into();
             }
             chains.sweeps += 1;
@@ -172,8 +177,7 @@ impl Directed<'_> {
         let families: Vec<Streams> =
             (0..sweeps as u64).map(|t| streams.fork(Purpose::Chains, chains.sweeps + t)).collect();
         let run = |chain: usize| {
-            let state = |x: &Batch| (0..x.units()).map(|unit| x.bits().get(unit, chain)).collect();
-            let mut walker = Walker::new(&ground, chains.layers.iter().map(state).collect(), None);
+            let mut walker = walker_of(&ground, chains, chain);
             let flips =
                 families.iter().map(|family| sweep(&mut walker, clamp, chain, &mut family.stream(chain as u64))).sum();
             (walker.into_states(), flips)
@@ -200,6 +204,23 @@ fn sweep(walker: &mut Walker<'_>, clamp: Option<&Clamp>, chain: usize, stream: &
         walker.draw_visible(|unit| !clamp.mask.get(unit, chain), stream);
     }
     flips
+}
+
+/// The walker at the states of a chain.
+fn walker_of<'a>(ground: &'a Ground<'a>, chains: &Chains, chain: usize) -> Walker<'a> {
+    let state = |x: &Batch| (0..x.units()).map(|unit| x.bits().get(unit, chain)).collect();
+    Walker::new(ground, chains.layers.iter().map(state).collect(), None)
+}
+
+/// Visible states with the units that are not given drawn, with one stream for each chain.
+fn draw_visible(ground: &Ground<'_>, chains: &Chains, clamp: &Clamp, family: &Streams) -> BitMatrix {
+    let draw = |chain: usize| {
+        let mut walker = walker_of(ground, chains, chain);
+        walker.draw_visible(|unit| !clamp.mask.get(unit, chain), &mut family.stream(chain as u64));
+        walker.into_states().swap_remove(0)
+    };
+    let drawn: Vec<Vec<bool>> = (0..chains.count()).into_par_iter().map(draw).collect();
+    BitMatrix::from_fn(chains.v().units(), chains.count(), |unit, chain| drawn[chain][unit])
 }
 
 /// Gives the clamped units their values.

@@ -8,7 +8,7 @@ use gm_core::{
     coactivations_down_into, coactivations_into, log_sum_exp,
 };
 
-use crate::conditional::{Passes, copies, repeated, score_within};
+use crate::conditional::{Passes, copies, each_once, repeated, score_within};
 use crate::enumeration::check_limit;
 use crate::limits::GRADIENT_LIMIT;
 use crate::model::{Sbn, add};
@@ -37,6 +37,8 @@ pub struct Generated {
     layers: Vec<BitMatrix>,
     scores: Vec<Activations>,
     log_p: Vec<f64>,
+    /// The number of neighbouring samples that share their visible states.
+    copies: usize,
 }
 
 /// States of the lower end of each recognition weight matrix with the scores of the upper end.
@@ -115,22 +117,23 @@ impl Generated {
     /// When shapes disagree.
     #[must_use]
     pub fn new<'a>(net: impl Into<Net<'a>>, layers: Vec<BitMatrix>) -> Self {
-        let net = net.into();
+        Self::of_copies(net.into(), layers, 1)
+    }
+
+    /// Scores of states whose visible layer is the same in every `copies` neighbouring samples.
+    fn of_copies(net: Net<'_>, layers: Vec<BitMatrix>, copies: usize) -> Self {
         assert_eq!(layers.len(), net.depth() + 1, "states of all layers");
         let top = &layers[net.depth()];
         let prior = net.log_prior(top);
         let scored = if prior.is_some() { net.depth() } else { layers.len() };
         let mut log_p = prior.unwrap_or_else(|| vec![0.0; top.samples()]);
-        let score = |(l, x): (usize, &BitMatrix)| {
-            let (scores, terms) = match layers.get(l + 1) {
-                Some(above) => net.passes().from_above(l, above).score(x),
-                None => Activations::repeated(net.passes().top(), x.samples().min(1)).score_shared(x),
-            };
+        let score = |l: usize| {
+            let (scores, terms) = net.passes().score_of(l, &layers, copies);
             add(&mut log_p, &terms);
             scores
         };
-        let scores = layers.iter().enumerate().take(scored).map(score).collect();
-        Self { layers, scores, log_p }
+        let scores = (0..scored).map(score).collect();
+        Self { layers, scores, log_p, copies }
     }
 
     /// log p(x) of each state.
@@ -152,6 +155,13 @@ impl Generated {
                 let term = Coactivation { transposed: &above.transposed(), y: scores, scale: 1.0 };
                 gradient.update_weights(l, |w| coactivations_down_into(&[term], w));
             }
+            let (x, copies) = (&self.layers[l], if l == 0 { self.copies } else { 1 });
+            gradient.update_within(l, |a| {
+                // States that are the same have their scores added up.
+                let summed = (copies > 1).then(|| (each_once(x, copies), scores.sum_neighbours(copies)));
+                let (x, scores) = summed.as_ref().map_or((x, &*scores), |(x, scores)| (x, scores));
+                coactivations_into(&[Coactivation { transposed: &x.transposed(), y: scores, scale: 1.0 }], a);
+            });
         }
     }
 }
@@ -229,7 +239,7 @@ impl Draws {
         let below = std::iter::once(v).chain(layers.iter().skip(1)).take(net.depth());
         let within = Within::of(net.passes(), &layers[1..]);
         let recognised = Recognised { below: below.map(BitMatrix::transposed).collect(), scores, sums: vec![], within };
-        Self { per_column, generated: Generated::new(net, layers), recognised, log_q }
+        Self { per_column, generated: Generated::of_copies(net, layers, per_column), recognised, log_q }
     }
 
     /// K, the states of a column.
@@ -446,7 +456,7 @@ impl Sbn {
         const OP: &str = "Sbn::exact_gradient";
         self.check_data(OP, data)?;
         let passes = Passes::new(self);
-        let (mut sum, mut part) = (Stack::zeros(&self.layers())?, Stack::zeros(&self.layers())?);
+        let (mut sum, mut part) = (self.stack().zeros_like(), self.stack().zeros_like());
         for row in 0..data.samples() {
             let (hidden, weights) = self.weighted_states(OP, data, row)?;
             let v = data.select(&vec![row; weights.len()]);
@@ -541,7 +551,7 @@ impl Sbn {
     }
 
     fn zero_gradients(&self) -> Result<(Stack, Recognition)> {
-        Ok((Stack::zeros(&self.layers())?, self.zero_recognition()?))
+        Ok((self.stack().zeros_like(), self.zero_recognition()?))
     }
 
     /// Zeros in the shapes of the recognition net.

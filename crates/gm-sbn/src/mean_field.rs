@@ -81,7 +81,7 @@ impl Sbn {
     /// # Errors
     ///
     /// [`Error::Shape`] for data of another width, [`Error::Empty`] without rows, [`Error::Param`] for settings out of
-    /// range.
+    /// range and for a net with weights within layers.
     ///
     /// # Source
     ///
@@ -101,6 +101,12 @@ impl Sbn {
     pub fn mean_field(&self, v: &BitMatrix, settings: &MeanFieldSettings) -> Result<MeanField> {
         const OP: &str = "Sbn::mean_field";
         self.check_data(OP, v)?;
+        let within = self.stack().layers_within();
+        if !within.is_empty() {
+            let (value, allowed) =
+                (format!("with weights within layers {within:?}"), "a net without weights within layers");
+            return Err(Error::Param { op: OP, arg: "stack", value, allowed });
+        }
         if settings.tolerance.is_nan() || settings.tolerance < 0.0 {
             let value = settings.tolerance.to_string();
             return Err(Error::Param { op: OP, arg: "tolerance", value, allowed: "0 or more nats" });

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use gm_core::{
-    BatchRef, Error, FileError, Matrix, ModelData, ModelKind, Purpose, Recognition, Result, Stack, Streams,
+    BatchRef, Error, FileError, Matrix, ModelData, ModelKind, Purpose, Recognition, Result, Stack, Streams, Vector,
     VisibleKind, VisibleUnits, check_finite, check_len, logit, normal_matrix,
 };
 
@@ -54,7 +54,8 @@ impl Sbn {
     }
 
     /// A model to start training from: weights of both nets from N(0, scale^2 / inputs of a unit), visible biases that
-    /// give the data's means, other biases 0.
+    /// give the data's means, other biases 0. Without hidden layers it is a fully visible net, without a recognition net, whose
+    /// weights within the visible layer are 0.
     ///
     /// # Shapes
     ///
@@ -67,7 +68,7 @@ impl Sbn {
     ///
     /// # Errors
     ///
-    /// [`Error::Empty`] without hidden layers, [`Error::Param`] for an empty layer, or a `scale` that is negative or
+    /// [`Error::Empty`] without visible units, [`Error::Param`] for an empty layer, or a `scale` that is negative or
     /// not finite, [`Error::NonFinite`] for means that are not finite.
     ///
     /// # Examples
@@ -81,6 +82,11 @@ impl Sbn {
     pub fn initial(visible_means: &[f32], hidden: &[usize], scale: f32, streams: &Streams) -> Result<Self> {
         let layers: Vec<usize> = std::iter::once(visible_means.len()).chain(hidden.iter().copied()).collect();
         check_finite("Sbn::initial", "visible_means", visible_means)?;
+        let visible_bias = |mean: f32| logit(f64::from(mean).clamp(0.001, 0.999)) as f32;
+        if hidden.is_empty() {
+            let (units, bias) = (visible_means.len(), visible_means.iter().copied().map(visible_bias).collect());
+            return Self::from_stack(Stack::fully_visible(Vector::from_vec(bias), Matrix::zeros(units, units))?);
+        }
         let (mut stack, mut net) = (Stack::zeros(&layers)?, Recognition::zeros(&layers)?);
         let family = streams.fork(Purpose::Initialise, 0);
         for l in 0..stack.depth() {
@@ -90,7 +96,7 @@ impl Sbn {
             net.update_weights(l, |w| *w = weights);
         }
         for (bias, &mean) in stack.bias_mut(0).iter_mut().zip(visible_means) {
-            *bias = logit(f64::from(mean).clamp(0.001, 0.999)) as f32;
+            *bias = visible_bias(mean);
         }
         Self::new(stack, Some(net))
     }
@@ -141,6 +147,33 @@ impl Sbn {
     pub fn with_autoregressive_recognition(mut self) -> Result<Self> {
         self.expect_recognition("Sbn::with_autoregressive_recognition")?;
         self.recognition = self.recognition.map(|net| if net.is_autoregressive() { net } else { net.autoregressive() });
+        Ok(self)
+    }
+
+    /// The same net with weights within these layers of the net itself, which begin at zero: each unit may come to depend on
+    /// the units before it in its layer. Layers that have such weights keep them.
+    ///
+    /// p(x_l | x_(l+1)) = prod_i Ber(x_li; s((W_l x_(l+1) + b_l)_i + sum_(k<i) A_(l,ki) x_lk))
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Param`] for a layer that is not there.
+    ///
+    /// # Source
+    ///
+    /// `gregor2014deep`, section 2.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_sbn::Sbn;
+    ///
+    /// let sbn = Sbn::initial(&[0.5; 4], &[3, 2], 1.0, &gm_core::Streams::new(7))?.with_layers_within(&[0])?;
+    /// assert_eq!(sbn.stack().within(0).map(|a| a.shape()), Some((4, 4)));
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    pub fn with_layers_within(mut self, layers: &[usize]) -> Result<Self> {
+        self.stack = self.stack.with_layers_within(layers)?;
         Ok(self)
     }
 
@@ -312,6 +345,8 @@ fn random_weights(like: &Matrix, scale: f32, inputs: usize, family: &Streams, st
 pub(crate) struct Columns {
     pub(crate) weights: Vec<Vec<Vec<f64>>>,
     pub(crate) biases: Vec<Vec<f64>>,
+    /// Of each layer with weights within it, and of each of its units, the weights to the units behind it.
+    pub(crate) within: Vec<Option<Vec<Vec<f64>>>>,
 }
 
 impl Columns {
@@ -321,6 +356,20 @@ impl Columns {
         Self {
             weights: (0..stack.depth()).map(columns).collect(),
             biases: (0..=stack.depth()).map(|l| wide(stack.bias(l).as_slice())).collect(),
+            within: (0..=stack.depth()).map(|l| stack.within(l).map(rows_to_later)).collect(),
+        }
+    }
+
+    /// The weights from a unit to the units behind it, in a layer that has such weights.
+    pub(crate) fn to_later(&self, l: usize, unit: usize) -> Option<&[f64]> {
+        self.within[l].as_ref().map(|rows| rows[unit].as_slice())
+    }
+
+    /// Adds what the units of layer `l` receive from the units before them.
+    pub(crate) fn add_within(&self, l: usize, states: &[bool], inputs: &mut [f64]) {
+        let Some(rows) = &self.within[l] else { return };
+        for (unit, row) in rows.iter().enumerate().filter(|(unit, _)| states[*unit]) {
+            inputs[unit + 1..].iter_mut().zip(row).for_each(|(input, w)| *input += w);
         }
     }
 
@@ -332,8 +381,15 @@ impl Columns {
                 inputs[l].iter_mut().zip(column).for_each(|(input, w)| *input += w);
             }
         }
+        (0..inputs.len()).for_each(|l| self.add_within(l, &states[l], &mut inputs[l]));
         inputs
     }
+}
+
+/// The part of each row behind the diagonal.
+fn rows_to_later(within: &Matrix) -> Vec<Vec<f64>> {
+    let units = within.nrows();
+    (0..units).map(|i| (i + 1..units).map(|j| f64::from(within[(i, j)])).collect()).collect()
 }
 
 #[cfg(test)]
@@ -349,7 +405,7 @@ mod tests {
         assert_eq!(error(&[4, 2, 2]), "Sbn::new: `recognition layer 1` has units 2, expected 3");
         let scale = Sbn::initial(&[0.5], &[1], f32::NAN, &Streams::new(0)).unwrap_err();
         assert_eq!(scale.to_string(), "Sbn::initial: `scale` is NaN, allowed: a finite number, 0 or more");
-        assert!(Sbn::initial(&[0.5], &[], 1.0, &Streams::new(0)).is_err());
+        assert!(Sbn::initial(&[], &[], 1.0, &Streams::new(0)).is_err());
         assert!(Sbn::initial(&[0.5], &[0], 1.0, &Streams::new(0)).unwrap_err().to_string().contains("1 or more units"));
         let rbm = ModelData::from_stack(ModelKind::Rbm, Stack::zeros(&[2, 2]).unwrap()).unwrap();
         assert_eq!(Sbn::from_data(rbm).unwrap_err().to_string(), "the file holds an rbm, expected an sbn");

@@ -34,7 +34,8 @@ use crate::sampler::Sampler;
 pub type LogPrior<'a> = &'a (dyn Fn(&BitMatrix) -> Vec<f64> + Sync);
 
 /// The parameters of the directed layers of a model: p(x_l | x_(l+1)) = Ber(x_l; s(W_l x_(l+1) + b_l)) for l < d, and
-/// the recognition net q(x_1, ..., x_d | x_0).
+/// the recognition net q(x_1, ..., x_d | x_0). Units of a layer with weights within it depend on the units before them in
+/// addition.
 ///
 /// In a sigmoid belief net all layers are directed. In a deep belief network the last weight matrix of the stack
 /// belongs to the RBM on top, whose lower layer is x_d.
@@ -133,7 +134,8 @@ impl<'a> Directed<'a> {
     /// When `v` has other units than the visible layer.
     #[must_use]
     pub fn means_up(&self, v: &Matrix) -> Vec<Matrix> {
-        let (last, signal) = (self.stack.depth() - 1, self.units.signal(v));
+        let Some(last) = self.stack.depth().checked_sub(1) else { return vec![] };
+        let signal = self.units.signal(v);
         let mut means: Vec<Matrix> = Vec::with_capacity(last + 1);
         for l in 1..=last + 1 {
             let own = (self.rbm_on_top && l > last).then(|| (self.stack.weights(last), self.stack.bias(l)));
@@ -159,7 +161,10 @@ impl<'a> Directed<'a> {
                 None => Matrix::from_fn(self.bias(l).len(), samples, |unit, _| self.bias(l)[unit]),
                 Some(above) => dense_inputs_down(self.stack.weights(l), above, self.bias(l)),
             };
-            logistic_in_place(&mut m);
+            match self.lateral(l) {
+                Some(within) => means_in_turn(within, &mut m),
+                None => logistic_in_place(&mut m),
+            }
             means.push(m);
         }
         means.reverse();
@@ -169,6 +174,11 @@ impl<'a> Directed<'a> {
     /// b_l.
     pub(crate) fn bias(&self, l: usize) -> &'a [f32] {
         self.stack.bias(l).as_slice()
+    }
+
+    /// The weights within layer `l` of the net itself.
+    pub(crate) fn lateral(&self, l: usize) -> Option<&'a Matrix> {
+        self.stack.within(l)
     }
 
     /// The weights within layer `l` of an autoregressive recognition net.
@@ -231,7 +241,7 @@ impl fmt::Debug for Net<'_> {
     }
 }
 
-/// Independent top units with the biases b_d.
+/// Top units with the biases b_d, independent without weights within the top layer.
 impl<'a> From<&'a Passes> for Net<'a> {
     fn from(passes: &'a Passes) -> Self {
         Self { passes, prior: None }

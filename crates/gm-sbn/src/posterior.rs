@@ -221,7 +221,7 @@ impl<'a> RowsPath<'a> {
     /// A chain at the states of a column.
     fn walker_at(&self, chain: usize, states: &Chains, column: usize) -> Walker<'a> {
         let last = self.ground.last();
-        let units = self.rows[self.places[chain]].bases[last - 1].len();
+        let units = last.checked_sub(1).map_or(0, |below| self.rows[self.places[chain]].bases[below].len());
         let class = (0..self.ground.classes()).find(|class| states.layers[last].bits().get(units + class, column));
         self.walker(chain, |l, unit| states.layers[l].bits().get(unit, column)).with_class(class.unwrap_or(0))
     }

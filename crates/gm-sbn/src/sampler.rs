@@ -86,6 +86,68 @@ impl Sampler {
         self.passes.from_above(l, above)
     }
 
+    /// A draw of the visible units given the first hidden layer, and the mean of each unit given this layer and, in a visible
+    /// layer with weights within it, the units before it: `[visible, samples]` both.
+    ///
+    /// # Randomness
+    ///
+    /// As [`LayerUpdate::sample_into`], or as [`Activations::sample_within_into`] in a layer with weights within it.
+    ///
+    /// # Panics
+    ///
+    /// When `h` has other units than the first hidden layer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{BitMatrix, Matrix, Stack, Streams};
+    ///
+    /// // The second unit repeats the first.
+    /// let within = Matrix::from_row_slice(2, 2, &[0.0, 80.0, 0.0, 0.0]);
+    /// let mut stack = Stack::zeros(&[2, 3])?.with_within(0, within)?;
+    /// stack.bias_mut(0)[1] = -40.0;
+    /// let sampler = gm_sbn::Sbn::new(stack, None)?.sampler();
+    /// let (v, means) = sampler.draw_visible(&BitMatrix::zeros(3, 10), &Streams::new(1));
+    /// assert!((0..10).all(|s| means.get(0, s) == 0.5 && (means.get(1, s) > 0.5) == v.get(0, s)));
+    /// # Ok::<(), gm_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn draw_visible(&self, h: &BitMatrix, streams: &Streams) -> (BitMatrix, Activations) {
+        let layers = [self.passes.draw_below(0, h, streams), h.clone()];
+        let means = self.passes.visible_means(&layers);
+        let [v, _] = layers;
+        (v, means)
+    }
+
+    /// A draw of layer `l` given the layer above.
+    ///
+    /// # Randomness
+    ///
+    /// As [`draw_visible`](Self::draw_visible).
+    ///
+    /// # Panics
+    ///
+    /// When `l` is the top layer, or `above` has other units than layer l + 1.
+    #[must_use]
+    pub fn draw_below(&self, l: usize, above: &BitMatrix, streams: &Streams) -> BitMatrix {
+        self.passes.draw_below(l, above, streams)
+    }
+
+    /// The mean of each visible unit given the first hidden layer, where there is one, and, in a visible layer with weights
+    /// within it, the units before it: `[visible, samples]`.
+    ///
+    /// # Shapes
+    ///
+    /// `layers[l]` is x_l, `[n_l, samples]`, for the visible layer and the first hidden one at least.
+    ///
+    /// # Panics
+    ///
+    /// When shapes disagree.
+    #[must_use]
+    pub fn visible_means(&self, layers: &[BitMatrix]) -> Activations {
+        self.passes.visible_means(layers)
+    }
+
     /// Draws of all layers by ancestral sampling, as [`Passes::sample`].
     #[must_use]
     pub fn sample(&self, samples: usize, streams: &Streams) -> Vec<BitMatrix> {
@@ -112,13 +174,15 @@ impl Sampler {
         self.passes.recognise(v, streams)
     }
 
-    /// Means of the visible units given the states that chains have in the first hidden layer, `[visible, chains]`.
+    /// Means of the visible units given the states that chains have in the first hidden layer, `[visible, chains]`. In a visible
+    /// layer with weights within it they are given the units before each as well.
     ///
     /// # Panics
     ///
     /// When the chains belong to other layer sizes.
     #[must_use]
     pub fn mean_v_from_chains(&self, chains: &Chains) -> Activations {
-        self.from_above(0, chains.h()).means()
+        let states = chains.layers.iter().take(2).map(|x| x.bits().clone()).collect::<Vec<_>>();
+        self.passes.visible_means(&states)
     }
 }

@@ -1,6 +1,6 @@
 //! One chain on the hidden layers of directed nets given the visible layer: its state, and draws of its units.
 
-use gm_core::{VisibleUnits, logistic_f64, softplus_sum};
+use gm_core::{VisibleUnits, logistic_f64, softplus, softplus_sum};
 use rand::{Rng, RngExt};
 
 use crate::model::Columns;
@@ -65,13 +65,15 @@ pub(crate) struct Walker<'a> {
     sums: Vec<f64>,
     /// Inputs of the layer below if the unit at hand flipped.
     flipped: Vec<f64>,
+    /// Inputs of its own layer if the unit at hand flipped, where units depend on those before them.
+    flipped_own: Vec<f64>,
 }
 
 impl<'a> Walker<'a> {
     pub(crate) fn new(ground: &'a Ground<'a>, states: Vec<Vec<bool>>, signal: Option<Vec<f64>>) -> Self {
         let inputs = ground.columns.inputs(&states);
         let sums = inputs.iter().enumerate().map(|(l, inputs)| ground.log_sum(l, inputs)).collect();
-        Self { ground, states, signal, class: 0, inputs, sums, flipped: Vec::new() }
+        Self { ground, states, signal, class: 0, inputs, sums, flipped: Vec::new(), flipped_own: Vec::new() }
     }
 
     /// The chain with another label unit on.
@@ -95,9 +97,13 @@ impl<'a> Walker<'a> {
             Some(signal) => signal.iter().zip(&self.inputs[0]).map(|(x, input)| x * input).sum(),
             None => sum_where_on(&self.inputs[0], &self.states[0]),
         };
+        if last == 0 {
+            return visible - self.sums[0];
+        }
         let hidden: f64 = (1..last).map(|l| sum_where_on(&self.inputs[l], &self.states[l]) - self.sums[l]).sum();
-        // In an RBM the biases alone weigh the lower layer. The top layer of a net has no other inputs.
-        let top = sum_where_on(&self.ground.columns.biases[last], &self.states[last]);
+        // In an RBM the biases alone weigh the lower layer. The top layer of a net has no inputs from above.
+        let of_top = if self.ground.rbm_on_top { &self.ground.columns.biases } else { &self.inputs };
+        let top = sum_where_on(&of_top[last], &self.states[last]);
         let prior = match &self.ground.labels {
             Some(labels) => labels.bias[self.class],
             None if self.ground.rbm_on_top => 0.0,
@@ -130,13 +136,22 @@ impl<'a> Walker<'a> {
             _ => sum_where_on(column, &self.states[l - 1]),
         };
         // The log-probability of the flipped state less that of the state as it is.
-        let gain = sign * (self.inputs[l][unit] + children) - (sum - self.sums[l - 1]);
+        let mut gain = sign * (self.inputs[l][unit] + children) - (sum - self.sums[l - 1]);
+        let own = self.ground.columns.to_later(l, unit).map(|later| {
+            let (change, sum) = flip_own(&self.inputs[l], &self.states[l], (unit, later), &mut self.flipped_own);
+            gain += change - (sum - self.sums[l]);
+            sum
+        });
         if random >= logistic_f64(heat(on, gain)) {
             return false;
         }
         self.states[l][unit] = !on;
         self.sums[l - 1] = sum;
         std::mem::swap(&mut self.inputs[l - 1], &mut self.flipped);
+        if let Some(sum) = own {
+            self.sums[l] = sum;
+            std::mem::swap(&mut self.inputs[l], &mut self.flipped_own);
+        }
         true
     }
 
@@ -188,8 +203,12 @@ impl<'a> Walker<'a> {
         self.class = chosen.unwrap_or(weights.len() - 1);
     }
 
-    /// Draws the visible units that `free` chooses.
+    /// Draws the visible units that `free` chooses: all of them as a block where they are independent, else one after the other
+    /// as [`draw_visible_within`](Self::draw_visible_within).
     pub(crate) fn draw_visible(&mut self, free: impl Fn(usize) -> bool, stream: &mut impl Rng) {
+        if self.ground.columns.within[0].is_some() {
+            return self.draw_visible_within(free, stream);
+        }
         for unit in 0..self.states[0].len() {
             let random: f64 = stream.random();
             if free(unit) {
@@ -197,6 +216,43 @@ impl<'a> Walker<'a> {
             }
         }
     }
+
+    /// Draws the units that `free` chooses in a visible layer whose units depend on those before them.
+    ///
+    /// The units behind the last given one follow their conditional distribution as a block, since they are drawn in turn. The
+    /// others are drawn one at a time, each given all units up to the last given one, with those behind it summed out.
+    fn draw_visible_within(&mut self, free: impl Fn(usize) -> bool, stream: &mut impl Rng) {
+        let (units, ground) = (self.states[0].len(), self.ground);
+        let bound = (0..units).rev().find(|&unit| !free(unit)).map_or(0, |last| last + 1);
+        for unit in 0..units {
+            let random: f64 = stream.random();
+            let Some(later) = ground.columns.to_later(0, unit).filter(|_| free(unit)) else { continue };
+            let (on, inputs) = (self.states[0][unit], &mut self.inputs[0]);
+            let effect = |(k, w): (usize, &f64)| {
+                let off = if on { inputs[k] - w } else { inputs[k] };
+                let chosen = if self.states[0][k] { *w } else { 0.0 };
+                chosen - (softplus(off + w) - softplus(off))
+            };
+            let log_odds = inputs[unit] + (unit + 1..bound).zip(later).map(effect).sum::<f64>();
+            let drawn = random < logistic_f64(log_odds);
+            if drawn != on {
+                let sign = if drawn { 1.0 } else { -1.0 };
+                inputs[unit + 1..].iter_mut().zip(later).for_each(|(input, w)| *input += sign * w);
+                self.states[0][unit] = drawn;
+            }
+        }
+        self.sums[0] = ground.log_sum(0, &self.inputs[0]);
+    }
+}
+
+/// The inputs of a layer after a flip of one of its units with the given weights to later units: what the flip adds to the
+/// inputs of the units that are on, and the log-normaliser of the layer.
+fn flip_own(inputs: &[f64], states: &[bool], (unit, later): (usize, &[f64]), flipped: &mut Vec<f64>) -> (f64, f64) {
+    let sign = if states[unit] { -1.0 } else { 1.0 };
+    flipped.clear();
+    flipped.extend_from_slice(inputs);
+    flipped[unit + 1..].iter_mut().zip(later).for_each(|(input, w)| *input += sign * w);
+    (sign * sum_where_on(later, &states[unit + 1..]), softplus_sum(flipped))
 }
 
 /// The sum of the values of units that are on.

@@ -23,12 +23,17 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// A refusal of a harmonium, whose hidden states may be of any kind.
+    /// A refusal of a harmonium, whose hidden states may be of any kind, and of a model without hidden layers.
     pub(crate) fn of(model: &Model) -> Answer<Self> {
         Ok(match model {
             Model::Rbm(rbm) => Self::Rbm(rbm.sampler()),
             Model::Dbm(dbm) => Self::Dbm(dbm.sampler()),
             Model::Dbn(dbn) => Self::Dbn(Box::new(dbn.sampler())),
+            Model::Sbn(sbn) if sbn.depth() == 0 => {
+                return Err(Refusal::unfit(
+                    "the page shows models with hidden layers; `dgm sample`, `dgm eval` and `dgm complete` know a fully visible net",
+                ));
+            }
             Model::Sbn(sbn) => Self::Sbn(Box::new(sbn.sampler())),
             Model::Harmonium(_) => {
                 return Err(Refusal::unfit(

@@ -75,6 +75,8 @@ impl Model {
 pub struct Joint {
     model: Model,
     parameters: Parameters,
+    /// A_l of each layer, empty where its units are independent given the layer above.
+    within: Vec<Vec<Vec<f64>>>,
     /// Inverse temperature, and the visible bias of the model at infinite temperature.
     beta: f64,
     base: Vec<f64>,
@@ -93,7 +95,7 @@ impl Joint {
     #[must_use]
     pub fn new(model: Model, parameters: Parameters) -> Self {
         let base = vec![0.0; parameters.biases[0].len()];
-        Self::enumerated(model, parameters, 1.0, base)
+        Self::enumerated(model, parameters, vec![], (1.0, base))
     }
 
     /// p(v, h) = exp(a' v + b' h + v' W h) / Z.
@@ -120,7 +122,7 @@ impl Joint {
     #[must_use]
     pub fn annealed_rbm(w: Vec<Vec<f64>>, a: Vec<f64>, b: Vec<f64>, beta: f64, base: Vec<f64>) -> Self {
         assert!(base.len() == a.len(), "base has length {}, expected {}", base.len(), a.len());
-        Self::enumerated(Model::Rbm, Parameters { weights: vec![w], biases: vec![a, b] }, beta, base)
+        Self::enumerated(Model::Rbm, Parameters { weights: vec![w], biases: vec![a, b] }, vec![], (beta, base))
     }
 
     /// p(x) = exp(sum_l b_l' x_l + sum_l x_l' W_l x_(l+1)) / Z.
@@ -135,23 +137,47 @@ impl Joint {
         Self::new(Model::Sbn, Parameters { weights, biases })
     }
 
+    /// p(x) = prod_l prod_i Ber(x_li; s((W_l x_(l+1) + b_l)_i + sum_(k<i) A_(l,ki) x_lk)): an SBN of one layer or more whose
+    /// units depend on the units before them in layers with an A_l; in the others it is empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_testkit::Joint;
+    ///
+    /// // The second unit repeats the first.
+    /// let joint = Joint::lateral_sbn(vec![], vec![vec![0.0, -40.0]], vec![vec![vec![0.0, 80.0], vec![0.0, 0.0]]]);
+    /// assert!((joint.log_prob(&[1, 1]) + 2_f64.ln()).abs() < 1e-9 && joint.log_prob(&[1, 0]) < -39.0);
+    /// ```
+    #[must_use]
+    pub fn lateral_sbn(weights: Vec<Vec<Vec<f64>>>, biases: Vec<Vec<f64>>, within: Vec<Vec<Vec<f64>>>) -> Self {
+        let base = vec![0.0; biases[0].len()];
+        Self::enumerated(Model::Sbn, Parameters { weights, biases }, within, (1.0, base))
+    }
+
     /// p(x) = [RBM over (x_(L-1), x_L)] prod_(l<L-1) Ber(x_l; s(W_l x_(l+1) + b_l)).
     #[must_use]
     pub fn dbn(weights: Vec<Vec<Vec<f64>>>, biases: Vec<Vec<f64>>) -> Self {
         Self::new(Model::Dbn, Parameters { weights, biases })
     }
 
-    fn enumerated(model: Model, parameters: Parameters, beta: f64, base: Vec<f64>) -> Self {
+    fn enumerated(
+        model: Model,
+        parameters: Parameters,
+        within: Vec<Vec<Vec<f64>>>,
+        (beta, base): (f64, Vec<f64>),
+    ) -> Self {
         parameters.assert_shapes();
         let layers = parameters.layers();
         let units: usize = layers.iter().sum();
-        assert!(layers.len() >= 2, "a stack has at least two layers");
+        assert!(layers.len() >= 2 || !within.is_empty(), "a stack has at least two layers");
         assert!(model != Model::Rbm || layers.len() == 2, "an RBM has two layers, found {}", layers.len());
         assert!(units <= MOST_UNITS, "{units} units, at most {MOST_UNITS} can be enumerated");
         let rows = 1 << layers[0];
         let mut joint = Self {
             model,
             parameters,
+            within,
             beta,
             base,
             layers,
@@ -178,10 +204,20 @@ impl Joint {
         below + self.beta * (biases + pairs) + (1.0 - self.beta) * dot(&self.base, x[0])
     }
 
-    /// log Ber(x_l; s(W_l x_(l+1) + b_l)). The top layer has its bias only.
+    /// log Ber(x_l; s(W_l x_(l+1) + b_l)), with what comes from units before a unit. The top layer has no W_l.
     fn log_bernoulli(&self, l: usize, x: &[&[u8]]) -> f64 {
         let sign = |on: u8| if on == 1 { -1.0 } else { 1.0 };
-        x[l].iter().zip(self.inputs_from_above(l, x)).map(|(&on, z)| -softplus(sign(on) * z)).sum()
+        x[l].iter().zip(self.inputs(l, x)).map(|(&on, z)| -softplus(sign(on) * z)).sum()
+    }
+
+    fn inputs(&self, l: usize, x: &[&[u8]]) -> Vec<f64> {
+        let mut inputs = self.inputs_from_above(l, x);
+        for (earlier, row) in self.within.get(l).into_iter().flatten().enumerate() {
+            for later in earlier + 1..row.len() {
+                inputs[later] += row[later] * f64::from(x[l][earlier]);
+            }
+        }
+        inputs
     }
 
     fn inputs_from_above(&self, l: usize, x: &[&[u8]]) -> Vec<f64> {
@@ -404,7 +440,7 @@ impl Joint {
         for l in 0..x.len() {
             let mut residual: Vec<f64> = x[l].iter().map(|&x| f64::from(x)).collect();
             if l < self.model.directed(x.len()) {
-                let inputs = self.inputs_from_above(l, &x);
+                let inputs = self.inputs(l, &x);
                 residual.iter_mut().zip(inputs).for_each(|(r, z)| *r -= logistic(z));
             }
             gradient.biases[l].iter_mut().zip(&residual).for_each(|(sum, r)| *sum += factor * r);

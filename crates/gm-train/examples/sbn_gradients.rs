@@ -61,6 +61,7 @@ fn row(sbn: &Sbn, data: &BitMatrix, (rule, samples, sweeps): (SbnRule, usize, us
     let (mut generative, mut recognition) = (Vec::new(), Vec::new());
     for step in 0..REPEATS {
         let (p, q) = learner.gradients(data, step, &Streams::new(2))?;
+        let q = q.expect("a recognition net");
         generative.push(flat(p.tensors()));
         recognition.push(flat(q.tensors()));
     }

@@ -49,7 +49,7 @@ pub use harmonium::{HarmoniumLearner, HarmoniumSettings};
 pub use learner::{Learner, ModelSettings, Origin, Probe, Staged, StepReport, Weighted};
 pub use rbm::{Algorithm, RbmLearner, RbmSettings};
 pub use run::Run;
-pub use sbn::{SbnLearner, SbnRule, SbnSettings};
+pub use sbn::{Lateral, SbnLearner, SbnRule, SbnSettings};
 pub use settings::Visible;
 
 /// The example of the crate's description runs with the tests.

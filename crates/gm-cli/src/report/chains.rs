@@ -67,10 +67,13 @@ fn independent((below_tops, draws): (&Matrix, usize), samples: &Matrix, shape: S
         "Each line has one state of the top layer and {draws} draws of the layers below it. It shows how much the top \
          decides."
     );
+    let below = (below_tops.ncols() > 0)
+        .then(|| figure::pixels("Below the same top", &text, &film, &Scale::Levels("0", "1")))
+        .transpose()?;
     Ok(html! {
         p { "A belief net is sampled from the top layer down. Its samples are independent and need no chain." }
         div.figures {
-            (figure::pixels("Below the same top", &text, &film, &Scale::Levels("0", "1"))?)
+            @if let Some(below) = &below { (below) }
             (figure::pixels("Samples", "Probabilities of the visible units.", &picture::samples(samples, shape, Some(10)), &Scale::Levels("0", "1"))?)
         }
     })

@@ -114,7 +114,9 @@ fn sections(folder: &Folder, streams: &Streams) -> Result<Vec<Section>> {
     ];
     if let Some(held_out) = &folder.held_out {
         sections.push(("completions", "Reconstructions and completions", rows::completions(model, held_out, streams)?));
-        sections.push(("activities", "Hidden activities", rows::activities(model, held_out, streams)?));
+        if model.layers().len() > 1 {
+            sections.push(("activities", "Hidden activities", rows::activities(model, held_out, streams)?));
+        }
     }
     if let Some(named) = weights::named(&folder.data) {
         sections.push(("columns", "What hidden units stand for", named));
@@ -155,6 +157,7 @@ fn joint(model: &Model) -> (Markup, &'static str) {
             (indexed("\u{220f}", over)) " Ber(" (x("l")) "; \u{3c3}(" (indexed("W", "l")) " " (x("l+1")) " + " (b("l")) "))"
         }
     };
+    let within = |l: &str| html! { " + " (indexed("A", l)) "\u{2032}" (x(l)) };
     match model {
         Model::Rbm(_) => (
             html! { "p(v, h) = exp(a\u{2032}v + b\u{2032}h + v\u{2032}W h) / Z" },
@@ -166,6 +169,18 @@ fn joint(model: &Model) -> (Markup, &'static str) {
             "Undirected, one hidden layer, with kinds of units that are chosen for each layer. Hidden units are independent given the \
              data, so that inference is exact and block Gibbs sampling draws a whole layer at once. The likelihood needs the \
              partition function Z.",
+        ),
+        Model::Sbn(sbn) if sbn.depth() == 0 => (
+            html! { "p(v) = Ber(v; \u{3c3}(A\u{2032}v + b))" },
+            "Fully visible: each unit depends on the units before it, since A has no other weights. The likelihood is exact, and samples \
+             are drawn unit by unit.",
+        ),
+        Model::Sbn(sbn) if !sbn.stack().layers_within().is_empty() => (
+            html! { "p(x) = Ber(" (x("L")) "; \u{3c3}(" (b("L")) (within("L")) ")) " (indexed("\u{220f}", "l<L"))
+            " Ber(" (x("l")) "; \u{3c3}(" (indexed("W", "l")) " " (x("l+1")) (within("l")) " + " (b("l")) "))" },
+            "Directed, from the top layer down; units also depend on the units before them in layers with weights A within them. Samples \
+             are drawn in one pass; inference is hard, since causes explain each other away. The likelihood is bounded from below by draws \
+             of the recognition net.",
         ),
         Model::Sbn(_) => (
             html! { "p(x) = Ber(" (x("L")) "; \u{3c3}(" (b("L")) ")) " (product("l<L")) },

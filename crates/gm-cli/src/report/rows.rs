@@ -1,6 +1,6 @@
 //! Reconstructions, completions and hidden activities of rows that the model has not seen.
 
-use gm_core::{BitMatrix, Purpose, Streams, VisibleKind};
+use gm_core::{BitMatrix, Matrix, Purpose, Streams, VisibleKind};
 use gm_eval::{
     Completion, CompletionQuality, CompletionSettings, LayerActivity, Model, PosteriorSettings, active_units, complete,
     hidden_activity, posterior_means, reconstruct, sites,
@@ -36,11 +36,17 @@ pub(super) fn completions(model: &Model, held_out: &HeldOut, streams: &Streams) 
     let kind = model.visible_kind();
     let shape = shown_rows.shape(kind);
     let about = format!("Rows of the {} split, binarise {}", shown_rows.about.split, shown_rows.about.binarise);
-    let rebuilt = reconstruct(model, &shown_rows.rows, &streams.fork(Purpose::Choose, 10))?;
-    let both = side_by_side(&shown_rows.rows.to_matrix(), &rebuilt);
-    let text = format!("{about}. Below them are the means of the visible units given one draw of the hidden units.");
-    let drawn = picture::samples(&levels(kind, &both), shape, Some(rebuilt.ncols()));
-    let reconstructed = figure::pixels("Reconstructions", &text, &drawn, &levels_of(kind))?;
+    let reconstructed = |rebuilt: Matrix| {
+        let both = side_by_side(&shown_rows.rows.to_matrix(), &rebuilt);
+        let text =
+            format!("{about}. Below them are the means of the visible units given one draw of the hidden units.");
+        let drawn = picture::samples(&levels(kind, &both), shape, Some(rebuilt.ncols()));
+        figure::pixels("Reconstructions", &text, &drawn, &levels_of(kind))
+    };
+    // Without hidden units nothing remembers a row.
+    let hidden = model.layers().len() > 1;
+    let rebuilt = hidden.then(|| reconstruct(model, &shown_rows.rows, &streams.fork(Purpose::Choose, 10)));
+    let reconstructed = rebuilt.transpose()?.map(reconstructed).transpose()?;
     // Units that form no picture have no lower half.
     let sites = sites(kind, shown_rows.rows.units());
     let mask = if shape.0 * shape.1 == sites && shape.0 > 1 { Mask::Bottom } else { Mask::Random(0.5) };
@@ -54,7 +60,7 @@ pub(super) fn completions(model: &Model, held_out: &HeldOut, streams: &Streams) 
         // Networks with label units cannot do this.
         Err(error) => html! { p.note { "Completions are left out: " (error.line(&CommandLine::default())) "." } },
     };
-    Ok(html! { div.figures { (reconstructed) (completed) } })
+    Ok(html! { div.figures { @if let Some(picture) = &reconstructed { (picture) } (completed) } })
 }
 
 /// The completions with their figures.
@@ -137,7 +143,6 @@ fn heat(layer: &LayerActivity) -> RgbImage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gm_core::Matrix;
 
     #[test]
     fn table_the_busiest_units_come_first() {

@@ -44,13 +44,14 @@ pub(super) fn filter_pictures(data: &ModelData, shape: Shape) -> Result<Markup> 
         true => format!("the {FILTERS} of {units} units with the largest weights"),
         false => format!("all {units} units, those with the largest weights first"),
     };
-    let text = format!("Weights of {}: red pixels switch a unit on, blue ones off.", shown(stack.weights(0).ncols()));
+    let text = format!("Weights of {}: red pixels switch a unit on, blue ones off.", shown(first.ncols()));
     let drawn = |title: &str, text: &str, weights: &Matrix| {
         let strongest = weights.select_columns(&strongest_units(weights, FILTERS));
         let picture = filters(&strongest, shape, Some(10));
         figure::pixels(title, text, &picture, &Scale::Weights(weight_range(&strongest)))
     };
-    let picture = drawn("First hidden layer", &text, &first)?;
+    let title = if stack.depth() == 0 { "Within the visible layer" } else { "First hidden layer" };
+    let picture = drawn(title, &text, &first)?;
     let deeper = (1..stack.depth()).map(|l| {
         let through = weights_to_visible(stack, l);
         let text = format!(
@@ -104,8 +105,11 @@ pub(super) fn statistics(data: &ModelData) -> Result<Markup> {
     let ranks: Vec<String> =
         spectra.iter().map(|spectrum| format!("{} {:.1}", spectrum.name, spectrum.effective_rank)).collect();
     let text = format!("The effective rank is the number of directions that carry the weights: {}.", ranks.join(", "));
-    let weights: Vec<(String, &[f32])> =
-        (0..stack.depth()).map(|l| (format!("weights.{l}"), stack.weights(l).as_slice())).collect();
+    let within: Vec<Vec<f32>> = (0..=stack.depth()).filter_map(|l| stack.within(l)).map(to_later_units).collect();
+    let weights = (0..stack.depth()).map(|l| (format!("weights.{l}"), stack.weights(l).as_slice()));
+    let own =
+        stack.layers_within().into_iter().zip(&within).map(|(l, values)| (format!("within.{l}"), values.as_slice()));
+    let weights: Vec<(String, &[f32])> = weights.chain(own).collect();
     let biases: Vec<(String, &[f32])> =
         (0..=stack.depth()).map(|l| (format!("bias.{l}"), stack.bias(l).as_slice())).collect();
     Ok(html! {
@@ -118,6 +122,11 @@ pub(super) fn statistics(data: &ModelData) -> Result<Markup> {
                             " code { "dgm inspect" } " computes them." } }
         (ranges(data))
     })
+}
+
+/// The weights within a layer that lead to later units; the others are always 0.
+fn to_later_units(within: &Matrix) -> Vec<f32> {
+    (0..within.ncols()).flat_map(|j| within.as_slice()[j * within.nrows()..][..j].to_vec()).collect()
 }
 
 fn histogram(title: &str, across: &str, tensors: &[(String, &[f32])]) -> Chart {

@@ -189,6 +189,86 @@ fn table_autoregressive_recognition_goes_through_every_command() {
 }
 
 #[test]
+fn table_weights_within_layers_go_through_every_command() {
+    let workshop = Workshop::new();
+    let train = "train sbn --data bars-and-stripes:3 --hidden 5,2 --epochs 60 --batch-size 8 --lateral all --out run";
+    workshop.json(&words(train));
+    assert!(workshop.text("run/config.toml").contains("lateral = \"all\""));
+    assert!(workshop.text("run/report.html").contains("units before them"));
+    let eval = "eval run/model.gm --data bars-and-stripes:3 --samples 3000 --posterior-runs 20";
+    let found = workshop.json(&words(eval));
+    let [exact, bound] = ["/mean_log_prob/value", "/importance_weighted/value"].map(|at| number(&found, at));
+    assert!(bound < exact + 0.1 && exact - bound < 0.5, "{bound} {exact}");
+    let annealed = number(&found, "/annealed_posterior/value");
+    assert!((annealed - exact).abs() < 0.2, "{annealed} {exact}");
+    for method in ["gibbs", "importance", "recognition", "exact"] {
+        workshop.json(&words(&format!(
+            "infer run/model.gm --data bars-and-stripes:3 --method {method} --out h.npy --force"
+        )));
+    }
+    let said = workshop.refuses(&words("infer run --data bars-and-stripes:3 --method mean-field --out h.npy --force"));
+    assert!(said.contains("mean-field for an sbn with weights within its layers"), "{said}");
+    for method in ["gibbs", "importance"] {
+        workshop.json(&words(&format!(
+            "complete run/model.gm --data bars-and-stripes:3 --mask random:0.5 --method {method} --out done.npy --force"
+        )));
+    }
+    let inspected = workshop.json(&words("inspect run --data bars-and-stripes:3"));
+    // Of 9-5-2 units: 55 + 16 of the net and of its prior, 36 + 10 + 1 within its layers, 62 of the recognition net.
+    assert_eq!(inspected["parameters"], 55 + 16 + 47 + 62);
+    let names: Vec<&str> = inspected["tensors"].as_array().unwrap().iter().filter_map(|t| t["name"].as_str()).collect();
+    assert!(names.contains(&"within.0") && names.contains(&"within.2"), "{names:?}");
+    workshop.json(&words("sample run/model.gm -n 9 --out samples.npy"));
+    workshop.json(&words("convert run/model.gm model.safetensors"));
+    workshop.json(&words(&eval.replace("run/model.gm", "model.safetensors")));
+}
+
+#[test]
+fn table_a_fully_visible_net_goes_through_every_command() {
+    let workshop = Workshop::new();
+    let train = "train sbn --data bars-and-stripes:3 --hidden none --epochs 300 --batch-size 8 --out run";
+    workshop.json(&words(train));
+    let config = workshop.text("run/config.toml");
+    assert!(config.contains("hidden = []") && config.contains("lateral = \"visible\""), "{config}");
+    let lines = workshop.text("run/metrics.jsonl");
+    assert!(lines.lines().all(|line| line.contains("\"log_likelihood\":") && !line.contains("elbo")), "{lines}");
+    assert!(workshop.text("run/report.html").contains("Fully visible"));
+    let found = workshop.json(&words("eval run --data bars-and-stripes:3"));
+    assert_eq!(found["mean_log_prob"]["side"], "exact");
+    let exact = number(&found, "/mean_log_prob/value");
+    assert!(exact > -5.0 && exact < -2.59, "{exact}");
+    for line in
+        ["eval run --data bars-and-stripes:3 --samples 5", "eval run --data bars-and-stripes:3 --posterior-runs 5"]
+    {
+        let said = workshop.refuses(&words(line));
+        assert!(said.contains("none for an sbn without hidden layers, whose likelihood is exact"), "{said}");
+    }
+    let said = workshop.refuses(&words("infer run --data bars-and-stripes:3 --out h.npy"));
+    assert!(said.contains("without hidden layers"), "{said}");
+    let inspected = workshop.json(&words("inspect run --data bars-and-stripes:3 --filters filters.png"));
+    assert_eq!(inspected["parameters"], 9 + 36);
+    workshop.json(&words("sample run -n 9 --out samples.npy"));
+    workshop.json(&words("complete run --data bars-and-stripes:3 --mask bottom --out done.npy"));
+    let said = workshop
+        .refuses(&words("complete run --data bars-and-stripes:3 --mask bottom --method importance --out x.npy"));
+    assert!(said.contains("gibbs for a model without a recognition net"), "{said}");
+    for format in ["json", "npz", "safetensors"] {
+        workshop.json(&words(&format!("convert run/model.gm model.{format}")));
+        let again = workshop.json(&words(&format!("eval model.{format} --data bars-and-stripes:3")));
+        assert_eq!(number(&again, "/mean_log_prob/value"), exact, "{format}");
+    }
+    let said = workshop.refuses(&words("convert run/model.gm --to rbm x.gm"));
+    assert!(said.contains("rbm for an sbn of 0 hidden layers"), "{said}");
+    for option in ["--rule rws", "--sleep 0.1", "--samples 3", "--init-scale 2", "--hidden-bias -1", "--autoregressive"]
+    {
+        let said = workshop.refuses(&words(&format!("train sbn --data bars-and-stripes:3 --hidden none {option}")));
+        assert!(said.contains("needs hidden layers"), "{option} said {said}");
+    }
+    let said = workshop.refuses(&words("train sbn --data bars-and-stripes:3 --hidden none --lateral none"));
+    assert!(said.contains("`hidden` is empty, allowed: one layer or more, or none"), "{said}");
+}
+
+#[test]
 fn table_active_units_are_counted_and_idle_layers_told() {
     let workshop = Workshop::new();
     // Units that are on for half of the rows at first leave the upper layers nothing to say.

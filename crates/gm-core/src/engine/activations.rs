@@ -97,6 +97,30 @@ impl Activations {
         out
     }
 
+    /// Adds the values of each sample of `shared` to every one of `count` neighbouring samples, where
+    /// [`sum_neighbours`](Self::sum_neighbours) adds up.
+    ///
+    /// # Panics
+    ///
+    /// Unless `shared` has as many units and `count` times fewer samples.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gm_core::{Activations, Matrix};
+    ///
+    /// let mut values = Activations::from_matrix(&Matrix::from_row_slice(1, 4, &[1.0, 2.0, 3.0, 4.0]));
+    /// values.add_to_neighbours(&Activations::from_matrix(&Matrix::from_row_slice(1, 2, &[10.0, 20.0])), 2);
+    /// assert_eq!(values.to_matrix().as_slice(), [11.0, 12.0, 23.0, 24.0]);
+    /// ```
+    pub fn add_to_neighbours(&mut self, shared: &Self, count: usize) {
+        assert_eq!((shared.units, shared.samples * count), (self.units, self.samples), "a group for each sample");
+        self.fill_means(|sample, panel, row| {
+            let from = &shared.panel(panel)[sample / count];
+            row.iter_mut().zip(&from.0).for_each(|(value, shared)| *value += shared);
+        });
+    }
+
     /// Multiplies the values of each sample by its weight. Returns the sums over samples of the products, `[units]`.
     ///
     /// # Panics

@@ -13,7 +13,7 @@ use crate::stack::{Matrix, Stack, Vector};
 use crate::units::{ModelKind, VisibleKind};
 use crate::visible::Standardise;
 
-const KNOWN: &str = "weights.L, bias.L, recognition.weights.L, recognition.bias.L, recognition.within.L, \
+const KNOWN: &str = "weights.L, bias.L, within.L, recognition.weights.L, recognition.bias.L, recognition.within.L, \
                      label.weights, label.bias, features.weights.L, features.bias.L, visible_variance, visible_shift, visible_scale or units.L.NAME";
 
 /// Numbers in row-major order, as in NumPy: the last index varies fastest.
@@ -96,6 +96,9 @@ fn add_stack(prefix: &str, stack: &Stack, first_bias: usize, add: &mut impl FnMu
     }
     for l in first_bias..=stack.depth() {
         add(format!("{prefix}bias.{l}"), Tensor::from_vector(stack.bias(l)));
+    }
+    for (l, within) in (0..=stack.depth()).filter_map(|l| Some((l, stack.within(l)?))) {
+        add(format!("{prefix}within.{l}"), Tensor::from_matrix(within));
     }
 }
 
@@ -190,12 +193,27 @@ impl Shelf {
     /// Takes a stack. Without `biased` the first layer has no biases in the file, and they are 0.
     fn take_stack(&mut self, prefix: &str, biased: bool) -> Result<Stack> {
         let depth = self.depth(prefix);
+        if depth == 0 {
+            let bias = self.take_vector(&format!("{prefix}bias.0"))?;
+            return Stack::fully_visible(bias, self.take_matrix(&format!("{prefix}within.0"))?);
+        }
         let weights = (0..depth).map(|l| self.take_matrix(&format!("{prefix}weights.{l}")));
         let weights: Vec<Matrix> = weights.collect::<Result<_>>()?;
         let unbiased = (!biased).then(|| Ok(Vector::zeros(weights[0].nrows())));
         let taken = (usize::from(!biased)..=depth).map(|l| self.take_vector(&format!("{prefix}bias.{l}")));
         let biases = unbiased.into_iter().chain(taken).collect::<Result<_>>()?;
-        Stack::new(weights, biases)
+        let stack = Stack::new(weights, biases)?;
+        self.take_within(prefix, stack)
+    }
+
+    fn take_within(&mut self, prefix: &str, mut stack: Stack) -> Result<Stack> {
+        for l in 0..=stack.depth() {
+            let name = format!("{prefix}within.{l}");
+            if self.tensors.contains_key(&name) {
+                stack = stack.with_within(l, self.take_matrix(&name)?)?;
+            }
+        }
+        Ok(stack)
     }
 
     fn take_features(&mut self) -> Result<Option<Stack>> {
@@ -220,8 +238,9 @@ impl Shelf {
         net.with_within(within.collect::<Result<_>>()?).map(Some)
     }
 
-    /// The depth according to the highest number among the names. It is 1 or more, so that the error for a missing
-    /// first tensor names it, and at most the number of tensors.
+    /// The depth according to the highest number among the names, at most the number of tensors. It is 0 with weights within
+    /// the first layer and no other weights or biases above it, otherwise 1 or more, so that the error for a missing first
+    /// tensor names it.
     fn depth(&self, prefix: &str) -> usize {
         let number = |name: &str, kind: &str| name.strip_prefix(prefix)?.strip_prefix(kind)?.parse::<usize>().ok();
         let depth = |name: &String| {
@@ -229,7 +248,8 @@ impl Shelf {
             weights.or_else(|| number(name, "bias."))
         };
         let highest = self.tensors.keys().filter_map(depth).max().unwrap_or(1);
-        highest.min(self.tensors.len()).max(1)
+        let fewest = usize::from(!self.tensors.contains_key(&format!("{prefix}within.0")));
+        highest.min(self.tensors.len()).max(fewest)
     }
 
     fn take(&mut self, name: &str) -> Result<Tensor> {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use gm_core::{BitMatrix, Chains, Clamp, Error as CoreError, Matrix, Purpose, StepInfo, Streams, VisibleKind};
+use gm_core::{Chains, Clamp, Error as CoreError, Matrix, Purpose, StepInfo, Streams, VisibleKind};
 use gm_sbn::{Sampler, Sbn};
 
 use super::ModelChains;
@@ -179,8 +179,9 @@ impl ModelChains for SbnChains {
 /// Samples of an SBN that share states of the top layer, `[visible, tops * draws]`: the draws of one state follow each
 /// other.
 ///
-/// These are means of the visible units given the first hidden layer. With one hidden layer nothing is left to draw
-/// between the two, so that these are visible states.
+/// These are means of the visible units given the first hidden layer and, where the visible layer has weights within it, drawn
+/// units before them. With one hidden layer nothing is left to draw between the two, so that these are visible states. Without
+/// hidden layers there is no top layer and no sample.
 ///
 /// # Randomness
 ///
@@ -204,22 +205,24 @@ impl ModelChains for SbnChains {
 #[must_use]
 pub fn samples_below_tops(sbn: &Sbn, (tops, draws): (usize, usize), streams: &Streams) -> Matrix {
     let (sampler, top) = (sbn.sampler(), sbn.depth());
+    if top == 0 {
+        return Matrix::zeros(sbn.visible(), 0);
+    }
     let copies: Vec<usize> = (0..tops * draws).map(|i| i / draws).collect();
     let mut above = sbn.sample(tops, streams).swap_remove(top).select(&copies);
     let family = streams.fork(Purpose::Start, 2);
     for l in (0..top).rev() {
-        let update = sampler.from_above(l, &above);
+        let family = family.fork(Purpose::Layer, l as u64);
         if l == 0 && top > 1 {
-            return update.means().to_matrix();
+            return sampler.draw_visible(&above, &family).1.to_matrix();
         }
-        let mut drawn = BitMatrix::zeros(sbn.stack().bias(l).len(), tops * draws);
-        update.sample_into(&mut drawn, &family.fork(Purpose::Layer, l as u64));
-        above = drawn;
+        above = sampler.draw_below(l, &above, &family);
     }
     above.to_matrix()
 }
 
-/// Independent samples of an SBN, or means of the visible units given the drawn layer above, `[visible, samples]`.
+/// Independent samples of an SBN, or means of the visible units given the drawn layer above, `[visible, samples]`. In a visible
+/// layer with weights within it, a unit has its mean given the drawn units before it as well.
 ///
 /// # Randomness
 ///
@@ -240,7 +243,7 @@ pub fn samples_below_tops(sbn: &Sbn, (tops, draws): (usize, usize), streams: &St
 pub fn independent_samples(sbn: &Sbn, count: usize, means: bool, streams: &Streams) -> Matrix {
     let layers = sbn.sample(count, streams);
     match means {
-        true => sbn.sampler().from_above(0, &layers[1]).means().to_matrix(),
+        true => sbn.sampler().visible_means(&layers).to_matrix(),
         false => layers[0].to_matrix(),
     }
 }

@@ -81,7 +81,8 @@ const SWEEPS: usize = 400;
 /// alone explain, as [`gm_core::active_units`] defines it.
 ///
 /// An RBM has exact means, a DBM those of mean field, and a DBN those of a pass up. An SBN has the means of 50 draws of
-/// its recognition net; without one they are exact for at most 12 hidden units, else averages over 200 Gibbs sweeps.
+/// its recognition net; without one they are exact for at most 12 hidden units, else averages over 200 Gibbs sweeps. A model
+/// without hidden layers has no number.
 ///
 /// # Errors
 ///
@@ -102,6 +103,9 @@ const SWEEPS: usize = 400;
 /// # Ok::<(), gm_eval::Error>(())
 /// ```
 pub fn active_units(model: &Model, rows: &Batch, streams: &Streams, watch: Watch<'_>) -> Result<Vec<usize>> {
+    if model.layers().len() == 1 {
+        return Ok(vec![]);
+    }
     let recognised = matches!(model, Model::Sbn(sbn) if sbn.recognition().is_some());
     let method = if recognised { PosteriorMethod::Recognition } else { PosteriorMethod::usual(model) };
     let settings = PosteriorSettings { method: Some(method), samples: DRAWS, steps: SWEEPS };

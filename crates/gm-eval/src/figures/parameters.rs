@@ -66,7 +66,8 @@ pub fn tensor_statistics(data: &ModelData) -> Vec<TensorStatistics> {
         let number = |prefix: &str| name.strip_prefix(prefix).and_then(|l| l.parse::<usize>().ok());
         let of_stack = number("weights.").map(|l| data.stack.weights(l).shape());
         let of_net = || number("recognition.weights.").and_then(|l| Some(net?.weights(l).shape()));
-        let within = || number("recognition.within.").and_then(|l| Some(net?.within(l)?.shape()));
+        let own = || number("within.").and_then(|l| Some(data.stack.within(l)?.shape()));
+        let within = || number("recognition.within.").and_then(|l| Some(net?.within(l)?.shape())).or_else(own);
         let of_labels = || labels.filter(|_| name == "label.weights").map(|labels| labels.weights().shape());
         of_stack.or_else(of_net).or_else(within).or_else(of_labels)
     };
@@ -109,7 +110,7 @@ pub fn parameter_count(data: &ModelData) -> usize {
     let count = |tensor: &TensorStatistics| {
         let numbers = tensor.shape.iter().product::<usize>();
         // Weights within a layer lead to later units alone.
-        if tensor.name.starts_with("recognition.within.") { (numbers - tensor.shape[0]) / 2 } else { numbers }
+        if tensor.name.contains("within.") { (numbers - tensor.shape[0]) / 2 } else { numbers }
     };
     trained.map(|tensor| count(&tensor)).sum()
 }
@@ -186,13 +187,17 @@ fn is_undirected(data: &ModelData, layer: usize) -> bool {
     }
 }
 
-/// The greatest weight of each unit to a layer below that it causes. It is 0 for units whose weights work both ways.
+/// The greatest weight of each unit to a unit that it causes, in the layer below or behind it in its own layer. It is 0 for
+/// units whose weights work both ways.
 fn effects_below(data: &ModelData, layer: usize) -> Vec<f32> {
     let units = data.stack.bias(layer).len();
+    let within = data.stack.within(layer);
+    let own = within.map_or_else(|| vec![0.0; units], |within| within.row_iter().map(|row| row.amax()).collect());
     if layer == 0 || is_undirected(data, layer) && is_undirected(data, layer - 1) {
-        return vec![0.0; units];
+        return own;
     }
-    data.stack.weights(layer - 1).column_iter().map(|weights| weights.amax()).collect()
+    let below = data.stack.weights(layer - 1).column_iter().map(|weights| weights.amax());
+    below.zip(own).map(|(below, own)| below.max(own)).collect()
 }
 
 /// The smallest and the largest input of each unit over all states of the layers on which it depends.
@@ -211,6 +216,9 @@ fn input_ranges(data: &ModelData, layer: usize) -> Vec<(f32, f32)> {
     if layer > 0 && is_undirected(data, layer) && is_undirected(data, layer - 1) {
         let weights = data.stack.weights(layer - 1);
         (0..weights.ncols()).for_each(|j| (0..weights.nrows()).for_each(|i| widen(j, weights[(i, j)])));
+    }
+    if let Some(within) = data.stack.within(layer) {
+        (0..within.ncols()).for_each(|j| (0..j).for_each(|i| widen(j, within[(i, j)])));
     }
     ranges
 }

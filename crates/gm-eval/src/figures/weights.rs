@@ -4,7 +4,8 @@ use gm_core::{Matrix, ModelData, Stack, VisibleKind};
 use serde::Serialize;
 
 /// The weights between the data and the first hidden layer, `[units of a row, hidden]`. Weights of label units are left
-/// out, and so are weights of means that join the input of a classifier.
+/// out, and so are weights of means that join the input of a classifier. In a net without hidden layers they are the weights to
+/// each visible unit from the units before it, `[units, units]`.
 ///
 /// # Examples
 ///
@@ -21,6 +22,9 @@ pub fn first_layer_filters(data: &ModelData) -> Matrix {
         VisibleKind::Labelled { classes } => classes,
         _ => data.features.as_ref().map_or(0, |features| features.bias(2).len()),
     };
+    if let (0, Some(within)) = (data.stack.depth(), data.stack.within(0)) {
+        return within.clone();
+    }
     let weights = data.stack.weights(0);
     weights.rows(0, weights.nrows() - joined).into_owned()
 }
@@ -50,7 +54,7 @@ pub struct NamedWeights {
 }
 
 /// The `most` largest weights of each unit of the first hidden layer by the names of visible units, the unit with the
-/// largest weights first; `None` for a model that does not know the names of its columns.
+/// largest weights first; `None` for a model that does not know the names of its columns or has no hidden layers.
 ///
 /// # Examples
 ///
@@ -63,6 +67,9 @@ pub struct NamedWeights {
 /// ```
 #[must_use]
 pub fn named_weights(data: &ModelData, most: usize) -> Option<Vec<NamedWeights>> {
+    if data.stack.depth() == 0 {
+        return None;
+    }
     let (names, weights) = (data.unit_names()?, data.stack.weights(0));
     let of_unit = |hidden: usize| {
         let column = weights.column(hidden);

@@ -21,7 +21,7 @@ const WORST: f64 = 0.05;
 
 /// Measures the likelihood of data under an SBN.
 ///
-/// Exact by enumeration of the hidden units; otherwise the importance-weighted bound, which lies below mean log p in
+/// Exact without hidden layers, and by enumeration of the hidden units; otherwise the importance-weighted bound, which lies below mean log p in
 /// expectation and grows with the number of draws. Its lower end is three standard errors below it, and its upper end is
 /// open. On rows drawn from the net, the gap between this bound and an upper bound is measured. With a recognition net the
 /// bounds are measured in any case.
@@ -67,7 +67,8 @@ pub(super) fn measure(
 ) -> Result<EvalReport> {
     let began = Instant::now();
     data.check_bits("evaluate_sbn", sbn.visible())?;
-    let exact = settings.exact.enumerates(sbn.hidden());
+    // Without hidden layers log p is exact without any enumeration.
+    let exact = sbn.depth() == 0 || settings.exact.enumerates(sbn.hidden());
     let log_probs = exact.then(|| sbn.log_prob_watched(data.rows.bits(), watch)).transpose()?;
     let bounds = (sbn.recognition().is_some() || !exact)
         .then(|| {

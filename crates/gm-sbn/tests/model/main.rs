@@ -7,6 +7,7 @@ mod common;
 mod autoregressive;
 mod bounds;
 mod fixtures;
+mod lateral;
 mod posterior;
 mod records;
 mod sampling;

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::common::{all_rows, mean};
+use crate::common::{all_rows, mean, with_random_within};
 use gm_core::{
     AisSettings, Batch, BitMatrix, Chains, Estimate, Matrix, Recognition, Schedule, Side, Stack, Streams, Vector,
     Weighted, unwatched,
@@ -37,14 +37,17 @@ fn causes(strength: f32) -> Sbn {
     Sbn::from_stack(stack.expect("a sound model")).expect("a sound model")
 }
 
-/// Nets of one to three hidden layers, with and without a recognition net.
+/// Nets of one to three hidden layers, with and without a recognition net, and with weights within layers.
 fn zoo(scale: f32) -> Vec<Sbn> {
     let layers: [&[usize]; 3] = [&[5, 4], &[5, 4, 3], &[5, 3, 2, 3]];
     let models = (0..6).map(|case| {
         let sbn = random_model(10 + case as u64, layers[case / 2], scale);
         if case % 2 == 0 { sbn } else { Sbn::from_stack(sbn.stack().clone()).expect("a sound model") }
     });
-    models.chain([causes(2.0 * scale)]).collect()
+    let visible = with_random_within(random_model(16, &[5, 4], scale), &[0], scale, 17);
+    let all = with_random_within(random_model(18, &[4, 3, 3], scale), &[0, 1, 2], scale, 19);
+    let all = Sbn::from_stack(all.stack().clone()).expect("a sound model");
+    models.chain([causes(2.0 * scale), visible, all]).collect()
 }
 
 /// A row that the model generates, and its log p.

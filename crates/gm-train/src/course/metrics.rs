@@ -23,11 +23,11 @@ use crate::error::{Error, Result};
 /// | `reconstruction` | cross-entropy of validation rows and their means given one draw of the hidden units, or their mean-field means, nats a row |
 /// | `free_energy_gap` | mean free energy of validation rows minus that of training rows, or the gap between their mean-field bounds, nats; grows with overfitting |
 /// | `pseudo_log_likelihood` | stochastic log-pseudo-likelihood of validation rows, the same unit of a row each time, nats a row |
-/// | `batch_bound` | mean K-sample bound of the last batch, with the K of training (belief nets only) |
+/// | `batch_bound` | mean K-sample bound of the last batch, with the K of training (belief nets only); log p of a net without hidden layers |
 /// | `importance_weighted`, `train_importance_weighted` | bounds from 20 draws of validation and training rows, the same random numbers each time, nats a row (belief nets; the first also of deep belief networks) |
 /// | `ess` | effective sample size of those 20 weights, mean over validation rows (belief nets only) |
 /// | `squared_error`, `variance` | mean square of standardised rows less their means given one draw of the hidden units, and mean variance of the units given them (Gaussian units only; of deep Boltzmann machines the variance alone) |
-/// | `weight_rms` | root mean square of the weights, those next to the data in deep models, those of the machine on top in deep belief networks |
+/// | `weight_rms` | root mean square of the weights, those next to the data in deep models, those of the machine on top in deep belief networks, those within the visible layer of a net without hidden layers |
 /// | `active_units_1`, `active_units_2`, ... | units of each hidden layer whose posterior means vary over validation rows ([`gm_core::active_units`]): means of 20 draws of the recognition net (belief nets), of mean field (deep Boltzmann machines), of a pass up (deep belief networks) |
 /// | `layers`, `train_elbo` | hidden layers so far (also of deep Boltzmann machines), and the bound of training rows (deep belief networks) |
 /// | `next_elbo` | at the end of a layer: the bound of validation rows with which the next layer begins (deep belief networks) |

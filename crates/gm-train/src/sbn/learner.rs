@@ -58,8 +58,8 @@ pub struct SbnLearner {
     shards: Vec<Shard>,
 }
 
-/// The gradients of one update, with what is worth knowing of it.
-type Gradients<'a> = (&'a Stack, &'a Recognition);
+/// The gradients of one update: of the net, and of its recognition net, which a net without hidden layers does not have.
+type Gradients<'a> = (&'a Stack, Option<&'a Recognition>);
 
 impl SbnLearner {
     /// A model that starts from small random weights and the means of the data, `[visible]`.
@@ -79,7 +79,7 @@ impl SbnLearner {
     ///
     /// Those of [`SbnSettings::check`], [`gm_core::Error::Shape`] when model and settings disagree on units,
     /// [`gm_core::Error::Param`] for a model without recognition net or with an autoregressive one where the settings do
-    /// not ask for that, [`gm_core::Error::TooLarge`] for the exact gradient of a
+    /// not ask for that, or with weights within other layers than the settings say, [`gm_core::Error::TooLarge`] for the exact gradient of a
     /// model with more than 10 hidden units.
     pub fn start_from(sbn: Sbn, settings: &SbnSettings) -> Result<Self> {
         const OP: &str = "SbnLearner::start_from";
@@ -87,19 +87,22 @@ impl SbnLearner {
         let layers: Vec<usize> = std::iter::once(sbn.visible()).chain(settings.hidden.iter().copied()).collect();
         check_layers(OP, sbn.stack(), &layers)?;
         let sbn = if settings.autoregressive { sbn.with_autoregressive_recognition()? } else { sbn };
+        let sbn = with_lateral(OP, sbn, settings)?;
         let refused =
             |value: &str, allowed| CoreError::Param { op: OP, arg: "recognition", value: value.into(), allowed };
-        let recognition = sbn.recognition().ok_or_else(|| refused("absent", "a model with a recognition net"))?;
-        if recognition.is_autoregressive() && !settings.autoregressive {
+        if sbn.depth() > 0 && sbn.recognition().is_none() {
+            return Err(refused("absent", "a model with a recognition net").into());
+        }
+        if sbn.recognition().is_some_and(Recognition::is_autoregressive) && !settings.autoregressive {
             return Err(refused("autoregressive", "independent units, or the setting `autoregressive`").into());
         }
         if settings.rule == SbnRule::Exact && sbn.hidden() > EXACT_GRADIENT_LIMIT {
             let (units, limit) = (sbn.hidden(), EXACT_GRADIENT_LIMIT);
             return Err(CoreError::TooLarge { op: "training on the exact gradient", units, limit }.into());
         }
-        let shards = vec![Shard::new(&sbn, recognition)];
-        let baseline = (settings.rule == SbnRule::Nvil).then(|| Baseline::new(sbn.visible()));
-        let of_net = recognition.tensor_names().into_iter().zip(recognition.tensors());
+        let shards = vec![Shard::new(&sbn)];
+        let baseline = (settings.rule == SbnRule::Nvil && sbn.depth() > 0).then(|| Baseline::new(sbn.visible()));
+        let of_net = sbn.recognition().into_iter().flat_map(|net| net.tensor_names().into_iter().zip(net.tensors()));
         let tensors = named(sbn.stack()).chain(of_net).chain(baseline.iter().flat_map(Baseline::named));
         let ascent = Ascent::new(settings.pace(), settings.optimiser, settings.regularise, tensors);
         let samples = settings.samples;
@@ -138,7 +141,7 @@ impl SbnLearner {
     pub fn gradients(&mut self, batch: &BitMatrix, step: u64, streams: &Streams) -> Result<Gradients<'_>> {
         self.ascend(&batch.clone().into(), step, streams)?;
         let Shard { gradient: (generative, recognition), .. } = &self.shards[0];
-        Ok((generative, recognition))
+        Ok((generative, recognition.as_ref()))
     }
 
     /// Computes the gradients; the mean K-sample bound of the batch, where the rule draws from q.
@@ -156,17 +159,36 @@ impl SbnLearner {
         Ok(figures)
     }
 
+    /// The figures of a net without hidden layers, whose log p is exact.
+    fn exact_figures(&self, probe: &Probe) -> Result<Figures> {
+        let log_prob = |rows: &Batch| -> Result<f64> { Ok(mean(&self.sbn().log_prob(rows.bits())?)) };
+        let (valid, train) = (log_prob(&probe.valid)?, log_prob(&probe.train)?);
+        let weights = self.sbn().stack().within(0).map_or(0.0, |within| rms(within.as_slice()));
+        Ok(Figures::new([("weight_rms", weights), ("log_likelihood", valid), ("train_log_likelihood", train)]))
+    }
+
     /// Moves all parameters along their gradients; the rate of the update.
     fn climb(&mut self, clock: &Clock) -> f64 {
         let Self { sampler, ascent, shards, baseline, .. } = self;
         let gradient = &shards[0].gradient;
         let slope = Slope {
-            tensors: gradient.0.tensors().chain(gradient.1.tensors()).collect(),
+            tensors: gradient.0.tensors().chain(gradient.1.iter().flat_map(Recognition::tensors)).collect(),
             others: baseline.iter_mut().flat_map(Baseline::ascending).collect(),
             ..Slope::default()
         };
         sampler.update(|sbn| ascent.climb(Parameters(sbn), slope, clock))
     }
+}
+
+/// The model with the weights within layers that the settings ask for.
+fn with_lateral(op: &'static str, sbn: Sbn, settings: &SbnSettings) -> Result<Sbn> {
+    let layers = settings.lateral.layers(sbn.depth());
+    if let Some(other) = sbn.stack().layers_within().into_iter().find(|l| !layers.contains(l)) {
+        let (value, allowed) =
+            (format!("with weights within layer {other}"), "weights within the layers of `lateral` alone");
+        return Err(CoreError::Param { op, arg: "stack", value, allowed }.into());
+    }
+    Ok(sbn.with_layers_within(&layers)?)
 }
 
 impl Learner for SbnLearner {
@@ -198,7 +220,10 @@ impl Learner for SbnLearner {
 
     fn set_parameters(&mut self, parameters: ParametersState) -> Result<()> {
         let (stack, recognition) = parameters.into_parts()?;
-        check_layers("SbnLearner::set_parameters", &stack, &self.sbn().layers())?;
+        const OP: &str = "SbnLearner::set_parameters";
+        check_layers(OP, &stack, &self.sbn().layers())?;
+        let [found, expected] = [&stack, self.sbn().stack()].map(|stack| stack.layers_within().len());
+        gm_core::check_len(OP, "stack", "layers with weights within them", found, expected)?;
         self.sampler = Sampler::new(Sbn::new(stack, recognition)?);
         Ok(())
     }
@@ -208,7 +233,7 @@ impl Learner for SbnLearner {
     }
 
     fn judged_by(&self) -> &'static [&'static str] {
-        &["importance_weighted"]
+        if self.sbn().depth() == 0 { &["log_likelihood"] } else { &["importance_weighted"] }
     }
 
     fn model(&self) -> Result<ModelData> {
@@ -216,6 +241,9 @@ impl Learner for SbnLearner {
     }
 
     fn figures(&self, probe: &Probe, _: &Streams) -> Result<Figures> {
+        if self.sbn().depth() == 0 {
+            return self.exact_figures(probe);
+        }
         // The same random numbers at every epoch, so that epochs can be compared.
         let same = Streams::new(0);
         let settings = BoundSettings { samples: WATCHED_SAMPLES, repeats: 1 };

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::learner::{Learner, ModelSettings, Origin};
+use crate::sbn::lateral::Lateral;
 use crate::sbn::learner::SbnLearner;
 use crate::sbn::rule::SbnRule;
 
@@ -26,7 +27,8 @@ use crate::sbn::rule::SbnRule;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SbnSettings {
-    /// Units of each hidden layer, from the first one up.
+    /// Units of each hidden layer, from the first one up. Without hidden layers it is a fully visible net, whose every rule
+    /// climbs the exact log p.
     pub hidden: Vec<usize>,
     /// How both nets learn.
     pub rule: SbnRule,
@@ -56,6 +58,8 @@ pub struct SbnSettings {
     pub hidden_bias: f32,
     /// Whether each unit of the recognition net depends on the units before it in its layer.
     pub autoregressive: bool,
+    /// The layers of the net itself whose units depend on the units before them.
+    pub lateral: Lateral,
     /// Penalties on the weights of both nets.
     pub regularise: Regularise,
 }
@@ -80,10 +84,13 @@ impl Default for SbnSettings {
             init_scale: 1.0,
             hidden_bias: -2.0,
             autoregressive: false,
+            lateral: Lateral::None,
             regularise: Regularise::default(),
         }
     }
 }
+
+const HIDDEN_LAYERS: &str = "hidden layers beside it";
 
 impl SbnSettings {
     /// Refuses settings out of range.
@@ -96,7 +103,14 @@ impl SbnSettings {
         let fewest = self.later_samples.iter().fold(self.samples, |fewest, (_, k)| fewest.min(*k));
         let allowed = if vimco { "2 or more for the rule vimco" } else { "2 or more for the rule vargrad" };
         Ranges::of("SbnSettings")
-            .filled("hidden", &self.hidden, "one layer or more")
+            .require(
+                !self.hidden.is_empty() || self.lateral != Lateral::None,
+                "hidden",
+                "empty",
+                "one layer or more, or none with weights within the visible layer (`lateral`)",
+            )
+            .require(!self.hidden.is_empty() || !self.autoregressive, "autoregressive", true, HIDDEN_LAYERS)
+            .require(!self.hidden.is_empty() || self.regularise.max_norm.is_none(), "max_norm", "given", HIDDEN_LAYERS)
             .counts(ModelSettings::counts(self))
             .changes("later_samples", &self.later_samples)
             .require(fewest >= self.rule.fewest_samples(), "samples", fewest, allowed)

@@ -2,7 +2,7 @@
 
 use gm_ascent::{Figures, Found};
 use gm_core::{Batch, BitMatrix, Chains, Purpose, Recognition, Stack, Streams, mean};
-use gm_sbn::{Draws, Dreams, Recognised, Sampler, Sbn};
+use gm_sbn::{Draws, Dreams, Generated, Recognised, Sampler, Sbn};
 
 use crate::error::Result;
 use crate::sbn::baseline::Baseline;
@@ -15,7 +15,8 @@ type Common<'a> = (&'a Sampler, &'a SbnSettings, usize);
 /// The gradients of the rows of a shard.
 #[derive(Clone, Debug)]
 pub(super) struct Shard {
-    pub(super) gradient: (Stack, Recognition),
+    /// There is no recognition net without hidden layers.
+    pub(super) gradient: (Stack, Option<Recognition>),
     /// The baseline of the model, and then what the rows taught it.
     pub(super) baseline: Option<Baseline>,
     /// Mean and variance of the learning signal, of several shards.
@@ -24,8 +25,8 @@ pub(super) struct Shard {
 
 impl Shard {
     /// Before the first update.
-    pub(super) fn new(sbn: &Sbn, recognition: &Recognition) -> Self {
-        Self { gradient: (sbn.stack().clone(), recognition.clone()), baseline: None, moments: [0.0; 2] }
+    pub(super) fn new(sbn: &Sbn) -> Self {
+        Self { gradient: (sbn.stack().clone(), sbn.recognition().cloned()), baseline: None, moments: [0.0; 2] }
     }
 
     /// Computes the gradients of rows; their mean K-sample bound, where the rule draws from q.
@@ -36,9 +37,12 @@ impl Shard {
         step: u64,
         streams: &Streams,
     ) -> Result<Figures> {
+        if sampler.model().depth() == 0 {
+            return Ok(self.ascend_exactly(sampler, batch));
+        }
         if settings.rule == SbnRule::Exact {
             let sbn = sampler.model();
-            self.gradient = (sbn.exact_gradient(batch)?, sbn.exact_recognition_gradient(batch)?);
+            self.gradient = (sbn.exact_gradient(batch)?, Some(sbn.exact_recognition_gradient(batch)?));
             return Ok(Figures::default());
         }
         let (wake, sleep) = settings.shares();
@@ -57,10 +61,18 @@ impl Shard {
             || {
                 let awake = (wake > 0.0).then(|| recognised.weighted(&c));
                 let parts: Vec<Recognised> = awake.into_iter().chain(dreams).collect();
-                Recognised::gradient_into(&parts, recognition);
+                recognition.iter_mut().for_each(|gradient| Recognised::gradient_into(&parts, gradient));
             },
         );
         Ok(Figures::new((settings.rule != SbnRule::GibbsEm).then_some(("batch_bound", bound))))
+    }
+
+    /// Computes the gradient of a fully visible net; the mean log p of the rows.
+    fn ascend_exactly(&mut self, sampler: &Sampler, batch: &BitMatrix) -> Figures {
+        let generated = Generated::new(sampler, vec![batch.clone()]);
+        let log_prob = mean(generated.log_p());
+        generated.gradient_into(&vec![1.0 / batch.samples() as f32; batch.samples()], &mut self.gradient.0);
+        Figures::new([("batch_bound", log_prob)])
     }
 
     /// The weights of all scores, divided by the rows.
@@ -88,7 +100,8 @@ impl Shard {
     /// What the last update has found, to be joined with what others have.
     pub(super) fn found(&mut self, figures: Figures) -> Found<'_> {
         let Self { gradient: (generative, recognition), baseline, moments } = self;
-        let mut means: Vec<&mut [f32]> = generative.tensors_mut().chain(recognition.tensors_mut()).collect();
+        let mut means: Vec<&mut [f32]> =
+            generative.tensors_mut().chain(recognition.iter_mut().flat_map(Recognition::tensors_mut)).collect();
         if let Some(baseline) = baseline {
             *moments = baseline.moments.unwrap_or_default().map(|moment| moment as f32);
             means.extend(baseline.gradient.iter_mut().map(Vec::as_mut_slice));

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::common::{break_at, config, results, train};
 use gm_data::{Binarise, load_model};
 use gm_train::{
-    Algorithm, Config, Error, Event, ModelConfig, Outcome, Rate, RbmSettings, Regularise, Run, SbnRule, SbnSettings,
-    StopOn, Unobserved, Visible,
+    Algorithm, Config, Error, Event, Lateral, ModelConfig, Outcome, Rate, RbmSettings, Regularise, Run, SbnRule,
+    SbnSettings, StopOn, Unobserved, Visible,
 };
 use tempfile::TempDir;
 
@@ -143,7 +143,20 @@ fn belief_nets() -> Vec<(&'static str, Config)> {
     if let ModelConfig::Sbn(settings) = &mut autoregressive.model {
         (settings.autoregressive, settings.later_samples) = (true, vec![(1, 3), (2, 1)]);
     }
-    vec![net(SbnRule::Reweighted, "rws"), net(SbnRule::Nvil, "nvil"), ("autoregressive", autoregressive)]
+    let lateral = |hidden: Vec<usize>, name| {
+        let (_, mut config) = net(SbnRule::Reweighted, name);
+        if let ModelConfig::Sbn(settings) = &mut config.model {
+            (settings.lateral, settings.hidden) = (Lateral::All, hidden);
+        }
+        (name, config)
+    };
+    vec![
+        net(SbnRule::Reweighted, "rws"),
+        net(SbnRule::Nvil, "nvil"),
+        ("autoregressive", autoregressive),
+        lateral(vec![9, 5], "lateral"),
+        lateral(vec![], "fully visible"),
+    ]
 }
 
 const POINTS: [&[At]; 5] = [

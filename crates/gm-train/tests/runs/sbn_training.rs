@@ -2,7 +2,9 @@
 
 use gm_core::Streams;
 use gm_data::Dataset;
-use gm_train::{FitOptions, MonitorSettings, Outcome, SbnRule, SbnSettings, StopOn, Unobserved, fit_sbn};
+use gm_train::{
+    FitOptions, Lateral, MonitorSettings, Outcome, Regularise, SbnRule, SbnSettings, StopOn, Unobserved, fit_sbn,
+};
 
 fn settings(rule: SbnRule) -> SbnSettings {
     let samples = if matches!(rule, SbnRule::WakeSleep | SbnRule::GibbsEm) { 1 } else { 5 };
@@ -72,6 +74,65 @@ fn rejects_an_autoregressive_start_where_the_settings_do_not_ask_for_it() {
     for start in [start, Some(independent)] {
         assert!(fit(&settings, start).unwrap().model.recognition().unwrap().is_autoregressive());
     }
+}
+
+#[test]
+fn law_every_rule_learns_weights_within_the_layers_of_the_net() {
+    let bars = Dataset::builtin("bars-and-stripes:3").unwrap();
+    let fit = |settings: &SbnSettings| {
+        fit_sbn(&bars, settings, &FitOptions::default(), &Streams::new(1), &mut Unobserved).unwrap().model
+    };
+    let rows = bars.train.to_bits(gm_data::Binarise::None).unwrap();
+    let log_p = |model: &gm_sbn::Sbn| gm_core::mean(&model.log_prob(&rows).unwrap());
+    for rule in SbnRule::ALL {
+        let settings = SbnSettings { hidden: vec![6], lateral: Lateral::Visible, ..settings(rule) };
+        let model = fit(&settings);
+        let within = model.stack().within(0).unwrap();
+        assert!((0..9).all(|j| (j..9).all(|i| within[(i, j)] == 0.0)) && within.amax() > 1.0, "{rule}: {within}");
+        let reached = log_p(&model);
+        assert!(reached > -4.5 && reached < -2.59, "{rule} reached {reached}");
+    }
+    // Without hidden layers the rule does not matter, and log p is convex in the weights.
+    let visible = |rule| fit(&SbnSettings { hidden: vec![], lateral: Lateral::Visible, ..settings(rule) });
+    let model = visible(SbnRule::Reweighted);
+    assert_eq!(visible(SbnRule::Nvil), model);
+    let reached = log_p(&model);
+    assert!(model.depth() == 0 && reached > -5.0 && reached < -2.59, "a fully visible net reached {reached}");
+}
+
+#[test]
+fn rejects_settings_and_starts_that_do_not_fit_weights_within_layers() {
+    let bars = Dataset::builtin("bars-and-stripes:3").unwrap();
+    let few = SbnSettings { epochs: 1, ..settings(SbnRule::Reweighted) };
+    let fit = |settings: &SbnSettings, start| {
+        fit_sbn(&bars, settings, &FitOptions { start, ..FitOptions::default() }, &Streams::new(1), &mut Unobserved)
+    };
+    let error = |settings: &SbnSettings| settings.check().unwrap_err().to_string();
+    let none = SbnSettings { hidden: vec![], ..few.clone() };
+    assert!(
+        error(&none).starts_with("SbnSettings: `hidden` is empty, allowed: one layer or more, or none"),
+        "{none:?}"
+    );
+    let alone = SbnSettings { lateral: Lateral::Visible, ..none };
+    assert!(alone.check().is_ok());
+    let said = error(&SbnSettings { autoregressive: true, ..alone.clone() });
+    assert_eq!(said, "SbnSettings: `autoregressive` is true, allowed: hidden layers beside it");
+    let regularise = Regularise { max_norm: Some(1.0), ..Regularise::default() };
+    assert!(error(&SbnSettings { regularise, ..alone }).contains("`max_norm` is given, allowed: hidden layers"));
+    let all = SbnSettings { lateral: Lateral::All, ..few.clone() };
+    let start = Some(fit(&all, None).unwrap().model.to_data().unwrap());
+    let refused =
+        fit(&SbnSettings { lateral: Lateral::Visible, ..few.clone() }, start.clone()).unwrap_err().to_string();
+    assert!(
+        refused.contains("`stack` is with weights within layer 1, allowed: weights within the layers"),
+        "{refused}"
+    );
+    // A net without such weights gets them where the settings ask for them.
+    let plain = fit(&few, None).unwrap().model.to_data().unwrap();
+    for start in [start, Some(plain)] {
+        assert_eq!(fit(&all, start).unwrap().model.stack().layers_within(), [0, 1, 2]);
+    }
+    assert!("visibel".parse::<Lateral>().unwrap_err().to_string().contains("did you mean `visible`?"));
 }
 
 #[test]

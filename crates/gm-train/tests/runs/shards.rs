@@ -32,6 +32,7 @@ const RBM: &str = "kind = 'rbm'\nhidden = 10\nepochs = 2\nchains = 20";
 fn all_kinds() -> Vec<String> {
     let rbm = |rest: &str| format!("{RBM}\n{rest}");
     let sbn = |rule: &str| format!("kind = 'sbn'\nhidden = [8, 5]\nepochs = 2\nrule = '{rule}'");
+    let lateral = |hidden: &str| format!("kind = 'sbn'\nhidden = [{hidden}]\nepochs = 2\nlateral = 'all'");
     let dbm =
         |rest: &str| format!("kind = 'dbm'\nhidden = [8, 5]\npretrain_epochs = 1\nepochs = 2\nchains = 20\n{rest}");
     let dbn =
@@ -46,6 +47,8 @@ fn all_kinds() -> Vec<String> {
         sbn("rws"),
         sbn("nvil"),
         sbn("gibbs-em"),
+        lateral("8, 5"),
+        lateral(""),
         dbm("pretrain = 'grow'"),
         dbm("pretrain = '2009'\ntemperatures = 2"),
         dbm("pretrain = 'none'\nvisible = 'gaussian'\nlearning_rate = 0.01"),

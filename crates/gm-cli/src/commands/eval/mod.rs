@@ -411,7 +411,11 @@ impl Eval {
     /// Refuses options that the model does not use.
     fn check_options(&self, model: &Model) -> Result<()> {
         let (annealing, drawing) = (self.annealing(), self.drawing());
+        let both: Vec<_> = annealing.iter().chain(&drawing).cloned().collect();
         let (useless, allowed) = match model.kind() {
+            ModelKind::Sbn if model.layers().len() == 1 => {
+                (&both[..], "none for an sbn without hidden layers, whose likelihood is exact")
+            }
             ModelKind::Sbn => (&annealing[..], "none for an sbn, which has no partition function"),
             ModelKind::Dbm => (&drawing[3..], "none for a dbm"),
             ModelKind::Dbn => (&[][..], ""),

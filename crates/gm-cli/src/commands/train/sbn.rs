@@ -1,7 +1,10 @@
 //! `dgm train sbn`: the options of sigmoid belief nets.
 
+use std::num::ParseIntError;
+use std::str::FromStr;
+
 use clap::Args;
-use gm_train::{ModelConfig, ModelSettings, OptimiserSettings, SbnRule, SbnSettings, StopOn};
+use gm_train::{Lateral, ModelConfig, ModelSettings, OptimiserSettings, SbnRule, SbnSettings, StopOn};
 
 use super::course::Course;
 use super::{Divided, EXACT, Options, Shared};
@@ -17,9 +20,10 @@ pub(super) struct SbnOptions {
     shared: Shared,
     #[command(flatten)]
     divided: Divided,
-    /// Number of units of each hidden layer, from the layer next to the data up, such as 200,100 [default: 200,200]
-    #[arg(long, value_name = "N,...", value_delimiter = ',')]
-    hidden: Option<Vec<usize>>,
+    /// Number of units of each hidden layer, from the layer next to the data up, such as 200,100; `none` is a fully visible net,
+    /// whose likelihood is exact [default: 200,200]
+    #[arg(long, value_name = "N,...")]
+    hidden: Option<Hidden>,
     /// The rule by which both nets learn: `rws` (reweighted wake-sleep), `wake-sleep`, `vimco`, `nvil`, `vargrad`,
     /// `gibbs-em` or `exact` (up to 10 hidden units) [default: rws]
     #[arg(long, value_name = "RULE")]
@@ -51,6 +55,37 @@ pub(super) struct SbnOptions {
     /// that compete
     #[arg(long)]
     autoregressive: bool,
+    /// The layers of the net itself whose units depend on the units before them: `none`, `visible` or `all` [default: none;
+    /// visible with --hidden none]
+    #[arg(long, value_name = "LAYERS")]
+    lateral: Option<Lateral>,
+}
+
+/// The units of hidden layers; `none` is no layer.
+#[derive(Clone, Debug)]
+struct Hidden(Vec<usize>);
+
+impl FromStr for Hidden {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> std::result::Result<Self, ParseIntError> {
+        let layers = text.split(',').filter(|_| text != "none");
+        Ok(Self(layers.map(str::parse).collect::<std::result::Result<_, _>>()?))
+    }
+}
+
+impl SbnOptions {
+    /// Refuses options of hidden units and their recognition net for a net without hidden layers.
+    fn check_alone(&self) -> Result<()> {
+        const NEEDS: &str = "hidden layers";
+        Error::needs("--rule", self.rule, false, NEEDS)?;
+        Error::needs("--samples", self.samples.as_ref().map(|course| course.first), false, NEEDS)?;
+        Error::needs("--sleep", self.sleep, false, NEEDS)?;
+        Error::needs("--sweeps", self.sweeps, false, NEEDS)?;
+        Error::needs("--init-scale", self.init_scale, false, NEEDS)?;
+        Error::needs("--hidden-bias", self.hidden_bias, false, NEEDS)?;
+        Error::needs("--autoregressive", self.autoregressive.then_some("of the recognition net"), false, NEEDS)
+    }
 }
 
 impl Options for SbnOptions {
@@ -64,6 +99,11 @@ impl Options for SbnOptions {
 
     fn settings(&self, rows: usize) -> Result<ModelConfig> {
         let (usual, shared) = (SbnSettings::default(), &self.shared);
+        let hidden = self.hidden.clone().map_or(usual.hidden, |hidden| hidden.0);
+        if hidden.is_empty() {
+            self.check_alone()?;
+        }
+        let lateral = if hidden.is_empty() { Lateral::Visible } else { usual.lateral };
         let rule = self.rule.unwrap_or(usual.rule);
         Error::needs("--sleep", self.sleep, rule == SbnRule::Reweighted, "--rule rws")?;
         Error::needs("--sweeps", self.sweeps, rule == SbnRule::GibbsEm, "--rule gibbs-em")?;
@@ -71,7 +111,7 @@ impl Options for SbnOptions {
         let first = if single { 1 } else { usual.samples };
         let samples = self.samples.clone().unwrap_or(Course { first, later: vec![] });
         Ok(ModelConfig::Sbn(SbnSettings {
-            hidden: self.hidden.clone().unwrap_or(usual.hidden),
+            hidden,
             rule,
             samples: samples.first,
             later_samples: samples.later,
@@ -86,6 +126,7 @@ impl Options for SbnOptions {
             init_scale: self.init_scale.unwrap_or(usual.init_scale),
             hidden_bias: self.hidden_bias.unwrap_or(usual.hidden_bias),
             autoregressive: self.autoregressive,
+            lateral: self.lateral.unwrap_or(lateral),
             regularise: shared.regularise(),
         }))
     }

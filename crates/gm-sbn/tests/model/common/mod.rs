@@ -2,7 +2,8 @@
 
 use gm_core::{BitMatrix, Format, ModelData};
 use gm_sbn::Sbn;
-use gm_testkit::{Fixture, Joint};
+use gm_testkit::{Fixture, Joint, rng};
+use rand::RngExt;
 
 pub(crate) fn sbn_of(fixture: &Fixture) -> Sbn {
     let data = ModelData::read_as(Format::Json, fixture.json().as_bytes()).expect("a sound fixture");
@@ -26,7 +27,24 @@ pub(crate) fn joint_of(sbn: &Sbn) -> Joint {
         weights.row_iter().map(|row| row.iter().map(|&x| f64::from(x)).collect()).collect()
     };
     let biases = (0..=sbn.depth()).map(|l| wide(sbn.stack().bias(l).as_slice())).collect();
-    Joint::sbn((0..sbn.depth()).map(rows).collect(), biases)
+    let weights = (0..sbn.depth()).map(rows).collect();
+    if sbn.stack().layers_within().is_empty() {
+        return Joint::sbn(weights, biases);
+    }
+    let within = |l: usize| {
+        let rows = sbn.stack().within(l).into_iter().flat_map(|a| a.row_iter().map(|row| row.clone_owned()));
+        rows.map(|row| wide(row.as_slice())).collect()
+    };
+    Joint::lateral_sbn(weights, biases, (0..=sbn.depth()).map(within).collect())
+}
+
+/// The same net with random weights within +-scale between the units of these layers.
+pub(crate) fn with_random_within(sbn: Sbn, layers: &[usize], scale: f32, seed: u64) -> Sbn {
+    let (mut sbn, mut rng) = (sbn.with_layers_within(layers).expect("layers of the net"), rng(seed));
+    for &l in layers {
+        sbn.stack_mut().update_within(l, |a| a.iter_mut().for_each(|w| *w = scale * (2.0 * rng.random::<f32>() - 1.0)));
+    }
+    sbn
 }
 
 pub(crate) fn pack(rows: &[Vec<u8>]) -> BitMatrix {
