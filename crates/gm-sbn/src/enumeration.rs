@@ -146,7 +146,7 @@ impl GrayWalk for Evidence<'_> {
     fn terms(&self) -> usize {
         let inputs = &self.place.inputs;
         let (visible, first) = (inputs[0].len(), inputs.get(1).map_or(0, Vec::len));
-        visible + ((self.rows.samples() * visible) >> (self.place.map.places.len() - first).min(63))
+        visible + ((self.rows.rows.samples() * visible) >> (self.place.map.places.len() - first).min(63))
     }
 }
 

@@ -158,7 +158,10 @@ impl Generated {
             let (x, copies) = (&self.layers[l], if l == 0 { self.copies } else { 1 });
             gradient.update_within(l, |a| {
                 // States that are the same have their scores added up.
-                let summed = (copies > 1).then(|| (each_once(x, copies), scores.sum_neighbours(copies)));
+                let summed = (copies > 1).then(|| {
+                    let ones = vec![1.0; x.samples()];
+                    (each_once(x, copies), scores.sum_neighbours(&ones, copies))
+                });
                 let (x, scores) = summed.as_ref().map_or((x, &*scores), |(x, scores)| (x, scores));
                 coactivations_into(&[Coactivation { transposed: &x.transposed(), y: scores, scale: 1.0 }], a);
             });
@@ -281,7 +284,7 @@ impl Draws {
     pub fn select(self, states: &[usize]) -> Self {
         let columns = self.generated.layers[0].samples() / self.per_column;
         let pick = |scores: Vec<Activations>| scores.iter().map(|x| x.select(states)).collect::<Vec<_>>();
-        let Generated { layers, scores, log_p } = self.generated;
+        let Generated { layers, scores, log_p, .. } = self.generated;
         let layers: Vec<BitMatrix> = layers.iter().map(|x| x.select(states)).collect();
         let Recognised { mut below, scores: of_q, sums, within } = self.recognised;
         for (below, x) in below.iter_mut().zip(&layers).skip(1) {
@@ -292,10 +295,11 @@ impl Draws {
             first: within.first.map(|first| first.select(states)),
         });
         let chosen = |logs: &[f64]| states.iter().map(|&s| logs[s]).collect::<Vec<f64>>();
+        let copies = states.len() / columns;
         Self {
-            per_column: states.len() / columns,
+            per_column: copies,
             log_q: chosen(&self.log_q),
-            generated: Generated { log_p: chosen(&log_p), layers, scores: pick(scores) },
+            generated: Generated { log_p: chosen(&log_p), layers, scores: pick(scores), copies },
             recognised: Recognised { below, scores: pick(of_q), sums, within },
         }
     }
