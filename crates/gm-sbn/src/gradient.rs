@@ -275,35 +275,6 @@ impl Draws {
         self.log_p().iter().zip(&self.log_q).map(|(p, q)| p - q).collect()
     }
 
-    /// Some of the states, the same number for every column, in ascending order of columns.
-    ///
-    /// # Panics
-    ///
-    /// When a state is out of range, or the numbers of states differ.
-    #[must_use]
-    pub fn select(self, states: &[usize]) -> Self {
-        let columns = self.generated.layers[0].samples() / self.per_column;
-        let pick = |scores: Vec<Activations>| scores.iter().map(|x| x.select(states)).collect::<Vec<_>>();
-        let Generated { layers, scores, log_p, .. } = self.generated;
-        let layers: Vec<BitMatrix> = layers.iter().map(|x| x.select(states)).collect();
-        let Recognised { mut below, scores: of_q, sums, within } = self.recognised;
-        for (below, x) in below.iter_mut().zip(&layers).skip(1) {
-            *below = x.transposed();
-        }
-        let within = within.map(|within| Within {
-            own: layers[1..].iter().map(BitMatrix::transposed).collect(),
-            first: within.first.map(|first| first.select(states)),
-        });
-        let chosen = |logs: &[f64]| states.iter().map(|&s| logs[s]).collect::<Vec<f64>>();
-        let copies = states.len() / columns;
-        Self {
-            per_column: copies,
-            log_q: chosen(&self.log_q),
-            generated: Generated { log_p: chosen(&log_p), layers, scores: pick(scores), copies },
-            recognised: Recognised { below, scores: pick(of_q), sums, within },
-        }
-    }
-
     /// The scores of the two nets, apart.
     #[must_use]
     pub fn into_parts(self) -> (Generated, Recognised) {
