@@ -13,6 +13,7 @@ use zip::result::ZipError;
 
 use crate::error::{Error, Result};
 use crate::limit::Limit;
+use crate::reading::Reading;
 use crate::source::Source;
 use crate::table::{Cells, Parts, Table};
 
@@ -52,6 +53,8 @@ const TRAIN_LABELS: [&str; 2] = ["train_labels", "y_train"];
 const VALID_LABELS: [&str; 4] = ["valid_labels", "y_valid", "val_labels", "y_val"];
 const TEST_LABELS: [&str; 2] = ["test_labels", "y_test"];
 const LABELS: [&str; 2] = ["labels", "y"];
+/// Arrays of texts that name the columns of values.
+const COLUMNS: [&str; 3] = ["columns", "column_names", "feature_names"];
 
 /// Reads an npz file. It holds the arrays `train`, `valid` and `test` (or `train_images`, `x_train` and so on), each
 /// with its labels if there are any (`train_labels`, `y_train`), or a single array, with `labels` or `y`.
@@ -60,17 +63,20 @@ const LABELS: [&str; 2] = ["labels", "y"];
 pub(super) fn read_npz(source: Source<'_>, vectors: bool) -> Result<Parts<Table>> {
     let path = source.path;
     let mut archive = Npz::open(source, vectors)?;
+    let columns = archive.columns()?;
+    let named = |table: Table| with_names(table, columns.as_deref());
     let names = archive.names.clone();
     if names.iter().any(|name| TRAIN.contains(&name.as_str())) {
         let train = archive.split(&TRAIN, &TRAIN_LABELS)?;
         let (valid, test) = (archive.split(&VALID, &VALID_LABELS)?, archive.split(&TEST, &TEST_LABELS)?);
-        return Ok(Parts { train: train.expect("the name was found"), valid, test });
+        return Parts { train: train.expect("the name was found"), valid, test }.try_map(named);
     }
-    let data: Vec<&str> = names.iter().map(String::as_str).filter(|name| !LABELS.contains(name)).collect();
+    let is_data = |name: &&str| !LABELS.contains(name) && (columns.is_none() || !COLUMNS.contains(name));
+    let data: Vec<&str> = names.iter().map(String::as_str).filter(is_data).collect();
     match data[..] {
         [only] => {
             let train = archive.split(&[only], &LABELS)?.expect("the name was found");
-            Ok(Parts { train, valid: None, test: None })
+            Parts { train, valid: None, test: None }.try_map(named)
         }
         _ => {
             let name = format!("train (or train_images, x_train; it holds {})", names.join(", "));
@@ -123,6 +129,19 @@ impl<'a> Npz<'a> {
         Ok(Some(table))
     }
 
+    /// The names of the columns, if an array of texts holds them; an array of numbers under such a name is data.
+    fn columns(&mut self) -> Result<Option<Vec<String>>> {
+        let Some(name) = COLUMNS.iter().find(|name| self.names.iter().any(|known| known == *name)) else {
+            return Ok(None);
+        };
+        let entry = self.archive.by_name(&format!("{name}.npy"));
+        let found = match entry {
+            Ok(entry) => texts(entry, self.limit),
+            Err(error) => Err(FileError::Decode { format: "npz", detail: format!("{name}: {error}") }),
+        };
+        found.map_err(Error::file(format!("{} ({name})", self.path.display())))
+    }
+
     fn first(&mut self, names: &[&str]) -> Result<Option<(String, Array)>> {
         let Some(name) = names.iter().find(|name| self.names.iter().any(|known| known == *name)) else {
             return Ok(None);
@@ -136,6 +155,56 @@ impl<'a> Npz<'a> {
         self.limit = self.limit.less(array.bytes);
         Ok(Some((format!("{} ({name})", self.path.display()), array)))
     }
+}
+
+/// The table with the names of its columns, of which there has to be one for each.
+fn with_names(table: Table, names: Option<&[String]>) -> Result<Table> {
+    let Some(names) = names else { return Ok(table) };
+    if names.len() != table.units {
+        let (found, name) = (format!("{:?}", [names.len()]), format!("{}, names of columns", table.name));
+        return Err(Error::Dimensions { name, shape: found, expected: "a name for each column of the values" });
+    }
+    let reading = Reading { file: table.name.clone(), names: names.to_vec(), ..Reading::default() };
+    Ok(Table { reading: Some(reading), ..table })
+}
+
+/// Reads an array of texts of a fixed length, `<U8` or `|S8`; `None` for an array of numbers.
+fn texts(mut stream: impl Read, limit: Limit) -> Outcome<Option<Vec<String>>> {
+    let header = header(&mut stream)?;
+    if element(&header.descr).is_ok() {
+        return Ok(None);
+    }
+    let expected = "texts of a fixed length, as np.array(names) has them";
+    let refuse = || field("descr", header.descr.clone(), expected);
+    let (big, kind) = (header.descr.starts_with('>'), header.descr.get(1..2));
+    let length: u64 = header.descr.get(2..).and_then(|length| length.parse().ok()).ok_or_else(refuse)?;
+    let width = match kind {
+        Some("U") => length.checked_mul(4),
+        Some("S") => Some(length),
+        _ => None,
+    };
+    let width = width.filter(|&width| width > 0).ok_or_else(refuse)?;
+    let [count] = header.shape[..] else {
+        return Err(field("shape", format!("{:?}", header.shape), "one dimension for names"));
+    };
+    let size = count.checked_mul(width).filter(|&size| size <= isize::MAX as u64);
+    let size = size.ok_or_else(|| field("shape", format!("{:?}", header.shape), "a product that fits into memory"))?;
+    limit.check(FORMAT, size)?;
+    let bytes = exactly(&mut stream, size)?;
+    let text = |cell: &[u8]| match kind {
+        Some("U") => cell
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|&code| if big { u32::from_be_bytes(code) } else { u32::from_le_bytes(code) })
+            .map(char::from_u32)
+            .collect::<Option<String>>(),
+        _ => str::from_utf8(cell).ok().map(String::from),
+    };
+    let cells = bytes.chunks(width as usize);
+    let read = |cell| Some(text(cell)?.trim_end_matches('\0').to_owned());
+    let names: Option<Vec<String>> = cells.map(read).collect();
+    names.map(Some).ok_or_else(|| FileError::Decode { format: FORMAT, detail: "a name is not Unicode".into() })
 }
 
 fn read_labels(name: &str, array: Array) -> Result<Vec<u16>> {

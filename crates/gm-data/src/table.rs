@@ -109,10 +109,14 @@ impl Table {
 
     /// The table without the columns that options leave out, and with the labels of the column that they name.
     pub(super) fn with_columns(mut self, options: &TableOptions) -> Result<Self> {
+        let names = self.reading.as_ref().map_or(&[][..], |reading| &reading.names);
+        let named = |text: &str| names.iter().position(|name| name == text);
         let find = |text: &str| match text.parse() {
+            _ if named(text).is_some() => Ok(named(text).unwrap_or_default()),
             Ok(number) if (1..=self.units).contains(&number) => Ok(number - 1),
             _ => {
-                let known = format!("1 to {}, without names", self.units);
+                let without = if names.is_empty() { ", without names" } else { ", or a name" };
+                let known = format!("1 to {}{without}", self.units);
                 Err(Error::Column { path: self.name.as_str().into(), column: text.into(), known })
             }
         };
@@ -135,9 +139,10 @@ impl Table {
             Cells::Bytes(cells) => Cells::Bytes(chosen(cells, self.units, &kept)),
             Cells::Floats(cells) => Cells::Floats(chosen(cells, self.units, &kept)),
         };
-        let column = |unit: usize| Reading::default().column(unit + 1);
+        let reading = self.reading.take().unwrap_or_default();
+        let column = |unit: usize| reading.column(unit + 1);
         let (labels, left_out) = (label.map(column), left_out.into_iter().map(column).collect());
-        self.reading = Some(Reading { file: self.name.clone(), labels, left_out, ..Reading::default() });
+        self.reading = Some(Reading { file: self.name.clone(), labels, left_out, ..reading });
         (self.units, self.image) = (kept.len(), None);
         self.columns = Some(kept.into_iter().map(|unit| unit + 1).collect());
         Ok(self)
