@@ -33,8 +33,8 @@ pub(in crate::kernels) fn weigh_neighbours(rows: &[Row], weights: &[f32], count:
     for ((rows, weights), out) in rows.chunks(count).zip(weights.chunks(count)).zip(out) {
         let mut sums = [0.0; LANES];
         for (row, &weight) in rows.iter().zip(weights) {
-            for lane in 0..LANES {
-                sums[lane] += weight * row.0[lane];
+            for (sum, value) in sums.iter_mut().zip(&row.0) {
+                *sum += weight * value;
             }
         }
         out.0 = sums;
