@@ -234,6 +234,38 @@ fn write_npz(path: &Path, arrays: &[(&str, &[u64], &[u8])]) -> std::io::Result<(
 }
 
 #[test]
+fn table_texts_in_an_npz_file_name_the_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npz");
+    let write = |name: &str, names: Vec<u8>| {
+        let data: Vec<u8> = (0..16).map(|i| i % 3 % 2).collect();
+        write_npz(&path, &[("x_train", &[8, 2], &data), ("y_train", &[8], &[1; 8])]).unwrap();
+        let mut npz = ZipWriter::new_append(fs::File::options().read(true).write(true).open(&path).unwrap()).unwrap();
+        npz.start_file(format!("{name}.npy"), SimpleFileOptions::default()).unwrap();
+        npz.write_all(&names).unwrap();
+        npz.finish().unwrap();
+        load_rows(&DataSpec::Path(path.clone()), &LoadOptions::default())
+    };
+    let wide = |text: &str| text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect::<Vec<u8>>();
+    let found = write("columns", npy("<U3", false, "(2,)", &wide("teay\u{fc}\0"))).unwrap();
+    assert_eq!(found.column_names().unwrap(), ["tea", "y\u{fc}"]);
+    let found = write("feature_names", npy("|S2", false, "(2,)", b"abc\0")).unwrap();
+    assert_eq!(found.column_names().unwrap(), ["ab", "c"]);
+    let refusals: [(Vec<u8>, &str); 6] = [
+        (npy("|S2", false, "(3,)", b"abcdef"), "a name for each column of the values"),
+        (npy("|O", false, "(2,)", b"abcd"), "texts of a fixed length"),
+        (npy("<U99999999999999999999", false, "(2,)", b""), "texts of a fixed length"),
+        (npy("|S2", false, "(2,)", b"abc"), "4 bytes"),
+        (npy("<U1", false, "(2,)", &[255; 8]), "not Unicode"),
+        (npy("|S9223372036854775807", false, "(2,)", b"ab"), "memory"),
+    ];
+    for (names, words) in refusals {
+        let said = write("columns", names).unwrap_err().to_string();
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
 fn table_npz_arrays_become_splits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.npz");

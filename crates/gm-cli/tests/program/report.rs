@@ -142,7 +142,7 @@ fn table_the_first_lines_tell_the_likelihood_its_errors_and_what_it_is_worth() {
 fn table_data_that_are_no_pictures_show_moments_with_names() {
     let workshop = Workshop::new();
     let rows: String = (0..60).map(|i| format!("{0},{0},{1}\n", i % 2, i / 7 % 2)).collect();
-    workshop.write("rows.csv", &format!("bread,butter,tea\n{rows}"));
+    workshop.write("rows.csv", format!("bread,butter,tea\n{rows}"));
     workshop.json(&["train", "rbm", "--data", "rows.csv", "--hidden", "2", "--epochs", "5", "--out", "run"]);
     let page = workshop.text("run/report.html");
     check(&page);

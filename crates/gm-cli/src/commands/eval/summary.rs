@@ -25,12 +25,7 @@ pub(super) fn summary(report: &EvalReport) -> String {
         let bits = -p.value / units as f64 / std::f64::consts::LN_2;
         listing.add("", format!("{bits:.4} bits per dimension"));
     }
-    if let Some(error) = report.rows_std_error {
-        listing.add("over rows", format!("+- {error:.4} nats, the standard error of the mean over {} rows", data.rows));
-    }
-    if let Some(value) = report.independent_units {
-        listing.add("independent units", format!("{value:.4} nats, each unit with its moments of the training rows"));
-    }
+    add_yardsticks(&mut listing, report);
     if let Some(lower) = &report.lower_bound {
         let (value, error, walks) = (lower.value, lower.std_error, lower.walks);
         listing.add("raise", format!("{value:.4} +- {error:.4} nats, {walks} runs of reverse AIS from the data"));
@@ -70,6 +65,17 @@ pub(super) fn summary(report: &EvalReport) -> String {
     }
     listing.add("time", format!("{:.1} s, {}, seed {}", report.seconds, threads_of(report.threads), report.seed));
     listing.text()
+}
+
+/// The figures that put the likelihood in its place.
+fn add_yardsticks(listing: &mut Listing, report: &EvalReport) {
+    if let Some(error) = report.rows_std_error {
+        let rows = report.data.rows;
+        listing.add("over rows", format!("+- {error:.4} nats, the standard error of the mean over {rows} rows"));
+    }
+    if let Some(value) = report.independent_units {
+        listing.add("independent units", format!("{value:.4} nats, each unit with its moments of the training rows"));
+    }
 }
 
 fn add_bound(listing: &mut Listing, bound: &ImportanceReport) {
