@@ -12,7 +12,7 @@ use crate::process::{Step, target};
 /// The package that has the script in a file.
 const PACKAGE: &str = "axe-playwright-python>=0.1.8,<0.2";
 /// What it looks for: the faults that hinder readers, as sentences.
-const RUN: &str = "axe.run(document, { resultTypes: ['violations'] }).then((found) => found.violations.filter((fault) => \
+const RUN: &str = "axe.run(document, { resultTypes: ['violations'], preload: false }).then((found) => found.violations.filter((fault) => \
     ['serious', 'critical'].includes(fault.impact)).flatMap((fault) => fault.nodes.map((node) => \
     `${fault.id}: ${fault.help}: ${node.html.slice(0, 120)}`)))";
 

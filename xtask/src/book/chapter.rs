@@ -29,7 +29,7 @@ impl Chapter {
                 Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) if *language == *formula::LANGUAGE => {
                     let latex = plain(&until(&mut parsed, TagEnd::CodeBlock));
                     let formula = formula::mathml(&latex)?;
-                    events.push(raw(format!("<div class=\"formula\">{formula}</div>\n")));
+                    events.push(raw(format!("<div class=\"formula\" tabindex=\"0\">{formula}</div>\n")));
                 }
                 Event::Start(Tag::Heading { level, classes, attrs, .. }) => {
                     let inside = until(&mut parsed, TagEnd::Heading(level));
@@ -43,7 +43,7 @@ impl Chapter {
                     events.push(Event::End(TagEnd::Heading(level)));
                 }
                 Event::Start(Tag::Table(alignments)) => {
-                    events.extend([raw("<div class=\"table\">"), Event::Start(Tag::Table(alignments))]);
+                    events.extend([raw("<div class=\"table\" tabindex=\"0\">"), Event::Start(Tag::Table(alignments))]);
                 }
                 Event::End(TagEnd::Table) => events.extend([Event::End(TagEnd::Table), raw("</div>\n")]),
                 other => events.push(paged(other)?),
@@ -51,6 +51,8 @@ impl Chapter {
         }
         let mut body = String::new();
         html::push_html(&mut body, events.into_iter());
+        // What scrolls is reached by keyboard.
+        let body = body.replace("<pre><code", "<pre tabindex=\"0\"><code");
         Ok(Self { body, sections })
     }
 }
@@ -199,10 +201,10 @@ mod tests {
     #[test]
     fn table_formulas_and_tables_can_be_scrolled_and_code_stays() {
         let body = Chapter::render("```math\na < b\n```\n\n| a |\n|---|\n| b |\n\n```text\na < b\n```\n").unwrap().body;
-        assert!(body.contains(r#"<div class="formula"><math display="block">"#));
-        assert!(body.contains("<div class=\"table\"><table>"));
+        assert!(body.contains(r#"<div class="formula" tabindex="0"><math display="block">"#));
+        assert!(body.contains("<div class=\"table\" tabindex=\"0\"><table>"));
         assert!(body.contains("</table>\n</div>"));
-        assert!(body.contains("<pre><code class=\"language-text\">a &lt; b\n</code></pre>"));
+        assert!(body.contains("<pre tabindex=\"0\"><code class=\"language-text\">a &lt; b\n</code></pre>"));
     }
 
     #[test]
