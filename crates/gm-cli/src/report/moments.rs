@@ -1,6 +1,6 @@
 //! Means and pair correlations of the model beside those of the training rows.
 
-use gm_core::{Batch, Matrix, ModelData, Streams};
+use gm_core::{Batch, Matrix, ModelData, ModelKind, Streams};
 use gm_eval::{Model, Moments, SampleSettings, sample};
 use maud::{Markup, html};
 
@@ -23,7 +23,9 @@ const PAIRS: usize = 1_000;
 ///
 /// Those of [`sample`], and [`crate::error::Error::Picture`].
 pub(super) fn section((model, data): (&Model, &ModelData), train: &Batch, streams: &Streams) -> Result<Markup> {
-    let (chains, steps, thin) = (Some(CHAINS), Some(SWEEPS), Some(THIN));
+    // Samples of a belief net need no chains.
+    let of_chain = |number: usize| (model.kind() != ModelKind::Sbn).then_some(number);
+    let (chains, steps, thin) = (of_chain(CHAINS), of_chain(SWEEPS), of_chain(THIN));
     let settings = SampleSettings { count: SAMPLES, chains, steps, thin, ..SampleSettings::default() };
     let drawn = shown("sampling", |watch| Ok(sample(model, &settings, streams, watch)?))?;
     // Units of a class stand behind those of a row.
