@@ -57,11 +57,13 @@ fn table_the_document_has_the_fields_of_its_schema() {
             [
                 "data",
                 "free_energy_gap",
+                "independent_units",
                 "layers",
                 "log_partition",
                 "log_pseudo_likelihood",
                 "mean_log_prob",
                 "model",
+                "rows_std_error",
                 "schema",
                 "seconds",
                 "seed",
