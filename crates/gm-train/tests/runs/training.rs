@@ -6,8 +6,8 @@ use gm_data::Dataset;
 use gm_rbm::Rbm;
 use gm_testkit::{mean_test, published};
 use gm_train::{
-    Algorithm, Error, Event, Fit, FitOptions, MonitorSettings, Outcome, Rate, RbmSettings, Regularise, StopOn,
-    Unobserved, fit_rbm, fit_rbm_with,
+    Algorithm, Error, Event, Fit, FitOptions, MonitorSettings, Outcome, Rate, RbmSettings, Regularise, SbnSettings,
+    StopOn, Unobserved, fit_rbm, fit_rbm_with, fit_sbn,
 };
 
 /// The exact gradient of all rows at once, at a constant rate.
@@ -323,7 +323,12 @@ fn rejects_training_that_diverges() {
 fn rejects_grey_levels_without_binarisation_and_too_large_an_enumeration() {
     let digits = builtin("digits");
     let grey = FitOptions { binarise: Some(gm_data::Binarise::None), ..Default::default() };
-    assert!(matches!(refusal(&digits, &exact(4, 0.1, 1), &grey), Error::Data(gm_data::Error::GreyLevels { .. })));
+    let net = SbnSettings { hidden: vec![3], epochs: 1, ..Default::default() };
+    let found = fit_sbn(&digits, &net, &grey, &Streams::new(0), &mut Unobserved).expect_err("it must be refused");
+    assert!(matches!(found, Error::Data(gm_data::Error::GreyLevels { .. })), "{found}");
+    // An RBM takes them as means of its units, and is judged on zeros and ones.
+    let learnt = fit(&digits, &exact(4, 0.1, 1), &grey, 0);
+    assert!(path(&learnt)[0] < -20.0 && learnt.model.weights().iter().all(|w| w.is_finite()));
     let found = refusal(&digits, &exact(21, 0.1, 1), &FitOptions::default());
     assert!(matches!(found, Error::Core(CoreError::TooLarge { units: 21, limit: 20, .. })), "{found}");
 }
