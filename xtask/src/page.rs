@@ -283,13 +283,18 @@ impl Tab {
         if faults.is_empty() { Ok(()) } else { Err(format!("{what}: {}", faults.join("; ")).into()) }
     }
 
+    /// Scrolls to an element; the answer is its left and top end, its width and its height.
+    fn place_of(&mut self, element: &str) -> Result<[f64; 4]> {
+        let place = self.ask(&format!(
+            "(() => {{ const node = document.querySelector('{element}'); node.scrollIntoView({{block: 'center'}}); \
+             const box = node.getBoundingClientRect(); return [box.left, box.top, box.width, box.height]; }})()"
+        ))?;
+        Ok([0, 1, 2, 3].map(|i| place[i].as_f64().unwrap_or(0.0)))
+    }
+
     /// Moves the pointer to a place, given as shares of the width and height of an element.
     pub(crate) fn point_at(&mut self, element: &str, (across, down): (f64, f64)) -> Result<()> {
-        self.ask(&format!("document.querySelector('{element}').scrollIntoView({{block: 'center'}})"))?;
-        let place = self.ask(&format!(
-            "(() => {{ const box = document.querySelector('{element}').getBoundingClientRect(); return [box.left, box.top, box.width, box.height]; }})()"
-        ))?;
-        let [left, top, width, height] = [0, 1, 2, 3].map(|i| place[i].as_f64().unwrap_or(0.0));
+        let [left, top, width, height] = self.place_of(element)?;
         let (x, y) = (left + width * across, top + height * down);
         self.call("Input.dispatchMouseEvent", json!({"type": "mouseMoved", "x": x, "y": y}))?;
         Ok(())
@@ -308,9 +313,7 @@ impl Tab {
     fn draw(&mut self) -> Result<()> {
         let state = "document.querySelector('.figure').textContent + [...document.querySelectorAll('.bench canvas')].map((c) => c.toDataURL()).join()";
         let before = self.ask(state)?.to_string();
-        self.ask("document.querySelector('.board').scrollIntoView({block: 'center'})")?;
-        let place = self.ask("(() => { const box = document.querySelector('.board').getBoundingClientRect(); return [box.left, box.top, box.width]; })()")?;
-        let [left, top, side] = [0, 1, 2].map(|i| place[i].as_f64().unwrap_or(0.0));
+        let [left, top, side, _] = self.place_of(".board")?;
         for (kind, at) in [("mousePressed", 0.1), ("mouseMoved", 0.5), ("mouseMoved", 0.9), ("mouseReleased", 0.9)] {
             let (x, y) = (left + side * at, top + side * 0.5);
             self.call(

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::Result;
 use crate::page::{Server, Tab};
+use crate::process::median;
 
 /// Rounds of each measurement, of which the middle one is told.
 const ROUNDS: usize = 5;
@@ -110,21 +111,4 @@ fn beside(program: &str, (folder, threads): (&Path, &str), server: &Server, tab:
         100.0 * (shown / alone - 1.0)
     );
     Ok(())
-}
-
-/// The middle of the numbers, which are then in order.
-fn median(numbers: &mut [f64]) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn table_the_middle_of_numbers() {
-        let mut numbers = [3.0, 1.0, 2.0];
-        assert_eq!((median(&mut numbers), numbers), (2.0, [1.0, 2.0, 3.0]));
-    }
 }

@@ -122,9 +122,21 @@ pub(crate) fn program(given: Option<&Path>) -> Result<PathBuf> {
     path.canonicalize().map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
+/// The middle of the numbers, which are then in order.
+pub(crate) fn median(numbers: &mut [f64]) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn table_the_middle_of_numbers() {
+        let mut numbers = [3.0, 1.0, 2.0];
+        assert_eq!((median(&mut numbers), numbers), (2.0, [1.0, 2.0, 3.0]));
+    }
 
     #[test]
     fn table_steps_read_as_a_shell_line() {

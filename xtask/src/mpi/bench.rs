@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::job::{How, Programs};
 use super::network::{LATENCY, Network, SLOW};
 use crate::Result;
+use crate::process::median;
 use crate::soak::pictures;
 
 /// The bytes a second of a connection.
@@ -150,11 +151,6 @@ fn of_update(metrics: &str) -> Result<f64> {
         (Some(seconds), Some(steps)) if steps > 0.0 => Ok(seconds / steps),
         _ => Err("the run was not looked at twice".into()),
     }
-}
-
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }
 
 #[cfg(test)]

@@ -114,6 +114,9 @@ impl ReportPage {
             let (value, needs) = (format!("given {} times", runs.len()), "--out FILE.html".into());
             return Err(Error::Needs { option: "RUN", value, needs });
         };
+        // Rows are read to be measured alone.
+        let given = self.folders.data_dir.as_ref().map(|folder| folder.display());
+        Error::needs("--data-dir", given, self.data.is_some(), "--data")?;
         let target = Target::new(("--out", out), &[Kind::Html], self.force)?;
         if let Some(spec) = &self.data {
             for run in runs {

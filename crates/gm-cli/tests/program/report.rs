@@ -121,6 +121,8 @@ fn table_several_runs_stand_on_one_page() {
     assert!(page.contains("2 runs, which differ in") && page.contains("<section id=\"measured\">"));
     assert!(workshop.refuses(&["report", "rbm", "sbn", "--out", "both.html"]).contains("pass --force"));
     assert!(workshop.refuses(&["report", "rbm", "absent", "--out", "more.html"]).contains("absent"));
+    let refused = workshop.refuses(&["report", "rbm", "sbn", "--out", "more.html", "--data-dir", "sets"]);
+    assert!(refused.contains("--data-dir sets needs --data"), "{refused}");
 }
 
 #[test]
